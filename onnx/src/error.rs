@@ -1,0 +1,269 @@
+//! What can go wrong between a model folder and a vector?
+
+use std::path::PathBuf;
+
+/// Why ONNX Runtime could not be opened. Every message is one line.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RuntimeError {
+    /// No candidate exists and the system's loader knows no ONNX Runtime either.
+    #[error("ONNX Runtime was not found{}", list(tried))]
+    NotFound {
+        /// Where it was looked for, in order; the last one is the name given to the system's loader.
+        tried: Vec<PathBuf>,
+    },
+    /// The library is an ONNX Runtime, but speaks no API that this program understands.
+    #[error("{}: ONNX Runtime {found} is too old, {needed} or newer is needed", library.display())]
+    TooOld {
+        /// The library.
+        library: PathBuf,
+        /// Its version, as it says itself.
+        found: String,
+        /// The oldest version that serves.
+        needed: String,
+    },
+    /// The library loads, but does not export what ONNX Runtime exports.
+    #[error("{}: this library is not ONNX Runtime", library.display())]
+    NotOnnxRuntime {
+        /// The library.
+        library: PathBuf,
+        /// What the loader said.
+        #[source]
+        source: libloading::Error,
+    },
+    /// The file exists, but the system's loader refuses it: not a library, for another machine,
+    /// or one of the libraries that it needs is missing.
+    #[error("{}: this file cannot be loaded as a library", library.display())]
+    NotLoadable {
+        /// The file.
+        library: PathBuf,
+        /// What the loader said.
+        #[source]
+        source: libloading::Error,
+    },
+    /// A process can hold one ONNX Runtime only, and it holds another one already.
+    #[error(
+        "{}: this process has already opened ONNX Runtime from {}",
+        asked.display(),
+        loaded.display()
+    )]
+    AlreadyOpen {
+        /// The library asked for now.
+        asked: PathBuf,
+        /// The library in use.
+        loaded: PathBuf,
+    },
+    /// The library was loaded, but would not start.
+    #[error("{}: ONNX Runtime does not start", library.display())]
+    Start {
+        /// The library.
+        library: PathBuf,
+        /// What ONNX Runtime said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+fn list(tried: &[PathBuf]) -> String {
+    if tried.is_empty() {
+        return String::new();
+    }
+    let names: Vec<_> = tried.iter().map(|p| p.display().to_string()).collect();
+    format!(" (tried {})", names.join(", "))
+}
+
+/// Why a folder is not a model that can be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// There is no such folder.
+    #[error("{}: there is no such model folder", folder.display())]
+    NoFolder {
+        /// The folder asked for.
+        folder: PathBuf,
+    },
+    /// The folder follows none of the layouts that are understood.
+    #[error(
+        "{}: this is not a model folder (it holds neither sightline.toml nor preprocessor_config.json)",
+        folder.display()
+    )]
+    NotAModel {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A file that the layout or the manifest asks for is missing.
+    #[error("{}: this file of the model is missing", file.display())]
+    MissingFile {
+        /// The file.
+        file: PathBuf,
+    },
+    /// A file of the model cannot be read.
+    #[error("{}: this file of the model cannot be read", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// `sightline.toml` is not valid: its syntax, a key that is unknown or missing, a type.
+    #[error("{}: the manifest is not valid", file.display())]
+    Manifest {
+        /// The manifest.
+        file: PathBuf,
+        /// What is wrong and where.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// A JSON file of the model is not valid: its syntax, a key that is missing, a type.
+    #[error("{}: this file is not valid", file.display())]
+    Json {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong and where.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A value cannot be used.
+    #[error("{}: {key} = {value} cannot be used: {reason}", file.display())]
+    Value {
+        /// The file that holds the value.
+        file: PathBuf,
+        /// Its key, dotted.
+        key: &'static str,
+        /// The value.
+        value: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The tokenizer's file cannot be understood.
+    #[error("{}: the tokenizer cannot be read", file.display())]
+    Tokenizer {
+        /// The file.
+        file: PathBuf,
+        /// What the tokenizer's library said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Why an encoder could not be loaded, or could not encode.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// A file of the model is broken.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// ONNX Runtime does not accept the graph.
+    #[error("{}: ONNX Runtime cannot load this graph", file.display())]
+    Load {
+        /// The graph's file.
+        file: PathBuf,
+        /// What ONNX Runtime said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The graph has no such input.
+    #[error(
+        "{}: the graph has no input named {name} (its inputs: {})",
+        file.display(),
+        found.join(", ")
+    )]
+    NoInput {
+        /// The graph's file.
+        file: PathBuf,
+        /// The input looked for.
+        name: String,
+        /// The inputs that there are.
+        found: Vec<String>,
+    },
+    /// The graph asks for an input that nothing is known to feed it with.
+    #[error("{}: the graph wants an input named {name}, which is not known", file.display())]
+    UnknownInput {
+        /// The graph's file.
+        file: PathBuf,
+        /// The input.
+        name: String,
+    },
+    /// The graph has no such output.
+    #[error(
+        "{}: the graph has no output named {name} (its outputs: {})",
+        file.display(),
+        found.join(", ")
+    )]
+    NoOutput {
+        /// The graph's file.
+        file: PathBuf,
+        /// The output looked for.
+        name: String,
+        /// The outputs that there are.
+        found: Vec<String>,
+    },
+    /// An input or output of the graph holds another type or shape than it must.
+    #[error("{}: {name} is {found}, it must be {expected}", file.display())]
+    Signature {
+        /// The graph's file.
+        file: PathBuf,
+        /// The input or output.
+        name: String,
+        /// Type and shape that it has.
+        found: String,
+        /// Type and shape that it must have.
+        expected: String,
+    },
+    /// The graph's embeddings have another dimension than the model's description says, so that
+    /// the two towers would not meet.
+    #[error(
+        "{}: the graph's embeddings have {found} values, the model's description says {expected}",
+        file.display()
+    )]
+    Dimension {
+        /// The graph's file.
+        file: PathBuf,
+        /// The graph's dimension.
+        found: usize,
+        /// The dimension in the description.
+        expected: usize,
+    },
+    /// A picture was prepared for another model.
+    #[error(
+        "picture {position} of the batch was prepared for a size of {found_height} × {found_width}, \
+         this model takes {height} × {width}"
+    )]
+    OtherSize {
+        /// Place in the batch, from 0.
+        position: usize,
+        /// The picture's height in pixels.
+        found_height: u32,
+        /// The picture's width in pixels.
+        found_width: u32,
+        /// The model's height in pixels.
+        height: u32,
+        /// The model's width in pixels.
+        width: u32,
+    },
+    /// A text could not be cut into tokens.
+    #[error("text {position} of the batch cannot be cut into tokens")]
+    Tokenize {
+        /// Place in the batch, from 0.
+        position: usize,
+        /// What the tokenizer's library said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// ONNX Runtime failed while it ran the graph.
+    #[error("{}: ONNX Runtime failed while running this graph", file.display())]
+    Run {
+        /// The graph's file.
+        file: PathBuf,
+        /// What ONNX Runtime said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The graph put out zeros, infinities or no numbers, which point nowhere.
+    #[error("the embedding of item {position} of the batch has no direction")]
+    NoDirection {
+        /// Place in the batch, from 0.
+        position: usize,
+    },
+}

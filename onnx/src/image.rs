@@ -1,0 +1,119 @@
+//! How do prepared pictures become embeddings?
+
+use ndarray::ArrayView4;
+
+use crate::embedding::Embedding;
+use crate::error::EncodeError;
+use crate::model::Model;
+use crate::preprocess::Pixels;
+use crate::runtime::Runtime;
+use crate::session::{Feed, IdType, Session, SessionOptions};
+
+/// The image tower of a model, loaded into ONNX Runtime.
+///
+/// One encoder runs one batch at a time and spreads it over its threads; for two batches at once,
+/// load two encoders and give each a share of the cores.
+pub struct ImageEncoder {
+    session: Session,
+    input: String,
+    height: u32,
+    width: u32,
+    dimension: usize,
+    fixed_batch: Option<usize>,
+}
+
+impl ImageEncoder {
+    /// Loads the model's image tower and checks its signature. The text tower is not touched.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when ONNX Runtime refuses the graph, or when its inputs, outputs, types or
+    /// shapes are not those that the model's description promises.
+    pub fn load(
+        runtime: &Runtime,
+        model: &Model,
+        options: &SessionOptions,
+    ) -> Result<Self, EncodeError> {
+        let tower = model.image_tower();
+        let session = Session::load(
+            runtime,
+            &tower.source,
+            &tower.output,
+            model.dimension(),
+            options,
+        )?;
+        let (height, width) = model.preprocess().output_size();
+        let fixed_batch = session.check_pixels(&tower.input, height, width)?;
+        session.check_no_other_inputs(&[&tower.input])?;
+        Ok(Self {
+            session,
+            input: tower.input.clone(),
+            height,
+            width,
+            dimension: model.dimension(),
+            fixed_batch,
+        })
+    }
+
+    /// How many values an embedding has.
+    #[must_use]
+    pub fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    /// Encodes pictures in one run, in order. No picture gives no embedding.
+    ///
+    /// Memory grows with the batch: besides the model's own, `12 × height × width` bytes for each
+    /// picture going in. Towers quantised dynamically scale a whole batch together, so with them
+    /// an embedding depends slightly on its neighbours (cosine about 0.999).
+    ///
+    /// # Errors
+    /// [`EncodeError::OtherSize`] for a picture prepared for another model, [`EncodeError::Run`]
+    /// when ONNX Runtime fails, [`EncodeError::NoDirection`] for a row that cannot be scaled to
+    /// length 1.
+    pub fn encode(&mut self, batch: &[Pixels]) -> Result<Vec<Embedding>, EncodeError> {
+        for (position, pixels) in batch.iter().enumerate() {
+            if (pixels.height(), pixels.width()) != (self.height, self.width) {
+                return Err(EncodeError::OtherSize {
+                    position,
+                    found_height: pixels.height(),
+                    found_width: pixels.width(),
+                    height: self.height,
+                    width: self.width,
+                });
+            }
+        }
+        let n_at_once = self.fixed_batch.unwrap_or(batch.len()).max(1);
+        let mut embeddings = Vec::with_capacity(batch.len());
+        for chunk in batch.chunks(n_at_once) {
+            self.encode_chunk(chunk, &mut embeddings)?;
+        }
+        Ok(embeddings)
+    }
+
+    fn encode_chunk(
+        &mut self,
+        chunk: &[Pixels],
+        embeddings: &mut Vec<Embedding>,
+    ) -> Result<(), EncodeError> {
+        let n = self.fixed_batch.unwrap_or(chunk.len());
+        let (height, width) = (self.height as usize, self.width as usize);
+        let mut values = Vec::with_capacity(n * 3 * height * width);
+        for pixels in chunk {
+            values.extend_from_slice(pixels.as_slice());
+        }
+        // A graph of fixed batch size wants its last batch filled up; the rows are dropped again.
+        values.resize(n * 3 * height * width, 0.0);
+        let view = ArrayView4::from_shape((n, 3, height, width), &values);
+        let view = view.map_err(|source| EncodeError::Run {
+            file: self.session.file().to_path_buf(),
+            source: Box::new(source),
+        })?;
+        let rows = self
+            .session
+            .run(n, &[(&self.input, Feed::Pixels(view))], IdType::I64)?;
+        for row in rows.chunks_exact(self.dimension).take(chunk.len()) {
+            embeddings.push(Embedding::from_output(row, embeddings.len())?);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,168 @@
+//! How does a picture get the model's size?
+//!
+//! Pillow's resampling, by `fast_image_resize`: the same filters with support grown by the
+//! reduction, the same 8-bit rounding between the two passes. Only the window that the crop keeps
+//! is computed, which gives the same values as resizing everything and cropping then, and keeps a
+//! picture of 1 × 30,000 pixels from becoming gigabytes.
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use image::RgbImage;
+use image::imageops;
+
+use super::{Interpolation, PreprocessConfig, Resize};
+
+/// Width and height that a picture of this size is resized to, before the crop.
+pub(super) fn target(config: &PreprocessConfig, width: u32, height: u32) -> (u32, u32) {
+    let (short, long) = (width.min(height), width.max(height));
+    let (to_short, to_long) = match config.resize {
+        Resize::Keep => return (width, height),
+        Resize::Squash => return (config.width, config.height),
+        // Truncated, as the Hugging Face image processors do.
+        Resize::ShortestEdge(edge) => (edge, saturating_scale(edge, long, short, 0)),
+        // Rounded, as open_clip does.
+        Resize::LongestEdge(edge) => (saturating_scale(edge, short, long, long / 2).max(1), edge),
+    };
+    if width <= height {
+        (to_short, to_long)
+    } else {
+        (to_long, to_short)
+    }
+}
+
+/// `(edge × numerator + carry) / denominator`.
+fn saturating_scale(edge: u32, numerator: u32, denominator: u32, carry: u32) -> u32 {
+    let value =
+        (u64::from(edge) * u64::from(numerator) + u64::from(carry)) / u64::from(denominator.max(1));
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+/// The part of a resized picture that the model sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Window {
+    /// First column and row of the resized picture that is kept.
+    pub(super) from: (u32, u32),
+    /// Columns and rows that are kept.
+    pub(super) size: (u32, u32),
+    /// Column and row of the output where they go.
+    pub(super) at: (u32, u32),
+    /// Width and height of the output.
+    pub(super) output: (u32, u32),
+}
+
+impl Window {
+    /// A crop around the centre; sides that are too short are filled up around the picture. Odd
+    /// remainders fall as in the Hugging Face image processors.
+    pub(super) fn centered(resized: (u32, u32), output: (u32, u32)) -> Self {
+        let (from_x, size_x, at_x) = centered_side(resized.0, output.0);
+        let (from_y, size_y, at_y) = centered_side(resized.1, output.1);
+        Self {
+            from: (from_x, from_y),
+            size: (size_x, size_y),
+            at: (at_x, at_y),
+            output,
+        }
+    }
+}
+
+fn centered_side(resized: u32, output: u32) -> (u32, u32, u32) {
+    if resized >= output {
+        ((resized - output) / 2, output, 0)
+    } else {
+        (0, resized, (output - resized).div_ceil(2))
+    }
+}
+
+/// Resizes a picture, which has at least one pixel, to `to` (width, height) and keeps the window.
+pub(super) fn resize_and_crop(
+    picture: &RgbImage,
+    to: (u32, u32),
+    interpolation: Interpolation,
+    window: Window,
+) -> RgbImage {
+    let kept = if picture.dimensions() == to {
+        let (x, y) = window.from;
+        imageops::crop_imm(picture, x, y, window.size.0, window.size.1).to_image()
+    } else {
+        resized_window(picture, to, interpolation, window)
+    };
+    if kept.dimensions() == window.output {
+        return kept;
+    }
+    let mut output = RgbImage::new(window.output.0, window.output.1);
+    imageops::replace(
+        &mut output,
+        &kept,
+        i64::from(window.at.0),
+        i64::from(window.at.1),
+    );
+    output
+}
+
+fn resized_window(
+    picture: &RgbImage,
+    to: (u32, u32),
+    interpolation: Interpolation,
+    window: Window,
+) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    let filter = match interpolation {
+        Interpolation::Bilinear => FilterType::Bilinear,
+        Interpolation::Bicubic => FilterType::CatmullRom,
+        Interpolation::Lanczos => FilterType::Lanczos3,
+    };
+    // The window in the picture's own pixels.
+    let x_scale = f64::from(width) / f64::from(to.0);
+    let y_scale = f64::from(height) / f64::from(to.1);
+    let left = f64::from(window.from.0) * x_scale;
+    let top = f64::from(window.from.1) * y_scale;
+    let box_width = inside(left, f64::from(window.size.0) * x_scale, f64::from(width));
+    let box_height = inside(top, f64::from(window.size.1) * y_scale, f64::from(height));
+    let mut resizer = Resizer::new();
+    // Columns first, then rows, as Pillow does: the values between the passes are rounded and
+    // clamped to 8 bits, so the order shows at hard edges.
+    let across = pass(
+        &mut resizer,
+        (picture.as_raw(), width, height),
+        (window.size.0, height),
+        (left, 0.0, box_width, f64::from(height)),
+        filter,
+    );
+    let down = pass(
+        &mut resizer,
+        (&across, window.size.0, height),
+        window.size,
+        (0.0, top, f64::from(window.size.0), box_height),
+        filter,
+    );
+    RgbImage::from_raw(window.size.0, window.size.1, down).unwrap_or_default()
+}
+
+/// The length that does not reach beyond the end, not even by a rounding error.
+fn inside(start: f64, length: f64, end: f64) -> f64 {
+    let mut length = length.min(end - start);
+    while start + length > end {
+        length = length.next_down();
+    }
+    length
+}
+
+/// Resizes the box (left, top, width, height) of a picture of 8-bit RGB pixels.
+fn pass(
+    resizer: &mut Resizer,
+    (pixels, width, height): (&[u8], u32, u32),
+    to: (u32, u32),
+    (left, top, box_width, box_height): (f64, f64, f64, f64),
+    filter: FilterType,
+) -> Vec<u8> {
+    let mut out = Image::new(to.0, to.1, PixelType::U8x3);
+    let options = ResizeOptions::new()
+        .resize_alg(ResizeAlg::Convolution(filter))
+        .crop(left, top, box_width, box_height);
+    // Neither step can fail: the buffer has the picture's size and type, and the box lies inside.
+    if let Ok(source) = ImageRef::new(width, height, pixels, PixelType::U8x3) {
+        let result = resizer.resize(&source, &mut out, &options);
+        debug_assert!(result.is_ok(), "{result:?}");
+    }
+    out.into_vec()
+}

@@ -1,0 +1,350 @@
+//! How does a graph run in ONNX Runtime, and is it the graph that was promised?
+//!
+//! The only file that names `ort`. Signatures are checked when a graph is loaded, so that running
+//! it can only fail inside ONNX Runtime itself. Outputs are copied out before the next run, since
+//! they borrow the session.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use ndarray::{ArrayView2, ArrayView4};
+use ort::logging::LogLevel;
+use ort::session::{OutputSelector, RunOptions, SessionInputValue};
+use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
+
+use crate::error::EncodeError;
+use crate::model::Source;
+use crate::runtime::Runtime;
+
+/// The minor version of the oldest ONNX Runtime that serves: `1.{API_VERSION}`.
+pub(crate) const API_VERSION: u32 = ort::MINOR_VERSION;
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// ONNX Runtime's process-wide state.
+pub(crate) struct Environment(ort::environment::Environment);
+
+impl Environment {
+    /// The library must have been probed before; once per process.
+    pub(crate) fn new(library: &Path) -> Result<Self, Cause> {
+        // ONNX Runtime writes its log to stderr unless it is given another place. What matters
+        // comes back as an error, so the log goes nowhere: a library does not print.
+        let environment = ort::init_from(library)?
+            .with_name("sightline")
+            .with_telemetry(false)
+            .with_logger(Arc::new(|_, _, _, _, _| {}))
+            .build()?;
+        environment.set_log_level(LogLevel::Fatal);
+        Ok(Self(environment))
+    }
+}
+
+/// How an encoder's session runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SessionOptions {
+    /// Threads that one run spreads over; `None`: as many as the machine has cores.
+    pub n_threads: Option<usize>,
+}
+
+impl SessionOptions {
+    /// The same options with this many threads.
+    #[must_use]
+    pub fn with_threads(mut self, n_threads: usize) -> Self {
+        self.n_threads = Some(n_threads);
+        self
+    }
+
+    fn resolved_threads(&self) -> usize {
+        self.n_threads
+            .unwrap_or_else(|| available_parallelism().map_or(1, usize::from))
+            .max(1)
+    }
+}
+
+/// The element types that a graph may take token ids in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IdType {
+    I32,
+    I64,
+}
+
+/// What a run is fed with.
+pub(crate) enum Feed<'a> {
+    Pixels(ArrayView4<'a, f32>),
+    Ids(ArrayView2<'a, i64>),
+}
+
+/// One loaded graph with one checked output `[batch, dimension]`.
+pub(crate) struct Session {
+    graph: ort::session::Session,
+    file: PathBuf,
+    selected: RunOptions<ort::session::HasSelectedOutputs>,
+    output: String,
+    dimension: usize,
+}
+
+impl Session {
+    /// Loads a graph and checks that `output` is f32 `[batch, dimension]`.
+    pub(crate) fn load(
+        runtime: &Runtime,
+        source: &Source,
+        output: &str,
+        dimension: usize,
+        options: &SessionOptions,
+    ) -> Result<Self, EncodeError> {
+        let file = source.path().to_path_buf();
+        let load = |cause: ort::Error| EncodeError::Load {
+            file: file.clone(),
+            source: Box::new(cause),
+        };
+        let mut builder = ort::session::Session::builder(&runtime.environment().0)
+            .and_then(|b| {
+                b.with_intra_threads(options.resolved_threads())
+                    .map_err(ort::Error::from)
+            })
+            .map_err(load)?;
+        let session = match source {
+            Source::File(path) => builder.commit_from_file(path),
+            Source::Embedded { bytes, .. } => builder.commit_from_memory(bytes),
+        }
+        .map_err(load)?;
+        check_output(&file, session.outputs(), output, dimension)?;
+        let selected = RunOptions::new()
+            .map_err(load)?
+            .with_outputs(OutputSelector::no_default().with(output));
+        Ok(Self {
+            graph: session,
+            file,
+            selected,
+            output: output.to_owned(),
+            dimension,
+        })
+    }
+
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Inputs of token ids and their companions must agree, since one conversion serves them all.
+    pub(crate) fn check_same_type(
+        &self,
+        name: &str,
+        found: IdType,
+        expected: IdType,
+    ) -> Result<(), EncodeError> {
+        if found == expected {
+            return Ok(());
+        }
+        Err(EncodeError::Signature {
+            file: self.file.clone(),
+            name: name.to_owned(),
+            found: format!("a tensor of {found:?}"),
+            expected: format!("a tensor of {expected:?}, as the token ids are"),
+        })
+    }
+
+    pub(crate) fn has_input(&self, name: &str) -> bool {
+        self.graph.inputs().iter().any(|i| i.name() == name)
+    }
+
+    /// Fails when the graph wants an input that is not among these.
+    pub(crate) fn check_no_other_inputs(&self, known: &[&str]) -> Result<(), EncodeError> {
+        let mut names = self.graph.inputs().iter().map(Outlet::name);
+        match names.find(|name| !known.contains(name)) {
+            None => Ok(()),
+            Some(name) => Err(EncodeError::UnknownInput {
+                file: self.file.clone(),
+                name: name.to_owned(),
+            }),
+        }
+    }
+
+    /// Checks that `name` takes f32 `[batch, 3, height, width]`. Returns the batch size when the
+    /// graph fixes it.
+    pub(crate) fn check_pixels(
+        &self,
+        name: &str,
+        height: u32,
+        width: u32,
+    ) -> Result<Option<usize>, EncodeError> {
+        let outlet = self.input(name)?;
+        let expected = format!("Tensor<f32>(batch, 3, {height}, {width})");
+        let wanted = [
+            None,
+            Some(3),
+            Some(i64::from(height)),
+            Some(i64::from(width)),
+        ];
+        self.check(outlet, &wanted, &[TensorElementType::Float32], &expected)?;
+        Ok(fixed_batch(outlet))
+    }
+
+    /// Checks that `name` takes integers `[batch, n_tokens]`. Returns which, and the batch size
+    /// when the graph fixes it.
+    pub(crate) fn check_ids(&self, name: &str) -> Result<(IdType, Option<usize>), EncodeError> {
+        let outlet = self.input(name)?;
+        let types = [TensorElementType::Int64, TensorElementType::Int32];
+        let expected = "Tensor<i64>(batch, n_tokens)";
+        let found = self.check(outlet, &[None, None], &types, expected)?;
+        let id_type = if found == TensorElementType::Int32 {
+            IdType::I32
+        } else {
+            IdType::I64
+        };
+        Ok((id_type, fixed_batch(outlet)))
+    }
+
+    /// Runs the graph on `n` items. Returns `n × dimension` values, row after row.
+    pub(crate) fn run(
+        &mut self,
+        n: usize,
+        feeds: &[(&str, Feed<'_>)],
+        id_type: IdType,
+    ) -> Result<Vec<f32>, EncodeError> {
+        let rows = self
+            .run_inner(n, feeds, id_type)
+            .map_err(|source| EncodeError::Run {
+                file: self.file.clone(),
+                source,
+            })?;
+        Ok(rows)
+    }
+
+    fn run_inner(
+        &mut self,
+        n: usize,
+        feeds: &[(&str, Feed<'_>)],
+        id_type: IdType,
+    ) -> Result<Vec<f32>, Cause> {
+        // Graphs that take i32 are rare and their inputs tiny, so a converted copy is cheap.
+        let narrow: Vec<Option<ndarray::Array2<i32>>> = feeds
+            .iter()
+            .map(|(_, feed)| match feed {
+                Feed::Ids(ids) if id_type == IdType::I32 => {
+                    Some(ids.mapv(|id| i32::try_from(id).unwrap_or(i32::MAX)))
+                }
+                _ => None,
+            })
+            .collect();
+        let mut inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = Vec::new();
+        for ((name, feed), narrow) in feeds.iter().zip(&narrow) {
+            let value = match (feed, narrow) {
+                (_, Some(ids)) => TensorRef::from_array_view(ids)?.into(),
+                (Feed::Pixels(pixels), None) => TensorRef::from_array_view(*pixels)?.into(),
+                (Feed::Ids(ids), None) => TensorRef::from_array_view(*ids)?.into(),
+            };
+            inputs.push((Cow::Borrowed(*name), value));
+        }
+        let outputs = self.graph.run_with_options(inputs, &self.selected)?;
+        let output = outputs
+            .get(&self.output)
+            .ok_or("the output that was asked for did not come back")?;
+        let (shape, values) = output.try_extract_tensor::<f32>()?;
+        let expected = [n, self.dimension];
+        if shape.len() != 2
+            || shape
+                .iter()
+                .zip(expected)
+                .any(|(&found, wanted)| usize::try_from(found) != Ok(wanted))
+        {
+            return Err(format!("the output's shape is {shape:?}, not {expected:?}").into());
+        }
+        Ok(values.to_vec())
+    }
+
+    fn input(&self, name: &str) -> Result<&Outlet, EncodeError> {
+        let inputs = self.graph.inputs();
+        inputs
+            .iter()
+            .find(|outlet| outlet.name() == name)
+            .ok_or_else(|| EncodeError::NoInput {
+                file: self.file.clone(),
+                name: name.to_owned(),
+                found: inputs.iter().map(|o| o.name().to_owned()).collect(),
+            })
+    }
+
+    fn check(
+        &self,
+        outlet: &Outlet,
+        shape: &[Option<i64>],
+        types: &[TensorElementType],
+        expected: &str,
+    ) -> Result<TensorElementType, EncodeError> {
+        tensor_type(outlet, shape, types).ok_or_else(|| EncodeError::Signature {
+            file: self.file.clone(),
+            name: outlet.name().to_owned(),
+            found: outlet.dtype().to_string(),
+            expected: expected.to_owned(),
+        })
+    }
+}
+
+fn check_output(
+    file: &Path,
+    outputs: &[Outlet],
+    name: &str,
+    dimension: usize,
+) -> Result<(), EncodeError> {
+    let outlet = outputs
+        .iter()
+        .find(|outlet| outlet.name() == name)
+        .ok_or_else(|| EncodeError::NoOutput {
+            file: file.to_path_buf(),
+            name: name.to_owned(),
+            found: outputs.iter().map(|o| o.name().to_owned()).collect(),
+        })?;
+    let types = [TensorElementType::Float32];
+    if tensor_type(outlet, &[None, None], &types).is_none() {
+        return Err(EncodeError::Signature {
+            file: file.to_path_buf(),
+            name: name.to_owned(),
+            found: outlet.dtype().to_string(),
+            expected: format!("Tensor<f32>(batch, {dimension})"),
+        });
+    }
+    let found = fixed(outlet, 1);
+    match found {
+        Some(found) if found != dimension => Err(EncodeError::Dimension {
+            file: file.to_path_buf(),
+            found,
+            expected: dimension,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The outlet's element type when it is one of `types` and its shape fits: `None` in `shape` and a
+/// dynamic dimension in the graph fit everything.
+fn tensor_type(
+    outlet: &Outlet,
+    shape: &[Option<i64>],
+    types: &[TensorElementType],
+) -> Option<TensorElementType> {
+    let ValueType::Tensor {
+        ty, shape: found, ..
+    } = outlet.dtype()
+    else {
+        return None;
+    };
+    let fits = found.len() == shape.len()
+        && found
+            .iter()
+            .zip(shape)
+            .all(|(&found, &wanted)| found < 0 || wanted.is_none_or(|wanted| wanted == found));
+    (fits && types.contains(ty)).then_some(*ty)
+}
+
+/// The size of a dimension when the graph fixes it.
+fn fixed(outlet: &Outlet, dimension: usize) -> Option<usize> {
+    let ValueType::Tensor { shape, .. } = outlet.dtype() else {
+        return None;
+    };
+    usize::try_from(*shape.get(dimension)?).ok()
+}
+
+fn fixed_batch(outlet: &Outlet) -> Option<usize> {
+    fixed(outlet, 0)
+}

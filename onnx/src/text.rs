@@ -1,0 +1,137 @@
+//! How do texts become embeddings?
+
+use ndarray::ArrayView2;
+
+use crate::embedding::Embedding;
+use crate::error::EncodeError;
+use crate::model::Model;
+use crate::runtime::Runtime;
+use crate::session::{Feed, IdType, Session, SessionOptions};
+use crate::tokenize::{Tokenizer, Tokens};
+
+/// How many texts go through the graph at once; more bring no speed, only memory.
+const MAX_TEXTS_AT_ONCE: usize = 64;
+
+/// The text tower of a model, loaded into ONNX Runtime, and its tokenizer.
+pub struct TextEncoder {
+    session: Session,
+    tokenizer: Tokenizer,
+    input_ids: String,
+    attention_mask: Option<String>,
+    token_type_ids: Option<String>,
+    id_type: IdType,
+    dimension: usize,
+    fixed_batch: Option<usize>,
+}
+
+impl TextEncoder {
+    /// Loads the model's text tower and tokenizer and checks the signature. The image tower is not
+    /// touched.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when ONNX Runtime refuses the graph, when its inputs, outputs, types or
+    /// shapes are not those that the model's description promises, or when the tokenizer is broken.
+    pub fn load(
+        runtime: &Runtime,
+        model: &Model,
+        options: &SessionOptions,
+    ) -> Result<Self, EncodeError> {
+        let tower = model.text_tower();
+        let tokenizer = Tokenizer::load(&tower.tokenizer, &tower.tokenize)?;
+        let session = Session::load(
+            runtime,
+            &tower.source,
+            &tower.output,
+            model.dimension(),
+            options,
+        )?;
+        let (id_type, fixed_batch) = session.check_ids(&tower.input_ids)?;
+        // Layouts without a manifest leave it to the graph whether it takes a mask.
+        let wanted = |name: &Option<String>| {
+            name.clone()
+                .filter(|name| !tower.extra_inputs_optional || session.has_input(name))
+        };
+        let attention_mask = wanted(&tower.attention_mask);
+        let token_type_ids = wanted(&tower.token_type_ids);
+        let mut known = vec![tower.input_ids.as_str()];
+        for name in [&attention_mask, &token_type_ids].into_iter().flatten() {
+            let (extra_type, _) = session.check_ids(name)?;
+            session.check_same_type(name, extra_type, id_type)?;
+            known.push(name);
+        }
+        session.check_no_other_inputs(&known)?;
+        Ok(Self {
+            input_ids: tower.input_ids.clone(),
+            attention_mask,
+            token_type_ids,
+            id_type,
+            dimension: model.dimension(),
+            fixed_batch,
+            session,
+            tokenizer,
+        })
+    }
+
+    /// How many values an embedding has.
+    #[must_use]
+    pub fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    /// Encodes texts, in order. No text gives no embedding; an empty text has an embedding, that
+    /// of its special tokens. A text beyond the context length is cut, see
+    /// [`n_tokens_dropped`](Self::n_tokens_dropped).
+    ///
+    /// Texts of like length share a run, so any number of texts can be given at once.
+    ///
+    /// # Errors
+    /// [`EncodeError::Tokenize`], [`EncodeError::Run`], or [`EncodeError::NoDirection`].
+    pub fn encode(&mut self, texts: &[&str]) -> Result<Vec<Embedding>, EncodeError> {
+        let tokens = self.tokenizer.encode(texts)?;
+        let mut order: Vec<usize> = (0..tokens.len()).collect();
+        order.sort_by_key(|&i| tokens[i].ids.len());
+        let mut embeddings: Vec<Option<Embedding>> = vec![None; texts.len()];
+        let n_at_once = self.fixed_batch.unwrap_or(MAX_TEXTS_AT_ONCE).max(1);
+        for chunk in order.chunks(n_at_once) {
+            let rows = self.run(&tokens, chunk)?;
+            for (&i, row) in chunk.iter().zip(rows.chunks_exact(self.dimension)) {
+                embeddings[i] = Some(Embedding::from_output(row, i)?);
+            }
+        }
+        Ok(embeddings.into_iter().flatten().collect())
+    }
+
+    /// How many tokens of a text lie beyond the model's context length and are not seen by it:
+    /// 0 when the text fits.
+    ///
+    /// # Errors
+    /// [`EncodeError::Tokenize`].
+    pub fn n_tokens_dropped(&self, text: &str) -> Result<usize, EncodeError> {
+        self.tokenizer.n_dropped(text)
+    }
+
+    /// Runs the graph on these texts. Returns `[chunk, dimension]` values, and rows to be ignored
+    /// after them when the graph fixes its batch size.
+    fn run(&mut self, tokens: &[Tokens], chunk: &[usize]) -> Result<Vec<f32>, EncodeError> {
+        let n = self.fixed_batch.unwrap_or(chunk.len());
+        let chosen: Vec<&Tokens> = chunk.iter().map(|&i| &tokens[i]).collect();
+        let batch = self.tokenizer.pad(&chosen, n);
+        let shape = (n, batch.n_tokens);
+        let file = self.session.file().to_path_buf();
+        let view = |values| {
+            ArrayView2::from_shape(shape, values).map_err(|source| EncodeError::Run {
+                file: file.clone(),
+                source: Box::new(source),
+            })
+        };
+        let types = vec![0; n * batch.n_tokens];
+        let mut feeds = vec![(self.input_ids.as_str(), Feed::Ids(view(&batch.ids)?))];
+        if let Some(name) = &self.attention_mask {
+            feeds.push((name, Feed::Ids(view(&batch.mask)?)));
+        }
+        if let Some(name) = &self.token_type_ids {
+            feeds.push((name, Feed::Ids(view(&types)?)));
+        }
+        self.session.run(n, &feeds, self.id_type)
+    }
+}
