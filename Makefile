@@ -1,0 +1,41 @@
+# Everything a fresh machine needs: `make demo` shows the main job on real photos, `make test`
+# runs every check. Both set themselves up; neither needs root.
+
+SHELL := /bin/sh
+# The build folder also holds the fetched tools, so that reusing one reuses the other.
+export CARGO_TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
+TOOLS := $(CARGO_TARGET_DIR)/tools
+# What the fetched tools need in the environment while compiling.
+ENV := . '$(TOOLS)/env'
+# One profile only: RocksDB's C++ takes many minutes, and once is enough.
+CARGO := cargo
+FLAGS := --release --locked --workspace
+# Any folder of pictures; the sample photos when not given.
+PHOTOS ?=
+
+.PHONY: help setup build demo test bench clean
+
+help:
+	@echo 'make demo                      build, index the sample photos, search them'
+	@echo 'make demo PHOTOS=~/Pictures    the same on your own photos'
+	@echo 'make test                      every check: format, lints, tests, documentation'
+	@echo 'make build                     only build: $(CARGO_TARGET_DIR)/release/sightline'
+	@echo 'make bench                     the benchmarks'
+
+setup:
+	@./scripts/setup.sh '$(CARGO_TARGET_DIR)'
+
+build: setup
+	@$(ENV) && $(CARGO) build $(FLAGS)
+
+demo: build
+	@./scripts/demo.sh '$(CARGO_TARGET_DIR)/release/sightline' $(PHOTOS)
+
+test: setup
+	@./scripts/test.sh '$(TOOLS)/env' $(FLAGS)
+
+bench: setup
+	@$(ENV) && $(CARGO) bench --locked --workspace --benches
+
+clean:
+	cargo clean

@@ -1,0 +1,24 @@
+#!/bin/sh
+# Every check, as `make test` runs it:
+#   test.sh ENV_FILE CARGO_FLAGS…
+set -eu
+
+. "$1"
+shift
+
+step() {
+    echo
+    echo "== $*"
+}
+
+step format
+cargo fmt --all --check
+step lints
+cargo clippy "$@" --all-targets -- -D warnings
+step tests
+cargo test "$@" --lib --bins --tests
+step documentation examples
+cargo test "$@" --doc
+step documentation
+RUSTDOCFLAGS='-D warnings' cargo doc "$@" --no-deps
+step done

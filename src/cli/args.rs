@@ -1,0 +1,222 @@
+//! What was typed. Parsing touches no file, so `--help` works whatever the state of the machine.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+
+/// Find pictures with words and words with pictures, on your own machine, offline
+#[derive(Debug, Parser)]
+#[command(
+    name = "sightline",
+    version,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  sightline index ~/Pictures
+  sightline search \"a dog on the beach\"
+  sightline search --image ~/Pictures/cat.jpg --html cats.html
+  sightline captions holiday.jpg
+
+Exit status: 0 found, 1 nothing found, 2 error, 130 stopped by Ctrl-C."
+)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Options every command takes.
+#[derive(Debug, Args)]
+pub(super) struct Global {
+    /// Folder of the index [default: sightline/index in the user's data folder]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "SIGHTLINE_INDEX",
+        hide_env_values = true
+    )]
+    pub(super) index: Option<PathBuf>,
+    /// Model folder to use instead of the built-in starter model
+    #[arg(
+        long,
+        global = true,
+        value_name = "FOLDER",
+        env = "SIGHTLINE_MODEL",
+        hide_env_values = true
+    )]
+    pub(super) model: Option<PathBuf>,
+    /// Say nothing on stderr but errors
+    #[arg(short, long, global = true)]
+    pub(super) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Index photo folders, or bring their index up to date
+    Index(IndexArgs),
+    /// Find pictures by words or by a picture
+    Search(SearchArgs),
+    /// Find the captions that fit a picture (reverse look-up)
+    Captions(CaptionsArgs),
+    /// Show what the index holds
+    Status(StatusArgs),
+    /// Measure Recall@K on a captioned data set, by exact scan
+    Eval(EvalArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sightline index ~/Pictures                             index it, or catch up with what changed
+  sightline index ~/Pictures ~/Phone                     two library folders in one index
+  sightline index photos --captions photos/captions.jsonl
+  sightline index --captions words.txt                   a list of captions of no picture
+
+A text beside a picture (photo.txt beside photo.jpg) gives it captions, one a line. Rules in
+.sightlineignore or .ignore files, written as in .gitignore, leave files out. Ctrl-C stops after
+what is under way; the next run goes on from there.")]
+#[command(group = ArgGroup::new("what").args(["folders", "captions"]).required(true).multiple(true))]
+pub(super) struct IndexArgs {
+    /// Folders to index, with all their sub-folders
+    #[arg(value_name = "FOLDER")]
+    pub(super) folders: Vec<PathBuf>,
+    /// Captions: JSON lines {"image": relative path, "captions": […]}, or plain text, one a line
+    #[arg(long, value_name = "FILE")]
+    pub(super) captions: Vec<PathBuf>,
+    /// Remove what is gone even when a whole folder is missing or empty
+    #[arg(long)]
+    pub(super) prune: bool,
+    /// Name every skipped file, not only the first ones
+    #[arg(long)]
+    pub(super) list_skipped: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sightline search \"red bicycle against a wall\"
+  sightline search --by words IMG_2023          by captions, file and folder names alone
+  sightline search --image beach.jpg -k 20      pictures like this one
+  sightline search \"sunset\" --html sunset.html  a page with thumbnails
+  sightline search \"cat\" --paths -0 | xargs -0 -I{} cp {} cats/
+  sightline search \"birthday\" --find captions   captions instead of pictures")]
+#[command(group = ArgGroup::new("query").args(["text", "image"]).required(true))]
+pub(super) struct SearchArgs {
+    /// What to look for, in words
+    #[arg(value_name = "TEXT")]
+    pub(super) text: Option<String>,
+    /// Look for pictures like this one
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) image: Option<PathBuf>,
+    /// What counts as a match [default: both for words, meaning for a picture]
+    #[arg(long, value_enum)]
+    pub(super) by: Option<ByArg>,
+    /// What to find
+    #[arg(long, value_enum, default_value_t = FindArg::Images)]
+    pub(super) find: FindArg,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sightline captions photo.jpg
+  sightline captions photo.jpg -k 3 --json
+
+The picture need not be in the index. Captions come from `sightline index --captions` and from
+texts beside pictures.")]
+pub(super) struct CaptionsArgs {
+    /// The picture
+    #[arg(value_name = "IMAGE")]
+    pub(super) image: PathBuf,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+}
+
+/// How results are shown.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("form").args(["json", "paths"]))]
+pub(super) struct OutputArgs {
+    /// Show at most this many
+    #[arg(short = 'k', long, value_name = "N", default_value_t = 10,
+          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(super) top: u32,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Print only paths, one a line
+    #[arg(long)]
+    pub(super) paths: bool,
+    /// End each path with a NUL byte instead of a new line, for xargs -0
+    #[arg(short = '0', long, requires = "paths")]
+    pub(super) null: bool,
+    /// Write the results as a page with thumbnails inside
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
+    /// Add to the page of --html instead of replacing it
+    #[arg(long, requires = "html")]
+    pub(super) append: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sightline status
+  sightline status --json")]
+pub(super) struct StatusArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sightline eval flickr8k/captions_test.jsonl
+  sightline eval coco/val.jsonl --json --model ~/models/clip-vit-b-32
+
+Each line of the data set is {\"image\": path relative to the file, \"captions\": […]}. A text
+query is right when its picture, an image query when any of its captions, is within K.")]
+pub(super) struct EvalArgs {
+    /// The data set, JSON lines
+    #[arg(value_name = "DATASET.jsonl")]
+    pub(super) dataset: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ByArg {
+    /// What the picture shows, as the model sees it
+    Meaning,
+    /// Keywords in captions, file and folder names
+    Words,
+    /// Both rankings joined
+    Both,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum FindArg {
+    /// Pictures
+    Images,
+    /// Captions
+    Captions,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

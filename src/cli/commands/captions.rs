@@ -1,0 +1,30 @@
+//! `sightline captions`
+
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::cli::args::CaptionsArgs;
+use crate::cli::exit::ExitStatus;
+use crate::cli::output::{self, Asked};
+use crate::cli::printer::Printer;
+use crate::cli::settings::Settings;
+use crate::engine::{By, Query};
+
+pub(in crate::cli) fn run(
+    args: &CaptionsArgs,
+    settings: &Settings,
+    printer: &mut Printer,
+) -> Result<ExitStatus> {
+    let began = Instant::now();
+    let hits = settings
+        .engine()?
+        .captions(&args.image, args.output.top as usize)?;
+    let query = Query::Picture(args.image.clone());
+    let asked = Asked {
+        query: &query,
+        by: By::Meaning,
+        began,
+    };
+    output::captions(&hits, &asked, &args.output, settings, printer)
+}

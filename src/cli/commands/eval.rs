@@ -1,0 +1,94 @@
+//! `sightline eval`
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::cli::args::EvalArgs;
+use crate::cli::exit::ExitStatus;
+use crate::cli::interrupt;
+use crate::cli::output::path_json;
+use crate::cli::printer::Printer;
+use crate::cli::progress::ProgressView;
+use crate::cli::settings::Settings;
+use crate::engine::{Recalls, Skipped};
+
+pub(in crate::cli) fn run(
+    args: &EvalArgs,
+    settings: &Settings,
+    printer: &mut Printer,
+) -> Result<ExitStatus> {
+    let encoders = settings.encoders()?;
+    interrupt::listen();
+    let mut view = ProgressView::new(printer);
+    let evaluation = encoders.evaluate(&args.dataset, &mut |progress| {
+        view.show(progress);
+        interrupt::check()
+    });
+    drop(view);
+    let Some(evaluation) = evaluation? else {
+        return Ok(ExitStatus::Interrupted);
+    };
+    for Skipped { path, reason } in &evaluation.skipped {
+        printer.note(format_args!(
+            "skipped {}: {}",
+            settings.shown(path),
+            Printer::safe(reason)
+        ));
+    }
+    if args.json {
+        let skipped: Vec<_> = evaluation
+            .skipped
+            .iter()
+            .map(|skipped| {
+                let mut entry = path_json(&skipped.path);
+                entry.insert("reason".into(), json!(skipped.reason));
+                entry
+            })
+            .collect();
+        printer.json(&json!({
+            "model": encoders.identity().name,
+            "images": evaluation.n_images,
+            "captions": evaluation.n_captions,
+            "text_to_image": recalls_json(&evaluation.text_to_image),
+            "image_to_text": recalls_json(&evaluation.image_to_text),
+            "skipped": skipped,
+        }))?;
+    } else {
+        let model = &encoders.identity().name;
+        let (n_images, n_captions) = (evaluation.n_images, evaluation.n_captions);
+        printer.line(format_args!(
+            "{model}: {n_images} images, {n_captions} captions, exact scan\n"
+        ))?;
+        printer.line("               R@1     R@5    R@10   median rank")?;
+        let rows = [
+            ("text → image", evaluation.text_to_image),
+            ("image → text", evaluation.image_to_text),
+        ];
+        for (
+            name,
+            Recalls {
+                r1,
+                r5,
+                r10,
+                median_rank,
+            },
+        ) in rows
+        {
+            printer.line(format_args!(
+                "{name}  {r1:>5.1}%  {r5:>5.1}%  {r10:>5.1}%   {median_rank:>11}"
+            ))?;
+        }
+    }
+    Ok(ExitStatus::Found)
+}
+
+/// In per cent with two decimals, which is what data sets of a few thousand can carry.
+fn recalls_json(recalls: &Recalls) -> Value {
+    let rounded = |value: f64| (value * 100.0).round() / 100.0;
+    json!({
+        "r1": rounded(recalls.r1),
+        "r5": rounded(recalls.r5),
+        "r10": rounded(recalls.r10),
+        "median_rank": recalls.median_rank,
+    })
+}

@@ -1,0 +1,155 @@
+//! `sightline index`
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::cli::args::IndexArgs;
+use crate::cli::exit::ExitStatus;
+use crate::cli::interrupt;
+use crate::cli::output::path_json;
+use crate::cli::printer::Printer;
+use crate::cli::progress::ProgressView;
+use crate::cli::settings::Settings;
+use crate::engine::{IndexReport, IndexRequest, Skipped};
+
+/// How many skipped files are named without `--list-skipped`.
+const N_NAMED: usize = 10;
+
+pub(in crate::cli) fn run(
+    args: &IndexArgs,
+    settings: &Settings,
+    printer: &mut Printer,
+) -> Result<ExitStatus> {
+    let engine = settings.engine()?;
+    let request = IndexRequest {
+        folders: args.folders.clone(),
+        captions: args.captions.clone(),
+        prune: args.prune,
+        ..IndexRequest::default()
+    };
+    interrupt::listen();
+    let mut view = ProgressView::new(printer);
+    let report = engine.index(&request, &mut |progress| {
+        view.show(progress);
+        interrupt::check()
+    });
+    drop(view);
+    let report = report?;
+    tell(&report, args, settings, printer);
+    if args.json {
+        printer.json(&to_json(&report))?;
+    }
+    Ok(if report.interrupted {
+        ExitStatus::Interrupted
+    } else if report.n_seen == 0 && report.n_captions_added == 0 && args.captions.is_empty() {
+        ExitStatus::Nothing
+    } else {
+        ExitStatus::Found
+    })
+}
+
+fn tell(report: &IndexReport, args: &IndexArgs, settings: &Settings, printer: &Printer) {
+    let n_named = if args.list_skipped {
+        usize::MAX
+    } else {
+        N_NAMED
+    };
+    for Skipped { path, reason } in report.skipped.iter().take(n_named) {
+        printer.note(format_args!(
+            "skipped {}: {}",
+            settings.shown(path),
+            Printer::safe(reason)
+        ));
+    }
+    if report.skipped.len() > n_named {
+        let n_more = report.skipped.len() - n_named;
+        printer.note(format_args!(
+            "… and {n_more} more (--list-skipped names them all)"
+        ));
+    }
+    for (folder, n) in &report.held_back {
+        printer.note(format_args!(
+            "no pictures in {}, but the index holds {n} from there: nothing was removed\n\n\
+             hint: if they are gone for good and not on a disk that is away, run again with --prune",
+            settings.shown(folder)
+        ));
+    }
+    printer.note(summary(report));
+    if report.n_seen == 0 && !args.folders.is_empty() && report.held_back.is_empty() {
+        printer.note("no pictures found in the folders given");
+    }
+    if report.interrupted {
+        printer.note("stopped; what is finished is kept. Run the same command to go on.");
+    }
+}
+
+/// `Indexed 48 pictures in 1.6 s (30.1/s): 48 added; 3 skipped; 96 captions added`
+fn summary(report: &IndexReport) -> String {
+    let mut parts = Vec::new();
+    let mut count = |n: usize, what: &str| {
+        if n > 0 {
+            parts.push(format!("{n} {what}"));
+        }
+    };
+    count(report.n_added, "added");
+    count(report.n_changed + report.n_changed_to_known, "changed");
+    count(report.n_unchanged, "unchanged");
+    count(report.n_moved, "moved");
+    count(report.n_copies, "copies of others");
+    count(report.n_removed, "removed");
+    count(report.skipped.len(), "skipped");
+    count(report.n_captions_added, "captions added");
+    count(report.n_captions_removed, "captions removed");
+    if parts.is_empty() {
+        parts.push("nothing to do".to_owned());
+    }
+    let rate = if report.n_encoded() > 0 {
+        format!(" ({:.1}/s)", report.rate())
+    } else {
+        String::new()
+    };
+    let seconds = report.elapsed.as_secs_f64();
+    let n = report.n_seen;
+    format!(
+        "{n} picture file{} in {seconds:.1} s{rate}: {}",
+        if n == 1 { "" } else { "s" },
+        parts.join(", ")
+    )
+}
+
+fn to_json(report: &IndexReport) -> serde_json::Value {
+    let skipped: Vec<_> = report
+        .skipped
+        .iter()
+        .map(|skipped| {
+            let mut entry = path_json(&skipped.path);
+            entry.insert("reason".into(), json!(skipped.reason));
+            entry
+        })
+        .collect();
+    let held_back: Vec<_> = report
+        .held_back
+        .iter()
+        .map(|(folder, n_files)| {
+            let mut entry = path_json(folder);
+            entry.insert("files".into(), json!(n_files));
+            entry
+        })
+        .collect();
+    json!({
+        "seen": report.n_seen,
+        "added": report.n_added,
+        "changed": report.n_changed + report.n_changed_to_known,
+        "unchanged": report.n_unchanged,
+        "moved": report.n_moved,
+        "copies": report.n_copies,
+        "removed": report.n_removed,
+        "captions_added": report.n_captions_added,
+        "captions_removed": report.n_captions_removed,
+        "skipped": skipped,
+        "held_back": held_back,
+        "interrupted": report.interrupted,
+        "seconds": report.elapsed.as_secs_f64(),
+        "images_per_second": report.rate(),
+    })
+}

@@ -1,0 +1,79 @@
+//! `sightline search`
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::cli::args::{ByArg, FindArg, SearchArgs};
+use crate::cli::exit::ExitStatus;
+use crate::cli::output::{self, Asked};
+use crate::cli::printer::Printer;
+use crate::cli::settings::Settings;
+use crate::engine::{By, Engine, Query, SearchRequest};
+
+pub(in crate::cli) fn run(
+    args: &SearchArgs,
+    settings: &Settings,
+    printer: &mut Printer,
+) -> Result<ExitStatus> {
+    let began = Instant::now();
+    let query = match (&args.text, &args.image) {
+        (Some(text), _) => Query::Text(text.clone()),
+        (None, Some(image)) => Query::Picture(image.clone()),
+        (None, None) => unreachable!("clap asks for one of the two"),
+    };
+    let by = match (args.by, &query) {
+        (Some(ByArg::Meaning), _) | (None, Query::Picture(_)) => By::Meaning,
+        (Some(ByArg::Words), _) => By::Words,
+        (Some(ByArg::Both), _) | (None, Query::Text(_)) => By::Both,
+    };
+    let engine = settings.engine()?;
+    let request = SearchRequest {
+        query,
+        n: args.output.top as usize,
+        by,
+    };
+    let asked = Asked {
+        query: &request.query,
+        by,
+        began,
+    };
+    let status = match args.find {
+        FindArg::Images => output::images(
+            &engine.search(&request)?,
+            &asked,
+            &args.output,
+            settings,
+            printer,
+        )?,
+        FindArg::Captions => {
+            let hits = engine.search_captions(&request)?;
+            output::captions(&hits, &asked, &args.output, settings, printer)?
+        }
+    };
+    if let Query::Text(text) = &request.query {
+        say_what_was_not_read(text, by, &engine, printer)?;
+    }
+    Ok(status)
+}
+
+/// Remarks on the query itself, after the answer.
+fn say_what_was_not_read(text: &str, by: By, engine: &Engine, printer: &Printer) -> Result<()> {
+    if by != By::Words {
+        let n_dropped = engine.n_tokens_dropped(text)?;
+        if n_dropped > 0 {
+            printer.note(format_args!(
+                "the model reads only the beginning of so long a query: {n_dropped} tokens at its \
+                 end were left out"
+            ));
+        }
+    }
+    if Path::new(text).is_file() {
+        printer.note(format_args!(
+            "\nhint: {0} is a file; to search by the picture itself: sightline search --image {0}",
+            Printer::safe(text)
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! `sightline status`
+
+use anyhow::Result;
+use indicatif::{HumanBytes, HumanCount};
+use serde_json::json;
+
+use crate::cli::args::StatusArgs;
+use crate::cli::exit::ExitStatus;
+use crate::cli::output::path_json;
+use crate::cli::printer::{Printer, Style};
+use crate::cli::settings::Settings;
+use crate::engine::Engine;
+
+pub(in crate::cli) fn run(
+    args: &StatusArgs,
+    settings: &Settings,
+    printer: &mut Printer,
+) -> Result<ExitStatus> {
+    let status = Engine::status(settings.index())?;
+    if args.json {
+        let libraries: Vec<_> = status
+            .libraries
+            .iter()
+            .map(|library| {
+                let mut entry = path_json(&library.folder);
+                entry.insert("files".into(), json!(library.n_files));
+                entry.insert("last_run_unix_s".into(), json!(library.last_run_unix_s));
+                entry
+            })
+            .collect();
+        printer.json(&json!({
+            "index": path_json(&status.folder),
+            "model": {
+                "name": status.model,
+                "fingerprint": status.fingerprint,
+                "dimension": status.dimension,
+            },
+            "generation": status.generation,
+            "images": status.n_images,
+            "files": status.n_files,
+            "captions": status.n_captions,
+            "bytes_on_disk": status.n_bytes_on_disk,
+            "libraries": libraries,
+        }))?;
+    } else {
+        let mut row = |name: &str, value: String| {
+            let name = printer.paint(Style::Dim, &format!("{name:<11}"));
+            printer.line(format_args!("{name} {value}"))
+        };
+        row("index", Printer::safe(&status.folder.to_string_lossy()))?;
+        let short = status.fingerprint.get(..12).unwrap_or(&status.fingerprint);
+        row(
+            "model",
+            format!(
+                "{} ({} dimensions, {short})",
+                status.model, status.dimension
+            ),
+        )?;
+        let (n_images, n_files) = (status.n_images, status.n_files);
+        row(
+            "images",
+            format!("{} in {} files", HumanCount(n_images), HumanCount(n_files)),
+        )?;
+        row("captions", HumanCount(status.n_captions).to_string())?;
+        row("on disk", HumanBytes(status.n_bytes_on_disk).to_string())?;
+        row("generation", status.generation.to_string())?;
+        for library in &status.libraries {
+            let folder = Printer::safe(&library.folder.to_string_lossy());
+            row(
+                "library",
+                format!("{folder} ({} files)", HumanCount(library.n_files)),
+            )?;
+        }
+    }
+    Ok(if status.n_images + status.n_captions == 0 {
+        ExitStatus::Nothing
+    } else {
+        ExitStatus::Found
+    })
+}

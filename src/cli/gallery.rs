@@ -1,0 +1,242 @@
+//! Results as one page that needs nothing else: style and thumbnails are inside it.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use base64::Engine as _;
+use image::codecs::jpeg::JpegEncoder;
+use sightline_onnx::picture::{self, DecodeLimits};
+
+use crate::engine::Query;
+
+/// Longest side of a thumbnail, in pixels: sharp on a dense screen at the width of a card.
+const THUMBNAIL_SIDE: u32 = 480;
+const JPEG_QUALITY: u8 = 80;
+const STYLE: &str = include_str!("gallery.css");
+/// Where `--append` puts the next section; a page without it is not one of ours.
+const END: &str = "<!-- sightline: next section here -->";
+
+/// One result on the page.
+pub(super) struct Card<'a> {
+    pub(super) rank: usize,
+    pub(super) picture: Option<&'a Path>,
+    pub(super) similarity: Option<f32>,
+    pub(super) why: String,
+    pub(super) texts: Vec<&'a str>,
+}
+
+/// A section of the page: one query with its results.
+pub(super) struct Gallery {
+    heading: String,
+    cards: String,
+    n_cards: usize,
+    with_pictures: bool,
+}
+
+impl Gallery {
+    pub(super) fn new(query: &Query) -> Self {
+        let heading = match query {
+            Query::Text(text) => format!("<h2>“{}”</h2>", escape(text)),
+            Query::Picture(path) => {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                format!(
+                    "<div class=\"asked\">{}<h2>{}</h2></div>",
+                    thumbnail(path, "the picture asked with"),
+                    escape(&name)
+                )
+            }
+        };
+        Self {
+            heading,
+            cards: String::new(),
+            n_cards: 0,
+            with_pictures: false,
+        }
+    }
+
+    pub(super) fn push(&mut self, card: &Card<'_>) {
+        self.n_cards += 1;
+        self.with_pictures |= card.picture.is_some();
+        let mut html = String::from("<li>");
+        if let Some(path) = card.picture {
+            let alt = card.texts.first().copied().unwrap_or_default();
+            let address = file_address(path);
+            let _ = write!(html, "<a href=\"{address}\">{}</a>", thumbnail(path, alt));
+        }
+        let _ = write!(
+            html,
+            "<div class=\"about\"><span class=\"rank\">{}</span>",
+            card.rank
+        );
+        if let Some(similarity) = card.similarity {
+            let _ = write!(html, "<span class=\"similarity\">{similarity:.3}</span>");
+        }
+        if !card.why.is_empty() {
+            let _ = write!(html, "<span class=\"why\">{}</span>", escape(&card.why));
+        }
+        html.push_str("</div>");
+        if let Some(text) = card.texts.first() {
+            let _ = write!(html, "<p>{}</p>", escape(text));
+        }
+        if let Some(path) = card.picture {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let full = escape(&path.to_string_lossy());
+            let _ = write!(
+                html,
+                "<p class=\"path\" title=\"{full}\">{}</p>",
+                escape(&name)
+            );
+        }
+        html.push_str("</li>\n");
+        self.cards.push_str(&html);
+    }
+
+    /// Writes the page, or adds this section to the one that is there.
+    pub(super) fn write(self, page: &Path, append: bool) -> Result<()> {
+        let class = if self.with_pictures {
+            "pictures"
+        } else {
+            "texts"
+        };
+        let body = if self.n_cards == 0 {
+            "<p class=\"none\">nothing found</p>".to_owned()
+        } else {
+            format!("<ol class=\"{class}\">\n{}</ol>", self.cards)
+        };
+        let section = format!("<section>\n{}\n{body}\n</section>\n{END}", self.heading);
+        let whole = if append && page.exists() {
+            let before = fs_err::read_to_string(page)?;
+            let (head, tail) = before.rsplit_once(END).with_context(|| {
+                format!(
+                    "{}: not a page that Sightline wrote, so nothing was added",
+                    page.display()
+                )
+            })?;
+            format!("{head}{section}{tail}")
+        } else {
+            format!(
+                "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+                 <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+                 <title>Sightline</title>\n<style>\n{STYLE}</style>\n\
+                 <header><h1>Sightline</h1></header>\n<main>\n{section}\n</main>\n</html>\n"
+            )
+        };
+        fs_err::write(page, whole)?;
+        Ok(())
+    }
+}
+
+/// An `<img>` with the thumbnail inside, or a word when the picture cannot be read any more.
+fn thumbnail(path: &Path, alt: &str) -> String {
+    match jpeg(path) {
+        Some((bytes, width, height)) => format!(
+            "<img src=\"data:image/jpeg;base64,{}\" width=\"{width}\" height=\"{height}\" \
+             alt=\"{}\" loading=\"lazy\">",
+            base64::engine::general_purpose::STANDARD.encode(bytes),
+            escape(alt)
+        ),
+        None => "<div class=\"missing\">cannot be read any more</div>".to_owned(),
+    }
+}
+
+fn jpeg(path: &Path) -> Option<(Vec<u8>, u32, u32)> {
+    let bytes = fs_err::read(path).ok()?;
+    let picture = picture::decode(&bytes, &DecodeLimits::default()).ok()?;
+    let (width, height) = picture.dimensions();
+    let scale = f64::from(THUMBNAIL_SIDE) / f64::from(width.max(height));
+    let small = if scale < 1.0 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a side scaled down to at most THUMBNAIL_SIDE, never below zero"
+        )]
+        let scaled = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
+        image::imageops::thumbnail(&picture, scaled(width), scaled(height))
+    } else {
+        picture
+    };
+    let mut encoded = Vec::new();
+    JpegEncoder::new_with_quality(&mut encoded, JPEG_QUALITY)
+        .encode_image(&small)
+        .ok()?;
+    Some((encoded, small.width(), small.height()))
+}
+
+/// A `file:` address; every byte that is not plain is percent-encoded (RFC 3986).
+fn file_address(path: &Path) -> String {
+    let mut address = String::from("file://");
+    for &byte in path.as_os_str().as_encoded_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
+            address.push(char::from(byte));
+        } else {
+            let _ = write!(address, "%{byte:02X}");
+        }
+    }
+    address
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page_of(query: &str, folder: &Path, append: bool) -> Result<String> {
+        let page = folder.join("page.html");
+        let picture = folder.join("a \"b\"<i>.png");
+        image::RgbImage::from_pixel(900, 300, image::Rgb([10, 120, 10])).save(&picture)?;
+        let mut gallery = Gallery::new(&Query::Text(query.to_owned()));
+        gallery.push(&Card {
+            rank: 1,
+            picture: Some(&picture),
+            similarity: Some(0.25),
+            why: "meaning".into(),
+            texts: vec!["grass & <script>"],
+        });
+        gallery.write(&page, append)?;
+        Ok(fs_err::read_to_string(&page)?)
+    }
+
+    #[test]
+    fn a_page_holds_its_thumbnails_and_nothing_unescaped() {
+        let folder = tempfile::tempdir().unwrap();
+        let page = page_of("green <b>", folder.path(), false).unwrap();
+        assert!(page.contains("“green &lt;b&gt;”"));
+        assert!(page.contains("grass &amp; &lt;script&gt;") && !page.contains("<script>"));
+        assert!(page.contains("a &quot;b&quot;&lt;i&gt;.png"));
+        assert!(page.contains("a%20%22b%22%3Ci%3E.png"));
+        assert!(page.contains("width=\"480\" height=\"160\""));
+        assert!(!page.contains("http://") && !page.contains("https://"));
+    }
+
+    #[test]
+    fn sections_are_added_in_order_and_only_to_our_own_pages() {
+        let folder = tempfile::tempdir().unwrap();
+        page_of("first", folder.path(), true).unwrap();
+        let page = page_of("second", folder.path(), true).unwrap();
+        assert!(page.find("“first”").unwrap() < page.find("“second”").unwrap());
+        assert_eq!(
+            (page.matches("<section>").count(), page.matches(END).count()),
+            (2, 1)
+        );
+        assert!(page.trim_end().ends_with("</html>"));
+        fs_err::write(folder.path().join("page.html"), "my own page").unwrap();
+        let error = page_of("third", folder.path(), true)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("not a page that Sightline wrote"), "{error}");
+    }
+}

@@ -1,0 +1,69 @@
+//! Errors stay plain; advice is added here, one hint an error.
+
+use sightline_index::IndexError;
+
+use crate::engine::EngineError;
+use crate::platform;
+
+/// What the user can do about an error, if we know.
+pub(super) trait Hint {
+    fn hint(&self) -> Option<String>;
+}
+
+impl Hint for anyhow::Error {
+    fn hint(&self) -> Option<String> {
+        self.downcast_ref::<EngineError>().and_then(Hint::hint)
+    }
+}
+
+impl Hint for EngineError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Index(error) => error.hint(),
+            Self::Runtime(_) => Some(format!("install it with: {}", platform::install_command())),
+            Self::Model(_) => Some(
+                "give a model folder with --model FOLDER, or leave it out to use the built-in \
+                 starter model"
+                    .to_owned(),
+            ),
+            Self::EmptyQuery => {
+                Some("say what to look for, as in: sightline search \"a dog on the beach\"".into())
+            }
+            Self::PictureByWords => {
+                Some("leave out --by words, or search with words instead of --image".into())
+            }
+            Self::FolderMissing { n_indexed: 0, .. } => Some("check the path".into()),
+            Self::FolderMissing { n_indexed, .. } => Some(format!(
+                "the index holds {n_indexed} of its files and keeps them; if they are gone for \
+                 good, run again with --prune"
+            )),
+            Self::NotAFolder { path } if path.is_file() => Some(format!(
+                "index the folder it is in: sightline index {}",
+                path.parent()
+                    .filter(|p| !p.as_os_str().is_empty())
+                    .map_or_else(|| ".".to_owned(), |parent| parent.display().to_string())
+            )),
+            Self::NotText { .. } => Some("save the file as UTF-8".into()),
+            _ => None,
+        }
+    }
+}
+
+impl Hint for IndexError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoIndex { .. } => {
+                Some("index a folder first: sightline index ~/Pictures".to_owned())
+            }
+            Self::Locked { .. } => {
+                Some("wait until it is done, or use another --index folder".to_owned())
+            }
+            Self::OtherModel { .. } | Self::OtherDimension { .. } => Some(
+                "vectors of two models cannot be compared: use the --model it was built with, or \
+                 another --index folder"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The command line: parse, run, print. One match, no work of its own.
+
+mod args;
+mod commands;
+mod exit;
+mod gallery;
+mod hints;
+mod interrupt;
+mod output;
+mod printer;
+mod progress;
+mod settings;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use exit::ExitStatus;
+use hints::Hint;
+use printer::Printer;
+use settings::Settings;
+
+/// Runs the program with these arguments, the first being its own name, and says how it ended.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Prints help and version on stdout, mistakes on stderr; a closed pipe is no failure.
+            let _ = error.print();
+            let status = if error.use_stderr() {
+                ExitStatus::Error
+            } else {
+                ExitStatus::Found
+            };
+            return status.into();
+        }
+    };
+    let mut printer = Printer::new(cli.global.quiet);
+    let status = match run(cli, &mut printer).and_then(|status| Ok((status, printer.flush()?))) {
+        Ok((status, ())) => status,
+        // `sightline search … | head` is not a failure.
+        Err(error) if is_broken_pipe(&error) => ExitStatus::Found,
+        Err(error) => {
+            let _ = printer.flush();
+            printer.error(chain(&error), error.hint().as_deref());
+            ExitStatus::Error
+        }
+    };
+    status.into()
+}
+
+fn run(cli: Cli, printer: &mut Printer) -> anyhow::Result<ExitStatus> {
+    let settings = Settings::new(&cli.global)?;
+    match cli.command {
+        Command::Index(args) => commands::index::run(&args, &settings, printer),
+        Command::Search(args) => commands::search::run(&args, &settings, printer),
+        Command::Captions(args) => commands::captions::run(&args, &settings, printer),
+        Command::Status(args) => commands::status::run(&args, &settings, printer),
+        Command::Eval(args) => commands::eval::run(&args, &settings, printer),
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}
+
+/// The error and its causes on one line, without saying the same twice.
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&cause);
+        }
+    }
+    Printer::safe(&text)
+}

@@ -1,0 +1,241 @@
+//! Shows hits: lines for people, JSON and paths for programs, a page with thumbnails.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Result;
+use base64::Engine as _;
+use serde_json::{Map, Value, json};
+
+use super::args::OutputArgs;
+use super::exit::ExitStatus;
+use super::gallery::{Card, Gallery};
+use super::printer::{Printer, Style};
+use super::settings::Settings;
+use crate::engine::{By, CaptionHit, Query, SearchHit};
+
+/// How many of a picture's captions a line of results shows.
+const N_CAPTIONS_SHOWN: usize = 1;
+
+/// What the hits answer.
+pub(super) struct Asked<'a> {
+    pub(super) query: &'a Query,
+    pub(super) by: By,
+    pub(super) began: Instant,
+}
+
+impl Asked<'_> {
+    fn by(&self) -> &'static str {
+        match self.by {
+            By::Meaning => "meaning",
+            By::Words => "words",
+            By::Both => "both",
+        }
+    }
+
+    fn json(&self, hits: Vec<Value>) -> Value {
+        let query = match self.query {
+            Query::Text(text) => json!({ "text": text }),
+            Query::Picture(path) => json!({ "image": path_json(path) }),
+        };
+        let milliseconds = (self.began.elapsed().as_secs_f64() * 1e4).round() / 10.0;
+        json!({ "query": query, "by": self.by(), "took_ms": milliseconds, "hits": hits })
+    }
+}
+
+/// `{"path": …}`, and when the path is not UTF-8 its exact bytes as `path_base64` too.
+pub(super) fn path_json(path: &Path) -> Map<String, Value> {
+    let mut entry = Map::new();
+    entry.insert("path".into(), json!(path.to_string_lossy()));
+    if path.to_str().is_none() {
+        let bytes = path.as_os_str().as_encoded_bytes();
+        let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);
+        entry.insert("path_base64".into(), json!(encoded));
+    }
+    entry
+}
+
+/// Shows pictures found.
+pub(super) fn images(
+    hits: &[SearchHit],
+    asked: &Asked<'_>,
+    args: &OutputArgs,
+    settings: &Settings,
+    printer: &mut Printer,
+) -> Result<ExitStatus> {
+    if let Some(page) = &args.html {
+        let mut gallery = Gallery::new(asked.query);
+        for (place, hit) in hits.iter().enumerate() {
+            gallery.push(&Card {
+                rank: place + 1,
+                picture: Some(hit.path()),
+                similarity: hit.similarity,
+                why: why(hit),
+                texts: hit.captions.iter().map(String::as_str).collect(),
+            });
+        }
+        write_page(gallery, page, args.append, settings, printer)?;
+    }
+    if args.json {
+        let hits = hits
+            .iter()
+            .enumerate()
+            .map(|(place, hit)| image_json(place + 1, hit))
+            .collect();
+        printer.json(&asked.json(hits))?;
+    } else if args.paths {
+        print_paths(hits.iter().map(SearchHit::path), args, printer)?;
+    } else {
+        for (place, hit) in hits.iter().enumerate() {
+            let similarity = shown_similarity(hit.similarity);
+            let rank = printer.paint(Style::Bold, &format!("{:>3}", place + 1));
+            let why = why(hit);
+            let why = printer.paint(Style::Dim, &why);
+            let path = printer.paint(Style::Green, &settings.shown(hit.path()));
+            printer.line(format_args!("{rank}  {similarity}  {path}  {why}"))?;
+            for path in hit.paths.iter().skip(1) {
+                let path = settings.shown(path);
+                printer.line(printer.paint(Style::Dim, &format!("{:13}also {path}", "")))?;
+            }
+            for caption in hit.captions.iter().take(N_CAPTIONS_SHOWN) {
+                printer.line(format_args!("{:13}“{}”", "", Printer::safe(caption)))?;
+            }
+        }
+    }
+    finish(hits.len(), "picture", printer)
+}
+
+/// Shows captions found.
+pub(super) fn captions(
+    hits: &[CaptionHit],
+    asked: &Asked<'_>,
+    args: &OutputArgs,
+    settings: &Settings,
+    printer: &mut Printer,
+) -> Result<ExitStatus> {
+    if let Some(page) = &args.html {
+        let mut gallery = Gallery::new(asked.query);
+        for (place, hit) in hits.iter().enumerate() {
+            gallery.push(&Card {
+                rank: place + 1,
+                picture: None,
+                similarity: hit.similarity,
+                why: String::new(),
+                texts: vec![hit.text.as_str()],
+            });
+        }
+        write_page(gallery, page, args.append, settings, printer)?;
+    }
+    if args.json {
+        let hits = hits
+            .iter()
+            .enumerate()
+            .map(|(place, hit)| caption_json(place + 1, hit))
+            .collect();
+        printer.json(&asked.json(hits))?;
+    } else if args.paths {
+        print_paths(
+            hits.iter().flat_map(|hit| &hit.pictures).map(AsRef::as_ref),
+            args,
+            printer,
+        )?;
+    } else {
+        for (place, hit) in hits.iter().enumerate() {
+            let similarity = shown_similarity(hit.similarity);
+            let rank = printer.paint(Style::Bold, &format!("{:>3}", place + 1));
+            let of = hit.pictures.first().unwrap_or(&hit.source);
+            let of = printer.paint(Style::Dim, &settings.shown(of));
+            let text = Printer::safe(&hit.text);
+            printer.line(format_args!("{rank}  {similarity}  {text}  {of}"))?;
+        }
+    }
+    finish(hits.len(), "caption", printer)
+}
+
+fn write_page(
+    gallery: Gallery,
+    page: &Path,
+    append: bool,
+    settings: &Settings,
+    printer: &Printer,
+) -> Result<()> {
+    gallery.write(page, append)?;
+    printer.note(format_args!("wrote {}", settings.shown(page)));
+    Ok(())
+}
+
+fn finish(n: usize, what: &str, printer: &Printer) -> Result<ExitStatus> {
+    if n == 0 {
+        printer.note(format_args!("no {what} found"));
+        return Ok(ExitStatus::Nothing);
+    }
+    Ok(ExitStatus::Found)
+}
+
+fn shown_similarity(similarity: Option<f32>) -> String {
+    similarity.map_or_else(
+        || "     –".to_owned(),
+        |similarity| format!("{similarity:>6.3}"),
+    )
+}
+
+/// `meaning + words (dog, beach)`
+fn why(hit: &SearchHit) -> String {
+    let words = || format!("words ({})", hit.words.join(", "));
+    match (hit.rank_by_meaning, hit.rank_by_words) {
+        (Some(_), Some(_)) => format!("meaning + {}", words()),
+        (None, Some(_)) => words(),
+        _ => "meaning".to_owned(),
+    }
+}
+
+fn image_json(rank: usize, hit: &SearchHit) -> Value {
+    let mut by = Vec::new();
+    if hit.rank_by_meaning.is_some() {
+        by.push("meaning");
+    }
+    if hit.rank_by_words.is_some() {
+        by.push("words");
+    }
+    let mut entry = Map::new();
+    entry.insert("rank".into(), json!(rank));
+    entry.extend(path_json(hit.path()));
+    let others: Vec<_> = hit
+        .paths
+        .iter()
+        .skip(1)
+        .map(|path| path_json(path))
+        .collect();
+    entry.insert("other_paths".into(), json!(others));
+    entry.insert("similarity".into(), json!(hit.similarity));
+    entry.insert("by".into(), json!(by));
+    entry.insert("words".into(), json!(hit.words));
+    entry.insert("captions".into(), json!(hit.captions));
+    entry.insert("width".into(), json!(hit.width));
+    entry.insert("height".into(), json!(hit.height));
+    Value::Object(entry)
+}
+
+fn caption_json(rank: usize, hit: &CaptionHit) -> Value {
+    let pictures: Vec<_> = hit.pictures.iter().map(|path| path_json(path)).collect();
+    json!({
+        "rank": rank,
+        "text": hit.text,
+        "similarity": hit.similarity,
+        "words": hit.words,
+        "images": pictures,
+        "source": path_json(&hit.source),
+    })
+}
+
+fn print_paths<'a>(
+    paths: impl Iterator<Item = &'a Path>,
+    args: &OutputArgs,
+    printer: &mut Printer,
+) -> Result<()> {
+    for path in paths {
+        printer.bytes(path.as_os_str().as_encoded_bytes())?;
+        printer.bytes(if args.null { b"\0" } else { b"\n" })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! Shows long work: a bar with rate and time to go on a terminal, a line now and then elsewhere.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
+
+use super::printer::Printer;
+use crate::engine::{Progress, Stage};
+
+/// How often a line is written where no bar can be drawn.
+const LINE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Draws the progress of one run on stderr.
+pub(super) struct ProgressView<'a> {
+    printer: &'a Printer,
+    bar: Option<(Stage, ProgressBar)>,
+    on_terminal: bool,
+    last_line: Instant,
+}
+
+impl<'a> ProgressView<'a> {
+    pub(super) fn new(printer: &'a Printer) -> Self {
+        let on_terminal = std::io::stderr().is_terminal();
+        Self {
+            printer,
+            bar: None,
+            on_terminal,
+            last_line: Instant::now(),
+        }
+    }
+
+    pub(super) fn show(&mut self, progress: &Progress) {
+        if self.printer.quiet() {
+            return;
+        }
+        if self.on_terminal {
+            self.draw(progress);
+        } else if self.last_line.elapsed() >= LINE_INTERVAL && progress.n_total > 0 {
+            self.last_line = Instant::now();
+            self.printer.note(line(progress));
+        }
+    }
+
+    fn draw(&mut self, progress: &Progress) {
+        if self
+            .bar
+            .as_ref()
+            .is_none_or(|(stage, _)| *stage != progress.stage)
+        {
+            self.clear();
+            let bar = ProgressBar::new(progress.n_total as u64);
+            let template = match progress.stage {
+                Stage::Walking | Stage::Building => "{spinner} {prefix}",
+                Stage::Pictures | Stage::Captions => {
+                    "{prefix} {wide_bar:.green} {human_pos}/{human_len}  {msg}"
+                }
+            };
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style.progress_chars("━╸─"));
+            }
+            bar.set_prefix(title(progress.stage));
+            self.bar = Some((progress.stage, bar));
+        }
+        if let Some((_, bar)) = &self.bar {
+            bar.set_length(progress.n_total as u64);
+            bar.set_message(details(progress));
+            bar.set_position(progress.n_done as u64);
+        }
+    }
+
+    /// Takes the bar off the screen.
+    pub(super) fn clear(&mut self) {
+        if let Some((_, bar)) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for ProgressView<'_> {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+fn title(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Walking => "Looking for pictures",
+        Stage::Pictures => "Pictures",
+        Stage::Captions => "Captions",
+        Stage::Building => "Building the search graph",
+    }
+}
+
+/// `32.1/s, 3 minutes left, 2 skipped`
+fn details(progress: &Progress) -> String {
+    let mut details = format!("{:.1}/s", progress.rate());
+    if let Some(remaining) = progress.remaining() {
+        details += &format!(", {} left", HumanDuration(remaining));
+    }
+    if progress.n_skipped > 0 {
+        details += &format!(", {} skipped", HumanCount(progress.n_skipped as u64));
+    }
+    details
+}
+
+fn line(progress: &Progress) -> String {
+    let (done, total) = (progress.n_done as u64, progress.n_total as u64);
+    let title = title(progress.stage);
+    format!(
+        "{title}: {} of {} ({})",
+        HumanCount(done),
+        HumanCount(total),
+        details(progress)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_tells_how_far_how_fast_and_how_long() {
+        let progress = Progress {
+            stage: Stage::Pictures,
+            n_done: 1200,
+            n_total: 8400,
+            n_skipped: 2,
+            elapsed: Duration::from_secs(60),
+        };
+        let expected = "Pictures: 1,200 of 8,400 (20.0/s, 6 minutes left, 2 skipped)";
+        assert_eq!(line(&progress), expected);
+    }
+}

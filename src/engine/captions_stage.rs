@@ -1,0 +1,189 @@
+//! The captions of an index run: sidecars and captions files, encoded where their words changed.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use sightline_index::{ItemId, UnitVector};
+
+use super::EngineError;
+use super::caption_files::{self, CaptionSet};
+use super::ingest::Run;
+use super::report::{Skipped, Stage};
+
+/// Captions encoded at once.
+const BATCH: usize = 32;
+
+/// The captions that one file gives one image (or none), to be written over those it gave before.
+struct Change {
+    image: Option<ItemId>,
+    source: PathBuf,
+    captions: Vec<String>,
+    n_before: usize,
+}
+
+impl Run<'_> {
+    /// Brings the captions up to date: of `pictures` with a sidecar among `texts`, and of the
+    /// captions files.
+    pub(super) fn captions(
+        &mut self,
+        pictures: &[&Path],
+        texts: &HashSet<PathBuf>,
+        files: Vec<(PathBuf, Vec<CaptionSet>)>,
+    ) -> Result<ControlFlow<()>, EngineError> {
+        let mut changes = self.changed_sidecars(pictures, texts)?;
+        for (source, sets) in files {
+            changes.extend(self.changed_by_file(&source, sets)?);
+        }
+        self.encode_captions(changes)
+    }
+
+    fn changed_sidecars(
+        &mut self,
+        pictures: &[&Path],
+        texts: &HashSet<PathBuf>,
+    ) -> Result<Vec<Change>, EngineError> {
+        let mut changes = Vec::new();
+        for picture in pictures {
+            let Some(record) = self.writing().file(picture)? else {
+                continue;
+            };
+            for source in caption_files::sidecars_of(picture) {
+                let captions = if texts.contains(&source) {
+                    match caption_files::read_sidecar(&source) {
+                        Ok(captions) => captions,
+                        Err(error) => {
+                            let reason = match error {
+                                EngineError::NotText { .. } => "not UTF-8 text".to_owned(),
+                                error => error.to_string(),
+                            };
+                            self.ledger.report.skipped.push(Skipped {
+                                path: source,
+                                reason,
+                            });
+                            continue;
+                        }
+                    }
+                } else {
+                    // Gone, or never there: what it gave before leaves.
+                    Vec::new()
+                };
+                changes.extend(self.change(Some(record.image), source, captions)?);
+            }
+        }
+        Ok(changes)
+    }
+
+    fn changed_by_file(
+        &mut self,
+        source: &Path,
+        sets: Vec<CaptionSet>,
+    ) -> Result<Vec<Change>, EngineError> {
+        // Identical pictures are one image, so several lines may speak of the same one.
+        let mut wanted: BTreeMap<Option<ItemId>, Vec<String>> = BTreeMap::new();
+        for CaptionSet { image, captions } in sets {
+            let owner = match &image {
+                None => None,
+                Some(picture) => {
+                    let path = fs_err::canonicalize(picture).unwrap_or_else(|_| picture.clone());
+                    match self.writing().file(&path)? {
+                        Some(record) => Some(record.image),
+                        None => {
+                            let reason = format!(
+                                "has captions in {} but is not in the index",
+                                source.display()
+                            );
+                            self.ledger.report.skipped.push(Skipped { path, reason });
+                            continue;
+                        }
+                    }
+                }
+            };
+            let of_owner = wanted.entry(owner).or_default();
+            for caption in captions {
+                if !of_owner.contains(&caption) {
+                    of_owner.push(caption);
+                }
+            }
+        }
+        let mut changes = Vec::new();
+        for owner in self.writing().caption_owners(source)? {
+            wanted.entry(owner).or_default();
+        }
+        for (owner, captions) in wanted {
+            changes.extend(self.change(owner, source.to_path_buf(), captions)?);
+        }
+        Ok(changes)
+    }
+
+    /// `None` when the index has just these captions from there.
+    fn change(
+        &mut self,
+        image: Option<ItemId>,
+        source: PathBuf,
+        captions: Vec<String>,
+    ) -> Result<Option<Change>, EngineError> {
+        let before = self.writing().captions_from(image, &source)?;
+        let n_before = before.len();
+        Ok((before != captions).then_some(Change {
+            image,
+            source,
+            captions,
+            n_before,
+        }))
+    }
+
+    fn encode_captions(&mut self, changes: Vec<Change>) -> Result<ControlFlow<()>, EngineError> {
+        let began = Instant::now();
+        let n_total: usize = changes.iter().map(|change| change.captions.len()).sum();
+        let mut n_done = 0;
+        let mut changes = changes.into_iter().peekable();
+        while changes.peek().is_some() {
+            // Whole changes, as many as make a batch: each is written all at once.
+            let mut group = Vec::new();
+            let mut n_texts = 0;
+            while let Some(change) =
+                changes.next_if(|change| n_texts == 0 || n_texts + change.captions.len() <= BATCH)
+            {
+                n_texts += change.captions.len();
+                group.push(change);
+            }
+            let texts: Vec<&str> = group
+                .iter()
+                .flat_map(|change| &change.captions)
+                .map(String::as_str)
+                .collect();
+            let mut vectors = Vec::with_capacity(texts.len());
+            for batch in texts.chunks(BATCH) {
+                vectors.extend(self.encoders.text().encode(batch)?);
+            }
+            let mut vectors = vectors.into_iter();
+            for Change {
+                image,
+                source,
+                captions,
+                n_before,
+            } in group
+            {
+                let n = captions.len();
+                let mut put = Vec::with_capacity(n);
+                for (caption, vector) in captions.into_iter().zip(vectors.by_ref()) {
+                    put.push((caption, UnitVector::new(vector)?));
+                }
+                self.writing().set_captions(image, &source, put)?;
+                self.ledger.report.n_captions_added += n;
+                self.ledger.report.n_captions_removed += n_before;
+            }
+            n_done += n_texts;
+            self.commit_if_due()?;
+            if self
+                .tell(Stage::Captions, n_done, n_total, began)
+                .is_break()
+            {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}

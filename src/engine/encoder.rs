@@ -1,0 +1,250 @@
+//! What the engine needs of a model, and how `sightline-onnx` gives it.
+//!
+//! The traits are the engine's own, so that its tests, and later the web page's, can run on a
+//! fake encoder without a model or ONNX Runtime.
+
+use std::path::Path;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use image::RgbImage;
+use sightline_onnx::{
+    EncodeError, Model, ModelError, Pixels, Preprocessor, Runtime, RuntimeError, SessionOptions,
+};
+
+use super::EngineError;
+
+/// Turns pictures into embeddings.
+pub trait ImageEncoder: Send + Sync {
+    /// Resizes, crops and normalises one upright RGB picture; runs on many threads at once.
+    fn prepare(&self, picture: &RgbImage) -> Pixels;
+
+    /// Encodes a batch; one embedding of unit length a picture, in order.
+    ///
+    /// # Errors
+    /// When the model cannot be loaded or run.
+    fn encode(&self, batch: &[Pixels]) -> Result<Vec<Vec<f32>>, EngineError>;
+}
+
+/// Turns texts into embeddings.
+pub trait TextEncoder: Send + Sync {
+    /// Encodes a batch; one embedding of unit length a text, in order.
+    ///
+    /// # Errors
+    /// When the model cannot be loaded or run.
+    fn encode(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EngineError>;
+
+    /// How many tokens of the text lie beyond the model's context and are not read.
+    ///
+    /// # Errors
+    /// When the tokenizer cannot be loaded.
+    fn n_tokens_dropped(&self, text: &str) -> Result<usize, EngineError>;
+}
+
+/// Which model: its vectors are comparable only with vectors of the same fingerprint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelIdentity {
+    /// The model's name, for people.
+    pub name: String,
+    /// Hash over the model's files and preprocessing.
+    pub fingerprint: String,
+    /// Length of its embeddings.
+    pub dimension: usize,
+}
+
+/// Opens ONNX Runtime; called once, when the first encoder is needed.
+pub type RuntimeSource = Box<dyn Fn() -> Result<Runtime, RuntimeError> + Send + Sync>;
+
+/// The two encoders of one model. They load lazily and apart: a text query never loads the
+/// picture tower.
+pub struct Encoders {
+    identity: ModelIdentity,
+    image: Box<dyn ImageEncoder>,
+    text: Box<dyn TextEncoder>,
+}
+
+impl Encoders {
+    /// Joins any two encoders of one embedding space.
+    #[must_use]
+    pub fn new(
+        identity: ModelIdentity,
+        image: Box<dyn ImageEncoder>,
+        text: Box<dyn TextEncoder>,
+    ) -> Self {
+        Self {
+            identity,
+            image,
+            text,
+        }
+    }
+
+    /// The small model that is built into the program.
+    ///
+    /// # Errors
+    /// When the built-in files do not fit together, which a test rules out.
+    pub fn starter(
+        runtime: impl Fn() -> Result<Runtime, RuntimeError> + Send + Sync + 'static,
+    ) -> Result<Self, ModelError> {
+        Ok(Self::of_model(&Model::starter()?, runtime))
+    }
+
+    /// The model in a model folder.
+    ///
+    /// # Errors
+    /// When a file is missing or the folder's layout is not understood.
+    pub fn from_folder(
+        folder: &Path,
+        runtime: impl Fn() -> Result<Runtime, RuntimeError> + Send + Sync + 'static,
+    ) -> Result<Self, ModelError> {
+        Ok(Self::of_model(&Model::open(folder)?, runtime))
+    }
+
+    fn of_model(
+        model: &Model,
+        runtime: impl Fn() -> Result<Runtime, RuntimeError> + Send + Sync + 'static,
+    ) -> Self {
+        let runtime = std::sync::Arc::new(LazyRuntime {
+            source: Box::new(runtime),
+            opened: Mutex::new(None),
+        });
+        let identity = ModelIdentity {
+            name: model.name().to_owned(),
+            fingerprint: model.fingerprint().to_owned(),
+            dimension: model.dimension(),
+        };
+        let image = OnnxImageEncoder {
+            preprocessor: OnceLock::new(),
+            tower: LazyTower::new(model.clone(), std::sync::Arc::clone(&runtime)),
+        };
+        let text = OnnxTextEncoder {
+            tower: LazyTower::new(model.clone(), runtime),
+        };
+        Self::new(identity, Box::new(image), Box::new(text))
+    }
+
+    /// Which model this is.
+    #[must_use]
+    pub fn identity(&self) -> &ModelIdentity {
+        &self.identity
+    }
+
+    /// The picture tower.
+    #[must_use]
+    pub fn image(&self) -> &dyn ImageEncoder {
+        self.image.as_ref()
+    }
+
+    /// The text tower.
+    #[must_use]
+    pub fn text(&self) -> &dyn TextEncoder {
+        self.text.as_ref()
+    }
+}
+
+/// ONNX Runtime, opened when first asked for.
+struct LazyRuntime {
+    source: RuntimeSource,
+    opened: Mutex<Option<Runtime>>,
+}
+
+impl LazyRuntime {
+    fn get(&self) -> Result<Runtime, RuntimeError> {
+        let mut slot = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(runtime) = slot.as_ref() {
+            return Ok(runtime.clone());
+        }
+        let runtime = (self.source)()?;
+        *slot = Some(runtime.clone());
+        Ok(runtime)
+    }
+}
+
+/// One tower of a model, loaded when first used. ONNX Runtime's sessions take one caller at a
+/// time, so the lock is held while it runs.
+struct LazyTower<T> {
+    model: Model,
+    runtime: std::sync::Arc<LazyRuntime>,
+    loaded: Mutex<Option<T>>,
+}
+
+impl<T> LazyTower<T> {
+    fn new(model: Model, runtime: std::sync::Arc<LazyRuntime>) -> Self {
+        Self {
+            model,
+            runtime,
+            loaded: Mutex::new(None),
+        }
+    }
+
+    fn with<R>(
+        &self,
+        load: impl FnOnce(&Runtime, &Model) -> Result<T, EncodeError>,
+        run: impl FnOnce(&mut T) -> Result<R, EncodeError>,
+    ) -> Result<R, EngineError> {
+        let mut slot = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.is_none() {
+            *slot = Some(load(&self.runtime.get()?, &self.model)?);
+        }
+        match slot.as_mut() {
+            Some(tower) => Ok(run(tower)?),
+            None => unreachable!("the tower was loaded just above"),
+        }
+    }
+}
+
+struct OnnxImageEncoder {
+    preprocessor: OnceLock<Preprocessor>,
+    tower: LazyTower<sightline_onnx::ImageEncoder>,
+}
+
+impl ImageEncoder for OnnxImageEncoder {
+    fn prepare(&self, picture: &RgbImage) -> Pixels {
+        self.preprocessor
+            .get_or_init(|| self.tower.model.preprocessor())
+            .pixels(picture)
+    }
+
+    fn encode(&self, batch: &[Pixels]) -> Result<Vec<Vec<f32>>, EngineError> {
+        let embeddings = self.tower.with(
+            |runtime, model| {
+                sightline_onnx::ImageEncoder::load(runtime, model, &SessionOptions::default())
+            },
+            |tower| tower.encode(batch),
+        )?;
+        Ok(embeddings
+            .into_iter()
+            .map(sightline_onnx::Embedding::into_vec)
+            .collect())
+    }
+}
+
+struct OnnxTextEncoder {
+    tower: LazyTower<sightline_onnx::TextEncoder>,
+}
+
+impl OnnxTextEncoder {
+    fn with<R>(
+        &self,
+        run: impl FnOnce(&mut sightline_onnx::TextEncoder) -> Result<R, EncodeError>,
+    ) -> Result<R, EngineError> {
+        self.tower.with(
+            |runtime, model| {
+                sightline_onnx::TextEncoder::load(runtime, model, &SessionOptions::default())
+            },
+            run,
+        )
+    }
+}
+
+impl TextEncoder for OnnxTextEncoder {
+    fn encode(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EngineError> {
+        let embeddings = self.with(|tower| tower.encode(texts))?;
+        Ok(embeddings
+            .into_iter()
+            .map(sightline_onnx::Embedding::into_vec)
+            .collect())
+    }
+
+    fn n_tokens_dropped(&self, text: &str) -> Result<usize, EngineError> {
+        self.with(|tower| tower.n_tokens_dropped(text))
+    }
+}

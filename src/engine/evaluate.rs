@@ -1,0 +1,299 @@
+//! How well does a model find pictures by their captions, and captions by their pictures?
+//!
+//! Recall@K and median rank over a captioned data set by exact scan, as retrieval papers report
+//! for Flickr30k and COCO (Karpathy and Fei-Fei, CVPR 2015). No index is read or written.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Instant;
+
+use rayon::prelude::*;
+use sightline_onnx::picture::{self, DecodeLimits};
+
+use super::pipeline::{self, Event};
+use super::report::{Progress, Skipped, Stage};
+use super::{Encoders, EngineError, caption_files};
+
+/// Pictures or captions encoded at once.
+const BATCH: usize = 16;
+
+/// The share of queries answered within the first K, in per cent, and the median rank.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Recalls {
+    /// Recall@1, in per cent.
+    pub r1: f64,
+    /// Recall@5, in per cent.
+    pub r5: f64,
+    /// Recall@10, in per cent.
+    pub r10: f64,
+    /// Median place of the first right answer, from 1.
+    pub median_rank: f64,
+}
+
+/// What [`Encoders::evaluate`] measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluation {
+    /// Pictures measured.
+    pub n_images: usize,
+    /// Captions measured.
+    pub n_captions: usize,
+    /// Each caption is a query for its picture among all pictures.
+    pub text_to_image: Recalls,
+    /// Each picture is a query for any of its captions among all captions.
+    pub image_to_text: Recalls,
+    /// Pictures that could not be read, with all their captions left out.
+    pub skipped: Vec<Skipped>,
+}
+
+impl Recalls {
+    /// From the ranks of the right answers, from 1. Not a number when there are none.
+    fn of(mut ranks: Vec<usize>) -> Self {
+        ranks.sort_unstable();
+        let n = ranks.len();
+        let within = |k| 100.0 * ranks.partition_point(|&rank| rank <= k) as f64 / n as f64;
+        let median = match n {
+            0 => f64::NAN,
+            n if n % 2 == 1 => ranks[n / 2] as f64,
+            n => f64::midpoint(ranks[n / 2 - 1] as f64, ranks[n / 2] as f64),
+        };
+        Self {
+            r1: within(1),
+            r5: within(5),
+            r10: within(10),
+            median_rank: median,
+        }
+    }
+}
+
+impl Encoders {
+    /// Measures retrieval on a data set of JSON lines `{"image": …, "captions": […]}` with paths
+    /// relative to the file. `Ok(None)` when `progress` stopped it.
+    ///
+    /// An answer that ties with the right one counts as before it, so a model that tells nothing
+    /// apart scores nothing.
+    ///
+    /// # Errors
+    /// When the data set cannot be read, has nothing in it, or the model cannot be run. A picture
+    /// that cannot be read is skipped and reported.
+    pub fn evaluate(
+        &self,
+        dataset: &Path,
+        progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<Option<Evaluation>, EngineError> {
+        let sets: Vec<_> = caption_files::read_json_lines(dataset)?
+            .into_iter()
+            .filter_map(|set| Some((set.image?, set.captions)))
+            .filter(|(_, captions)| !captions.is_empty())
+            .collect();
+        let paths: Vec<&Path> = sets.iter().map(|(image, _)| image.as_path()).collect();
+        let Some((images, skipped)) = self.encode_files(&paths, progress)? else {
+            return Ok(None);
+        };
+        // From here on only pictures that were read, numbered afresh, with their captions.
+        let (mut vectors, mut owners, mut texts) = (Vec::new(), Vec::new(), Vec::new());
+        for (vector, (_, captions)) in images.into_iter().zip(&sets) {
+            let Some(vector) = vector else { continue };
+            for caption in captions {
+                owners.push(vectors.len());
+                texts.push(caption.as_str());
+            }
+            vectors.push(vector);
+        }
+        if vectors.is_empty() {
+            return Err(EngineError::EmptyDataset {
+                path: dataset.to_path_buf(),
+            });
+        }
+        let Some(captions) = self.encode_captions(&texts, progress)? else {
+            return Ok(None);
+        };
+        let (text_to_image, image_to_text) = ranks(&vectors, &captions, &owners);
+        Ok(Some(Evaluation {
+            n_images: vectors.len(),
+            n_captions: texts.len(),
+            text_to_image: Recalls::of(text_to_image),
+            image_to_text: Recalls::of(image_to_text),
+            skipped,
+        }))
+    }
+
+    /// One vector a file, `None` for those that could not be read.
+    #[expect(clippy::type_complexity, reason = "named by the two lines that use it")]
+    fn encode_files(
+        &self,
+        paths: &[&Path],
+        progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<Option<(Vec<Option<Vec<f32>>>, Vec<Skipped>)>, EngineError> {
+        let (began, limits) = (Instant::now(), DecodeLimits::default());
+        let mut vectors: Vec<Option<Vec<f32>>> = vec![None; paths.len()];
+        let mut skipped = Vec::new();
+        let (mut places, mut batch) = (Vec::new(), Vec::new());
+        let mut n_done = 0;
+        let prepare = |place: usize| {
+            let pixels = fs_err::read(paths[place])
+                .map_err(|error| error.to_string())
+                .and_then(|bytes| match picture::decode(&bytes, &limits) {
+                    Ok(picture) => Ok(self.image().prepare(&picture)),
+                    Err(error) => Err(error.to_string()),
+                });
+            (place, pixels)
+        };
+        let mut encode = |places: &mut Vec<usize>, batch: &mut Vec<_>| {
+            for (place, vector) in places.drain(..).zip(self.image().encode(batch)?) {
+                vectors[place] = Some(vector);
+            }
+            batch.clear();
+            Ok(())
+        };
+        let workers = pipeline::default_workers();
+        let flow = pipeline::run(0..paths.len(), workers, 4 * BATCH, prepare, |event| {
+            if let Event::Ready((place, pixels)) = event {
+                n_done += 1;
+                match pixels {
+                    Ok(pixels) => {
+                        places.push(place);
+                        batch.push(pixels);
+                    }
+                    Err(reason) => {
+                        skipped.push(Skipped {
+                            path: paths[place].to_path_buf(),
+                            reason,
+                        });
+                    }
+                }
+                if batch.len() >= BATCH
+                    && let Err(error) = encode(&mut places, &mut batch)
+                {
+                    return ControlFlow::Break(Some(error));
+                }
+            }
+            let now = Progress {
+                stage: Stage::Pictures,
+                n_done,
+                n_total: paths.len(),
+                n_skipped: skipped.len(),
+                elapsed: began.elapsed(),
+            };
+            match progress(&now) {
+                ControlFlow::Continue(()) => ControlFlow::Continue(()),
+                ControlFlow::Break(()) => ControlFlow::Break(None),
+            }
+        });
+        match flow {
+            ControlFlow::Break(Some(error)) => return Err(error),
+            ControlFlow::Break(None) => return Ok(None),
+            ControlFlow::Continue(()) => {}
+        }
+        if !batch.is_empty() {
+            encode(&mut places, &mut batch)?;
+        }
+        Ok(Some((vectors, skipped)))
+    }
+
+    fn encode_captions(
+        &self,
+        texts: &[&str],
+        progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<Option<Vec<Vec<f32>>>, EngineError> {
+        let began = Instant::now();
+        let mut vectors = Vec::with_capacity(texts.len());
+        for batch in texts.chunks(BATCH) {
+            vectors.extend(self.text().encode(batch)?);
+            let now = Progress {
+                stage: Stage::Captions,
+                n_done: vectors.len(),
+                n_total: texts.len(),
+                n_skipped: 0,
+                elapsed: began.elapsed(),
+            };
+            if progress(&now).is_break() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(vectors))
+    }
+}
+
+/// The rank of each caption's picture among all pictures, and of each picture's best caption
+/// among all captions that are not its own.
+fn ranks(images: &[Vec<f32>], captions: &[Vec<f32>], owners: &[usize]) -> (Vec<usize>, Vec<usize>) {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
+    let text_to_image = captions
+        .par_iter()
+        .zip(owners)
+        .map(|(caption, &owner)| {
+            let right = dot(caption, &images[owner]);
+            let before =
+                |(place, image): (usize, &Vec<f32>)| place != owner && dot(caption, image) >= right;
+            1 + images
+                .iter()
+                .enumerate()
+                .filter(|&pair| before(pair))
+                .count()
+        })
+        .collect();
+    let image_to_text = images
+        .par_iter()
+        .enumerate()
+        .map(|(place, image)| {
+            let similarities: Vec<f32> =
+                captions.iter().map(|caption| dot(image, caption)).collect();
+            let own = |&(_, &owner): &(&f32, &usize)| owner == place;
+            let best = similarities
+                .iter()
+                .zip(owners)
+                .filter(own)
+                .map(|(&similarity, _)| similarity)
+                .fold(f32::NEG_INFINITY, f32::max);
+            let before =
+                |(similarity, owner): (&f32, &usize)| *owner != place && *similarity >= best;
+            1 + similarities
+                .iter()
+                .zip(owners)
+                .filter(|&pair| before(pair))
+                .count()
+        })
+        .collect();
+    (text_to_image, image_to_text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recalls_count_ranks_within_k_in_per_cent() {
+        let recalls = Recalls::of(vec![1, 12, 3, 1, 10]);
+        assert_eq!(
+            recalls,
+            Recalls {
+                r1: 40.0,
+                r5: 60.0,
+                r10: 80.0,
+                median_rank: 3.0
+            }
+        );
+        assert_eq!(Recalls::of(vec![2, 4]).median_rank, 3.0);
+    }
+
+    #[test]
+    fn ranks_are_those_of_a_hand_made_example() {
+        let images = vec![vec![1.0, 0.0], vec![0.0, 1.0]];
+        // The third caption belongs to the second picture but points at the first.
+        let captions = vec![vec![0.9, 0.1], vec![0.1, 0.9], vec![0.8, 0.2]];
+        let (text_to_image, image_to_text) = ranks(&images, &captions, &[0, 1, 1]);
+        assert_eq!(text_to_image, [1, 1, 2]);
+        assert_eq!(image_to_text, [1, 1]);
+        let (_, swapped) = ranks(&images, &captions, &[1, 0, 1]);
+        assert_eq!(swapped, [3, 2]);
+    }
+
+    #[test]
+    fn a_model_that_tells_nothing_apart_scores_nothing() {
+        let same = vec![vec![1.0, 0.0]; 20];
+        let owners: Vec<usize> = (0..20).collect();
+        let (text_to_image, image_to_text) = ranks(&same, &same, &owners);
+        assert_eq!(Recalls::of(text_to_image).r10, 0.0);
+        assert_eq!(Recalls::of(image_to_text).r10, 0.0);
+    }
+}

@@ -1,0 +1,77 @@
+//! An encoder without a model: pictures and texts meet by colour. For the engine's tests only.
+//!
+//! An embedding is the amount of red, green and blue, of the mean pixel or of the colour words,
+//! with a fourth number so that black and texts without colour have a direction too.
+
+use image::RgbImage;
+use sightline_onnx::{Interpolation, Pixels, PreprocessConfig, Preprocessor, Resize};
+
+use super::{Encoders, EngineError, ImageEncoder, ModelIdentity, TextEncoder};
+
+/// Encoders of a fake model with this fingerprint.
+pub(super) fn encoders(fingerprint: &str) -> Encoders {
+    let identity = ModelIdentity {
+        name: "colours".to_owned(),
+        fingerprint: fingerprint.to_owned(),
+        dimension: 4,
+    };
+    let config = PreprocessConfig {
+        width: 4,
+        height: 4,
+        resize: Resize::Squash,
+        interpolation: Interpolation::Bilinear,
+        rescale: 1.0 / 255.0,
+        mean: [0.0; 3],
+        std: [1.0; 3],
+    };
+    let image = FakeImageEncoder {
+        preprocessor: Preprocessor::new(&config),
+    };
+    Encoders::new(identity, Box::new(image), Box::new(FakeTextEncoder))
+}
+
+struct FakeImageEncoder {
+    preprocessor: Preprocessor,
+}
+
+impl ImageEncoder for FakeImageEncoder {
+    fn prepare(&self, picture: &RgbImage) -> Pixels {
+        self.preprocessor.pixels(picture)
+    }
+
+    fn encode(&self, batch: &[Pixels]) -> Result<Vec<Vec<f32>>, EngineError> {
+        let mean = |plane: &[f32]| plane.iter().sum::<f32>() / plane.len() as f32;
+        let one = |pixels: &Pixels| {
+            let values = pixels.as_slice();
+            let mut planes = values.chunks(values.len() / 3).map(mean);
+            std::array::from_fn(|_| planes.next().unwrap())
+        };
+        Ok(batch.iter().map(|pixels| unit(one(pixels))).collect())
+    }
+}
+
+struct FakeTextEncoder;
+
+impl TextEncoder for FakeTextEncoder {
+    fn encode(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EngineError> {
+        let one = |text: &&str| {
+            let n = |colour| {
+                text.split_whitespace()
+                    .filter(|&word| word == colour)
+                    .count() as f32
+            };
+            unit([n("red"), n("green"), n("blue")])
+        };
+        Ok(texts.iter().map(one).collect())
+    }
+
+    fn n_tokens_dropped(&self, text: &str) -> Result<usize, EngineError> {
+        Ok(text.split_whitespace().count().saturating_sub(8))
+    }
+}
+
+fn unit([red, green, blue]: [f32; 3]) -> Vec<f32> {
+    let vector = [red, green, blue, 0.05];
+    let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
+    vector.iter().map(|value| value / length).collect()
+}

@@ -1,0 +1,75 @@
+//! Keeps the books of an index run: what happened to each file, told in the words of the report.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use sightline_index::ItemId;
+
+use super::report::{IndexReport, Skipped};
+
+/// The report in the making.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    pub(super) report: IndexReport,
+    /// Files of the picture stage that are done with, however they ended.
+    pub(super) n_settled: usize,
+    /// Files that were in the index with other content or another time.
+    known: HashMap<PathBuf, ItemId>,
+    /// Images that got another path in this run, and how many: copies, until an old path of the
+    /// same image turns out to be gone, which makes it a move.
+    linked: HashMap<ItemId, usize>,
+}
+
+impl Ledger {
+    /// A file of the index looks different and will be read again.
+    pub(super) fn note_known(&mut self, path: &Path, image: ItemId) {
+        self.known.insert(path.to_path_buf(), image);
+    }
+
+    pub(super) fn was_known(&self, path: &Path) -> bool {
+        self.known.contains_key(path)
+    }
+
+    /// A file was read and encoded.
+    pub(super) fn encoded(&mut self, path: &Path) {
+        self.n_settled += 1;
+        if self.was_known(path) {
+            self.report.n_changed += 1;
+        } else {
+            self.report.n_added += 1;
+        }
+    }
+
+    /// A file turned out to have the content of an image that is there.
+    pub(super) fn linked(&mut self, path: &Path, image: ItemId) {
+        self.n_settled += 1;
+        match self.known.get(path) {
+            // Only its time changed.
+            Some(&before) if before == image => self.report.n_unchanged += 1,
+            Some(_) => self.report.n_changed_to_known += 1,
+            None => *self.linked.entry(image).or_default() += 1,
+        }
+    }
+
+    /// A file could not be used.
+    pub(super) fn skipped(&mut self, skipped: Skipped) {
+        self.n_settled += 1;
+        self.report.skipped.push(skipped);
+    }
+
+    /// A file of the index is gone.
+    pub(super) fn removed(&mut self, image: ItemId) {
+        match self.linked.get_mut(&image) {
+            Some(n) if *n > 0 => {
+                *n -= 1;
+                self.report.n_moved += 1;
+            }
+            _ => self.report.n_removed += 1,
+        }
+    }
+
+    pub(super) fn into_report(mut self) -> IndexReport {
+        self.report.n_copies += self.linked.values().sum::<usize>();
+        self.report
+    }
+}

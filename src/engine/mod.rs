@@ -1,0 +1,111 @@
+//! The library's face: one [`Engine`] joins one index with one model.
+//!
+//! `walk` finds files, `ingest` turns them into items, `query` answers, `evaluate` measures. The
+//! engine prints nothing, never exits, reads no environment variable and installs no logger.
+
+mod caption_files;
+mod captions_stage;
+mod encoder;
+mod error;
+mod evaluate;
+mod fusion;
+mod ingest;
+mod ledger;
+mod pipeline;
+mod query;
+mod report;
+mod walk;
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sightline_index::{Binding, IndexReader};
+
+pub use encoder::{Encoders, ImageEncoder, ModelIdentity, RuntimeSource, TextEncoder};
+pub use error::EngineError;
+pub use evaluate::{Evaluation, Recalls};
+pub use fusion::{Fused, fuse};
+pub use ingest::IndexRequest;
+pub use query::{By, Find, Query, SearchRequest};
+pub use report::{CaptionHit, IndexReport, Progress, SearchHit, Skipped, Stage, Status};
+pub use walk::{IGNORE_FILE, SKIPPED_FOLDERS};
+
+/// A progress callback that shows nothing and never stops the run.
+pub fn quietly(_: &Progress) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+/// One index and the model its vectors are made with.
+///
+/// Queries may run from many threads at once. [`Engine::index`] takes the index's writer lock for
+/// as long as it runs; queries meanwhile answer from the last generation that was opened.
+pub struct Engine {
+    folder: PathBuf,
+    encoders: Encoders,
+    reader: Mutex<Option<Arc<IndexReader>>>,
+}
+
+impl Engine {
+    /// Joins the index in `folder` (which need not exist yet) with a model. Touches no file: the
+    /// index is opened by the first call that needs it, ONNX Runtime by the first encoding.
+    #[must_use]
+    pub fn open(folder: impl Into<PathBuf>, encoders: Encoders) -> Self {
+        Self {
+            folder: folder.into(),
+            encoders,
+            reader: Mutex::new(None),
+        }
+    }
+
+    /// The index folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn encoders(&self) -> &Encoders {
+        &self.encoders
+    }
+
+    /// What the index must have been made with to be used by this engine.
+    fn binding(&self) -> Binding {
+        let identity = self.encoders.identity();
+        Binding {
+            dimension: identity.dimension,
+            fingerprint: identity.fingerprint.clone(),
+            model: identity.name.clone(),
+        }
+    }
+
+    /// The newest generation, opened once and kept until the next [`Engine::index`].
+    fn reader(&self) -> Result<Arc<IndexReader>, EngineError> {
+        let mut slot = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reader) = slot.as_ref() {
+            return Ok(Arc::clone(reader));
+        }
+        let reader = Arc::new(IndexReader::open(&self.folder, Some(&self.binding()))?);
+        *slot = Some(Arc::clone(&reader));
+        Ok(reader)
+    }
+
+    fn forget_reader(&self) {
+        *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// What the index in `folder` holds, whichever model made it.
+    ///
+    /// # Errors
+    /// When there is no index there or it cannot be read.
+    pub fn status(folder: &Path) -> Result<Status, EngineError> {
+        let reader = IndexReader::open(folder, None)?;
+        Status::read(folder, &reader)
+    }
+}

@@ -1,0 +1,199 @@
+//! What the engine tells its callers: plain data with public fields.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sightline_index::{IndexReader, Library};
+
+use super::EngineError;
+
+/// A file, or a line of a captions file, that was left out, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// The file.
+    pub path: PathBuf,
+    /// Why, in a few words.
+    pub reason: String,
+}
+
+/// What an index run is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Looking for files.
+    Walking,
+    /// Reading, decoding and encoding pictures.
+    Pictures,
+    /// Encoding captions.
+    Captions,
+    /// Building the search graphs.
+    Building,
+}
+
+/// How far an index run or an evaluation has come.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    /// What it is doing.
+    pub stage: Stage,
+    /// How many of this stage's files or captions are done.
+    pub n_done: usize,
+    /// How many there are in all.
+    pub n_total: usize,
+    /// How many were left out so far.
+    pub n_skipped: usize,
+    /// Time since the stage began.
+    pub elapsed: Duration,
+}
+
+impl Progress {
+    /// Done a second, since the stage began.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        self.n_done as f64 / self.elapsed.as_secs_f64().max(1e-3)
+    }
+
+    /// Time to go at the present rate, once there is one.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Duration> {
+        let rate = self.rate();
+        let n_left = self.n_total.saturating_sub(self.n_done);
+        (self.n_done > 0).then(|| Duration::from_secs_f64(n_left as f64 / rate))
+    }
+}
+
+/// What an index run did.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct IndexReport {
+    /// Picture files seen.
+    pub n_seen: usize,
+    /// New pictures.
+    pub n_added: usize,
+    /// Files with the size and time they had before: not even opened.
+    pub n_unchanged: usize,
+    /// Files whose content changed to something new.
+    pub n_changed: usize,
+    /// Files whose content changed to that of another picture of the index.
+    pub n_changed_to_known: usize,
+    /// Files found under a new path, their vectors kept.
+    pub n_moved: usize,
+    /// Files with the same content as another one: one vector, several paths.
+    pub n_copies: usize,
+    /// Files that are gone.
+    pub n_removed: usize,
+    /// Captions encoded in this run.
+    pub n_captions_added: usize,
+    /// Captions taken out in this run.
+    pub n_captions_removed: usize,
+    /// Files and lines left out.
+    pub skipped: Vec<Skipped>,
+    /// Library folders in which nothing was found though the index holds files of theirs, as
+    /// after a disk was unmounted. Nothing was removed.
+    pub held_back: Vec<(PathBuf, usize)>,
+    /// True when the run was stopped early. What was finished is committed.
+    pub interrupted: bool,
+    /// Wall time of the run.
+    pub elapsed: Duration,
+    /// Wall time in which pictures were read and encoded.
+    pub elapsed_pictures: Duration,
+}
+
+impl IndexReport {
+    /// Pictures read and encoded (new and changed).
+    #[must_use]
+    pub fn n_encoded(&self) -> usize {
+        self.n_added + self.n_changed
+    }
+
+    /// Pictures encoded a second.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        self.n_encoded() as f64 / self.elapsed_pictures.as_secs_f64().max(1e-3)
+    }
+}
+
+/// One picture found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SearchHit {
+    /// Every file with this content, at least one.
+    pub paths: Vec<PathBuf>,
+    /// Cosine of query and picture, −1…1, higher is nearer; `None` when no model was asked
+    /// (search by words alone).
+    pub similarity: Option<f32>,
+    /// Place among the nearest by meaning, from 1, when it is among them.
+    pub rank_by_meaning: Option<usize>,
+    /// Place among the keyword matches, from 1, when it is among them.
+    pub rank_by_words: Option<usize>,
+    /// The query's words that its captions, file or folder names hold.
+    pub words: Vec<String>,
+    /// Its captions, in the order they were given.
+    pub captions: Vec<String>,
+    /// Size in pixels, upright.
+    pub width: u32,
+    /// Size in pixels, upright.
+    pub height: u32,
+}
+
+impl SearchHit {
+    /// The first of its paths.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.paths.first().map_or(Path::new(""), PathBuf::as_path)
+    }
+}
+
+/// One caption found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CaptionHit {
+    /// The caption.
+    pub text: String,
+    /// Cosine of query and caption, −1…1; `None` when no model was asked.
+    pub similarity: Option<f32>,
+    /// The query's words it holds.
+    pub words: Vec<String>,
+    /// The pictures it belongs to; none for a caption of a plain text list.
+    pub pictures: Vec<PathBuf>,
+    /// The file it came from.
+    pub source: PathBuf,
+}
+
+/// What an index holds.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// The index folder.
+    pub folder: PathBuf,
+    /// Name of the model that made the vectors.
+    pub model: String,
+    /// Its fingerprint.
+    pub fingerprint: String,
+    /// Length of the vectors.
+    pub dimension: usize,
+    /// Number of the last commit.
+    pub generation: u64,
+    /// Pictures, each content once.
+    pub n_images: u64,
+    /// Captions.
+    pub n_captions: u64,
+    /// Files.
+    pub n_files: u64,
+    /// Bytes the index takes on disk.
+    pub n_bytes_on_disk: u64,
+    /// The folders that were indexed.
+    pub libraries: Vec<Library>,
+}
+
+impl Status {
+    pub(super) fn read(folder: &Path, reader: &IndexReader) -> Result<Self, EngineError> {
+        let (binding, counts) = (reader.binding(), reader.counts());
+        Ok(Self {
+            folder: folder.to_path_buf(),
+            model: binding.model.clone(),
+            fingerprint: binding.fingerprint.clone(),
+            dimension: binding.dimension,
+            generation: reader.generation().0,
+            n_images: counts.n_images,
+            n_captions: counts.n_captions,
+            n_files: counts.n_files,
+            n_bytes_on_disk: counts.n_bytes_on_disk,
+            libraries: reader.libraries()?,
+        })
+    }
+}

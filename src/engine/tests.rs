@@ -1,0 +1,409 @@
+//! The engine on real pictures, a real index and a fake encoder.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use image::{Rgb, RgbImage};
+use sightline_index::IndexError;
+
+use super::*;
+
+const RED: [u8; 3] = [220, 20, 20];
+const GREEN: [u8; 3] = [20, 200, 20];
+const BLUE: [u8; 3] = [20, 20, 220];
+
+struct Place {
+    _root: tempfile::TempDir,
+    photos: PathBuf,
+    index: PathBuf,
+}
+
+impl Place {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        // Links resolved, as the walk does: temporary folders are links on some systems.
+        let base = root.path().canonicalize().unwrap();
+        let (photos, index) = (base.join("photos"), base.join("index"));
+        fs_err::create_dir_all(&photos).unwrap();
+        Self {
+            _root: root,
+            photos,
+            index,
+        }
+    }
+
+    fn engine(&self) -> Engine {
+        Engine::open(&self.index, fake::encoders("one"))
+    }
+
+    /// Draws a picture whose size makes its bytes its own.
+    fn draw(&self, name: &str, colour: [u8; 3], width: u32) -> PathBuf {
+        let path = self.photos.join(name);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        RgbImage::from_pixel(width, 20, Rgb(colour))
+            .save(&path)
+            .unwrap();
+        path
+    }
+
+    fn index(&self) -> IndexReport {
+        self.engine()
+            .index(&IndexRequest::folder(&self.photos), &mut quietly)
+            .unwrap()
+    }
+
+    fn found(&self, text: &str) -> Vec<String> {
+        let hits = self
+            .engine()
+            .search(&SearchRequest::text(text, 10))
+            .unwrap();
+        hits.iter().map(|hit| name(hit.path())).collect()
+    }
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap().to_string_lossy().into_owned()
+}
+
+/// The counts that tell runs apart: added, unchanged, changed, moved, copies, removed, skipped.
+fn counts(report: &IndexReport) -> [usize; 7] {
+    [
+        report.n_added,
+        report.n_unchanged,
+        report.n_changed + report.n_changed_to_known,
+        report.n_moved,
+        report.n_copies,
+        report.n_removed,
+        report.skipped.len(),
+    ]
+}
+
+#[test]
+fn words_find_pictures_and_pictures_find_pictures() {
+    let place = Place::new();
+    place.draw("a.png", RED, 30);
+    place.draw("b.png", GREEN, 31);
+    let blue = place.draw("c.png", BLUE, 32);
+    assert_eq!(counts(&place.index()), [3, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(place.found("green")[0], "b.png");
+    let hits = place
+        .engine()
+        .search(&SearchRequest::picture(&blue, 2))
+        .unwrap();
+    assert_eq!((hits.len(), name(hits[0].path())), (2, "c.png".to_owned()));
+    assert!(hits[0].similarity.unwrap() > 0.999 && hits[1].similarity.unwrap() < 0.5);
+    assert_eq!((hits[0].width, hits[0].height), (32, 20));
+}
+
+#[test]
+fn a_second_run_reads_only_what_changed() {
+    let place = Place::new();
+    let red = place.draw("a.png", RED, 30);
+    place.draw("b.png", GREEN, 31);
+    place.draw("c.png", BLUE, 32);
+    place.index();
+    assert_eq!(counts(&place.index()), [0, 3, 0, 0, 0, 0, 0]);
+
+    place.draw("b.png", BLUE, 33);
+    fs_err::create_dir_all(place.photos.join("sub")).unwrap();
+    fs_err::rename(&red, place.photos.join("sub/renamed.png")).unwrap();
+    fs_err::copy(place.photos.join("c.png"), place.photos.join("copy.png")).unwrap();
+    place.draw("new.png", GREEN, 34);
+    assert_eq!(counts(&place.index()), [1, 1, 1, 1, 1, 0, 0]);
+    assert_eq!(place.found("red")[0], "renamed.png");
+
+    let hits = place
+        .engine()
+        .search(&SearchRequest::text("blue", 10))
+        .unwrap();
+    let twice = hits.iter().find(|hit| hit.paths.len() == 2).unwrap();
+    let names: Vec<_> = twice.paths.iter().map(|path| name(path)).collect();
+    assert_eq!(names, ["c.png", "copy.png"]);
+
+    fs_err::remove_file(place.photos.join("new.png")).unwrap();
+    fs_err::remove_file(place.photos.join("c.png")).unwrap();
+    assert_eq!(counts(&place.index()), [0, 3, 0, 0, 0, 2, 0]);
+    assert_eq!(place.found("green").len(), 3);
+}
+
+#[test]
+fn touched_but_equal_files_are_unchanged() {
+    let place = Place::new();
+    let red = place.draw("a.png", RED, 30);
+    place.index();
+    let file = fs_err::OpenOptions::new().append(true).open(&red).unwrap();
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(60);
+    file.file().set_modified(later).unwrap();
+    assert_eq!(counts(&place.index()), [0, 1, 0, 0, 0, 0, 0]);
+}
+
+#[test]
+fn identical_new_files_are_decoded_once_and_one_image() {
+    let place = Place::new();
+    for i in 0..20 {
+        place.draw(&format!("{i:02}.png"), RED, 30);
+    }
+    assert_eq!(counts(&place.index()), [1, 0, 0, 0, 19, 0, 0]);
+    let hits = place
+        .engine()
+        .search(&SearchRequest::text("red", 10))
+        .unwrap();
+    assert_eq!((hits.len(), hits[0].paths.len()), (1, 20));
+}
+
+#[test]
+fn a_bad_file_is_named_and_its_neighbours_are_indexed() {
+    let place = Place::new();
+    place.draw("a.png", RED, 30);
+    let broken = place.draw("b.png", GREEN, 31);
+    place.index();
+    fs_err::write(&broken, b"not a picture any more").unwrap();
+    fs_err::write(place.photos.join("empty.jpg"), b"").unwrap();
+    place.draw("c.png", BLUE, 32);
+    let report = place.index();
+    assert_eq!(counts(&report), [1, 1, 0, 0, 0, 0, 2]);
+    let mut bad: Vec<_> = report
+        .skipped
+        .iter()
+        .map(|skipped| name(&skipped.path))
+        .collect();
+    bad.sort();
+    assert_eq!(bad, ["b.png", "empty.jpg"]);
+    // What was known of the broken file is of another content and must not be found.
+    assert_eq!(place.found("green").len(), 2);
+}
+
+#[test]
+fn an_emptied_library_folder_empties_nothing_unless_asked() {
+    let place = Place::new();
+    let red = place.draw("a.png", RED, 30);
+    place.index();
+    fs_err::remove_file(&red).unwrap();
+    let report = place.index();
+    assert_eq!(report.held_back, [(place.photos.clone(), 1)]);
+    assert_eq!(place.found("red").len(), 1);
+
+    fs_err::remove_dir_all(&place.photos).unwrap();
+    let request = IndexRequest::folder(&place.photos);
+    let error = place.engine().index(&request, &mut quietly).unwrap_err();
+    assert!(
+        matches!(error, EngineError::FolderMissing { n_indexed: 1, .. }),
+        "{error:?}"
+    );
+
+    let request = IndexRequest {
+        prune: true,
+        ..request
+    };
+    let report = place.engine().index(&request, &mut quietly).unwrap();
+    assert_eq!(report.n_removed, 1);
+    assert_eq!(place.found("red").len(), 0);
+}
+
+#[test]
+fn captions_come_from_sidecars_and_files_and_follow_their_changes() {
+    let place = Place::new();
+    let red = place.draw("a.png", RED, 30);
+    place.draw("b.png", GREEN, 31);
+    let sidecar = place.photos.join("a.txt");
+    fs_err::write(&sidecar, "a red door\n\nred red\n").unwrap();
+    let file = place.photos.join("captions.jsonl");
+    fs_err::write(
+        &file,
+        "{\"image\": \"b.png\", \"captions\": [\"green grass\"]}\n",
+    )
+    .unwrap();
+    let list = place.photos.parent().unwrap().join("list.txt");
+    fs_err::write(&list, "blue sky\n").unwrap();
+    let request = IndexRequest {
+        captions: vec![file.clone(), list.clone()],
+        ..IndexRequest::folder(&place.photos)
+    };
+    let report = place.engine().index(&request, &mut quietly).unwrap();
+    assert_eq!((report.n_captions_added, report.skipped.len()), (4, 0));
+
+    let texts = |picture: &Path| -> Vec<String> {
+        let hits = place.engine().captions(picture, 10).unwrap();
+        hits.into_iter().map(|hit| hit.text).collect()
+    };
+    assert_eq!(texts(&red).len(), 4);
+    assert!(texts(&red)[..2].contains(&"red red".to_owned()));
+    let green = &place
+        .engine()
+        .captions(&place.photos.join("b.png"), 1)
+        .unwrap()[0];
+    assert_eq!(green.text, "green grass");
+    assert_eq!(green.pictures, [place.photos.join("b.png")]);
+
+    let again = place.engine().index(&request, &mut quietly).unwrap();
+    assert_eq!((again.n_captions_added, again.n_captions_removed), (0, 0));
+
+    fs_err::remove_file(&sidecar).unwrap();
+    fs_err::write(&list, "blue sky\nblue sea\n").unwrap();
+    let report = place.engine().index(&request, &mut quietly).unwrap();
+    assert_eq!((report.n_captions_added, report.n_captions_removed), (2, 3));
+    assert_eq!(texts(&red).len(), 3);
+}
+
+#[test]
+fn captions_for_pictures_that_are_not_there_are_reported() {
+    let place = Place::new();
+    place.draw("a.png", RED, 30);
+    let file = place.photos.join("captions.jsonl");
+    fs_err::write(&file, "{\"image\": \"gone.png\", \"captions\": [\"x\"]}\n").unwrap();
+    let request = IndexRequest {
+        captions: vec![file],
+        ..IndexRequest::folder(&place.photos)
+    };
+    let report = place.engine().index(&request, &mut quietly).unwrap();
+    assert_eq!(report.skipped.len(), 1);
+    assert_eq!(name(&report.skipped[0].path), "gone.png");
+    assert_eq!(report.n_captions_added, 0);
+}
+
+#[test]
+fn words_and_meaning_are_joined_and_say_why() {
+    let place = Place::new();
+    place.draw("tulip_field.png", GREEN, 30);
+    place.draw("plain.png", RED, 31);
+    place.index();
+    let search = |by| {
+        let request = SearchRequest {
+            by,
+            ..SearchRequest::text("red tulip", 10)
+        };
+        place.engine().search(&request).unwrap()
+    };
+    let by_meaning = search(By::Meaning);
+    assert_eq!(name(by_meaning[0].path()), "plain.png");
+    let by_words = search(By::Words);
+    assert_eq!(
+        (by_words.len(), name(by_words[0].path())),
+        (1, "tulip_field.png".to_owned())
+    );
+    assert_eq!(
+        (by_words[0].similarity, by_words[0].rank_by_words),
+        (None, Some(1))
+    );
+    let both = search(By::Both);
+    assert_eq!(both.len(), 2);
+    assert_eq!(both[0].words, ["tulip"]);
+    assert_eq!(
+        (both[0].rank_by_meaning, both[0].rank_by_words),
+        (Some(2), Some(1))
+    );
+    assert!(both[0].similarity.is_some());
+}
+
+#[test]
+fn impossible_queries_are_refused() {
+    let place = Place::new();
+    place.draw("a.png", RED, 30);
+    place.index();
+    let search = |request: &SearchRequest| place.engine().search(request).unwrap_err();
+    assert!(matches!(
+        search(&SearchRequest::text("  ", 5)),
+        EngineError::EmptyQuery
+    ));
+    let by_words = SearchRequest {
+        by: By::Words,
+        ..SearchRequest::picture("a.png", 5)
+    };
+    assert!(matches!(search(&by_words), EngineError::PictureByWords));
+    let text = place.photos.join("x.jpg");
+    fs_err::write(&text, "words").unwrap();
+    let error = search(&SearchRequest::picture(&text, 5));
+    assert!(matches!(error, EngineError::Picture { .. }), "{error:?}");
+}
+
+#[test]
+fn an_index_belongs_to_one_model() {
+    let place = Place::new();
+    place.draw("a.png", RED, 30);
+    place.index();
+    let other = Engine::open(&place.index, fake::encoders("two"));
+    let error = other.search(&SearchRequest::text("red", 1)).unwrap_err();
+    assert!(
+        matches!(error, EngineError::Index(IndexError::OtherModel { .. })),
+        "{error:?}"
+    );
+    let error = other
+        .index(&IndexRequest::folder(&place.photos), &mut quietly)
+        .unwrap_err();
+    assert!(
+        matches!(error, EngineError::Index(IndexError::OtherModel { .. })),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_stopped_run_keeps_what_is_finished_and_the_next_goes_on() {
+    let place = Place::new();
+    for i in 0..60 {
+        place.draw(&format!("{i}.png"), RED, 30 + i);
+    }
+    let mut stop = |progress: &Progress| {
+        if progress.n_done >= 20 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    };
+    let request = IndexRequest::folder(&place.photos);
+    let report = place.engine().index(&request, &mut stop).unwrap();
+    assert!(report.interrupted);
+    assert!((20..60).contains(&report.n_added), "{}", report.n_added);
+    assert_eq!(
+        Engine::status(&place.index).unwrap().n_images,
+        report.n_added as u64
+    );
+    let rest = place.index();
+    assert_eq!(
+        (rest.n_unchanged, rest.n_added),
+        (report.n_added, 60 - report.n_added)
+    );
+    assert!(!rest.interrupted);
+}
+
+#[test]
+fn junk_hidden_and_ignored_files_are_left_out() {
+    let place = Place::new();
+    for name in [
+        "a.png",
+        ".hidden.png",
+        "@eaDir/t.png",
+        "private/p.png",
+        "x.bak.png",
+    ] {
+        place.draw(name, RED, 30);
+    }
+    fs_err::write(place.photos.join(IGNORE_FILE), "private/\n*.bak.png\n").unwrap();
+    let report = place.index();
+    assert_eq!((report.n_seen, report.n_added), (1, 1));
+}
+
+#[test]
+fn status_tells_what_is_there() {
+    let place = Place::new();
+    place.draw("a.png", RED, 30);
+    place.draw("b.png", RED, 30);
+    fs_err::write(place.photos.join("a.txt"), "a red wall").unwrap();
+    place.index();
+    let status = Engine::status(&place.index).unwrap();
+    assert_eq!(
+        (status.n_images, status.n_files, status.n_captions),
+        (1, 2, 1)
+    );
+    assert_eq!((status.model.as_str(), status.dimension), ("colours", 4));
+    assert_eq!(status.libraries.len(), 1);
+    assert_eq!(
+        (&status.libraries[0].folder, status.libraries[0].n_files),
+        (&place.photos, 2)
+    );
+    assert!(status.n_bytes_on_disk > 0);
+    let nowhere = Engine::status(&place.photos).unwrap_err();
+    assert!(
+        matches!(nowhere, EngineError::Index(IndexError::NoIndex { .. })),
+        "{nowhere:?}"
+    );
+}

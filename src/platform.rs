@@ -1,0 +1,106 @@
+//! Where do Sightline's files live on this machine? The one place that reads the environment.
+//!
+//! The engine and the libraries are given paths; programs that want the usual ones ask here.
+
+use std::path::{Path, PathBuf};
+
+use directories::ProjectDirs;
+use sightline_onnx::{Runtime, RuntimeError};
+
+/// The `onnxruntime` release that the install hint names and `make setup` fetches.
+pub const RUNTIME_RELEASE: &str = "1.32.0";
+
+/// File name of ONNX Runtime's shared library on this platform.
+pub const RUNTIME_LIBRARY: &str = if cfg!(target_os = "windows") {
+    "onnxruntime.dll"
+} else if cfg!(target_os = "macos") {
+    "libonnxruntime.dylib"
+} else {
+    "libonnxruntime.so"
+};
+
+/// Sightline's folder among the user's data (`$XDG_DATA_HOME/sightline` on Linux), or `None`
+/// when the user has no home folder.
+#[must_use]
+pub fn data_folder() -> Option<PathBuf> {
+    ProjectDirs::from("", "", "sightline").map(|dirs| dirs.data_dir().to_path_buf())
+}
+
+/// Where the index is kept unless the user says otherwise.
+#[must_use]
+pub fn default_index() -> Option<PathBuf> {
+    data_folder().map(|data| data.join("index"))
+}
+
+/// The folder in which [`install_command`] puts the `onnxruntime` Python package.
+fn wheel_folder() -> Option<PathBuf> {
+    data_folder().map(|data| data.join("onnxruntime"))
+}
+
+/// One command that puts ONNX Runtime where [`runtime_source`] finds it; needs Python 3 with pip.
+#[must_use]
+pub fn install_command() -> String {
+    let target = wheel_folder().unwrap_or_else(|| PathBuf::from("onnxruntime"));
+    format!(
+        "python3 -m pip install --no-deps --target '{}' onnxruntime=={RUNTIME_RELEASE}",
+        target.display()
+    )
+}
+
+/// The places where ONNX Runtime is looked for, in order, when `ORT_DYLIB_PATH` is not set:
+/// beside the executable, in `../lib`, in the data folder (as a file, or as the Python package).
+#[must_use]
+pub fn runtime_candidates() -> Vec<PathBuf> {
+    let mut candidates = Vec::new();
+    if let Some(folder) = std::env::current_exe()
+        .ok()
+        .as_deref()
+        .and_then(Path::parent)
+    {
+        candidates.push(folder.join(RUNTIME_LIBRARY));
+        // Test programs are one level below the executable.
+        if folder.ends_with("deps") {
+            candidates.push(folder.join("..").join(RUNTIME_LIBRARY));
+        }
+        candidates.push(folder.join("..").join("lib").join(RUNTIME_LIBRARY));
+    }
+    if let Some(data) = data_folder() {
+        candidates.push(data.join(RUNTIME_LIBRARY));
+    }
+    if let Some(wheel) = wheel_folder() {
+        candidates.extend(libraries_in(&wheel.join("onnxruntime").join("capi")));
+    }
+    candidates
+}
+
+/// The wheel's library carries its version (`libonnxruntime.so.1.32.0`), so it is found by prefix.
+fn libraries_in(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = folder.read_dir() else {
+        return Vec::new();
+    };
+    let stem = RUNTIME_LIBRARY.split('.').next().unwrap_or(RUNTIME_LIBRARY);
+    let mut found: Vec<PathBuf> = entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|path| {
+            let name = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or_default();
+            name.starts_with(&format!("{stem}.")) && !name.contains("providers")
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+/// How to open ONNX Runtime on this machine, the first time an encoder is needed.
+///
+/// `ORT_DYLIB_PATH` wins and is then the only place looked at: a wrong value is an error, not
+/// silently another library.
+pub fn runtime_source() -> impl Fn() -> Result<Runtime, RuntimeError> + Send + Sync + 'static {
+    || match std::env::var_os("ORT_DYLIB_PATH") {
+        Some(library) if !library.is_empty() => Runtime::open_exactly(Path::new(&library)),
+        _ => Runtime::open(&runtime_candidates()),
+    }
+}
