@@ -4,23 +4,22 @@
 //! Whatever was finished is committed every so often, so a run that is stopped or killed goes on
 //! where it was.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use sightline_index::{FileRecord, IndexWriter, ItemId, Library, UnitVector};
-use sightline_onnx::Pixels;
-use sightline_onnx::picture::{self, DecodeLimits};
+use sightline_index::{FileRecord, IndexWriter, Library};
+use sightline_onnx::picture::DecodeLimits;
 
+use super::encoding::{Batch, Encoding};
 use super::ledger::Ledger;
 use super::pipeline::{self, Event};
-use super::report::{IndexReport, Progress, Skipped, Stage};
+use super::prepare::{Hash, prepare};
+use super::report::{IndexReport, Progress, Stage};
 use super::walk::{Candidate, Walk, walk};
 use super::{Encoders, Engine, EngineError};
-
-type Hash = [u8; 32];
 
 /// What to index and how.
 #[derive(Debug, Clone)]
@@ -77,28 +76,6 @@ struct Visit {
     known: Vec<(PathBuf, FileRecord)>,
 }
 
-/// What a thread found out about one file.
-struct Prepared {
-    candidate: Candidate,
-    content: Content,
-}
-
-enum Content {
-    /// An image of the index has this content.
-    Known(ItemId),
-    /// Another file of this run has the same content and is being prepared already.
-    Twin(Hash),
-    /// A new picture.
-    Fresh {
-        hash: Hash,
-        width: u32,
-        height: u32,
-        pixels: Pixels,
-    },
-    /// Not a picture that can be read.
-    Bad { hash: Option<Hash>, reason: String },
-}
-
 impl Engine {
     /// Brings the index up to date with the folders and captions of the request.
     ///
@@ -128,7 +105,7 @@ impl Engine {
             request,
             encoders: self.encoders(),
             writer: RwLock::new(writer),
-            claimed: Mutex::new(HashMap::new()),
+            claimed: Mutex::new(HashSet::new()),
             ledger: Ledger::default(),
             last_commit: Instant::now(),
             progress,
@@ -190,7 +167,7 @@ pub(super) struct Run<'a> {
     /// Read by the preparing threads, written by the calling thread alone.
     pub(super) writer: RwLock<IndexWriter>,
     /// Contents under preparation, so that of identical files only one is decoded.
-    claimed: Mutex<HashMap<Hash, ()>>,
+    claimed: Mutex<HashSet<Hash>>,
     pub(super) ledger: Ledger,
     last_commit: Instant,
     pub(super) progress: &'a mut OnProgress<'a>,
@@ -364,9 +341,7 @@ impl Run<'_> {
                     .take(prepared, &mut batch)
                     .map_or_else(stop_with, go_on)?;
             }
-            if batch.ready.len() >= request.batch_size || (idle && !batch.ready.is_empty()) {
-                encoding.flush(&mut batch).map_or_else(stop_with, go_on)?;
-            }
+            encoding.flush_if_due(&mut batch, idle).map_or_else(stop_with, go_on)?;
             encoding.commit_if_due().map_or_else(stop_with, go_on)?;
             let report = &encoding.ledger.report;
             let now = Progress {
@@ -413,7 +388,7 @@ impl Run<'_> {
                 .push((folder.clone(), known.len()));
             return Ok(());
         }
-        let seen: std::collections::HashSet<&Path> = walk
+        let seen: HashSet<&Path> = walk
             .candidates
             .iter()
             .map(|candidate| candidate.path.as_path())
@@ -434,245 +409,4 @@ fn stop_with<C>(error: EngineError) -> ControlFlow<Option<EngineError>, C> {
 
 fn go_on(_: ()) -> ControlFlow<Option<EngineError>> {
     ControlFlow::Continue(())
-}
-
-/// Reads, hashes and, if its content is new, decodes and preprocesses one file. Runs on many
-/// threads.
-fn prepare(
-    candidate: Candidate,
-    request: &IndexRequest,
-    encoders: &Encoders,
-    writer: &RwLock<IndexWriter>,
-    claimed: &Mutex<HashMap<Hash, ()>>,
-) -> Prepared {
-    let bad = |hash, reason| Content::Bad { hash, reason };
-    let content = 'content: {
-        if candidate.n_bytes > request.limits.max_bytes {
-            let reason = format!("larger than {} MB", request.limits.max_bytes / 1_000_000);
-            break 'content bad(None, reason);
-        }
-        let bytes = match fs_err::read(&candidate.path) {
-            Ok(bytes) => bytes,
-            Err(error) => break 'content bad(None, unreadable(&error)),
-        };
-        let hash: Hash = *blake3::hash(&bytes).as_bytes();
-        let known = writer
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .image_with_hash(&hash);
-        match known {
-            Ok(Some(image)) => break 'content Content::Known(image),
-            Ok(None) => {}
-            Err(error) => break 'content bad(None, error.to_string()),
-        }
-        let mut claims = claimed.lock().unwrap_or_else(PoisonError::into_inner);
-        if claims.insert(hash, ()).is_some() {
-            break 'content Content::Twin(hash);
-        }
-        drop(claims);
-        match picture::decode(&bytes, &request.limits) {
-            Ok(picture) => Content::Fresh {
-                hash,
-                width: picture.width(),
-                height: picture.height(),
-                pixels: encoders.image().prepare(&picture),
-            },
-            Err(error) => bad(Some(hash), error.to_string()),
-        }
-    };
-    Prepared { candidate, content }
-}
-
-/// The cause without the path, which the report shows beside it.
-fn unreadable(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::PermissionDenied => "no permission to read it".to_owned(),
-        std::io::ErrorKind::NotFound => "gone before it was read".to_owned(),
-        kind => kind.to_string(),
-    }
-}
-
-/// A picture that waits to be encoded.
-struct Ready {
-    candidate: Candidate,
-    hash: Hash,
-    width: u32,
-    height: u32,
-    pixels: Pixels,
-}
-
-#[derive(Default)]
-struct Batch {
-    ready: Vec<Ready>,
-    /// Files whose content another file of this run is bringing.
-    twins: HashMap<Hash, Vec<Candidate>>,
-    /// Contents that turned out to be bad, for twins that come later.
-    bad: HashMap<Hash, String>,
-}
-
-/// The consumer's side of the pipeline: the encoder, the writer and the books.
-struct Encoding<'a, 'w> {
-    request: &'a IndexRequest,
-    encoders: &'a Encoders,
-    writer: &'w RwLock<IndexWriter>,
-    ledger: &'a mut Ledger,
-    last_commit: &'a mut Instant,
-}
-
-impl Encoding<'_, '_> {
-    fn take(&mut self, prepared: Prepared, batch: &mut Batch) -> Result<(), EngineError> {
-        let Prepared { candidate, content } = prepared;
-        match content {
-            Content::Known(image) => self.link(candidate, image),
-            Content::Twin(hash) => {
-                let image = self
-                    .writer
-                    .read()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .image_with_hash(&hash)?;
-                match (image, batch.bad.get(&hash)) {
-                    (Some(image), _) => self.link(candidate, image),
-                    (None, Some(reason)) => self.skip(candidate, reason.clone()),
-                    (None, None) => {
-                        batch.twins.entry(hash).or_default().push(candidate);
-                        Ok(())
-                    }
-                }
-            }
-            Content::Fresh {
-                hash,
-                width,
-                height,
-                pixels,
-            } => {
-                batch.ready.push(Ready {
-                    candidate,
-                    hash,
-                    width,
-                    height,
-                    pixels,
-                });
-                Ok(())
-            }
-            Content::Bad { hash, reason } => {
-                if let Some(hash) = hash {
-                    self.skip_all(batch, hash, &reason)?;
-                }
-                self.skip(candidate, reason)
-            }
-        }
-    }
-
-    /// Encodes what is ready. When a batch fails it is tried one by one, so that one picture the
-    /// model chokes on does not take its neighbours along.
-    fn flush(&mut self, batch: &mut Batch) -> Result<(), EngineError> {
-        if batch.ready.is_empty() {
-            return Ok(());
-        }
-        let (pixels, rest): (Vec<Pixels>, Vec<_>) = std::mem::take(&mut batch.ready)
-            .into_iter()
-            .map(|ready| {
-                (
-                    ready.pixels,
-                    (ready.candidate, ready.hash, ready.width, ready.height),
-                )
-            })
-            .unzip();
-        let embeddings = match self.encoders.image().encode(&pixels) {
-            Ok(embeddings) => embeddings.into_iter().map(Ok).collect(),
-            Err(error) if pixels.len() == 1 || error.is_runtime() => return Err(error),
-            Err(error) => {
-                let one = |pixels| self.encoders.image().encode(std::slice::from_ref(pixels));
-                let singly: Vec<_> = pixels.iter().map(one).collect();
-                if singly.iter().all(Result::is_err) {
-                    return Err(error);
-                }
-                singly
-                    .into_iter()
-                    .map(|one| one.map(|mut one| one.swap_remove(0)))
-                    .collect::<Vec<_>>()
-            }
-        };
-        for ((candidate, hash, width, height), embedding) in rest.into_iter().zip(embeddings) {
-            let vector = embedding
-                .map_err(|error| error.to_string())
-                .and_then(|e| UnitVector::new(e).map_err(|error| error.to_string()));
-            match vector {
-                Ok(vector) => self.put(batch, candidate, hash, (width, height), vector)?,
-                Err(reason) => {
-                    self.skip_all(batch, hash, &reason)?;
-                    self.skip(candidate, reason)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn put(
-        &mut self,
-        batch: &mut Batch,
-        candidate: Candidate,
-        hash: Hash,
-        (width, height): (u32, u32),
-        vector: UnitVector,
-    ) -> Result<(), EngineError> {
-        let mut writer = self.writer.write().unwrap_or_else(PoisonError::into_inner);
-        let image = writer.put_image(hash, width, height, vector)?;
-        writer.put_file(&candidate.path, record(&candidate, image))?;
-        drop(writer);
-        self.ledger.encoded(&candidate.path);
-        for twin in batch.twins.remove(&hash).unwrap_or_default() {
-            self.link(twin, image)?;
-        }
-        Ok(())
-    }
-
-    /// Gives a file to an image that is there already.
-    fn link(&mut self, candidate: Candidate, image: ItemId) -> Result<(), EngineError> {
-        let mut writer = self.writer.write().unwrap_or_else(PoisonError::into_inner);
-        writer.put_file(&candidate.path, record(&candidate, image))?;
-        drop(writer);
-        self.ledger.linked(&candidate.path, image);
-        Ok(())
-    }
-
-    fn skip_all(&mut self, batch: &mut Batch, hash: Hash, reason: &str) -> Result<(), EngineError> {
-        for twin in batch.twins.remove(&hash).unwrap_or_default() {
-            self.skip(twin, reason.to_owned())?;
-        }
-        batch.bad.insert(hash, reason.to_owned());
-        Ok(())
-    }
-
-    /// Reports a bad file. What the index held under its path is of an older content and leaves.
-    fn skip(&mut self, candidate: Candidate, reason: String) -> Result<(), EngineError> {
-        if self.ledger.was_known(&candidate.path) {
-            let mut writer = self.writer.write().unwrap_or_else(PoisonError::into_inner);
-            writer.remove_file(&candidate.path)?;
-        }
-        self.ledger.skipped(Skipped {
-            path: candidate.path,
-            reason,
-        });
-        Ok(())
-    }
-
-    fn commit_if_due(&mut self) -> Result<(), EngineError> {
-        let mut writer = self.writer.write().unwrap_or_else(PoisonError::into_inner);
-        let n_pending = writer.n_pending();
-        let in_time = self.last_commit.elapsed() < self.request.commit_interval;
-        if n_pending >= self.request.commit_every || (n_pending > 0 && !in_time) {
-            writer.commit()?;
-            *self.last_commit = Instant::now();
-        }
-        Ok(())
-    }
-}
-
-fn record(candidate: &Candidate, image: ItemId) -> FileRecord {
-    FileRecord {
-        n_bytes: candidate.n_bytes,
-        modified_ns: candidate.modified_ns,
-        image,
-    }
 }

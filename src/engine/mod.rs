@@ -6,12 +6,14 @@
 mod caption_files;
 mod captions_stage;
 mod encoder;
+mod encoding;
 mod error;
 mod evaluate;
 mod fusion;
 mod ingest;
 mod ledger;
 mod pipeline;
+mod prepare;
 mod query;
 mod report;
 mod walk;
