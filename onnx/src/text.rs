@@ -101,6 +101,16 @@ impl TextEncoder {
         Ok(embeddings.into_iter().flatten().collect())
     }
 
+    /// The token ids that the model sees for a text: special ones included, cut to the context
+    /// length, without padding.
+    ///
+    /// # Errors
+    /// [`EncodeError::Tokenize`].
+    pub fn token_ids(&self, text: &str) -> Result<Vec<u32>, EncodeError> {
+        let tokens = self.tokenizer.encode(&[text])?;
+        Ok(tokens.into_iter().flat_map(|one| one.ids).collect())
+    }
+
     /// How many tokens of a text lie beyond the model's context length and are not seen by it:
     /// 0 when the text fits.
     ///

@@ -1,0 +1,13 @@
+//! The package as its users see it, against numbers from the Python reference and against bad input.
+
+/// Each stage against golden tensors: decoding, resizing, normalising, tokens, embeddings.
+mod golden;
+/// Model folders that are incomplete, contradictory or broken.
+mod models;
+/// Files that are empty, cut off, mislabelled, huge, or no pictures.
+mod pictures;
+/// Opening ONNX Runtime: twice, missing, too old, another library.
+mod runtime;
+mod support;
+/// Texts of every kind through tokenizer and tower.
+mod texts;

@@ -1,0 +1,380 @@
+use std::path::Path;
+
+use sightline_onnx::{EncodeError, ImageEncoder, Model, ModelError, SessionOptions, TextEncoder};
+
+use crate::support::{chain, copy_of, data, edit, runtime};
+
+fn open_error(folder: &Path) -> (ModelError, Vec<String>) {
+    let error = Model::open(folder).unwrap_err();
+    let lines = chain(&error);
+    (error, lines)
+}
+
+fn image_error(folder: &Path) -> EncodeError {
+    let model = Model::open(folder).unwrap();
+    ImageEncoder::load(&runtime(), &model, &SessionOptions::default())
+        .err()
+        .unwrap()
+}
+
+fn text_error(folder: &Path) -> EncodeError {
+    let model = Model::open(folder).unwrap();
+    TextEncoder::load(&runtime(), &model, &SessionOptions::default())
+        .err()
+        .unwrap()
+}
+
+#[test]
+fn both_layouts_are_read() {
+    let clip = Model::open(&data().join("clip")).unwrap();
+    assert_eq!(
+        (clip.name(), clip.dimension(), clip.context_length()),
+        ("clip", 24, 24)
+    );
+    assert_eq!(clip.preprocess().output_size(), (32, 32));
+    assert_eq!(clip.license(), None);
+    let plain = Model::open(&data().join("plain")).unwrap();
+    assert_eq!(
+        (plain.name(), plain.dimension(), plain.context_length()),
+        ("plain", 20, 16)
+    );
+    assert_eq!(plain.preprocess().output_size(), (24, 40));
+    assert_eq!(plain.license(), Some("CC0-1.0"));
+    assert_eq!(plain.folder(), Some(data().join("plain").as_path()));
+    for model in [&clip, &plain] {
+        assert_eq!(model.fingerprint().len(), 32);
+        assert!(model.fingerprint().bytes().all(|b| b.is_ascii_hexdigit()));
+    }
+    assert_ne!(clip.fingerprint(), plain.fingerprint());
+}
+
+#[test]
+fn folders_that_are_no_models_say_so() {
+    let (error, lines) = open_error(Path::new("/nonexistent/model"));
+    assert!(matches!(error, ModelError::NoFolder { .. }));
+    assert_eq!(lines, ["/nonexistent/model: there is no such model folder"]);
+    let empty = tempfile::tempdir().unwrap();
+    let (error, lines) = open_error(empty.path());
+    assert!(matches!(error, ModelError::NotAModel { .. }));
+    assert!(lines[0].contains("this is not a model folder"), "{lines:?}");
+}
+
+#[test]
+fn each_missing_file_is_named() {
+    let clip = [
+        "config.json",
+        "tokenizer.json",
+        "onnx/vision_model.onnx",
+        "onnx/text_model.onnx",
+    ];
+    let plain = ["pictures.onnx", "words.onnx", "words.json"];
+    let cases = clip
+        .map(|f| ("clip", f))
+        .into_iter()
+        .chain(plain.map(|f| ("plain", f)));
+    let mut n_cases = 0;
+    for (layout, file) in cases {
+        let folder = copy_of(layout);
+        fs_err::remove_file(folder.path().join(file)).unwrap();
+        let (error, lines) = open_error(folder.path());
+        assert!(
+            matches!(&error, ModelError::MissingFile { file: missing } if missing.ends_with(file)),
+            "{lines:?}"
+        );
+        n_cases += 1;
+    }
+    assert_eq!(n_cases, 7);
+}
+
+/// What is edited in the manifest, and a part of the message that must come.
+#[test]
+fn a_wrong_manifest_says_what_is_wrong() {
+    let cases = [
+        ("resize =", "resise =", "unknown field `resise`"),
+        ("mean = [0.5, 0.4, 0.3]\n", "", "missing field `mean`"),
+        ("\"bilinear\"", "\"nearest\"", "unknown variant `nearest`"),
+        ("dimension = 20", "dimension = \"20\"", "invalid type"),
+        (
+            "dimension = 20",
+            "dimension = 0",
+            "dimension = 0 cannot be used",
+        ),
+        (
+            "dimension = 20",
+            "dimension = ",
+            "the manifest is not valid",
+        ),
+        (
+            "std = [0.25, 0.5, 1.0]",
+            "std = [0.25, 0.0, 1.0]",
+            "it must be above zero",
+        ),
+        (
+            "size = [24, 40]",
+            "size = [0, 40]",
+            "sides must be 1 to 8192",
+        ),
+        (
+            "size = [24, 40]",
+            "size = [24, 999999]",
+            "sides must be 1 to 8192",
+        ),
+        ("\"squash\"", "\"shortest-edge\"", "needs image.edge"),
+        (
+            "\"squash\"",
+            "\"longest-edge\"\nedge = 40",
+            "only squashed pictures",
+        ),
+        (
+            "\"words.json\"",
+            "\"../words.json\"",
+            "must lie in its folder",
+        ),
+        (
+            "\"words.json\"",
+            "\"/etc/passwd\"",
+            "must lie in its folder",
+        ),
+    ];
+    for (from, to, expected) in cases {
+        let folder = copy_of("plain");
+        edit(&folder.path().join("sightline.toml"), from, to);
+        let (_, lines) = open_error(folder.path());
+        assert!(lines[0].contains("sightline.toml: "), "{lines:?}");
+        assert!(
+            lines.join(": ").contains(expected),
+            "{from} -> {to}: {lines:?}"
+        );
+    }
+    assert_eq!(cases.len(), 13);
+}
+
+#[test]
+fn a_wrong_clip_folder_says_what_is_wrong() {
+    let cases = [
+        (
+            "config.json",
+            "\"model_type\": \"clip\"",
+            "\"model_type\": \"blip\"",
+            "only CLIP models",
+        ),
+        (
+            "config.json",
+            "\"projection_dim\": 24",
+            "\"projection_dim\": 0",
+            "it must be 1 to 65536",
+        ),
+        ("config.json", "{", "", "this file is not valid"),
+        (
+            "preprocessor_config.json",
+            "\"resample\": 3",
+            "\"resample\": 0",
+            "resample = 0 cannot",
+        ),
+        (
+            "preprocessor_config.json",
+            "CLIPImageProcessor",
+            "ViTImageProcessor",
+            "only CLIP's image",
+        ),
+        (
+            "preprocessor_config.json",
+            "\"do_center_crop\": true",
+            "\"do_center_crop\": false",
+            "pictures of no fixed size",
+        ),
+    ];
+    for (file, from, to, expected) in cases {
+        let folder = copy_of("clip");
+        edit(&folder.path().join(file), from, to);
+        let (_, lines) = open_error(folder.path());
+        assert!(lines[0].contains(&format!("{file}: ")), "{lines:?}");
+        assert!(
+            lines.join(": ").contains(expected),
+            "{from} -> {to}: {lines:?}"
+        );
+    }
+    assert_eq!(cases.len(), 6);
+}
+
+#[test]
+fn a_graph_that_breaks_the_promise_of_its_description_is_refused() {
+    let manifest = |from: &str, to: &str| {
+        let folder = copy_of("plain");
+        edit(&folder.path().join("sightline.toml"), from, to);
+        folder
+    };
+    let folder = manifest("input = \"pixels\"", "input = \"pixel_values\"");
+    let error = image_error(folder.path());
+    assert!(matches!(error, EncodeError::NoInput { .. }), "{error}");
+    assert!(
+        error
+            .to_string()
+            .ends_with("no input named pixel_values (its inputs: pixels)"),
+        "{error}"
+    );
+
+    let folder = manifest("output = \"vector\"", "output = \"embedding\"");
+    let error = image_error(folder.path());
+    assert!(matches!(error, EncodeError::NoOutput { .. }), "{error}");
+    assert!(
+        error
+            .to_string()
+            .ends_with("no output named embedding (its outputs: vector)"),
+        "{error}"
+    );
+    assert!(matches!(
+        text_error(folder.path()),
+        EncodeError::NoOutput { .. }
+    ));
+
+    let folder = manifest("dimension = 20", "dimension = 21");
+    for error in [image_error(folder.path()), text_error(folder.path())] {
+        assert!(
+            matches!(
+                error,
+                EncodeError::Dimension {
+                    found: 20,
+                    expected: 21,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+    }
+
+    let folder = manifest("size = [24, 40]", "size = [24, 41]");
+    let error = image_error(folder.path());
+    assert!(matches!(error, EncodeError::Signature { .. }), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("it must be Tensor<f32>(batch, 3, 24, 41)"),
+        "{error}"
+    );
+
+    let folder = manifest("token_type_ids = \"types\"\n", "");
+    let error = text_error(folder.path());
+    assert!(
+        matches!(&error, EncodeError::UnknownInput { name, .. } if name == "types"),
+        "{error}"
+    );
+
+    let folder = manifest("attention_mask = \"mask\"", "attention_mask = \"masque\"");
+    assert!(matches!(
+        text_error(folder.path()),
+        EncodeError::NoInput { .. }
+    ));
+
+    // Each tower's graph in the other's place.
+    let folder = manifest("file = \"pictures.onnx\"", "file = \"words.onnx\"");
+    assert!(matches!(
+        image_error(folder.path()),
+        EncodeError::NoInput { .. }
+    ));
+}
+
+#[test]
+fn a_graph_that_onnx_runtime_cannot_read_is_named() {
+    let good = fs_err::read(data().join("plain/pictures.onnx")).unwrap();
+    for content in [&b""[..], b"no graph at all", &good[..good.len() / 2]] {
+        let folder = copy_of("plain");
+        let file = folder.path().join("pictures.onnx");
+        fs_err::write(&file, content).unwrap();
+        let error = image_error(folder.path());
+        assert!(matches!(error, EncodeError::Load { .. }), "{error}");
+        assert!(
+            error.to_string().starts_with(&file.display().to_string()),
+            "{error}"
+        );
+        // The other tower does not care.
+        let model = Model::open(folder.path()).unwrap();
+        TextEncoder::load(&runtime(), &model, &SessionOptions::default()).unwrap();
+    }
+}
+
+#[test]
+fn a_picture_prepared_for_another_model_is_refused() {
+    let clip = Model::open(&data().join("clip")).unwrap();
+    let plain = Model::open(&data().join("plain")).unwrap();
+    let mut encoder = ImageEncoder::load(&runtime(), &plain, &SessionOptions::default()).unwrap();
+    assert!(encoder.encode(&[]).unwrap().is_empty());
+    let picture = image::RgbImage::new(50, 40);
+    let batch = [
+        plain.preprocessor().pixels(&picture),
+        clip.preprocessor().pixels(&picture),
+    ];
+    let error = encoder.encode(&batch).unwrap_err();
+    assert!(
+        matches!(error, EncodeError::OtherSize { position: 1, .. }),
+        "{error}"
+    );
+    assert_eq!(encoder.encode(&batch[..1]).unwrap().len(), 1);
+}
+
+#[test]
+fn the_fingerprint_changes_with_every_byte_and_number_that_counts() {
+    let folder = copy_of("plain");
+    let manifest = folder.path().join("sightline.toml");
+    let original = Model::open(folder.path()).unwrap().fingerprint().to_owned();
+    let text = fs_err::read_to_string(&manifest).unwrap();
+    let counts = [
+        ("\"squash\"", "\"shortest-edge\"\nedge = 24"),
+        ("\"bilinear\"", "\"bicubic\""),
+        ("[24, 40]", "[24, 41]"),
+        ("[0.5, 0.4, 0.3]", "[0.5, 0.4, 0.31]"),
+        ("[0.25, 0.5, 1.0]", "[0.25, 0.5, 1.01]"),
+        ("crop = \"none\"", "rescale = 0.004"),
+        ("context_length = 16", "context_length = 15"),
+        ("pad = \"context\"", "pad = \"longest\""),
+        (
+            "pad = \"context\"",
+            "pad = \"context\"\npad_token = \"[PAD]\"",
+        ),
+        ("dimension = 20", "dimension = 19"),
+    ];
+    let mut seen = vec![original.clone()];
+    for (from, to) in counts {
+        assert!(text.contains(from), "{from}");
+        fs_err::write(
+            &manifest,
+            text.replace("crop = \"none\"", "crop = \"center\"")
+                .replace(from, to),
+        )
+        .unwrap();
+        if from.starts_with("crop") {
+            fs_err::write(&manifest, text.replace(from, to)).unwrap();
+        }
+        seen.push(Model::open(folder.path()).unwrap().fingerprint().to_owned());
+    }
+    fs_err::write(&manifest, &text).unwrap();
+    for file in ["pictures.onnx", "words.onnx", "words.json"] {
+        let path = folder.path().join(file);
+        let content = fs_err::read(&path).unwrap();
+        let mut changed = content.clone();
+        *changed.last_mut().unwrap() ^= 1;
+        fs_err::write(&path, changed).unwrap();
+        seen.push(Model::open(folder.path()).unwrap().fingerprint().to_owned());
+        fs_err::write(&path, content).unwrap();
+    }
+    let weights = folder.path().join("words.onnx_data");
+    fs_err::write(&weights, "weights beside the graph").unwrap();
+    seen.push(Model::open(folder.path()).unwrap().fingerprint().to_owned());
+    fs_err::remove_file(weights).unwrap();
+    let n = seen.len();
+    seen.sort();
+    seen.dedup();
+    assert_eq!((seen.len(), n), (15, 15), "two of them are the same");
+    // Name and licence do not count, nor does the folder.
+    fs_err::write(
+        &manifest,
+        text.replace("\"plain\"", "\"other\"")
+            .replace("CC0-1.0", "MIT"),
+    )
+    .unwrap();
+    let renamed = Model::open(folder.path()).unwrap();
+    assert_eq!(
+        (renamed.name(), renamed.fingerprint()),
+        ("other", original.as_str())
+    );
+}

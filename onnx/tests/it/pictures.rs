@@ -1,0 +1,201 @@
+use sightline_onnx::picture::{DecodeError, DecodeLimits, EXTENSIONS, decode};
+
+use crate::support::data;
+
+fn sample(name: &str) -> Vec<u8> {
+    fs_err::read(data().join("pictures").join(name)).unwrap()
+}
+
+fn error_of(bytes: &[u8]) -> DecodeError {
+    decode(bytes, &DecodeLimits::default()).unwrap_err()
+}
+
+#[test]
+fn no_bytes_and_no_picture_are_told_apart() {
+    assert!(matches!(error_of(b""), DecodeError::Empty));
+    for bytes in [
+        &b"x"[..],
+        b"A letter to my aunt.",
+        &[0; 5000],
+        b"%PDF-1.7",
+        b"PK\x03\x04",
+    ] {
+        assert!(
+            matches!(error_of(bytes), DecodeError::NotAPicture),
+            "{bytes:?}"
+        );
+    }
+    let heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic";
+    assert_eq!(
+        error_of(heic).to_string(),
+        "pictures of this kind are not supported: HEIC"
+    );
+}
+
+#[test]
+fn the_content_decides_not_the_name() {
+    let bytes = sample("png_named_jpg.jpg");
+    assert!(bytes.starts_with(b"\x89PNG"));
+    assert_eq!(
+        decode(&bytes, &DecodeLimits::default())
+            .unwrap()
+            .dimensions(),
+        (48, 31)
+    );
+}
+
+#[test]
+fn a_file_cut_short_is_truncated_and_not_half_a_picture() {
+    let names = [
+        "landscape_420.jpg",
+        "portrait_444.jpg",
+        "progressive.jpg",
+        "grey.jpg",
+        "cmyk_adobe.jpg",
+        "alpha.png",
+        "rgb16.png",
+        "plain.ppm",
+    ];
+    let mut n_cases = 0;
+    for name in names {
+        let bytes = sample(name);
+        for (part, parts) in [(1, 2), (3, 4), (19, 20)] {
+            let cut = &bytes[..bytes.len() * part / parts];
+            let error = error_of(cut);
+            assert!(
+                matches!(error, DecodeError::Truncated),
+                "{name} {part}/{parts}: {error:?}"
+            );
+            n_cases += 1;
+        }
+    }
+    assert_eq!(n_cases, 24);
+}
+
+#[test]
+fn a_jpeg_that_only_lacks_its_end_marker_is_whole() {
+    let bytes = sample("landscape_420.jpg");
+    assert!(bytes.ends_with(&[0xFF, 0xD9]));
+    let whole = decode(&bytes, &DecodeLimits::default()).unwrap();
+    let followed = [&bytes[..], b"a trailer, as some cameras write"].concat();
+    assert_eq!(decode(&followed, &DecodeLimits::default()).unwrap(), whole);
+}
+
+/// Every sample cut at many places, and with bytes turned over: any answer but a panic will do.
+#[test]
+fn nothing_makes_the_decoder_panic() {
+    let limits = DecodeLimits::default()
+        .with_max_pixels(1 << 20)
+        .with_max_bytes(1 << 24);
+    let (mut n_cases, mut n_decoded) = (0, 0);
+    let mut state = 0x2026_1123_u64;
+    for entry in fs_err::read_dir(data().join("pictures")).unwrap() {
+        let bytes = fs_err::read(entry.unwrap().path()).unwrap();
+        for n in 0..40 {
+            n_cases += 1;
+            let cut = &bytes[..bytes.len() * n / 40];
+            n_decoded += usize::from(decode(cut, &limits).is_ok());
+            // A fixed sequence of pseudo-random positions (Knuth's MMIX constants).
+            let mut spoilt = bytes.clone();
+            for _ in 0..=n / 8 {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                let at = usize::try_from(state >> 33).unwrap() % spoilt.len().min(600);
+                spoilt[at] ^= 1 << (state % 8);
+            }
+            n_decoded += usize::from(decode(&spoilt, &limits).is_ok());
+        }
+    }
+    assert_eq!(n_cases, 43 * 40);
+    assert!(n_decoded > 100, "{n_decoded}");
+}
+
+/// A header alone, of a size that no memory holds.
+#[test]
+fn sizes_are_checked_before_memory_is_taken() {
+    let jpeg = |width: u16, height: u16| {
+        let mut bytes = sample("landscape_420.jpg");
+        let at = bytes.windows(2).position(|w| w == [0xFF, 0xC0]).unwrap();
+        bytes[at + 5..at + 7].copy_from_slice(&height.to_be_bytes());
+        bytes[at + 7..at + 9].copy_from_slice(&width.to_be_bytes());
+        bytes
+    };
+    let png = |width: u32, height: u32| {
+        let mut bytes = sample("rgb16.png");
+        bytes[16..20].copy_from_slice(&width.to_be_bytes());
+        bytes[20..24].copy_from_slice(&height.to_be_bytes());
+        let crc = crc32(&bytes[12..29]);
+        bytes[29..33].copy_from_slice(&crc.to_be_bytes());
+        bytes
+    };
+    for bytes in [
+        jpeg(30_000, 30_000),
+        png(30_000, 30_000),
+        jpeg(65_535, 65_535),
+    ] {
+        let error = error_of(&bytes);
+        assert!(matches!(error, DecodeError::TooLarge { .. }), "{error:?}");
+    }
+    let message = error_of(&png(30_000, 30_000)).to_string();
+    let expected = "the picture is too large: 30000 × 30000 pixels, the limit is 268435456 in all";
+    assert_eq!(message, expected);
+    // Few enough pixels, but six bytes each.
+    let error = error_of(&png(16_000, 16_000));
+    assert!(
+        matches!(
+            error,
+            DecodeError::TooManyBytes {
+                n_bytes: 1_536_000_000,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    // The limits are the caller's.
+    let limits = DecodeLimits::default().with_max_pixels(320 * 214 - 1);
+    let error = decode(&sample("landscape_420.jpg"), &limits).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            DecodeError::TooLarge {
+                width: 320,
+                height: 214,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    let limits = DecodeLimits::default().with_max_pixels(320 * 214);
+    assert!(decode(&sample("landscape_420.jpg"), &limits).is_ok());
+    let limits = DecodeLimits::default().with_max_bytes(150 * 235 * 3 + 1);
+    let error = decode(&sample("progressive.jpg"), &limits).unwrap_err();
+    assert!(
+        matches!(error, DecodeError::TooManyBytes { .. }),
+        "{error:?}"
+    );
+    assert!(decode(&sample("portrait_444.jpg"), &limits).is_ok());
+}
+
+#[test]
+fn extensions_are_lowercase_and_each_once() {
+    let mut sorted = EXTENSIONS.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    assert_eq!(sorted, EXTENSIONS);
+    assert!(
+        EXTENSIONS
+            .iter()
+            .all(|e| e.bytes().all(|b| b.is_ascii_lowercase()))
+    );
+    assert!(EXTENSIONS.contains(&"jpeg"));
+}
+
+/// The checksum of PNG chunks.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0u32, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+            (crc >> 1) ^ (0xEDB8_8320 * (crc & 1))
+        })
+    })
+}

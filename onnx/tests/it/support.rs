@@ -1,0 +1,127 @@
+//! Where the test data and ONNX Runtime are, and how golden tensors are read.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use sightline_onnx::Runtime;
+
+pub(crate) fn data() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data")
+}
+
+/// The ONNX Runtime to test with: `ORT_DYLIB_PATH`, else in a folder above the test's executable.
+pub(crate) fn library() -> PathBuf {
+    if let Some(path) = std::env::var_os("ORT_DYLIB_PATH") {
+        return PathBuf::from(path);
+    }
+    let name = format!(
+        "{}onnxruntime{}",
+        std::env::consts::DLL_PREFIX,
+        std::env::consts::DLL_SUFFIX
+    );
+    let executable = std::env::current_exe().unwrap();
+    executable
+        .ancestors()
+        .skip(1)
+        .map(|folder| folder.join(&name))
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| panic!("{name} is not beside the tests; run `make setup` first"))
+}
+
+pub(crate) fn runtime() -> Runtime {
+    Runtime::open_exactly(&library()).unwrap()
+}
+
+/// A copy of a tiny model's folder that a test may spoil.
+pub(crate) fn copy_of(model: &str) -> tempfile::TempDir {
+    fn copy(from: &Path, to: &Path) {
+        fs_err::create_dir_all(to).unwrap();
+        for entry in fs_err::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            let target = to.join(entry.file_name());
+            if entry.file_type().unwrap().is_dir() {
+                copy(&entry.path(), &target);
+            } else {
+                fs_err::copy(entry.path(), target).unwrap();
+            }
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    copy(&data().join(model), folder.path());
+    folder
+}
+
+/// Replaces a text in a file, which must hold it.
+pub(crate) fn edit(file: &Path, from: &str, to: &str) {
+    let text = fs_err::read_to_string(file).unwrap();
+    assert!(text.contains(from), "{from} is not in {}", file.display());
+    fs_err::write(file, text.replace(from, to)).unwrap();
+}
+
+/// An error and all its causes, one line each.
+pub(crate) fn chain(error: &dyn std::error::Error) -> Vec<String> {
+    let mut lines = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        lines.push(error.to_string());
+        cause = error.source();
+    }
+    lines
+}
+
+/// Tensors in the safetensors format: a length, a JSON table, the bytes.
+pub(crate) struct Tensors {
+    table: BTreeMap<String, serde_json::Value>,
+    bytes: Vec<u8>,
+}
+
+impl Tensors {
+    pub(crate) fn read(file: &Path) -> Self {
+        let bytes = fs_err::read(file).unwrap();
+        let n = usize::try_from(u64::from_le_bytes(*bytes.first_chunk().unwrap())).unwrap();
+        Self {
+            table: serde_json::from_slice(&bytes[8..8 + n]).unwrap(),
+            bytes: bytes[8 + n..].to_vec(),
+        }
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.table.keys().map(String::as_str)
+    }
+
+    pub(crate) fn shape(&self, name: &str) -> Vec<u32> {
+        serde_json::from_value(self.table[name]["shape"].clone()).unwrap()
+    }
+
+    pub(crate) fn u8s(&self, name: &str) -> &[u8] {
+        assert_eq!(self.table[name]["dtype"], "U8");
+        self.raw(name)
+    }
+
+    pub(crate) fn f32s(&self, name: &str) -> Vec<f32> {
+        assert_eq!(self.table[name]["dtype"], "F32");
+        let (values, rest) = self.raw(name).as_chunks();
+        assert!(rest.is_empty());
+        values
+            .iter()
+            .map(|&bytes| f32::from_le_bytes(bytes))
+            .collect()
+    }
+
+    fn raw(&self, name: &str) -> &[u8] {
+        let range: [usize; 2] =
+            serde_json::from_value(self.table[name]["data_offsets"].clone()).unwrap();
+        &self.bytes[range[0]..range[1]]
+    }
+}
+
+pub(crate) fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let dot = |a: &[f32], b: &[f32]| -> f64 {
+        a.iter()
+            .zip(b)
+            .map(|(&x, &y)| f64::from(x) * f64::from(y))
+            .sum()
+    };
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}

@@ -1,0 +1,143 @@
+use sightline_onnx::{EncodeError, Model, ModelError, SessionOptions, TextEncoder};
+
+use crate::support::{Tensors, chain, copy_of, cosine, data, edit, runtime};
+
+fn load(folder: &std::path::Path) -> TextEncoder {
+    let model = Model::open(folder).unwrap();
+    TextEncoder::load(&runtime(), &model, &SessionOptions::default()).unwrap()
+}
+
+/// The golden texts: what they say, their token ids, how many tokens were cut off.
+fn texts(model: &str) -> Vec<(String, Vec<u32>, usize)> {
+    let listing = fs_err::read_to_string(data().join("golden.json")).unwrap();
+    let listing: serde_json::Value = serde_json::from_str(&listing).unwrap();
+    let texts = listing["models"][model]["texts"].as_array().unwrap();
+    let one = |text: &serde_json::Value| {
+        // The longest one is not worth storing.
+        let words = text["text"]
+            .as_str()
+            .map_or_else(|| "word ".repeat(10_000), str::to_owned);
+        let ids = serde_json::from_value(text["ids"].clone()).unwrap();
+        let n_dropped = serde_json::from_value(text["n_dropped"].clone()).unwrap();
+        (words, ids, n_dropped)
+    };
+    texts.iter().map(one).collect()
+}
+
+#[test]
+fn tokens_and_embeddings_are_the_reference_s() {
+    let tensors = Tensors::read(&data().join("golden.safetensors"));
+    let mut n_texts = 0;
+    for folder in ["clip", "plain"] {
+        let mut encoder = load(&data().join(folder));
+        let texts = texts(folder);
+        let words: Vec<&str> = texts.iter().map(|(words, _, _)| words.as_str()).collect();
+        // All of them at once, so that padding beside longer texts must not show.
+        let embeddings = encoder.encode(&words).unwrap();
+        assert_eq!(embeddings.len(), texts.len());
+        for (i, (words, ids, n_dropped)) in texts.iter().enumerate() {
+            let start: String = words.chars().take(40).collect();
+            assert_eq!(
+                encoder.token_ids(words).unwrap(),
+                *ids,
+                "{folder}: {start:?}"
+            );
+            assert_eq!(
+                encoder.n_tokens_dropped(words).unwrap(),
+                *n_dropped,
+                "{folder}: {start:?}"
+            );
+            let expected = tensors.f32s(&format!("{folder}/text/{i}"));
+            let cosine = cosine(embeddings[i].as_slice(), &expected);
+            assert!(cosine >= 0.9999, "{folder}: {start:?}: {cosine}");
+            n_texts += 1;
+        }
+    }
+    assert_eq!(n_texts, 2 * 12);
+}
+
+#[test]
+fn a_text_too_long_keeps_its_end_token() {
+    for (folder, context_length) in [("clip", 24), ("plain", 16)] {
+        let encoder = load(&data().join(folder));
+        let short = encoder.token_ids("a dog").unwrap();
+        let long = encoder.token_ids(&"a dog ".repeat(5000)).unwrap();
+        assert_eq!(long.len(), context_length);
+        assert_eq!(long.first(), short.first());
+        assert_eq!(long.last(), short.last());
+        assert_eq!(encoder.n_tokens_dropped("a dog").unwrap(), 0);
+        assert!(encoder.n_tokens_dropped(&"a dog ".repeat(5000)).unwrap() > 9000);
+    }
+}
+
+#[test]
+fn many_texts_come_back_in_order_and_none_gives_none() {
+    let mut encoder = load(&data().join("clip"));
+    assert!(encoder.encode(&[]).unwrap().is_empty());
+    // More than go through the graph at once, of mixed lengths.
+    let texts: Vec<String> = (0..150)
+        .map(|i| "dog ".repeat(i * 7 % 23) + &i.to_string())
+        .collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let together = encoder.encode(&texts).unwrap();
+    assert_eq!(together.len(), 150);
+    for i in [0, 1, 77, 149] {
+        let alone = encoder.encode(&[texts[i]]).unwrap();
+        assert!(alone[0].similarity(&together[i]) > 0.999_99, "{}", texts[i]);
+    }
+}
+
+#[test]
+fn a_broken_tokenizer_is_named() {
+    let folder = copy_of("clip");
+    fs_err::write(
+        folder.path().join("tokenizer.json"),
+        "{\"version\": \"1.0\"}",
+    )
+    .unwrap();
+    let model = Model::open(folder.path()).unwrap();
+    let error = TextEncoder::load(&runtime(), &model, &SessionOptions::default())
+        .err()
+        .unwrap();
+    assert!(
+        matches!(error, EncodeError::Model(ModelError::Tokenizer { .. })),
+        "{error:?}"
+    );
+    let message = &chain(&error)[0];
+    assert!(
+        message.ends_with("tokenizer.json: the tokenizer cannot be read"),
+        "{message}"
+    );
+}
+
+#[test]
+fn settings_that_no_tokenizer_can_follow_are_errors() {
+    let cases = [
+        (
+            "context_length = 16",
+            "context_length = 2",
+            "context_length = 2 cannot be used",
+        ),
+        (
+            "context_length = 16",
+            "context_length = 0",
+            "context_length = 0 cannot be used",
+        ),
+        (
+            "pad = \"context\"",
+            "pad_token = \"[FILL]\"",
+            "pad_token = [FILL] cannot be used",
+        ),
+    ];
+    for (from, to, expected) in cases {
+        let folder = copy_of("plain");
+        edit(&folder.path().join("sightline.toml"), from, to);
+        let model = Model::open(folder.path()).unwrap();
+        let options = SessionOptions::default();
+        let error = TextEncoder::load(&runtime(), &model, &options)
+            .err()
+            .unwrap();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    assert_eq!(cases.len(), 3);
+}
