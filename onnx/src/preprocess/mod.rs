@@ -164,7 +164,9 @@ pub struct Preprocessor {
 }
 
 impl Preprocessor {
-    pub(crate) fn new(config: &PreprocessConfig) -> Self {
+    /// Prepares as `config` says; [`Model::preprocessor`](crate::Model::preprocessor) gives a model's.
+    #[must_use]
+    pub fn new(config: &PreprocessConfig) -> Self {
         let table = |channel: usize| {
             let mut table = [0.0; 256];
             for (stored, value) in (0u8..=255).zip(&mut table) {
