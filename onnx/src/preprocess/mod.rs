@@ -12,7 +12,6 @@ use crate::error::ModelError;
 
 /// The numbers of a model's preprocessing. All of them are part of the model's fingerprint.
 #[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
 pub struct PreprocessConfig {
     /// How a picture's size is changed.
     pub resize: Resize,
