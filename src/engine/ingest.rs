@@ -140,7 +140,13 @@ fn resolve_folders(engine: &Engine, request: &IndexRequest) -> Result<Vec<PathBu
                 let absolute = std::path::absolute(folder)?;
                 let n_indexed = engine
                     .reader()
-                    .and_then(|reader| Ok(reader.files_under(&absolute)?.len()))
+                    .and_then(|reader| Ok(reader.files()?))
+                    .map(|files| {
+                        files
+                            .iter()
+                            .filter(|(path, _)| path.starts_with(&absolute))
+                            .count()
+                    })
                     .unwrap_or(0);
                 if !(request.prune && n_indexed > 0) {
                     return Err(EngineError::FolderMissing {
@@ -341,7 +347,9 @@ impl Run<'_> {
                     .take(prepared, &mut batch)
                     .map_or_else(stop_with, go_on)?;
             }
-            encoding.flush_if_due(&mut batch, idle).map_or_else(stop_with, go_on)?;
+            encoding
+                .flush_if_due(&mut batch, idle)
+                .map_or_else(stop_with, go_on)?;
             encoding.commit_if_due().map_or_else(stop_with, go_on)?;
             let report = &encoding.ledger.report;
             let now = Progress {
