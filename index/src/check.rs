@@ -1,0 +1,418 @@
+//! Is everything as it should be? Reads all of an index and compares its parts with each other.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use crate::error::{IndexError, Within};
+use crate::graph::file::Graph;
+use crate::item::{Generation, ItemId, ItemKind};
+use crate::layout::Layout;
+use crate::lock::Gate;
+use crate::manifest::Manifest;
+use crate::records::RecordsError;
+use crate::records::codec::{StoredCounts, StoredItem};
+use crate::records::keys::{self, Column};
+use crate::records::read::Read;
+use crate::records::store::Store;
+use crate::records::{Source, codec};
+use crate::shelf::{self, Usable};
+use crate::words::{Words, WordsStamp};
+
+/// Something in an index that should not be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// A record contradicts another, or is missing.
+    #[error("item {}: {what}", id.0)]
+    Item {
+        /// The item.
+        id: ItemId,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// A file points nowhere, or its image does not know it.
+    #[error("{}: {what}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// The stored counts are not what is there.
+    #[error("the counts say {stored}, there are {found}")]
+    Counts {
+        /// What the record says.
+        stored: String,
+        /// What was counted.
+        found: String,
+    },
+    /// The record of generations is wrong.
+    #[error("the generations contradict each other: {what}")]
+    Generations {
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// A graph is damaged or does not belong to the records. Searches compare every vector until the next writer
+    /// builds a new one.
+    #[error("the graph of kind {kind:?}: {what}")]
+    Graph {
+        /// Which graph.
+        kind: ItemKind,
+        /// What is wrong.
+        what: String,
+    },
+    /// The word index is damaged or does not belong to the records. Readers make one in memory until the next writer
+    /// brings it up to date.
+    #[error("the word index: {what}")]
+    Words {
+        /// What is wrong.
+        what: String,
+    },
+}
+
+/// Compares all parts of an index. An empty list means that nothing is wrong. Writes nothing.
+///
+/// # Errors
+/// When there is no index, or its records cannot be read at all.
+pub fn check(dir: &Path) -> Result<Vec<Problem>, IndexError> {
+    let layout = Layout::new(dir);
+    let manifest = Manifest::read(&layout)?.ok_or_else(|| IndexError::NoIndex {
+        dir: dir.to_owned(),
+    })?;
+    let gate = Gate::pass(&layout)?;
+    let store = Store::open_read_only(&layout.records()).within(dir)?;
+    drop(gate);
+    let mut checker = Checker {
+        layout,
+        manifest,
+        store,
+        problems: Vec::new(),
+    };
+    let items = checker.check_items().within(dir)?;
+    checker.check_files(&items).within(dir)?;
+    checker.check_captions(&items).within(dir)?;
+    checker.check_counts(&items).within(dir)?;
+    checker.check_generations().within(dir)?;
+    for kind in ItemKind::ALL {
+        checker.check_graph(kind, &items).within(dir)?;
+    }
+    checker.check_words(&items).within(dir)?;
+    Ok(checker.problems)
+}
+
+type Items = HashMap<ItemId, StoredItem>;
+
+struct Checker {
+    layout: Layout,
+    manifest: Manifest,
+    store: Store,
+    problems: Vec<Problem>,
+}
+
+impl Checker {
+    fn report(&mut self, id: ItemId, what: &'static str) {
+        self.problems.push(Problem::Item { id, what });
+    }
+
+    /// Items and vectors belong to each other, and hashes to images.
+    fn check_items(&mut self) -> Result<Items, RecordsError> {
+        let mut items = Items::new();
+        self.store.scan_items(&mut |id, item| {
+            items.insert(id, item);
+            Ok(())
+        })?;
+        let next = self.store.next_id()?;
+        let mut with_vector = HashSet::new();
+        for kind in ItemKind::ALL {
+            let mut found = Vec::new();
+            self.store.scan_vectors(
+                kind,
+                ItemId(0),
+                self.manifest.dimension(),
+                &mut |id, vector| {
+                    let length = vector
+                        .iter()
+                        .map(|&value| f64::from(value) * f64::from(value))
+                        .sum::<f64>()
+                        .sqrt();
+                    found.push((id, (length - 1.0).abs() < 1e-3));
+                    Ok(true)
+                },
+            )?;
+            for (id, is_unit) in found {
+                with_vector.insert(id);
+                if items.get(&id).map(StoredItem::kind) != Some(kind) {
+                    self.report(id, "there is a vector but no item of its kind");
+                }
+                if !is_unit {
+                    self.report(id, "its vector is not of unit length");
+                }
+            }
+        }
+        let mut hashes = HashMap::new();
+        self.store
+            .scan(Column::Hashes, &[], &[], &mut |key, value| {
+                hashes.insert(key.to_vec(), codec::decode_id(value)?);
+                Ok(true)
+            })?;
+        for (&id, item) in &items {
+            if !with_vector.contains(&id) {
+                self.problems.push(Problem::Item {
+                    id,
+                    what: "it has no vector",
+                });
+            }
+            if id >= next {
+                self.problems.push(Problem::Item {
+                    id,
+                    what: "its number was never given out",
+                });
+            }
+            if let StoredItem::Image { content_hash, .. } = item
+                && hashes.remove(content_hash.as_slice()) != Some(id)
+            {
+                self.problems.push(Problem::Item {
+                    id,
+                    what: "its hash does not lead to it",
+                });
+            }
+        }
+        for id in hashes.into_values() {
+            self.report(id, "a hash leads to it, which it does not have");
+        }
+        Ok(items)
+    }
+
+    /// Files and images know each other.
+    fn check_files(&mut self, items: &Items) -> Result<(), RecordsError> {
+        let mut files = HashMap::new();
+        self.store.scan_files(&mut |path, file| {
+            files.insert(path, file.image);
+            Ok(())
+        })?;
+        for (path, image) in &files {
+            if !matches!(items.get(image), Some(StoredItem::Image { .. })) {
+                let path = path.clone();
+                self.problems.push(Problem::File {
+                    path,
+                    what: "its image does not exist",
+                });
+            }
+        }
+        let mut n_links = 0;
+        for (&id, item) in items {
+            if item.kind() != ItemKind::Image {
+                continue;
+            }
+            for path in self.store.paths_of(id)? {
+                n_links += 1;
+                if files.get(&path) != Some(&id) {
+                    self.problems.push(Problem::File {
+                        path,
+                        what: "an image claims it that it does not hold",
+                    });
+                }
+            }
+        }
+        if n_links != files.len() {
+            let (path, what) = (self.layout.records(), "some file is not known to its image");
+            self.problems.push(Problem::File { path, what });
+        }
+        Ok(())
+    }
+
+    /// Captions are listed under their owners and sources, and owners exist.
+    fn check_captions(&mut self, items: &Items) -> Result<(), RecordsError> {
+        let mut listed = HashMap::new();
+        self.store
+            .scan(Column::Captions, b"o", b"o", &mut |key, value| {
+                listed.insert(codec::decode_id(value)?, key.to_vec());
+                Ok(true)
+            })?;
+        let mut sources = HashSet::new();
+        self.store
+            .scan(Column::Captions, b"s", b"s", &mut |key, _| {
+                sources.insert(key.to_vec());
+                Ok(true)
+            })?;
+        let mut used = HashSet::new();
+        for (&id, item) in items {
+            let StoredItem::Caption {
+                owner,
+                rank,
+                source,
+                ..
+            } = item
+            else {
+                continue;
+            };
+            if listed.remove(&id) != Some(keys::caption(*owner, source, *rank)?) {
+                self.report(id, "its owner does not list it");
+            }
+            used.insert(keys::source(source, *owner)?);
+            if owner
+                .is_some_and(|owner| !matches!(items.get(&owner), Some(StoredItem::Image { .. })))
+            {
+                self.report(id, "its image does not exist");
+            }
+        }
+        for id in listed.into_keys() {
+            self.report(id, "it is listed as a caption and is none");
+        }
+        if used != sources {
+            self.problems.push(Problem::Generations {
+                what: "the list of caption files is not that of the captions",
+            });
+        }
+        Ok(())
+    }
+
+    fn check_counts(&mut self, items: &Items) -> Result<(), RecordsError> {
+        let count = |kind| items.values().filter(|item| item.kind() == kind).count() as u64;
+        let mut n_files = 0;
+        self.store.scan_files(&mut |_, _| {
+            n_files += 1;
+            Ok(())
+        })?;
+        let found = StoredCounts {
+            n_images: count(ItemKind::Image),
+            n_captions: count(ItemKind::Caption),
+            n_files,
+        };
+        let stored = self.store.stored_counts()?;
+        if found != stored {
+            let text = |counts: StoredCounts| {
+                let StoredCounts {
+                    n_images,
+                    n_captions,
+                    n_files,
+                } = counts;
+                format!("{n_images} images, {n_captions} captions and {n_files} files")
+            };
+            self.problems.push(Problem::Counts {
+                stored: text(stored),
+                found: text(found),
+            });
+        }
+        Ok(())
+    }
+
+    fn check_generations(&mut self) -> Result<(), RecordsError> {
+        let generation = self.store.generation()?;
+        let lists = self.store.changes_after(Generation(0))?;
+        let first = lists.first().map_or(generation.0 + 1, |(first, _)| first.0);
+        if !lists
+            .iter()
+            .map(|(number, _)| number.0)
+            .eq(first..=generation.0)
+        {
+            self.problems.push(Problem::Generations {
+                what: "the lists of changes do not end with the newest",
+            });
+        }
+        if self
+            .store
+            .purged()?
+            .iter()
+            .any(|&purged| purged > generation)
+        {
+            self.problems.push(Problem::Generations {
+                what: "a graph of the future was built",
+            });
+        }
+        Ok(())
+    }
+
+    /// The graph holds exactly the items that it should, with the vectors that the records have.
+    fn check_graph(&mut self, kind: ItemKind, items: &Items) -> Result<(), RecordsError> {
+        let removed: HashSet<ItemId> = self.store.removed(kind)?.into_iter().collect();
+        for &id in removed.iter().filter(|id| items.contains_key(id)) {
+            self.problems.push(Problem::Item {
+                id,
+                what: "it exists and counts as removed",
+            });
+        }
+        let mut report = |what: String| self.problems.push(Problem::Graph { kind, what });
+        let graph = match Graph::open(&self.layout.graph(kind)).and_then(|graph| {
+            graph
+                .map(|graph| graph.verify().map(|()| graph))
+                .transpose()
+        }) {
+            Ok(Some(graph)) => graph,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                report(error.to_string());
+                return Ok(());
+            }
+        };
+        let purged = self.store.purged()?[kind.number()];
+        let usable = shelf::is_usable(
+            &graph,
+            &self.manifest,
+            kind,
+            self.store.generation()?,
+            purged,
+        );
+        if usable != Usable::Yes {
+            report("it does not belong to the records".to_owned());
+            return Ok(());
+        }
+        let last_id = ItemId(graph.stamp().last_id);
+        let mut expected: HashSet<ItemId> = items
+            .iter()
+            .filter(|&(&id, item)| item.kind() == kind && id <= last_id)
+            .map(|(&id, _)| id)
+            .collect();
+        for (id, vector) in graph.rows() {
+            let id = ItemId(id);
+            if !expected.remove(&id) {
+                if !removed.contains(&id) {
+                    report(format!(
+                        "it holds item {}, which does not exist, or twice",
+                        id.0
+                    ));
+                }
+            } else if self.store.vector_values(kind, id, vector.len())?.as_deref() != Some(vector) {
+                report(format!("it holds another vector of item {}", id.0));
+            }
+        }
+        for id in expected {
+            report(format!("it lacks item {}", id.0));
+        }
+        Ok(())
+    }
+
+    /// The word index is of this generation and has one document for each item.
+    fn check_words(&mut self, items: &Items) -> Result<(), RecordsError> {
+        let generation = self.store.generation()?;
+        let expected = WordsStamp {
+            index_id: self.manifest.index_id(),
+            generation: generation.0,
+        };
+        let mut report = |what: String| self.problems.push(Problem::Words { what });
+        let words = match Words::open(&self.layout.words()) {
+            Ok(words) => words,
+            // Nothing was committed yet.
+            Err(_) if generation == Generation(0) => return Ok(()),
+            Err(error) => {
+                report(error.to_string());
+                return Ok(());
+            }
+        };
+        if words.stamp() != Some(expected) {
+            report(format!("it does not belong to generation {}", generation.0));
+            return Ok(());
+        }
+        match words.verified_ids() {
+            Ok(found) => {
+                let mut ids: Vec<u32> = items.keys().map(|id| id.0).collect();
+                ids.sort_unstable();
+                if ids != found {
+                    report("its documents are not the items".to_owned());
+                }
+            }
+            Err(error) => report(error.to_string()),
+        }
+        Ok(())
+    }
+}

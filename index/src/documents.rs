@@ -1,0 +1,128 @@
+//! Which words stand for an item? A caption's are its text; an image's are its captions and the names of its files
+//! and folders.
+
+use std::path::{Component, Path};
+
+use crate::error::{IndexError, Within};
+use crate::item::{ItemId, Library};
+use crate::records::RecordsError;
+use crate::records::codec::StoredItem;
+use crate::records::read::Read;
+use crate::words::Document;
+
+/// Of a path that lies in no known library folder, the file and so many folders above it have a say.
+const N_FOLDERS: usize = 2;
+
+/// The document of an item; none when there is no such item.
+pub(crate) fn document(
+    records: &impl Read,
+    libraries: &[Library],
+    id: ItemId,
+) -> Result<Option<Document>, RecordsError> {
+    let Some(item) = records.stored_item(id)? else {
+        return Ok(None);
+    };
+    let kind = item.kind().number();
+    let text = match item {
+        StoredItem::Caption { text, .. } => text,
+        StoredItem::Image { .. } => {
+            let captions = records
+                .captions_of(Some(id))?
+                .into_iter()
+                .map(|caption| caption.text);
+            let paths = records.paths_of(id)?;
+            let names = paths.iter().map(|path| names(path, libraries));
+            captions.chain(names).collect::<Vec<_>>().join("\n")
+        }
+    };
+    Ok(Some(Document {
+        kind,
+        id: id.0,
+        text,
+    }))
+}
+
+/// Hands over the documents of all items.
+pub(crate) fn all_documents(
+    records: &impl Read,
+    dir: &Path,
+    put: &mut dyn FnMut(&Document) -> Result<(), IndexError>,
+) -> Result<(), IndexError> {
+    let libraries = records.libraries().within(dir)?;
+    let mut ids = Vec::new();
+    records
+        .scan_items(&mut |id, _| {
+            ids.push(id);
+            Ok(())
+        })
+        .within(dir)?;
+    for id in ids {
+        if let Some(document) = document(records, &libraries, id).within(dir)? {
+            put(&document)?;
+        }
+    }
+    Ok(())
+}
+
+/// The names in a path from its library folder down, without the extension. What lies above the library is the same
+/// for all images, often the user's name, and says nothing about any of them.
+fn names(path: &Path, libraries: &[Library]) -> String {
+    let stem = path.with_extension("");
+    let all: Vec<_> = stem
+        .components()
+        .filter_map(|component| match component {
+            Component::Normal(name) => Some(name.to_string_lossy()),
+            _ => None,
+        })
+        .collect();
+    let n_above = libraries
+        .iter()
+        .filter(|library| path.starts_with(&library.folder))
+        .map(|library| {
+            library
+                .folder
+                .components()
+                .filter(|c| matches!(c, Component::Normal(_)))
+                .count()
+        })
+        // The outermost library; its own name still counts.
+        .min()
+        .map_or_else(
+            || all.len().saturating_sub(N_FOLDERS + 1),
+            |n| n.saturating_sub(1),
+        );
+    all[n_above.min(all.len())..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_begin_at_the_library_folder() {
+        let library = |folder: &str| Library {
+            folder: folder.into(),
+            n_files: 0,
+            last_run_unix_s: 0,
+        };
+        let libraries = [
+            library("/home/ana/Pictures"),
+            library("/home/ana/Pictures/inner"),
+        ];
+        let rows = [
+            (
+                "/home/ana/Pictures/Beach 2024/IMG_1.jpg",
+                "Pictures\nBeach 2024\nIMG_1",
+            ),
+            ("/home/ana/Pictures/inner/a.b.jpg", "Pictures\ninner\na.b"),
+            ("/mnt/card/DCIM/100/IMG_1.jpg", "DCIM\n100\nIMG_1"),
+            ("/x.jpg", "x"),
+            ("relative.jpg", "relative"),
+            ("/", ""),
+        ];
+        assert_eq!(rows.len(), 6);
+        for (path, expected) in rows {
+            assert_eq!(names(Path::new(path), &libraries), expected, "{path}");
+        }
+    }
+}

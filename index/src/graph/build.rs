@@ -1,0 +1,273 @@
+//! How does a set of vectors become a graph? `hnsw_rs` builds it in parallel; the result is copied into flat arrays.
+//!
+//! The traps of that library are closed here: it sees only finite vectors of one dimension; equal vectors become one
+//! point (hundreds of equal points would link only to each other); the first points go in one by one (concurrent
+//! insertions into an empty graph miss each other); its distance is ours, never negative and never NaN; the
+//! functions that print or end the process are not called; a panic becomes an error.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use hnsw_rs::anndists::dist::Distance;
+use hnsw_rs::hnsw::Hnsw;
+
+use super::params::{GraphParams, N_SEQUENTIAL};
+use super::search::Links;
+use super::{GraphError, NONE, distance, mend};
+
+/// The number of layers `hnsw_rs` can hold.
+const N_LAYERS: usize = 16;
+
+/// 1 − cosine, as a distance; rounding below 0 is cut, because the library asserts that there is none.
+#[derive(Debug, Clone, Copy, Default)]
+struct Turned;
+
+impl Distance<f32> for Turned {
+    fn eval(&self, a: &[f32], b: &[f32]) -> f32 {
+        (1.0 - distance::dot(a, b)).max(0.0)
+    }
+}
+
+/// Takes vectors with their ids, in any number of portions, and gives a graph.
+pub(crate) struct Builder {
+    params: GraphParams,
+    dimension: usize,
+    hnsw: Hnsw<'static, f32, Turned>,
+    /// The point that holds a vector, by the vector's hash.
+    points: HashMap<[u8; 16], u32>,
+    /// (point, id), in the order they came.
+    members: Vec<(u32, u32)>,
+}
+
+/// A graph in memory; see [`Links`] for the shapes.
+#[derive(Debug)]
+pub(crate) struct Built {
+    pub(crate) params: GraphParams,
+    pub(crate) dimension: usize,
+    pub(crate) entry: u32,
+    pub(crate) layer0: Vec<u32>,
+    pub(crate) upper_start: Vec<u32>,
+    pub(crate) upper: Vec<u32>,
+    pub(crate) vectors: Vec<f32>,
+    /// `[n + 1]`: the ids of point i are `ids[ids_start[i]..ids_start[i + 1]]`.
+    pub(crate) ids_start: Vec<u32>,
+    pub(crate) ids: Vec<u32>,
+    /// Points that a search does not reach; they are compared one by one.
+    pub(crate) loose: Vec<u32>,
+}
+
+impl Builder {
+    /// `n_expected` only spares reallocation.
+    pub(crate) fn new(dimension: usize, params: GraphParams, n_expected: usize) -> Self {
+        // The library ends the process for more than 256 links; ours are a constant far below.
+        let hnsw = Hnsw::new(
+            params.m.min(128),
+            n_expected,
+            N_LAYERS,
+            params.ef_construction,
+            Turned,
+        );
+        Self {
+            params,
+            dimension,
+            hnsw,
+            points: HashMap::new(),
+            members: Vec::with_capacity(n_expected),
+        }
+    }
+
+    /// Adds `vectors`, shape `[ids.len(), dimension]`. A row that is not finite is left out, and so is its id.
+    ///
+    /// # Errors
+    /// When the library panics, or there are more points than 32 bits can name.
+    pub(crate) fn add(&mut self, ids: &[u32], vectors: &[f32]) -> Result<(), GraphError> {
+        let mut fresh: Vec<(&[f32], usize)> = Vec::with_capacity(ids.len());
+        for (&id, vector) in ids.iter().zip(vectors.chunks_exact(self.dimension)) {
+            if !vector.iter().all(|value| value.is_finite()) {
+                continue;
+            }
+            let next = u32::try_from(self.points.len())
+                .ok()
+                .filter(|&next| next < NONE)
+                .ok_or(GraphError::TooLarge {
+                    n_points: self.points.len(),
+                })?;
+            let point = *self.points.entry(hash(vector)).or_insert(next);
+            if point == next {
+                fresh.push((vector, point as usize));
+            }
+            self.members.push((point, id));
+        }
+        let n_inserted = self.hnsw.get_nb_point();
+        let n_alone = N_SEQUENTIAL.saturating_sub(n_inserted).min(fresh.len());
+        let together = fresh.split_off(n_alone);
+        guarded(|| {
+            for (vector, point) in fresh {
+                self.hnsw.insert_slice((vector, point));
+            }
+            self.hnsw.parallel_insert_slice(&together);
+        })
+    }
+
+    /// How many ids were added.
+    pub(crate) fn n_ids(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Copies the graph into flat arrays and mends it.
+    ///
+    /// # Errors
+    /// When the library panics or its graph lacks a point.
+    pub(crate) fn finish(self) -> Result<Built, GraphError> {
+        let Self {
+            params,
+            dimension,
+            hnsw,
+            points,
+            mut members,
+        } = self;
+        let n_points = points.len();
+        drop(points);
+        members.sort_unstable();
+        let mut built = guarded(|| freeze(&hnsw, params, dimension, n_points))??;
+        drop(hnsw);
+        built.ids_start = starts(members.iter().map(|member| member.0), n_points);
+        built.ids = members.iter().map(|member| member.1).collect();
+        mend::mend(&mut built);
+        Ok(built)
+    }
+}
+
+impl Built {
+    pub(crate) fn links(&self) -> Links<'_> {
+        Links {
+            dimension: self.dimension,
+            m: self.params.m,
+            m0: self.params.m0,
+            entry: self.entry,
+            layer0: &self.layer0,
+            upper_start: &self.upper_start,
+            upper: &self.upper,
+            vectors: &self.vectors,
+        }
+    }
+
+    pub(crate) fn n_points(&self) -> usize {
+        self.upper_start.len() - 1
+    }
+}
+
+fn hash(vector: &[f32]) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(bytemuck::cast_slice(vector));
+    let mut short = [0; 16];
+    short.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    short
+}
+
+/// Runs code of the library, whose broken assumptions are panics.
+fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, GraphError> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let what = panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string))
+            .unwrap_or_else(|| "a panic without a message".to_owned());
+        GraphError::Build { what }
+    })
+}
+
+/// `[n + 1]` start offsets of runs of equal, sorted owners.
+fn starts(owners: impl Iterator<Item = u32>, n: usize) -> Vec<u32> {
+    let mut starts = vec![0u32; n + 1];
+    for owner in owners {
+        if let Some(count) = starts.get_mut(owner as usize + 1) {
+            *count += 1;
+        }
+    }
+    for i in 1..starts.len() {
+        starts[i] += starts[i - 1];
+    }
+    starts
+}
+
+fn freeze(
+    hnsw: &Hnsw<'static, f32, Turned>,
+    params: GraphParams,
+    dimension: usize,
+    n_points: usize,
+) -> Result<Built, GraphError> {
+    let missing = |what: &str| GraphError::Build {
+        what: what.to_owned(),
+    };
+    let mut points = vec![None; n_points];
+    let mut entry = NONE;
+    for level in 0..N_LAYERS {
+        let mut first = NONE;
+        for point in hnsw.get_point_indexation().get_layer_iterator(level) {
+            let number = point.get_origin_id();
+            if first == NONE {
+                first = u32::try_from(number).unwrap_or(NONE);
+            }
+            if let Some(slot) = points.get_mut(number) {
+                *slot = Some((level, point));
+            }
+        }
+        if first != NONE {
+            entry = first;
+        }
+    }
+    let points: Vec<_> = points
+        .into_iter()
+        .collect::<Option<_>>()
+        .ok_or_else(|| missing("a point is missing"))?;
+    let level_of = |number: usize| points.get(number).map_or(0, |point| point.0);
+    let mut built = Built {
+        params,
+        dimension,
+        entry,
+        layer0: Vec::with_capacity(n_points * params.m0),
+        upper_start: Vec::with_capacity(n_points + 1),
+        upper: Vec::new(),
+        vectors: Vec::with_capacity(n_points * dimension),
+        ids_start: Vec::new(),
+        ids: Vec::new(),
+        loose: Vec::new(),
+    };
+    let mut n_rows = 0u32;
+    built.upper_start.push(0);
+    for (number, (level, point)) in points.iter().enumerate() {
+        let vector = point.get_v();
+        if vector.len() != dimension {
+            return Err(missing("a point has another dimension"));
+        }
+        built.vectors.extend_from_slice(vector);
+        let layers = point.get_neighborhood_id();
+        for layer in 0..=*level {
+            let width = if layer == 0 { params.m0 } else { params.m };
+            // Above its own level the library leaves notes that are no links, and points may be listed that lie
+            // in a lower layer only.
+            let links = layers
+                .get(layer)
+                .map_or(&[][..], Vec::as_slice)
+                .iter()
+                .map(|link| link.d_id);
+            let links =
+                links.filter(|&link| link != number && link < n_points && level_of(link) >= layer);
+            let links = links
+                .take(width)
+                .filter_map(|link| u32::try_from(link).ok());
+            let row = if layer == 0 {
+                &mut built.layer0
+            } else {
+                &mut built.upper
+            };
+            let end = row.len() + width;
+            row.extend(links);
+            row.resize(end, NONE);
+        }
+        n_rows += u32::try_from(*level).unwrap_or(0);
+        built.upper_start.push(n_rows);
+    }
+    Ok(built)
+}

@@ -1,0 +1,186 @@
+//! Which vectors are nearest, beyond doubt? All of them are looked at.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use rayon::prelude::*;
+
+use super::{Neighbour, distance};
+
+/// Vectors with their ids: row i of `vectors` belongs to `ids[i]`.
+#[derive(Debug, Default)]
+pub(crate) struct Matrix {
+    /// Values of one row.
+    pub(crate) dimension: usize,
+    /// Shape `[n]`.
+    pub(crate) ids: Vec<u32>,
+    /// Shape `[n, dimension]`, row by row.
+    pub(crate) vectors: Vec<f32>,
+}
+
+impl Matrix {
+    pub(crate) fn new(dimension: usize) -> Self {
+        Self {
+            dimension,
+            ids: Vec::new(),
+            vectors: Vec::new(),
+        }
+    }
+
+    pub(crate) fn push(&mut self, id: u32, vector: &[f32]) {
+        debug_assert_eq!(vector.len(), self.dimension);
+        self.ids.push(id);
+        self.vectors.extend_from_slice(vector);
+    }
+}
+
+/// Keeps the `n` best of what it is offered.
+#[derive(Debug)]
+pub(crate) struct Best {
+    n: usize,
+    heap: BinaryHeap<Reverse<Neighbour>>,
+}
+
+impl Best {
+    pub(crate) fn new(n: usize) -> Self {
+        // The caller may ask for more than there is; memory is taken for what comes.
+        Self {
+            n,
+            heap: BinaryHeap::with_capacity(n.min(1024)),
+        }
+    }
+
+    /// Takes the candidate if it is among the best so far. A similarity that is no number is never taken.
+    pub(crate) fn offer(&mut self, candidate: Neighbour) {
+        if candidate.similarity.is_nan() {
+            return;
+        }
+        if self.heap.len() < self.n {
+            self.heap.push(Reverse(candidate));
+        } else if let Some(mut worst) = self.heap.peek_mut()
+            && candidate > worst.0
+        {
+            *worst = Reverse(candidate);
+        }
+    }
+
+    /// The least similarity that can still enter.
+    fn floor(&self) -> f32 {
+        if self.heap.len() < self.n {
+            f32::NEG_INFINITY
+        } else {
+            self.heap
+                .peek()
+                .map_or(f32::INFINITY, |worst| worst.0.similarity)
+        }
+    }
+
+    pub(crate) fn extend(&mut self, other: Self) {
+        for candidate in other.heap {
+            self.offer(candidate.0);
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    /// Best first; equal similarities by id.
+    pub(crate) fn into_sorted(self) -> Vec<Neighbour> {
+        self.heap
+            .into_sorted_vec()
+            .into_iter()
+            .map(|candidate| candidate.0)
+            .collect()
+    }
+}
+
+/// Values scanned by one task: 4 MB, so that small sets stay on one thread.
+const VALUES_PER_TASK: usize = 1 << 20;
+
+/// Offers every row of `vectors`, shape `[n, dimension]`, to `best`. `ids_of(row, sink)` calls the sink with each id
+/// that row stands for and that may be found.
+pub(crate) fn scan<F>(vectors: &[f32], dimension: usize, query: &[f32], best: &mut Best, ids_of: F)
+where
+    F: Fn(usize, &mut dyn FnMut(u32)) + Sync,
+{
+    if dimension == 0 {
+        return;
+    }
+    let dot = distance::dot_function();
+    let rows_per_task = (VALUES_PER_TASK / dimension).max(1);
+    let scan_part = |(part, values): (usize, &[f32]), n: usize| {
+        let mut best = Best::new(n);
+        for (row, vector) in values.chunks_exact(dimension).enumerate() {
+            let similarity = dot(query, vector);
+            if similarity >= best.floor() {
+                ids_of(part * rows_per_task + row, &mut |id| {
+                    best.offer(Neighbour { similarity, id })
+                });
+            }
+        }
+        best
+    };
+    if vectors.len() <= VALUES_PER_TASK {
+        best.extend(scan_part((0, vectors), best.n));
+        return;
+    }
+    let n = best.n;
+    let parts: Vec<Best> = vectors
+        .par_chunks(rows_per_task * dimension)
+        .enumerate()
+        .map(|part| scan_part(part, n))
+        .collect();
+    for part in parts {
+        best.extend(part);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_the_best_and_breaks_ties_by_id() {
+        let mut best = Best::new(2);
+        for (similarity, id) in [(0.5, 9), (0.5, 3), (0.1, 1), (f32::NAN, 0), (0.5, 4)] {
+            best.offer(Neighbour { similarity, id });
+        }
+        let ids: Vec<u32> = best.into_sorted().iter().map(|found| found.id).collect();
+        assert_eq!(ids, [3, 4]);
+        let mut none = Best::new(0);
+        none.offer(Neighbour {
+            similarity: 1.0,
+            id: 1,
+        });
+        assert!(none.into_sorted().is_empty());
+    }
+
+    #[test]
+    fn one_task_and_many_agree() {
+        let dimension = 64;
+        let n = 40_000usize;
+        let vectors: Vec<f32> = (0..n * dimension)
+            .map(|i| ((i * 2_654_435_761 % 1000) as f32) / 1000.0)
+            .collect();
+        assert!(
+            vectors.len() > VALUES_PER_TASK,
+            "the set is large enough for several tasks"
+        );
+        let query = vec![0.1; dimension];
+        let mut best = Best::new(10);
+        scan(&vectors, dimension, &query, &mut best, |row, sink| {
+            sink(u32::try_from(row).unwrap())
+        });
+        let mut plain: Vec<Neighbour> = vectors
+            .chunks_exact(dimension)
+            .zip(0u32..)
+            .map(|(row, id)| Neighbour {
+                similarity: distance::dot(&query, row),
+                id,
+            })
+            .collect();
+        plain.sort_by(|a, b| b.cmp(a));
+        assert_eq!(best.into_sorted(), plain[..10]);
+    }
+}

@@ -1,0 +1,161 @@
+//! Is every point found by its own vector? After this, yes, or it is listed as loose and compared one by one.
+//!
+//! `hnsw_rs` shortens a full list by dropping its farthest link, and threads race while they insert; both leave some
+//! points that no search reaches. Each of them gets links from the points that a search for it does reach.
+
+use rayon::prelude::*;
+
+use super::NONE;
+use super::build::Built;
+use super::params::EF_SELF;
+use super::search::{self, Scratch};
+
+/// How often points that were not found are linked before they are called loose.
+const N_ROUNDS: usize = 3;
+
+/// How many points get a link to a point that was not found.
+const N_ENTRANCES: usize = 4;
+
+/// A link may be given up only while its target keeps this many others.
+const MIN_INCOMING: u32 = 3;
+
+/// Links what is not found, then writes what is still not found to [`Built::loose`].
+pub(crate) fn mend(built: &mut Built) {
+    let mut incoming = count_incoming(built);
+    for _ in 0..N_ROUNDS {
+        let lost = find_lost(built);
+        if lost.is_empty() {
+            return;
+        }
+        for (point, near) in lost {
+            let entrances: Vec<u32> = near
+                .into_iter()
+                .filter(|&other| other != point)
+                .take(N_ENTRANCES)
+                .collect();
+            for &other in &entrances {
+                link(built, &mut incoming, other, point);
+                link(built, &mut incoming, point, other);
+            }
+        }
+    }
+    built.loose = find_lost(built)
+        .into_iter()
+        .map(|(point, _)| point)
+        .collect();
+}
+
+fn count_incoming(built: &Built) -> Vec<u32> {
+    let mut incoming = vec![0u32; built.n_points()];
+    for &link in &built.layer0 {
+        if let Some(count) = incoming.get_mut(link as usize) {
+            *count += 1;
+        }
+    }
+    incoming
+}
+
+/// Points that their own vector does not find, with what it finds instead, best first; sorted by point.
+fn find_lost(built: &Built) -> Vec<(u32, Vec<u32>)> {
+    let links = built.links();
+    let n_points = u32::try_from(built.n_points()).unwrap_or(NONE);
+    (0..n_points)
+        .into_par_iter()
+        .map_init(Scratch::default, |scratch, point| {
+            let vector = links.vector(point)?;
+            let near = search::search(&links, vector, EF_SELF, scratch, |_| true);
+            if near.iter().any(|found| found.id == point) {
+                return None;
+            }
+            Some((point, near.into_iter().map(|found| found.id).collect()))
+        })
+        .flatten()
+        .collect()
+}
+
+/// Links `from` to `to` in layer 0, in a free slot or instead of the last link that can be spared.
+fn link(built: &mut Built, incoming: &mut [u32], from: u32, to: u32) {
+    let m0 = built.params.m0;
+    let start = from as usize * m0;
+    let Some(row) = built.layer0.get_mut(start..start + m0) else {
+        return;
+    };
+    if row.contains(&to) {
+        return;
+    }
+    let spare = |target: u32| {
+        incoming
+            .get(target as usize)
+            .is_none_or(|&count| count > MIN_INCOMING)
+    };
+    let Some(slot) = row
+        .iter()
+        .position(|&link| link == NONE)
+        .or_else(|| row.iter().rposition(|&link| spare(link)))
+    else {
+        return;
+    };
+    if let Some(count) = incoming.get_mut(row[slot] as usize) {
+        *count -= 1;
+    }
+    row[slot] = to;
+    if let Some(count) = incoming.get_mut(to as usize) {
+        *count += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::params::GraphParams;
+
+    /// Points on a circle, linked in a chain that leaves out the last `n_cut` of them.
+    fn chain(n: u16, n_cut: u16) -> Built {
+        let params = GraphParams {
+            m: 2,
+            m0: 4,
+            ef_construction: 8,
+        };
+        let mut layer0 = vec![NONE; usize::from(n) * 4];
+        for i in 0..n - n_cut - 1 {
+            layer0[usize::from(i) * 4 + 1] = u32::from(i) + 1;
+            layer0[usize::from(i) * 4 + 4] = u32::from(i);
+        }
+        for row in layer0.chunks_exact_mut(4) {
+            row.sort_unstable();
+        }
+        let angle = |i: u16| f32::from(i) * std::f32::consts::TAU / f32::from(n);
+        Built {
+            params,
+            dimension: 2,
+            entry: 0,
+            layer0,
+            upper_start: vec![0; usize::from(n) + 1],
+            upper: vec![],
+            vectors: (0..n)
+                .flat_map(|i| [angle(i).cos(), angle(i).sin()])
+                .collect(),
+            ids_start: (0..=u32::from(n)).collect(),
+            ids: (0..u32::from(n)).collect(),
+            loose: vec![],
+        }
+    }
+
+    #[test]
+    fn points_without_links_are_linked() {
+        let mut built = chain(200, 20);
+        assert_eq!(find_lost(&built).len(), 20);
+        mend(&mut built);
+        assert!(find_lost(&built).is_empty());
+        assert!(built.loose.is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_linked_is_loose() {
+        let mut built = chain(200, 20);
+        // Without a place to start nothing is found at all.
+        built.entry = NONE;
+        mend(&mut built);
+        assert_eq!(built.loose.len(), 200);
+    }
+}

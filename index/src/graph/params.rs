@@ -1,0 +1,42 @@
+//! The numbers that shape a graph. Named, because their order matters and nobody remembers it.
+
+/// How a graph is built; see Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search using
+/// hierarchical navigable small world graphs", 2018.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GraphParams {
+    /// Links of a point in each upper layer.
+    pub(crate) m: usize,
+    /// Links of a point in layer 0.
+    pub(crate) m0: usize,
+    /// Points kept while looking for the links of a new point.
+    pub(crate) ef_construction: usize,
+}
+
+impl Default for GraphParams {
+    /// `hnsw_rs` gives layer 0 twice the links of the others and offers no choice, so `m0` is `2 * m`.
+    fn default() -> Self {
+        Self {
+            m: 16,
+            m0: 32,
+            ef_construction: 200,
+        }
+    }
+}
+
+/// Fewer items of a kind than this, and no graph is built: the scan of 4,096 × 512 vectors takes about a
+/// millisecond (`benches/search.rs`), and reading them from the records a few more.
+pub(crate) const MIN_ITEMS: usize = 4_096;
+
+/// A graph is built anew when the items that it does not know (or no longer should) exceed this part of those it
+/// knows; until then the new ones are scanned. A quarter keeps the work of all builds within five times the last.
+pub(crate) const REBUILD_DIVISOR: usize = 4;
+
+/// Points inserted one after the other before the threads join in: in an empty graph concurrent insertions do not
+/// see each other and stay without links.
+pub(crate) const N_SEQUENTIAL: usize = 512;
+
+/// The width of the search by which a build checks that a point is found by its own vector.
+pub(crate) const EF_SELF: usize = 32;
+
+/// The width of an ordinary search. Recall@10 was 0.995 and more on clustered vectors (`tests/recall.rs`).
+pub(crate) const EF_SEARCH: usize = 96;

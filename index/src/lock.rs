@@ -1,0 +1,161 @@
+//! Who may change the index now? One process, told by a lock that ends with it, however it ends.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::time::{Duration, Instant};
+
+use crate::error::IndexError;
+use crate::layout::Layout;
+
+/// The right to write. The system takes it back when the process ends; the number in the file is only for messages.
+#[derive(Debug)]
+pub(crate) struct WriteLock {
+    _file: File,
+}
+
+impl WriteLock {
+    /// Takes the lock and leaves this process's number in the file.
+    pub(crate) fn take(layout: &Layout) -> Result<Self, IndexError> {
+        let path = layout.lock();
+        let writing = |source| IndexError::writing(layout.dir(), &path, source);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(writing)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                let pid = file
+                    .read_to_string(&mut text)
+                    .ok()
+                    .and_then(|_| text.trim().parse().ok());
+                return Err(IndexError::Locked {
+                    dir: layout.dir().to_owned(),
+                    pid,
+                });
+            }
+            Err(TryLockError::Error(source)) => return Err(IndexError::Io { path, source }),
+        }
+        let note = |file: &mut File| -> io::Result<()> {
+            file.set_len(0)?;
+            file.rewind()?;
+            writeln!(file, "{}", std::process::id())
+        };
+        note(&mut file).map_err(writing)?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// Passed by readers while they open the records, closed by the writer while it moves them between files: without it
+/// a reader could take the list of files from before such a move and the log from after it, and miss what lies
+/// between. Where the file system has no locks, both go on without.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    _file: Option<File>,
+}
+
+/// How long to wait for the gate; moving the records takes well under a second.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+impl Gate {
+    /// For a reader. Works on a folder that may not be written.
+    pub(crate) fn pass(layout: &Layout) -> Result<Self, IndexError> {
+        Self::wait(layout, File::open(layout.gate()), File::try_lock_shared)
+    }
+
+    /// For the writer. Makes the file where there is none.
+    pub(crate) fn close(layout: &Layout) -> Result<Self, IndexError> {
+        let mut options = OpenOptions::new();
+        let file = options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(layout.gate());
+        Self::wait(layout, file, File::try_lock)
+    }
+
+    fn wait(
+        layout: &Layout,
+        file: io::Result<File>,
+        attempt: fn(&File) -> Result<(), TryLockError>,
+    ) -> Result<Self, IndexError> {
+        let path = layout.gate();
+        let file = match file {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Self { _file: None });
+            }
+            Err(source) => return Err(IndexError::writing(layout.dir(), &path, source)),
+        };
+        let start = Instant::now();
+        let mut pause = Duration::from_millis(1);
+        loop {
+            match attempt(&file) {
+                Ok(()) => return Ok(Self { _file: Some(file) }),
+                Err(TryLockError::WouldBlock) if start.elapsed() < PATIENCE => {
+                    std::thread::sleep(pause);
+                    pause = (pause * 2).min(Duration::from_millis(50));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(IndexError::Busy {
+                        dir: layout.dir().to_owned(),
+                    });
+                }
+                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+                    return Ok(Self { _file: None });
+                }
+                Err(TryLockError::Error(source)) => return Err(IndexError::Io { path, source }),
+            }
+        }
+    }
+}
+
+/// The process that last took the lock, as its file says.
+#[cfg(test)]
+fn holder(path: &std::path::Path) -> Option<u32> {
+    fs_err::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_writer_learns_who_is_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path());
+        let first = WriteLock::take(&layout).unwrap();
+        assert_eq!(holder(&layout.lock()), Some(std::process::id()));
+        match WriteLock::take(&layout) {
+            Err(IndexError::Locked { pid, .. }) => assert_eq!(pid, Some(std::process::id())),
+            other => panic!("{other:?}"),
+        }
+        drop(first);
+        WriteLock::take(&layout).unwrap();
+    }
+
+    #[test]
+    fn readers_pass_together_and_the_writer_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path());
+        drop(Gate::pass(&layout).unwrap());
+        assert!(!layout.gate().exists(), "a reader makes no file");
+        drop(Gate::close(&layout).unwrap());
+        let readers = (Gate::pass(&layout).unwrap(), Gate::pass(&layout).unwrap());
+        let file = File::open(layout.gate()).unwrap();
+        assert!(matches!(file.try_lock(), Err(TryLockError::WouldBlock)));
+        drop(readers);
+        let closed = Gate::close(&layout).unwrap();
+        assert!(matches!(
+            file.try_lock_shared(),
+            Err(TryLockError::WouldBlock)
+        ));
+        drop(closed);
+        file.try_lock_shared().unwrap();
+    }
+}

@@ -1,0 +1,269 @@
+//! Which index is this, and whose vectors does it hold? One small file, written once and never changed.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::IndexError;
+use crate::layout::Layout;
+
+/// The format of a whole index that this program writes, and the only one that it reads.
+pub(crate) const FORMAT: u32 = 1;
+
+/// The model that made the vectors of an index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    /// The dimension of the vectors.
+    pub dimension: usize,
+    /// A hash over the model's files and its preprocessing; vectors of different fingerprints cannot be compared.
+    pub fingerprint: String,
+    /// The model's name, for messages.
+    pub model: String,
+}
+
+/// What `manifest.json` says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Manifest {
+    format: u32,
+    /// 32 hex digits drawn at random, which the graphs and the word index repeat.
+    index_id: String,
+    dimension: usize,
+    fingerprint: String,
+    model: String,
+}
+
+/// The part that stays the same in all formats.
+#[derive(Deserialize)]
+struct AnyFormat {
+    format: u32,
+}
+
+impl Manifest {
+    pub(crate) fn new(binding: &Binding) -> Self {
+        let Binding {
+            dimension,
+            fingerprint,
+            model,
+        } = binding.clone();
+        // The standard library seeds its hash tables from the system's source of randomness.
+        let random = || RandomState::new().build_hasher().finish();
+        Self {
+            format: FORMAT,
+            index_id: format!("{:016x}{:016x}", random(), random()),
+            dimension,
+            fingerprint,
+            model,
+        }
+    }
+
+    /// Reads the manifest of an index; nothing when there is none.
+    pub(crate) fn read(layout: &Layout) -> Result<Option<Self>, IndexError> {
+        let path = layout.manifest();
+        match fs_err::read(&path) {
+            Ok(bytes) => Self::parse(layout, &bytes).map(Some),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                Ok(None)
+            }
+            Err(source) => Err(IndexError::Io { path, source }),
+        }
+    }
+
+    pub(crate) fn parse(layout: &Layout, bytes: &[u8]) -> Result<Self, IndexError> {
+        let damaged = || IndexError::Damaged {
+            path: layout.manifest(),
+            what: "it does not say what the index holds",
+        };
+        let AnyFormat { format: found } = serde_json::from_slice(bytes).map_err(|_| damaged())?;
+        let dir = || layout.dir().to_owned();
+        match found.cmp(&FORMAT) {
+            std::cmp::Ordering::Greater => Err(IndexError::NewerFormat {
+                dir: dir(),
+                found,
+                supported: FORMAT,
+            }),
+            std::cmp::Ordering::Less => Err(IndexError::OlderFormat {
+                dir: dir(),
+                found,
+                supported: FORMAT,
+            }),
+            std::cmp::Ordering::Equal => {
+                let manifest: Self = serde_json::from_slice(bytes).map_err(|_| damaged())?;
+                if manifest.parse_id().is_none() || manifest.dimension == 0 {
+                    return Err(damaged());
+                }
+                Ok(manifest)
+            }
+        }
+    }
+
+    pub(crate) fn to_bytes(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = serde_json::to_vec_pretty(self)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    /// Writes the file aside, then renames it: it is there whole or not at all.
+    pub(crate) fn write(&self, layout: &Layout) -> Result<(), IndexError> {
+        let path = layout.manifest();
+        let aside = layout.dir().join("manifest.json.tmp");
+        let write = || -> io::Result<()> {
+            let mut file = fs_err::File::create(&aside)?;
+            file.write_all(&self.to_bytes()?)?;
+            file.sync_all()?;
+            fs_err::rename(&aside, &path)?;
+            sync_folder(layout.dir())
+        };
+        write().map_err(|source| IndexError::writing(layout.dir(), &path, source))
+    }
+
+    pub(crate) fn binding(&self) -> Binding {
+        let Self {
+            format: _,
+            index_id: _,
+            dimension,
+            fingerprint,
+            model,
+        } = self.clone();
+        Binding {
+            dimension,
+            fingerprint,
+            model,
+        }
+    }
+
+    pub(crate) fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    pub(crate) fn index_id(&self) -> [u8; 16] {
+        self.parse_id().unwrap_or_default()
+    }
+
+    fn parse_id(&self) -> Option<[u8; 16]> {
+        if self.index_id.len() != 32 {
+            return None;
+        }
+        Some(u128::from_str_radix(&self.index_id, 16).ok()?.to_be_bytes())
+    }
+
+    /// Refuses a model whose vectors cannot be compared with those of the index.
+    pub(crate) fn check_binding(&self, dir: &Path, asked: &Binding) -> Result<(), IndexError> {
+        let Binding {
+            dimension,
+            fingerprint,
+            model,
+        } = asked;
+        if self.fingerprint != *fingerprint {
+            let same_name = self.model == *model;
+            let name = |model: &str, fingerprint: &str| {
+                if same_name {
+                    format!("{model} ({fingerprint})")
+                } else {
+                    model.to_owned()
+                }
+            };
+            return Err(IndexError::OtherModel {
+                dir: dir.to_owned(),
+                built_with: name(&self.model, &self.fingerprint),
+                asked: name(model, fingerprint),
+            });
+        }
+        if self.dimension != *dimension {
+            return Err(IndexError::OtherDimension {
+                dir: dir.to_owned(),
+                built_with: self.dimension,
+                asked: *dimension,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Makes new names in a folder last. Only Unix lets a folder be opened for that.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        fs_err::File::open(folder)?.sync_all()
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_and_nonsense_are_told_apart() {
+        let layout = Layout::new(Path::new("/index"));
+        let binding = Binding {
+            dimension: 3,
+            fingerprint: "f".into(),
+            model: "m".into(),
+        };
+        let manifest = Manifest::new(&binding);
+        let bytes = manifest.to_bytes().unwrap();
+        assert_eq!(Manifest::parse(&layout, &bytes).unwrap(), manifest);
+        assert_eq!(manifest.binding(), binding);
+        assert_ne!(manifest.index_id(), Manifest::new(&binding).index_id());
+        let parse = |text: &str| Manifest::parse(&layout, text.as_bytes()).unwrap_err();
+        assert!(matches!(
+            parse(r#"{"format": 2, "more": []}"#),
+            IndexError::NewerFormat { found: 2, .. }
+        ));
+        assert!(matches!(
+            parse(r#"{"format": 0}"#),
+            IndexError::OlderFormat { found: 0, .. }
+        ));
+        for broken in ["", "{", "{}", r#"{"format": 1}"#, "\u{0}\u{0}"] {
+            assert!(
+                matches!(parse(broken), IndexError::Damaged { .. }),
+                "{broken:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn other_models_are_refused_by_name() {
+        let binding = Binding {
+            dimension: 3,
+            fingerprint: "f".into(),
+            model: "m".into(),
+        };
+        let manifest = Manifest::new(&binding);
+        let dir = Path::new("/index");
+        manifest.check_binding(dir, &binding).unwrap();
+        let message = |asked: Binding| manifest.check_binding(dir, &asked).unwrap_err().to_string();
+        let other = Binding {
+            fingerprint: "g".into(),
+            model: "n".into(),
+            ..binding.clone()
+        };
+        assert_eq!(
+            message(other),
+            "/index: the index was built with model m, not with n"
+        );
+        let twin = Binding {
+            fingerprint: "g".into(),
+            ..binding.clone()
+        };
+        assert_eq!(
+            message(twin),
+            "/index: the index was built with model m (f), not with m (g)"
+        );
+        let wider = Binding {
+            dimension: 4,
+            ..binding
+        };
+        assert_eq!(
+            message(wider),
+            "/index: the index holds vectors of dimension 3, not 4"
+        );
+    }
+}

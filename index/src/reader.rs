@@ -1,0 +1,528 @@
+//! What does the index say? A reader sees one generation, whatever is written meanwhile, and writes nothing itself.
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::documents;
+use crate::error::{IndexError, Within};
+use crate::graph::exact::{self, Best, Matrix};
+use crate::graph::file::Graph;
+use crate::graph::params::EF_SEARCH;
+use crate::item::{Caption, FileRecord, Generation, Item, ItemId, ItemKind, Library};
+use crate::layout::Layout;
+use crate::lock::Gate;
+use crate::manifest::{Binding, Manifest};
+use crate::records::RecordsError;
+use crate::records::codec::StoredCounts;
+use crate::records::read::Read;
+use crate::records::store::Store;
+use crate::shelf::{self, Usable};
+use crate::vector::UnitVector;
+use crate::words::{Words, WordsStamp};
+
+/// How [`IndexReader::nearest`] searches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Nearest {
+    /// Compare with every vector: slower, and nothing is missed.
+    pub exact: bool,
+    /// How many candidates a search of the graph keeps; more find more of the true nearest and take longer. At least
+    /// twice the number of results is kept in any case.
+    pub ef: usize,
+}
+
+impl Default for Nearest {
+    /// Not exact; 96 candidates, with which recall@10 is above 0.99.
+    fn default() -> Self {
+        Self {
+            exact: false,
+            ef: EF_SEARCH,
+        }
+    }
+}
+
+/// An item near a vector.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Near {
+    /// The item.
+    pub id: ItemId,
+    /// The cosine of the angle between its vector and the one asked for, −1…1.
+    pub similarity: f32,
+}
+
+/// An item that holds words of a query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Match {
+    /// The item.
+    pub id: ItemId,
+    /// How well it matches (Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009);
+    /// above 0, comparable within one answer only.
+    pub bm25: f32,
+    /// The words of the query that it holds, as they were typed, in their order.
+    pub words: Vec<String>,
+}
+
+/// How the items of a kind are searched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GraphState {
+    /// There is no graph; every vector is compared.
+    Absent,
+    /// There is a graph.
+    Ready {
+        /// How many items it holds that still exist.
+        n_items: u64,
+        /// How many items are newer than it and compared one by one.
+        n_fresh: u64,
+    },
+    /// The graph cannot be used; every vector is compared until the next writer builds a new one.
+    Unusable {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// How much an index holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Different images.
+    pub n_images: u64,
+    /// Captions, with and without an image.
+    pub n_captions: u64,
+    /// Picture files; identical ones are one image.
+    pub n_files: u64,
+    /// All files of the index together, in bytes.
+    pub n_bytes_on_disk: u64,
+    /// How images are searched.
+    pub image_graph: GraphState,
+    /// How captions are searched.
+    pub caption_graph: GraphState,
+}
+
+/// Answers questions about one generation of an index. Any number of threads may ask at once.
+pub struct IndexReader {
+    layout: Layout,
+    binding: Binding,
+    store: Store,
+    generation: Generation,
+    counts: StoredCounts,
+    shelves: [Shelf; 2],
+    words: Mutex<Option<Arc<Words>>>,
+}
+
+/// One kind of items.
+struct Shelf {
+    graph: Result<Option<Graph>, String>,
+    /// Read from the records when first asked for.
+    fresh: Mutex<Option<Arc<Fresh>>>,
+}
+
+/// What the graph does not know.
+struct Fresh {
+    /// Items that are newer than the graph; all of them without one.
+    newer: Matrix,
+    /// Ids in the graph that do not exist any more.
+    removed: HashSet<u32>,
+}
+
+/// How often opening is tried while a writer changes things under our eyes.
+const N_ATTEMPTS: u32 = 5;
+
+impl IndexReader {
+    /// Opens the newest generation. Works while a writer runs, and on a folder that may not be written.
+    ///
+    /// With a `binding`, an index that was made with another model is refused.
+    ///
+    /// # Errors
+    /// When there is no index, it has another format or model, or its records cannot be read. Graphs or words that
+    /// are missing, behind or damaged are no error: the vectors are compared one by one, and the words are indexed
+    /// in memory when first asked for, which takes about a second per 100,000 items.
+    pub fn open(dir: &Path, binding: Option<&Binding>) -> Result<Self, IndexError> {
+        let layout = Layout::new(dir);
+        let Some(manifest) = Manifest::read(&layout)? else {
+            return Err(no_index(&layout));
+        };
+        if let Some(binding) = binding {
+            manifest.check_binding(dir, binding)?;
+        }
+        let mut pause = Duration::from_millis(5);
+        for attempt in 1..=N_ATTEMPTS {
+            let is_last = attempt == N_ATTEMPTS;
+            match Self::open_once(&layout, &manifest) {
+                Ok((reader, settled)) if settled || is_last => return Ok(reader),
+                Err(error) if is_last => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
+            std::thread::sleep(pause);
+            pause *= 2;
+        }
+        Err(IndexError::Busy {
+            dir: dir.to_owned(),
+        })
+    }
+
+    /// Opens what is there now, and tells whether its parts belong together.
+    fn open_once(layout: &Layout, manifest: &Manifest) -> Result<(Self, bool), IndexError> {
+        let dir = layout.dir();
+        let path = layout.records();
+        if !path.join("CURRENT").exists() {
+            return Err(IndexError::Damaged {
+                path,
+                what: "its records are gone",
+            });
+        }
+        let gate = Gate::pass(layout)?;
+        let store = Store::open_read_only(&path).within(dir)?;
+        drop(gate);
+        let generation = store.generation().within(dir)?;
+        let counts = store.stored_counts().within(dir)?;
+        let purged = store.purged().within(dir)?;
+        let mut settled = true;
+        let shelves = ItemKind::ALL.map(|kind| {
+            let graph = match Graph::open(&layout.graph(kind)) {
+                Ok(Some(graph)) => match shelf::is_usable(
+                    &graph,
+                    manifest,
+                    kind,
+                    generation,
+                    purged[kind.number()],
+                ) {
+                    Usable::Yes => Ok(Some(graph)),
+                    Usable::No(reason) => Err(reason.to_owned()),
+                    // A writer may have switched graphs since the records were opened, or before.
+                    Usable::Ahead | Usable::Behind => {
+                        settled = false;
+                        Err("it does not belong to the records".to_owned())
+                    }
+                },
+                Ok(None) => Ok(None),
+                Err(error) => Err(error.to_string()),
+            };
+            Shelf {
+                graph,
+                fresh: Mutex::default(),
+            }
+        });
+        let stamp = WordsStamp {
+            index_id: manifest.index_id(),
+            generation: generation.0,
+        };
+        let words = match Words::open(&layout.words()) {
+            Ok(words) if words.stamp() == Some(stamp) => Some(Arc::new(words)),
+            // The writer may be between its commit and the switch of the words, or past the next.
+            Ok(_) | Err(_) => {
+                settled &= generation == Generation(0);
+                None
+            }
+        };
+        let (layout, binding) = (layout.clone(), manifest.binding());
+        Ok((
+            Self {
+                layout,
+                binding,
+                store,
+                generation,
+                counts,
+                shelves,
+                words: Mutex::new(words),
+            },
+            settled,
+        ))
+    }
+
+    /// The model that made the vectors.
+    #[must_use]
+    pub fn binding(&self) -> &Binding {
+        &self.binding
+    }
+
+    /// The generation that this reader sees.
+    #[must_use]
+    pub fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// How much there is.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let StoredCounts {
+            n_images,
+            n_captions,
+            n_files,
+        } = self.counts;
+        Counts {
+            n_images,
+            n_captions,
+            n_files,
+            n_bytes_on_disk: self.layout.n_bytes(),
+            image_graph: self.graph_state(ItemKind::Image, n_images),
+            caption_graph: self.graph_state(ItemKind::Caption, n_captions),
+        }
+    }
+
+    fn graph_state(&self, kind: ItemKind, n_items: u64) -> GraphState {
+        match &self.shelves[kind.number()].graph {
+            Ok(None) => GraphState::Absent,
+            Err(reason) => GraphState::Unusable {
+                reason: reason.clone(),
+            },
+            Ok(Some(graph)) => {
+                let n_removed = self.store.removed(kind).map_or(0, |ids| ids.len());
+                let n_frozen = graph.n_ids().saturating_sub(n_removed) as u64;
+                GraphState::Ready {
+                    n_items: n_frozen,
+                    n_fresh: n_items.saturating_sub(n_frozen),
+                }
+            }
+        }
+    }
+
+    /// The indexed folders, sorted by the bytes of their paths.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn libraries(&self) -> Result<Vec<Library>, IndexError> {
+        self.store.libraries().within(self.dir())
+    }
+
+    /// The `n` items of a kind whose vectors are nearest to `vector`, nearest first, equal ones by number.
+    ///
+    /// # Errors
+    /// When the vector has another dimension than the index, or the records cannot be read.
+    pub fn nearest(
+        &self,
+        kind: ItemKind,
+        vector: &UnitVector,
+        n: usize,
+        how: &Nearest,
+    ) -> Result<Vec<Near>, IndexError> {
+        let (expected, found) = (self.binding.dimension, vector.dimension());
+        if expected != found {
+            return Err(IndexError::WrongDimension { expected, found });
+        }
+        let fresh = self.fresh(kind)?;
+        let query = vector.as_slice();
+        let mut best = Best::new(n);
+        exact::scan(
+            &fresh.newer.vectors,
+            expected,
+            query,
+            &mut best,
+            |row, sink| {
+                fresh.newer.ids.get(row).copied().into_iter().for_each(sink);
+            },
+        );
+        if let Ok(Some(graph)) = &self.shelves[kind.number()].graph {
+            best.extend(from_graph(graph, &fresh.removed, query, n, how));
+        }
+        let near = |found: crate::graph::Neighbour| Near {
+            id: ItemId(found.id),
+            similarity: found.similarity.clamp(-1.0, 1.0),
+        };
+        let mut hits: Vec<Near> = best.into_sorted().into_iter().map(near).collect();
+        // Rounding may put two similarities beyond 1 that are equal after clamping.
+        hits.sort_by(|a, b| match b.similarity.total_cmp(&a.similarity) {
+            Ordering::Equal => a.id.cmp(&b.id),
+            order => order,
+        });
+        Ok(hits)
+    }
+
+    /// The `n` items of a kind that best match a bag of words, best first, equal ones by number. Whatever `words`
+    /// holds is taken literally; more than 1,024 different words are not looked at.
+    ///
+    /// # Errors
+    /// When the word index has to be made in memory and the records cannot be read.
+    pub fn matching(
+        &self,
+        kind: ItemKind,
+        words: &str,
+        n: usize,
+    ) -> Result<Vec<Match>, IndexError> {
+        let index = self.words()?;
+        let found = match index.matching(kind.number(), words, n) {
+            Ok(found) => found,
+            // Files that are damaged where no checksum was looked at; the records know better.
+            Err(_) if index.stamp().is_some() => {
+                *self.words.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                self.words()?
+                    .matching(kind.number(), words, n)
+                    .within(self.dir())?
+            }
+            Err(error) => return Err(error).within(self.dir()),
+        };
+        let to_match = |found: crate::words::Found| Match {
+            id: ItemId(found.id),
+            bm25: found.bm25,
+            words: found.words,
+        };
+        Ok(found.into_iter().map(to_match).collect())
+    }
+
+    /// An item, where it exists.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn item(&self, id: ItemId) -> Result<Option<Item>, IndexError> {
+        self.store.item(id).within(self.dir())
+    }
+
+    /// The captions of an image, by source and then in the order in which they were put.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn captions_of(&self, image: ItemId) -> Result<Vec<Caption>, IndexError> {
+        self.store.captions_of(Some(image)).within(self.dir())
+    }
+
+    /// The vector of an item, where it exists.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn vector(&self, id: ItemId) -> Result<Option<UnitVector>, IndexError> {
+        let Some(item) = self.store.stored_item(id).within(self.dir())? else {
+            return Ok(None);
+        };
+        let values = self
+            .store
+            .vector_values(item.kind(), id, self.binding.dimension)
+            .within(self.dir())?;
+        let values = values
+            .ok_or(RecordsError::Damaged {
+                what: "the vector of an item",
+            })
+            .within(self.dir())?;
+        let vector = UnitVector::new(values).map_err(|_| RecordsError::Damaged {
+            what: "the vector of an item",
+        });
+        vector.map(Some).within(self.dir())
+    }
+
+    /// What is known of a file.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn file(&self, path: &Path) -> Result<Option<FileRecord>, IndexError> {
+        self.store.file(path).within(self.dir())
+    }
+
+    /// The known files in `folder` and below, sorted by the bytes of their paths.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn files_under(&self, folder: &Path) -> Result<Vec<(PathBuf, FileRecord)>, IndexError> {
+        self.store.files_under(folder).within(self.dir())
+    }
+
+    /// The image whose bytes have this hash.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn image_with_hash(&self, hash: &[u8; 32]) -> Result<Option<ItemId>, IndexError> {
+        self.store.image_with_hash(hash).within(self.dir())
+    }
+
+    /// Every file with what is known of it, sorted by the bytes of the path.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn files(&self) -> Result<Vec<(PathBuf, FileRecord)>, IndexError> {
+        let mut files = Vec::new();
+        let scan = self.store.scan_files(&mut |path, file| {
+            files.push((path, file));
+            Ok(())
+        });
+        scan.within(self.dir())?;
+        Ok(files)
+    }
+
+    fn dir(&self) -> &Path {
+        self.layout.dir()
+    }
+
+    fn fresh(&self, kind: ItemKind) -> Result<Arc<Fresh>, IndexError> {
+        let shelf = &self.shelves[kind.number()];
+        let mut slot = shelf.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(fresh) = &*slot {
+            return Ok(Arc::clone(fresh));
+        }
+        let graph = shelf.graph.as_ref().ok().and_then(Option::as_ref);
+        let after = graph.map_or(ItemId(0), |graph| ItemId(graph.stamp().last_id));
+        let mut newer = Matrix::new(self.binding.dimension);
+        self.store
+            .scan_vectors(kind, after, self.binding.dimension, &mut |id, vector| {
+                newer.push(id.0, vector);
+                Ok(true)
+            })
+            .within(self.dir())?;
+        let removed = match graph {
+            Some(_) => self
+                .store
+                .removed(kind)
+                .within(self.dir())?
+                .into_iter()
+                .map(|id| id.0)
+                .collect(),
+            None => HashSet::new(),
+        };
+        let fresh = Arc::new(Fresh { newer, removed });
+        *slot = Some(Arc::clone(&fresh));
+        Ok(fresh)
+    }
+
+    /// The word index on disk, or one in memory where that does not belong to this generation.
+    fn words(&self) -> Result<Arc<Words>, IndexError> {
+        let mut slot = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(words) = &*slot {
+            return Ok(Arc::clone(words));
+        }
+        let dir = self.dir();
+        let words = Words::in_memory::<IndexError>(|put| {
+            documents::all_documents(&self.store, dir, &mut |document| put(document).within(dir))
+        })?;
+        let words = Arc::new(words);
+        *slot = Some(Arc::clone(&words));
+        Ok(words)
+    }
+}
+
+/// The best of a graph. Where the search of it comes back with less than there is, everything is compared.
+fn from_graph(
+    graph: &Graph,
+    removed: &HashSet<u32>,
+    query: &[f32],
+    n: usize,
+    how: &Nearest,
+) -> Best {
+    let alive = |id: u32| !removed.contains(&id);
+    let n_alive = graph.n_ids().saturating_sub(removed.len());
+    let ef = how.ef.max(n.saturating_mul(2));
+    // A search that keeps a good part of all items costs more than looking at each.
+    if !how.exact && ef < n_alive / 4 {
+        let mut best = Best::new(n);
+        graph.search(query, ef, alive, &mut best);
+        if best.len() >= n.min(n_alive) {
+            return best;
+        }
+    }
+    let mut best = Best::new(n);
+    graph.scan(query, alive, &mut best);
+    best
+}
+
+/// Why there is nothing to read: no index at all, or one whose creation was cut short.
+fn no_index(layout: &Layout) -> IndexError {
+    if layout.records().join("CURRENT").exists() {
+        IndexError::Damaged {
+            path: layout.manifest(),
+            what: "it is missing; indexing again brings it back",
+        }
+    } else {
+        IndexError::NoIndex {
+            dir: layout.dir().to_owned(),
+        }
+    }
+}

@@ -1,0 +1,414 @@
+//! How is a value written? Little-endian numbers and length-prefixed bytes behind one byte that says which version.
+
+use std::path::Path;
+
+use super::{RecordsError, keys};
+use crate::item::{FileRecord, Generation, ItemId, ItemKind, Library};
+
+/// The version byte at the start of every value but vectors, ids and numbers under `m`.
+const VERSION: u8 = 1;
+
+/// What the `items` column holds; the paths of an image lie in the `paths` column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StoredItem {
+    Image {
+        content_hash: [u8; 32],
+        width: u32,
+        height: u32,
+    },
+    Caption {
+        owner: Option<ItemId>,
+        rank: u32,
+        source: std::path::PathBuf,
+        text: String,
+    },
+}
+
+impl StoredItem {
+    pub(crate) fn kind(&self) -> ItemKind {
+        match self {
+            Self::Image { .. } => ItemKind::Image,
+            Self::Caption { .. } => ItemKind::Caption,
+        }
+    }
+}
+
+/// How many there are of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct StoredCounts {
+    pub(crate) n_images: u64,
+    pub(crate) n_captions: u64,
+    pub(crate) n_files: u64,
+}
+
+struct Out(Vec<u8>);
+
+impl Out {
+    fn versioned() -> Self {
+        Self(vec![VERSION])
+    }
+
+    fn put(mut self, bytes: &[u8]) -> Self {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    fn put_sized(self, bytes: &[u8]) -> Result<Self, RecordsError> {
+        let n = u32::try_from(bytes.len()).map_err(|_| RecordsError::Damaged {
+            what: "a text is longer than 4 GB",
+        })?;
+        Ok(self.put(&n.to_le_bytes()).put(bytes))
+    }
+}
+
+struct In<'a> {
+    rest: &'a [u8],
+    what: &'static str,
+}
+
+impl<'a> In<'a> {
+    fn versioned(bytes: &'a [u8], what: &'static str) -> Result<Self, RecordsError> {
+        let mut input = Self { rest: bytes, what };
+        match input.array::<1>()? {
+            [VERSION] => Ok(input),
+            [found] => Err(RecordsError::OtherVersion { what, found }),
+        }
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], RecordsError> {
+        let (head, rest) = self
+            .rest
+            .split_first_chunk::<N>()
+            .ok_or(RecordsError::Damaged { what: self.what })?;
+        self.rest = rest;
+        Ok(*head)
+    }
+
+    fn number(&mut self) -> Result<u32, RecordsError> {
+        Ok(u32::from_le_bytes(self.array()?))
+    }
+
+    fn long(&mut self) -> Result<u64, RecordsError> {
+        Ok(u64::from_le_bytes(self.array()?))
+    }
+
+    fn sized(&mut self) -> Result<&'a [u8], RecordsError> {
+        let n = self.number()? as usize;
+        let (head, rest) = self
+            .rest
+            .split_at_checked(n)
+            .ok_or(RecordsError::Damaged { what: self.what })?;
+        self.rest = rest;
+        Ok(head)
+    }
+
+    fn end<T>(self, value: T) -> Result<T, RecordsError> {
+        if self.rest.is_empty() {
+            Ok(value)
+        } else {
+            Err(RecordsError::Damaged { what: self.what })
+        }
+    }
+}
+
+pub(crate) fn encode_item(item: &StoredItem) -> Result<Vec<u8>, RecordsError> {
+    let out = Out::versioned();
+    Ok(match item {
+        StoredItem::Image {
+            content_hash,
+            width,
+            height,
+        } => out
+            .put(&[0])
+            .put(content_hash)
+            .put(&width.to_le_bytes())
+            .put(&height.to_le_bytes()),
+        StoredItem::Caption {
+            owner,
+            rank,
+            source,
+            text,
+        } => out
+            .put(&[1, u8::from(owner.is_some())])
+            .put(&owner.map_or(0, |owner| owner.0).to_le_bytes())
+            .put(&rank.to_le_bytes())
+            .put_sized(&keys::path_bytes(source)?)?
+            .put_sized(text.as_bytes())?,
+    }
+    .0)
+}
+
+pub(crate) fn decode_item(bytes: &[u8]) -> Result<StoredItem, RecordsError> {
+    const WHAT: &str = "an item";
+    let mut input = In::versioned(bytes, WHAT)?;
+    match input.array::<1>()? {
+        [0] => {
+            let content_hash = input.array()?;
+            let (width, height) = (input.number()?, input.number()?);
+            input.end(StoredItem::Image {
+                content_hash,
+                width,
+                height,
+            })
+        }
+        [1] => {
+            let [has_owner] = input.array::<1>()?;
+            let owner = ItemId(input.number()?);
+            let owner = (has_owner != 0).then_some(owner);
+            let rank = input.number()?;
+            let source = keys::path_from(input.sized()?)?;
+            let text = String::from_utf8(input.sized()?.to_vec())
+                .map_err(|_| RecordsError::Damaged { what: WHAT })?;
+            input.end(StoredItem::Caption {
+                owner,
+                rank,
+                source,
+                text,
+            })
+        }
+        _ => Err(RecordsError::Damaged { what: WHAT }),
+    }
+}
+
+pub(crate) fn encode_file(file: &FileRecord) -> Vec<u8> {
+    let FileRecord {
+        n_bytes,
+        modified_ns,
+        image,
+    } = *file;
+    let out = Out::versioned()
+        .put(&n_bytes.to_le_bytes())
+        .put(&modified_ns.to_le_bytes());
+    out.put(&image.0.to_le_bytes()).0
+}
+
+pub(crate) fn decode_file(bytes: &[u8]) -> Result<FileRecord, RecordsError> {
+    let mut input = In::versioned(bytes, "a file")?;
+    let n_bytes = input.long()?;
+    let modified_ns = i128::from_le_bytes(input.array()?);
+    let image = ItemId(input.number()?);
+    input.end(FileRecord {
+        n_bytes,
+        modified_ns,
+        image,
+    })
+}
+
+pub(crate) fn encode_library(library: &Library) -> Vec<u8> {
+    let Library {
+        folder: _,
+        n_files,
+        last_run_unix_s,
+    } = library;
+    Out::versioned()
+        .put(&n_files.to_le_bytes())
+        .put(&last_run_unix_s.to_le_bytes())
+        .0
+}
+
+pub(crate) fn decode_library(folder: &Path, bytes: &[u8]) -> Result<Library, RecordsError> {
+    let mut input = In::versioned(bytes, "a library folder")?;
+    let (n_files, last_run_unix_s) = (input.long()?, input.long()?);
+    input.end(Library {
+        folder: folder.to_owned(),
+        n_files,
+        last_run_unix_s,
+    })
+}
+
+pub(crate) fn encode_changes<'a>(ids: impl IntoIterator<Item = &'a (ItemKind, ItemId)>) -> Vec<u8> {
+    let mut out = Out::versioned();
+    for (kind, id) in ids {
+        let kind = match kind {
+            ItemKind::Image => 0,
+            ItemKind::Caption => 1,
+        };
+        out = out.put(&[kind]).put(&id.0.to_le_bytes());
+    }
+    out.0
+}
+
+pub(crate) fn decode_changes(bytes: &[u8]) -> Result<Vec<(ItemKind, ItemId)>, RecordsError> {
+    const WHAT: &str = "a list of changes";
+    let mut input = In::versioned(bytes, WHAT)?;
+    let mut ids = Vec::with_capacity(input.rest.len() / 5);
+    while !input.rest.is_empty() {
+        let [kind] = input.array()?;
+        let kind = ItemKind::from_number(kind).ok_or(RecordsError::Damaged { what: WHAT })?;
+        ids.push((kind, ItemId(input.number()?)));
+    }
+    Ok(ids)
+}
+
+pub(crate) fn encode_counts(counts: &StoredCounts) -> Vec<u8> {
+    let StoredCounts {
+        n_images,
+        n_captions,
+        n_files,
+    } = *counts;
+    let out = Out::versioned()
+        .put(&n_images.to_le_bytes())
+        .put(&n_captions.to_le_bytes());
+    out.put(&n_files.to_le_bytes()).0
+}
+
+pub(crate) fn decode_counts(bytes: &[u8]) -> Result<StoredCounts, RecordsError> {
+    let mut input = In::versioned(bytes, "the counts")?;
+    let (n_images, n_captions, n_files) = (input.long()?, input.long()?, input.long()?);
+    input.end(StoredCounts {
+        n_images,
+        n_captions,
+        n_files,
+    })
+}
+
+pub(crate) fn encode_purged(purged: [Generation; 2]) -> Vec<u8> {
+    Out::versioned()
+        .put(&purged[0].0.to_le_bytes())
+        .put(&purged[1].0.to_le_bytes())
+        .0
+}
+
+pub(crate) fn decode_purged(bytes: &[u8]) -> Result<[Generation; 2], RecordsError> {
+    let mut input = In::versioned(bytes, "the age of the oldest graph")?;
+    let purged = [Generation(input.long()?), Generation(input.long()?)];
+    input.end(purged)
+}
+
+pub(crate) fn encode_id(id: ItemId) -> Vec<u8> {
+    id.0.to_le_bytes().to_vec()
+}
+
+pub(crate) fn decode_id(bytes: &[u8]) -> Result<ItemId, RecordsError> {
+    let bytes = bytes
+        .try_into()
+        .map_err(|_| RecordsError::Damaged { what: "an id" })?;
+    Ok(ItemId(u32::from_le_bytes(bytes)))
+}
+
+pub(crate) fn decode_generation(bytes: &[u8]) -> Result<Generation, RecordsError> {
+    let bytes = bytes.try_into().map_err(|_| RecordsError::Damaged {
+        what: "the generation",
+    })?;
+    Ok(Generation(u64::from_le_bytes(bytes)))
+}
+
+pub(crate) fn encode_vector(vector: &[f32]) -> Vec<u8> {
+    vector
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
+}
+
+/// Appends the values to `out`.
+pub(crate) fn decode_vector(
+    bytes: &[u8],
+    dimension: usize,
+    out: &mut Vec<f32>,
+) -> Result<(), RecordsError> {
+    let (values, rest) = bytes.as_chunks::<4>();
+    if values.len() != dimension || !rest.is_empty() {
+        return Err(RecordsError::Damaged {
+            what: "a vector has another dimension",
+        });
+    }
+    out.extend(values.iter().map(|value| f32::from_le_bytes(*value)));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    #[test]
+    fn values_come_back_and_every_cut_is_noticed() {
+        let items = [
+            StoredItem::Image {
+                content_hash: [7; 32],
+                width: 640,
+                height: u32::MAX,
+            },
+            StoredItem::Caption {
+                owner: None,
+                rank: 3,
+                source: PathBuf::from("/a.txt"),
+                text: String::new(),
+            },
+            StoredItem::Caption {
+                owner: Some(ItemId(5)),
+                rank: 0,
+                source: PathBuf::new(),
+                text: "ein Hund ä".into(),
+            },
+        ];
+        let mut n_cuts = 0;
+        for item in items {
+            let bytes = encode_item(&item).unwrap();
+            assert_eq!(decode_item(&bytes).unwrap(), item);
+            for cut in 0..bytes.len() {
+                assert!(decode_item(&bytes[..cut]).is_err(), "cut at {cut}");
+                n_cuts += 1;
+            }
+            assert!(
+                decode_item(&[&bytes[..], &[0]].concat()).is_err(),
+                "a byte too many"
+            );
+        }
+        assert_eq!(n_cuts, 42 + (15 + 4 + 6) + (15 + 4 + 11) - 4);
+        let file = FileRecord {
+            n_bytes: u64::MAX,
+            modified_ns: -5,
+            image: ItemId(1),
+        };
+        assert_eq!(decode_file(&encode_file(&file)).unwrap(), file);
+        let library = Library {
+            folder: PathBuf::from("/x"),
+            n_files: 3,
+            last_run_unix_s: 9,
+        };
+        assert_eq!(
+            decode_library(Path::new("/x"), &encode_library(&library)).unwrap(),
+            library
+        );
+        let changes = vec![(ItemKind::Image, ItemId(1)), (ItemKind::Caption, ItemId(2))];
+        assert_eq!(decode_changes(&encode_changes(&changes)).unwrap(), changes);
+        let counts = StoredCounts {
+            n_images: 1,
+            n_captions: 2,
+            n_files: 3,
+        };
+        assert_eq!(decode_counts(&encode_counts(&counts)).unwrap(), counts);
+        let purged = [Generation(4), Generation(5)];
+        assert_eq!(decode_purged(&encode_purged(purged)).unwrap(), purged);
+        let mut vector = vec![];
+        decode_vector(&encode_vector(&[0.5, -1.0]), 2, &mut vector).unwrap();
+        assert_eq!(vector, [0.5, -1.0]);
+        assert!(decode_vector(&encode_vector(&[0.5]), 2, &mut vector).is_err());
+    }
+
+    #[test]
+    fn other_versions_are_named() {
+        let mut bytes = encode_file(&FileRecord {
+            n_bytes: 1,
+            modified_ns: 1,
+            image: ItemId(1),
+        });
+        bytes[0] = 9;
+        assert!(matches!(
+            decode_file(&bytes),
+            Err(RecordsError::OtherVersion {
+                what: "a file",
+                found: 9
+            })
+        ));
+        assert!(matches!(
+            decode_file(&[]),
+            Err(RecordsError::Damaged { .. })
+        ));
+        assert!(matches!(
+            decode_id(&[1, 2]),
+            Err(RecordsError::Damaged { .. })
+        ));
+    }
+}

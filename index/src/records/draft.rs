@@ -1,0 +1,395 @@
+//! What was put since the last commit? Changed records in memory, on top of the database; a commit writes them all.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::path::Path;
+
+use super::codec::{self, StoredCounts, StoredItem};
+use super::keys::{self, Column, Meta};
+use super::read::Read;
+use super::store::Store;
+use super::{RecordsError, Source, Visit};
+use crate::item::{FileRecord, Generation, ItemId, ItemKind, Library};
+use crate::vector::UnitVector;
+
+/// The database with the changes that are not committed yet. Reading sees both.
+pub(crate) struct Draft {
+    store: Store,
+    /// New values (or removals) by column and key.
+    overlay: [BTreeMap<Vec<u8>, Option<Vec<u8>>>; Column::ALL.len()],
+    /// Items that were put or removed, or whose words changed.
+    touched: BTreeSet<(ItemKind, ItemId)>,
+    /// The highest id in the graph of each kind: removing one of these leaves a tombstone.
+    frozen: [ItemId; 2],
+}
+
+impl Draft {
+    pub(crate) fn new(store: Store) -> Self {
+        Self {
+            store,
+            overlay: Default::default(),
+            touched: BTreeSet::new(),
+            frozen: [ItemId(0); 2],
+        }
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(crate) fn set_frozen(&mut self, frozen: [ItemId; 2]) {
+        self.frozen = frozen;
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.overlay.iter().all(BTreeMap::is_empty)
+    }
+
+    pub(crate) fn touched(&self) -> &BTreeSet<(ItemKind, ItemId)> {
+        &self.touched
+    }
+
+    /// Writes everything as one generation, whose list of changes goes with it; lists up to `dropped` go away.
+    pub(crate) fn commit(
+        &mut self,
+        generation: Generation,
+        dropped: Generation,
+    ) -> Result<(), RecordsError> {
+        let mut old_lists = Vec::new();
+        self.store.scan(
+            Column::Default,
+            keys::CHANGES,
+            keys::CHANGES,
+            &mut |key, _| {
+                let is_old = keys::generation_of(key).is_some_and(|number| number <= dropped.0);
+                if is_old {
+                    old_lists.push(key.to_vec());
+                }
+                Ok(is_old)
+            },
+        )?;
+        let list = (
+            keys::changes(generation.0),
+            codec::encode_changes(&self.touched),
+        );
+        let number = generation.0.to_le_bytes();
+        let records = Column::ALL.iter().flat_map(|&column| {
+            let changes = &self.overlay[column as usize];
+            changes
+                .iter()
+                .map(move |(key, value)| (column, key.as_slice(), value.as_deref()))
+        });
+        let records = records
+            .chain(
+                old_lists
+                    .iter()
+                    .map(|key| (Column::Default, key.as_slice(), None)),
+            )
+            .chain([(Column::Default, list.0.as_slice(), Some(list.1.as_slice()))])
+            .chain([(
+                Column::Default,
+                keys::meta(Meta::Generation),
+                Some(number.as_slice()),
+            )]);
+        self.store.write(records)?;
+        self.overlay = Default::default();
+        self.touched.clear();
+        Ok(())
+    }
+
+    /// Notes that the graph of a kind now stands for `built`: tombstones of ids that it does not hold go away, and
+    /// graphs older than it are of no use any more. Written at once; not a generation of its own.
+    pub(crate) fn purge(
+        &mut self,
+        kind: ItemKind,
+        built: Generation,
+        still_held: impl Fn(ItemId) -> bool,
+    ) -> Result<(), RecordsError> {
+        let mut purged = self.store.purged()?;
+        purged[kind.number()] = built;
+        let purged = codec::encode_purged(purged);
+        let gone: Vec<Vec<u8>> = self
+            .store
+            .removed(kind)?
+            .into_iter()
+            .filter(|&id| !still_held(id))
+            .map(|id| keys::removed(kind, id))
+            .collect();
+        let tombstones = gone
+            .iter()
+            .map(|key| (Column::Default, key.as_slice(), None));
+        self.store.write(tombstones.chain([(
+            Column::Default,
+            keys::meta(Meta::Purged),
+            Some(purged.as_slice()),
+        )]))
+    }
+
+    fn put(&mut self, column: Column, key: Vec<u8>, value: Vec<u8>) {
+        self.overlay[column as usize].insert(key, Some(value));
+    }
+
+    fn remove(&mut self, column: Column, key: Vec<u8>) {
+        self.overlay[column as usize].insert(key, None);
+    }
+
+    fn change_counts(
+        &mut self,
+        change: impl FnOnce(&mut StoredCounts),
+    ) -> Result<(), RecordsError> {
+        let mut counts = self.stored_counts()?;
+        change(&mut counts);
+        self.put(
+            Column::Default,
+            keys::meta(Meta::Counts).to_vec(),
+            codec::encode_counts(&counts),
+        );
+        Ok(())
+    }
+
+    fn take_id(&mut self) -> Result<ItemId, RecordsError> {
+        let id = self.next_id()?;
+        // The last number marks an empty slot in graphs.
+        let next =
+            id.0.checked_add(1)
+                .filter(|&next| next < u32::MAX)
+                .ok_or(RecordsError::IdsExhausted)?;
+        self.put(
+            Column::Default,
+            keys::meta(Meta::NextId).to_vec(),
+            codec::encode_id(ItemId(next)),
+        );
+        Ok(id)
+    }
+
+    fn put_item(
+        &mut self,
+        id: ItemId,
+        item: &StoredItem,
+        vector: &UnitVector,
+    ) -> Result<(), RecordsError> {
+        self.put(
+            Column::Items,
+            keys::item(id).to_vec(),
+            codec::encode_item(item)?,
+        );
+        self.put(
+            Column::Vectors,
+            keys::vector(item.kind(), id),
+            codec::encode_vector(vector.as_slice()),
+        );
+        self.touched.insert((item.kind(), id));
+        Ok(())
+    }
+
+    fn drop_item(&mut self, kind: ItemKind, id: ItemId) {
+        self.remove(Column::Items, keys::item(id).to_vec());
+        self.remove(Column::Vectors, keys::vector(kind, id));
+        self.touched.insert((kind, id));
+        if id <= self.frozen[kind.number()] {
+            self.put(Column::Default, keys::removed(kind, id), Vec::new());
+        }
+    }
+
+    /// A new image, or the one with the same hash, which stays as it is.
+    pub(crate) fn put_image(
+        &mut self,
+        content_hash: [u8; 32],
+        width: u32,
+        height: u32,
+        vector: &UnitVector,
+    ) -> Result<ItemId, RecordsError> {
+        if let Some(id) = self.image_with_hash(&content_hash)? {
+            return Ok(id);
+        }
+        let id = self.take_id()?;
+        self.put_item(
+            id,
+            &StoredItem::Image {
+                content_hash,
+                width,
+                height,
+            },
+            vector,
+        )?;
+        self.put(Column::Hashes, content_hash.to_vec(), codec::encode_id(id));
+        self.change_counts(|counts| counts.n_images += 1)?;
+        Ok(id)
+    }
+
+    /// Says which image a path holds now. An image that loses its last path this way is removed.
+    pub(crate) fn put_file(&mut self, path: &Path, file: &FileRecord) -> Result<(), RecordsError> {
+        if !matches!(
+            self.stored_item(file.image)?,
+            Some(StoredItem::Image { .. })
+        ) {
+            return Err(RecordsError::NoSuchImage { id: file.image });
+        }
+        let before = self.file(path)?;
+        self.put(Column::Paths, keys::file(path)?, codec::encode_file(file));
+        if before.is_some_and(|before| before.image == file.image) {
+            return Ok(());
+        }
+        self.put(Column::Paths, keys::link(file.image, path)?, Vec::new());
+        self.touched.insert((ItemKind::Image, file.image));
+        match before {
+            Some(before) => self.unlink(before.image, path),
+            None => self.change_counts(|counts| counts.n_files += 1),
+        }
+    }
+
+    /// Forgets a path. An image that loses its last path is removed.
+    pub(crate) fn remove_file(&mut self, path: &Path) -> Result<(), RecordsError> {
+        let Some(file) = self.file(path)? else {
+            return Ok(());
+        };
+        self.remove(Column::Paths, keys::file(path)?);
+        self.change_counts(|counts| counts.n_files = counts.n_files.saturating_sub(1))?;
+        self.unlink(file.image, path)
+    }
+
+    fn unlink(&mut self, image: ItemId, path: &Path) -> Result<(), RecordsError> {
+        self.remove(Column::Paths, keys::link(image, path)?);
+        self.touched.insert((ItemKind::Image, image));
+        if self.paths_of(image)?.is_empty() {
+            self.remove_image(image)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn remove_image(&mut self, id: ItemId) -> Result<(), RecordsError> {
+        let Some(StoredItem::Image { content_hash, .. }) = self.stored_item(id)? else {
+            return Ok(());
+        };
+        for caption in self.caption_ids(&keys::owner_prefix(Some(id)))? {
+            self.remove_caption(caption)?;
+        }
+        self.drop_item(ItemKind::Image, id);
+        self.remove(Column::Hashes, content_hash.to_vec());
+        self.change_counts(|counts| counts.n_images = counts.n_images.saturating_sub(1))
+    }
+
+    fn remove_caption(&mut self, id: ItemId) -> Result<(), RecordsError> {
+        let Some(StoredItem::Caption {
+            owner,
+            rank,
+            source,
+            ..
+        }) = self.stored_item(id)?
+        else {
+            return Ok(());
+        };
+        self.drop_item(ItemKind::Caption, id);
+        self.remove(Column::Captions, keys::caption(owner, &source, rank)?);
+        self.remove(Column::Captions, keys::source(&source, owner)?);
+        self.change_counts(|counts| counts.n_captions = counts.n_captions.saturating_sub(1))
+    }
+
+    /// Replaces the captions that `owner` has from `source`. The same texts in the same order change nothing.
+    pub(crate) fn set_captions(
+        &mut self,
+        owner: Option<ItemId>,
+        source: &Path,
+        captions: Vec<(String, UnitVector)>,
+    ) -> Result<(), RecordsError> {
+        if let Some(id) = owner
+            && !matches!(self.stored_item(id)?, Some(StoredItem::Image { .. }))
+        {
+            return Err(RecordsError::NoSuchImage { id });
+        }
+        let before = self.captions_from(owner, source)?;
+        let texts = captions.iter().map(|(text, _)| text);
+        if before.iter().map(|caption| &caption.text).eq(texts) {
+            return Ok(());
+        }
+        for caption in before {
+            self.remove_caption(caption.id)?;
+        }
+        if let Some(image) = owner {
+            self.touched.insert((ItemKind::Image, image));
+        }
+        if captions.is_empty() {
+            return Ok(());
+        }
+        self.put(Column::Captions, keys::source(source, owner)?, Vec::new());
+        let n = captions.len() as u64;
+        for (rank, (text, vector)) in (0u32..).zip(captions) {
+            let id = self.take_id()?;
+            let item = StoredItem::Caption {
+                owner,
+                rank,
+                source: source.to_owned(),
+                text,
+            };
+            self.put_item(id, &item, &vector)?;
+            self.put(
+                Column::Captions,
+                keys::caption(owner, source, rank)?,
+                codec::encode_id(id),
+            );
+        }
+        self.change_counts(|counts| counts.n_captions += n)
+    }
+
+    pub(crate) fn put_library(&mut self, library: &Library) -> Result<(), RecordsError> {
+        self.put(
+            Column::Default,
+            keys::library(&library.folder)?,
+            codec::encode_library(library),
+        );
+        Ok(())
+    }
+}
+
+impl Source for Draft {
+    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, RecordsError> {
+        match self.overlay[column as usize].get(key) {
+            Some(value) => Ok(value.clone()),
+            None => self.store.get(column, key),
+        }
+    }
+
+    fn scan(
+        &self,
+        column: Column,
+        prefix: &[u8],
+        start: &[u8],
+        visit: &mut Visit<'_>,
+    ) -> Result<(), RecordsError> {
+        let from = prefix.max(start);
+        let mut pending = self.overlay[column as usize]
+            .range::<[u8], _>((Bound::Included(from), Bound::Unbounded))
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .peekable();
+        let mut go_on = true;
+        self.store.scan(column, prefix, start, &mut |key, value| {
+            while let Some((new_key, new_value)) =
+                pending.next_if(|(new_key, _)| new_key.as_slice() < key)
+            {
+                if let Some(new_value) = new_value {
+                    go_on = visit(new_key, new_value)?;
+                    if !go_on {
+                        return Ok(false);
+                    }
+                }
+            }
+            go_on = match pending.next_if(|(new_key, _)| new_key.as_slice() == key) {
+                Some((_, Some(new_value))) => visit(key, new_value)?,
+                Some((_, None)) => true,
+                None => visit(key, value)?,
+            };
+            Ok(go_on)
+        })?;
+        if go_on {
+            for (key, value) in pending {
+                if let Some(value) = value
+                    && !visit(key, value)?
+                {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,314 @@
+//! Where does each record lie? Every key of the store, byte by byte; FORMAT.md draws the same.
+//!
+//! Numbers in keys are big-endian, so that the order of the bytes is the order of the numbers. Paths are the bytes
+//! that the system uses (UTF-8 or not); on systems whose paths are no bytes, UTF-8.
+//!
+//! | column   | key                                                        | value              |
+//! |----------|------------------------------------------------------------|--------------------|
+//! | default  | `m` name                                                   | see [`Meta`]       |
+//! | default  | `l` folder                                                 | library            |
+//! | default  | `g` generation u64                                         | changed ids        |
+//! | default  | `r` kind u8, id u32                                        | empty (a tombstone)|
+//! | items    | id u32                                                     | item               |
+//! | vectors  | kind u8, id u32                                            | f32 × dimension    |
+//! | hashes   | hash [u8; 32]                                              | image id           |
+//! | paths    | `f` path                                                   | file               |
+//! | paths    | `i` image id u32, path                                     | empty              |
+//! | captions | `o` owner, source length u32, source, rank u32             | caption id         |
+//! | captions | `s` source length u32, source, owner                       | empty              |
+//!
+//! An owner is 5 bytes: 0 and four zeros for none, or 1 and the image's id u32.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use super::RecordsError;
+use crate::item::{ItemId, ItemKind};
+
+/// The column families.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Column {
+    Default,
+    Items,
+    Vectors,
+    Hashes,
+    Paths,
+    Captions,
+}
+
+impl Column {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Default,
+        Self::Items,
+        Self::Vectors,
+        Self::Hashes,
+        Self::Paths,
+        Self::Captions,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Items => "items",
+            Self::Vectors => "vectors",
+            Self::Hashes => "hashes",
+            Self::Paths => "paths",
+            Self::Captions => "captions",
+        }
+    }
+}
+
+/// The single records under `m`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Meta {
+    /// The newest generation.
+    Generation,
+    /// The id that the next item gets.
+    NextId,
+    /// How many images, captions and files there are.
+    Counts,
+    /// A copy of the manifest, by which a lost one is made anew.
+    Manifest,
+    /// For each kind, the generation up to which tombstones were dropped: graphs that are older are of no use.
+    Purged,
+}
+
+pub(crate) fn meta(meta: Meta) -> &'static [u8] {
+    match meta {
+        Meta::Generation => b"mgeneration",
+        Meta::NextId => b"mnext_id",
+        Meta::Counts => b"mcounts",
+        Meta::Manifest => b"mmanifest",
+        Meta::Purged => b"mpurged",
+    }
+}
+
+pub(crate) const LIBRARIES: &[u8] = b"l";
+pub(crate) const CHANGES: &[u8] = b"g";
+
+pub(crate) fn library(folder: &Path) -> Result<Vec<u8>, RecordsError> {
+    Ok(joined(&[LIBRARIES, &path_bytes(folder)?]))
+}
+
+pub(crate) fn changes(generation: u64) -> Vec<u8> {
+    joined(&[CHANGES, &generation.to_be_bytes()])
+}
+
+/// The generation in a key made by [`changes`].
+pub(crate) fn generation_of(key: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(key.get(1..)?.try_into().ok()?))
+}
+
+pub(crate) fn removed_prefix(kind: ItemKind) -> Vec<u8> {
+    joined(&[b"r", &kind_byte(kind)])
+}
+
+pub(crate) fn removed(kind: ItemKind, id: ItemId) -> Vec<u8> {
+    joined(&[b"r", &kind_byte(kind), &id.0.to_be_bytes()])
+}
+
+pub(crate) fn item(id: ItemId) -> [u8; 4] {
+    id.0.to_be_bytes()
+}
+
+pub(crate) fn vector_prefix(kind: ItemKind) -> [u8; 1] {
+    kind_byte(kind)
+}
+
+pub(crate) fn vector(kind: ItemKind, id: ItemId) -> Vec<u8> {
+    joined(&[&kind_byte(kind), &id.0.to_be_bytes()])
+}
+
+/// The id that ends a key of vectors, tombstones or items.
+pub(crate) fn id_at_end(key: &[u8]) -> Option<ItemId> {
+    let bytes = key.last_chunk::<4>()?;
+    Some(ItemId(u32::from_be_bytes(*bytes)))
+}
+
+pub(crate) const FILES: &[u8] = b"f";
+
+pub(crate) fn file(path: &Path) -> Result<Vec<u8>, RecordsError> {
+    Ok(joined(&[FILES, &path_bytes(path)?]))
+}
+
+/// The path in a key made by [`file`].
+pub(crate) fn path_of_file(key: &[u8]) -> Result<PathBuf, RecordsError> {
+    path_from(key.get(1..).unwrap_or(&[]))
+}
+
+pub(crate) fn link_prefix(image: ItemId) -> Vec<u8> {
+    joined(&[b"i", &image.0.to_be_bytes()])
+}
+
+pub(crate) fn link(image: ItemId, path: &Path) -> Result<Vec<u8>, RecordsError> {
+    Ok(joined(&[b"i", &image.0.to_be_bytes(), &path_bytes(path)?]))
+}
+
+/// The path in a key made by [`link`].
+pub(crate) fn path_of_link(key: &[u8]) -> Result<PathBuf, RecordsError> {
+    path_from(key.get(5..).unwrap_or(&[]))
+}
+
+/// All captions of an owner, whatever their source.
+pub(crate) fn owner_prefix(owner: Option<ItemId>) -> Vec<u8> {
+    joined(&[b"o", &owner_bytes(owner)])
+}
+
+/// All captions of an owner from one source.
+pub(crate) fn owner_source_prefix(
+    owner: Option<ItemId>,
+    source: &Path,
+) -> Result<Vec<u8>, RecordsError> {
+    let source = path_bytes(source)?;
+    Ok(joined(&[
+        b"o",
+        &owner_bytes(owner),
+        &length(&source)?,
+        &source,
+    ]))
+}
+
+pub(crate) fn caption(
+    owner: Option<ItemId>,
+    source: &Path,
+    rank: u32,
+) -> Result<Vec<u8>, RecordsError> {
+    let mut key = owner_source_prefix(owner, source)?;
+    key.extend(rank.to_be_bytes());
+    Ok(key)
+}
+
+pub(crate) fn source_prefix(source: &Path) -> Result<Vec<u8>, RecordsError> {
+    let source = path_bytes(source)?;
+    Ok(joined(&[b"s", &length(&source)?, &source]))
+}
+
+pub(crate) fn source(source: &Path, owner: Option<ItemId>) -> Result<Vec<u8>, RecordsError> {
+    let mut key = source_prefix(source)?;
+    key.extend(owner_bytes(owner));
+    Ok(key)
+}
+
+/// The owner that ends a key made by [`source`].
+pub(crate) fn owner_at_end(key: &[u8]) -> Option<Option<ItemId>> {
+    match key.last_chunk::<5>()? {
+        [0, ..] => Some(None),
+        [1, id @ ..] => Some(Some(ItemId(u32::from_be_bytes(*id)))),
+        _ => None,
+    }
+}
+
+fn owner_bytes(owner: Option<ItemId>) -> [u8; 5] {
+    let mut bytes = [0; 5];
+    if let Some(image) = owner {
+        bytes[0] = 1;
+        bytes[1..].copy_from_slice(&image.0.to_be_bytes());
+    }
+    bytes
+}
+
+fn kind_byte(kind: ItemKind) -> [u8; 1] {
+    match kind {
+        ItemKind::Image => [0],
+        ItemKind::Caption => [1],
+    }
+}
+
+fn length(bytes: &[u8]) -> Result<[u8; 4], RecordsError> {
+    Ok(u32::try_from(bytes.len())
+        .map_err(|_| RecordsError::Damaged {
+            what: "a path is longer than 4 GB",
+        })?
+        .to_be_bytes())
+}
+
+fn joined(parts: &[&[u8]]) -> Vec<u8> {
+    parts.concat()
+}
+
+#[cfg(unix)]
+pub(crate) fn path_bytes(path: &Path) -> Result<Cow<'_, [u8]>, RecordsError> {
+    use std::os::unix::ffi::OsStrExt;
+    Ok(Cow::Borrowed(path.as_os_str().as_bytes()))
+}
+
+#[cfg(unix)]
+pub(crate) fn path_from(bytes: &[u8]) -> Result<PathBuf, RecordsError> {
+    use std::os::unix::ffi::OsStrExt;
+    Ok(PathBuf::from(std::ffi::OsStr::from_bytes(bytes)))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn path_bytes(path: &Path) -> Result<Cow<'_, [u8]>, RecordsError> {
+    let text = path.to_str().ok_or_else(|| RecordsError::PathNotUnicode {
+        path: path.to_owned(),
+    })?;
+    Ok(Cow::Borrowed(text.as_bytes()))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn path_from(bytes: &[u8]) -> Result<PathBuf, RecordsError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| RecordsError::Damaged {
+        what: "a path is not UTF-8",
+    })?;
+    Ok(PathBuf::from(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_the_documented_bytes() {
+        let path = Path::new("/a/b.jpg");
+        let some = Some(ItemId(258));
+        let rows: Vec<(Vec<u8>, &[u8])> = vec![
+            (changes(1), b"g\0\0\0\0\0\0\0\x01"),
+            (
+                removed(ItemKind::Caption, ItemId(258)),
+                b"r\x01\0\0\x01\x02",
+            ),
+            (item(ItemId(258)).to_vec(), b"\0\0\x01\x02"),
+            (vector(ItemKind::Image, ItemId(7)), b"\0\0\0\0\x07"),
+            (file(path).unwrap(), b"f/a/b.jpg"),
+            (link(ItemId(1), path).unwrap(), b"i\0\0\0\x01/a/b.jpg"),
+            (
+                caption(some, path, 3).unwrap(),
+                b"o\x01\0\0\x01\x02\0\0\0\x08/a/b.jpg\0\0\0\x03",
+            ),
+            (
+                caption(None, path, 0).unwrap(),
+                b"o\0\0\0\0\0\0\0\0\x08/a/b.jpg\0\0\0\0",
+            ),
+            (
+                source(path, some).unwrap(),
+                b"s\0\0\0\x08/a/b.jpg\x01\0\0\x01\x02",
+            ),
+            (library(path).unwrap(), b"l/a/b.jpg"),
+            (meta(Meta::Generation).to_vec(), b"mgeneration"),
+        ];
+        assert_eq!(rows.len(), 11);
+        for (key, bytes) in rows {
+            assert_eq!(key, bytes);
+        }
+    }
+
+    #[test]
+    fn keys_are_read_back() {
+        let path = Path::new("/a");
+        assert_eq!(generation_of(&changes(77)), Some(77));
+        assert_eq!(generation_of(b"g"), None);
+        assert_eq!(
+            id_at_end(&vector(ItemKind::Image, ItemId(9))),
+            Some(ItemId(9))
+        );
+        assert_eq!(path_of_file(&file(path).unwrap()).unwrap(), path);
+        assert_eq!(path_of_link(&link(ItemId(1), path).unwrap()).unwrap(), path);
+        assert_eq!(owner_at_end(&source(path, None).unwrap()), Some(None));
+        assert_eq!(
+            owner_at_end(&source(path, Some(ItemId(4))).unwrap()),
+            Some(Some(ItemId(4)))
+        );
+        assert_eq!(owner_at_end(b"\x07abcd"), None);
+    }
+}

@@ -1,0 +1,287 @@
+//! What do the records say? The same questions for the database and for a draft on top of it.
+
+use std::path::{Path, PathBuf};
+
+use super::codec::{self, StoredCounts, StoredItem};
+use super::keys::{self, Column, Meta};
+use super::{RecordsError, Source};
+use crate::item::{Caption, FileRecord, Generation, Image, Item, ItemId, ItemKind, Library};
+
+/// Questions that any source of records can answer.
+pub(crate) trait Read: Source {
+    fn generation(&self) -> Result<Generation, RecordsError> {
+        let bytes = self.get(Column::Default, keys::meta(Meta::Generation))?;
+        bytes.map_or(Ok(Generation(0)), |bytes| codec::decode_generation(&bytes))
+    }
+
+    fn next_id(&self) -> Result<ItemId, RecordsError> {
+        let bytes = self.get(Column::Default, keys::meta(Meta::NextId))?;
+        bytes.map_or(Ok(ItemId(1)), |bytes| codec::decode_id(&bytes))
+    }
+
+    fn stored_counts(&self) -> Result<StoredCounts, RecordsError> {
+        let bytes = self.get(Column::Default, keys::meta(Meta::Counts))?;
+        bytes.map_or(Ok(StoredCounts::default()), |bytes| {
+            codec::decode_counts(&bytes)
+        })
+    }
+
+    fn manifest_copy(&self) -> Result<Option<Vec<u8>>, RecordsError> {
+        self.get(Column::Default, keys::meta(Meta::Manifest))
+    }
+
+    fn purged(&self) -> Result<[Generation; 2], RecordsError> {
+        let bytes = self.get(Column::Default, keys::meta(Meta::Purged))?;
+        bytes.map_or(Ok([Generation(0); 2]), |bytes| codec::decode_purged(&bytes))
+    }
+
+    fn stored_item(&self, id: ItemId) -> Result<Option<StoredItem>, RecordsError> {
+        self.get(Column::Items, &keys::item(id))?
+            .map(|bytes| codec::decode_item(&bytes))
+            .transpose()
+    }
+
+    fn item(&self, id: ItemId) -> Result<Option<Item>, RecordsError> {
+        Ok(match self.stored_item(id)? {
+            None => None,
+            Some(StoredItem::Image {
+                content_hash,
+                width,
+                height,
+            }) => Some(Item::Image(Image {
+                id,
+                content_hash,
+                width,
+                height,
+                paths: self.paths_of(id)?,
+            })),
+            Some(StoredItem::Caption {
+                owner,
+                rank: _,
+                source,
+                text,
+            }) => Some(Item::Caption(Caption {
+                id,
+                text,
+                image: owner,
+                source,
+            })),
+        })
+    }
+
+    fn vector_values(
+        &self,
+        kind: ItemKind,
+        id: ItemId,
+        dimension: usize,
+    ) -> Result<Option<Vec<f32>>, RecordsError> {
+        let Some(bytes) = self.get(Column::Vectors, &keys::vector(kind, id))? else {
+            return Ok(None);
+        };
+        let mut values = Vec::with_capacity(dimension);
+        codec::decode_vector(&bytes, dimension, &mut values)?;
+        Ok(Some(values))
+    }
+
+    /// Visits the vectors of a kind with ids above `after`, by id, until `visit` says false.
+    fn scan_vectors(
+        &self,
+        kind: ItemKind,
+        after: ItemId,
+        dimension: usize,
+        visit: &mut dyn FnMut(ItemId, &[f32]) -> Result<bool, RecordsError>,
+    ) -> Result<(), RecordsError> {
+        let Some(first) = after.0.checked_add(1) else {
+            return Ok(());
+        };
+        let start = keys::vector(kind, ItemId(first));
+        let mut values = Vec::with_capacity(dimension);
+        self.scan(
+            Column::Vectors,
+            &keys::vector_prefix(kind),
+            &start,
+            &mut |key, value| {
+                let id = keys::id_at_end(key).ok_or(RecordsError::Damaged {
+                    what: "the key of a vector",
+                })?;
+                values.clear();
+                codec::decode_vector(value, dimension, &mut values)?;
+                visit(id, &values)
+            },
+        )
+    }
+
+    /// Ids of a kind that were removed since its graph was built, in order.
+    fn removed(&self, kind: ItemKind) -> Result<Vec<ItemId>, RecordsError> {
+        let prefix = keys::removed_prefix(kind);
+        let mut ids = Vec::new();
+        self.scan(Column::Default, &prefix, &prefix, &mut |key, _| {
+            ids.push(keys::id_at_end(key).ok_or(RecordsError::Damaged {
+                what: "the key of a removed item",
+            })?);
+            Ok(true)
+        })?;
+        Ok(ids)
+    }
+
+    fn file(&self, path: &Path) -> Result<Option<FileRecord>, RecordsError> {
+        self.get(Column::Paths, &keys::file(path)?)?
+            .map(|bytes| codec::decode_file(&bytes))
+            .transpose()
+    }
+
+    /// The folder itself, if it is a file, and everything below it; sorted by the bytes of the path.
+    fn files_under(&self, folder: &Path) -> Result<Vec<(PathBuf, FileRecord)>, RecordsError> {
+        let mut files = Vec::new();
+        let mut folder_bytes = keys::path_bytes(folder)?.into_owned();
+        let separator = u8::try_from(std::path::MAIN_SEPARATOR).unwrap_or(b'/');
+        while folder_bytes.last() == Some(&separator) {
+            folder_bytes.pop();
+        }
+        if let Some(file) = self.file(folder)? {
+            files.push((folder.to_owned(), file));
+        }
+        let prefix = [keys::FILES, &folder_bytes, &[separator]].concat();
+        self.scan(Column::Paths, &prefix, &prefix, &mut |key, value| {
+            files.push((keys::path_of_file(key)?, codec::decode_file(value)?));
+            Ok(true)
+        })?;
+        Ok(files)
+    }
+
+    /// Visits every file, by path.
+    fn scan_files(
+        &self,
+        visit: &mut dyn FnMut(PathBuf, FileRecord) -> Result<(), RecordsError>,
+    ) -> Result<(), RecordsError> {
+        self.scan(
+            Column::Paths,
+            keys::FILES,
+            keys::FILES,
+            &mut |key, value| {
+                visit(keys::path_of_file(key)?, codec::decode_file(value)?)?;
+                Ok(true)
+            },
+        )
+    }
+
+    /// Visits every item, by id.
+    fn scan_items(
+        &self,
+        visit: &mut dyn FnMut(ItemId, StoredItem) -> Result<(), RecordsError>,
+    ) -> Result<(), RecordsError> {
+        self.scan(Column::Items, &[], &[], &mut |key, value| {
+            let id = keys::id_at_end(key).ok_or(RecordsError::Damaged {
+                what: "the key of an item",
+            })?;
+            visit(id, codec::decode_item(value)?)?;
+            Ok(true)
+        })
+    }
+
+    fn image_with_hash(&self, hash: &[u8; 32]) -> Result<Option<ItemId>, RecordsError> {
+        self.get(Column::Hashes, hash)?
+            .map(|bytes| codec::decode_id(&bytes))
+            .transpose()
+    }
+
+    /// Where an image lies, sorted by the bytes of the path.
+    fn paths_of(&self, image: ItemId) -> Result<Vec<PathBuf>, RecordsError> {
+        let prefix = keys::link_prefix(image);
+        let mut paths = Vec::new();
+        self.scan(Column::Paths, &prefix, &prefix, &mut |key, _| {
+            paths.push(keys::path_of_link(key)?);
+            Ok(true)
+        })?;
+        Ok(paths)
+    }
+
+    /// The ids under a prefix of the `captions` column, in the order of their keys.
+    fn caption_ids(&self, prefix: &[u8]) -> Result<Vec<ItemId>, RecordsError> {
+        let mut ids = Vec::new();
+        self.scan(Column::Captions, prefix, prefix, &mut |_, value| {
+            ids.push(codec::decode_id(value)?);
+            Ok(true)
+        })?;
+        Ok(ids)
+    }
+
+    fn captions_with(&self, ids: &[ItemId]) -> Result<Vec<Caption>, RecordsError> {
+        let mut captions = Vec::with_capacity(ids.len());
+        for &id in ids {
+            match self.item(id)? {
+                Some(Item::Caption(caption)) => captions.push(caption),
+                _ => {
+                    return Err(RecordsError::Damaged {
+                        what: "the list of an image's captions",
+                    });
+                }
+            }
+        }
+        Ok(captions)
+    }
+
+    fn captions_of(&self, owner: Option<ItemId>) -> Result<Vec<Caption>, RecordsError> {
+        self.captions_with(&self.caption_ids(&keys::owner_prefix(owner))?)
+    }
+
+    fn captions_from(
+        &self,
+        owner: Option<ItemId>,
+        source: &Path,
+    ) -> Result<Vec<Caption>, RecordsError> {
+        self.captions_with(&self.caption_ids(&keys::owner_source_prefix(owner, source)?)?)
+    }
+
+    fn caption_owners(&self, source: &Path) -> Result<Vec<Option<ItemId>>, RecordsError> {
+        let prefix = keys::source_prefix(source)?;
+        let mut owners = Vec::new();
+        self.scan(Column::Captions, &prefix, &prefix, &mut |key, _| {
+            owners.push(keys::owner_at_end(key).ok_or(RecordsError::Damaged {
+                what: "the key of a caption's source",
+            })?);
+            Ok(true)
+        })?;
+        Ok(owners)
+    }
+
+    fn libraries(&self) -> Result<Vec<Library>, RecordsError> {
+        let mut libraries = Vec::new();
+        self.scan(
+            Column::Default,
+            keys::LIBRARIES,
+            keys::LIBRARIES,
+            &mut |key, value| {
+                libraries.push(codec::decode_library(
+                    &keys::path_from(key.get(1..).unwrap_or(&[]))?,
+                    value,
+                )?);
+                Ok(true)
+            },
+        )?;
+        Ok(libraries)
+    }
+
+    /// What the generations after `after` changed, each with its list, by generation.
+    #[expect(
+        clippy::type_complexity,
+        reason = "a list of lists needs no name of its own"
+    )]
+    fn changes_after(
+        &self,
+        after: Generation,
+    ) -> Result<Vec<(Generation, Vec<(ItemKind, ItemId)>)>, RecordsError> {
+        let start = keys::changes(after.0.saturating_add(1));
+        let mut changes = Vec::new();
+        self.scan(Column::Default, keys::CHANGES, &start, &mut |key, value| {
+            let number = keys::generation_of(key).ok_or(RecordsError::Damaged {
+                what: "the key of a list of changes",
+            })?;
+            changes.push((Generation(number), codec::decode_changes(value)?));
+            Ok(true)
+        })?;
+        Ok(changes)
+    }
+}
+
+impl<S: Source + ?Sized> Read for S {}

@@ -1,0 +1,160 @@
+//! The database itself: how it is opened, read, and written in one atomic batch.
+
+use std::path::Path;
+
+use rocksdb::{
+    ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, FlushOptions,
+    LogLevel, Options, ReadOptions, WriteBatch, WriteOptions,
+};
+
+use super::keys::{self, Column, Meta};
+use super::{RecordsError, Source, Visit};
+
+/// RocksDB would write its tables by itself only beyond this; [`Store::flush_if_large`] does it long before, at a
+/// moment of our choosing. Readers in other processes rely on that.
+const WRITE_BUFFER_BYTES: usize = 512 << 20;
+
+/// Unflushed bytes that make [`Store::flush_if_large`] act.
+const FLUSH_BYTES: u64 = 32 << 20;
+
+/// The opened database.
+pub(crate) struct Store {
+    db: DB,
+}
+
+/// A key with its new value, or without one when it is removed.
+pub(crate) type Change<'a> = (Column, &'a [u8], Option<&'a [u8]>);
+
+impl Store {
+    /// Opens for reading and writing; `create` makes a new database where there is none.
+    pub(crate) fn open(dir: &Path, create: bool) -> Result<Self, RecordsError> {
+        let mut options = options();
+        options.create_if_missing(create);
+        options.create_missing_column_families(create);
+        // What was committed was synced, so only the very end of the log may be torn. Anything else is damage, to be
+        // reported rather than cut away.
+        options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+        Ok(Self {
+            db: DB::open_cf_descriptors(&options, dir, columns())?,
+        })
+    }
+
+    /// Opens the newest state for reading; creates and changes nothing, not even RocksDB's own log.
+    pub(crate) fn open_read_only(dir: &Path) -> Result<Self, RecordsError> {
+        let mut options = options();
+        options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+        Ok(Self {
+            db: DB::open_cf_descriptors_read_only(&options, dir, columns(), false)?,
+        })
+    }
+
+    fn column(&self, column: Column) -> Result<&ColumnFamily, RecordsError> {
+        self.db
+            .cf_handle(column.name())
+            .ok_or(RecordsError::Damaged {
+                what: "the list of columns",
+            })
+    }
+
+    /// Makes all changes or none; when this returns, they outlive a power cut.
+    pub(crate) fn write<'a>(
+        &self,
+        changes: impl IntoIterator<Item = Change<'a>>,
+    ) -> Result<(), RecordsError> {
+        let mut batch = WriteBatch::default();
+        for (column, key, value) in changes {
+            let column = self.column(column)?;
+            match value {
+                Some(value) => batch.put_cf(column, key, value),
+                None => batch.delete_cf(column, key),
+            }
+        }
+        let mut options = WriteOptions::default();
+        options.set_sync(true);
+        Ok(self.db.write_opt(batch, &options)?)
+    }
+
+    /// Keeps a copy of the manifest.
+    pub(crate) fn write_manifest_copy(&self, manifest: &[u8]) -> Result<(), RecordsError> {
+        self.write([(Column::Default, keys::meta(Meta::Manifest), Some(manifest))])
+    }
+
+    /// Whether enough was written since the last flush to make opening slow.
+    pub(crate) fn is_flush_due(&self) -> bool {
+        let unflushed = |column: Column| {
+            let column = self.column(column).ok()?;
+            self.db
+                .property_int_value_cf(column, rocksdb::properties::CUR_SIZE_ALL_MEM_TABLES)
+                .ok()?
+        };
+        Column::ALL.into_iter().filter_map(unflushed).sum::<u64>() > FLUSH_BYTES
+    }
+
+    /// Moves what the log holds into tables.
+    pub(crate) fn flush(&self) -> Result<(), RecordsError> {
+        let columns = Column::ALL
+            .into_iter()
+            .map(|column| self.column(column))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut options = FlushOptions::default();
+        options.set_wait(true);
+        Ok(self.db.flush_cfs_opt(&columns, &options)?)
+    }
+}
+
+impl Source for Store {
+    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, RecordsError> {
+        Ok(self.db.get_cf(self.column(column)?, key)?)
+    }
+
+    fn scan(
+        &self,
+        column: Column,
+        prefix: &[u8],
+        start: &[u8],
+        visit: &mut Visit<'_>,
+    ) -> Result<(), RecordsError> {
+        let mut options = ReadOptions::default();
+        options.fill_cache(false);
+        options.set_async_io(false);
+        let mut iterator = self.db.raw_iterator_cf_opt(self.column(column)?, options);
+        iterator.seek(prefix.max(start));
+        while let Some((key, value)) = iterator.item() {
+            if !key.starts_with(prefix) || !visit(key, value)? {
+                return Ok(());
+            }
+            iterator.next();
+        }
+        // An iterator also ends where it cannot read on.
+        Ok(iterator.status()?)
+    }
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
+    options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+    options.set_max_total_wal_size(4 * WRITE_BUFFER_BYTES as u64);
+    options.set_log_level(LogLevel::Warn);
+    options.set_keep_log_file_num(2);
+    options.set_stats_dump_period_sec(0);
+    options.set_stats_persist_period_sec(0);
+    // Readers open every table at once, so that a later compaction cannot take one away from them.
+    options.set_max_open_files(-1);
+    options
+}
+
+fn columns() -> Vec<ColumnFamilyDescriptor> {
+    let describe = |column: Column| {
+        let mut options = Options::default();
+        options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+        // Vectors look random and do not shrink.
+        let compression = if column == Column::Vectors {
+            DBCompressionType::None
+        } else {
+            DBCompressionType::Lz4
+        };
+        options.set_compression_type(compression);
+        ColumnFamilyDescriptor::new(column.name(), options)
+    };
+    Column::ALL.into_iter().map(describe).collect()
+}

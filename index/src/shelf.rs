@@ -1,0 +1,306 @@
+//! Which graphs are there, are they of use, and when is a new one due? The writer's view of the `graphs` folder.
+
+use std::collections::HashSet;
+use std::io;
+
+use crate::error::{IndexError, Within};
+use crate::graph::build::Builder;
+use crate::graph::file::{self, Graph, Stamp};
+use crate::graph::params::{GraphParams, MIN_ITEMS, REBUILD_DIVISOR};
+use crate::item::{Generation, ItemId, ItemKind};
+use crate::layout::Layout;
+use crate::manifest::Manifest;
+use crate::records::draft::Draft;
+use crate::records::read::Read;
+use crate::steps::{Step, Steps};
+
+/// How the building of a graph gets on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BuildProgress {
+    /// The kind of items whose graph it is.
+    pub kind: ItemKind,
+    /// How many of them are in it.
+    pub n_done: usize,
+    /// How many will be.
+    pub n_total: usize,
+}
+
+/// Vectors handed to the builder at once.
+const PORTION: usize = 4_096;
+
+/// What stands of a graph in its file.
+#[derive(Debug, Clone, Copy)]
+struct OnDisk {
+    n_ids: usize,
+    n_loose: usize,
+    last_id: ItemId,
+}
+
+/// The graphs of both kinds, as the writer keeps them.
+#[derive(Debug)]
+pub(crate) struct Shelf {
+    min_items: usize,
+    graphs: [Option<OnDisk>; 2],
+}
+
+/// Whether a graph may be used with records of `generation`, of which graphs before `purged` are useless.
+pub(crate) fn is_usable(
+    graph: &Graph,
+    manifest: &Manifest,
+    kind: ItemKind,
+    generation: Generation,
+    purged: Generation,
+) -> Usable {
+    let stamp = graph.stamp();
+    if stamp.index_id != manifest.index_id()
+        || stamp.kind as usize != kind.number()
+        || graph.dimension() != manifest.dimension()
+    {
+        Usable::No("it belongs to another index")
+    } else if stamp.generation > generation.0 {
+        Usable::Ahead
+    } else if stamp.generation < purged.0 {
+        Usable::Behind
+    } else {
+        Usable::Yes
+    }
+}
+
+/// The answer of [`is_usable`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Usable {
+    Yes,
+    /// It knows items that the records do not.
+    Ahead,
+    /// Items that it holds were removed and nothing remembers which.
+    Behind,
+    No(&'static str),
+}
+
+impl Shelf {
+    /// Looks at the graphs. One that is of no use is deleted, so that it cannot seem of use later.
+    pub(crate) fn open(
+        layout: &Layout,
+        manifest: &Manifest,
+        draft: &mut Draft,
+        generation: Generation,
+        min_items: usize,
+    ) -> Result<Self, IndexError> {
+        let dir = layout.dir();
+        let mut shelf = Self {
+            min_items,
+            graphs: [None, None],
+        };
+        for kind in ItemKind::ALL {
+            let purged = draft.store().purged().within(dir)?[kind.number()];
+            let graph = Graph::open(&layout.graph(kind)).ok().flatten();
+            let graph = graph.filter(|graph| {
+                is_usable(graph, manifest, kind, generation, purged) == Usable::Yes
+            });
+            let Some(graph) = graph else {
+                discard(layout, kind)?;
+                if purged < generation || !draft.store().removed(kind).within(dir)?.is_empty() {
+                    draft.purge(kind, generation, |_| false).within(dir)?;
+                }
+                continue;
+            };
+            if graph.stamp().generation > purged.0 {
+                // The writer that switched to this graph did not live to drop the tombstones.
+                let held: HashSet<u32> = graph.rows().map(|(id, _)| id).collect();
+                let built = Generation(graph.stamp().generation);
+                draft
+                    .purge(kind, built, |id| held.contains(&id.0))
+                    .within(dir)?;
+            }
+            shelf.graphs[kind.number()] = Some(on_disk(&graph));
+        }
+        draft.set_frozen(shelf.frozen());
+        Ok(shelf)
+    }
+
+    /// The highest id in each graph.
+    fn frozen(&self) -> [ItemId; 2] {
+        self.graphs
+            .map(|graph| graph.map_or(ItemId(0), |graph| graph.last_id))
+    }
+
+    /// Builds each graph that is due.
+    pub(crate) fn build_due(
+        &mut self,
+        layout: &Layout,
+        manifest: &Manifest,
+        draft: &mut Draft,
+        generation: Generation,
+        steps: Steps,
+        progress: &mut dyn FnMut(BuildProgress),
+    ) -> Result<(), IndexError> {
+        let dir = layout.dir();
+        for kind in ItemKind::ALL {
+            let counts = draft.stored_counts().within(dir)?;
+            let n_items = match kind {
+                ItemKind::Image => counts.n_images,
+                ItemKind::Caption => counts.n_captions,
+            };
+            let n_items = usize::try_from(n_items).unwrap_or(usize::MAX);
+            let n_removed = draft.store().removed(kind).within(dir)?.len();
+            let graph = &mut self.graphs[kind.number()];
+            if n_items < self.min_items.max(1) {
+                if graph.take().is_some() {
+                    discard(layout, kind)?;
+                    draft.purge(kind, generation, |_| false).within(dir)?;
+                }
+            } else if is_due(*graph, n_items, n_removed, self.min_items) {
+                let job = Job {
+                    layout,
+                    manifest,
+                    generation,
+                    kind,
+                    n_items,
+                };
+                *graph = Some(build(&job, draft, steps, progress)?);
+            }
+        }
+        draft.set_frozen(self.frozen());
+        Ok(())
+    }
+}
+
+fn on_disk(graph: &Graph) -> OnDisk {
+    OnDisk {
+        n_ids: graph.n_ids(),
+        n_loose: graph.n_loose(),
+        last_id: ItemId(graph.stamp().last_id),
+    }
+}
+
+fn is_due(graph: Option<OnDisk>, n_items: usize, n_removed: usize, min_items: usize) -> bool {
+    let Some(graph) = graph else { return true };
+    let n_fresh = n_items.saturating_sub(graph.n_ids.saturating_sub(n_removed));
+    let allowed = (graph.n_ids / REBUILD_DIVISOR).max(min_items.min(MIN_ITEMS));
+    n_fresh + n_removed + graph.n_loose > allowed
+}
+
+/// Removes a graph file and what an interrupted build left beside it.
+fn discard(layout: &Layout, kind: ItemKind) -> Result<(), IndexError> {
+    let path = layout.graph(kind);
+    for path in [path.with_extension("graph.tmp"), path] {
+        match fs_err::remove_file(&path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(IndexError::writing(layout.dir(), &path, source)),
+        }
+    }
+    Ok(())
+}
+
+/// What is to be built.
+struct Job<'a> {
+    layout: &'a Layout,
+    manifest: &'a Manifest,
+    generation: Generation,
+    kind: ItemKind,
+    n_items: usize,
+}
+
+fn build(
+    job: &Job<'_>,
+    draft: &mut Draft,
+    steps: Steps,
+    progress: &mut dyn FnMut(BuildProgress),
+) -> Result<OnDisk, IndexError> {
+    let Job {
+        layout,
+        manifest,
+        generation,
+        kind,
+        n_items,
+    } = *job;
+    let dir = layout.dir();
+    let dimension = manifest.dimension();
+    let mut builder = Builder::new(dimension, GraphParams::default(), n_items);
+    let mut last_id = ItemId(0);
+    loop {
+        let (ids, vectors) = portion(draft, kind, last_id, dimension).within(dir)?;
+        let Some(&last) = ids.last() else { break };
+        last_id = ItemId(last);
+        builder.add(&ids, &vectors).within(dir)?;
+        progress(BuildProgress {
+            kind,
+            n_done: builder.n_ids(),
+            n_total: n_items.max(builder.n_ids()),
+        });
+    }
+    let built = builder.finish().within(dir)?;
+    let stamp = Stamp {
+        index_id: manifest.index_id(),
+        // There are two kinds.
+        kind: u32::from(kind == ItemKind::Caption),
+        generation: generation.0,
+        last_id: last_id.0,
+    };
+    let folder = layout.graphs();
+    fs_err::create_dir_all(&folder).map_err(|source| IndexError::writing(dir, &folder, source))?;
+    file::write(&layout.graph(kind), &stamp, &built, || {
+        steps.reach(Step::GraphAside)
+    })
+    .within(dir)?;
+    let stopped = |source| IndexError::Io {
+        path: dir.to_owned(),
+        source,
+    };
+    steps.reach(Step::GraphSwitched).map_err(stopped)?;
+    draft.purge(kind, generation, |_| false).within(dir)?;
+    steps.reach(Step::GraphPurged).map_err(stopped)?;
+    Ok(OnDisk {
+        n_ids: built.ids.len(),
+        n_loose: built.loose.len(),
+        last_id,
+    })
+}
+
+/// The next vectors of a kind after an id, with their ids.
+fn portion(
+    draft: &Draft,
+    kind: ItemKind,
+    after: ItemId,
+    dimension: usize,
+) -> Result<(Vec<u32>, Vec<f32>), crate::records::RecordsError> {
+    let mut ids = Vec::with_capacity(PORTION);
+    let mut vectors = Vec::with_capacity(PORTION * dimension);
+    draft
+        .store()
+        .scan_vectors(kind, after, dimension, &mut |id, vector| {
+            ids.push(id.0);
+            vectors.extend_from_slice(vector);
+            Ok(ids.len() < PORTION)
+        })?;
+    Ok((ids, vectors))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_graph_is_due_when_a_quarter_is_new_or_gone() {
+        let graph = |n_ids, n_loose| {
+            Some(OnDisk {
+                n_ids,
+                n_loose,
+                last_id: ItemId(1),
+            })
+        };
+        assert!(is_due(None, 5_000, 0, MIN_ITEMS));
+        assert!(!is_due(graph(100_000, 0), 100_000, 0, MIN_ITEMS));
+        assert!(!is_due(graph(100_000, 0), 125_000, 0, MIN_ITEMS));
+        assert!(is_due(graph(100_000, 0), 125_001, 0, MIN_ITEMS));
+        assert!(is_due(graph(100_000, 0), 75_000, 25_001, MIN_ITEMS));
+        assert!(is_due(graph(100_000, 25_001), 100_000, 0, MIN_ITEMS));
+        assert!(
+            !is_due(graph(5_000, 0), 9_000, 0, MIN_ITEMS),
+            "a few thousand are scanned"
+        );
+        assert!(is_due(graph(5_000, 0), 10_000, 0, MIN_ITEMS));
+    }
+}

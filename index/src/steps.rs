@@ -1,0 +1,56 @@
+//! Where may a crash cut the writer short? These are the places; tests stop it at each of them.
+
+use std::io;
+
+/// A moment between two changes on disk, in the order in which they come; FORMAT.md has a row for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A new index: the records are there, the manifest is not.
+    RecordsCreated,
+    /// The words of a generation are written out but not switched to.
+    WordsPrepared,
+    /// The records of a generation are committed, its words are not.
+    RecordsCommitted,
+    /// Records and words are committed; tables are not flushed yet.
+    WordsCommitted,
+    /// A new graph is complete beside the old one.
+    GraphAside,
+    /// The new graph is in place; the tombstones that it made needless are still there.
+    GraphSwitched,
+    /// The tombstones are gone too.
+    GraphPurged,
+}
+
+/// Tells the writer to go on, except in tests that stop it.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Steps {
+    #[cfg(test)]
+    stop_at: Option<Step>,
+}
+
+impl Steps {
+    #[cfg(test)]
+    pub(crate) fn stop_at(step: Step) -> Self {
+        Self {
+            stop_at: Some(step),
+        }
+    }
+
+    /// An error when a test wants the writer to end here.
+    #[cfg_attr(
+        not(test),
+        expect(clippy::unused_self, reason = "only tests stop the writer")
+    )]
+    #[cfg_attr(
+        not(test),
+        expect(clippy::unnecessary_wraps, reason = "only tests stop the writer")
+    )]
+    pub(crate) fn reach(self, step: Step) -> io::Result<()> {
+        #[cfg(test)]
+        if self.stop_at == Some(step) {
+            return Err(io::Error::other(format!("stopped at {step:?}")));
+        }
+        let _ = step;
+        Ok(())
+    }
+}

@@ -1,0 +1,538 @@
+//! Here are words, give me ids. tantivy is named only in this folder.
+//!
+//! [`WordsWriter`] keeps one document per item; each commit carries the stamp of the generation that it belongs to.
+//! [`Words`] answers from what was committed, or from documents held in memory. Nothing here knows records or graphs.
+
+mod directory;
+mod query;
+mod schema;
+mod split;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use tantivy::directory::MmapDirectory;
+use tantivy::schema::Schema;
+use tantivy::{Index, IndexWriter, ReloadPolicy, Searcher, TantivyDocument};
+
+use self::schema::Fields;
+
+/// Memory that the writer gathers documents in before it writes them out.
+const WRITER_BYTES: usize = 48 << 20;
+
+/// Word indexes up to this size are checked against their checksums when they are opened.
+const MAX_BYTES_CHECKED_ON_OPEN: u64 = 64 << 20;
+
+/// Why the word index cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WordsError {
+    /// tantivy refused.
+    #[error("the word index cannot be read or written")]
+    Storage {
+        /// What it said.
+        #[from]
+        source: tantivy::TantivyError,
+    },
+    /// The folder cannot be opened.
+    #[error("the folder of the word index cannot be opened")]
+    Folder {
+        /// What was said.
+        #[from]
+        source: tantivy::directory::error::OpenDirectoryError,
+    },
+    /// Its fields are not those that this program writes.
+    #[error("the word index was written by another version")]
+    OtherSchema,
+    /// Files do not match their checksums, or reading them made no sense.
+    #[error("the word index is damaged")]
+    Damaged,
+}
+
+/// Which state of which index a word index belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WordsStamp {
+    pub(crate) index_id: [u8; 16],
+    pub(crate) generation: u64,
+}
+
+impl WordsStamp {
+    fn to_payload(self) -> String {
+        let id: String = self
+            .index_id
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        format!("{id} {}", self.generation)
+    }
+
+    fn from_payload(payload: &str) -> Option<Self> {
+        let (id, generation) = payload.split_once(' ')?;
+        let mut index_id = [0; 16];
+        if id.len() != 32 || !id.is_ascii() {
+            return None;
+        }
+        for (byte, digits) in index_id.iter_mut().zip(id.as_bytes().chunks_exact(2)) {
+            *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+        }
+        Some(Self {
+            index_id,
+            generation: generation.parse().ok()?,
+        })
+    }
+}
+
+/// An item that holds words of a query.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Found {
+    pub(crate) id: u32,
+    pub(crate) bm25: f32,
+    pub(crate) words: Vec<String>,
+}
+
+/// What an item says: its kind as the caller counts kinds, its id, and all its words.
+#[derive(Debug, Clone)]
+pub(crate) struct Document {
+    pub(crate) kind: usize,
+    pub(crate) id: u32,
+    pub(crate) text: String,
+}
+
+fn to_tantivy(fields: &Fields, document: &Document) -> TantivyDocument {
+    let mut out = TantivyDocument::new();
+    out.add_u64(fields.id, u64::from(document.id));
+    out.add_u64(fields.kind, document.kind as u64);
+    out.add_text(
+        fields.text[document.kind.min(schema::N_KINDS - 1)],
+        &document.text,
+    );
+    out
+}
+
+/// Runs tantivy on files that may be damaged, where it may panic.
+fn guarded<T>(work: impl FnOnce() -> Result<T, WordsError>) -> Result<T, WordsError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(WordsError::Damaged))
+}
+
+fn stamp_of(index: &Index) -> Result<Option<WordsStamp>, WordsError> {
+    Ok(index
+        .load_metas()?
+        .payload
+        .as_deref()
+        .and_then(WordsStamp::from_payload))
+}
+
+fn check_schema(index: &Index, expected: &Schema) -> Result<(), WordsError> {
+    if index.schema() == *expected {
+        Ok(())
+    } else {
+        Err(WordsError::OtherSchema)
+    }
+}
+
+fn check_sums(index: &Index, dir: &Path, max_bytes: u64) -> Result<(), WordsError> {
+    let size = |entry: std::io::Result<fs_err::DirEntry>| {
+        entry
+            .and_then(|entry| entry.metadata())
+            .map_or(0, |m| m.len())
+    };
+    let n_bytes: u64 = fs_err::read_dir(dir).map_or(0, |entries| entries.map(size).sum());
+    if n_bytes <= max_bytes && !index.validate_checksum()?.is_empty() {
+        return Err(WordsError::Damaged);
+    }
+    Ok(())
+}
+
+/// Writes the word index. There is one at a time; whoever makes it holds the lock of the whole index.
+pub(crate) struct WordsWriter {
+    fields: Fields,
+    writer: IndexWriter,
+    stamp: Option<WordsStamp>,
+}
+
+impl WordsWriter {
+    /// Opens the index in `dir`, or makes one in an empty folder.
+    ///
+    /// # Errors
+    /// When what is there cannot be used; then it should be deleted and made anew.
+    pub(crate) fn open(dir: &Path) -> Result<Self, WordsError> {
+        guarded(|| {
+            let (expected, fields) = schema::schema();
+            let directory = MmapDirectory::open(dir)?;
+            let index = if Index::exists(&directory).map_err(tantivy::TantivyError::from)? {
+                Index::open(directory)?
+            } else {
+                Index::create(
+                    directory,
+                    expected.clone(),
+                    tantivy::IndexSettings::default(),
+                )?
+            };
+            check_schema(&index, &expected)?;
+            check_sums(&index, dir, MAX_BYTES_CHECKED_ON_OPEN)?;
+            schema::register(&index);
+            let stamp = stamp_of(&index)?;
+            let writer = index.writer_with_num_threads(1, WRITER_BYTES)?;
+            Ok(Self {
+                fields,
+                writer,
+                stamp,
+            })
+        })
+    }
+
+    /// The state that the last commit belongs to.
+    pub(crate) fn stamp(&self) -> Option<WordsStamp> {
+        self.stamp
+    }
+
+    /// Replaces the document of an item.
+    pub(crate) fn put(&self, document: &Document) -> Result<(), WordsError> {
+        self.remove(document.id);
+        self.writer
+            .add_document(to_tantivy(&self.fields, document))?;
+        Ok(())
+    }
+
+    /// Forgets the document of an item, if there is one.
+    pub(crate) fn remove(&self, id: u32) {
+        self.writer.delete_term(self.fields.id_term(id));
+    }
+
+    /// Forgets all documents.
+    pub(crate) fn clear(&self) -> Result<(), WordsError> {
+        self.writer.delete_all_documents()?;
+        Ok(())
+    }
+
+    /// Writes everything out; only [`Prepared::commit`] makes it seen.
+    pub(crate) fn prepare(&mut self, stamp: WordsStamp) -> Result<Prepared<'_>, WordsError> {
+        let mut commit = self.writer.prepare_commit()?;
+        commit.set_payload(&stamp.to_payload());
+        Ok(Prepared {
+            commit,
+            stamp,
+            committed: &mut self.stamp,
+        })
+    }
+
+    /// Forgets what was put or removed since the last commit.
+    pub(crate) fn rollback(&mut self) -> Result<(), WordsError> {
+        self.writer.rollback()?;
+        Ok(())
+    }
+
+    /// Waits for merges and ends the threads.
+    pub(crate) fn close(self) -> Result<(), WordsError> {
+        self.writer.wait_merging_threads()?;
+        Ok(())
+    }
+}
+
+/// A commit that needs only its last step.
+pub(crate) struct Prepared<'a> {
+    commit: tantivy::indexer::PreparedCommit<'a>,
+    stamp: WordsStamp,
+    committed: &'a mut Option<WordsStamp>,
+}
+
+impl Prepared<'_> {
+    pub(crate) fn commit(self) -> Result<(), WordsError> {
+        self.commit.commit()?;
+        *self.committed = Some(self.stamp);
+        Ok(())
+    }
+
+    /// Forgets what was put or removed since the last commit.
+    pub(crate) fn abort(self) -> Result<(), WordsError> {
+        self.commit.abort()?;
+        Ok(())
+    }
+}
+
+/// A state of the word index that does not change. Any number of threads may ask it at once.
+pub(crate) struct Words {
+    fields: Fields,
+    searcher: Searcher,
+    stamp: Option<WordsStamp>,
+    index: Index,
+}
+
+impl Words {
+    /// Opens the newest commit without writing anything.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be used, or a writer was just changing it.
+    pub(crate) fn open(dir: &Path) -> Result<Self, WordsError> {
+        guarded(|| {
+            let (expected, fields) = schema::schema();
+            let index = Index::open(directory::ReadOnly(MmapDirectory::open(dir)?))?;
+            check_schema(&index, &expected)?;
+            check_sums(&index, dir, MAX_BYTES_CHECKED_ON_OPEN)?;
+            let before = stamp_of(&index)?;
+            let searcher = index
+                .reader_builder()
+                .reload_policy(ReloadPolicy::Manual)
+                .try_into()?
+                .searcher();
+            // A commit between the two readings would put the stamp of one state on another.
+            if stamp_of(&index)? != before {
+                return Err(WordsError::Damaged);
+            }
+            Ok(Self {
+                fields,
+                searcher,
+                stamp: before,
+                index,
+            })
+        })
+    }
+
+    /// Makes an index in memory. `fill` hands every document to the function that it is given.
+    pub(crate) fn in_memory<E>(
+        fill: impl FnOnce(&mut dyn FnMut(&Document) -> Result<(), WordsError>) -> Result<(), E>,
+    ) -> Result<Self, E>
+    where
+        E: From<WordsError>,
+    {
+        let (expected, fields) = schema::schema();
+        let index = Index::create_in_ram(expected);
+        schema::register(&index);
+        let storage = WordsError::from;
+        let mut writer: IndexWriter = index
+            .writer_with_num_threads(1, WRITER_BYTES)
+            .map_err(storage)?;
+        fill(&mut |document| {
+            writer.add_document(to_tantivy(&fields, document))?;
+            Ok(())
+        })?;
+        writer.commit().map_err(storage)?;
+        let reader = index
+            .reader_builder()
+            .reload_policy(ReloadPolicy::Manual)
+            .try_into()
+            .map_err(storage)?;
+        Ok(Self {
+            fields,
+            searcher: reader.searcher(),
+            stamp: None,
+            index,
+        })
+    }
+
+    /// The state that this belongs to; none in memory.
+    pub(crate) fn stamp(&self) -> Option<WordsStamp> {
+        self.stamp
+    }
+
+    /// The best `n` items of a kind for a bag of words, highest BM25 first, equal ones by id.
+    pub(crate) fn matching(
+        &self,
+        kind: usize,
+        words: &str,
+        n: usize,
+    ) -> Result<Vec<Found>, WordsError> {
+        let kind = kind.min(schema::N_KINDS - 1);
+        guarded(|| {
+            Ok(query::matching(
+                &self.searcher,
+                &self.fields,
+                kind,
+                words,
+                n,
+            )?)
+        })
+    }
+
+    /// Every id, sorted, after all checksums were checked.
+    pub(crate) fn verified_ids(&self) -> Result<Vec<u32>, WordsError> {
+        guarded(|| {
+            if !self.index.validate_checksum()?.is_empty() {
+                return Err(WordsError::Damaged);
+            }
+            let mut ids = Vec::new();
+            for reader in self.searcher.segment_readers() {
+                let column = reader.fast_fields().u64(schema::ID)?;
+                let alive = reader.doc_ids_alive().filter_map(|doc| column.first(doc));
+                ids.extend(alive.filter_map(|id| u32::try_from(id).ok()));
+            }
+            ids.sort_unstable();
+            Ok(ids)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(rows: &[(usize, u32, &str)]) -> Words {
+        Words::in_memory::<WordsError>(|put| {
+            rows.iter().try_for_each(|&(kind, id, text)| {
+                put(&Document {
+                    kind,
+                    id,
+                    text: text.to_owned(),
+                })
+            })
+        })
+        .unwrap()
+    }
+
+    fn check(words: &Words, kind: usize, query: &str, expected: &[(u32, &[&str])]) {
+        let found = words.matching(kind, query, 10).unwrap();
+        let found: Vec<(u32, Vec<&str>)> = found
+            .iter()
+            .map(|found| (found.id, found.words.iter().map(String::as_str).collect()))
+            .collect();
+        let expected: Vec<(u32, Vec<&str>)> = expected
+            .iter()
+            .map(|(id, words)| (*id, words.to_vec()))
+            .collect();
+        assert_eq!(found, expected, "{query:?}");
+    }
+
+    #[test]
+    fn bags_of_words_find_items_of_their_kind() {
+        let words = words(&[
+            (0, 1, "IMG_2024-BeachParty.jpg two dogs running"),
+            (0, 2, "a dog on the beach"),
+            (0, 3, "Café in Zürich"),
+            (0, 4, "iPhone photo"),
+            (1, 5, "a dog"),
+        ]);
+        check(
+            &words,
+            0,
+            "beaches",
+            &[(2, &["beaches"]), (1, &["beaches"])],
+        );
+        check(
+            &words,
+            0,
+            "Running DOG!",
+            &[(1, &["Running", "DOG"]), (2, &["DOG"])],
+        );
+        check(&words, 1, "dog", &[(5, &["dog"])]);
+        check(&words, 0, "cafe zurich", &[(3, &["cafe", "zurich"])]);
+        check(&words, 0, "iphone", &[(4, &["iphone"])]);
+        check(&words, 0, "iPhone", &[(4, &["iPhone"])]);
+        check(
+            &words,
+            0,
+            "beach-party 2024",
+            &[(1, &["beach", "party", "2024"]), (2, &["beach"])],
+        );
+        check(&words, 0, "the dog", &[(2, &["dog"]), (1, &["dog"])]);
+        check(&words, 0, "the", &[(2, &["the"])]);
+        check(&words, 0, "unicorn", &[]);
+    }
+
+    #[test]
+    fn odd_input_is_no_error() {
+        let words = words(&[(0, 1, "a \"dog\" AND cat"), (1, 2, "x")]);
+        let many = (0..10_000).map(|i| format!("word{i} ")).collect::<String>() + "dog";
+        let long = "x".repeat(1 << 20);
+        let odd = [
+            "", " ", "\"", "(", "dog AND", "NOT", "a:b", "*", "dog~2", "[a TO", "\\", "\0", "🦄",
+            "+-", "title:(", &many, &long,
+        ];
+        let mut n_asked = 0;
+        for query in odd {
+            for kind in 0..2 {
+                words.matching(kind, query, 10).unwrap();
+                n_asked += 1;
+            }
+        }
+        assert_eq!(n_asked, 34);
+        check(&words, 0, "dog AND \"cat", &[(1, &["dog", "AND", "cat"])]);
+        assert!(words.matching(0, "dog", 0).unwrap().is_empty());
+        assert_eq!(words.matching(0, "dog", usize::MAX).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn the_other_kind_does_not_change_bm25() {
+        let alone = words(&[(0, 1, "red dog"), (0, 2, "blue cat sits")]);
+        let many: Vec<(usize, u32, &str)> = (10..60)
+            .map(|id| (1, id, "red dog and a long text about it"))
+            .collect();
+        let mixed = words(&[&[(0, 1, "red dog"), (0, 2, "blue cat sits")], &many[..]].concat());
+        assert_eq!(
+            alone.matching(0, "red cat", 9).unwrap(),
+            mixed.matching(0, "red cat", 9).unwrap()
+        );
+    }
+
+    #[test]
+    fn nothing_is_seen_before_the_commit_and_stamps_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let stamp = WordsStamp {
+            index_id: [171; 16],
+            generation: 7,
+        };
+        let mut writer = WordsWriter::open(dir.path()).unwrap();
+        assert_eq!(writer.stamp(), None);
+        writer
+            .put(&Document {
+                kind: 0,
+                id: 1,
+                text: "dog".into(),
+            })
+            .unwrap();
+        let prepared = writer.prepare(stamp).unwrap();
+        assert!(
+            Words::open(dir.path())
+                .unwrap()
+                .matching(0, "dog", 5)
+                .unwrap()
+                .is_empty()
+        );
+        prepared.commit().unwrap();
+        let seen = Words::open(dir.path()).unwrap();
+        assert_eq!(seen.matching(0, "dog", 5).unwrap().len(), 1);
+        assert_eq!((seen.stamp(), writer.stamp()), (Some(stamp), Some(stamp)));
+        writer.remove(1);
+        writer
+            .put(&Document {
+                kind: 0,
+                id: 2,
+                text: "dog".into(),
+            })
+            .unwrap();
+        writer
+            .prepare(WordsStamp {
+                generation: 8,
+                ..stamp
+            })
+            .unwrap()
+            .abort()
+            .unwrap();
+        writer
+            .put(&Document {
+                kind: 1,
+                id: 3,
+                text: "cat".into(),
+            })
+            .unwrap();
+        writer
+            .prepare(WordsStamp {
+                generation: 9,
+                ..stamp
+            })
+            .unwrap()
+            .commit()
+            .unwrap();
+        writer.close().unwrap();
+        assert_eq!(
+            Words::open(dir.path()).unwrap().verified_ids().unwrap(),
+            [1, 3]
+        );
+        assert_eq!(
+            WordsWriter::open(dir.path()).unwrap().stamp(),
+            Some(WordsStamp {
+                generation: 9,
+                ..stamp
+            })
+        );
+    }
+}

@@ -1,0 +1,277 @@
+//! Which items hold these words? Whatever the user types is a bag of words; there is no syntax to get wrong.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashSet};
+
+use tantivy::collector::{Collector, SegmentCollector};
+use tantivy::columnar::Column;
+use tantivy::query::{Bm25StatisticsProvider, BooleanQuery, Occur, Query, TermQuery};
+use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::{DocAddress, DocId, DocSet, Score, Searcher, SegmentOrdinal, SegmentReader, Term};
+
+use super::Found;
+use super::schema::{self, Fields};
+
+/// Different words of a query beyond this many are not looked at; a search for thousands would only be slow.
+const MAX_TERMS: usize = 1_024;
+
+/// Words that say nothing, unless a query has no others.
+const FILLERS: [&str; 38] = [
+    "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "from", "has", "have", "if",
+    "in", "into", "is", "it", "its", "no", "not", "of", "on", "or", "s", "some", "such", "that",
+    "the", "their", "then", "there", "these", "they", "this", "to", "was", "with",
+];
+
+/// A term of the query and the place of the word that it came from.
+struct Asked {
+    term: Term,
+    from: usize,
+    to: usize,
+}
+
+/// The best `n` items of a kind, highest BM25 first, equal ones by id.
+pub(super) fn matching(
+    searcher: &Searcher,
+    fields: &Fields,
+    kind: usize,
+    words: &str,
+    n: usize,
+) -> tantivy::Result<Vec<Found>> {
+    let asked = terms(fields.text[kind], words);
+    if asked.is_empty() || n == 0 {
+        return Ok(Vec::new());
+    }
+    let statistics = OfOneKind {
+        searcher,
+        kind: fields.kind_term(kind),
+    };
+    if statistics.total_num_docs()? == 0 {
+        return Ok(Vec::new());
+    }
+    let clauses = asked.iter().map(|asked| {
+        let query: Box<dyn Query> = Box::new(TermQuery::new(
+            asked.term.clone(),
+            IndexRecordOption::WithFreqs,
+        ));
+        (Occur::Should, query)
+    });
+    let query = BooleanQuery::new(clauses.collect());
+    let best = searcher.search_with_statistics_provider(&query, &BestByScore { n }, &statistics)?;
+    let matched = matched_words(searcher, &asked, &best, words)?;
+    Ok(best
+        .into_iter()
+        .zip(matched)
+        .map(|(scored, words)| Found {
+            id: scored.id,
+            bm25: scored.bm25,
+            words,
+        })
+        .collect())
+}
+
+/// The different terms of a text, without fillers where there are others.
+fn terms(field: Field, text: &str) -> Vec<Asked> {
+    let mut seen = HashSet::new();
+    let (mut asked, mut fillers) = (Vec::new(), Vec::new());
+    let mut analyzer = schema::analyzer();
+    let mut stream = analyzer.token_stream(text);
+    while let Some(token) = stream.next() {
+        if asked.len() >= MAX_TERMS {
+            break;
+        }
+        if !seen.insert(token.text.clone()) {
+            continue;
+        }
+        let word = text
+            .get(token.offset_from..token.offset_to)
+            .unwrap_or("")
+            .to_lowercase();
+        let term = Term::from_field_text(field, &token.text);
+        let found = Asked {
+            term,
+            from: token.offset_from,
+            to: token.offset_to,
+        };
+        if FILLERS.contains(&word.as_str()) {
+            fillers.push(found)
+        } else {
+            asked.push(found)
+        }
+    }
+    if asked.is_empty() { fillers } else { asked }
+}
+
+/// Counts only items of one kind, so that BM25 is what it would be if the other kind were not there.
+struct OfOneKind<'a> {
+    searcher: &'a Searcher,
+    kind: Term,
+}
+
+impl Bm25StatisticsProvider for OfOneKind<'_> {
+    fn total_num_tokens(&self, field: Field) -> tantivy::Result<u64> {
+        self.searcher.total_num_tokens(field)
+    }
+
+    fn total_num_docs(&self) -> tantivy::Result<u64> {
+        self.searcher.doc_freq(&self.kind)
+    }
+
+    fn doc_freq(&self, term: &Term) -> tantivy::Result<u64> {
+        self.searcher.doc_freq(term)
+    }
+}
+
+/// For each of `best`, the words of the query that it holds, as they were typed, in their order.
+fn matched_words(
+    searcher: &Searcher,
+    asked: &[Asked],
+    best: &[Scored],
+    text: &str,
+) -> tantivy::Result<Vec<Vec<String>>> {
+    let mut by_segment: BTreeMap<SegmentOrdinal, Vec<(DocId, usize)>> = BTreeMap::new();
+    for (rank, scored) in best.iter().enumerate() {
+        by_segment
+            .entry(scored.address.segment_ord)
+            .or_default()
+            .push((scored.address.doc_id, rank));
+    }
+    let mut matched: Vec<Vec<&Asked>> = best.iter().map(|_| Vec::new()).collect();
+    for (segment, mut docs) in by_segment {
+        docs.sort_unstable();
+        let reader = searcher.segment_reader(segment);
+        for asked in asked {
+            let inverted = reader.inverted_index(asked.term.field())?;
+            let Some(mut postings) =
+                inverted.read_postings(&asked.term, IndexRecordOption::Basic)?
+            else {
+                continue;
+            };
+            for &(doc, rank) in &docs {
+                if postings.doc() < doc {
+                    postings.seek(doc);
+                }
+                if postings.doc() == doc {
+                    matched[rank].push(asked);
+                }
+            }
+        }
+    }
+    Ok(matched
+        .into_iter()
+        .map(|asked| whole_words(&asked, text))
+        .collect())
+}
+
+/// Leaves out the parts of words that matched as a whole, and repetitions in other spelling.
+fn whole_words(asked: &[&Asked], text: &str) -> Vec<String> {
+    let inside = |part: &Asked| {
+        asked.iter().any(|whole| {
+            whole.from <= part.from
+                && part.to <= whole.to
+                && (whole.from, whole.to) != (part.from, part.to)
+        })
+    };
+    let mut words: Vec<String> = Vec::new();
+    for part in asked.iter().filter(|part| !inside(part)) {
+        let word = text.get(part.from..part.to).unwrap_or("");
+        if !words
+            .iter()
+            .any(|other| other.to_lowercase() == word.to_lowercase())
+        {
+            words.push(word.to_owned());
+        }
+    }
+    words
+}
+
+/// An item with its BM25.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Scored {
+    bm25: Score,
+    id: u32,
+    address: DocAddress,
+}
+
+impl Eq for Scored {}
+
+impl Ord for Scored {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.bm25
+            .total_cmp(&other.bm25)
+            .then_with(|| other.id.cmp(&self.id))
+    }
+}
+
+impl PartialOrd for Scored {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Collects the best `n`. Equal ones go by id, not by place, so that the answer survives a rebuild.
+struct BestByScore {
+    n: usize,
+}
+
+struct SegmentBest {
+    n: usize,
+    segment: SegmentOrdinal,
+    ids: Column<u64>,
+    heap: BinaryHeap<Reverse<Scored>>,
+}
+
+impl Collector for BestByScore {
+    type Fruit = Vec<Scored>;
+    type Child = SegmentBest;
+
+    fn for_segment(
+        &self,
+        segment: SegmentOrdinal,
+        reader: &SegmentReader,
+    ) -> tantivy::Result<SegmentBest> {
+        let ids = reader.fast_fields().u64(schema::ID)?;
+        Ok(SegmentBest {
+            n: self.n,
+            segment,
+            ids,
+            heap: BinaryHeap::new(),
+        })
+    }
+
+    fn requires_scoring(&self) -> bool {
+        true
+    }
+
+    fn merge_fruits(&self, parts: Vec<Vec<Scored>>) -> tantivy::Result<Vec<Scored>> {
+        let mut best: Vec<Scored> = parts.into_iter().flatten().collect();
+        best.sort_unstable_by(|a, b| b.cmp(a));
+        best.truncate(self.n);
+        Ok(best)
+    }
+}
+
+impl SegmentCollector for SegmentBest {
+    type Fruit = Vec<Scored>;
+
+    fn collect(&mut self, doc_id: DocId, bm25: Score) {
+        let Some(id) = self.ids.first(doc_id).and_then(|id| u32::try_from(id).ok()) else {
+            return;
+        };
+        let scored = Scored {
+            bm25,
+            id,
+            address: DocAddress::new(self.segment, doc_id),
+        };
+        if self.heap.len() < self.n {
+            self.heap.push(Reverse(scored));
+        } else if let Some(mut worst) = self.heap.peek_mut()
+            && scored > worst.0
+        {
+            *worst = Reverse(scored);
+        }
+    }
+
+    fn harvest(self) -> Vec<Scored> {
+        self.heap.into_iter().map(|scored| scored.0).collect()
+    }
+}

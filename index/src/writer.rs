@@ -1,0 +1,528 @@
+//! How does the index change? Through one writer at a time; the commit order lives here, once.
+//!
+//! 1. The words of the changed items are written out, unseen.
+//! 2. One synced RocksDB batch makes the new generation: this is the commit.
+//! 3. The word index switches to it.
+//!
+//! A crash before 2 leaves the old generation, one after it the new one; the words catch up when the next writer opens.
+//! Graphs are built by [`IndexWriter::finish`] only.
+
+use std::path::{Path, PathBuf};
+
+use crate::documents;
+use crate::error::{IndexError, Within};
+use crate::item::{FileRecord, Generation, ItemId, Library};
+use crate::layout::Layout;
+use crate::lock::{Gate, WriteLock};
+use crate::manifest::{self, Binding, Manifest};
+use crate::records::draft::Draft;
+use crate::records::read::Read;
+use crate::records::store::Store;
+use crate::shelf::{BuildProgress, Shelf};
+use crate::steps::{Step, Steps};
+use crate::vector::UnitVector;
+use crate::words::{WordsError, WordsStamp, WordsWriter};
+
+/// What a writer may be told beyond the folder and the model.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct WriterOptions {
+    /// Fewer items of a kind than this get no graph: all of them are compared with each query. The default, 4,096,
+    /// is where such a scan takes about a millisecond.
+    pub min_graph_items: usize,
+}
+
+impl Default for WriterOptions {
+    fn default() -> Self {
+        Self {
+            min_graph_items: crate::graph::params::MIN_ITEMS,
+        }
+    }
+}
+
+/// Puts items into an index and removes them.
+///
+/// Changes are held in memory until [`commit`](Self::commit), are seen by the look-ups of this writer at once, and
+/// are lost when the writer is dropped before it.
+pub struct IndexWriter {
+    layout: Layout,
+    manifest: Manifest,
+    draft: Draft,
+    /// None after an error of the word index; it is opened anew by the next commit.
+    words: Option<WordsWriter>,
+    shelf: Shelf,
+    generation: Generation,
+    steps: Steps,
+    wrote: bool,
+    _lock: WriteLock,
+}
+
+impl IndexWriter {
+    /// Opens the index in `dir`, or makes one in a folder that is empty or missing.
+    ///
+    /// What is derived and missing, behind or damaged is made anew: the words here, the graphs by
+    /// [`finish`](Self::finish).
+    ///
+    /// # Errors
+    /// When the folder holds something else, may not be written, or is being written by another; when the index was
+    /// made with another model or has another format; when its records are damaged.
+    pub fn open_or_create(dir: &Path, binding: &Binding) -> Result<Self, IndexError> {
+        Self::open_or_create_with(dir, binding, WriterOptions::default())
+    }
+
+    /// [`open_or_create`](Self::open_or_create) with options.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn open_or_create_with(
+        dir: &Path,
+        binding: &Binding,
+        options: WriterOptions,
+    ) -> Result<Self, IndexError> {
+        Self::open_stepwise(dir, binding, options, Steps::default())
+    }
+
+    pub(crate) fn open_stepwise(
+        dir: &Path,
+        binding: &Binding,
+        options: WriterOptions,
+        steps: Steps,
+    ) -> Result<Self, IndexError> {
+        let layout = Layout::new(dir);
+        // Before anything is touched: is this an index, or a place for one, and of the right model?
+        match Manifest::read(&layout) {
+            Ok(Some(manifest)) => manifest.check_binding(dir, binding)?,
+            Ok(None) => prepare_folder(&layout)?,
+            Err(IndexError::Damaged { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let lock = WriteLock::take(&layout)?;
+        let gate = Gate::close(&layout)?;
+        let (manifest, store) = open_records(&layout, binding, steps)?;
+        drop(gate);
+        let generation = store.generation().within(dir)?;
+        let mut draft = Draft::new(store);
+        let shelf = Shelf::open(
+            &layout,
+            &manifest,
+            &mut draft,
+            generation,
+            options.min_graph_items,
+        )?;
+        let mut writer = Self {
+            layout,
+            manifest,
+            draft,
+            words: None,
+            shelf,
+            generation,
+            steps,
+            wrote: false,
+            _lock: lock,
+        };
+        writer.open_words()?;
+        writer.flush_if(writer.draft.store().is_flush_due())?;
+        Ok(writer)
+    }
+
+    /// What is known of a file.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn file(&self, path: &Path) -> Result<Option<FileRecord>, IndexError> {
+        self.draft.file(path).within(self.dir())
+    }
+
+    /// The image whose bytes have this hash.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn image_with_hash(&self, hash: &[u8; 32]) -> Result<Option<ItemId>, IndexError> {
+        self.draft.image_with_hash(hash).within(self.dir())
+    }
+
+    /// The known files in `folder` and below, sorted by the bytes of their paths.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn files_under(&self, folder: &Path) -> Result<Vec<(PathBuf, FileRecord)>, IndexError> {
+        self.draft.files_under(folder).within(self.dir())
+    }
+
+    /// The texts that `image` (or nobody) has from `source`, in the order in which they were put.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn captions_from(
+        &self,
+        image: Option<ItemId>,
+        source: &Path,
+    ) -> Result<Vec<String>, IndexError> {
+        let captions = self.draft.captions_from(image, source).within(self.dir())?;
+        Ok(captions.into_iter().map(|caption| caption.text).collect())
+    }
+
+    /// Whose captions came from `source`: images by number, and none for captions on their own.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn caption_owners(&self, source: &Path) -> Result<Vec<Option<ItemId>>, IndexError> {
+        self.draft.caption_owners(source).within(self.dir())
+    }
+
+    /// Adds an image. Where one with the same hash is known, its number is given back and nothing changes.
+    ///
+    /// # Errors
+    /// When the vector has another dimension than the index, or the records cannot be read.
+    pub fn put_image(
+        &mut self,
+        hash: [u8; 32],
+        width: u32,
+        height: u32,
+        vector: UnitVector,
+    ) -> Result<ItemId, IndexError> {
+        self.check_dimension(&vector)?;
+        let id = self.draft.put_image(hash, width, height, &vector);
+        id.within(self.layout.dir())
+    }
+
+    /// Says what a path holds. If it held another image, that one loses the path, and is removed with its captions
+    /// when it was the last.
+    ///
+    /// # Errors
+    /// When there is no such image, or the records cannot be read.
+    pub fn put_file(&mut self, path: &Path, file: FileRecord) -> Result<(), IndexError> {
+        self.draft.put_file(path, &file).within(self.layout.dir())
+    }
+
+    /// Forgets a path; the image that it held is removed with its captions when this was its last. A path that is
+    /// not known is no error.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn remove_file(&mut self, path: &Path) -> Result<(), IndexError> {
+        self.draft.remove_file(path).within(self.layout.dir())
+    }
+
+    /// Replaces the captions that `image` (or nobody) has from `source`; an empty list removes them. The same texts
+    /// in the same order change nothing, not even their numbers.
+    ///
+    /// # Errors
+    /// When there is no such image, a vector has another dimension than the index, or the records cannot be read.
+    pub fn set_captions(
+        &mut self,
+        image: Option<ItemId>,
+        source: &Path,
+        captions: Vec<(String, UnitVector)>,
+    ) -> Result<(), IndexError> {
+        for (_, vector) in &captions {
+            self.check_dimension(vector)?;
+        }
+        self.draft
+            .set_captions(image, source, captions)
+            .within(self.layout.dir())
+    }
+
+    /// Notes an indexed folder. Best put before the files in it: the words of an image are the names in its path from
+    /// the library folder down.
+    ///
+    /// # Errors
+    /// When the path cannot be stored on this system.
+    pub fn put_library(&mut self, library: Library) -> Result<(), IndexError> {
+        self.draft.put_library(&library).within(self.layout.dir())
+    }
+
+    /// How many items were put, changed or removed since the last commit.
+    #[must_use]
+    pub fn n_pending(&self) -> usize {
+        self.draft.touched().len()
+    }
+
+    /// The newest committed generation.
+    #[must_use]
+    pub fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// Makes all changes last, or none. When this returns they outlive a crash and a power cut. Without changes there
+    /// is no new generation.
+    ///
+    /// # Errors
+    /// When the records or the words cannot be written. The changes are then still pending, unless
+    /// [`generation`](Self::generation) has grown: then they are committed, and the words catch up later.
+    pub fn commit(&mut self) -> Result<Generation, IndexError> {
+        if self.words.is_none() {
+            self.open_words()?;
+        }
+        if self.draft.is_empty() {
+            return Ok(self.generation);
+        }
+        let next = Generation(self.generation.0 + 1);
+        let dir = self.layout.dir().to_owned();
+        let stopped = |source| IndexError::Io {
+            path: dir.clone(),
+            source,
+        };
+        let stamp = self.stamp(next);
+        if let Err(error) = self.write_words() {
+            self.give_up_words();
+            return Err(error);
+        }
+        let Some(words) = self.words.as_mut() else {
+            return Err(IndexError::Busy { dir });
+        };
+        let prepared = match words.prepare(stamp) {
+            Ok(prepared) => prepared,
+            Err(source) => {
+                self.give_up_words();
+                return Err(IndexError::Words { dir, source });
+            }
+        };
+        self.steps.reach(Step::WordsPrepared).map_err(stopped)?;
+        if let Err(source) = self.draft.commit(next, self.generation) {
+            // The documents must not come along with the next commit as if they were true.
+            if prepared.abort().is_err() {
+                self.give_up_words();
+            }
+            return Err(IndexError::Records { dir, source });
+        }
+        self.generation = next;
+        self.wrote = true;
+        self.steps.reach(Step::RecordsCommitted).map_err(stopped)?;
+        if let Err(source) = prepared.commit() {
+            self.give_up_words();
+            return Err(IndexError::Words { dir, source });
+        }
+        self.steps.reach(Step::WordsCommitted).map_err(stopped)?;
+        self.flush_if(self.draft.store().is_flush_due())?;
+        Ok(next)
+    }
+
+    /// Commits, builds the graphs that are due, and lets the next writer in.
+    ///
+    /// # Errors
+    /// Those of [`commit`](Self::commit), and when a graph cannot be built or written; what was committed stays.
+    pub fn finish(self) -> Result<Generation, IndexError> {
+        self.finish_with(&mut |_| {})
+    }
+
+    /// [`finish`](Self::finish), telling how the building of graphs gets on.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn finish_with(
+        mut self,
+        progress: &mut dyn FnMut(BuildProgress),
+    ) -> Result<Generation, IndexError> {
+        let generation = self.commit()?;
+        self.shelf.build_due(
+            &self.layout,
+            &self.manifest,
+            &mut self.draft,
+            generation,
+            self.steps,
+            progress,
+        )?;
+        if let Some(words) = self.words.take() {
+            words.close().within(self.layout.dir())?;
+        }
+        // Readers have to replay what is only in the log.
+        self.flush_if(self.wrote)?;
+        Ok(generation)
+    }
+
+    fn dir(&self) -> &Path {
+        self.layout.dir()
+    }
+
+    fn stamp(&self, generation: Generation) -> WordsStamp {
+        WordsStamp {
+            index_id: self.manifest.index_id(),
+            generation: generation.0,
+        }
+    }
+
+    fn check_dimension(&self, vector: &UnitVector) -> Result<(), IndexError> {
+        let (expected, found) = (self.manifest.dimension(), vector.dimension());
+        if expected == found {
+            Ok(())
+        } else {
+            Err(IndexError::WrongDimension { expected, found })
+        }
+    }
+
+    fn flush_if(&self, due: bool) -> Result<(), IndexError> {
+        if due {
+            let _closed = Gate::close(&self.layout)?;
+            self.draft.store().flush().within(self.dir())?;
+        }
+        Ok(())
+    }
+
+    /// Hands the documents of all touched items to the word index.
+    fn write_words(&self) -> Result<(), IndexError> {
+        let Some(words) = &self.words else {
+            return Ok(());
+        };
+        let libraries = self.draft.libraries().within(self.dir())?;
+        for &(_, id) in self.draft.touched() {
+            match documents::document(&self.draft, &libraries, id).within(self.dir())? {
+                Some(document) => words.put(&document).within(self.dir())?,
+                None => words.remove(id.0),
+            }
+        }
+        Ok(())
+    }
+
+    /// After an error nothing is known of the word index; the next commit opens it anew and replays what is missing.
+    fn give_up_words(&mut self) {
+        if let Some(mut words) = self.words.take() {
+            // Either way nothing uncommitted is kept.
+            let _ = words.rollback();
+        }
+    }
+
+    /// Opens the word index at the newest generation, whatever state it is found in.
+    fn open_words(&mut self) -> Result<(), IndexError> {
+        let path = self.layout.words();
+        let writing = |source| IndexError::writing(self.layout.dir(), &path, source);
+        fs_err::create_dir_all(&path).map_err(writing)?;
+        let mut words = match WordsWriter::open(&path) {
+            Ok(words) => words,
+            Err(_) => {
+                // It is derived: whatever is wrong with it, a new one is as good.
+                fs_err::remove_dir_all(&path).map_err(writing)?;
+                fs_err::create_dir_all(&path).map_err(writing)?;
+                WordsWriter::open(&path).within(self.dir())?
+            }
+        };
+        if words.stamp() != Some(self.stamp(self.generation)) {
+            self.replay_words(&mut words)?;
+        }
+        self.words = Some(words);
+        Ok(())
+    }
+
+    /// Brings the words to the newest generation: by the lists of changes if they reach back far enough, else anew.
+    fn replay_words(&self, words: &mut WordsWriter) -> Result<(), IndexError> {
+        let dir = self.dir();
+        let store = self.draft.store();
+        let behind = words.stamp().filter(|stamp| {
+            stamp.index_id == self.manifest.index_id() && stamp.generation <= self.generation.0
+        });
+        let lists = match behind {
+            Some(stamp) => store
+                .changes_after(Generation(stamp.generation))
+                .within(dir)?,
+            None => Vec::new(),
+        };
+        let complete = behind.is_some_and(|stamp| {
+            let expected = stamp.generation + 1..=self.generation.0;
+            lists
+                .iter()
+                .map(|(generation, _)| generation.0)
+                .eq(expected)
+        });
+        if complete {
+            let libraries = store.libraries().within(dir)?;
+            for (_, id) in lists.into_iter().flat_map(|(_, ids)| ids) {
+                match documents::document(store, &libraries, id).within(dir)? {
+                    Some(document) => words.put(&document).within(dir)?,
+                    None => words.remove(id.0),
+                }
+            }
+        } else {
+            words.clear().within(dir)?;
+            documents::all_documents(store, dir, &mut |document| words.put(document).within(dir))?;
+        }
+        words
+            .prepare(self.stamp(self.generation))
+            .and_then(|prepared| prepared.commit())
+            .within(dir)
+    }
+}
+
+impl From<WordsError> for IndexError {
+    /// For documents held in memory, which belong to no folder.
+    fn from(source: WordsError) -> Self {
+        Self::Words {
+            dir: PathBuf::new(),
+            source,
+        }
+    }
+}
+
+/// Makes the folder, or refuses one that holds something else.
+fn prepare_folder(layout: &Layout) -> Result<(), IndexError> {
+    let dir = layout.dir();
+    if !dir.exists() {
+        return fs_err::create_dir_all(dir).map_err(|source| IndexError::writing(dir, dir, source));
+    }
+    if !dir.is_dir()
+        || !layout
+            .holds_nothing_else()
+            .map_err(|source| IndexError::Io {
+                path: dir.to_owned(),
+                source,
+            })?
+    {
+        return Err(IndexError::NotAnIndex {
+            dir: dir.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Opens or makes the records and the manifest. The manifest comes last and marks the index as made; its copy in the
+/// records brings back a lost or damaged one.
+fn open_records(
+    layout: &Layout,
+    binding: &Binding,
+    steps: Steps,
+) -> Result<(Manifest, Store), IndexError> {
+    let dir = layout.dir();
+    let path = layout.records();
+    let has_records = path.join("CURRENT").exists();
+    let found = match Manifest::read(layout) {
+        Ok(found) => found,
+        Err(IndexError::Damaged { .. }) if has_records => None,
+        Err(error) => return Err(error),
+    };
+    if let Some(manifest) = found {
+        manifest.check_binding(dir, binding)?;
+        if !has_records {
+            return Err(IndexError::Damaged {
+                path,
+                what: "its records are gone",
+            });
+        }
+        return Ok((manifest, Store::open(&path, false).within(dir)?));
+    }
+    fs_err::create_dir_all(&path).map_err(|source| IndexError::writing(dir, &path, source))?;
+    let store = Store::open(&path, true).within(dir)?;
+    let manifest = match store.manifest_copy().within(dir)? {
+        Some(copy) => {
+            let manifest = Manifest::parse(layout, &copy)?;
+            manifest.check_binding(dir, binding)?;
+            manifest
+        }
+        None => {
+            let manifest = Manifest::new(binding);
+            let io_error = |source| IndexError::Io {
+                path: path.clone(),
+                source,
+            };
+            store
+                .write_manifest_copy(&manifest.to_bytes().map_err(io_error)?)
+                .within(dir)?;
+            steps.reach(Step::RecordsCreated).map_err(io_error)?;
+            manifest
+        }
+    };
+    manifest.write(layout)?;
+    manifest::sync_folder(dir).map_err(|source| IndexError::Io {
+        path: dir.to_owned(),
+        source,
+    })?;
+    Ok((manifest, store))
+}
