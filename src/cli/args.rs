@@ -141,6 +141,10 @@ pub(super) struct CaptionsArgs {
 
 /// How results are shown.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag that can be given or not"
+)]
 #[command(group = ArgGroup::new("form").args(["json", "paths"]))]
 pub(super) struct OutputArgs {
     /// Show at most this many

@@ -33,7 +33,7 @@ impl Asked<'_> {
         }
     }
 
-    fn json(&self, hits: Vec<Value>) -> Value {
+    fn json(&self, hits: &[Value]) -> Value {
         let query = match self.query {
             Query::Text(text) => json!({ "text": text }),
             Query::Picture(path) => json!({ "image": path_json(path) }),
@@ -77,12 +77,12 @@ pub(super) fn images(
         write_page(gallery, page, args.append, settings, printer)?;
     }
     if args.json {
-        let hits = hits
+        let hits: Vec<_> = hits
             .iter()
             .enumerate()
             .map(|(place, hit)| image_json(place + 1, hit))
             .collect();
-        printer.json(&asked.json(hits))?;
+        printer.json(&asked.json(&hits))?;
     } else if args.paths {
         print_paths(hits.iter().map(SearchHit::path), args, printer)?;
     } else {
@@ -102,7 +102,7 @@ pub(super) fn images(
             }
         }
     }
-    finish(hits.len(), "picture", printer)
+    Ok(finish(hits.len(), "picture", printer))
 }
 
 /// Shows captions found.
@@ -127,12 +127,12 @@ pub(super) fn captions(
         write_page(gallery, page, args.append, settings, printer)?;
     }
     if args.json {
-        let hits = hits
+        let hits: Vec<_> = hits
             .iter()
             .enumerate()
             .map(|(place, hit)| caption_json(place + 1, hit))
             .collect();
-        printer.json(&asked.json(hits))?;
+        printer.json(&asked.json(&hits))?;
     } else if args.paths {
         print_paths(
             hits.iter().flat_map(|hit| &hit.pictures).map(AsRef::as_ref),
@@ -149,7 +149,7 @@ pub(super) fn captions(
             printer.line(format_args!("{rank}  {similarity}  {text}  {of}"))?;
         }
     }
-    finish(hits.len(), "caption", printer)
+    Ok(finish(hits.len(), "caption", printer))
 }
 
 fn write_page(
@@ -164,12 +164,12 @@ fn write_page(
     Ok(())
 }
 
-fn finish(n: usize, what: &str, printer: &Printer) -> Result<ExitStatus> {
+fn finish(n: usize, what: &str, printer: &Printer) -> ExitStatus {
     if n == 0 {
         printer.note(format_args!("no {what} found"));
-        return Ok(ExitStatus::Nothing);
+        return ExitStatus::Nothing;
     }
-    Ok(ExitStatus::Found)
+    ExitStatus::Found
 }
 
 fn shown_similarity(similarity: Option<f32>) -> String {

@@ -94,14 +94,14 @@ fn title(stage: Stage) -> &'static str {
 
 /// `32.1/s, 3 minutes left, 2 skipped`
 fn details(progress: &Progress) -> String {
-    let mut details = format!("{:.1}/s", progress.rate());
+    let mut details = vec![format!("{:.1}/s", progress.rate())];
     if let Some(remaining) = progress.remaining() {
-        details += &format!(", {} left", HumanDuration(remaining));
+        details.push(format!("{} left", HumanDuration(remaining)));
     }
     if progress.n_skipped > 0 {
-        details += &format!(", {} skipped", HumanCount(progress.n_skipped as u64));
+        details.push(format!("{} skipped", HumanCount(progress.n_skipped as u64)));
     }
-    details
+    details.join(", ")
 }
 
 fn line(progress: &Progress) -> String {
@@ -126,7 +126,7 @@ mod tests {
             n_done: 1200,
             n_total: 8400,
             n_skipped: 2,
-            elapsed: Duration::from_secs(60),
+            elapsed: Duration::from_mins(1),
         };
         let expected = "Pictures: 1,200 of 8,400 (20.0/s, 6 minutes left, 2 skipped)";
         assert_eq!(line(&progress), expected);

@@ -87,17 +87,13 @@ impl Run<'_> {
                 None => None,
                 Some(picture) => {
                     let path = fs_err::canonicalize(picture).unwrap_or_else(|_| picture.clone());
-                    match self.writing().file(&path)? {
-                        Some(record) => Some(record.image),
-                        None => {
-                            let reason = format!(
-                                "has captions in {} but is not in the index",
-                                source.display()
-                            );
-                            self.ledger.report.skipped.push(Skipped { path, reason });
-                            continue;
-                        }
-                    }
+                    let Some(record) = self.writing().file(&path)? else {
+                        let source = source.display();
+                        let reason = format!("has captions in {source} but is not in the index");
+                        self.ledger.report.skipped.push(Skipped { path, reason });
+                        continue;
+                    };
+                    Some(record.image)
                 }
             };
             let of_owner = wanted.entry(owner).or_default();

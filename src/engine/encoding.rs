@@ -49,7 +49,7 @@ impl Encoding<'_, '_> {
     ) -> Result<(), EngineError> {
         let Prepared { candidate, content } = prepared;
         match content {
-            Content::Known(image) => self.link(candidate, image),
+            Content::Known(image) => self.link(&candidate, image),
             Content::Twin(hash) => {
                 let image = self
                     .writer
@@ -57,7 +57,7 @@ impl Encoding<'_, '_> {
                     .unwrap_or_else(PoisonError::into_inner)
                     .image_with_hash(&hash)?;
                 match (image, batch.bad.get(&hash)) {
-                    (Some(image), _) => self.link(candidate, image),
+                    (Some(image), _) => self.link(&candidate, image),
                     (None, Some(reason)) => self.skip(candidate, reason.clone()),
                     (None, None) => {
                         batch.twins.entry(hash).or_default().push(candidate);
@@ -134,7 +134,7 @@ impl Encoding<'_, '_> {
                 .map_err(|error| error.to_string())
                 .and_then(|e| UnitVector::new(e).map_err(|error| error.to_string()));
             match vector {
-                Ok(vector) => self.put(batch, candidate, hash, (width, height), vector)?,
+                Ok(vector) => self.put(batch, &candidate, hash, (width, height), vector)?,
                 Err(reason) => {
                     self.skip_all(batch, hash, &reason)?;
                     self.skip(candidate, reason)?;
@@ -147,26 +147,26 @@ impl Encoding<'_, '_> {
     fn put(
         &mut self,
         batch: &mut Batch,
-        candidate: Candidate,
+        candidate: &Candidate,
         hash: Hash,
         (width, height): (u32, u32),
         vector: UnitVector,
     ) -> Result<(), EngineError> {
         let mut writer = self.writer.write().unwrap_or_else(PoisonError::into_inner);
         let image = writer.put_image(hash, width, height, vector)?;
-        writer.put_file(&candidate.path, record(&candidate, image))?;
+        writer.put_file(&candidate.path, record(candidate, image))?;
         drop(writer);
         self.ledger.encoded(&candidate.path);
         for twin in batch.twins.remove(&hash).unwrap_or_default() {
-            self.link(twin, image)?;
+            self.link(&twin, image)?;
         }
         Ok(())
     }
 
     /// Gives a file to an image that is there already.
-    fn link(&mut self, candidate: Candidate, image: ItemId) -> Result<(), EngineError> {
+    fn link(&mut self, candidate: &Candidate, image: ItemId) -> Result<(), EngineError> {
         let mut writer = self.writer.write().unwrap_or_else(PoisonError::into_inner);
-        writer.put_file(&candidate.path, record(&candidate, image))?;
+        writer.put_file(&candidate.path, record(candidate, image))?;
         drop(writer);
         self.ledger.linked(&candidate.path, image);
         Ok(())

@@ -141,13 +141,12 @@ fn resolve_folders(engine: &Engine, request: &IndexRequest) -> Result<Vec<PathBu
                 let n_indexed = engine
                     .reader()
                     .and_then(|reader| Ok(reader.files()?))
-                    .map(|files| {
+                    .map_or(0, |files| {
                         files
                             .iter()
                             .filter(|(path, _)| path.starts_with(&absolute))
                             .count()
-                    })
-                    .unwrap_or(0);
+                    });
                 if !(request.prune && n_indexed > 0) {
                     return Err(EngineError::FolderMissing {
                         path: folder.clone(),

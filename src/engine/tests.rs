@@ -132,7 +132,7 @@ fn touched_but_equal_files_are_unchanged() {
     let red = place.draw("a.png", RED, 30);
     place.index();
     let file = fs_err::OpenOptions::new().append(true).open(&red).unwrap();
-    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(60);
+    let later = std::time::SystemTime::now() + std::time::Duration::from_mins(1);
     file.file().set_modified(later).unwrap();
     assert_eq!(counts(&place.index()), [0, 1, 0, 0, 0, 0, 0]);
 }
