@@ -1,4 +1,75 @@
 //! Sightline's encoders: pictures and texts in, unit vectors of one space out.
+//!
+//! A CLIP-style model is two networks, an image tower and a text tower, trained so that a picture
+//! and a text about it come out near each other. This package finds a model's files and checks
+//! them, decodes and prepares pictures, cuts texts into tokens, and runs the towers in ONNX
+//! Runtime. It knows no index and walks no folders.
+//!
+//! ```
+//! use sightline_onnx::picture::{self, DecodeLimits};
+//! use sightline_onnx::{ImageEncoder, Model, Runtime, SessionOptions, TextEncoder};
+//! # fn library() -> std::path::PathBuf {
+//! #     let name = format!("{}onnxruntime{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+//! #     std::env::var_os("ORT_DYLIB_PATH").map(Into::into).unwrap_or_else(|| {
+//! #         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+//! #             || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), std::path::PathBuf::from);
+//! #         target.join("release").join(name)
+//! #     })
+//! # }
+//! # let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+//!
+//! let runtime = Runtime::open(&[library()])?;
+//! let model = Model::open(&data.join("clip"))?;
+//! let options = SessionOptions::default();
+//!
+//! let bytes = std::fs::read(data.join("pictures/landscape_420.jpg"))?;
+//! let picture = picture::decode(&bytes, &DecodeLimits::default())?;
+//! let pixels = model.preprocessor().pixels(&picture);
+//! let pictures = ImageEncoder::load(&runtime, &model, &options)?.encode(&[pixels])?;
+//!
+//! let texts = TextEncoder::load(&runtime, &model, &options)?.encode(&["a dog", "two dogs"])?;
+//! let similarity = pictures[0].similarity(&texts[1]);
+//! assert!((-1.0..=1.0).contains(&similarity));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What a model folder holds
+//!
+//! Either the files of a CLIP model as transformers.js keeps them (`config.json`,
+//! `preprocessor_config.json`, `tokenizer.json`, `onnx/vision_model.onnx`,
+//! `onnx/text_model.onnx`), or any two graphs, a tokenizer, and a manifest `sightline.toml` that
+//! says everything about them:
+//!
+//! ```toml
+//! name = "my-model"
+//! dimension = 384                # of the embeddings
+//! license = "Apache-2.0"         # optional
+//!
+//! [image]
+//! file = "image.onnx"            # input f32 [batch, 3, height, width], output f32 [batch, dimension]
+//! input = "pixel_values"
+//! output = "embedding"
+//! size = [224, 224]              # height, width
+//! resize = "shortest-edge"       # or "longest-edge", "squash"
+//! edge = 256                     # length of that edge; left out: the side of a square size
+//! interpolation = "bicubic"      # or "bilinear", "lanczos"; always antialiased, as in Pillow
+//! crop = "center"                # the default; "none" only with "squash"
+//! rescale = 0.00392156862745098  # the default, 1 / 255
+//! mean = [0.48, 0.46, 0.41]      # after rescaling: (x - mean) / std
+//! std = [0.27, 0.26, 0.28]
+//!
+//! [text]
+//! file = "text.onnx"             # inputs i64 or i32 [batch, n_tokens]
+//! input_ids = "input_ids"
+//! attention_mask = "attention_mask"  # optional
+//! token_type_ids = "token_type_ids"  # optional; fed with zeros
+//! output = "embedding"
+//! tokenizer = "tokenizer.json"
+//! context_length = 77            # tokens, special ones included
+//! pad = "longest"                # the default; "context": always to context_length
+//! pad_token = "[PAD]"            # optional; left out: what the tokenizer's file says
+//! ```
+
 mod embedding;
 mod error;
 mod image;

@@ -4,25 +4,12 @@ use sightline_onnx::{ImageEncoder, Model, SessionOptions};
 
 use crate::support::{Tensors, copy_of, cosine, data, edit, runtime};
 
-/// What a picture's golden values may differ by, in steps of 255: the JPEG decoders round the
-/// cosine transform and the colour conversion differently, others are exact.
+/// What a picture's golden values may differ by, in steps of 255: decoders of lossy formats round
+/// the cosine transform and the colour conversion differently, others are exact but for the
+/// composition of transparent pixels and the conversion of inks.
 fn decode_tolerance(name: &str) -> u8 {
-    let lossy = [
-        "landscape",
-        "portrait",
-        "progressive",
-        "grey.jpg",
-        "ycck",
-        "cmyk",
-        "exif_",
-        "lossy",
-    ];
-    let exact = name.ends_with(".png") || name.ends_with(".tif") || name == "exif_8.webp";
-    if lossy.iter().any(|part| name.contains(part)) && !exact {
-        3
-    } else {
-        1
-    }
+    let is_lossy = name.contains(".jpg") && name != "png_named_jpg.jpg" || name == "lossy.webp";
+    if is_lossy { 3 } else { 1 }
 }
 
 fn golden() -> (serde_json::Value, Tensors) {
@@ -216,7 +203,7 @@ fn normalized_values_are_the_reference_s() {
 fn embeddings_of_pictures_are_the_reference_s() {
     let (_, tensors) = golden();
     let runtime = runtime();
-    let mut n_pictures = 0;
+    let (mut n_pictures, mut failures) = (0, Vec::new());
     for folder in ["clip", "plain"] {
         let model = Model::open(&data().join(folder)).unwrap();
         let mut encoder = ImageEncoder::load(&runtime, &model, &SessionOptions::default()).unwrap();
@@ -234,7 +221,9 @@ fn embeddings_of_pictures_are_the_reference_s() {
         assert_eq!(embeddings.len(), names.len());
         for (name, embedding) in names.iter().zip(&embeddings) {
             let cosine = cosine(embedding.as_slice(), &tensors.f32s(name));
-            assert!(cosine >= 0.9999, "{name}: {cosine}");
+            if cosine < 0.9999 {
+                failures.push(format!("{name}: {cosine}"));
+            }
             assert_eq!(embedding.dimension(), model.dimension());
             n_pictures += 1;
         }
@@ -242,5 +231,6 @@ fn embeddings_of_pictures_are_the_reference_s() {
         let alone = encoder.encode(&pixels[..1]).unwrap();
         assert!(alone[0].similarity(&embeddings[0]) > 0.999_999);
     }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert_eq!(n_pictures, 2 * 44);
 }

@@ -1,5 +1,11 @@
 //! The package as its users see it, against numbers from the Python reference and against bad input.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on has failed"
+)]
+
 /// Each stage against golden tensors: decoding, resizing, normalising, tokens, embeddings.
 mod golden;
 /// Model folders that are incomplete, contradictory or broken.
@@ -8,6 +14,9 @@ mod models;
 mod pictures;
 /// Opening ONNX Runtime: twice, missing, too old, another library.
 mod runtime;
+/// The built-in model against the framework that trained it.
+#[cfg(starter)]
+mod starter;
 mod support;
 /// Texts of every kind through tokenizer and tower.
 mod texts;
