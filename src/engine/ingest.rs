@@ -192,7 +192,8 @@ impl Run<'_> {
             {
                 return Ok(ControlFlow::Break(()));
             }
-            let walk = walk(&folder);
+            // Only `prune` lets a missing folder come this far: all of it is gone.
+            let walk = if folder.exists() { walk(&folder) } else { Walk::default() };
             self.ledger.report.n_seen += walk.candidates.len();
             self.ledger
                 .report
