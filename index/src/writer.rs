@@ -186,8 +186,8 @@ impl IndexWriter {
         id.within(self.layout.dir())
     }
 
-    /// Says what a path holds. If it held another image, that one loses the path, and is removed with its captions
-    /// when it was the last.
+    /// Says what a path holds. If it held another image, that one loses the path; without any path at the next commit
+    /// it is removed with its captions.
     ///
     /// # Errors
     /// When there is no such image, or the records cannot be read.
@@ -195,8 +195,8 @@ impl IndexWriter {
         self.draft.put_file(path, &file).within(self.layout.dir())
     }
 
-    /// Forgets a path; the image that it held is removed with its captions when this was its last. A path that is
-    /// not known is no error.
+    /// Forgets a path; the image that it held is removed with its captions when it has no path at the next commit. A
+    /// path that is not known is no error.
     ///
     /// # Errors
     /// When the records cannot be read.
@@ -257,6 +257,9 @@ impl IndexWriter {
         if self.draft.is_empty() {
             return Ok(self.generation);
         }
+        self.draft
+            .drop_pathless()
+            .within(self.layout.dir())?;
         let next = Generation(self.generation.0 + 1);
         let dir = self.layout.dir().to_owned();
         let stopped = |source| IndexError::Io {

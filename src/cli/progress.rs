@@ -51,8 +51,8 @@ impl<'a> ProgressView<'a> {
             self.clear();
             let bar = ProgressBar::new(progress.n_total as u64);
             let template = match progress.stage {
-                Stage::Walking | Stage::Building => "{spinner} {prefix}",
-                Stage::Pictures | Stage::Captions => {
+                Stage::Walking => "{spinner} {prefix}",
+                Stage::Pictures | Stage::Captions | Stage::Building => {
                     "{prefix} {wide_bar:.green} {human_pos}/{human_len}  {msg}"
                 }
             };

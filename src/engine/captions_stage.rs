@@ -39,6 +39,34 @@ impl Run<'_> {
         self.encode_captions(changes)
     }
 
+    /// Takes away what the texts beside `path` said of `image`, which is not there any more.
+    pub(super) fn drop_sidecar_captions(
+        &mut self,
+        path: &Path,
+        image: ItemId,
+    ) -> Result<(), EngineError> {
+        for source in caption_files::sidecars_of(path) {
+            let n = self.writing().captions_from(Some(image), &source)?.len();
+            if n > 0 {
+                self.writing()
+                    .set_captions(Some(image), &source, Vec::new())?;
+                self.ledger.report.n_captions_removed += n;
+            }
+        }
+        Ok(())
+    }
+
+    /// The same for files whose content changed: their old image may live on under another path.
+    pub(super) fn drop_captions_of_old_content(&mut self) -> Result<(), EngineError> {
+        for (path, before) in self.ledger.take_known() {
+            let now = self.writing().file(&path)?.map(|record| record.image);
+            if now != Some(before) {
+                self.drop_sidecar_captions(&path, before)?;
+            }
+        }
+        Ok(())
+    }
+
     fn changed_sidecars(
         &mut self,
         pictures: &[&Path],

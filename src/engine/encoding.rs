@@ -1,7 +1,7 @@
 //! Encodes what was prepared and writes it down: the consumer's side of the pipeline.
 
-use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 use sightline_index::{FileRecord, IndexWriter, ItemId, UnitVector};
@@ -9,7 +9,7 @@ use sightline_onnx::Pixels;
 
 use super::ingest::IndexRequest;
 use super::ledger::Ledger;
-use super::prepare::{Content, Hash, Prepared};
+use super::prepare::{Content, Hash, Prepared, prepare};
 use super::report::Skipped;
 use super::walk::Candidate;
 use super::{Encoders, EngineError};
@@ -37,6 +37,7 @@ pub(super) struct Encoding<'a, 'w> {
     pub(super) request: &'a IndexRequest,
     pub(super) encoders: &'a Encoders,
     pub(super) writer: &'w RwLock<IndexWriter>,
+    pub(super) claimed: &'w Mutex<HashSet<Hash>>,
     pub(super) ledger: &'a mut Ledger,
     pub(super) last_commit: &'a mut Instant,
 }
@@ -49,13 +50,25 @@ impl Encoding<'_, '_> {
     ) -> Result<(), EngineError> {
         let Prepared { candidate, content } = prepared;
         match content {
-            Content::Known(image) => self.link(&candidate, image),
+            Content::Known { hash, image } => {
+                if self.image_with_hash(&hash)? == Some(image) {
+                    return self.link(&candidate, image);
+                }
+                // It lost its last path in a commit since this file was looked at.
+                let Self {
+                    request,
+                    encoders,
+                    writer,
+                    claimed,
+                    ..
+                } = *self;
+                self.take(
+                    prepare(candidate, request, encoders, writer, claimed),
+                    batch,
+                )
+            }
             Content::Twin(hash) => {
-                let image = self
-                    .writer
-                    .read()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .image_with_hash(&hash)?;
+                let image = self.image_with_hash(&hash)?;
                 match (image, batch.bad.get(&hash)) {
                     (Some(image), _) => self.link(&candidate, image),
                     (None, Some(reason)) => self.skip(candidate, reason.clone()),
@@ -161,6 +174,14 @@ impl Encoding<'_, '_> {
             self.link(&twin, image)?;
         }
         Ok(())
+    }
+
+    fn image_with_hash(&self, hash: &Hash) -> Result<Option<ItemId>, EngineError> {
+        Ok(self
+            .writer
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .image_with_hash(hash)?)
     }
 
     /// Gives a file to an image that is there already.

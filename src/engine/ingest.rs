@@ -112,11 +112,25 @@ impl Engine {
         };
         let outcome = run.all(folders, sets);
         let Run {
-            writer, mut ledger, ..
+            writer,
+            mut ledger,
+            progress,
+            ..
         } = run;
         let writer = writer.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let n_skipped = ledger.report.skipped.len();
+        let building = Instant::now();
         // Even after an error what is finished is kept; the first error is the one to report.
-        let finished = writer.finish();
+        let finished = writer.finish_with(&mut |build| {
+            // A graph is built whole or not at all, so this can be watched but not stopped.
+            let _ = progress(&Progress {
+                stage: Stage::Building,
+                n_done: build.n_done,
+                n_total: build.n_total,
+                n_skipped,
+                elapsed: building.elapsed(),
+            });
+        });
         self.forget_reader();
         ledger.report.interrupted = outcome?.is_break();
         finished?;
@@ -193,13 +207,19 @@ impl Run<'_> {
                 return Ok(ControlFlow::Break(()));
             }
             // Only `prune` lets a missing folder come this far: all of it is gone.
-            let walk = if folder.exists() { walk(&folder) } else { Walk::default() };
+            let walk = if folder.exists() {
+                walk(&folder)
+            } else {
+                Walk::default()
+            };
             self.ledger.report.n_seen += walk.candidates.len();
             self.ledger
                 .report
                 .skipped
                 .extend(walk.unreadable.iter().cloned());
             let known = self.writing().files_under(&folder)?;
+            // Before its files: an image's words are the names from its library folder down.
+            self.note_library(&folder, known.len())?;
             visits.push(Visit {
                 folder,
                 walk,
@@ -209,6 +229,7 @@ impl Run<'_> {
         if self.pictures(&visits)?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
+        self.drop_captions_of_old_content()?;
         for visit in &visits {
             self.remove_gone(visit)?;
         }
@@ -224,20 +245,23 @@ impl Run<'_> {
             return Ok(ControlFlow::Break(()));
         }
         for visit in &visits {
-            let n_files = self.writing().files_under(&visit.folder)?.len() as u64;
-            let library = Library {
-                folder: visit.folder.clone(),
-                n_files,
-                last_run_unix_s: std::time::SystemTime::now()
-                    .duration_since(std::time::UNIX_EPOCH)
-                    .map_or(0, |since| since.as_secs()),
-            };
-            self.writing().put_library(library)?;
+            let n_files = self.writing().files_under(&visit.folder)?.len();
+            self.note_library(&visit.folder, n_files)?;
         }
         self.commit()?;
-        // What follows, freezing the graphs, cannot be stopped, only announced.
-        let _ = self.tell(Stage::Building, 0, 0, Instant::now());
         Ok(ControlFlow::Continue(()))
+    }
+
+    fn note_library(&mut self, folder: &Path, n_files: usize) -> Result<(), EngineError> {
+        let last_run_unix_s = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        let folder = folder.to_path_buf();
+        Ok(self.writing().put_library(Library {
+            folder,
+            n_files: n_files as u64,
+            last_run_unix_s,
+        })?)
     }
 
     /// The writer, from the thread that owns this run.
@@ -335,6 +359,7 @@ impl Run<'_> {
             request,
             encoders,
             writer,
+            claimed,
             ledger,
             last_commit,
         };
@@ -403,6 +428,8 @@ impl Run<'_> {
             .collect();
         for (path, record) in known {
             if !seen.contains(path.as_path()) && !walk.hides(path) {
+                // A text beside a picture belongs to this path; the image may live on under another.
+                self.drop_sidecar_captions(path, record.image)?;
                 self.writing().remove_file(path)?;
                 self.ledger.removed(record.image);
             }

@@ -26,6 +26,11 @@ impl Ledger {
         self.known.insert(path.to_path_buf(), image);
     }
 
+    /// Those files with the image each held before, once the picture stage is over.
+    pub(super) fn take_known(&mut self) -> HashMap<PathBuf, ItemId> {
+        std::mem::take(&mut self.known)
+    }
+
     pub(super) fn was_known(&self, path: &Path) -> bool {
         self.known.contains_key(path)
     }

@@ -23,7 +23,7 @@ pub(super) struct Prepared {
 
 pub(super) enum Content {
     /// An image of the index has this content.
-    Known(ItemId),
+    Known { hash: Hash, image: ItemId },
     /// Another file of this run has the same content and is being prepared already.
     Twin(Hash),
     /// A new picture.
@@ -62,7 +62,7 @@ pub(super) fn prepare(
             .unwrap_or_else(PoisonError::into_inner)
             .image_with_hash(&hash);
         match known {
-            Ok(Some(image)) => break 'content Content::Known(image),
+            Ok(Some(image)) => break 'content Content::Known { hash, image },
             Ok(None) => {}
             Err(error) => break 'content bad(None, error.to_string()),
         }

@@ -127,6 +127,37 @@ fn a_second_run_reads_only_what_changed() {
 }
 
 #[test]
+fn files_that_change_places_keep_their_pictures() {
+    let place = Place::new();
+    let (red, blue) = (place.draw("a.png", RED, 30), place.draw("b.png", BLUE, 31));
+    fs_err::write(place.photos.join("a.txt"), "the first").unwrap();
+    place.index();
+    let aside = place.photos.join("aside");
+    fs_err::rename(&red, &aside).unwrap();
+    fs_err::rename(&blue, &red).unwrap();
+    fs_err::rename(&aside, &blue).unwrap();
+    // Committing after each file is the hardest case: a picture can lose its last path before
+    // the other file is looked at.
+    let request = IndexRequest {
+        commit_every: 1,
+        ..IndexRequest::folder(&place.photos)
+    };
+    place.engine().index(&request, &mut quietly).unwrap();
+    assert_eq!(place.found("red")[0], "b.png");
+    assert_eq!(place.found("blue")[0], "a.png");
+    let hits = place
+        .engine()
+        .search(&SearchRequest::text("blue", 1))
+        .unwrap();
+    assert_eq!(hits[0].captions, ["the first"]);
+    let hits = place
+        .engine()
+        .search(&SearchRequest::text("red", 1))
+        .unwrap();
+    assert!(hits[0].captions.is_empty());
+}
+
+#[test]
 fn touched_but_equal_files_are_unchanged() {
     let place = Place::new();
     let red = place.draw("a.png", RED, 30);

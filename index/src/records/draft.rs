@@ -19,6 +19,9 @@ pub(crate) struct Draft {
     overlay: [BTreeMap<Vec<u8>, Option<Vec<u8>>>; Column::ALL.len()],
     /// Items that were put or removed, or whose words changed.
     touched: BTreeSet<(ItemKind, ItemId)>,
+    /// Images that lost their last path. Another path may still be on its way, as when two files change places, so
+    /// they are removed by the commit only.
+    pathless: BTreeSet<ItemId>,
     /// The highest id in the graph of each kind: removing one of these leaves a tombstone.
     frozen: [ItemId; 2],
 }
@@ -29,6 +32,7 @@ impl Draft {
             store,
             overlay: Default::default(),
             touched: BTreeSet::new(),
+            pathless: BTreeSet::new(),
             frozen: [ItemId(0); 2],
         }
     }
@@ -47,6 +51,16 @@ impl Draft {
 
     pub(crate) fn touched(&self) -> &BTreeSet<(ItemKind, ItemId)> {
         &self.touched
+    }
+
+    /// Removes the images that are left without a path; to be called before the changes are looked at for a commit.
+    pub(crate) fn drop_pathless(&mut self) -> Result<(), RecordsError> {
+        for image in std::mem::take(&mut self.pathless) {
+            if self.paths_of(image)?.is_empty() {
+                self.remove_image(image)?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes everything as one generation, whose list of changes goes with it; lists up to `dropped` go away.
@@ -238,7 +252,7 @@ impl Draft {
         }
     }
 
-    /// Forgets a path. An image that loses its last path is removed.
+    /// Forgets a path. An image that has lost its last path by the next commit is removed with it.
     pub(crate) fn remove_file(&mut self, path: &Path) -> Result<(), RecordsError> {
         let Some(file) = self.file(path)? else {
             return Ok(());
@@ -251,11 +265,8 @@ impl Draft {
     fn unlink(&mut self, image: ItemId, path: &Path) -> Result<(), RecordsError> {
         self.remove(Column::Paths, keys::link(image, path)?);
         self.touched.insert((ItemKind::Image, image));
-        if self.paths_of(image)?.is_empty() {
-            self.remove_image(image)
-        } else {
-            Ok(())
-        }
+        self.pathless.insert(image);
+        Ok(())
     }
 
     fn remove_image(&mut self, id: ItemId) -> Result<(), RecordsError> {
