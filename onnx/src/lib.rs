@@ -79,24 +79,10 @@ pub mod picture;
 mod preprocess;
 mod runtime;
 mod session;
-#[cfg(starter)]
 mod starter;
 mod text;
 mod tokenize;
 mod transformers_js;
-
-#[cfg(not(starter))]
-impl Model {
-    /// Fails until the starter model's files are there.
-    ///
-    /// # Errors
-    /// Always.
-    pub fn starter() -> Result<Self, ModelError> {
-        Err(ModelError::NoFolder {
-            folder: "onnx/starter".into(),
-        })
-    }
-}
 
 pub use embedding::Embedding;
 pub use error::{EncodeError, ModelError, RuntimeError};

@@ -19,10 +19,6 @@ use crate::{manifest, transformers_js};
 pub(crate) enum Source {
     File(PathBuf),
     /// Built into the program; the name only serves messages.
-    #[cfg_attr(
-        not(starter),
-        expect(dead_code, reason = "the starter model's files are not there yet")
-    )]
     Embedded {
         name: &'static str,
         bytes: &'static [u8],

@@ -177,23 +177,35 @@ impl Session {
             Some(i64::from(height)),
             Some(i64::from(width)),
         ];
-        self.check(outlet, &wanted, &[TensorElementType::Float32], &expected)?;
-        Ok(fixed_batch(outlet))
+        tensor_type(outlet, &wanted, &[TensorElementType::Float32])
+            .ok_or_else(|| self.signature(outlet, &expected))?;
+        Ok(fixed(outlet, 0))
     }
 
-    /// Checks that `name` takes integers `[batch, n_tokens]`. Returns which, and the batch size
-    /// when the graph fixes it.
-    pub(crate) fn check_ids(&self, name: &str) -> Result<(IdType, Option<usize>), EncodeError> {
+    /// Checks that `name` takes integers `[batch, n_tokens]`; `padded` is the number of tokens when
+    /// all texts are filled up to it. Returns the type, and the batch size when the graph fixes it.
+    pub(crate) fn check_ids(
+        &self,
+        name: &str,
+        padded: Option<usize>,
+    ) -> Result<(IdType, Option<usize>), EncodeError> {
         let outlet = self.input(name)?;
         let types = [TensorElementType::Int64, TensorElementType::Int32];
-        let expected = "Tensor<i64>(batch, n_tokens)";
-        let found = self.check(outlet, &[None, None], &types, expected)?;
+        let n_tokens = padded.and_then(|n| i64::try_from(n).ok());
+        let found = match (fixed(outlet, 1), padded) {
+            // A graph of fixed length only works with texts filled up to it.
+            (Some(_), None) => None,
+            _ => tensor_type(outlet, &[None, n_tokens], &types),
+        };
+        let n_tokens = padded.map_or_else(|| "n_tokens".to_owned(), |n| n.to_string());
+        let expected = format!("Tensor<i64>(batch, {n_tokens})");
+        let found = found.ok_or_else(|| self.signature(outlet, &expected))?;
         let id_type = if found == TensorElementType::Int32 {
             IdType::I32
         } else {
             IdType::I64
         };
-        Ok((id_type, fixed_batch(outlet)))
+        Ok((id_type, fixed(outlet, 0)))
     }
 
     /// Runs the graph on `n` items. Returns `n × dimension` values, row after row.
@@ -266,19 +278,13 @@ impl Session {
             })
     }
 
-    fn check(
-        &self,
-        outlet: &Outlet,
-        shape: &[Option<i64>],
-        types: &[TensorElementType],
-        expected: &str,
-    ) -> Result<TensorElementType, EncodeError> {
-        tensor_type(outlet, shape, types).ok_or_else(|| EncodeError::Signature {
+    fn signature(&self, outlet: &Outlet, expected: &str) -> EncodeError {
+        EncodeError::Signature {
             file: self.file.clone(),
             name: outlet.name().to_owned(),
             found: outlet.dtype().to_string(),
             expected: expected.to_owned(),
-        })
+        }
     }
 }
 
@@ -343,8 +349,4 @@ fn fixed(outlet: &Outlet, dimension: usize) -> Option<usize> {
         return None;
     };
     usize::try_from(*shape.get(dimension)?).ok()
-}
-
-fn fixed_batch(outlet: &Outlet) -> Option<usize> {
-    fixed(outlet, 0)
 }

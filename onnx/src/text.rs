@@ -7,7 +7,7 @@ use crate::error::EncodeError;
 use crate::model::Model;
 use crate::runtime::Runtime;
 use crate::session::{Feed, IdType, Session, SessionOptions};
-use crate::tokenize::{Tokenizer, Tokens};
+use crate::tokenize::{Pad, Tokenizer, Tokens};
 
 /// How many texts go through the graph at once; more bring no speed, only memory.
 const MAX_TEXTS_AT_ONCE: usize = 64;
@@ -45,7 +45,11 @@ impl TextEncoder {
             model.dimension(),
             options,
         )?;
-        let (id_type, fixed_batch) = session.check_ids(&tower.input_ids)?;
+        let padded = match tower.tokenize.pad {
+            Pad::Longest => None,
+            Pad::Context => Some(tower.tokenize.context_length),
+        };
+        let (id_type, fixed_batch) = session.check_ids(&tower.input_ids, padded)?;
         // Layouts without a manifest leave it to the graph whether it takes a mask.
         let wanted = |name: &Option<String>| {
             name.clone()
@@ -55,7 +59,7 @@ impl TextEncoder {
         let token_type_ids = wanted(&tower.token_type_ids);
         let mut known = vec![tower.input_ids.as_str()];
         for name in [&attention_mask, &token_type_ids].into_iter().flatten() {
-            let (extra_type, _) = session.check_ids(name)?;
+            let (extra_type, _) = session.check_ids(name, padded)?;
             session.check_same_type(name, extra_type, id_type)?;
             known.push(name);
         }

@@ -1,8 +1,8 @@
 //! What does a JPEG file show?
 //!
 //! The decoder shows as much of a broken file as it can, which suits a viewer; half a picture in
-//! an index would be found for the wrong reasons. So a file whose end is missing must survive the
-//! decoder's strict mode.
+//! an index would be found for the wrong reasons. So a file whose end is missing is refused, as
+//! Pillow does.
 
 use image::RgbImage;
 use zune_core::bytestream::ZCursor;
@@ -20,7 +20,7 @@ use super::{DecodeError, DecodeLimits, from_exif, upright};
 pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, DecodeError> {
     let complete = has_end(bytes);
     let options = DecoderOptions::default()
-        .set_strict_mode(!complete)
+        .set_strict_mode(false)
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX));
     let broken = |error: DecodeErrors| match error {
@@ -47,6 +47,9 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, De
             0
         });
     limits.check(width, height, n_bytes)?;
+    if !complete {
+        return Err(DecodeError::Truncated);
+    }
     let output = match decoder.input_colorspace() {
         Some(ColorSpace::Luma) => ColorSpace::Luma,
         Some(ColorSpace::YCbCr | ColorSpace::RGB | ColorSpace::CMYK | ColorSpace::YCCK) => {

@@ -5,6 +5,7 @@
 //! transparent stands on white, of an animation the first picture counts, colour profiles are not
 //! applied (nor did the models see them applied).
 
+mod ink;
 mod jpeg;
 mod sniff;
 
@@ -12,7 +13,10 @@ use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
+use image::{
+    DynamicImage, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits,
+    RgbImage,
+};
 
 use sniff::Kind;
 
@@ -173,6 +177,11 @@ fn decode_with_image(
     let (width, height) = decoder.dimensions();
     limits.check(width, height, decoder.total_bytes())?;
     let orientation = orientation(&mut decoder, bytes, format);
+    if decoder.original_color_type() == ExtendedColorType::Cmyk8
+        && let Some(picture) = ink::read(bytes, limits.max_bytes)
+    {
+        return Ok(upright(picture, orientation));
+    }
     let picture = DynamicImage::from_decoder(decoder).map_err(from_image)?;
     Ok(upright(opaque(picture), orientation))
 }

@@ -16,6 +16,7 @@ import re
 import shutil
 import struct
 import zlib
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ import onnx
 import torch
 from PIL import Image, ImageDraw, ImageOps
 from safetensors.numpy import save_file
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerFast
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
@@ -203,6 +204,32 @@ def formula(width, height):
 
 # ---------------------------------------------------------------------------- the CLIP model
 
+def learn_merges(n):
+    """The first n merges of byte-pair encoding (Sennrich et al. 2016) over the corpus. The library's
+    own trainer breaks ties by chance, this one by the alphabet."""
+    words = Counter(word for line in CORPUS for word in re.findall(r"[a-z]+", line))
+    words = {tuple(word[:-1]) + (word[-1] + "</w>",): count for word, count in words.items()}
+    merges = []
+    for _ in range(n):
+        pairs = Counter()
+        for word, count in words.items():
+            for pair in zip(word, word[1:]):
+                pairs[pair] += count
+        best = min(pairs, key=lambda pair: (-pairs[pair], pair))
+        merges.append(best)
+        merged = {}
+        for word, count in words.items():
+            parts = []
+            for part in word:
+                if parts and (parts[-1], part) == best:
+                    parts[-1] += part
+                else:
+                    parts.append(part)
+            merged[tuple(parts)] = count
+        words = merged
+    return merges
+
+
 def clip_tokenizer():
     """A byte-level BPE framed as CLIP's is, with a few merges learned from the corpus."""
     split = Regex(r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+")
@@ -216,11 +243,7 @@ def clip_tokenizer():
              pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
         return tokenizer
 
-    learner = frame(models.BPE(end_of_word_suffix="</w>"))
-    learner.train_from_iterator(CORPUS, trainers.BpeTrainer(
-        vocab_size=190, show_progress=False, end_of_word_suffix="</w>"))
-    merges = [tuple(m) if not isinstance(m, str) else tuple(m.split(" "))
-              for m in json.loads(learner.to_str())["model"]["merges"]]
+    merges = learn_merges(40)
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     words = alphabet + [c + "</w>" for c in alphabet]
     for a, b in merges:
@@ -256,13 +279,13 @@ class ClipText(torch.nn.Module):
         return self.projection(pooled)
 
 
-def export(module, path, inputs, names, output):
-    """Exports with free batch, and for texts a free number of tokens."""
+def export(module, path, inputs, names, output, fixed=False):
+    """Exports with free batch, and for texts a free number of tokens, or with both fixed."""
     batch = torch.export.Dim("batch", min=1, max=4096)
     tokens = torch.export.Dim("n_tokens", min=2, max=24)
     shapes = tuple({0: batch} if value.dim() == 4 else {0: batch, 1: tokens} for value in inputs)
     program = torch.onnx.export(module.eval(), inputs, input_names=names, output_names=[output],
-                                dynamic_shapes=shapes, opset_version=18, dynamo=True,
+                                dynamic_shapes=None if fixed else shapes, opset_version=18, dynamo=True,
                                 external_data=False, verbose=False)
     program.save(str(path), external_data=False)
     model = onnx.load(str(path))
@@ -376,6 +399,11 @@ def make_plain():
     export(image, PLAIN / "pictures.onnx", (torch.zeros(2, 3, 24, 40),), ["pixels"], "vector")
     export(text, PLAIN / "words.onnx", (ids, torch.ones_like(ids), torch.zeros_like(ids)),
            ["ids", "mask", "types"], "vector")
+    ids = torch.full((2, 16), 5, dtype=torch.int32)
+    export(image, PLAIN / "pictures_by_two.onnx", (torch.zeros(2, 3, 24, 40),), ["pixels"],
+           "vector", fixed=True)
+    export(text, PLAIN / "words_by_two.onnx", (ids, torch.ones_like(ids), torch.zeros_like(ids)),
+           ["ids", "mask", "types"], "vector", fixed=True)
     (PLAIN / "sightline.toml").write_text("""\
 name = "plain"
 dimension = 20

@@ -15,7 +15,6 @@ mod pictures;
 /// Opening ONNX Runtime: twice, missing, too old, another library.
 mod runtime;
 /// The built-in model against the framework that trained it.
-#[cfg(starter)]
 mod starter;
 mod support;
 /// Texts of every kind through tokenizer and tower.

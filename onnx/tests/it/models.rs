@@ -378,3 +378,52 @@ fn the_fingerprint_changes_with_every_byte_and_number_that_counts() {
         ("other", original.as_str())
     );
 }
+
+#[test]
+fn graphs_of_fixed_batch_size_give_the_same_embeddings() {
+    let options = SessionOptions::default();
+    let free = Model::open(&data().join("plain")).unwrap();
+    let folder = copy_of("plain");
+    let manifest = folder.path().join("sightline.toml");
+    edit(&manifest, "\"pictures.onnx\"", "\"pictures_by_two.onnx\"");
+    edit(&manifest, "\"words.onnx\"", "\"words_by_two.onnx\"");
+    let fixed = Model::open(folder.path()).unwrap();
+
+    let byte = |value: u32| u8::try_from(value % 256).unwrap();
+    let picture =
+        |seed| image::RgbImage::from_fn(60, 40, |x, y| image::Rgb([x, y, seed].map(byte)));
+    let batch: Vec<_> = (0..5)
+        .map(|i| free.preprocessor().pixels(&picture(i * 50)))
+        .collect();
+    let mut encoder = ImageEncoder::load(&runtime(), &free, &options).unwrap();
+    let expected = encoder.encode(&batch).unwrap();
+    let mut encoder = ImageEncoder::load(&runtime(), &fixed, &options).unwrap();
+    let found = encoder.encode(&batch).unwrap();
+    assert_eq!((found.len(), expected.len()), (5, 5));
+    for (found, expected) in found.iter().zip(&expected) {
+        assert!(found.similarity(expected) > 0.999_99);
+    }
+
+    let texts = ["a dog", "two dogs play in the snow", ""];
+    let mut encoder = TextEncoder::load(&runtime(), &free, &options).unwrap();
+    let expected = encoder.encode(&texts).unwrap();
+    let mut encoder = TextEncoder::load(&runtime(), &fixed, &options).unwrap();
+    let found = encoder.encode(&texts).unwrap();
+    assert_eq!((found.len(), expected.len()), (3, 3));
+    for (found, expected) in found.iter().zip(&expected) {
+        assert!(found.similarity(expected) > 0.999_99);
+    }
+
+    // Texts of their own lengths do not fit into it.
+    for (from, to) in [
+        ("\"context\"", "\"longest\""),
+        ("length = 16", "length = 12"),
+    ] {
+        let folder = copy_of("plain");
+        let manifest = folder.path().join("sightline.toml");
+        edit(&manifest, "\"words.onnx\"", "\"words_by_two.onnx\"");
+        edit(&manifest, from, to);
+        let error = text_error(folder.path());
+        assert!(matches!(error, EncodeError::Signature { .. }), "{error}");
+    }
+}

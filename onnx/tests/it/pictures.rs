@@ -73,12 +73,39 @@ fn a_file_cut_short_is_truncated_and_not_half_a_picture() {
 }
 
 #[test]
-fn a_jpeg_that_only_lacks_its_end_marker_is_whole() {
-    let bytes = sample("landscape_420.jpg");
-    assert!(bytes.ends_with(&[0xFF, 0xD9]));
-    let whole = decode(&bytes, &DecodeLimits::default()).unwrap();
-    let followed = [&bytes[..], b"a trailer, as some cameras write"].concat();
-    assert_eq!(decode(&followed, &DecodeLimits::default()).unwrap(), whole);
+fn no_format_shows_half_a_picture() {
+    // Files of several pictures or with a tail that does not matter are whole before their end.
+    let mut n_cases = 0;
+    for entry in fs_err::read_dir(data().join("pictures")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if name.starts_with("animated") || name == "one_pixel.png" {
+            continue;
+        }
+        let bytes = fs_err::read(&path).unwrap();
+        let error = decode(&bytes[..bytes.len() / 2], &DecodeLimits::default());
+        assert!(error.is_err(), "{name}");
+        n_cases += 1;
+    }
+    assert_eq!(n_cases, 43 - 3);
+}
+
+#[test]
+fn a_jpeg_may_be_followed_by_anything_but_must_have_its_end() {
+    for name in ["landscape_420.jpg", "progressive.jpg", "grey.jpg"] {
+        let bytes = sample(name);
+        assert!(bytes.ends_with(&[0xFF, 0xD9]));
+        let whole = decode(&bytes, &DecodeLimits::default()).unwrap();
+        let followed = [&bytes[..], b"a trailer, as some cameras write"].concat();
+        assert!(
+            decode(&followed, &DecodeLimits::default()).unwrap() == whole,
+            "{name}"
+        );
+        for n_missing in [1, 2, 8, 30] {
+            let error = error_of(&bytes[..bytes.len() - n_missing]);
+            assert!(matches!(error, DecodeError::Truncated), "{name}: {error:?}");
+        }
+    }
 }
 
 /// Every sample cut at many places, and with bytes turned over: any answer but a panic will do.
