@@ -65,12 +65,12 @@ if [ $# -gt 1 ]; then
 else
     short=tests/data/photos
     say 'Six searches by words'
-    try search 'a dog looking out of a window' -k 3
-    try search 'bridge at night' -k 3
-    try search 'cup of coffee' -k 3
-    try search 'musicians on a stage' -k 3
-    try search 'striped fish in a coral reef' -k 3
-    try search 'train tracks in the mountains' -k 3 --by meaning
+    try search 'a dog looking out of a window' -k 4
+    try search 'bridge at night' -k 4
+    try search 'cup of coffee' -k 4
+    try search 'musicians on a stage' -k 4
+    try search 'striped fish in a coral reef' -k 4
+    try search 'train tracks in the mountains' -k 4 --by meaning
     say 'Two searches by picture'
     try search --image $short/animals/german_shepherd.jpg -k 4
     try search --image $short/people/orchestra.jpg -k 4
