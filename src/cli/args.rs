@@ -28,6 +28,7 @@ pub(super) struct Cli {
 
 /// Options every command takes.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(super) struct Global {
     /// Folder of the index [default: sightline/index in the user's data folder]
     #[arg(
