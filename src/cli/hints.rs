@@ -58,6 +58,14 @@ impl Hint for IndexError {
             Self::Locked { .. } => {
                 Some("wait until it is done, or use another --index folder".to_owned())
             }
+            Self::ReadOnly { .. } => Some(
+                "make the folder writable, or use another --index folder; only searching works \
+                 without"
+                    .to_owned(),
+            ),
+            Self::NotAnIndex { .. } => Some(
+                "give an empty folder, or one that does not exist yet, with --index".to_owned(),
+            ),
             Self::OtherModel { .. } | Self::OtherDimension { .. } => Some(
                 "vectors of two models cannot be compared: use the --model it was built with, or \
                  another --index folder"

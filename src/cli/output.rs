@@ -7,12 +7,12 @@ use anyhow::Result;
 use base64::Engine as _;
 use serde_json::{Map, Value, json};
 
-use super::args::OutputArgs;
+use super::args::{FindArg, OutputArgs};
 use super::exit::ExitStatus;
 use super::gallery::{Card, Gallery};
 use super::printer::{Printer, Style};
 use super::settings::Settings;
-use crate::engine::{By, CaptionHit, Query, SearchHit};
+use crate::engine::{By, CaptionHit, Engine, Query, SearchHit};
 
 /// How many of a picture's captions a line of results shows.
 const N_CAPTIONS_SHOWN: usize = 1;
@@ -102,7 +102,7 @@ pub(super) fn images(
             }
         }
     }
-    Ok(finish(hits.len(), "picture", printer))
+    Ok(finish(hits.len(), FindArg::Images, settings, printer))
 }
 
 /// Shows captions found.
@@ -149,7 +149,7 @@ pub(super) fn captions(
             printer.line(format_args!("{rank}  {similarity}  {text}  {of}"))?;
         }
     }
-    Ok(finish(hits.len(), "caption", printer))
+    Ok(finish(hits.len(), FindArg::Captions, settings, printer))
 }
 
 fn write_page(
@@ -164,12 +164,28 @@ fn write_page(
     Ok(())
 }
 
-fn finish(n: usize, what: &str, printer: &Printer) -> ExitStatus {
-    if n == 0 {
-        printer.note(format_args!("no {what} found"));
-        return ExitStatus::Nothing;
+fn finish(n: usize, find: FindArg, settings: &Settings, printer: &Printer) -> ExitStatus {
+    if n > 0 {
+        return ExitStatus::Found;
     }
-    ExitStatus::Found
+    let (what, way_on) = match find {
+        FindArg::Images => ("picture", "sightline index ~/Pictures"),
+        FindArg::Captions => (
+            "caption",
+            "sightline index --captions FILE, or texts beside pictures",
+        ),
+    };
+    printer.note(format_args!("no {what} found"));
+    let is_empty = Engine::status(settings.index()).is_ok_and(|status| match find {
+        FindArg::Images => status.n_images == 0,
+        FindArg::Captions => status.n_captions == 0,
+    });
+    if is_empty {
+        printer.note(format_args!(
+            "\nhint: the index has no {what}s yet; add some with: {way_on}"
+        ));
+    }
+    ExitStatus::Nothing
 }
 
 fn shown_similarity(similarity: Option<f32>) -> String {

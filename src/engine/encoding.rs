@@ -99,6 +99,14 @@ impl Encoding<'_, '_> {
                 }
                 self.skip(candidate, reason)
             }
+            // What cannot be seen is not gone: what the index held under its path stays.
+            Content::Unreadable { reason } => {
+                self.ledger.skipped(Skipped {
+                    path: candidate.path,
+                    reason,
+                });
+                Ok(())
+            }
         }
     }
 

@@ -187,6 +187,8 @@ impl Encoders {
         if !batch.is_empty() {
             encode(&mut places, &mut batch)?;
         }
+        // The threads find them in whatever order.
+        skipped.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(Some((vectors, skipped)))
     }
 

@@ -96,6 +96,8 @@ impl Engine {
         // Everything that can be refused is looked at before the index is touched.
         let mut sets = Vec::new();
         for path in &request.captions {
+            // A missing one is an error about the name that was given.
+            fs_err::File::open(path)?;
             let path = fs_err::canonicalize(path)?;
             sets.push((path.clone(), super::caption_files::read(&path)?));
         }

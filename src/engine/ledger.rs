@@ -75,6 +75,8 @@ impl Ledger {
 
     pub(super) fn into_report(mut self) -> IndexReport {
         self.report.n_copies += self.linked.values().sum::<usize>();
+        // The threads find them in whatever order.
+        self.report.skipped.sort_by(|a, b| a.path.cmp(&b.path));
         self.report
     }
 }

@@ -33,8 +33,10 @@ pub(super) enum Content {
         height: u32,
         pixels: Pixels,
     },
-    /// Not a picture that can be read.
+    /// Not a picture, or one that cannot be decoded.
     Bad { hash: Option<Hash>, reason: String },
+    /// What it holds could not be found out this time.
+    Unreadable { reason: String },
 }
 
 /// Reads, hashes and, if its content is new, decodes and preprocesses one file. Runs on many
@@ -54,7 +56,10 @@ pub(super) fn prepare(
         }
         let bytes = match fs_err::read(&candidate.path) {
             Ok(bytes) => bytes,
-            Err(error) => break 'content bad(None, unreadable(&error)),
+            Err(error) => {
+                let reason = unreadable(&error);
+                break 'content Content::Unreadable { reason };
+            }
         };
         let hash: Hash = *blake3::hash(&bytes).as_bytes();
         let known = writer
@@ -64,7 +69,10 @@ pub(super) fn prepare(
         match known {
             Ok(Some(image)) => break 'content Content::Known { hash, image },
             Ok(None) => {}
-            Err(error) => break 'content bad(None, error.to_string()),
+            Err(error) => {
+                let reason = error.to_string();
+                break 'content Content::Unreadable { reason };
+            }
         }
         let mut claims = claimed.lock().unwrap_or_else(PoisonError::into_inner);
         if !claims.insert(hash) {
