@@ -1,1 +1,36 @@
-fn main(){}
+//! The whole program, run as a user runs it: the real executable, its exit code, stdout, stderr.
+//!
+//! Most tests use the colour model (`colour_model/make.py`), whose answers can be worked out by
+//! hand; those that judge what the program is for use the built-in starter model on real photos.
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a helper of a test fails the test by panicking, as the test itself does"
+)]
+
+/// Temporary worlds to run the program in, pictures drawn in code.
+mod support;
+
+/// `sightline captions`: from a picture to the words that fit it.
+mod captions;
+/// What the built-in model finds in the sample photos that come with the project.
+mod demo_photos;
+/// Everything that goes wrong with a message: what it says, how to go on, the exit code.
+mod errors;
+/// `sightline eval`: figures that can be worked out by hand.
+mod eval;
+/// `--help` of every command, word for word.
+mod help;
+/// `sightline index`: what is added, kept, moved, removed and left out, and captions.
+mod index;
+/// Killed and stopped runs: nothing committed is lost, the next run goes on.
+mod recovery;
+/// Where ONNX Runtime is looked for, and what is said when it is not there.
+mod runtime;
+/// `sightline search`: ranking, output forms, exit codes, pages.
+mod search;
+/// `sightline status`.
+mod status;
+/// The architecture's rules, checked on the source text.
+mod tidy;

@@ -1,0 +1,138 @@
+//! `sightline captions`: from a picture to the words that fit it.
+
+use crate::support::corpus;
+use crate::support::{TestEnv, snapshot};
+
+/// Pictures and captions; two pictures share one caption, a list has captions of no picture.
+fn described() -> TestEnv {
+    let env = TestEnv::new();
+    corpus::one_of_each(&env.path("photos"));
+    env.write("photos/red.txt", "something red\na colour\n");
+    env.write("photos/green.txt", "something green\na colour\n");
+    env.write("words.txt", "blue\nwhite or black\n");
+    env.index_photos();
+    env.sightline(["index", "--captions", "words.txt"])
+        .run()
+        .expect(0);
+    env
+}
+
+#[test]
+fn the_words_that_fit_come_first() {
+    let env = described();
+    snapshot!(env, env.sightline(["captions", "photos/red.png"]).run(), @r"
+    exit code: 0
+    ----- stdout -----
+      1   0.991  something red  photos/red.png
+      2   0.143  a colour  photos/green.png
+      3   0.143  white or black  words.txt
+      4  -0.277  something green  photos/green.png
+      5  -0.306  blue  words.txt
+
+    ----- stderr -----
+    ");
+}
+
+#[test]
+fn the_picture_need_not_be_in_the_index() {
+    let env = described();
+    corpus::save(&env.path("new.jpg"), &corpus::halves("green", "green"));
+    snapshot!(env, env.sightline(["captions", "new.jpg", "-k1"]).run(), @r"
+    exit code: 0
+    ----- stdout -----
+      1   0.991  something green  photos/green.png
+
+    ----- stderr -----
+    ");
+    corpus::save(&env.path("sky.webp"), &corpus::halves("blue", "blue"));
+    snapshot!(env, env.sightline(["captions", "sky.webp", "-k1", "--json"]).run(), @r#"
+    exit code: 0
+    ----- stdout -----
+    {
+      "by": "meaning",
+      "hits": [
+        {
+          "images": [],
+          "rank": 1,
+          "similarity": 1.0,
+          "source": {
+            "path": "[ROOT]/words.txt"
+          },
+          "text": "blue",
+          "words": []
+        }
+      ],
+      "query": {
+        "image": {
+          "path": "sky.webp"
+        }
+      },
+      "took_ms": [TIME]
+    }
+
+    ----- stderr -----
+    "#);
+}
+
+#[test]
+fn equal_captions_of_several_pictures_are_one_answer() {
+    let env = described();
+    let answer = env
+        .sightline(["captions", "photos/red.png", "--json"])
+        .run()
+        .expect(0)
+        .json();
+    let hits = answer["hits"].as_array().unwrap();
+    let texts: Vec<_> = hits
+        .iter()
+        .map(|hit| hit["text"].as_str().unwrap())
+        .collect();
+    assert_eq!(texts.len(), 5, "{texts:?}");
+    let shared = hits.iter().find(|hit| hit["text"] == "a colour").unwrap();
+    let mut of: Vec<_> = shared["images"].as_array().unwrap().iter().collect();
+    of.sort_by_key(|image| image["path"].as_str().unwrap());
+    let of: Vec<_> = of
+        .iter()
+        .map(|image| env.shown(image["path"].as_str().unwrap()))
+        .collect();
+    assert_eq!(of, ["photos/green.png", "photos/red.png"]);
+    // As many as asked for, however many are joined into one.
+    for n in 1..=5 {
+        let n_asked = n.to_string();
+        let ran = env
+            .sightline(["captions", "photos/red.png", "--json", "-k", &n_asked])
+            .run();
+        assert_eq!(ran.expect(0).json()["hits"].as_array().unwrap().len(), n);
+    }
+}
+
+#[test]
+fn an_index_without_captions() {
+    let env = TestEnv::new();
+    corpus::plain(&env.path("photos/red.png"), "red");
+    env.index_photos();
+    snapshot!(env, env.sightline(["captions", "photos/red.png"]).run(), @r"
+    exit code: 1
+    ----- stdout -----
+
+    ----- stderr -----
+    no caption found
+
+    hint: the index has no captions yet; add some with: sightline index --captions FILE, or texts beside pictures
+    ");
+}
+
+#[test]
+fn a_page_of_captions() {
+    let env = described();
+    let arguments = ["captions", "photos/red.png", "-k2", "--html", "out.html"];
+    env.sightline(arguments).run().expect(0);
+    let page = fs_err::read_to_string(env.path("out.html")).unwrap();
+    assert!(page.contains("something red"));
+    assert_eq!(
+        page.matches("src=\"data:image/jpeg;base64,").count(),
+        1,
+        "the picture asked with"
+    );
+    assert_eq!(page.matches("<li>").count(), 2);
+}

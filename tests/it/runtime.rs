@@ -1,0 +1,189 @@
+//! Where ONNX Runtime is looked for, and what is said when it is not there.
+
+use std::path::PathBuf;
+
+use crate::support::corpus;
+use crate::support::{Ran, TestEnv, copy_program, runtime_library, snapshot};
+
+/// An index of eight pictures, made by the program as it was built.
+fn indexed() -> TestEnv {
+    let env = TestEnv::new();
+    corpus::one_of_each(&env.path("photos"));
+    env.index_photos();
+    env
+}
+
+/// Every failure to find it ends in an error of one line and a hint that installs it.
+#[track_caller]
+fn assert_one_line_and_install_command(env: &TestEnv, ran: &Ran) {
+    let (error, hint) = ran
+        .stderr()
+        .split_once("\n\n")
+        .unwrap_or_else(|| panic!("{ran}"));
+    assert!(
+        error.starts_with("error: ") && !error.contains('\n'),
+        "{ran}"
+    );
+    let folder = env.path("data/sightline/onnxruntime");
+    let command = format!(
+        "hint: install it with: python3 -m pip install --no-deps --target '{}' onnxruntime=={}\n",
+        folder.display(),
+        sightline::platform::RUNTIME_RELEASE,
+    );
+    assert_eq!(hint, command);
+    assert_eq!(ran.stdout(), "");
+}
+
+#[test]
+fn the_path_in_the_environment_leads_nowhere() {
+    let env = indexed();
+    let commands: [&[&str]; 4] = [
+        &["search", "red"],
+        &["search", "--image", "photos/red.png"],
+        &["captions", "photos/red.png"],
+        &["index", "photos", "--index", "another"],
+    ];
+    for command in commands {
+        let ran = env
+            .sightline(command)
+            .env("ORT_DYLIB_PATH", "/nowhere/lib.so")
+            .run()
+            .expect(2);
+        assert_one_line_and_install_command(&env, &ran);
+    }
+    let ran = env
+        .sightline(["search", "red"])
+        .env("ORT_DYLIB_PATH", "/nowhere/lib.so")
+        .run();
+    snapshot!(env, ran, @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: ONNX Runtime was not found (tried /nowhere/lib.so)
+
+    hint: install it with: python3 -m pip install --no-deps --target '[ROOT]/data/sightline/onnxruntime' onnxruntime==1.32.0
+    ");
+}
+
+#[test]
+fn the_path_in_the_environment_is_no_onnx_runtime() {
+    let env = indexed();
+    let text = env.write("libonnxruntime.so", "this is no library");
+    let ran = env
+        .sightline(["search", "red"])
+        .env("ORT_DYLIB_PATH", &text)
+        .run()
+        .expect(2);
+    assert_one_line_and_install_command(&env, &ran);
+    assert!(
+        ran.stderr().contains("cannot be loaded as a library"),
+        "{ran}"
+    );
+    // A sound library of something else: the one that this test itself has loaded.
+    let maps = fs_err::read_to_string("/proc/self/maps").unwrap_or_default();
+    let libc = maps
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(5))
+        .find(|path| {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            name.starts_with("libc.so") || name.starts_with("libc-")
+        });
+    if cfg!(all(target_os = "linux", target_env = "gnu")) {
+        let libc = libc.expect("the C library among the maps of this process");
+        let ran = env
+            .sightline(["search", "red"])
+            .env("ORT_DYLIB_PATH", libc)
+            .run()
+            .expect(2);
+        assert_one_line_and_install_command(&env, &ran);
+        assert!(
+            ran.stderr().contains("this library is not ONNX Runtime"),
+            "{ran}"
+        );
+    }
+}
+
+#[test]
+fn none_is_found_at_all() {
+    let env = indexed();
+    let alone = copy_program(&env, "alone", false);
+    let ran = env.program(&alone, ["search", "red"]).run().expect(2);
+    assert_one_line_and_install_command(&env, &ran);
+    snapshot!(env, ran, @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: ONNX Runtime was not found (tried [ROOT]/alone/libonnxruntime.so, [ROOT]/alone/../lib/libonnxruntime.so, [ROOT]/data/sightline/libonnxruntime.so, libonnxruntime.so)
+
+    hint: install it with: python3 -m pip install --no-deps --target '[ROOT]/data/sightline/onnxruntime' onnxruntime==1.32.0
+    ");
+    // The starter model needs it as well.
+    let index = ["index", "photos", "--index", "another"];
+    let ran = env.program(&alone, index).starter().run().expect(2);
+    assert_one_line_and_install_command(&env, &ran);
+}
+
+#[test]
+fn what_needs_no_encoder_works_without_it() {
+    let env = indexed();
+    let alone = copy_program(&env, "alone", false);
+    env.program(&alone, ["search", "red", "--by", "words"])
+        .run()
+        .expect(0);
+    env.program(&alone, ["status"]).run().expect(0);
+    env.program(&alone, ["index", "photos"]).run().expect(0);
+    env.program(&alone, ["--help"]).run().expect(0);
+}
+
+#[test]
+fn it_is_found_where_the_hint_installs_it() {
+    let env = indexed();
+    let alone = copy_program(&env, "alone", false);
+    env.program(&alone, ["search", "red"]).run().expect(2);
+    let release = sightline::platform::RUNTIME_RELEASE;
+    let capi = "data/sightline/onnxruntime/onnxruntime/capi";
+    // The wheel has a second library, which is not the one.
+    env.write(
+        format!("{capi}/libonnxruntime_providers_shared.so"),
+        "another library",
+    );
+    link_runtime(env.path(capi).join(format!("libonnxruntime.so.{release}")));
+    env.program(&alone, ["search", "red"]).run().expect(0);
+}
+
+#[test]
+fn it_is_found_in_the_data_folder_and_beside_the_program() {
+    let env = indexed();
+    let alone = copy_program(&env, "alone", false);
+    let name = sightline::platform::RUNTIME_LIBRARY;
+    for place in ["data/sightline", "lib", "alone"] {
+        let library = env.path(place).join(name);
+        fs_err::create_dir_all(library.parent().unwrap()).unwrap();
+        env.program(&alone, ["search", "red"]).run().expect(2);
+        link_runtime(library.clone());
+        env.program(&alone, ["search", "red"]).run().expect(0);
+        // A variable that is set to nothing is as good as not set.
+        env.program(&alone, ["search", "red"])
+            .env("ORT_DYLIB_PATH", "")
+            .run()
+            .expect(0);
+        fs_err::remove_file(library).unwrap();
+    }
+}
+
+#[test]
+fn the_environment_wins_over_the_library_beside_the_program() {
+    let env = indexed();
+    let both = copy_program(&env, "both", true);
+    env.program(&both, ["search", "red"]).run().expect(0);
+    env.program(&both, ["search", "red"])
+        .env("ORT_DYLIB_PATH", "/nowhere.so")
+        .run()
+        .expect(2);
+}
+
+fn link_runtime(to: PathBuf) {
+    std::os::unix::fs::symlink(runtime_library(), to).unwrap();
+}

@@ -1,0 +1,545 @@
+//! `sightline search`: ranking, output forms, exit codes, pages.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use base64::Engine as _;
+use serde_json::Value;
+
+use crate::support::corpus::{self, COLOURS};
+use crate::support::{TestEnv, hits, snapshot};
+
+/// Eight pictures of one colour each, whose names say nothing about it, three with captions.
+fn eight() -> TestEnv {
+    let env = TestEnv::new();
+    for (number, (name, _)) in COLOURS.iter().enumerate() {
+        corpus::plain(&env.path(format!("photos/IMG_{number}.png")), name);
+    }
+    env.write(
+        "photos/IMG_0.txt",
+        "a fire engine in the street\na red apple\n",
+    );
+    env.write("photos/IMG_1.txt", "a frog on a leaf\n");
+    env.write("photos/IMG_6.txt", "fresh snow in the street\n");
+    env.index_photos();
+    env
+}
+
+#[test]
+fn words_find_what_a_picture_shows() {
+    let env = eight();
+    let mut n_asked = 0;
+    for (number, (name, _)) in COLOURS.iter().enumerate() {
+        let question = format!("A {name} picture!");
+        let found = env.found([question.as_str(), "--by", "meaning"]);
+        assert_eq!(found.len(), 8, "{question}");
+        assert_eq!(found[0], format!("photos/IMG_{number}.png"), "{question}");
+        n_asked += 1;
+    }
+    assert_eq!(n_asked, 8);
+}
+
+#[test]
+fn similarities_are_cosines_in_falling_order() {
+    let env = eight();
+    let answer = env
+        .sightline(["search", "red", "--by", "meaning", "--json"])
+        .run()
+        .expect(0);
+    let hits = hits(&answer.json());
+    // 12 numbers of ±1 and a half; a third of them differ, then two thirds, then all.
+    let expected = [1.0, 4.25 / 12.25, -3.75 / 12.25, -11.75 / 12.25];
+    let n_of_each = [1, 3, 3, 1];
+    let expected: Vec<f64> = expected
+        .into_iter()
+        .zip(n_of_each)
+        .flat_map(|(similarity, n)| std::iter::repeat_n(similarity, n))
+        .collect();
+    assert_eq!(hits.len(), expected.len());
+    for ((name, similarity), expected) in hits.iter().zip(expected) {
+        assert!(
+            (similarity - expected).abs() < 1e-4,
+            "{name}: {similarity}, not {expected}"
+        );
+    }
+}
+
+#[test]
+fn a_picture_finds_pictures_like_it() {
+    let env = eight();
+    let answer = env
+        .sightline(["search", "-i", "photos/IMG_4.png", "--json"])
+        .run()
+        .expect(0);
+    let found = hits(&answer.json());
+    assert_eq!(found[0].0, "IMG_4.png");
+    assert!((found[0].1 - 1.0).abs() < 1e-4, "{}", found[0].1);
+    // One that is not in the index: three quarters of the way to blue.
+    let mut picture = corpus::halves("blue", "cyan");
+    for pixel in picture.pixels_mut().take(48 * 16) {
+        *pixel = image::Rgb(corpus::colour("blue"));
+    }
+    corpus::save(&env.path("asked.bmp"), &picture);
+    let found = env.found(["--image", "asked.bmp", "-k", "2"]);
+    assert_eq!(found, ["photos/IMG_2.png", "photos/IMG_5.png"]);
+}
+
+#[test]
+fn words_in_captions_and_names_need_no_model() {
+    let env = TestEnv::new();
+    corpus::one_of_each(&env.path("photos"));
+    corpus::plain(
+        &env.path("photos/zoo/SummerHoliday_2023/DSC-0042.png"),
+        "red",
+    );
+    corpus::save(&env.path("photos/x1.png"), &corpus::halves("red", "white"));
+    env.write("photos/x1.txt", "two dogs running along the beach\n");
+    env.index_photos();
+    let by_words = |words: &str| {
+        let ran = env
+            .sightline(["search", "--by", "words", "--json", words])
+            .env("ORT_DYLIB_PATH", "/nowhere.so")
+            .run();
+        let json = ran.expect(0).json();
+        assert_eq!(json["hits"][0]["similarity"], Value::Null, "{json:#}");
+        hits(&json)
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(by_words("beach"), ["x1.png"]);
+    // Other forms of the words.
+    assert_eq!(by_words("dog runs"), ["x1.png"]);
+    // File names and folder names, in their parts. The picture has two paths.
+    assert_eq!(by_words("holiday"), ["red.png"]);
+    assert_eq!(by_words("0042"), ["red.png"]);
+    assert_eq!(by_words("dsc"), ["red.png"]);
+    assert_eq!(by_words("green"), ["green.png"]);
+    env.sightline(["search", "--by", "words", "elephant"])
+        .run()
+        .expect(1);
+}
+
+#[test]
+fn folder_names_count_from_the_library_down() {
+    let env = TestEnv::new();
+    corpus::plain(
+        &env.path("above/photos/Italy/Rome/day one/morning/red.png"),
+        "red",
+    );
+    corpus::plain(&env.path("above/photos/green.png"), "green");
+    env.sightline(["index", "above/photos"]).run().expect(0);
+    for word in ["italy", "rome", "day", "morning"] {
+        let found = env.found([word, "--by", "words"]);
+        assert_eq!(
+            found,
+            ["above/photos/Italy/Rome/day one/morning/red.png"],
+            "{word}"
+        );
+    }
+    // What lies above says nothing about any picture, and often is the user's name.
+    for word in ["above", "sightline"] {
+        env.sightline(["search", word, "--by", "words"])
+            .run()
+            .expect(1);
+    }
+}
+
+#[test]
+fn words_and_meaning_are_joined() {
+    let env = eight();
+    // By meaning alone the street says nothing; by words alone the colour does.
+    let answer = env
+        .sightline(["search", "white street", "--json"])
+        .run()
+        .expect(0)
+        .json();
+    let first = &answer["hits"][0];
+    assert_eq!(hits(&answer)[0].0, "IMG_6.png");
+    assert_eq!(first["by"], serde_json::json!(["meaning", "words"]));
+    assert_eq!(first["words"], serde_json::json!(["street"]));
+    assert_eq!(
+        hits(&answer)[1].0,
+        "IMG_0.png",
+        "found by its words: {answer:#}"
+    );
+    let by_meaning = env.found(["white street", "--by", "meaning"]);
+    assert_eq!(by_meaning[0], "photos/IMG_6.png");
+    assert_ne!(by_meaning[1], "photos/IMG_0.png");
+    let by_words: HashSet<_> = env
+        .found(["white street", "--by", "words"])
+        .into_iter()
+        .collect();
+    assert_eq!(
+        by_words,
+        ["photos/IMG_0.png", "photos/IMG_6.png"]
+            .map(String::from)
+            .into()
+    );
+}
+
+#[test]
+fn what_people_see() {
+    let env = eight();
+    fs_err::copy(
+        env.path("photos/IMG_1.png"),
+        env.path("photos/copy of frog.png"),
+    )
+    .unwrap();
+    env.index_photos();
+    snapshot!(env, env.sightline(["search", "green frog", "-k3"]).run(), @r"
+    exit code: 0
+    ----- stdout -----
+      1   0.991  photos/IMG_1.png  meaning + words (frog)
+                 also photos/copy of frog.png
+                 “a frog on a leaf”
+      2   0.357  photos/IMG_3.png  meaning
+      3   0.357  photos/IMG_5.png  meaning
+
+    ----- stderr -----
+    ");
+    snapshot!(env, env.sightline(["search", "frog", "--by", "words"]).run(), @r"
+    exit code: 0
+    ----- stdout -----
+      1       –  photos/IMG_1.png  words (frog)
+                 also photos/copy of frog.png
+                 “a frog on a leaf”
+
+    ----- stderr -----
+    ");
+    snapshot!(env, env.sightline(["search", "--image", "photos/IMG_0.png", "-k1"]).run(), @r"
+    exit code: 0
+    ----- stdout -----
+      1   1.000  photos/IMG_0.png  meaning
+                 “a fire engine in the street”
+
+    ----- stderr -----
+    ");
+    snapshot!(env, env.sightline(["search", "apple", "--by", "words", "--quiet"]).run(), @r"
+    exit code: 0
+    ----- stdout -----
+      1       –  photos/IMG_0.png  words (apple)
+                 “a fire engine in the street”
+
+    ----- stderr -----
+    ");
+    snapshot!(env, env.sightline(["search", "elephant", "--by", "words"]).run(), @r"
+    exit code: 1
+    ----- stdout -----
+
+    ----- stderr -----
+    no picture found
+    ");
+    snapshot!(env, env.sightline(["search", "green frog", "--find", "captions", "-k2"]).run(), @r"
+    exit code: 0
+    ----- stdout -----
+      1   0.277  a frog on a leaf  photos/IMG_1.png
+      2   0.277  a fire engine in the street  photos/IMG_0.png
+
+    ----- stderr -----
+    ");
+}
+
+#[test]
+fn what_programs_see() {
+    let env = eight();
+    snapshot!(env, env.sightline(["search", "green frog", "-k1", "--json"]).run(), @r#"
+    exit code: 0
+    ----- stdout -----
+    {
+      "by": "both",
+      "hits": [
+        {
+          "by": [
+            "meaning",
+            "words"
+          ],
+          "captions": [
+            "a frog on a leaf"
+          ],
+          "height": 32,
+          "other_paths": [],
+          "path": "[ROOT]/photos/IMG_1.png",
+          "rank": 1,
+          "similarity": 0.990,
+          "width": 48,
+          "words": [
+            "frog"
+          ]
+        }
+      ],
+      "query": {
+        "text": "green frog"
+      },
+      "took_ms": [TIME]
+    }
+
+    ----- stderr -----
+    "#);
+    snapshot!(env, env.sightline(["search", "frog", "--find", "captions", "-k1", "--json"]).run(), @r#"
+    exit code: 0
+    ----- stdout -----
+    {
+      "by": "both",
+      "hits": [
+        {
+          "images": [
+            {
+              "path": "[ROOT]/photos/IMG_1.png"
+            }
+          ],
+          "rank": 1,
+          "similarity": 1.0,
+          "source": {
+            "path": "[ROOT]/photos/IMG_1.txt"
+          },
+          "text": "a frog on a leaf",
+          "words": [
+            "frog"
+          ]
+        }
+      ],
+      "query": {
+        "text": "frog"
+      },
+      "took_ms": [TIME]
+    }
+
+    ----- stderr -----
+    "#);
+    snapshot!(env, env.sightline(["search", "elephant", "--by", "words", "--json"]).run(), @r#"
+    exit code: 1
+    ----- stdout -----
+    {
+      "by": "words",
+      "hits": [],
+      "query": {
+        "text": "elephant"
+      },
+      "took_ms": [TIME]
+    }
+
+    ----- stderr -----
+    no picture found
+    "#);
+}
+
+#[test]
+fn as_many_as_asked_for() {
+    let env = eight();
+    for n in [1, 3, 8] {
+        assert_eq!(env.found(["red", "-k", &n.to_string()]).len(), n);
+    }
+    assert_eq!(env.found(["red", "-k", "10000"]).len(), 8);
+    assert_eq!(env.found(["red"]).len(), 8, "ten by default");
+    for n in ["0", "10001", "-1", "many"] {
+        env.sightline(["search", "red", "-k", n]).run().expect(2);
+    }
+}
+
+#[test]
+fn paths_for_pipes_are_exact_whatever_the_name() {
+    let env = TestEnv::new();
+    let names: [&[u8]; 4] = [
+        b"two words.png",
+        b"a\nnew line.png",
+        b"quote'\".png",
+        b"plain.png",
+    ];
+    for (name, (colour, _)) in names.iter().zip(COLOURS) {
+        corpus::plain(&env.path("photos").join(OsStr::from_bytes(name)), colour);
+    }
+    env.index_photos();
+    let ran = env
+        .sightline(["search", "red", "--paths", "-0"])
+        .run()
+        .expect(0);
+    let found: HashSet<&[u8]> = ran
+        .stdout_bytes()
+        .split(|&byte| byte == 0)
+        .filter(|path| !path.is_empty())
+        .collect();
+    let folder = [env.path("photos").as_os_str().as_bytes(), b"/"].concat();
+    let expected: Vec<Vec<u8>> = names.iter().map(|name| [&folder, *name].concat()).collect();
+    assert_eq!(found, expected.iter().map(Vec::as_slice).collect());
+    assert!(ran.stdout_bytes().ends_with(b"\0"));
+    // For people, a name cannot break a line.
+    let ran = env
+        .sightline(["search", "green", "--by", "meaning", "-k1"])
+        .run()
+        .expect(0);
+    assert!(ran.stdout().contains(r"photos/a\nnew line.png"), "{ran}");
+    env.sightline(["search", "red", "-0"]).run().expect(2);
+    env.sightline(["search", "red", "--paths", "--json"])
+        .run()
+        .expect(2);
+}
+
+#[test]
+fn captions_can_be_searched_by_words_and_by_a_picture() {
+    let env = eight();
+    let texts = |arguments: &[&str]| {
+        let ran = env
+            .sightline(["search", "--find", "captions", "--json"])
+            .args(arguments)
+            .run();
+        let json = ran.expect(0).json();
+        let hits = json["hits"].as_array().unwrap().clone();
+        hits.iter()
+            .map(|hit| hit["text"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(texts(&["red", "--by", "meaning", "-k1"]), ["a red apple"]);
+    assert_eq!(
+        texts(&["--image", "photos/IMG_0.png", "-k1"]),
+        ["a red apple"]
+    );
+    let streets: HashSet<_> = texts(&["street", "--by", "words"]).into_iter().collect();
+    let expected = ["a fire engine in the street", "fresh snow in the street"];
+    assert_eq!(streets, expected.map(String::from).into());
+    assert_eq!(texts(&["anything", "--by", "meaning"]).len(), 4);
+    // The paths of captions are those of their pictures.
+    assert_eq!(
+        env.found(["leaf", "--find", "captions", "--by", "words"]),
+        ["photos/IMG_1.png"]
+    );
+}
+
+#[test]
+fn any_odd_text_is_a_query() {
+    let env = eight();
+    let odd = [
+        "\"unbalanced",
+        "a AND (b OR",
+        "field:value",
+        "NOT",
+        "-red",
+        "*",
+        "?",
+        "~1 ^2",
+        "[a TO b]",
+        "猫 🐈 кошка",
+        "\u{202e}reversed",
+        "\u{1b}[31mred",
+        "a\tb\nc",
+        "'; DROP TABLE items; --",
+        "🏳️‍🌈",
+    ];
+    for text in odd {
+        for by in ["both", "meaning", "words"] {
+            // After `--`, so that no text is taken for an option.
+            let ran = env
+                .sightline(["search", "--by", by, "--json", "--", text])
+                .run();
+            let found = !ran.json()["hits"].as_array().unwrap().is_empty();
+            ran.expect(if found { 0 } else { 1 });
+            assert!(found || by == "words", "{text}");
+        }
+    }
+    assert_eq!(odd.len(), 15);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let env = eight();
+    for form in [["--json", "-k8"], ["--paths", "-k8"]] {
+        let mut running = env.sightline(["search", "red"]).args(form).spawn();
+        running.close_stdout();
+        let ran = running.wait().expect(0);
+        assert_eq!(ran.stderr(), "");
+    }
+}
+
+#[test]
+fn a_query_that_is_the_name_of_a_file() {
+    let env = eight();
+    snapshot!(env, env.sightline(["search", "photos/IMG_1.png", "-k1"]).run(), @r"
+    exit code: 0
+    ----- stdout -----
+      1   0.143  photos/IMG_1.png  meaning + words (photos, IMG, 1)
+                 “a frog on a leaf”
+
+    ----- stderr -----
+
+    hint: photos/IMG_1.png is a file; to search by the picture itself: sightline search --image photos/IMG_1.png
+    ");
+}
+
+#[test]
+fn the_page_needs_nothing_but_itself() {
+    let env = eight();
+    let ran = env
+        .sightline(["search", "red", "-k3", "--html", "out.html"])
+        .run()
+        .expect(0);
+    assert!(ran.stderr().contains("wrote out.html"), "{ran}");
+    let page = fs_err::read_to_string(env.path("out.html")).unwrap();
+    assert!(page.starts_with("<!doctype html>") && page.trim_end().ends_with("</html>"));
+    for reference in [
+        "http:", "https:", "<link", "<script", "@import", "url(", "src=\"/",
+    ] {
+        assert!(!page.contains(reference), "the page refers to {reference}");
+    }
+    let mut n_thumbnails = 0;
+    for part in page.split("src=\"data:image/jpeg;base64,").skip(1) {
+        let encoded = part.split('"').next().unwrap();
+        let bytes = base64::engine::general_purpose::STANDARD
+            .decode(encoded)
+            .unwrap();
+        let thumbnail = image::load_from_memory(&bytes).unwrap();
+        assert_eq!((thumbnail.width(), thumbnail.height()), (48, 32));
+        n_thumbnails += 1;
+    }
+    assert_eq!((n_thumbnails, page.matches("src=").count()), (3, 3));
+    assert!(page.contains("“red”") && page.contains("a fire engine in the street"));
+    let address = format!("href=\"file://{}\"", env.path("photos/IMG_0.png").display());
+    assert!(page.contains(&address), "no link to the picture");
+
+    // A second query on the same page, then a page of its own again.
+    let again = [
+        "search",
+        "-i",
+        "photos/IMG_1.png",
+        "-k2",
+        "--html",
+        "out.html",
+    ];
+    env.sightline(again).args(["--append"]).run().expect(0);
+    let both = fs_err::read_to_string(env.path("out.html")).unwrap();
+    // Two hits and the picture that was asked with.
+    assert_eq!(
+        (
+            both.matches("<section>").count(),
+            both.matches("src=").count()
+        ),
+        (2, 6)
+    );
+    env.sightline(again).run().expect(0);
+    let alone = fs_err::read_to_string(env.path("out.html")).unwrap();
+    assert_eq!(
+        (
+            alone.matches("<section>").count(),
+            alone.matches("src=").count()
+        ),
+        (1, 3)
+    );
+}
+
+#[test]
+fn the_page_when_a_picture_is_gone_and_when_nothing_is_found() {
+    let env = eight();
+    fs_err::remove_file(env.path("photos/IMG_0.png")).unwrap();
+    env.sightline(["search", "red", "-k2", "--html", "out.html"])
+        .run()
+        .expect(0);
+    let page = fs_err::read_to_string(env.path("out.html")).unwrap();
+    assert_eq!(page.matches("cannot be read any more").count(), 1);
+    let none = ["search", "elephant", "--by", "words", "--html", "none.html"];
+    env.sightline(none).run().expect(1);
+    assert!(
+        fs_err::read_to_string(env.path("none.html"))
+            .unwrap()
+            .contains("nothing found")
+    );
+}

@@ -1,0 +1,105 @@
+//! `sightline status`.
+
+use crate::support::TestEnv;
+use crate::support::corpus;
+
+fn env_with_index() -> TestEnv {
+    let env = TestEnv::new();
+    corpus::one_of_each(&env.path("photos"));
+    corpus::plain(&env.path("photos/again/red.png"), "red");
+    env.write("photos/red.txt", "an apple\n");
+    env.index_photos();
+    env
+}
+
+#[test]
+fn what_people_see() {
+    let env = env_with_index();
+    let ran = env.sightline(["status"]).run().expect(0);
+    let mut settings = env.settings(&ran);
+    settings.add_filter(r"(on disk +)[\d.]+ [KM]iB", "$1[SIZE]");
+    settings.add_filter(r"(generation +)\d+", "$1[NUMBER]");
+    settings.bind(|| {
+        insta::assert_snapshot!(ran.to_string(), @r"
+    exit code: 0
+    ----- stdout -----
+    index       [ROOT]/index
+    model       colours (13 dimensions, 3e7867d17d98)
+    images      8 in 9 files
+    captions    1
+    on disk     [SIZE]
+    generation  [NUMBER]
+    library     [ROOT]/photos (9 files)
+
+    ----- stderr -----
+    ")
+    });
+}
+
+#[test]
+fn what_programs_see() {
+    let env = env_with_index();
+    let status = env.sightline(["status", "--json"]).run().expect(0).json();
+    let keys: Vec<_> = status
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let mut expected = [
+        "index",
+        "model",
+        "generation",
+        "images",
+        "files",
+        "captions",
+        "bytes_on_disk",
+        "libraries",
+    ];
+    expected.sort_unstable();
+    assert_eq!(keys, expected);
+    assert_eq!(
+        (&status["images"], &status["files"]),
+        (&8.into(), &9.into())
+    );
+    assert_eq!(status["captions"], 1);
+    assert_eq!(status["index"]["path"], env.index().to_str().unwrap());
+    assert_eq!(status["model"]["name"], "colours");
+    assert_eq!(status["model"]["dimension"], 13);
+    assert_eq!(status["model"]["fingerprint"].as_str().unwrap().len(), 32);
+    assert!(status["generation"].as_u64().unwrap() >= 1);
+    let library = &status["libraries"][0];
+    assert_eq!(library["path"], env.path("photos").to_str().unwrap());
+    assert_eq!(library["files"], 9);
+    // Bytes on disk are those that are there.
+    let mut n_bytes = 0;
+    let mut folders = vec![env.index()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs_err::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            let metadata = entry.metadata().unwrap();
+            if metadata.is_dir() {
+                folders.push(entry.path());
+            } else {
+                n_bytes += metadata.len();
+            }
+        }
+    }
+    let told = status["bytes_on_disk"].as_u64().unwrap();
+    assert!(
+        told.abs_diff(n_bytes) * 2 < n_bytes,
+        "told {told}, there are {n_bytes}"
+    );
+}
+
+#[test]
+fn the_status_of_an_index_of_another_model_is_shown_too() {
+    let env = env_with_index();
+    let status = env
+        .sightline(["status", "--json"])
+        .starter()
+        .run()
+        .expect(0)
+        .json();
+    assert_eq!(status["model"]["name"], "colours");
+}

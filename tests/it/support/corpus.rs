@@ -1,0 +1,124 @@
+//! Pictures drawn in code, and files that are broken in every usual way.
+
+use std::io::{Cursor, Write};
+use std::path::Path;
+
+use image::codecs::jpeg::JpegEncoder;
+use image::{ImageFormat, Rgb, RgbImage};
+
+/// The colours that the colour model has words for.
+pub(crate) const COLOURS: [(&str, [u8; 3]); 8] = [
+    ("red", [255, 0, 0]),
+    ("green", [0, 255, 0]),
+    ("blue", [0, 0, 255]),
+    ("yellow", [255, 255, 0]),
+    ("pink", [255, 0, 255]),
+    ("cyan", [0, 255, 255]),
+    ("white", [255, 255, 255]),
+    ("black", [0, 0, 0]),
+];
+
+pub(crate) fn colour(name: &str) -> [u8; 3] {
+    let found = COLOURS.iter().find(|(colour, _)| *colour == name);
+    found.unwrap_or_else(|| panic!("no colour {name}")).1
+}
+
+/// A picture of one colour, in the format that the path's extension names.
+pub(crate) fn plain(path: &Path, name: &str) {
+    save(path, &RgbImage::from_pixel(48, 32, Rgb(colour(name))));
+}
+
+/// Left half and right half.
+pub(crate) fn halves(left: &str, right: &str) -> RgbImage {
+    RgbImage::from_fn(48, 32, |x, _| {
+        Rgb(colour(if x < 24 { left } else { right }))
+    })
+}
+
+pub(crate) fn save(path: &Path, picture: &RgbImage) {
+    fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+    if path.extension().is_some_and(|extension| extension == "ico") {
+        // Icons have alpha.
+        let rgba = image::DynamicImage::from(picture.clone()).into_rgba8();
+        rgba.save(path).unwrap();
+    } else {
+        picture.save(path).unwrap();
+    }
+}
+
+/// `red.png`, `green.png` and so on in a folder, one a colour.
+pub(crate) fn one_of_each(folder: &Path) {
+    for (name, _) in COLOURS {
+        plain(&folder.join(format!("{name}.png")), name);
+    }
+}
+
+/// Small pictures, each with a content of its own, from `0000.png` on.
+pub(crate) fn numbered(folder: &Path, n: usize) {
+    fs_err::create_dir_all(folder).unwrap();
+    for number in 0..n {
+        let [_, _, high, low] = u32::try_from(number).unwrap().to_be_bytes();
+        // A corner tells the number, so that no two pictures are the same.
+        let mut picture = RgbImage::from_pixel(8, 8, Rgb([high.wrapping_mul(40), low, 128]));
+        picture.put_pixel(0, 0, Rgb([high, low, 0]));
+        let mut png = Cursor::new(Vec::new());
+        picture.write_to(&mut png, ImageFormat::Png).unwrap();
+        fs_err::write(folder.join(format!("{number:04}.png")), png.into_inner()).unwrap();
+    }
+}
+
+pub(crate) fn jpeg(picture: &RgbImage) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, 95)
+        .encode_image(picture)
+        .unwrap();
+    bytes
+}
+
+/// A JPEG with an EXIF block that says which way is up (TIFF 6.0 tag 0x0112, 1 to 8).
+pub(crate) fn jpeg_with_orientation(picture: &RgbImage, orientation: u16) -> Vec<u8> {
+    let mut exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01".to_vec();
+    exif.extend([0x01, 0x12, 0, 3, 0, 0, 0, 1]);
+    exif.extend(orientation.to_be_bytes());
+    exif.extend([0, 0, 0, 0, 0, 0]);
+    let mut bytes = vec![0xff, 0xd8, 0xff, 0xe1];
+    bytes.extend(u16::try_from(exif.len() + 2).unwrap().to_be_bytes());
+    bytes.extend(exif);
+    bytes.extend(&jpeg(picture)[2..]);
+    bytes
+}
+
+/// A sound PNG of 30,000 × 30,000 black dots in about a hundred kilobytes: 900 million pixels,
+/// written row by row.
+pub(crate) fn bomb(path: &Path) {
+    const SIDE: u32 = 30_000;
+    let mut encoder = png::Encoder::new(fs_err::File::create(path).unwrap(), SIDE, SIDE);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.set_depth(png::BitDepth::One);
+    let mut writer = encoder.write_header().unwrap();
+    let mut rows = writer.stream_writer().unwrap();
+    let row = vec![0; SIDE.div_ceil(8) as usize];
+    for _ in 0..SIDE {
+        rows.write_all(&row).unwrap();
+    }
+    rows.finish().unwrap();
+    writer.finish().unwrap();
+    let n_bytes = fs_err::metadata(path).unwrap().len();
+    assert!(
+        n_bytes < 2_000_000,
+        "{n_bytes} bytes is not what a bomb takes"
+    );
+}
+
+/// A JPEG whose header says 30,000 × 30,000.
+pub(crate) fn jpeg_bomb() -> Vec<u8> {
+    let mut bytes = jpeg(&halves("red", "blue"));
+    let frame = bytes
+        .windows(2)
+        .position(|pair| pair == [0xff, 0xc0])
+        .expect("a frame header");
+    // Marker, length, precision, then height and width (ITU T.81, B.2.2).
+    bytes[frame + 5..frame + 7].copy_from_slice(&30_000_u16.to_be_bytes());
+    bytes[frame + 7..frame + 9].copy_from_slice(&30_000_u16.to_be_bytes());
+    bytes
+}

@@ -1,0 +1,390 @@
+//! Temporary worlds to run the program in.
+
+pub(crate) mod corpus;
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The executable under test.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_sightline");
+
+/// The model with answers that can be worked out by hand.
+pub(crate) const COLOUR_MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/colour_model");
+
+/// A user without any rights on what others own, by number on every Unix.
+pub(crate) const NOBODY: u32 = 65_534;
+
+/// A folder with a home, a data folder and an index of its own, in which the program is run.
+/// Nothing of the user's environment reaches it.
+pub(crate) struct TestEnv {
+    _folder: TempDir,
+    root: PathBuf,
+}
+
+impl TestEnv {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("sightline-it-")
+            .tempdir()
+            .unwrap();
+        let root = fs_err::canonicalize(folder.path()).unwrap();
+        for below in ["home", "data", "photos"] {
+            fs_err::create_dir(root.join(below)).unwrap();
+        }
+        Self {
+            _folder: folder,
+            root,
+        }
+    }
+
+    pub(crate) fn path(&self, below: impl AsRef<Path>) -> PathBuf {
+        self.root.join(below)
+    }
+
+    /// The index that every command uses unless told otherwise.
+    pub(crate) fn index(&self) -> PathBuf {
+        self.path("index")
+    }
+
+    /// Writes a file, with the folders above it.
+    pub(crate) fn write(&self, below: impl AsRef<Path>, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(below);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(&path, content).unwrap();
+        path
+    }
+
+    /// The program with these arguments and the colour model.
+    pub(crate) fn sightline<A: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> TestCommand {
+        self.program(PROGRAM, arguments)
+    }
+
+    /// Another copy of the program.
+    pub(crate) fn program<A: AsRef<OsStr>>(
+        &self,
+        program: impl AsRef<OsStr>,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> TestCommand {
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .current_dir(&self.root)
+            .env_clear()
+            .env("HOME", self.path("home"))
+            .env("XDG_DATA_HOME", self.path("data"))
+            .env("SIGHTLINE_INDEX", self.index())
+            .env("SIGHTLINE_MODEL", COLOUR_MODEL)
+            .stdin(Stdio::null());
+        TestCommand { command }
+    }
+
+    /// `sightline index photos --json`, which must succeed; its report.
+    #[track_caller]
+    pub(crate) fn index_photos(&self) -> Value {
+        self.sightline(["index", "photos", "--json"])
+            .run()
+            .expect(0)
+            .json()
+    }
+
+    /// Ranked file names that `sightline search` finds for these arguments.
+    #[track_caller]
+    pub(crate) fn found<A: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Vec<String> {
+        let ran = self.sightline([OsStr::new("search"), OsStr::new("--paths")]);
+        let ran = ran.args(arguments).run().expect(0);
+        ran.stdout().lines().map(|path| self.shown(path)).collect()
+    }
+
+    /// A path below the root, without the root.
+    pub(crate) fn shown(&self, path: impl AsRef<Path>) -> String {
+        let path = path.as_ref();
+        path.strip_prefix(&self.root)
+            .unwrap_or(path)
+            .to_string_lossy()
+            .into_owned()
+    }
+
+    /// Every file and folder readable for everyone, for a program run as [`NOBODY`].
+    pub(crate) fn open_to_all(&self) {
+        for folder in [self.root.clone(), self.path("photos")] {
+            set_mode(&folder, 0o755);
+        }
+    }
+
+    /// Snapshots without what differs from run to run.
+    pub(crate) fn settings(&self, ran: &Ran) -> insta::Settings {
+        let mut settings = insta::Settings::clone_current();
+        settings.set_description(ran.command.clone());
+        settings.set_omit_expression(true);
+        let root = self.root.to_str().unwrap().replace('.', r"\.");
+        settings.add_filter(&root, "[ROOT]");
+        settings.add_filter(&COLOUR_MODEL.replace('.', r"\."), "[COLOUR_MODEL]");
+        settings.add_filter(r"in \d+\.\d s( \(\d+\.\d/s\))?", "in [TIME]");
+        settings.add_filter(r#""took_ms": \d+(\.\d+)?"#, r#""took_ms": [TIME]"#);
+        settings.add_filter(r#"("similarity": -?\d\.\d{1,3})\d*"#, "$1");
+        settings.add_filter(r"process \d+", "process [PID]");
+        settings
+    }
+}
+
+/// Compares exit code, stdout and stderr of a command with what they must be, word for word.
+macro_rules! snapshot {
+    ($env:expr, $ran:expr, @$expected:literal) => {{
+        let ran = &$ran;
+        $env.settings(ran).bind(|| insta::assert_snapshot!(ran.to_string(), @$expected));
+    }};
+}
+pub(crate) use snapshot;
+
+/// A command about to be run.
+pub(crate) struct TestCommand {
+    command: Command,
+}
+
+impl TestCommand {
+    pub(crate) fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
+    pub(crate) fn env(mut self, key: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(key, value);
+        self
+    }
+
+    /// With the built-in model.
+    pub(crate) fn starter(mut self) -> Self {
+        self.command.env_remove("SIGHTLINE_MODEL");
+        self
+    }
+
+    /// With the index in its usual place.
+    pub(crate) fn default_index(mut self) -> Self {
+        self.command.env_remove("SIGHTLINE_INDEX");
+        self
+    }
+
+    /// As a user whom permissions bind, whoever runs the tests.
+    pub(crate) fn bound_by_permissions(mut self) -> Self {
+        if as_root() {
+            self.command.uid(NOBODY).gid(NOBODY);
+        }
+        self
+    }
+
+    /// Starts it with stdout and stderr to be read.
+    pub(crate) fn spawn(mut self) -> Running {
+        let line = self.line();
+        let child = self
+            .command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        Running {
+            child: child.unwrap_or_else(|error| panic!("{line}: {error}")),
+            line,
+        }
+    }
+
+    pub(crate) fn run(self) -> Ran {
+        self.spawn().wait()
+    }
+
+    fn line(&self) -> String {
+        let name = Path::new(self.command.get_program())
+            .file_name()
+            .unwrap_or_default();
+        let mut line = name.to_os_string();
+        for argument in self.command.get_args() {
+            line.push(" ");
+            line.push(argument);
+        }
+        let line = line.to_string_lossy();
+        // Enough to know it by; some arguments are thousands of words long.
+        line.chars().take(300).collect()
+    }
+}
+
+/// A command that runs.
+pub(crate) struct Running {
+    child: Child,
+    line: String,
+}
+
+impl Running {
+    pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
+        nix::sys::signal::kill(self.pid(), signal).unwrap();
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Nobody will read what it prints.
+    pub(crate) fn close_stdout(&mut self) {
+        self.child.stdout.take();
+    }
+
+    pub(crate) fn wait(self) -> Ran {
+        let Self {
+            child,
+            line: command,
+        } = self;
+        let output = child.wait_with_output().unwrap();
+        Ran {
+            command,
+            code: output.status.code(),
+            signal: output.status.signal(),
+            stdout: output.stdout,
+            stderr: output.stderr,
+        }
+    }
+
+    fn pid(&self) -> nix::unistd::Pid {
+        nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap())
+    }
+}
+
+/// How a command ended and what it said.
+pub(crate) struct Ran {
+    command: String,
+    code: Option<i32>,
+    signal: Option<i32>,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+impl Ran {
+    /// Fails the test, telling all, unless it ended with this code.
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert!(
+            self.code == Some(code),
+            "expected exit code {code} of {}\n{self}",
+            self.command
+        );
+        self
+    }
+
+    pub(crate) fn signal(&self) -> Option<i32> {
+        self.signal
+    }
+
+    #[track_caller]
+    pub(crate) fn stdout(&self) -> &str {
+        str::from_utf8(&self.stdout).unwrap_or_else(|_| panic!("not UTF-8\n{self}"))
+    }
+
+    pub(crate) fn stdout_bytes(&self) -> &[u8] {
+        &self.stdout
+    }
+
+    #[track_caller]
+    pub(crate) fn stderr(&self) -> &str {
+        str::from_utf8(&self.stderr).unwrap_or_else(|_| panic!("not UTF-8\n{self}"))
+    }
+
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.stdout).unwrap_or_else(|error| panic!("{error}\n{self}"))
+    }
+}
+
+impl fmt::Display for Ran {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.code, self.signal) {
+            (Some(code), _) => writeln!(f, "exit code: {code}")?,
+            (None, signal) => writeln!(f, "ended by signal {signal:?}")?,
+        }
+        writeln!(
+            f,
+            "----- stdout -----\n{}",
+            String::from_utf8_lossy(&self.stdout)
+        )?;
+        write!(
+            f,
+            "----- stderr -----\n{}",
+            String::from_utf8_lossy(&self.stderr)
+        )
+    }
+}
+
+/// Whether the tests are run by root, whom no permission binds.
+pub(crate) fn as_root() -> bool {
+    let own = tempfile::tempfile().unwrap();
+    own.metadata().unwrap().uid() == 0
+}
+
+pub(crate) fn set_mode(path: &Path, mode: u32) {
+    fs_err::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// The program alone, or with its ONNX Runtime, in a folder of `env`: for tests of where it looks,
+/// and for users who may not enter the folder that it was built in.
+pub(crate) fn copy_program(env: &TestEnv, folder: &str, with_runtime: bool) -> PathBuf {
+    let folder = env.path(folder);
+    fs_err::create_dir_all(&folder).unwrap();
+    set_mode(&folder, 0o755);
+    let program = folder.join("sightline");
+    link(Path::new(PROGRAM), &program);
+    if with_runtime {
+        link(
+            &runtime_library(),
+            &folder.join(sightline::platform::RUNTIME_LIBRARY),
+        );
+    }
+    program
+}
+
+/// The ONNX Runtime that the program under test uses: `make setup` puts it beside the executable.
+pub(crate) fn runtime_library() -> PathBuf {
+    let library = Path::new(PROGRAM).with_file_name(sightline::platform::RUNTIME_LIBRARY);
+    assert!(
+        library.is_file(),
+        "{} is missing: run `make setup`",
+        library.display()
+    );
+    library
+}
+
+/// A second name for a large file, or a copy where the file system has no such thing.
+fn link(from: &Path, to: &Path) {
+    let from = fs_err::canonicalize(from).unwrap();
+    if fs_err::hard_link(&from, to).is_err() {
+        fs_err::copy(&from, to).unwrap();
+        set_mode(to, 0o755);
+    }
+}
+
+/// What `sightline search --json` and its like say, by the last part of each path.
+pub(crate) fn hits(answer: &Value) -> Vec<(String, f64)> {
+    let hits = answer["hits"].as_array().expect("a list of hits");
+    hits.iter()
+        .map(|hit| {
+            let path = Path::new(hit["path"].as_str().expect("a path"));
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name, hit["similarity"].as_f64().unwrap_or(f64::NAN))
+        })
+        .collect()
+}
+
+/// Arguments of mixed kinds.
+pub(crate) fn os(arguments: &[&dyn AsRef<OsStr>]) -> Vec<OsString> {
+    arguments
+        .iter()
+        .map(|argument| argument.as_ref().to_os_string())
+        .collect()
+}

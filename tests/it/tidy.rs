@@ -1,0 +1,380 @@
+//! The architecture's rules, checked on the source text.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// The most lines of a source file, its tests not counted.
+const MOST_LINES: usize = 600;
+
+struct Source {
+    /// From the project's folder.
+    path: PathBuf,
+    text: String,
+}
+
+impl Source {
+    fn is_below(&self, folder: &str) -> bool {
+        self.path.starts_with(folder)
+    }
+
+    /// Lines of code, with their numbers: no comments, nothing after `#[cfg(test)] mod`.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let is_test_module = |pair: &[&str]| {
+            pair[0].trim() == "#[cfg(test)]"
+                && pair[1].starts_with("mod ")
+                && pair[1].trim_end().ends_with('{')
+        };
+        let lines: Vec<&str> = self.text.lines().collect();
+        let end = lines
+            .windows(2)
+            .position(is_test_module)
+            .unwrap_or(lines.len());
+        let numbered = lines.into_iter().take(end).enumerate();
+        numbered
+            .map(|(number, line)| (number + 1, line.split("//").next().unwrap_or_default()))
+            .filter(|(_, line)| !line.trim().is_empty())
+    }
+
+    /// Lines of code in which one of these stands as a word of its own.
+    fn naming<'a>(&'a self, words: &'a [impl AsRef<str>]) -> impl Iterator<Item = String> + 'a {
+        self.code().flat_map(move |(number, line)| {
+            let named = words
+                .iter()
+                .map(AsRef::as_ref)
+                .filter(move |word| names(line, word));
+            named.map(move |word| format!("{}:{number}: {word}", self.path.display()))
+        })
+    }
+}
+
+/// Whether `word` stands in the line, and not as a part of a longer name.
+fn names(line: &str, word: &str) -> bool {
+    let part_of_name = |c: char| c.is_alphanumeric() || c == '_';
+    line.match_indices(word).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        let after = line[at + word.len()..].chars().next();
+        !(before.is_some_and(part_of_name) && word.starts_with(part_of_name))
+            && !(after.is_some_and(part_of_name) && word.ends_with(part_of_name))
+    })
+}
+
+/// The ways to name a crate, of which a method or a string of the same name is none.
+fn paths_into(crates: &[&str]) -> Vec<String> {
+    crates
+        .iter()
+        .flat_map(|name| [format!("{name}::"), format!("use {name}")])
+        .collect()
+}
+
+fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Files below a folder whose names end so, sorted.
+fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![project().join(folder)];
+    while let Some(folder) = folders.pop() {
+        if !folder.is_dir() {
+            continue;
+        }
+        for entry in fs_err::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.to_string_lossy().ends_with(ending) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// All Rust sources of the three packages and of the tests.
+fn sources() -> Vec<Source> {
+    let folders = ["src", "index", "onnx", "tests"];
+    let paths = folders.iter().flat_map(|folder| files(folder, ".rs"));
+    let sources: Vec<Source> = paths
+        .map(|path| Source {
+            text: fs_err::read_to_string(&path).unwrap(),
+            path: path.strip_prefix(project()).unwrap().to_path_buf(),
+        })
+        .collect();
+    for folder in folders {
+        let n = sources
+            .iter()
+            .filter(|source| source.is_below(folder))
+            .count();
+        assert!(n >= 10, "only {n} sources seen in {folder}");
+    }
+    sources
+}
+
+/// Fails when one of the words is named in the code of sources that `bound` chooses, of which
+/// there must be at least `n_least`. This file, which has to name them all, is left out.
+fn assert_not_named(n_least: usize, words: &[impl AsRef<str>], bound: impl Fn(&Source) -> bool) {
+    let sources: Vec<Source> = sources()
+        .into_iter()
+        .filter(|source| bound(source) && source.path != Path::new("tests/it/tidy.rs"))
+        .collect();
+    let n = sources.len();
+    assert!(n >= n_least, "only {n} files looked at");
+    let named: Vec<String> = sources
+        .iter()
+        .flat_map(|source| source.naming(words))
+        .collect();
+    assert!(
+        named.is_empty(),
+        "named where they must not be:\n{}",
+        named.join("\n")
+    );
+}
+
+#[test]
+fn the_rule_itself_sees_what_it_must_see() {
+    assert!(names("use ort::session;", "ort"));
+    assert!(!names("sort();", "ort") && !names("let port = 1;", "ort"));
+    assert!(!names("report.n", "ort") && names("(ort)", "ort"));
+    assert!(names("    std::process::exit(1)", "process::exit"));
+    assert!(names("println!(\"{x}\")", "println!"));
+    let source = Source {
+        path: PathBuf::from("src/a.rs"),
+        text: "// use ort;\nuse ort; // why\n#[cfg(test)]\nmod tests {\nuse ort;\n".to_owned(),
+    };
+    let named: Vec<String> = source.naming(&["ort"]).collect();
+    assert_eq!(named, ["src/a.rs:2: ort"]);
+    let named: Vec<String> = source.naming(&paths_into(&["ort"])).collect();
+    assert_eq!(named, ["src/a.rs:2: use ort"]);
+    // Today's sources do name what is allowed where it is allowed.
+    let of = |folder: &str, word: &str| {
+        let sources = sources();
+        let words = paths_into(&[word]);
+        let naming = |source: &Source| source.naming(&words).next().is_some();
+        sources
+            .iter()
+            .filter(|source| source.is_below(folder))
+            .any(naming)
+    };
+    assert!(of("onnx", "ort") && of("index", "rocksdb") && of("src/cli", "clap"));
+}
+
+#[test]
+fn index_and_onnx_do_not_know_each_other_nor_the_program() {
+    assert_not_named(
+        10,
+        &paths_into(&["sightline_onnx", "sightline"]),
+        |source| source.is_below("index/src"),
+    );
+    assert_not_named(
+        10,
+        &paths_into(&["sightline_index", "sightline"]),
+        |source| source.is_below("onnx/src"),
+    );
+}
+
+#[test]
+fn each_large_library_is_named_in_one_place() {
+    assert_not_named(40, &paths_into(&["ort", "tokenizers"]), |source| {
+        !source.is_below("onnx")
+    });
+    let of_index = paths_into(&["rocksdb", "hnsw_rs", "tantivy"]);
+    assert_not_named(40, &of_index, |source| !source.is_below("index"));
+    assert_not_named(40, &paths_into(&["clap"]), |source| {
+        !source.is_below("src/cli")
+    });
+}
+
+#[test]
+fn each_store_of_the_index_keeps_to_itself() {
+    let stores = ["records", "graph", "words"];
+    for store in stores {
+        let others: Vec<String> = stores
+            .iter()
+            .filter(|other| **other != store)
+            .flat_map(|other| [format!("crate::{other}"), format!("super::{other}")])
+            .collect();
+        let others: Vec<&str> = others.iter().map(String::as_str).collect();
+        assert_not_named(1, &others, |source| {
+            source.is_below(&format!("index/src/{store}"))
+        });
+    }
+    assert_not_named(1, &paths_into(&["rocksdb"]), |source| {
+        source.is_below("index") && !source.is_below("index/src/records")
+    });
+    assert_not_named(1, &paths_into(&["tantivy"]), |source| {
+        source.is_below("index") && !source.is_below("index/src/words")
+    });
+    assert_not_named(1, &paths_into(&["hnsw_rs"]), |source| {
+        source.is_below("index") && !source.is_below("index/src/graph")
+    });
+}
+
+#[test]
+fn the_engine_and_the_libraries_print_nothing_and_read_no_environment() {
+    let forbidden = [
+        "println!",
+        "print!",
+        "eprintln!",
+        "eprint!",
+        "dbg!",
+        "std::env",
+        "env::var",
+        "env::current_dir",
+        "process::exit",
+        "process::abort",
+        "crate::cli",
+        "crate::web",
+        "crate::platform",
+        "env_logger",
+    ];
+    assert_not_named(30, &forbidden, |source| {
+        ["src/engine", "index/src", "onnx/src"]
+            .iter()
+            .any(|folder| source.is_below(folder))
+    });
+    // Only one file of the command line writes to the terminal.
+    assert_not_named(
+        10,
+        &["println!", "print!", "eprintln!", "eprint!", "io::stdout"],
+        |source| source.is_below("src") && source.path != Path::new("src/cli/printer.rs"),
+    );
+}
+
+#[test]
+fn manifests_name_only_what_their_package_may_use() {
+    let read = |path: &str| fs_err::read_to_string(project().join(path)).unwrap();
+    let rules: [(&str, &[&str]); 3] = [
+        (
+            "index/Cargo.toml",
+            &[
+                "sightline",
+                "sightline-onnx",
+                "ort",
+                "tokenizers",
+                "clap",
+                "image",
+            ],
+        ),
+        (
+            "onnx/Cargo.toml",
+            &[
+                "sightline",
+                "sightline-index",
+                "rocksdb",
+                "hnsw_rs",
+                "tantivy",
+                "clap",
+            ],
+        ),
+        (
+            "Cargo.toml",
+            &["ort", "tokenizers", "rocksdb", "hnsw_rs", "tantivy"],
+        ),
+    ];
+    for (manifest, forbidden) in rules {
+        let text = read(manifest);
+        let dependencies: BTreeSet<&str> = keys_of_dependencies(&text).collect();
+        assert!(dependencies.len() >= 8, "{manifest}: {dependencies:?}");
+        for name in forbidden {
+            assert!(!dependencies.contains(name), "{manifest} depends on {name}");
+        }
+    }
+}
+
+/// Keys in the tables whose names end with `dependencies`, but for the workspace's own list.
+fn keys_of_dependencies(manifest: &str) -> impl Iterator<Item = &str> {
+    let mut within = false;
+    manifest.lines().filter_map(move |line| {
+        if line.starts_with('[') {
+            within =
+                line.trim_end().ends_with("dependencies]") && line != "[workspace.dependencies]";
+            return None;
+        }
+        let key = line.split(['=', '.']).next()?.trim();
+        (within && !key.is_empty() && !key.starts_with('#')).then_some(key)
+    })
+}
+
+#[test]
+fn source_files_stay_short_enough_to_read() {
+    let mut n_files = 0;
+    for source in sources()
+        .iter()
+        .filter(|source| !source.path.iter().any(|part| part == "tests"))
+    {
+        n_files += 1;
+        // Comments and blank lines count: they are read too. Tests at the end do not.
+        let n_lines = source.code().last().map_or(0, |(number, _)| number);
+        assert!(
+            n_lines <= MOST_LINES,
+            "{}: {n_lines} lines",
+            source.path.display()
+        );
+    }
+    assert!(n_files >= 50, "only {n_files} files looked at");
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    // In two parts, so that this file does not find itself.
+    let words = [
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("X", "XX"),
+        concat!("todo", "!"),
+        concat!("unimplemented", "!"),
+        concat!("#[ign", "ore"),
+        concat!("#![allow(warn", "ings"),
+    ];
+    let mut n_files = 0;
+    for source in sources() {
+        n_files += 1;
+        for (number, line) in source.text.lines().enumerate() {
+            for word in words {
+                let found = names(line, word);
+                assert!(!found, "{}:{}: {word}", source.path.display(), number + 1);
+            }
+        }
+    }
+    assert!(n_files >= 60, "only {n_files} files looked at");
+}
+
+#[test]
+fn every_path_that_the_documents_name_exists() {
+    let mut n_paths = 0;
+    for document in ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"] {
+        let text = fs_err::read_to_string(project().join(document)).unwrap();
+        let mut of_document = 0;
+        for path in paths_in(&text) {
+            of_document += 1;
+            assert!(
+                project().join(path).exists(),
+                "{document} names {path}, which does not exist"
+            );
+        }
+        assert!(
+            document != "ARCHITECTURE.md" || of_document >= 20,
+            "{of_document} in {document}"
+        );
+        n_paths += of_document;
+    }
+    assert!(n_paths >= 25, "only {n_paths} paths looked at");
+}
+
+/// Pieces of a text that are written as code, or linked to, and look like paths of the project.
+fn paths_in(text: &str) -> impl Iterator<Item = &str> {
+    let tops = ["src/", "index/", "onnx/", "tests/", ".ci/", ".config/"];
+    let code = text.split('`').skip(1).step_by(2);
+    let links = text
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next());
+    code.chain(links)
+        .flat_map(str::split_whitespace)
+        .map(|piece| piece.trim_end_matches(['/', '.', ',', ':']))
+        .filter(move |piece| {
+            let is_path = tops.iter().any(|top| piece.starts_with(top));
+            is_path && !piece.contains(['*', '{', '<', '…'])
+        })
+}
