@@ -37,6 +37,8 @@
 //! ```
 
 mod check;
+#[cfg(test)]
+mod crash_tests;
 mod documents;
 mod error;
 mod graph;

@@ -444,12 +444,12 @@ impl IndexReader {
     }
 
     fn fresh(&self, kind: ItemKind) -> Result<Arc<Fresh>, IndexError> {
-        let shelf = &self.shelves[kind.number()];
-        let mut slot = shelf.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = &self.shelves[kind.number()];
+        let mut slot = own.fresh.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(fresh) = &*slot {
             return Ok(Arc::clone(fresh));
         }
-        let graph = shelf.graph.as_ref().ok().and_then(Option::as_ref);
+        let graph = own.graph.as_ref().ok().and_then(Option::as_ref);
         let after = graph.map_or(ItemId(0), |graph| ItemId(graph.stamp().last_id));
         let mut newer = Matrix::new(self.binding.dimension);
         self.store

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::path::Path;
 
 use crate::error::{IndexError, Within};
 use crate::graph::build::Builder;
@@ -93,13 +94,15 @@ impl Shelf {
             graphs: [None, None],
         };
         for kind in ItemKind::ALL {
+            // What an interrupted build left behind.
+            discard(layout, &layout.graph(kind).with_extension("graph.tmp"))?;
             let purged = draft.store().purged().within(dir)?[kind.number()];
             let graph = Graph::open(&layout.graph(kind)).ok().flatten();
             let graph = graph.filter(|graph| {
                 is_usable(graph, manifest, kind, generation, purged) == Usable::Yes
             });
             let Some(graph) = graph else {
-                discard(layout, kind)?;
+                discard(layout, &layout.graph(kind))?;
                 if purged < generation || !draft.store().removed(kind).within(dir)?.is_empty() {
                     draft.purge(kind, generation, |_| false).within(dir)?;
                 }
@@ -147,7 +150,7 @@ impl Shelf {
             let graph = &mut self.graphs[kind.number()];
             if n_items < self.min_items.max(1) {
                 if graph.take().is_some() {
-                    discard(layout, kind)?;
+                    discard(layout, &layout.graph(kind))?;
                     draft.purge(kind, generation, |_| false).within(dir)?;
                 }
             } else if is_due(*graph, n_items, n_removed, self.min_items) {
@@ -181,17 +184,13 @@ fn is_due(graph: Option<OnDisk>, n_items: usize, n_removed: usize, min_items: us
     n_fresh + n_removed + graph.n_loose > allowed
 }
 
-/// Removes a graph file and what an interrupted build left beside it.
-fn discard(layout: &Layout, kind: ItemKind) -> Result<(), IndexError> {
-    let path = layout.graph(kind);
-    for path in [path.with_extension("graph.tmp"), path] {
-        match fs_err::remove_file(&path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => return Err(IndexError::writing(layout.dir(), &path, source)),
-        }
+/// Removes a file of the `graphs` folder, if it is there.
+fn discard(layout: &Layout, path: &Path) -> Result<(), IndexError> {
+    match fs_err::remove_file(path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(IndexError::writing(layout.dir(), path, source)),
     }
-    Ok(())
 }
 
 /// What is to be built.

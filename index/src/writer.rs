@@ -174,6 +174,10 @@ impl IndexWriter {
     ///
     /// # Errors
     /// When the vector has another dimension than the index, or the records cannot be read.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a vector is put once; nothing is gained by keeping it"
+    )]
     pub fn put_image(
         &mut self,
         hash: [u8; 32],
@@ -228,6 +232,10 @@ impl IndexWriter {
     ///
     /// # Errors
     /// When the path cannot be stored on this system.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "as with all that is put into the index"
+    )]
     pub fn put_library(&mut self, library: Library) -> Result<(), IndexError> {
         self.draft.put_library(&library).within(self.layout.dir())
     }
@@ -257,9 +265,7 @@ impl IndexWriter {
         if self.draft.is_empty() {
             return Ok(self.generation);
         }
-        self.draft
-            .drop_pathless()
-            .within(self.layout.dir())?;
+        self.draft.drop_pathless().within(self.layout.dir())?;
         let next = Generation(self.generation.0 + 1);
         let dir = self.layout.dir().to_owned();
         let stopped = |source| IndexError::Io {
@@ -390,14 +396,13 @@ impl IndexWriter {
         let path = self.layout.words();
         let writing = |source| IndexError::writing(self.layout.dir(), &path, source);
         fs_err::create_dir_all(&path).map_err(writing)?;
-        let mut words = match WordsWriter::open(&path) {
-            Ok(words) => words,
-            Err(_) => {
-                // It is derived: whatever is wrong with it, a new one is as good.
-                fs_err::remove_dir_all(&path).map_err(writing)?;
-                fs_err::create_dir_all(&path).map_err(writing)?;
-                WordsWriter::open(&path).within(self.dir())?
-            }
+        let mut words = if let Ok(words) = WordsWriter::open(&path) {
+            words
+        } else {
+            // It is derived: whatever is wrong with it, a new one is as good.
+            fs_err::remove_dir_all(&path).map_err(writing)?;
+            fs_err::create_dir_all(&path).map_err(writing)?;
+            WordsWriter::open(&path).within(self.dir())?
         };
         if words.stamp() != Some(self.stamp(self.generation)) {
             self.replay_words(&mut words)?;
@@ -440,7 +445,7 @@ impl IndexWriter {
         }
         words
             .prepare(self.stamp(self.generation))
-            .and_then(|prepared| prepared.commit())
+            .and_then(crate::words::Prepared::commit)
             .within(dir)
     }
 }
@@ -503,24 +508,21 @@ fn open_records(
     }
     fs_err::create_dir_all(&path).map_err(|source| IndexError::writing(dir, &path, source))?;
     let store = Store::open(&path, true).within(dir)?;
-    let manifest = match store.manifest_copy().within(dir)? {
-        Some(copy) => {
-            let manifest = Manifest::parse(layout, &copy)?;
-            manifest.check_binding(dir, binding)?;
-            manifest
-        }
-        None => {
-            let manifest = Manifest::new(binding);
-            let io_error = |source| IndexError::Io {
-                path: path.clone(),
-                source,
-            };
-            store
-                .write_manifest_copy(&manifest.to_bytes().map_err(io_error)?)
-                .within(dir)?;
-            steps.reach(Step::RecordsCreated).map_err(io_error)?;
-            manifest
-        }
+    let manifest = if let Some(copy) = store.manifest_copy().within(dir)? {
+        let manifest = Manifest::parse(layout, &copy)?;
+        manifest.check_binding(dir, binding)?;
+        manifest
+    } else {
+        let manifest = Manifest::new(binding);
+        let io_error = |source| IndexError::Io {
+            path: path.clone(),
+            source,
+        };
+        store
+            .write_manifest_copy(&manifest.to_bytes().map_err(io_error)?)
+            .within(dir)?;
+        steps.reach(Step::RecordsCreated).map_err(io_error)?;
+        manifest
     };
     manifest.write(layout)?;
     manifest::sync_folder(dir).map_err(|source| IndexError::Io {

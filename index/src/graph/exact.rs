@@ -115,7 +115,7 @@ where
             let similarity = dot(query, vector);
             if similarity >= best.floor() {
                 ids_of(part * rows_per_task + row, &mut |id| {
-                    best.offer(Neighbour { similarity, id })
+                    best.offer(Neighbour { similarity, id });
                 });
             }
         }
@@ -170,7 +170,7 @@ mod tests {
         let query = vec![0.1; dimension];
         let mut best = Best::new(10);
         scan(&vectors, dimension, &query, &mut best, |row, sink| {
-            sink(u32::try_from(row).unwrap())
+            sink(u32::try_from(row).unwrap());
         });
         let mut plain: Vec<Neighbour> = vectors
             .chunks_exact(dimension)

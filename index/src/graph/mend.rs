@@ -109,7 +109,7 @@ mod tests {
     use super::*;
     use crate::graph::params::GraphParams;
 
-    /// Points on a circle, linked in a chain that leaves out the last `n_cut` of them.
+    /// Points on half a circle, linked in a chain that leaves out the last `n_cut` of them.
     fn chain(n: u16, n_cut: u16) -> Built {
         let params = GraphParams {
             m: 2,
@@ -124,7 +124,7 @@ mod tests {
         for row in layer0.chunks_exact_mut(4) {
             row.sort_unstable();
         }
-        let angle = |i: u16| f32::from(i) * std::f32::consts::TAU / f32::from(n);
+        let angle = |i: u16| f32::from(i) * std::f32::consts::PI / f32::from(n);
         Built {
             params,
             dimension: 2,

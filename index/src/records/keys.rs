@@ -189,7 +189,11 @@ pub(crate) fn source(source: &Path, owner: Option<ItemId>) -> Result<Vec<u8>, Re
     Ok(key)
 }
 
-/// The owner that ends a key made by [`source`].
+/// The owner that ends a key made by [`source`]; the outer option is about the key.
+#[expect(
+    clippy::option_option,
+    reason = "no owner and no key are different things"
+)]
 pub(crate) fn owner_at_end(key: &[u8]) -> Option<Option<ItemId>> {
     match key.last_chunk::<5>()? {
         [0, ..] => Some(None),
@@ -227,12 +231,17 @@ fn joined(parts: &[&[u8]]) -> Vec<u8> {
 }
 
 #[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere not every path is text")]
 pub(crate) fn path_bytes(path: &Path) -> Result<Cow<'_, [u8]>, RecordsError> {
     use std::os::unix::ffi::OsStrExt;
     Ok(Cow::Borrowed(path.as_os_str().as_bytes()))
 }
 
 #[cfg(unix)]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "elsewhere not every stored path is text"
+)]
 pub(crate) fn path_from(bytes: &[u8]) -> Result<PathBuf, RecordsError> {
     use std::os::unix::ffi::OsStrExt;
     Ok(PathBuf::from(std::ffi::OsStr::from_bytes(bytes)))

@@ -7,6 +7,9 @@ use super::keys::{self, Column, Meta};
 use super::{RecordsError, Source};
 use crate::item::{Caption, FileRecord, Generation, Image, Item, ItemId, ItemKind, Library};
 
+/// Sees an id and its vector; false ends the scan.
+pub(crate) type VisitVector<'a> = dyn FnMut(ItemId, &[f32]) -> Result<bool, RecordsError> + 'a;
+
 /// Questions that any source of records can answer.
 pub(crate) trait Read: Source {
     fn generation(&self) -> Result<Generation, RecordsError> {
@@ -89,7 +92,7 @@ pub(crate) trait Read: Source {
         kind: ItemKind,
         after: ItemId,
         dimension: usize,
-        visit: &mut dyn FnMut(ItemId, &[f32]) -> Result<bool, RecordsError>,
+        visit: &mut VisitVector<'_>,
     ) -> Result<(), RecordsError> {
         let Some(first) = after.0.checked_add(1) else {
             return Ok(());

@@ -93,9 +93,9 @@ fn terms(field: Field, text: &str) -> Vec<Asked> {
             to: token.offset_to,
         };
         if FILLERS.contains(&word.as_str()) {
-            fillers.push(found)
+            fillers.push(found);
         } else {
-            asked.push(found)
+            asked.push(found);
         }
     }
     if asked.is_empty() { fillers } else { asked }

@@ -1,0 +1,322 @@
+//! The crash table of FORMAT.md, row by row: the writer is stopped after a step, and the index must open at a whole
+//! generation, give the answers of an index that was never stopped, and be in order once a writer has been there.
+
+use std::path::{Path, PathBuf};
+
+use crate::steps::{Step, Steps};
+use crate::{
+    Binding, FileRecord, Generation, GraphState, IndexError, IndexReader, IndexWriter, Item,
+    ItemKind, Nearest, Problem, UnitVector, WriterOptions, check,
+};
+
+const DIMENSION: usize = 6;
+
+fn binding() -> Binding {
+    Binding {
+        dimension: DIMENSION,
+        fingerprint: "f00d".into(),
+        model: "toy".into(),
+    }
+}
+
+fn open(dir: &Path, steps: Steps) -> Result<IndexWriter, IndexError> {
+    IndexWriter::open_stepwise(
+        dir,
+        &binding(),
+        WriterOptions {
+            min_graph_items: 40,
+        },
+        steps,
+    )
+}
+
+/// A direction for a number, well away from those of other numbers.
+fn vector(number: u32) -> UnitVector {
+    let mut state = u64::from(number) + 1;
+    let mut values = [0.0f32; DIMENSION];
+    for value in &mut values {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        *value = f32::from(u16::try_from(state >> 48).unwrap()) / 32768.0 - 1.0;
+    }
+    let length = values.iter().map(|value| value * value).sum::<f32>().sqrt();
+    UnitVector::new(values.iter().map(|value| value / length).collect()).unwrap()
+}
+
+fn put(writer: &mut IndexWriter, number: u32) {
+    let mut hash = [0; 32];
+    hash[..4].copy_from_slice(&number.to_be_bytes());
+    let image = writer.put_image(hash, 4, 3, vector(number)).unwrap();
+    let path = PathBuf::from(format!("/photos/set{}/photo{number}.jpg", number % 5));
+    writer
+        .put_file(
+            &path,
+            FileRecord {
+                n_bytes: 1,
+                modified_ns: 2,
+                image,
+            },
+        )
+        .unwrap();
+    let caption = (format!("caption {number}"), vector(1000 + number));
+    writer
+        .set_captions(Some(image), Path::new("/photos/c.jsonl"), vec![caption])
+        .unwrap();
+}
+
+/// The first generation: 50 photos with captions, and graphs.
+fn first(dir: &Path) {
+    let mut writer = open(dir, Steps::default()).unwrap();
+    (0..50).for_each(|number| put(&mut writer, number));
+    assert_eq!(writer.finish().unwrap(), Generation(1));
+}
+
+/// The second: some gone, some new, enough of both for new graphs.
+fn second(writer: &mut IndexWriter) {
+    for number in 0..20 {
+        writer
+            .remove_file(&PathBuf::from(format!(
+                "/photos/set{}/photo{number}.jpg",
+                number % 5
+            )))
+            .unwrap();
+    }
+    (50..90).for_each(|number| put(writer, number));
+}
+
+/// All that an index can say, as text.
+fn answers(dir: &Path) -> Vec<String> {
+    let reader = IndexReader::open(dir, Some(&binding())).unwrap();
+    let mut answers = vec![format!("{:?}", reader.generation())];
+    for (path, file) in reader.files().unwrap() {
+        let Some(Item::Image(image)) = reader.item(file.image).unwrap() else {
+            panic!("{}", path.display())
+        };
+        answers.push(format!(
+            "{path:?} {image:?} {:?}",
+            reader.captions_of(image.id).unwrap()
+        ));
+    }
+    for kind in ItemKind::ALL {
+        for number in [3, 30, 60, 1003, 1030, 1060] {
+            for exact in [true, false] {
+                let how = Nearest { exact, ef: 12 };
+                answers.push(format!(
+                    "{:?}",
+                    reader.nearest(kind, &vector(number), 3, &how).unwrap()
+                ));
+            }
+        }
+        for words in ["photo3", "set2 photo60 caption", "caption 30"] {
+            let found = reader.matching(kind, words, 1000).unwrap();
+            let mut found: Vec<_> = found
+                .into_iter()
+                .map(|found| (found.id, found.words))
+                .collect();
+            found.sort_unstable();
+            answers.push(format!("{found:?}"));
+        }
+    }
+    assert!(answers.len() > 80);
+    answers
+}
+
+/// The answers at both generations of an index that was never stopped.
+fn undisturbed() -> [Vec<String>; 2] {
+    let dir = tempfile::tempdir().unwrap();
+    first(dir.path());
+    let before = answers(dir.path());
+    let mut writer = open(dir.path(), Steps::default()).unwrap();
+    second(&mut writer);
+    assert_eq!(writer.finish().unwrap(), Generation(2));
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    assert_eq!(
+        reader.counts().image_graph,
+        GraphState::Ready {
+            n_items: 70,
+            n_fresh: 0
+        }
+    );
+    [before, answers(dir.path())]
+}
+
+/// Stops the second generation at `step` and checks what is left: which generation, and which parts are behind.
+fn check_stop(step: Step, expected: Generation, words_behind: bool) {
+    let [before, after] = undisturbed();
+    let dir = tempfile::tempdir().unwrap();
+    first(dir.path());
+    let mut writer = open(dir.path(), Steps::stop_at(step)).unwrap();
+    second(&mut writer);
+    let error = writer.finish().unwrap_err();
+    assert!(
+        format!("{error:?}").contains(&format!("stopped at {step:?}")),
+        "{error:?}"
+    );
+
+    let problems = check(dir.path()).unwrap();
+    let is_about_words = |problem: &Problem| matches!(problem, Problem::Words { .. });
+    assert!(problems.iter().all(is_about_words), "{problems:?}");
+    assert_eq!(!problems.is_empty(), words_behind);
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    assert_eq!(reader.generation(), expected);
+    drop(reader);
+    let whole = if expected == Generation(1) {
+        &before
+    } else {
+        &after
+    };
+    assert_eq!(
+        &answers(dir.path()),
+        whole,
+        "a reader sees a whole generation"
+    );
+
+    drop(open(dir.path(), Steps::default()).unwrap());
+    assert_eq!(check(dir.path()).unwrap(), []);
+    assert_eq!(
+        &answers(dir.path()),
+        whole,
+        "a writer that changes nothing changes no answers"
+    );
+    let mut writer = open(dir.path(), Steps::default()).unwrap();
+    if expected == Generation(1) {
+        second(&mut writer);
+    }
+    assert_eq!(writer.finish().unwrap(), Generation(2));
+    assert_eq!(answers(dir.path()), after);
+    assert_eq!(check(dir.path()).unwrap(), []);
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    for state in [reader.counts().image_graph, reader.counts().caption_graph] {
+        assert_eq!(
+            state,
+            GraphState::Ready {
+                n_items: 70,
+                n_fresh: 0
+            }
+        );
+    }
+    assert!(!dir.path().join("graphs/image.graph.tmp").exists());
+}
+
+#[test]
+fn stopped_before_the_commit() {
+    check_stop(Step::WordsPrepared, Generation(1), false);
+}
+
+#[test]
+fn stopped_between_records_and_words() {
+    check_stop(Step::RecordsCommitted, Generation(2), true);
+}
+
+#[test]
+fn stopped_before_the_flush() {
+    check_stop(Step::WordsCommitted, Generation(2), false);
+}
+
+#[test]
+fn stopped_with_a_graph_aside() {
+    check_stop(Step::GraphAside, Generation(2), false);
+}
+
+#[test]
+fn stopped_with_a_graph_in_place_and_its_tombstones() {
+    check_stop(Step::GraphSwitched, Generation(2), false);
+}
+
+#[test]
+fn stopped_after_one_of_two_graphs() {
+    check_stop(Step::GraphPurged, Generation(2), false);
+}
+
+#[test]
+fn stopped_while_being_created() {
+    let dir = tempfile::tempdir().unwrap();
+    let Err(error) = open(dir.path(), Steps::stop_at(Step::RecordsCreated)) else {
+        panic!("not stopped")
+    };
+    assert!(error.to_string().contains("records"), "{error}");
+    let Err(error) = IndexReader::open(dir.path(), None) else {
+        panic!("there is nothing to read")
+    };
+    assert!(matches!(error, IndexError::Damaged { .. }), "{error}");
+    first(dir.path());
+    assert_eq!(check(dir.path()).unwrap(), []);
+    assert_eq!(answers(dir.path()), undisturbed()[0]);
+}
+
+/// An old graph that comes back from a backup holds items whose removal nobody remembers any more.
+#[test]
+fn graphs_of_the_past_and_of_the_future_are_not_believed() {
+    let [before, after] = undisturbed();
+    let dir = tempfile::tempdir().unwrap();
+    first(dir.path());
+    let path = dir.path().join("graphs/image.graph");
+    let old = fs_err::read(&path).unwrap();
+    let mut writer = open(dir.path(), Steps::default()).unwrap();
+    second(&mut writer);
+    writer.finish().unwrap();
+    let new = fs_err::read(&path).unwrap();
+    fs_err::write(&path, &old).unwrap();
+    assert_eq!(answers(dir.path()), after, "the old graph is not used");
+    assert_eq!(check(dir.path()).unwrap().len(), 1);
+    open(dir.path(), Steps::default())
+        .unwrap()
+        .finish()
+        .unwrap();
+    assert_eq!(check(dir.path()).unwrap(), []);
+    assert_eq!(answers(dir.path()), after);
+
+    let dir = tempfile::tempdir().unwrap();
+    first(dir.path());
+    let path = dir.path().join("graphs/image.graph");
+    // Of the same index, the file would be refused for its generation; of another, for its id. Both must hold.
+    fs_err::write(&path, &new).unwrap();
+    assert_eq!(answers(dir.path()), before);
+    assert_eq!(check(dir.path()).unwrap().len(), 1);
+    open(dir.path(), Steps::default())
+        .unwrap()
+        .finish()
+        .unwrap();
+    assert_eq!(check(dir.path()).unwrap(), []);
+}
+
+/// A generation that was taken back (records restored from a backup) takes graph and words with it.
+#[test]
+fn records_from_a_backup_win_over_newer_graphs_and_words() {
+    let [before, after] = undisturbed();
+    let dir = tempfile::tempdir().unwrap();
+    first(dir.path());
+    let backup = tempfile::tempdir().unwrap();
+    copy(&dir.path().join("records"), backup.path());
+    let mut writer = open(dir.path(), Steps::default()).unwrap();
+    second(&mut writer);
+    writer.finish().unwrap();
+    assert_eq!(answers(dir.path()), after);
+    fs_err::remove_dir_all(dir.path().join("records")).unwrap();
+    copy(backup.path(), &dir.path().join("records"));
+    assert_eq!(
+        answers(dir.path()),
+        before,
+        "nothing from the future is found"
+    );
+    assert_eq!(
+        check(dir.path()).unwrap().len(),
+        3,
+        "two graphs and the words"
+    );
+    open(dir.path(), Steps::default())
+        .unwrap()
+        .finish()
+        .unwrap();
+    assert_eq!(check(dir.path()).unwrap(), []);
+    assert_eq!(answers(dir.path()), before);
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs_err::create_dir_all(to).unwrap();
+    for entry in fs_err::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs_err::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}

@@ -1,0 +1,182 @@
+//! A writer that is killed at any moment, and readers beside it.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use sightline_index::{Generation, IndexReader, IndexWriter, ItemKind, Nearest, check};
+
+use crate::support::{assert_healthy, binding, hash, put_photo, vector, with_graphs_from};
+
+const DIMENSION: usize = 32;
+
+/// Photos in each commit of the child.
+const N_PER_COMMIT: u64 = 25;
+
+/// Tells the child which index to write; without it the test below does nothing.
+const FOLDER: &str = "SIGHTLINE_TEST_KILLED_WRITER";
+
+fn open(dir: &Path) -> IndexWriter {
+    IndexWriter::open_or_create_with(dir, &binding(DIMENSION), with_graphs_from(200)).unwrap()
+}
+
+/// Not a test of its own: what the child does, until it is killed. Now and then it finishes and opens again, so that
+/// tables are flushed, graphs switched and logs deleted under the eyes of the readers.
+#[test]
+fn child_that_writes_until_it_is_killed() {
+    let Some(dir) = std::env::var_os(FOLDER) else {
+        return;
+    };
+    let dir = Path::new(&dir);
+    let mut out = std::io::stdout();
+    let mut writer = open(dir);
+    loop {
+        let start = writer.generation().0 * N_PER_COMMIT;
+        for number in start..start + N_PER_COMMIT {
+            let id = put_photo(&mut writer, number, vector(DIMENSION, number));
+            let caption = (
+                format!("caption {number}"),
+                vector(DIMENSION, number + 1_000_000),
+            );
+            writer
+                .set_captions(Some(id), Path::new("/c.txt"), vec![caption])
+                .unwrap();
+        }
+        let generation = writer.commit().unwrap();
+        if generation.0 % 7 == 0 {
+            writer.finish().unwrap();
+            writer = open(dir);
+        }
+        writeln!(out, "committed {}", generation.0).unwrap();
+        out.flush().unwrap();
+    }
+}
+
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn start_child(dir: &Path) -> Killed {
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "kill::child_that_writes_until_it_is_killed",
+            "--exact",
+            "--nocapture",
+            "--test-threads",
+            "1",
+        ])
+        .env(FOLDER, dir)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    Killed(child)
+}
+
+/// Every photo of every committed generation is there, and nothing else.
+fn compare(reader: &IndexReader) {
+    let n = reader.generation().0 * N_PER_COMMIT;
+    let counts = reader.counts();
+    assert_eq!(
+        (counts.n_images, counts.n_captions, counts.n_files),
+        (n, n, n)
+    );
+    if n == 0 {
+        return;
+    }
+    for number in [0, n / 2, n - 1] {
+        let id = reader.image_with_hash(&hash(number)).unwrap().unwrap();
+        let how = Nearest {
+            exact: number == 0,
+            ef: 64,
+        };
+        let near = reader
+            .nearest(ItemKind::Image, &vector(DIMENSION, number), 1, &how)
+            .unwrap();
+        assert_eq!(near[0].id, id, "photo {number} of {n}");
+        assert_eq!(reader.captions_of(id).unwrap().len(), 1);
+        let found = reader
+            .matching(ItemKind::Caption, &format!("{number}"), 1)
+            .unwrap();
+        assert_eq!(found.len(), 1, "caption {number} of {n}");
+    }
+}
+
+#[test]
+fn nothing_committed_is_lost_when_the_writer_is_killed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut last = 0;
+    let mut n_kills = 0;
+    for (n_commits, delay_us) in [
+        (1, 0),
+        (3, 700),
+        (4, 2_500),
+        (2, 6_000),
+        (6, 300),
+        (1, 11_000),
+    ] {
+        let mut child = start_child(dir.path());
+        let lines = BufReader::new(child.0.stdout.take().unwrap()).lines();
+        let mut committed = lines.map_while(Result::ok).filter_map(|line| {
+            let number = line.split("committed ").nth(1)?;
+            number.trim().parse::<u64>().ok()
+        });
+        for _ in 0..n_commits {
+            last = committed
+                .next()
+                .expect("the child ended before it was killed");
+        }
+        std::thread::sleep(Duration::from_micros(delay_us));
+        drop(child);
+        n_kills += 1;
+
+        let reader = IndexReader::open(dir.path(), None).unwrap();
+        assert!(
+            reader.generation() >= Generation(last),
+            "{:?} of {last}",
+            reader.generation()
+        );
+        compare(&reader);
+        let generation = reader.generation();
+        drop(reader);
+        let writer = open(dir.path());
+        assert_eq!(writer.generation(), generation);
+        drop(writer);
+        assert_healthy(dir.path());
+    }
+    assert_eq!(n_kills, 6);
+    assert!(last >= 17);
+    open(dir.path()).finish().unwrap();
+    compare(&IndexReader::open(dir.path(), None).unwrap());
+    assert_healthy(dir.path());
+}
+
+#[test]
+fn readers_see_whole_generations_while_another_process_writes() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()));
+    let child = start_child(dir.path());
+    let mut seen = std::collections::BTreeSet::new();
+    let mut n_opened = 0;
+    while n_opened < 60 || seen.len() < 8 {
+        let reader = IndexReader::open(dir.path(), Some(&binding(DIMENSION))).unwrap();
+        compare(&reader);
+        assert!(
+            seen.last()
+                .is_none_or(|&last| last <= reader.generation().0),
+            "generations only grow"
+        );
+        seen.insert(reader.generation().0);
+        n_opened += 1;
+        assert!(n_opened < 5_000, "the writer does not get on");
+    }
+    drop(child);
+    drop(open(dir.path()));
+    assert_eq!(check(dir.path()).unwrap(), []);
+}

@@ -1,0 +1,171 @@
+//! Who may open what: locks, other models, other formats, other folders.
+
+use std::path::Path;
+
+use sightline_index::{Binding, Generation, IndexError, IndexReader, IndexWriter, check};
+
+use crate::support::{assert_healthy, binding, make_index, put_photo, vector};
+
+fn open_writer(dir: &Path) -> Result<IndexWriter, IndexError> {
+    IndexWriter::open_or_create(dir, &binding(8))
+}
+
+fn refused<T>(result: Result<T, IndexError>) -> IndexError {
+    match result {
+        Ok(_) => panic!("it should have been refused"),
+        Err(error) => error,
+    }
+}
+
+#[test]
+fn the_second_writer_is_told_who_is_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = open_writer(dir.path()).unwrap();
+    let error = refused(open_writer(dir.path()));
+    let message = format!(
+        "{}: the index is being written by process {}",
+        dir.path().display(),
+        std::process::id()
+    );
+    assert_eq!(error.to_string(), message);
+    assert!(
+        matches!(error, IndexError::Locked { pid: Some(pid), .. } if pid == std::process::id())
+    );
+    put_photo(&mut writer, 1, vector(8, 1));
+    assert_eq!(writer.finish().unwrap(), Generation(1));
+    drop(open_writer(dir.path()).unwrap());
+    assert_healthy(dir.path());
+}
+
+#[test]
+fn other_models_and_dimensions_are_refused_by_both() {
+    let dir = tempfile::tempdir().unwrap();
+    make_index(dir.path(), 8, 3);
+    let other = Binding {
+        dimension: 8,
+        fingerprint: "beef".into(),
+        model: "big".into(),
+    };
+    let errors = [
+        refused(IndexWriter::open_or_create(dir.path(), &other)),
+        refused(IndexReader::open(dir.path(), Some(&other))),
+    ];
+    for error in errors {
+        let message = format!(
+            "{}: the index was built with model toy, not with big",
+            dir.path().display()
+        );
+        assert_eq!(error.to_string(), message);
+        assert!(matches!(error, IndexError::OtherModel { .. }));
+    }
+    let errors = [
+        refused(IndexWriter::open_or_create(dir.path(), &binding(9))),
+        refused(IndexReader::open(dir.path(), Some(&binding(9)))),
+    ];
+    for error in errors {
+        assert!(
+            matches!(
+                error,
+                IndexError::OtherDimension {
+                    built_with: 8,
+                    asked: 9,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+    }
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    assert_eq!(reader.binding(), &binding(8));
+    assert_healthy(dir.path());
+}
+
+#[test]
+fn formats_of_other_programs_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    make_index(dir.path(), 8, 3);
+    let manifest = dir.path().join("manifest.json");
+    let text = fs_err::read_to_string(&manifest).unwrap();
+    for (format, newer) in [("2", true), ("0", false)] {
+        let changed = text.replace("\"format\": 1", &format!("\"format\": {format}"));
+        assert_ne!(changed, text);
+        fs_err::write(&manifest, changed).unwrap();
+        for error in [
+            refused(open_writer(dir.path())),
+            refused(IndexReader::open(dir.path(), None)),
+        ] {
+            match error {
+                IndexError::NewerFormat {
+                    found: 2,
+                    supported: 1,
+                    ..
+                } => assert!(newer),
+                IndexError::OlderFormat {
+                    found: 0,
+                    supported: 1,
+                    ..
+                } => assert!(!newer),
+                error => panic!("{error}"),
+            }
+        }
+    }
+    fs_err::write(&manifest, text).unwrap();
+    assert_healthy(dir.path());
+}
+
+#[test]
+fn other_folders_are_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    fs_err::write(dir.path().join("holiday.jpg"), "x").unwrap();
+    assert!(matches!(
+        refused(open_writer(dir.path())),
+        IndexError::NotAnIndex { .. }
+    ));
+    let entries: Vec<_> = fs_err::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(entries, ["holiday.jpg"]);
+    let file = dir.path().join("holiday.jpg");
+    assert!(matches!(
+        refused(open_writer(&file)),
+        IndexError::NotAnIndex { .. }
+    ));
+    for place in [dir.path(), &file, &dir.path().join("missing")] {
+        assert!(matches!(
+            refused(IndexReader::open(place, None)),
+            IndexError::NoIndex { .. }
+        ));
+        assert!(matches!(refused(check(place)), IndexError::NoIndex { .. }));
+    }
+    assert!(
+        !dir.path().join("missing").exists(),
+        "a reader makes no folder"
+    );
+    let deep = dir.path().join("a/b/c");
+    open_writer(&deep).unwrap().finish().unwrap();
+    assert_eq!(
+        IndexReader::open(&deep, None).unwrap().generation(),
+        Generation(0)
+    );
+    assert_healthy(&deep);
+}
+
+#[test]
+fn an_empty_commit_is_no_generation() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = open_writer(dir.path()).unwrap();
+    assert_eq!(writer.commit().unwrap(), Generation(0));
+    put_photo(&mut writer, 1, vector(8, 1));
+    assert_eq!(writer.commit().unwrap(), Generation(1));
+    assert_eq!(writer.commit().unwrap(), Generation(1));
+    assert_eq!(writer.finish().unwrap(), Generation(1));
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    let counts = reader.counts();
+    assert_eq!(
+        (counts.n_images, counts.n_captions, counts.n_files),
+        (1, 0, 1)
+    );
+    assert!(counts.n_bytes_on_disk > 1000);
+    assert_healthy(dir.path());
+}

@@ -1,0 +1,330 @@
+//! Is the graph as good as the scan?
+
+use std::collections::HashSet;
+
+use sightline_index::{GraphState, IndexReader, IndexWriter, ItemKind, Nearest};
+
+use crate::support::{
+    Clusters, EXACT, assert_healthy, binding, hash, ids, photo, put_photo, vector, with_graphs_from,
+};
+
+const DIMENSION: usize = 128;
+const N: u64 = 12_000;
+
+/// Recall, self-search, removal and newer items, on one graph, since building it takes the time.
+#[test]
+fn the_graph_finds_what_the_scan_finds() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut clusters = Clusters::new(DIMENSION, 300, 0.5, 42);
+    let vectors: Vec<_> = (0..N).map(|_| clusters.next()).collect();
+    let mut writer = IndexWriter::open_or_create(dir.path(), &binding(DIMENSION)).unwrap();
+    for (number, vector) in (0u64..).zip(&vectors) {
+        put_photo(&mut writer, number, vector.clone());
+    }
+    let mut reported = Vec::new();
+    writer
+        .finish_with(&mut |progress| {
+            reported.push((progress.kind, progress.n_done, progress.n_total))
+        })
+        .unwrap();
+    assert_eq!(reported.last(), Some(&(ItemKind::Image, 12_000, 12_000)));
+
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    assert_eq!(
+        reader.counts().image_graph,
+        GraphState::Ready {
+            n_items: N,
+            n_fresh: 0
+        }
+    );
+    let mut n_asked = 0;
+    let mut n_right = 0;
+    for _ in 0..500 {
+        let query = clusters.next();
+        let truth = reader.nearest(ItemKind::Image, &query, 10, &EXACT).unwrap();
+        let found = reader
+            .nearest(ItemKind::Image, &query, 10, &Nearest::default())
+            .unwrap();
+        let truth: HashSet<u32> = ids(&truth).into_iter().collect();
+        n_asked += truth.len();
+        n_right += ids(&found).iter().filter(|id| truth.contains(id)).count();
+    }
+    assert_eq!(n_asked, 5_000);
+    assert!(
+        n_right * 1000 >= n_asked * 995,
+        "recall@10 is {n_right} of {n_asked}"
+    );
+
+    let mut n_found = 0;
+    for (number, vector) in (0u64..).zip(&vectors) {
+        let hits = reader
+            .nearest(ItemKind::Image, vector, 1, &Nearest::default())
+            .unwrap();
+        let id = reader.image_with_hash(&hash(number)).unwrap().unwrap();
+        assert_eq!(
+            hits[0].id, id,
+            "photo {number} is not found by its own vector"
+        );
+        assert!(hits[0].similarity > 0.9999);
+        n_found += 1;
+    }
+    assert_eq!(n_found, N);
+    drop(reader);
+
+    // Removed items are not found, newer ones are; neither needs a new graph.
+    let mut writer = IndexWriter::open_or_create(dir.path(), &binding(DIMENSION)).unwrap();
+    for number in 0..300 {
+        writer.remove_file(&photo(number)).unwrap();
+    }
+    let added: Vec<_> = (N..N + 100)
+        .map(|number| put_photo(&mut writer, number, clusters.next()))
+        .collect();
+    writer.finish().unwrap();
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    assert_eq!(
+        reader.counts().image_graph,
+        GraphState::Ready {
+            n_items: N - 300,
+            n_fresh: 100
+        }
+    );
+    let mut n_checked = 0;
+    for (number, vector) in vectors.iter().enumerate().take(300) {
+        let found = reader
+            .nearest(ItemKind::Image, vector, 10, &Nearest::default())
+            .unwrap();
+        assert_eq!(found.len(), 10);
+        assert!(
+            ids(&found).iter().all(|&id| id > 300),
+            "photo {number} was removed"
+        );
+        n_checked += 1;
+    }
+    for &id in &added {
+        let vector = reader.vector(id).unwrap().unwrap();
+        assert_eq!(
+            reader
+                .nearest(ItemKind::Image, &vector, 1, &Nearest::default())
+                .unwrap()[0]
+                .id,
+            id
+        );
+        n_checked += 1;
+    }
+    assert_eq!(n_checked, 400);
+    assert_healthy(dir.path());
+}
+
+/// A tight burst beside a wide field: links must not all end in the burst.
+#[test]
+fn tight_clusters_stay_reachable() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut clusters = Clusters::new(32, 40, 0.02, 7);
+    let mut writer =
+        IndexWriter::open_or_create_with(dir.path(), &binding(32), with_graphs_from(1000)).unwrap();
+    let mut vectors = Vec::new();
+    for number in 0..3_000 {
+        let vector = clusters.next();
+        put_photo(&mut writer, number, vector.clone());
+        vectors.push(vector);
+    }
+    writer.finish().unwrap();
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    assert_eq!(
+        reader.counts().image_graph,
+        GraphState::Ready {
+            n_items: 3_000,
+            n_fresh: 0
+        }
+    );
+    let mut n_found = 0;
+    for vector in &vectors {
+        let near = reader
+            .nearest(
+                ItemKind::Image,
+                vector,
+                1,
+                &Nearest {
+                    exact: false,
+                    ef: 32,
+                },
+            )
+            .unwrap();
+        assert!(near[0].similarity > 0.99999);
+        n_found += 1;
+    }
+    assert_eq!(n_found, 3_000);
+    assert_healthy(dir.path());
+}
+
+#[test]
+fn tiny_sets_need_no_graph() {
+    for n in [0u64, 1, 2] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer =
+            IndexWriter::open_or_create_with(dir.path(), &binding(4), with_graphs_from(0)).unwrap();
+        for number in 0..n {
+            put_photo(&mut writer, number, vector(4, number));
+        }
+        writer.finish().unwrap();
+        let reader = IndexReader::open(dir.path(), None).unwrap();
+        for how in [
+            EXACT,
+            Nearest::default(),
+            Nearest {
+                exact: false,
+                ef: 0,
+            },
+        ] {
+            let found = reader
+                .nearest(ItemKind::Image, &vector(4, 0), 10, &how)
+                .unwrap();
+            assert_eq!(found.len() as u64, n);
+            assert!(
+                found
+                    .iter()
+                    .all(|hit| (-1.0..=1.0).contains(&hit.similarity))
+            );
+            assert!(
+                reader
+                    .nearest(ItemKind::Caption, &vector(4, 0), 10, &how)
+                    .unwrap()
+                    .is_empty()
+            );
+            assert!(
+                reader
+                    .nearest(ItemKind::Image, &vector(4, 0), 0, &how)
+                    .unwrap()
+                    .is_empty()
+            );
+        }
+        assert!(
+            reader
+                .matching(ItemKind::Caption, "photo", 10)
+                .unwrap()
+                .is_empty()
+        );
+        assert_healthy(dir.path());
+    }
+}
+
+#[test]
+fn identical_vectors_are_all_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer =
+        IndexWriter::open_or_create_with(dir.path(), &binding(16), with_graphs_from(100)).unwrap();
+    let same = vector(16, 99);
+    for number in 0..500 {
+        put_photo(&mut writer, number, same.clone());
+    }
+    for number in 500..1_500 {
+        put_photo(&mut writer, number, vector(16, number));
+    }
+    writer.finish().unwrap();
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    assert_eq!(
+        reader.counts().image_graph,
+        GraphState::Ready {
+            n_items: 1_500,
+            n_fresh: 0
+        }
+    );
+    let found = reader
+        .nearest(ItemKind::Image, &same, 10, &Nearest::default())
+        .unwrap();
+    assert_eq!(
+        ids(&found),
+        (1..=10).collect::<Vec<u32>>(),
+        "equal similarities go by number"
+    );
+    let found = reader
+        .nearest(ItemKind::Image, &same, 500, &Nearest::default())
+        .unwrap();
+    assert_eq!(ids(&found), (1..=500).collect::<Vec<u32>>());
+    let found = reader
+        .nearest(ItemKind::Image, &same, usize::MAX, &Nearest::default())
+        .unwrap();
+    assert_eq!(found.len(), 1_500);
+    drop(reader);
+    // Most of them removed: the point stays for those that remain.
+    let mut writer =
+        IndexWriter::open_or_create_with(dir.path(), &binding(16), with_graphs_from(100)).unwrap();
+    for number in 0..499 {
+        writer.remove_file(&photo(number)).unwrap();
+    }
+    writer.commit().unwrap();
+    drop(writer);
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    assert_eq!(
+        ids(&reader
+            .nearest(ItemKind::Image, &same, 1, &Nearest::default())
+            .unwrap()),
+        [500]
+    );
+    assert_healthy(dir.path());
+}
+
+#[test]
+fn a_graph_is_built_anew_when_much_is_new_or_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = with_graphs_from(100);
+    let open = || IndexWriter::open_or_create_with(dir.path(), &binding(8), options).unwrap();
+    let state = || {
+        IndexReader::open(dir.path(), None)
+            .unwrap()
+            .counts()
+            .image_graph
+    };
+    let mut writer = open();
+    for number in 0..400 {
+        put_photo(&mut writer, number, vector(8, number));
+    }
+    writer.commit().unwrap();
+    assert_eq!(state(), GraphState::Absent, "a commit builds no graph");
+    writer.finish().unwrap();
+    assert_eq!(
+        state(),
+        GraphState::Ready {
+            n_items: 400,
+            n_fresh: 0
+        }
+    );
+    let mut writer = open();
+    for number in 400..500 {
+        put_photo(&mut writer, number, vector(8, number));
+    }
+    writer.finish().unwrap();
+    assert_eq!(
+        state(),
+        GraphState::Ready {
+            n_items: 400,
+            n_fresh: 100
+        }
+    );
+    let mut writer = open();
+    put_photo(&mut writer, 500, vector(8, 500));
+    writer.finish().unwrap();
+    assert_eq!(
+        state(),
+        GraphState::Ready {
+            n_items: 501,
+            n_fresh: 0
+        }
+    );
+    let mut writer = open();
+    (0..200).for_each(|number| writer.remove_file(&photo(number)).unwrap());
+    writer.finish().unwrap();
+    assert_eq!(
+        state(),
+        GraphState::Ready {
+            n_items: 301,
+            n_fresh: 0
+        }
+    );
+    assert_healthy(dir.path());
+    let mut writer = open();
+    (200..450).for_each(|number| writer.remove_file(&photo(number)).unwrap());
+    writer.finish().unwrap();
+    assert_eq!(state(), GraphState::Absent, "51 photos need no graph");
+    assert_healthy(dir.path());
+}

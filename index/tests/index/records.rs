@@ -1,0 +1,417 @@
+//! Images, paths and captions: what replaces, removes and keeps what.
+
+use std::path::{Path, PathBuf};
+
+use sightline_index::{
+    FileRecord, IndexError, IndexReader, IndexWriter, Item, ItemId, ItemKind, Library, Nearest,
+    RecordsError,
+};
+
+use crate::support::{assert_healthy, binding, file, hash, photo, put_photo, vector};
+
+fn new_index() -> (tempfile::TempDir, IndexWriter) {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = IndexWriter::open_or_create(dir.path(), &binding(4)).unwrap();
+    (dir, writer)
+}
+
+#[test]
+fn identical_files_are_one_image_until_the_last_path_goes() {
+    let (dir, mut writer) = new_index();
+    let id = put_photo(&mut writer, 1, vector(4, 1));
+    assert_eq!(
+        writer.put_image(hash(1), 1, 1, vector(4, 2)).unwrap(),
+        id,
+        "the first one stays"
+    );
+    let second = Path::new("/elsewhere/copy.jpg");
+    writer.put_file(second, file(id)).unwrap();
+    writer
+        .set_captions(
+            Some(id),
+            Path::new("/c.txt"),
+            vec![("a dog".into(), vector(4, 3))],
+        )
+        .unwrap();
+    assert_eq!(writer.n_pending(), 2);
+    writer.commit().unwrap();
+    assert_eq!(writer.n_pending(), 0);
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    let Some(Item::Image(image)) = reader.item(id).unwrap() else {
+        panic!("no image")
+    };
+    assert_eq!(
+        (image.width, image.height, image.content_hash),
+        (640, 480, hash(1))
+    );
+    assert_eq!(image.paths, [second.to_owned(), photo(1)]);
+    assert_eq!(
+        (
+            reader.counts().n_images,
+            reader.counts().n_captions,
+            reader.counts().n_files
+        ),
+        (1, 1, 2)
+    );
+
+    writer.remove_file(&photo(1)).unwrap();
+    assert_eq!(writer.image_with_hash(&hash(1)).unwrap(), Some(id));
+    writer.remove_file(second).unwrap();
+    writer.remove_file(second).unwrap();
+    assert_eq!(
+        writer.image_with_hash(&hash(1)).unwrap(),
+        Some(id),
+        "another path may be on its way"
+    );
+    writer.commit().unwrap();
+    assert_eq!(writer.image_with_hash(&hash(1)).unwrap(), None);
+    let after = IndexReader::open(dir.path(), None).unwrap();
+    assert_eq!(
+        (
+            after.counts().n_images,
+            after.counts().n_captions,
+            after.counts().n_files
+        ),
+        (0, 0, 0)
+    );
+    assert!(
+        after
+            .matching(ItemKind::Caption, "dog", 5)
+            .unwrap()
+            .is_empty()
+    );
+    assert!(
+        after
+            .nearest(ItemKind::Caption, &vector(4, 3), 5, &Nearest::default())
+            .unwrap()
+            .is_empty()
+    );
+    assert!(
+        reader.item(id).unwrap().is_some(),
+        "a reader keeps its generation"
+    );
+    assert_healthy(dir.path());
+}
+
+#[test]
+fn a_changed_file_moves_to_its_new_image() {
+    let (dir, mut writer) = new_index();
+    let old = put_photo(&mut writer, 1, vector(4, 1));
+    writer.commit().unwrap();
+    let new = writer.put_image(hash(2), 10, 10, vector(4, 2)).unwrap();
+    writer
+        .put_file(
+            &photo(1),
+            FileRecord {
+                n_bytes: 7,
+                modified_ns: -3,
+                image: new,
+            },
+        )
+        .unwrap();
+    assert_eq!(writer.file(&photo(1)).unwrap().unwrap().n_bytes, 7);
+    writer.finish().unwrap();
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    assert_eq!(reader.item(old).unwrap(), None);
+    assert_eq!(
+        reader.file(&photo(1)).unwrap(),
+        Some(FileRecord {
+            n_bytes: 7,
+            modified_ns: -3,
+            image: new
+        })
+    );
+    assert_eq!((reader.counts().n_images, reader.counts().n_files), (1, 1));
+    assert_healthy(dir.path());
+}
+
+#[test]
+fn a_moved_file_keeps_its_image() {
+    let (dir, mut writer) = new_index();
+    let id = put_photo(&mut writer, 1, vector(4, 1));
+    writer.commit().unwrap();
+    let new = Path::new("/sunsets/moved.jpg");
+    writer.put_file(new, file(id)).unwrap();
+    writer.remove_file(&photo(1)).unwrap();
+    writer.finish().unwrap();
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    assert_eq!(reader.image_with_hash(&hash(1)).unwrap(), Some(id));
+    assert_eq!(
+        reader.matching(ItemKind::Image, "sunset", 5).unwrap()[0].id,
+        id,
+        "its words follow the path"
+    );
+    assert!(
+        reader
+            .matching(ItemKind::Image, "photo1", 5)
+            .unwrap()
+            .is_empty()
+    );
+    assert_healthy(dir.path());
+}
+
+#[test]
+fn two_files_may_change_places() {
+    let (dir, mut writer) = new_index();
+    let first = put_photo(&mut writer, 1, vector(4, 1));
+    let second = put_photo(&mut writer, 2, vector(4, 2));
+    writer
+        .set_captions(
+            Some(first),
+            Path::new("/c.txt"),
+            vec![("a dog".into(), vector(4, 3))],
+        )
+        .unwrap();
+    writer.commit().unwrap();
+    writer.put_file(&photo(1), file(second)).unwrap();
+    writer.put_file(&photo(2), file(first)).unwrap();
+    writer.finish().unwrap();
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    assert_eq!(reader.file(&photo(2)).unwrap().unwrap().image, first);
+    assert_eq!(
+        reader.captions_of(first).unwrap().len(),
+        1,
+        "nothing was removed on the way"
+    );
+    assert_eq!(reader.counts().n_images, 2);
+    assert_healthy(dir.path());
+}
+
+#[test]
+fn captions_are_replaced_by_source() {
+    let (dir, mut writer) = new_index();
+    let id = put_photo(&mut writer, 1, vector(4, 1));
+    let (first, second) = (Path::new("/a.jsonl"), Path::new("/b.txt"));
+    let caption = |text: &str, seed| (text.to_owned(), vector(4, seed));
+    writer
+        .set_captions(Some(id), first, vec![caption("one", 1), caption("two", 2)])
+        .unwrap();
+    writer
+        .set_captions(Some(id), second, vec![caption("three", 3)])
+        .unwrap();
+    writer
+        .set_captions(None, second, vec![caption("alone", 4), caption("alone", 4)])
+        .unwrap();
+    assert_eq!(
+        writer.captions_from(Some(id), first).unwrap(),
+        ["one", "two"]
+    );
+    assert_eq!(writer.caption_owners(second).unwrap(), [None, Some(id)]);
+    writer.commit().unwrap();
+    let texts = |reader: &IndexReader| {
+        reader
+            .captions_of(id)
+            .unwrap()
+            .into_iter()
+            .map(|caption| caption.text)
+            .collect::<Vec<_>>()
+    };
+    let before = IndexReader::open(dir.path(), None).unwrap();
+    assert_eq!(texts(&before), ["three", "one", "two"]);
+
+    let generation = writer.generation();
+    writer
+        .set_captions(Some(id), first, vec![caption("one", 1), caption("two", 2)])
+        .unwrap();
+    assert_eq!(
+        writer.commit().unwrap(),
+        generation,
+        "the same texts are no change"
+    );
+    writer
+        .set_captions(Some(id), first, vec![caption("two", 2)])
+        .unwrap();
+    writer.set_captions(None, second, vec![]).unwrap();
+    assert_eq!(
+        writer.captions_from(None, second).unwrap(),
+        Vec::<String>::new()
+    );
+    assert_eq!(writer.caption_owners(second).unwrap(), [Some(id)]);
+    writer.finish().unwrap();
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    assert_eq!(texts(&reader), ["three", "two"]);
+    assert_eq!(reader.counts().n_captions, 2);
+    assert!(
+        reader
+            .matching(ItemKind::Image, "one", 5)
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(
+        reader.matching(ItemKind::Image, "TWO photo1", 5).unwrap()[0].words,
+        ["TWO", "photo1"]
+    );
+    let alone = reader.matching(ItemKind::Caption, "alone", 5).unwrap();
+    assert!(alone.is_empty());
+    let Some(Item::Caption(found)) = reader.item(reader.captions_of(id).unwrap()[1].id).unwrap()
+    else {
+        panic!("no caption")
+    };
+    assert_eq!(
+        (found.text.as_str(), found.image, found.source.as_path()),
+        ("two", Some(id), first)
+    );
+    assert_healthy(dir.path());
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let (dir, mut writer) = new_index();
+    let nobody = ItemId(77);
+    let missing = |result: Result<(), IndexError>| {
+        assert!(
+            matches!(result, Err(IndexError::Records { source: RecordsError::NoSuchImage { id }, .. }) if id == nobody)
+        );
+    };
+    missing(writer.put_file(&photo(1), file(nobody)));
+    missing(writer.set_captions(
+        Some(nobody),
+        Path::new("/a"),
+        vec![("x".into(), vector(4, 1))],
+    ));
+    let wrong = writer.put_image(hash(1), 1, 1, vector(5, 1));
+    assert!(matches!(
+        wrong,
+        Err(IndexError::WrongDimension {
+            expected: 4,
+            found: 5
+        })
+    ));
+    let wrong = writer.set_captions(None, Path::new("/a"), vec![("x".into(), vector(3, 1))]);
+    assert!(matches!(
+        wrong,
+        Err(IndexError::WrongDimension {
+            expected: 4,
+            found: 3
+        })
+    ));
+    assert_eq!(writer.n_pending(), 0);
+    writer.finish().unwrap();
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    let wrong = reader.nearest(ItemKind::Image, &vector(5, 1), 3, &Nearest::default());
+    assert!(matches!(
+        wrong,
+        Err(IndexError::WrongDimension {
+            expected: 4,
+            found: 5
+        })
+    ));
+    assert_healthy(dir.path());
+}
+
+#[cfg(unix)]
+#[test]
+fn paths_are_bytes() {
+    use std::os::unix::ffi::OsStrExt;
+    let (dir, mut writer) = new_index();
+    let path = |bytes: &[u8]| PathBuf::from(std::ffi::OsStr::from_bytes(bytes));
+    let names: [&[u8]; 6] = [
+        b"/p/\xff\xfe.jpg",
+        b"/p/a\nb.jpg",
+        b"/p/ .jpg",
+        b"/p-other/x.jpg",
+        b"/p/sub/\x80",
+        b"/p/\xc3\xa4.jpg",
+    ];
+    for (number, name) in (1u64..).zip(names) {
+        let id = writer
+            .put_image(hash(number), 1, 1, vector(4, number))
+            .unwrap();
+        writer.put_file(&path(name), file(id)).unwrap();
+    }
+    let pending: Vec<PathBuf> = writer
+        .files_under(Path::new("/p"))
+        .unwrap()
+        .into_iter()
+        .map(|found| found.0)
+        .collect();
+    writer.commit().unwrap();
+    let mut sorted: Vec<&[u8]> = names.to_vec();
+    sorted.retain(|name| name.starts_with(b"/p/"));
+    sorted.sort_unstable();
+    let expected: Vec<PathBuf> = sorted.into_iter().map(path).collect();
+    assert_eq!(pending, expected);
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    for folder in ["/p", "/p/"] {
+        let found: Vec<PathBuf> = reader
+            .files_under(Path::new(folder))
+            .unwrap()
+            .into_iter()
+            .map(|found| found.0)
+            .collect();
+        assert_eq!(found, expected);
+    }
+    assert_eq!(reader.files_under(Path::new("/")).unwrap().len(), 6);
+    assert_eq!(reader.files().unwrap().len(), 6);
+    assert_eq!(reader.files_under(Path::new("/p/sub")).unwrap().len(), 1);
+    assert_eq!(
+        reader.files_under(&path(b"/p/ .jpg")).unwrap().len(),
+        1,
+        "a file is under itself"
+    );
+    drop(writer);
+    assert_healthy(dir.path());
+}
+
+#[test]
+fn libraries_are_kept_and_name_their_images() {
+    let (dir, mut writer) = new_index();
+    let library = |n_files| Library {
+        folder: "/home/ana/Pictures".into(),
+        n_files,
+        last_run_unix_s: 1_700_000_000,
+    };
+    writer.put_library(library(1)).unwrap();
+    let id = writer.put_image(hash(1), 1, 1, vector(4, 1)).unwrap();
+    writer
+        .put_file(
+            Path::new("/home/ana/Pictures/Rome2019/IMG_0042.JPG"),
+            file(id),
+        )
+        .unwrap();
+    writer.commit().unwrap();
+    writer.put_library(library(2)).unwrap();
+    writer.finish().unwrap();
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    assert_eq!(reader.libraries().unwrap(), [library(2)]);
+    let rows = [
+        ("rome", 1),
+        ("2019", 1),
+        ("pictures", 1),
+        ("0042", 1),
+        ("home", 0),
+        ("ana", 0),
+        ("jpg", 0),
+    ];
+    assert_eq!(rows.len(), 7);
+    for (word, n) in rows {
+        assert_eq!(
+            reader.matching(ItemKind::Image, word, 5).unwrap().len(),
+            n,
+            "{word}"
+        );
+    }
+    assert_healthy(dir.path());
+}
+
+#[test]
+fn what_is_not_committed_is_lost_and_its_numbers_are_free() {
+    let (dir, mut writer) = new_index();
+    let first = put_photo(&mut writer, 1, vector(4, 1));
+    writer.commit().unwrap();
+    put_photo(&mut writer, 2, vector(4, 2));
+    writer.remove_file(&photo(1)).unwrap();
+    drop(writer);
+    let mut writer = IndexWriter::open_or_create(dir.path(), &binding(4)).unwrap();
+    assert_eq!(writer.image_with_hash(&hash(2)).unwrap(), None);
+    assert_eq!(writer.image_with_hash(&hash(1)).unwrap(), Some(first));
+    writer.remove_file(&photo(1)).unwrap();
+    writer.commit().unwrap();
+    let second = put_photo(&mut writer, 1, vector(4, 1));
+    assert!(
+        second > first,
+        "a number that was committed is never given again"
+    );
+    writer.finish().unwrap();
+    assert_healthy(dir.path());
+}

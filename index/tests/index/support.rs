@@ -1,0 +1,171 @@
+//! Bindings, vectors from seeds, small collections.
+
+use std::path::{Path, PathBuf};
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use sightline_index::{
+    Binding, FileRecord, IndexReader, IndexWriter, ItemId, ItemKind, Near, Nearest, UnitVector,
+    WriterOptions, check,
+};
+
+pub(crate) const EXACT: Nearest = Nearest { exact: true, ef: 0 };
+
+pub(crate) fn binding(dimension: usize) -> Binding {
+    Binding {
+        dimension,
+        fingerprint: "f00d".into(),
+        model: "toy".into(),
+    }
+}
+
+/// Options under which a graph is built from `min_graph_items` on.
+pub(crate) fn with_graphs_from(min_graph_items: usize) -> WriterOptions {
+    let mut options = WriterOptions::default();
+    options.min_graph_items = min_graph_items;
+    options
+}
+
+pub(crate) fn unit(mut values: Vec<f32>) -> UnitVector {
+    let length = values.iter().map(|value| value * value).sum::<f32>().sqrt();
+    values.iter_mut().for_each(|value| *value /= length);
+    UnitVector::new(values).unwrap()
+}
+
+/// A number drawn from the normal distribution (Box and Muller).
+pub(crate) fn normal(rng: &mut StdRng) -> f32 {
+    let (u, v) = (1.0 - rng.random::<f32>(), rng.random::<f32>());
+    (-2.0 * u.ln()).sqrt() * (std::f32::consts::TAU * v).cos()
+}
+
+/// The same vector for the same seed, in any direction.
+pub(crate) fn vector(dimension: usize, seed: u64) -> UnitVector {
+    let mut rng = StdRng::seed_from_u64(seed);
+    unit((0..dimension).map(|_| normal(&mut rng)).collect())
+}
+
+/// Vectors around centres, as embeddings of photos are: bursts lie close together.
+pub(crate) struct Clusters {
+    rng: StdRng,
+    centres: Vec<Vec<f32>>,
+    spread: f32,
+}
+
+impl Clusters {
+    pub(crate) fn new(dimension: usize, n_centres: usize, spread: f32, seed: u64) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let centres = (0..n_centres)
+            .map(|_| (0..dimension).map(|_| normal(&mut rng)).collect())
+            .collect();
+        Self {
+            rng,
+            centres,
+            spread,
+        }
+    }
+
+    pub(crate) fn next(&mut self) -> UnitVector {
+        let centre = self.rng.random_range(0..self.centres.len());
+        let (rng, spread) = (&mut self.rng, self.spread);
+        unit(
+            self.centres[centre]
+                .iter()
+                .map(|value| value + spread * normal(rng))
+                .collect(),
+        )
+    }
+}
+
+pub(crate) fn hash(number: u64) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash[..8].copy_from_slice(&number.to_be_bytes());
+    hash
+}
+
+pub(crate) fn photo(number: u64) -> PathBuf {
+    PathBuf::from(format!("/photos/album{}/photo{number}.jpg", number % 7))
+}
+
+pub(crate) fn file(image: ItemId) -> FileRecord {
+    FileRecord {
+        n_bytes: 1000,
+        modified_ns: 5,
+        image,
+    }
+}
+
+/// Adds an image with one file, both named by a number.
+pub(crate) fn put_photo(writer: &mut IndexWriter, number: u64, vector: UnitVector) -> ItemId {
+    let id = writer.put_image(hash(number), 640, 480, vector).unwrap();
+    writer.put_file(&photo(number), file(id)).unwrap();
+    id
+}
+
+pub(crate) fn ids(hits: &[Near]) -> Vec<u32> {
+    hits.iter().map(|hit| hit.id.0).collect()
+}
+
+/// What the graph and the scan say of a few vectors of each kind; equal answers of two readers mean equal indexes.
+pub(crate) fn answers(dir: &Path, dimension: usize) -> Vec<Vec<(u32, i32)>> {
+    let reader = IndexReader::open(dir, None).unwrap();
+    let mut answers = Vec::new();
+    for kind in ItemKind::ALL {
+        for seed in 0..5 {
+            let hits = reader
+                .nearest(kind, &vector(dimension, 1_000_000 + seed), 10, &EXACT)
+                .unwrap();
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "similarities times a million fit"
+            )]
+            let rounded = |hit: &Near| (hit.id.0, (hit.similarity * 1e6) as i32);
+            answers.push(hits.iter().map(rounded).collect());
+        }
+        for words in ["album3", "photo5 photo7", "caption 2"] {
+            let found = reader.matching(kind, words, 1000).unwrap();
+            let mut found: Vec<(u32, i32)> = found
+                .iter()
+                .map(|found| (found.id.0, found.words.len() as i32))
+                .collect();
+            found.sort_unstable();
+            answers.push(found);
+        }
+    }
+    assert_eq!(answers.len(), 16);
+    answers
+}
+
+pub(crate) fn assert_healthy(dir: &Path) {
+    assert_eq!(check(dir).unwrap(), []);
+}
+
+/// Copies a folder with all that is in it.
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
+    fs_err::create_dir_all(to).unwrap();
+    for entry in fs_err::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            fs_err::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// An index of `n` photos with a caption each, and graphs if there are 50 or more.
+pub(crate) fn make_index(dir: &Path, dimension: usize, n: u64) {
+    let mut writer =
+        IndexWriter::open_or_create_with(dir, &binding(dimension), with_graphs_from(50)).unwrap();
+    for number in 0..n {
+        let id = put_photo(&mut writer, number, vector(dimension, number));
+        let caption = (
+            format!("caption {number}"),
+            vector(dimension, 5000 + number),
+        );
+        writer
+            .set_captions(Some(id), Path::new("/photos/captions.jsonl"), vec![caption])
+            .unwrap();
+    }
+    writer.finish().unwrap();
+}
