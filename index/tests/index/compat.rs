@@ -1,1 +1,142 @@
+//! Old formats stay readable: an index of every format version lies in `tests/data`, and must be read, changed and
+//! found in order by the program of today.
+//!
+//! The index of the current version was made by [`write_the_index_of_this_version`]; a stored one is never changed.
 
+use std::path::{Path, PathBuf};
+
+use sightline_index::{GraphState, IndexReader, IndexWriter, Item, ItemKind, Library, Nearest};
+
+use crate::support::{
+    assert_healthy, binding, copy_folder, hash, ids, photo, put_photo, vector, with_graphs_from,
+};
+
+const DIMENSION: usize = 4;
+const N: u64 = 24;
+
+fn stored(version: u32) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/format_v{version}"))
+}
+
+fn open(dir: &Path) -> IndexWriter {
+    IndexWriter::open_or_create_with(dir, &binding(DIMENSION), with_graphs_from(20)).unwrap()
+}
+
+/// Writes the index to the folder that `SIGHTLINE_TEST_WRITE_FORMAT` names, once per format version.
+#[test]
+fn write_the_index_of_this_version() {
+    let temporary = tempfile::tempdir().unwrap();
+    let named = std::env::var_os("SIGHTLINE_TEST_WRITE_FORMAT").map(PathBuf::from);
+    let dir = named.as_deref().unwrap_or(temporary.path());
+    let mut writer = open(dir);
+    let library = Library {
+        folder: "/photos".into(),
+        n_files: N,
+        last_run_unix_s: 1_700_000_000,
+    };
+    writer.put_library(library).unwrap();
+    for number in 0..=N {
+        let id = put_photo(&mut writer, number, vector(DIMENSION, number));
+        let caption = (
+            format!("caption {number}"),
+            vector(DIMENSION, 5_000 + number),
+        );
+        let source = Path::new("/photos/captions.jsonl");
+        writer
+            .set_captions(Some(id), source, vec![caption])
+            .unwrap();
+    }
+    writer.finish().unwrap();
+    // A second generation, which leaves a tombstone and a newer item beside each graph.
+    let mut writer = open(dir);
+    writer.remove_file(&photo(0)).unwrap();
+    let alone = vec![("nobody's caption".to_owned(), vector(DIMENSION, 9_999))];
+    writer
+        .set_captions(None, Path::new("/photos/list.txt"), alone)
+        .unwrap();
+    writer.finish().unwrap();
+    check_contents(dir);
+    assert_healthy(dir);
+}
+
+fn check_contents(dir: &Path) {
+    let reader = IndexReader::open(dir, Some(&binding(DIMENSION))).unwrap();
+    assert_eq!(reader.generation().0, 2);
+    let counts = reader.counts();
+    assert_eq!(
+        (counts.n_images, counts.n_captions, counts.n_files),
+        (N, N + 1, N)
+    );
+    let ready = |n_fresh| GraphState::Ready {
+        n_items: N,
+        n_fresh,
+    };
+    assert_eq!(
+        (counts.image_graph, counts.caption_graph),
+        (ready(0), ready(1))
+    );
+    assert_eq!(
+        reader.libraries().unwrap()[0].last_run_unix_s,
+        1_700_000_000
+    );
+    let mut n_found = 0;
+    for number in 1..=N {
+        let id = reader.image_with_hash(&hash(number)).unwrap().unwrap();
+        for exact in [true, false] {
+            let how = Nearest { exact, ef: 4 };
+            let near = reader
+                .nearest(ItemKind::Image, &vector(DIMENSION, number), 1, &how)
+                .unwrap();
+            assert_eq!(ids(&near), [id.0]);
+        }
+        let Some(Item::Image(image)) = reader.item(id).unwrap() else {
+            panic!("{number}")
+        };
+        assert_eq!(image.paths, [photo(number)]);
+        assert_eq!(
+            reader.captions_of(id).unwrap()[0].text,
+            format!("caption {number}")
+        );
+        let found = reader
+            .matching(ItemKind::Image, &format!("photo{number}"), 1)
+            .unwrap();
+        assert_eq!(found[0].id, id);
+        n_found += 1;
+    }
+    assert_eq!(n_found, N);
+    let near = reader
+        .nearest(
+            ItemKind::Caption,
+            &vector(DIMENSION, 9_999),
+            1,
+            &Nearest::default(),
+        )
+        .unwrap();
+    let Some(Item::Caption(caption)) = reader.item(near[0].id).unwrap() else {
+        panic!("no caption")
+    };
+    assert_eq!(
+        (caption.text.as_str(), caption.image),
+        ("nobody's caption", None)
+    );
+}
+
+#[test]
+fn stored_indexes_are_read_and_written() {
+    let mut n_versions = 0;
+    for version in 1..=1 {
+        let dir = tempfile::tempdir().unwrap();
+        copy_folder(&stored(version), dir.path());
+        check_contents(dir.path());
+        assert_healthy(dir.path());
+        let mut writer = open(dir.path());
+        put_photo(&mut writer, 1_000, vector(DIMENSION, 1_000));
+        writer.remove_file(&photo(1_000)).unwrap();
+        writer.finish().unwrap();
+        let reader = IndexReader::open(dir.path(), None).unwrap();
+        assert_eq!((reader.generation().0, reader.counts().n_images), (3, N));
+        assert_healthy(dir.path());
+        n_versions += 1;
+    }
+    assert_eq!(n_versions, 1);
+}

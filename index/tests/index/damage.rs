@@ -8,18 +8,16 @@ use crate::support::{answers, assert_healthy, binding, copy_folder, make_index, 
 
 const DIMENSION: usize = 12;
 
+/// Does something bad to the index in a folder.
+type Damage<'a> = &'a dyn Fn(&Path);
+
 fn reopen(dir: &Path) -> IndexWriter {
     IndexWriter::open_or_create_with(dir, &binding(DIMENSION), with_graphs_from(50)).unwrap()
 }
 
 /// Damages a copy of an index with `damage` and checks that a reader gives the same answers all the same, that
 /// [`check`] says so, and that the next writer leaves everything in order.
-fn check_derived(
-    original: &Path,
-    expected: &[Vec<(u32, i32)>],
-    name: &str,
-    damage: &dyn Fn(&Path),
-) {
+fn check_derived(original: &Path, expected: &[String], name: &str, damage: Damage<'_>) {
     let dir = tempfile::tempdir().unwrap();
     copy_folder(original, dir.path());
     damage(dir.path());
@@ -43,18 +41,18 @@ fn graphs_and_words_are_made_anew() {
     let original = tempfile::tempdir().unwrap();
     make_index(original.path(), DIMENSION, 120);
     let expected = answers(original.path(), DIMENSION);
-    let check_derived = |name: &str, damage: &dyn Fn(&Path)| {
-        check_derived(original.path(), &expected, name, damage)
+    let check_derived = |name: &str, damage: Damage<'_>| {
+        check_derived(original.path(), &expected, name, damage);
     };
     let graph = |dir: &Path| dir.join("graphs/image.graph");
     let length = fs_err::metadata(graph(original.path())).unwrap().len();
     check_derived("nothing", &|_| {});
     check_derived("no graph", &|dir| fs_err::remove_file(graph(dir)).unwrap());
     check_derived("no graphs", &|dir| {
-        fs_err::remove_dir_all(dir.join("graphs")).unwrap()
+        fs_err::remove_dir_all(dir.join("graphs")).unwrap();
     });
     check_derived("no words", &|dir| {
-        fs_err::remove_dir_all(dir.join("words")).unwrap()
+        fs_err::remove_dir_all(dir.join("words")).unwrap();
     });
     check_derived("empty words", &|dir| {
         fs_err::remove_dir_all(dir.join("words")).unwrap();
@@ -65,7 +63,7 @@ fn graphs_and_words_are_made_anew() {
         fs_err::remove_dir_all(dir.join("words")).unwrap();
     });
     check_derived("words without their head", &|dir| {
-        fs_err::write(dir.join("words/meta.json"), "{").unwrap()
+        fs_err::write(dir.join("words/meta.json"), "{").unwrap();
     });
     check_derived("the graph of captions", &|dir| {
         fs_err::copy(dir.join("graphs/caption.graph"), graph(dir)).unwrap();
@@ -202,16 +200,16 @@ fn lost_and_damaged_records_are_errors() {
         tables.sort();
         tables.pop().unwrap()
     };
-    let damages: [(&str, &dyn Fn(&Path)); 4] = [
+    let damages: [(&str, Damage<'_>); 4] = [
         ("gone", &|dir| fs_err::remove_dir_all(records(dir)).unwrap()),
         ("no head", &|dir| {
-            fs_err::remove_file(records(dir).join("CURRENT")).unwrap()
+            fs_err::remove_file(records(dir).join("CURRENT")).unwrap();
         }),
         ("a table gone", &|dir| {
-            fs_err::remove_file(table(dir)).unwrap()
+            fs_err::remove_file(table(dir)).unwrap();
         }),
         ("a table empty", &|dir| {
-            fs_err::write(table(dir), "").unwrap()
+            fs_err::write(table(dir), "").unwrap();
         }),
     ];
     assert_eq!(damages.len(), 4);

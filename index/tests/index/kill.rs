@@ -44,7 +44,7 @@ fn child_that_writes_until_it_is_killed() {
                 .unwrap();
         }
         let generation = writer.commit().unwrap();
-        if generation.0 % 7 == 0 {
+        if generation.0.is_multiple_of(7) {
             writer.finish().unwrap();
             writer = open(dir);
         }

@@ -1,6 +1,11 @@
 //! The index as its users see it, in one program. What needs a look inside (crashes between two steps, single
 //! modules) is tested in `src/`.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests end the test where something fails, as tests do"
+)]
+
 /// What every test needs: bindings, vectors from seeds, small collections.
 mod support;
 

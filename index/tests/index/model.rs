@@ -236,6 +236,7 @@ fn compare(dir: &Path, model: &Model) {
         assert_eq!(found, texts);
     }
     compare_search(&reader, model, &images);
+    compare_words(&reader, model, &images);
 }
 
 fn compare_search(reader: &IndexReader, model: &Model, images: &BTreeMap<ItemId, u8>) {
@@ -283,6 +284,9 @@ fn compare_search(reader: &IndexReader, model: &Model, images: &BTreeMap<ItemId,
             assert_eq!(text_vector(number).similarity(&query), hit.similarity);
         }
     }
+}
+
+fn compare_words(reader: &IndexReader, model: &Model, images: &BTreeMap<ItemId, u8>) {
     for number in 0..12u8 {
         let n = model
             .captions

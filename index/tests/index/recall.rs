@@ -1,8 +1,9 @@
 //! Is the graph as good as the scan?
 
 use std::collections::HashSet;
+use std::path::Path;
 
-use sightline_index::{GraphState, IndexReader, IndexWriter, ItemKind, Nearest};
+use sightline_index::{GraphState, IndexReader, IndexWriter, ItemKind, Nearest, UnitVector};
 
 use crate::support::{
     Clusters, EXACT, assert_healthy, binding, hash, ids, photo, put_photo, vector, with_graphs_from,
@@ -24,7 +25,7 @@ fn the_graph_finds_what_the_scan_finds() {
     let mut reported = Vec::new();
     writer
         .finish_with(&mut |progress| {
-            reported.push((progress.kind, progress.n_done, progress.n_total))
+            reported.push((progress.kind, progress.n_done, progress.n_total));
         })
         .unwrap();
     assert_eq!(reported.last(), Some(&(ItemKind::Image, 12_000, 12_000)));
@@ -71,8 +72,13 @@ fn the_graph_finds_what_the_scan_finds() {
     assert_eq!(n_found, N);
     drop(reader);
 
-    // Removed items are not found, newer ones are; neither needs a new graph.
-    let mut writer = IndexWriter::open_or_create(dir.path(), &binding(DIMENSION)).unwrap();
+    check_changes(dir.path(), &vectors, &mut clusters);
+    assert_healthy(dir.path());
+}
+
+/// Removed items are not found, newer ones are; neither needs a new graph.
+fn check_changes(dir: &Path, vectors: &[UnitVector], clusters: &mut Clusters) {
+    let mut writer = IndexWriter::open_or_create(dir, &binding(DIMENSION)).unwrap();
     for number in 0..300 {
         writer.remove_file(&photo(number)).unwrap();
     }
@@ -80,7 +86,7 @@ fn the_graph_finds_what_the_scan_finds() {
         .map(|number| put_photo(&mut writer, number, clusters.next()))
         .collect();
     writer.finish().unwrap();
-    let reader = IndexReader::open(dir.path(), None).unwrap();
+    let reader = IndexReader::open(dir, None).unwrap();
     assert_eq!(
         reader.counts().image_graph,
         GraphState::Ready {
@@ -112,7 +118,6 @@ fn the_graph_finds_what_the_scan_finds() {
         n_checked += 1;
     }
     assert_eq!(n_checked, 400);
-    assert_healthy(dir.path());
 }
 
 /// A tight burst beside a wide field: links must not all end in the burst.
