@@ -1,9 +1,5 @@
 //! How long does a search take, by scan and by graph? `cargo bench -p sightline-index` compares both at two sizes;
 //! where the lines cross is the reason for the smallest collection that gets a graph.
-#![expect(
-    missing_docs,
-    reason = "criterion's macros write functions without comments"
-)]
 #![expect(clippy::unwrap_used, reason = "a benchmark ends where something fails")]
 
 use std::hint::black_box;

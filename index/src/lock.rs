@@ -64,34 +64,35 @@ const PATIENCE: Duration = Duration::from_secs(20);
 impl Gate {
     /// For a reader. Works on a folder that may not be written.
     pub(crate) fn pass(layout: &Layout) -> Result<Self, IndexError> {
-        Self::wait(layout, File::open(layout.gate()), File::try_lock_shared)
+        let path = layout.gate();
+        match File::open(&path) {
+            Ok(file) => Self::wait(layout, file, File::try_lock_shared),
+            // Whoever copied the index left it out; then nobody writes either.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self { _file: None }),
+            Err(source) => Err(IndexError::Io { path, source }),
+        }
     }
 
     /// For the writer. Makes the file where there is none.
     pub(crate) fn close(layout: &Layout) -> Result<Self, IndexError> {
+        let path = layout.gate();
         let mut options = OpenOptions::new();
         let file = options
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
-            .open(layout.gate());
+            .open(&path);
+        let file = file.map_err(|source| IndexError::writing(layout.dir(), &path, source))?;
         Self::wait(layout, file, File::try_lock)
     }
 
     fn wait(
         layout: &Layout,
-        file: io::Result<File>,
+        file: File,
         attempt: fn(&File) -> Result<(), TryLockError>,
     ) -> Result<Self, IndexError> {
         let path = layout.gate();
-        let file = match file {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Self { _file: None });
-            }
-            Err(source) => return Err(IndexError::writing(layout.dir(), &path, source)),
-        };
         let start = Instant::now();
         let mut pause = Duration::from_millis(1);
         loop {

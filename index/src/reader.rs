@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -486,6 +487,16 @@ impl IndexReader {
         let words = Arc::new(words);
         *slot = Some(Arc::clone(&words));
         Ok(words)
+    }
+}
+
+impl fmt::Debug for IndexReader {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("IndexReader")
+            .field("dir", &self.dir())
+            .field("generation", &self.generation)
+            .finish_non_exhaustive()
     }
 }
 

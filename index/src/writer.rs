@@ -7,6 +7,7 @@
 //! A crash before 2 leaves the old generation, one after it the new one; the words catch up when the next writer opens.
 //! Graphs are built by [`IndexWriter::finish`] only.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::documents;
@@ -457,6 +458,17 @@ impl From<WordsError> for IndexError {
             dir: PathBuf::new(),
             source,
         }
+    }
+}
+
+impl fmt::Debug for IndexWriter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("IndexWriter")
+            .field("dir", &self.dir())
+            .field("generation", &self.generation)
+            .field("n_pending", &self.n_pending())
+            .finish_non_exhaustive()
     }
 }
 

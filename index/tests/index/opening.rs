@@ -151,6 +151,34 @@ fn other_folders_are_left_alone() {
     assert_healthy(&deep);
 }
 
+/// An index may lie in a folder whose name is no text.
+#[cfg(unix)]
+#[test]
+fn the_folder_of_an_index_may_have_any_name() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = tempfile::tempdir().unwrap();
+    let dir = place
+        .path()
+        .join(std::ffi::OsStr::from_bytes(b"ind\xffex \n"));
+    make_index(&dir, 8, 60);
+    let reader = IndexReader::open(&dir, None).unwrap();
+    assert_eq!(reader.counts().n_images, 60);
+    assert_eq!(fs_err::read_dir(place.path()).unwrap().count(), 1);
+    assert_healthy(&dir);
+}
+
+#[test]
+fn readers_and_writers_can_be_handed_to_threads() {
+    fn can_be_shared<T: Send + Sync>() -> bool {
+        true
+    }
+    fn can_be_handed_over<T: Send>() -> bool {
+        true
+    }
+    assert!(can_be_shared::<IndexReader>() && can_be_handed_over::<IndexWriter>());
+    assert!(can_be_shared::<IndexError>());
+}
+
 #[test]
 fn an_empty_commit_is_no_generation() {
     let dir = tempfile::tempdir().unwrap();
