@@ -147,7 +147,7 @@ fn only_the_time_of_a_file_changed() {
         .append(true)
         .open(env.path("photos/red.png"))
         .unwrap();
-    let long_ago = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(86_400);
+    let long_ago = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_hours(24);
     file.file().set_modified(long_ago).unwrap();
     let run = || {
         env.sightline(["index", "photos", "--json"])

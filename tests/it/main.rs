@@ -6,17 +6,20 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a helper of a test fails the test by panicking, as the test itself does"
+    clippy::print_stderr,
+    reason = "a helper of a test panics and prints as the test itself may"
 )]
 
 /// Temporary worlds to run the program in, pictures drawn in code.
 mod support;
 
+/// Files that are no pictures, broken, dangerous, or strangely named.
+mod bad_files;
 /// `sightline captions`: from a picture to the words that fit it.
 mod captions;
 /// What the built-in model finds in the sample photos that come with the project.
 mod demo_photos;
-/// Everything that goes wrong with a message: what it says, how to go on, the exit code.
+/// What else goes wrong: the index, the model, the query. What it says and how to go on.
 mod errors;
 /// `sightline eval`: figures that can be worked out by hand.
 mod eval;
@@ -24,6 +27,8 @@ mod eval;
 mod help;
 /// `sightline index`: what is added, kept, moved, removed and left out, and captions.
 mod index;
+/// What may not be read or written, by a user whom permissions bind.
+mod permissions;
 /// Killed and stopped runs: nothing committed is lost, the next run goes on.
 mod recovery;
 /// Where ONNX Runtime is looked for, and what is said when it is not there.

@@ -82,7 +82,7 @@ fn content(env: &TestEnv, index: &str) -> Content {
         let Some(Item::Image(image)) = reader.item(record.image).unwrap() else {
             panic!("{} has no picture", path.display())
         };
-        assert_eq!(image.paths, [path.clone()]);
+        assert_eq!(image.paths, std::slice::from_ref(&path));
         let vector = reader
             .vector(record.image)
             .unwrap()
@@ -250,7 +250,7 @@ fn under_way(env: &TestEnv) -> crate::support::Running {
     let began = Instant::now();
     while !env.index().exists() {
         assert!(
-            began.elapsed() < Duration::from_secs(60),
+            began.elapsed() < Duration::from_mins(1),
             "the run does not begin"
         );
         std::thread::sleep(Duration::from_millis(2));

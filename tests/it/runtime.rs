@@ -2,16 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::support::corpus;
 use crate::support::{Ran, TestEnv, copy_program, runtime_library, snapshot};
-
-/// An index of eight pictures, made by the program as it was built.
-fn indexed() -> TestEnv {
-    let env = TestEnv::new();
-    corpus::one_of_each(&env.path("photos"));
-    env.index_photos();
-    env
-}
 
 /// Every failure to find it ends in an error of one line and a hint that installs it.
 #[track_caller]
@@ -36,7 +27,7 @@ fn assert_one_line_and_install_command(env: &TestEnv, ran: &Ran) {
 
 #[test]
 fn the_path_in_the_environment_leads_nowhere() {
-    let env = indexed();
+    let env = TestEnv::indexed();
     let commands: [&[&str]; 4] = [
         &["search", "red"],
         &["search", "--image", "photos/red.png"],
@@ -68,7 +59,7 @@ fn the_path_in_the_environment_leads_nowhere() {
 
 #[test]
 fn the_path_in_the_environment_is_no_onnx_runtime() {
-    let env = indexed();
+    let env = TestEnv::indexed();
     let text = env.write("libonnxruntime.so", "this is no library");
     let ran = env
         .sightline(["search", "red"])
@@ -106,7 +97,7 @@ fn the_path_in_the_environment_is_no_onnx_runtime() {
 
 #[test]
 fn none_is_found_at_all() {
-    let env = indexed();
+    let env = TestEnv::indexed();
     let alone = copy_program(&env, "alone", false);
     let ran = env.program(&alone, ["search", "red"]).run().expect(2);
     assert_one_line_and_install_command(&env, &ran);
@@ -127,7 +118,7 @@ fn none_is_found_at_all() {
 
 #[test]
 fn what_needs_no_encoder_works_without_it() {
-    let env = indexed();
+    let env = TestEnv::indexed();
     let alone = copy_program(&env, "alone", false);
     env.program(&alone, ["search", "red", "--by", "words"])
         .run()
@@ -139,7 +130,7 @@ fn what_needs_no_encoder_works_without_it() {
 
 #[test]
 fn it_is_found_where_the_hint_installs_it() {
-    let env = indexed();
+    let env = TestEnv::indexed();
     let alone = copy_program(&env, "alone", false);
     env.program(&alone, ["search", "red"]).run().expect(2);
     let release = sightline::platform::RUNTIME_RELEASE;
@@ -155,7 +146,7 @@ fn it_is_found_where_the_hint_installs_it() {
 
 #[test]
 fn it_is_found_in_the_data_folder_and_beside_the_program() {
-    let env = indexed();
+    let env = TestEnv::indexed();
     let alone = copy_program(&env, "alone", false);
     let name = sightline::platform::RUNTIME_LIBRARY;
     for place in ["data/sightline", "lib", "alone"] {
@@ -175,7 +166,7 @@ fn it_is_found_in_the_data_folder_and_beside_the_program() {
 
 #[test]
 fn the_environment_wins_over_the_library_beside_the_program() {
-    let env = indexed();
+    let env = TestEnv::indexed();
     let both = copy_program(&env, "both", true);
     env.program(&both, ["search", "red"]).run().expect(0);
     env.program(&both, ["search", "red"])

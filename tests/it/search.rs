@@ -433,7 +433,7 @@ fn any_odd_text_is_a_query() {
                 .sightline(["search", "--by", by, "--json", "--", text])
                 .run();
             let found = !ran.json()["hits"].as_array().unwrap().is_empty();
-            ran.expect(if found { 0 } else { 1 });
+            ran.expect(i32::from(!found));
             assert!(found || by == "words", "{text}");
         }
     }

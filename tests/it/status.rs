@@ -32,7 +32,7 @@ fn what_people_see() {
     library     [ROOT]/photos (9 files)
 
     ----- stderr -----
-    ")
+    ");
     });
 }
 

@@ -53,8 +53,9 @@ fn names(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {
         let before = line[..at].chars().next_back();
         let after = line[at + word.len()..].chars().next();
-        !(before.is_some_and(part_of_name) && word.starts_with(part_of_name))
-            && !(after.is_some_and(part_of_name) && word.ends_with(part_of_name))
+        let goes_on_before = before.is_some_and(part_of_name) && word.starts_with(part_of_name);
+        let goes_on_after = after.is_some_and(part_of_name) && word.ends_with(part_of_name);
+        !goes_on_before && !goes_on_after
     })
 }
 
@@ -375,6 +376,7 @@ fn paths_in(text: &str) -> impl Iterator<Item = &str> {
         .map(|piece| piece.trim_end_matches(['/', '.', ',', ':']))
         .filter(move |piece| {
             let is_path = tops.iter().any(|top| piece.starts_with(top));
-            is_path && !piece.contains(['*', '{', '<', '…'])
+            // Models of others have a folder named `onnx` too.
+            is_path && !piece.contains(['*', '{', '<', '…']) && !piece.ends_with("_model.onnx")
         })
 }

@@ -44,6 +44,15 @@ impl TestEnv {
         }
     }
 
+    /// With eight pictures of one colour each, indexed.
+    #[track_caller]
+    pub(crate) fn indexed() -> Self {
+        let env = Self::new();
+        corpus::one_of_each(&env.path("photos"));
+        env.index_photos();
+        env
+    }
+
     pub(crate) fn path(&self, below: impl AsRef<Path>) -> PathBuf {
         self.root.join(below)
     }

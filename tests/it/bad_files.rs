@@ -1,0 +1,301 @@
+//! Files that are no pictures, broken, dangerous, or strangely named: said so, left out, no harm done.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::support::corpus::{self, COLOURS};
+use crate::support::{TestEnv, hits, os, snapshot};
+
+/// Skipped files and why, by name.
+fn skipped(report: &Value) -> BTreeMap<String, String> {
+    let skipped = report["skipped"].as_array().unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let name = |path: String| path.rsplit('/').next().unwrap().to_owned();
+    skipped
+        .iter()
+        .map(|entry| (name(text(&entry["path"])), text(&entry["reason"])))
+        .collect()
+}
+
+/// Writes one file of every kind that is no picture or a broken one; their names.
+fn write_bad_files(env: &TestEnv) -> Vec<&'static str> {
+    let picture = corpus::halves("red", "blue");
+    let jpeg = corpus::jpeg(&picture);
+    let png = fs_err::read(env.path("photos/red.png")).unwrap();
+    env.write("photos/empty.jpg", "");
+    env.write("photos/cut.jpg", &jpeg[..jpeg.len() / 2]);
+    env.write("photos/cut.png", &png[..png.len() / 2]);
+    env.write("photos/head.jpg", &jpeg[..3]);
+    env.write("photos/text.jpg", "Dear diary, this is not a picture.\n");
+    env.write("photos/zeros.png", vec![0; 5000]);
+    env.write("photos/bomb.jpg", corpus::jpeg_bomb());
+    corpus::bomb(&env.path("photos/bomb.png"));
+    vec![
+        "empty.jpg",
+        "cut.jpg",
+        "cut.png",
+        "head.jpg",
+        "text.jpg",
+        "zeros.png",
+        "bomb.jpg",
+        "bomb.png",
+    ]
+}
+
+#[test]
+fn bad_files_are_named_and_counted_and_spoil_nothing() {
+    let env = TestEnv::new();
+    corpus::one_of_each(&env.path("photos"));
+    let bad = write_bad_files(&env);
+    let report = env.index_photos();
+    let reasons = skipped(&report);
+    assert_eq!(
+        (&report["seen"], &report["added"]),
+        (&16.into(), &8.into()),
+        "{report:#}"
+    );
+    assert_eq!(reasons.len(), bad.len());
+    let lines: Vec<_> = reasons
+        .iter()
+        .map(|(name, reason)| format!("{name}: {reason}"))
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    bomb.jpg: the picture is too large: 30000 × 30000 pixels, the limit is 268435456 in all
+    bomb.png: the picture is too large: 30000 × 30000 pixels, the limit is 268435456 in all
+    cut.jpg: the file ends before the picture does
+    cut.png: the file ends before the picture does
+    empty.jpg: the file is empty
+    head.jpg: the file ends before the picture does
+    text.jpg: this is not a picture
+    zeros.png: this is not a picture
+    ");
+    for (name, _) in COLOURS {
+        assert_eq!(
+            env.found([name, "--by", "meaning", "-k1"]),
+            [format!("photos/{name}.png")]
+        );
+    }
+    // They are tried again, since they may have been mended; nothing else is.
+    let again = env.index_photos();
+    assert_eq!(skipped(&again), reasons);
+    assert_eq!(again["unchanged"], 8);
+}
+
+#[test]
+fn only_the_first_bad_files_are_named_unless_all_are_asked_for() {
+    let env = TestEnv::new();
+    corpus::plain(&env.path("photos/red.png"), "red");
+    for number in 0..14 {
+        env.write(
+            format!("photos/{number:02}.jpg"),
+            format!("no picture {number}"),
+        );
+    }
+    let ran = env.sightline(["index", "photos"]).run().expect(0);
+    assert_eq!(ran.stderr().matches("skipped photos/").count(), 10, "{ran}");
+    assert!(
+        ran.stderr()
+            .contains("… and 4 more (--list-skipped names them all)"),
+        "{ran}"
+    );
+    let ran = env
+        .sightline(["index", "photos", "--list-skipped"])
+        .run()
+        .expect(0);
+    assert_eq!(ran.stderr().matches("skipped photos/").count(), 14, "{ran}");
+}
+
+#[test]
+fn a_bad_file_as_people_see_it() {
+    let env = TestEnv::new();
+    corpus::plain(&env.path("photos/red.png"), "red");
+    env.write("photos/sub/empty.jpg", "");
+    snapshot!(env, env.sightline(["index", "photos"]).run(), @r"
+    exit code: 0
+    ----- stdout -----
+
+    ----- stderr -----
+    skipped photos/sub/empty.jpg: the file is empty
+    2 picture files in [TIME]: 1 added, 1 skipped
+    ");
+}
+
+#[test]
+fn what_a_file_is_its_content_says() {
+    let env = TestEnv::new();
+    let picture = corpus::halves("red", "red");
+    for (name, format) in [
+        ("a-png.jpg", image::ImageFormat::Png),
+        ("a-jpeg.png", image::ImageFormat::Jpeg),
+        ("a-gif.webp", image::ImageFormat::Gif),
+        ("a-webp.gif", image::ImageFormat::WebP),
+        ("a-bmp.tiff", image::ImageFormat::Bmp),
+    ] {
+        fs_err::create_dir_all(env.path("photos")).unwrap();
+        picture
+            .save_with_format(env.path("photos").join(name), format)
+            .unwrap();
+    }
+    let report = env.index_photos();
+    assert_eq!(
+        (&report["seen"], skipped(&report).len()),
+        (&5.into(), 0),
+        "{report:#}"
+    );
+    let answer = env
+        .sightline(["search", "red", "--by", "meaning", "--json"])
+        .run()
+        .expect(0);
+    let found = hits(&answer.json());
+    assert_eq!(found.len(), 5);
+    assert!(
+        found.iter().all(|(_, similarity)| *similarity > 0.99),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_bad_file_as_the_query() {
+    let env = TestEnv::indexed();
+    let bad = write_bad_files(&env);
+    for name in &bad {
+        let file = format!("photos/{name}");
+        for command in [
+            ["search", "--image", &file].as_slice(),
+            &["captions", &file],
+        ] {
+            let ran = env.sightline(command).run().expect(2);
+            assert!(
+                ran.stderr().starts_with(&format!("error: {file}: ")),
+                "{ran}"
+            );
+            assert_eq!(
+                (ran.stdout(), ran.stderr().lines().count()),
+                ("", 1),
+                "{ran}"
+            );
+        }
+    }
+    assert_eq!(bad.len(), 8);
+    snapshot!(env, env.sightline(["captions", "photos/empty.jpg"]).run(), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: photos/empty.jpg: the file is empty
+    ");
+    snapshot!(env, env.sightline(["search", "--image", "photos/bomb.png"]).run(), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: photos/bomb.png: the picture is too large: 30000 × 30000 pixels, the limit is 268435456 in all
+    ");
+    snapshot!(env, env.sightline(["search", "--image", "photos/cut.jpg"]).run(), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: photos/cut.jpg: the file ends before the picture does
+    ");
+    snapshot!(env, env.sightline(["search", "--image", "absent.png"]).run(), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: failed to open file `absent.png`: No such file or directory (os error 2)
+    ");
+    snapshot!(env, env.sightline(["captions", "photos"]).run(), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: failed to read from file `photos`: Is a directory (os error 21)
+    ");
+    snapshot!(env, env.sightline(["search", "--image", "photos/red.png", "--by", "words"]).run(), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: a picture cannot be searched by words alone
+
+    hint: leave out --by words, or search with words instead of --image
+    ");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_path_that_is_not_utf8() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let env = TestEnv::new();
+    let folder = env.path("photos").join(OsStr::from_bytes(b"\xe9t\xe9"));
+    let picture = folder.join(OsStr::from_bytes(b"caf\xe9.png"));
+    corpus::plain(&folder.join("red.png"), "red");
+    fs_err::rename(folder.join("red.png"), &picture).unwrap();
+    corpus::plain(&env.path("photos/blue.png"), "blue");
+    fs_err::write(
+        folder.join(OsStr::from_bytes(b"caf\xe9.txt")),
+        "a cup of coffee\n",
+    )
+    .unwrap();
+
+    let report = env.index_photos();
+    assert_eq!(
+        (&report["added"], &report["captions_added"]),
+        (&2.into(), &1.into())
+    );
+    assert_eq!(env.index_photos()["unchanged"], 2, "it is known again");
+    snapshot!(env, env.sightline(["search", "coffee", "--by", "words"]).run(), @r"
+    exit code: 0
+    ----- stdout -----
+      1       –  photos/�t�/caf�.png  words (coffee)
+                 “a cup of coffee”
+
+    ----- stderr -----
+    ");
+    let ran = env
+        .sightline(["search", "red", "-k1", "--by", "meaning", "--paths", "-0"])
+        .run();
+    let exact = [picture.as_os_str().as_bytes(), b"\0"].concat();
+    assert_eq!(ran.expect(0).stdout_bytes(), exact);
+    let answer = env
+        .sightline(["search", "red", "-k1", "--by", "meaning", "--json"])
+        .run();
+    let encoded = answer.expect(0).json()["hits"][0]["path_base64"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let decoded = {
+        use base64::Engine as _;
+        base64::engine::general_purpose::STANDARD
+            .decode(encoded)
+            .unwrap()
+    };
+    assert_eq!(decoded, picture.as_os_str().as_bytes());
+    // As a query, and in a page.
+    env.sightline(os(&[&"search", &"--image", &picture]))
+        .run()
+        .expect(0);
+    env.sightline(os(&[&"captions", &picture])).run().expect(0);
+    env.sightline(["search", "red", "--html", "page.html"])
+        .run()
+        .expect(0);
+    let page = fs_err::read_to_string(env.path("page.html")).unwrap();
+    assert!(
+        page.contains("/%E9t%E9/caf%E9.png"),
+        "a link that leads to it"
+    );
+    // A bad file with such a name is named, and one that is gone is forgotten.
+    fs_err::write(&picture, "no picture any more").unwrap();
+    let report = env.index_photos();
+    assert!(
+        report["skipped"][0]["path_base64"].is_string(),
+        "{report:#}"
+    );
+    fs_err::remove_file(&picture).unwrap();
+    env.index_photos();
+    assert_eq!(env.sightline(["status", "--json"]).run().json()["files"], 1);
+}

@@ -1,0 +1,156 @@
+//! What may not be read or written, by a user whom permissions bind.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use crate::support::corpus;
+use crate::support::{COLOUR_MODEL, TestEnv, as_root, copy_program, set_mode, snapshot};
+
+/// A world in which another user may start the program and read the pictures.
+fn for_another_user() -> (TestEnv, PathBuf, String) {
+    let env = TestEnv::new();
+    env.open_to_all();
+    let program = copy_program(&env, "bin", true);
+    fs_err::create_dir(env.path("model")).unwrap();
+    for file in [
+        "sightline.toml",
+        "image.onnx",
+        "text.onnx",
+        "tokenizer.json",
+    ] {
+        fs_err::copy(
+            format!("{COLOUR_MODEL}/{file}"),
+            env.path("model").join(file),
+        )
+        .unwrap();
+        set_mode(&env.path("model").join(file), 0o644);
+    }
+    set_mode(&env.path("model"), 0o755);
+    let model = env.path("model").to_str().unwrap().to_owned();
+    corpus::one_of_each(&env.path("photos"));
+    (env, program, model)
+}
+
+#[test]
+fn a_folder_without_read_permission() {
+    let (env, program, model) = for_another_user();
+    corpus::plain(&env.path("photos/locked/yellow.png"), "yellow");
+    corpus::save(
+        &env.path("photos/secret.png"),
+        &corpus::halves("red", "white"),
+    );
+    fs_err::create_dir(env.path("writable")).unwrap();
+    set_mode(&env.path("writable"), 0o777);
+    let index = || {
+        env.program(&program, ["index", "photos", "--index", "writable/index"])
+            .env("SIGHTLINE_MODEL", &model)
+            .bound_by_permissions()
+    };
+    // Once with all open, so that the index holds what is then locked.
+    index().run().expect(0);
+    set_mode(&env.path("photos/locked"), 0o000);
+    fs_err::OpenOptions::new()
+        .append(true)
+        .open(env.path("photos/secret.png"))
+        .unwrap()
+        .file()
+        .set_modified(SystemTime::UNIX_EPOCH)
+        .unwrap();
+    set_mode(&env.path("photos/secret.png"), 0o000);
+    let ran = index().run();
+    let status = env
+        .sightline(["status", "--json", "--index", "writable/index"])
+        .run();
+    // The folder that holds all of it.
+    set_mode(&env.path("photos"), 0o000);
+    let nothing = index().run();
+    set_mode(&env.path("photos"), 0o755);
+    set_mode(&env.path("photos/locked"), 0o755);
+    set_mode(&env.path("photos/secret.png"), 0o644);
+    snapshot!(env, ran, @r"
+    exit code: 0
+    ----- stdout -----
+
+    ----- stderr -----
+    skipped photos/locked: no permission to read it
+    skipped photos/secret.png: no permission to read it
+    9 picture files in [TIME]: 8 unchanged, 2 skipped
+    ");
+    snapshot!(env, nothing, @r"
+    exit code: 1
+    ----- stdout -----
+
+    ----- stderr -----
+    skipped photos: no permission to read it
+    no pictures in photos, but the index holds 10 from there: nothing was removed
+
+    hint: if they are gone for good and not on a disk that is away, run again with --prune
+    0 picture files in [TIME]: 1 skipped
+    ");
+    // What cannot be seen is not gone.
+    assert_eq!(status.json()["files"], 10, "{ran}");
+    let ran = index().run().expect(0);
+    assert!(ran.stderr().contains("10 unchanged"), "{ran}");
+}
+
+#[test]
+fn an_index_that_may_not_be_written() {
+    let (env, program, model) = for_another_user();
+    env.sightline(["index", "photos"]).run().expect(0);
+    set_modes(&env, 0o755, 0o644);
+    let run = |arguments: &[&str]| {
+        let run = env
+            .program(&program, arguments)
+            .env("SIGHTLINE_MODEL", &model);
+        run.bound_by_permissions().run()
+    };
+    if !as_root() {
+        set_modes(&env, 0o555, 0o444);
+    }
+    let found = run(&["search", "red", "--by", "both", "-k1", "--paths"]);
+    let status = run(&["status"]);
+    let indexing = run(&["index", "photos"]);
+    let creating = run(&["index", "photos", "--index", "model/index"]);
+    set_modes(&env, 0o755, 0o644);
+    assert_eq!(
+        env.shown(found.expect(0).stdout().trim_end()),
+        "photos/red.png"
+    );
+    status.expect(0);
+    snapshot!(env, indexing, @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: [ROOT]/index: the index cannot be written here: Permission denied (os error 13)
+
+    hint: make the folder writable, or use another --index folder; only searching works without
+    ");
+    if as_root() {
+        snapshot!(env, creating, @r"
+        exit code: 2
+        ----- stdout -----
+
+        ----- stderr -----
+        error: [ROOT]/model/index: the index cannot be written here: failed to create directory `[ROOT]/model/index`: Permission denied (os error 13)
+
+        hint: make the folder writable, or use another --index folder; only searching works without
+        ");
+    }
+}
+
+/// Sets the permissions of the index's folders and files.
+fn set_modes(env: &TestEnv, folder_mode: u32, file_mode: u32) {
+    let mut folders = vec![env.index()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs_err::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                set_mode(&path, file_mode);
+            }
+        }
+        set_mode(&folder, folder_mode);
+    }
+}
