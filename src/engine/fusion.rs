@@ -2,7 +2,9 @@
 //!
 //! Reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009): an item's worth is the sum
 //! over the rankings of `1 / (60 + rank)`. It needs only places, so cosine and BM25, whose scales
-//! have nothing in common, need not be made comparable.
+//! have nothing in common, need not be made comparable. One thing is added: a place by words
+//! counts as much as its BM25 is of the best one's, since a ranking by words may be long although
+//! only its first items hold more than a stray word of the query.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -19,44 +21,43 @@ pub struct Fused<Id> {
     pub rank_by_meaning: Option<usize>,
     /// Its place by words, from 1.
     pub rank_by_words: Option<usize>,
+    /// How much that place counts, 0…1.
+    weight: f32,
 }
 
 impl<Id> Fused<Id> {
     fn worth(&self) -> f64 {
-        [self.rank_by_meaning, self.rank_by_words]
-            .into_iter()
-            .flatten()
-            .map(|rank| 1.0 / (RANK_OFFSET + rank as f64))
-            .sum()
+        let place =
+            |rank: Option<usize>| rank.map_or(0.0, |rank| 1.0 / (RANK_OFFSET + rank as f64));
+        place(self.rank_by_meaning) + f64::from(self.weight) * place(self.rank_by_words)
     }
 }
 
-/// Joins two rankings, best first, and keeps `n`. Of equal worth, the one nearer by meaning comes
-/// first, then the lower id.
+/// Joins two rankings, best first, and keeps `n`. The ranking by words comes with each item's BM25
+/// (above 0). Of equal worth, the one nearer by meaning comes first, then the lower id.
 pub fn fuse<Id: Copy + Eq + Hash + Ord>(
     by_meaning: &[Id],
-    by_words: &[Id],
+    by_words: &[(Id, f32)],
     n: usize,
 ) -> Vec<Fused<Id>> {
     let mut joined: HashMap<Id, Fused<Id>> = HashMap::new();
-    let mut entry = |id: Id, rank: usize, meaning: bool| {
-        let fused = joined.entry(id).or_insert(Fused {
-            id,
-            rank_by_meaning: None,
-            rank_by_words: None,
-        });
-        let place = if meaning {
-            &mut fused.rank_by_meaning
-        } else {
-            &mut fused.rank_by_words
-        };
-        place.get_or_insert(rank);
+    let nowhere = |id| Fused {
+        id,
+        rank_by_meaning: None,
+        rank_by_words: None,
+        weight: 0.0,
     };
     for (place, &id) in by_meaning.iter().enumerate() {
-        entry(id, place + 1, true);
+        let fused = joined.entry(id).or_insert(nowhere(id));
+        fused.rank_by_meaning.get_or_insert(place + 1);
     }
-    for (place, &id) in by_words.iter().enumerate() {
-        entry(id, place + 1, false);
+    let best = by_words.first().map_or(1.0, |&(_, bm25)| bm25);
+    for (place, &(id, bm25)) in by_words.iter().enumerate() {
+        let fused = joined.entry(id).or_insert(nowhere(id));
+        if fused.rank_by_words.is_none() {
+            fused.rank_by_words = Some(place + 1);
+            fused.weight = bm25 / best;
+        }
     }
     let mut fused: Vec<Fused<Id>> = joined.into_values().collect();
     fused.sort_by(|a, b| {
@@ -79,16 +80,29 @@ mod tests {
         fused.iter().map(|fused| fused.id).collect()
     }
 
+    /// All matches as good as each other.
+    fn even(ids: &[u32]) -> Vec<(u32, f32)> {
+        ids.iter().map(|&id| (id, 2.5)).collect()
+    }
+
     #[test]
     fn found_both_ways_beats_found_one_way() {
-        assert_eq!(ids(&fuse(&[1, 2, 3], &[9, 3], 10)), [3, 1, 9, 2]);
+        assert_eq!(ids(&fuse(&[1, 2, 3], &even(&[9, 3]), 10)), [3, 1, 9, 2]);
     }
 
     #[test]
     fn one_empty_ranking_leaves_the_other_as_it_is() {
         assert_eq!(ids(&fuse(&[4, 2, 7], &[], 2)), [4, 2]);
-        assert_eq!(ids(&fuse(&[], &[4, 2, 7], 2)), [4, 2]);
+        assert_eq!(ids(&fuse(&[], &even(&[4, 2, 7]), 2)), [4, 2]);
         assert!(fuse::<u32>(&[], &[], 5).is_empty());
+    }
+
+    #[test]
+    fn a_full_match_by_words_beats_a_stray_word() {
+        // 1 is first by meaning and holds one word of many; 2 is third by meaning and holds all.
+        let by_words = [(2, 12.0), (3, 1.5), (1, 1.0)];
+        assert_eq!(ids(&fuse(&[1, 3, 2], &by_words, 1)), [2]);
+        assert_eq!(ids(&fuse(&[1, 3, 2], &even(&[2, 3, 1]), 1)), [1]);
     }
 
     proptest! {
@@ -97,7 +111,8 @@ mod tests {
             a in proptest::sample::subsequence((0..40_u32).collect::<Vec<_>>(), 0..40).prop_shuffle(),
             b in proptest::sample::subsequence((0..40_u32).collect::<Vec<_>>(), 0..40).prop_shuffle(),
         ) {
-            let fused = fuse(&a, &b, usize::MAX);
+            let by_words: Vec<(u32, f32)> = b.iter().zip(1_u8..).map(|(&id, i)| (id, 9.0 / f32::from(i))).collect();
+            let fused = fuse(&a, &by_words, usize::MAX);
             let mut found = ids(&fused);
             found.sort_unstable();
             let mut expected: Vec<u32> = a.iter().chain(&b).copied().collect();

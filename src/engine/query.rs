@@ -199,7 +199,7 @@ impl Engine {
             _ => Vec::new(),
         };
         let by_meaning: Vec<ItemId> = near.iter().map(|near| near.id).collect();
-        let by_words: Vec<ItemId> = matches.iter().map(|found| found.id).collect();
+        let by_words: Vec<_> = matches.iter().map(|found| (found.id, found.bm25)).collect();
         Ok(Ranking {
             fused: fuse(&by_meaning, &by_words, n),
             similarity: near
