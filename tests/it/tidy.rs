@@ -365,7 +365,9 @@ fn every_path_that_the_documents_name_exists() {
 
 /// Pieces of a text that are written as code, or linked to, and look like paths of the project.
 fn paths_in(text: &str) -> impl Iterator<Item = &str> {
-    let tops = ["src/", "index/", "onnx/", "tests/", ".ci/", ".config/"];
+    let tops = [
+        "src/", "index/", "onnx/", "tests/", "scripts/", "docs/", ".ci/", ".config/",
+    ];
     let code = text.split('`').skip(1).step_by(2);
     let links = text
         .split("](")
