@@ -70,7 +70,8 @@ pub enum Problem {
     },
 }
 
-/// Compares all parts of an index. An empty list means that nothing is wrong. Writes nothing.
+/// Compares all parts of an index. An empty list means that nothing is wrong. Writes nothing. While a writer commits,
+/// words and graphs may seem not to belong to the records for a moment.
 ///
 /// # Errors
 /// When there is no index, or its records cannot be read at all.

@@ -68,6 +68,8 @@ pub(crate) struct Scratch {
     visited: Visited,
     candidates: BinaryHeap<Neighbour>,
     found: BinaryHeap<Reverse<Neighbour>>,
+    /// Links of one point that were not seen before.
+    fresh: Vec<u32>,
 }
 
 /// The points nearest to `query` (of the graph's dimension) that `accept` takes, at most `ef` of them, best first;
@@ -144,6 +146,7 @@ fn widen(
         visited,
         candidates,
         found,
+        fresh,
     } = scratch;
     visited.start(links.n_points());
     candidates.clear();
@@ -161,13 +164,19 @@ fn widen(
         {
             break;
         }
-        for &link in links.links(candidate.id, 0) {
-            if link == NONE {
-                break;
+        // All vectors of a list are asked for from memory before the first of them is needed.
+        fresh.clear();
+        let row = links.links(candidate.id, 0).iter();
+        fresh.extend(
+            row.take_while(|&&link| link != NONE)
+                .filter(|&&link| visited.insert(link)),
+        );
+        for &link in fresh.iter() {
+            if let Some(vector) = links.vector(link) {
+                distance::prefetch(vector);
             }
-            if !visited.insert(link) {
-                continue;
-            }
+        }
+        for &link in fresh.iter() {
             let Some(there) = similarity(links, dot, query, link) else {
                 continue;
             };

@@ -168,15 +168,23 @@ fn the_folder_of_an_index_may_have_any_name() {
 }
 
 #[test]
-fn readers_and_writers_can_be_handed_to_threads() {
-    fn can_be_shared<T: Send + Sync>() -> bool {
-        true
-    }
-    fn can_be_handed_over<T: Send>() -> bool {
-        true
-    }
-    assert!(can_be_shared::<IndexReader>() && can_be_handed_over::<IndexWriter>());
-    assert!(can_be_shared::<IndexError>());
+fn readers_are_shared_and_writers_handed_over_between_threads() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = open_writer(dir.path()).unwrap();
+    let put = move || {
+        put_photo(&mut writer, 1, vector(8, 1));
+        writer.finish()
+    };
+    let generation = std::thread::spawn(put).join().unwrap().unwrap();
+    assert_eq!(generation, Generation(1));
+    let reader = &IndexReader::open(dir.path(), None).unwrap();
+    let counts = std::thread::scope(|scope| {
+        let count = || reader.counts().n_images;
+        let threads = [scope.spawn(count), scope.spawn(count)];
+        threads.map(|thread| thread.join().unwrap())
+    });
+    assert_eq!(counts, [1, 1]);
+    assert_healthy(dir.path());
 }
 
 #[test]

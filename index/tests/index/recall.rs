@@ -6,7 +6,8 @@ use std::path::Path;
 use sightline_index::{GraphState, IndexReader, IndexWriter, ItemKind, Nearest, UnitVector};
 
 use crate::support::{
-    Clusters, EXACT, assert_healthy, binding, hash, ids, photo, put_photo, vector, with_graphs_from,
+    Clusters, EXACT, assert_healthy, binding, hash, ids, photo, put_photo, unit, vector,
+    with_graphs_from,
 };
 
 const DIMENSION: usize = 128;
@@ -38,22 +39,27 @@ fn the_graph_finds_what_the_scan_finds() {
             n_fresh: 0
         }
     );
-    let mut n_asked = 0;
-    let mut n_right = 0;
-    for _ in 0..500 {
-        let query = clusters.next();
-        let truth = reader.nearest(ItemKind::Image, &query, 10, &EXACT).unwrap();
-        let found = reader
-            .nearest(ItemKind::Image, &query, 10, &Nearest::default())
-            .unwrap();
-        let truth: HashSet<u32> = ids(&truth).into_iter().collect();
-        n_asked += truth.len();
-        n_right += ids(&found).iter().filter(|id| truth.contains(id)).count();
-    }
+    let own: Vec<_> = (0..500).map(|_| clusters.next()).collect();
+    let (n_right, n_asked) = recall(&reader, &own);
     assert_eq!(n_asked, 5_000);
     assert!(
         n_right * 1000 >= n_asked * 995,
         "recall@10 is {n_right} of {n_asked}"
+    );
+    // As far from every item as a text is from the pictures that it describes.
+    let other: Vec<_> = (0u64..500)
+        .map(|seed| {
+            let noise = vector(DIMENSION, 77_000 + seed);
+            let near = clusters.next();
+            let both = near.as_slice().iter().zip(noise.as_slice());
+            unit(both.map(|(near, noise)| 0.4 * near + 0.9 * noise).collect())
+        })
+        .collect();
+    let (n_right, n_asked) = recall(&reader, &other);
+    assert_eq!(n_asked, 5_000);
+    assert!(
+        n_right * 100 >= n_asked * 99,
+        "recall@10 across kinds is {n_right} of {n_asked}"
     );
 
     let mut n_found = 0;
@@ -74,6 +80,20 @@ fn the_graph_finds_what_the_scan_finds() {
 
     check_changes(dir.path(), &vectors, &mut clusters);
     assert_healthy(dir.path());
+}
+
+/// How many of the 10 nearest by scan the graph finds too, and how many there are.
+fn recall(reader: &IndexReader, queries: &[UnitVector]) -> (usize, usize) {
+    let (mut n_right, mut n_asked) = (0, 0);
+    for query in queries {
+        let truth = reader.nearest(ItemKind::Image, query, 10, &EXACT).unwrap();
+        let how = Nearest::default();
+        let found = reader.nearest(ItemKind::Image, query, 10, &how).unwrap();
+        let truth: HashSet<u32> = ids(&truth).into_iter().collect();
+        n_asked += truth.len();
+        n_right += ids(&found).iter().filter(|id| truth.contains(id)).count();
+    }
+    (n_right, n_asked)
 }
 
 /// Removed items are not found, newer ones are; neither needs a new graph.
