@@ -37,14 +37,23 @@ impl TextEncoder {
         options: &SessionOptions,
     ) -> Result<Self, EncodeError> {
         let tower = model.text_tower();
-        let tokenizer = Tokenizer::load(&tower.tokenizer, &tower.tokenize)?;
-        let session = Session::load(
-            runtime,
-            &tower.source,
-            &tower.output,
-            model.dimension(),
-            options,
-        )?;
+        // Reading the vocabulary takes about as long as preparing the graph, and a query from the
+        // command line waits for both.
+        let (tokenizer, session) = std::thread::scope(|scope| {
+            let tokenizer = scope.spawn(|| Tokenizer::load(&tower.tokenizer, &tower.tokenize));
+            let session = Session::load(
+                runtime,
+                &tower.source,
+                &tower.output,
+                model.dimension(),
+                options,
+            );
+            let tokenizer = tokenizer
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            (tokenizer, session)
+        });
+        let (tokenizer, session) = (tokenizer?, session?);
         let padded = match tower.tokenize.pad {
             Pad::Longest => None,
             Pad::Context => Some(tower.tokenize.context_length),

@@ -4,7 +4,7 @@
 //! module only sets the context length and the padding. Truncation drops tokens from the end of
 //! the text and keeps the closing special token, as the Python reference does.
 
-use tokenizers::{TruncationDirection, TruncationParams, TruncationStrategy};
+use tokenizers::{PostProcessor, TruncationDirection};
 
 use crate::error::{EncodeError, ModelError};
 use crate::model::Source;
@@ -58,9 +58,10 @@ pub(crate) struct TokenBatch {
 }
 
 pub(crate) struct Tokenizer {
-    truncating: tokenizers::Tokenizer,
-    untruncated: tokenizers::Tokenizer,
+    library: tokenizers::Tokenizer,
     context_length: usize,
+    /// How many tokens frame each text.
+    n_special: usize,
     pad: Pad,
     pad_id: u32,
 }
@@ -84,8 +85,9 @@ impl Tokenizer {
         // from sentence encoders, for example, fill up everything to 128 tokens.
         tokenizer.with_padding(None);
         tokenizer.with_truncation(None).map_err(broken)?;
-        let untruncated = tokenizer.clone();
-        let n_special = untruncated.encode("", true).map_err(broken)?.len();
+        let n_special = tokenizer
+            .get_post_processor()
+            .map_or(0, |frame| frame.added_tokens(false));
         if config.context_length <= n_special {
             return Err(ModelError::Value {
                 file,
@@ -94,18 +96,10 @@ impl Tokenizer {
                 reason: "it leaves no room beside the special tokens",
             });
         }
-        tokenizer
-            .with_truncation(Some(TruncationParams {
-                direction: TruncationDirection::Right,
-                max_length: config.context_length,
-                strategy: TruncationStrategy::LongestFirst,
-                stride: 0,
-            }))
-            .map_err(broken)?;
         Ok(Self {
-            truncating: tokenizer,
-            untruncated,
+            library: tokenizer,
             context_length: config.context_length,
+            n_special,
             pad: config.pad,
             pad_id,
         })
@@ -114,27 +108,34 @@ impl Tokenizer {
     /// The tokens of each text, at most the context length.
     pub(crate) fn encode(&self, texts: &[&str]) -> Result<Vec<Tokens>, EncodeError> {
         let one = |(position, text): (usize, &&str)| {
-            let encoding = self
-                .truncating
-                .encode_fast(*text, true)
-                .map_err(|source| EncodeError::Tokenize { position, source })?;
-            Ok(Tokens {
-                ids: encoding.get_ids().to_vec(),
-            })
+            self.tokens(text)
+                .map_err(|source| EncodeError::Tokenize { position, source })
         };
         texts.iter().enumerate().map(one).collect()
     }
 
     /// How many tokens the context length cuts off a text.
     pub(crate) fn n_dropped(&self, text: &str) -> Result<usize, EncodeError> {
-        let encoding =
-            self.untruncated
-                .encode_fast(text, true)
-                .map_err(|source| EncodeError::Tokenize {
-                    position: 0,
-                    source,
-                })?;
-        Ok(encoding.len().saturating_sub(self.context_length))
+        let bare = self.library.encode_fast(text, false);
+        let bare = bare.map_err(|source| EncodeError::Tokenize {
+            position: 0,
+            source,
+        })?;
+        Ok(bare.len().saturating_sub(self.room()))
+    }
+
+    /// Cuts first and frames then, so that the closing token is always there.
+    fn tokens(&self, text: &str) -> tokenizers::Result<Tokens> {
+        let mut bare = self.library.encode_fast(text, false)?;
+        bare.truncate(self.room(), 0, TruncationDirection::Right);
+        let framed = self.library.post_process(bare, None, true)?;
+        let ids = framed.get_ids().to_vec();
+        Ok(Tokens { ids })
+    }
+
+    /// How many tokens of a text fit beside the special ones.
+    fn room(&self) -> usize {
+        self.context_length - self.n_special
     }
 
     /// Fills the texts up to one length, and up to `n` rows.
