@@ -98,6 +98,7 @@ impl Shelf {
             discard(layout, &layout.graph(kind).with_extension("graph.tmp"))?;
             let purged = draft.store().purged().within(dir)?[kind.number()];
             let graph = Graph::open(&layout.graph(kind)).ok().flatten();
+            let graph = graph.filter(|graph| graph.verify().is_ok());
             let graph = graph.filter(|graph| {
                 is_usable(graph, manifest, kind, generation, purged) == Usable::Yes
             });
@@ -297,9 +298,9 @@ mod tests {
         assert!(is_due(graph(100_000, 0), 75_000, 25_001, MIN_ITEMS));
         assert!(is_due(graph(100_000, 25_001), 100_000, 0, MIN_ITEMS));
         assert!(
-            !is_due(graph(5_000, 0), 9_000, 0, MIN_ITEMS),
+            !is_due(graph(9_000, 0), 15_000, 0, MIN_ITEMS),
             "a few thousand are scanned"
         );
-        assert!(is_due(graph(5_000, 0), 10_000, 0, MIN_ITEMS));
+        assert!(is_due(graph(9_000, 0), 18_000, 0, MIN_ITEMS));
     }
 }

@@ -28,8 +28,8 @@ use crate::words::{WordsError, WordsStamp, WordsWriter};
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct WriterOptions {
-    /// Fewer items of a kind than this get no graph: all of them are compared with each query. The default, 4,096,
-    /// is where such a scan takes about a millisecond.
+    /// Fewer items of a kind than this get no graph: all of them are compared with each query. The default, 8,192,
+    /// is about where a graph begins to be quicker.
     pub min_graph_items: usize,
 }
 

@@ -24,9 +24,9 @@ const N_SECTIONS: usize = 7;
 /// Sections start at multiples of this, a cache line.
 const ALIGNMENT: usize = 64;
 
-/// Vectors up to this size are checked when the file is opened, which takes about 10 ms per 100 MB; larger ones only
-/// by [`Graph::verify`], so that opening a large index stays quick.
-const MAX_BYTES_CHECKED_ON_OPEN: usize = 256 << 20;
+/// Vectors up to this size are checked when the file is opened; larger ones only by [`Graph::verify`], which every
+/// writer calls, so that a single search of a large index need not read all of it.
+const MAX_BYTES_CHECKED_ON_OPEN: usize = 64 << 20;
 
 /// What a graph file is about, besides its arrays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
