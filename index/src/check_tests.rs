@@ -1,0 +1,230 @@
+//! Every problem that the check can find, made on purpose.
+
+use super::*;
+use crate::item::FileRecord;
+use crate::manifest::Binding;
+use crate::records::keys::Meta;
+use crate::vector::UnitVector;
+use crate::{IndexWriter, WriterOptions};
+
+/// A record to write or remove behind the writer's back.
+type Change = (Column, Vec<u8>, Option<Vec<u8>>);
+
+fn vector(number: u8) -> UnitVector {
+    let angle = f32::from(number) / 20.0;
+    UnitVector::new(vec![angle.cos(), angle.sin()]).unwrap()
+}
+
+/// Ten images (ids 1, 3, 5, …) with a caption each (2, 4, 6, …), and graphs of both.
+fn make(dir: &Path) {
+    let binding = Binding {
+        dimension: 2,
+        fingerprint: "f".into(),
+        model: "m".into(),
+    };
+    let options = WriterOptions { min_graph_items: 5 };
+    let mut writer = IndexWriter::open_or_create_with(dir, &binding, options).unwrap();
+    for number in 0..10u8 {
+        let image = writer
+            .put_image([number; 32], 1, 1, vector(number))
+            .unwrap();
+        let file = FileRecord {
+            n_bytes: 1,
+            modified_ns: 1,
+            image,
+        };
+        writer
+            .put_file(Path::new(&format!("/{number}.jpg")), file)
+            .unwrap();
+        let caption = (format!("text {number}"), vector(100 + number));
+        writer
+            .set_captions(Some(image), Path::new("/c.txt"), vec![caption])
+            .unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+/// Every kind of damage to the records is noticed, and said of the right thing.
+#[test]
+#[expect(clippy::too_many_lines, reason = "most of it is a table")]
+fn contradicting_records_are_reported() {
+    let image = ItemId(3);
+    let caption = ItemId(4);
+    let path = Path::new("/1.jpg");
+    let source = Path::new("/c.txt");
+    let long = codec::encode_vector(&[3.0, 4.0]);
+    let counts = StoredCounts {
+        n_images: 11,
+        n_captions: 10,
+        n_files: 10,
+    };
+    let bytes = |number: u64| number.to_le_bytes().to_vec();
+    let rows: Vec<(&str, Change, &str)> = vec![
+        (
+            "item",
+            (Column::Items, keys::item(image).to_vec(), None),
+            "no item of its kind",
+        ),
+        (
+            "vector",
+            (Column::Vectors, keys::vector(ItemKind::Image, image), None),
+            "has no vector",
+        ),
+        (
+            "length",
+            (
+                Column::Vectors,
+                keys::vector(ItemKind::Image, image),
+                Some(long),
+            ),
+            "unit length",
+        ),
+        (
+            "hash",
+            (Column::Hashes, vec![1; 32], None),
+            "hash does not lead",
+        ),
+        (
+            "stray hash",
+            (Column::Hashes, vec![77; 32], Some(codec::encode_id(image))),
+            "which it does not have",
+        ),
+        (
+            "file",
+            (Column::Paths, keys::file(path).unwrap(), None),
+            "that it does not hold",
+        ),
+        (
+            "link",
+            (Column::Paths, keys::link(image, path).unwrap(), None),
+            "not known to its image",
+        ),
+        (
+            "listing",
+            (
+                Column::Captions,
+                keys::caption(Some(image), source, 0).unwrap(),
+                None,
+            ),
+            "does not list it",
+        ),
+        (
+            "source",
+            (
+                Column::Captions,
+                keys::source(source, Some(image)).unwrap(),
+                None,
+            ),
+            "caption files",
+        ),
+        (
+            "counts",
+            (
+                Column::Default,
+                keys::meta(Meta::Counts).to_vec(),
+                Some(codec::encode_counts(&counts)),
+            ),
+            "11 images",
+        ),
+        (
+            "next id",
+            (
+                Column::Default,
+                keys::meta(Meta::NextId).to_vec(),
+                Some(codec::encode_id(ItemId(20))),
+            ),
+            "never given out",
+        ),
+        (
+            "list",
+            (Column::Default, keys::changes(1), None),
+            "do not end with the newest",
+        ),
+        (
+            "generation",
+            (
+                Column::Default,
+                keys::meta(Meta::Generation).to_vec(),
+                Some(bytes(2)),
+            ),
+            "do not end with the newest",
+        ),
+        (
+            "tombstone",
+            (
+                Column::Default,
+                keys::removed(ItemKind::Caption, caption),
+                Some(vec![]),
+            ),
+            "counts as removed",
+        ),
+        (
+            "purged",
+            (
+                Column::Default,
+                keys::meta(Meta::Purged).to_vec(),
+                Some(codec::encode_purged([Generation(9), Generation(1)])),
+            ),
+            "of the future",
+        ),
+    ];
+    assert_eq!(rows.len(), 15);
+    for (name, (column, key, value), expected) in rows {
+        let dir = tempfile::tempdir().unwrap();
+        make(dir.path());
+        assert_eq!(check(dir.path()).unwrap(), [], "{name}");
+        let store = Store::open(&Layout::new(dir.path()).records(), false).unwrap();
+        store
+            .write([(column, key.as_slice(), value.as_deref())])
+            .unwrap();
+        drop(store);
+        let problems = check(dir.path()).unwrap();
+        assert!(
+            problems
+                .iter()
+                .any(|problem| problem.to_string().contains(expected)),
+            "{name}: {problems:?}"
+        );
+    }
+}
+
+/// A graph that is whole but holds something else than the records do.
+#[test]
+fn graphs_that_hold_other_items_are_reported() {
+    let dir = tempfile::tempdir().unwrap();
+    make(dir.path());
+    let other = tempfile::tempdir().unwrap();
+    make(other.path());
+    let graph = |dir: &Path| Layout::new(dir).graph(ItemKind::Image);
+    fs_err::copy(graph(other.path()), graph(dir.path())).unwrap();
+    let problems = check(dir.path()).unwrap();
+    assert!(
+        matches!(
+            problems[..],
+            [Problem::Graph {
+                kind: ItemKind::Image,
+                ..
+            }]
+        ),
+        "{problems:?}"
+    );
+    // Turned vectors of the same ids, with the right id of the index.
+    let dir = tempfile::tempdir().unwrap();
+    make(dir.path());
+    let store = Store::open(&Layout::new(dir.path()).records(), false).unwrap();
+    let turned = codec::encode_vector(vector(55).as_slice());
+    let key = keys::vector(ItemKind::Image, ItemId(3));
+    store
+        .write([(Column::Vectors, key.as_slice(), Some(turned.as_slice()))])
+        .unwrap();
+    drop(store);
+    let problems: Vec<String> = check(dir.path())
+        .unwrap()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        problems,
+        ["the graph of kind Image: it holds another vector of item 3"]
+    );
+}
