@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from heads import DIMENSION, TOWERS, ImageHead, TextHead, bridge_of
-from towers import CONTEXT_LENGTH, MEAN, SIZE, STD, Sentence, Tail, Trunk, Words, classifier, minilm, pixels
+from towers import CONTEXT_LENGTH, MEAN, SIZE, STD, Body, Sentence, classifier, minilm, pixels
 
 NAME = 'sightline-starter-1'
 
@@ -27,7 +27,7 @@ class ImageTower(nn.Module):
     def __init__(self, head):
         super().__init__()
         nets = [classifier(name) for name in TOWERS]
-        self.bodies = nn.ModuleList([nn.Sequential(Trunk(net), Tail(net)) for net in nets])
+        self.bodies = nn.ModuleList([Body(net) for net in nets])
         self.head = head
 
     def forward(self, pixel_values):
@@ -37,12 +37,12 @@ class ImageTower(nn.Module):
 class TextTower(nn.Module):
     """input_ids and attention_mask [n, t] -> unit embeddings [n, 384]"""
 
-    def __init__(self, words, sentence, head):
+    def __init__(self, sentence, head):
         super().__init__()
-        self.words, self.sentence, self.head = words, sentence, head
+        self.sentence, self.head = sentence, head
 
     def forward(self, input_ids, attention_mask):
-        return self.head(self.sentence(self.words(input_ids, attention_mask), attention_mask))
+        return self.head(self.sentence(input_ids, attention_mask))
 
 
 def export(model, inputs, names, file):
@@ -117,9 +117,9 @@ file = "image.onnx"
 input = "pixel_values"
 output = "embedding"
 size = [{SIZE}, {SIZE}]
-resize = "squash"
+resize = "shortest-edge"
 interpolation = "bicubic"
-crop = "none"
+crop = "center"
 mean = [{MEAN}, {MEAN}, {MEAN}]
 std = [{STD}, {STD}, {STD}]
 
@@ -158,13 +158,12 @@ def main(work, out):
     out.mkdir(exist_ok=True)
     bridge, _ = bridge_of(work)
     saved = torch.load(work / 'heads.pt')
-    zeros = torch.zeros(saved['image']['mean'].shape)
-    image_head, text_head = ImageHead(bridge, zeros, zeros, saved['image']['up.weight'].shape[0]), TextHead()
+    mean, deviation = saved['image']['mean'], saved['image']['deviation']
+    width = {name: len(saved[name]['up.weight']) for name in ('image', 'text')}
+    image_head, text_head = ImageHead(bridge, mean, deviation, width['image']), TextHead(width['text'])
     image_head.load_state_dict(saved['image']), text_head.load_state_dict(saved['text'])
     tokenizer, bert = minilm(work)
-    sentence = Sentence(bert)
-    sentence.load_state_dict(saved['sentence'])
-    image, text = ImageTower(image_head).eval(), TextTower(Words(bert), sentence, text_head).eval()
+    image, text = ImageTower(image_head).eval(), TextTower(Sentence(bert), text_head).eval()
 
     files = list(golden_pictures(out / 'golden'))
     batch = torch.from_numpy(np.stack([pixels(Image.open(f)) for f in files]))

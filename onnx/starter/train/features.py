@@ -16,107 +16,67 @@ import torch
 from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES
 from PIL import Image
 
-from towers import SIZE, Sentence, Tail, Trunk, Words, classifier, minilm, pixels
+from heads import TOWERS
+from towers import SIZE, Body, Sentence, classifier, minilm, view
 
-N_VIEWS = 6  # of each training picture: as it is, mirrored, and random boxes
 TEMPLATES = ['a photo of a {}.', 'a picture of a {}.', '{}', 'a close-up photo of the {}.']
 BATCH = 16
-
-
-class Cached(torch.nn.Module):
-    def __init__(self, net):
-        super().__init__()
-        self.trunk, self.tail = Trunk(net), Tail(net)
-
-    def forward(self, x):
-        deep = self.trunk(x)
-        return deep, self.tail(deep)
 
 
 def session(work, name):
     """The tower in ONNX Runtime, three times as quick on a processor as in torch."""
     file, net = work / f'{name}.onnx', classifier(name)
     torch.save({'weight': net._fc.weight.data, 'bias': net._fc.bias.data}, work / f'{name}-classes.pt')
-    torch.onnx.export(Cached(net), (torch.zeros(1, 3, SIZE, SIZE),), file, input_names=['pixels'],
-                      output_names=['deep', 'pooled'], opset_version=17, dynamo=False,
-                      dynamic_axes={n: {0: 'n'} for n in ('pixels', 'deep', 'pooled')})
+    torch.onnx.export(Body(net), (torch.zeros(1, 3, SIZE, SIZE),), file, input_names=['pixels'], output_names=['pooled'],
+                      opset_version=17, dynamo=False, dynamic_axes={n: {0: 'n'} for n in ('pixels', 'pooled')})
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1  # the batches run side by side instead
     return ort.InferenceSession(file, options, providers=['CPUExecutionProvider'])
 
 
-def random_box(rng, width, height):
-    """A box of 50 to 100 % of the area whose sides differ by up to a third more than the picture's own."""
-    while True:
-        area, ratio = rng.uniform(0.5, 1), np.exp(rng.uniform(-1, 1) * np.log(4 / 3))
-        w, h = (area * ratio) ** 0.5, (area / ratio) ** 0.5
-        if w <= 1 and h <= 1:
-            left, top = rng.uniform(0, 1 - w), rng.uniform(0, 1 - h)
-            return left * width, top * height, (left + w) * width, (top + h) * height
-
-
-def encode_view(sessions, files, view, out):
-    """One view of all files through all towers, written as out-NAME-VIEW-{deep,pooled}.npy (16-bit and 32-bit)."""
+def encode_pictures(sessions, files, mirrored, out):
+    """Pooled features of all files from each tower, written as out-TOWER-{plain,mirrored}.npy [n, 1280]."""
     start = time.time()
 
     def encode(first):
-        rng, batch = np.random.default_rng([view, first]), []
+        batch = []
         for file in files[first:first + BATCH]:
             picture = Image.open(file)
-            box = random_box(rng, *picture.size) if view > 1 else None
-            batch.append(pixels(picture, box, mirrored=view == 1 or (view > 1 and rng.random() < 0.5)))
-        results = {name: s.run(None, {'pixels': np.stack(batch)}) for name, s in sessions.items()}
-        return {name: (deep.astype(np.float16), pooled) for name, (deep, pooled) in results.items()}
+            batch.append(view(picture, (0, 0, *picture.size), mirrored))
+        return {name: s.run(None, {'pixels': np.stack(batch)})[0] for name, s in sessions.items()}
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         parts = list(pool.map(encode, range(0, len(files), BATCH)))
     for name in sessions:
-        np.save(f'{out}-{name}-{view}-deep.npy', np.concatenate([p[name][0] for p in parts]))
-        np.save(f'{out}-{name}-{view}-pooled.npy', np.concatenate([p[name][1] for p in parts]))
-    print(f'{out.name}, view {view}: {len(files) / (time.time() - start):.0f} pictures/s', flush=True)
+        np.save(f'{out}-{name}-{"mirrored" if mirrored else "plain"}.npy', np.concatenate([p[name] for p in parts]))
+    print(f'{out.name}: {len(files) / (time.time() - start):.0f} pictures/s', flush=True)
 
 
 @torch.no_grad()
-def encode_texts(tokenizer, words, sentence, texts, out):
-    """Writes out-sentences.npy [n, 384], out-tokens.npy (the states of all real tokens in a row, 16-bit) and
-    out-starts.npy [n + 1], where each text's tokens start."""
-    encoded = tokenizer.encode_batch(texts)
+def encode_texts(tokenizer, sentence, texts):
+    """Sentence embeddings [n, 384]."""
+    encoded, out = tokenizer.encode_batch(texts), np.empty((len(texts), 384), np.float32)
     lengths = np.array([sum(t.attention_mask) for t in encoded])
-    starts = np.concatenate([[0], lengths.cumsum()])
-    tokens, sentences = np.empty((starts[-1], 384), np.float16), np.empty((len(texts), 384), np.float32)
-    order = np.argsort(lengths, kind='stable')
-    for chosen in np.array_split(order, math.ceil(len(texts) / 128)):
-        t = lengths[chosen].max()
-        ids, mask = (torch.tensor([getattr(encoded[i], a)[:t] for i in chosen]) for a in ('ids', 'attention_mask'))
-        states = words(ids, mask)
-        sentences[chosen] = sentence(states, mask).numpy()
-        for i, state in zip(chosen, states.numpy()):
-            tokens[starts[i]:starts[i + 1]] = state[:lengths[i]]
-    for name, value in (('sentences', sentences), ('tokens', tokens), ('starts', starts)):
-        np.save(f'{out}-{name}.npy', value)
+    for chosen in np.array_split(np.argsort(lengths, kind='stable'), math.ceil(len(texts) / 128)):
+        longest = lengths[chosen].max()
+        ids, mask = (torch.tensor([getattr(encoded[i], a)[:longest] for i in chosen]) for a in ('ids', 'attention_mask'))
+        out[chosen] = sentence(ids, mask).numpy()
+    return out
 
 
 def main(data, work):
-    work.mkdir(parents=True, exist_ok=True)
     tokenizer, bert = minilm(work)
-    words, sentence = Words(bert), Sentence(bert)
+    sentence = Sentence(bert)
     texts = {'classes': [t.format(n) for t in TEMPLATES for n in IMAGENET_CLASSNAMES]}
-    sessions = {name: session(work, name) for name in ('lite2', 'lite0')}
-    sets = {split: (data, data / f'captions_{split}.jsonl') for split in ('dev', 'train', 'test')}
-    sets['drawings'] = work, work / 'drawings.jsonl'
-    views = [('dev', 0), ('train', 0), ('test', 0), ('train', 1), ('drawings', 0), *(('train', v) for v in range(2, N_VIEWS)),
-             ('drawings', 2)]
-    files = {}
-    for name, (folder, listing) in sets.items():
+    sessions = {name: session(work, name) for name in TOWERS}
+    for name, folder, listing in (*((s, data, data / f'captions_{s}.jsonl') for s in ('train', 'dev')),
+                                  ('drawings', work, work / 'drawings.jsonl')):
         rows = [json.loads(line) for line in open(listing)]
-        files[name] = [folder / r['image'] for r in rows]
         texts[name] = [c for r in rows for c in r['captions']]
-    for name, said in texts.items():  # what an earlier run has written stays
-        if not (work / f'{name}-starts.npy').exists():
-            encode_texts(tokenizer, words, sentence, said, work / name)
-    for name, view in views:
-        if not (work / f'{name}-lite0-{view}-pooled.npy').exists():
-            encode_view(sessions, files[name], view, work / name)
+        for mirrored in (False, True) if name == 'train' else (False,):
+            encode_pictures(sessions, [folder / r['image'] for r in rows], mirrored, work / name)
+    for name, said in texts.items():
+        np.save(work / f'{name}-sentences.npy', encode_texts(tokenizer, sentence, said))
 
 
 if __name__ == '__main__':

@@ -1,4 +1,6 @@
 """What is trained on top of the pretrained towers: an image head and a text head that meet in one space."""
+import copy
+
 import numpy as np
 import torch
 import torch.nn as nn
@@ -29,11 +31,11 @@ class Bridge(nn.Module):
 class ImageHead(nn.Module):
     """Average-pooled features of the towers [n, 2560] -> unit vectors [n, 384]."""
 
-    def __init__(self, bridge, mean, deviation, width=1536, dropout=0.4):
+    def __init__(self, bridge, mean, deviation, width=512, dropout=0.4):
         super().__init__()
         self.bridge = bridge
-        self.register_buffer('mean', mean)
-        self.register_buffer('deviation', deviation)
+        self.register_buffer('mean', mean.clone())
+        self.register_buffer('deviation', deviation.clone())
         self.up, self.down = nn.Linear(FEATURES, width), nn.Linear(width, DIMENSION)
         self.straight, self.dropout = nn.Linear(FEATURES, DIMENSION), nn.Dropout(dropout)
         self.named = nn.Linear(SENTENCE, DIMENSION, bias=False)
@@ -60,6 +62,24 @@ class TextHead(nn.Module):
     def forward(self, t):
         t = F.normalize(t, dim=-1)
         return F.normalize(self.straight(t) + self.down(self.dropout(F.gelu(self.up(t * 10)))), dim=-1)
+
+
+@torch.no_grad()
+def merged(heads):
+    """Heads of one kind, trained from different seeds, as one wide head that gives the mean of what they give before
+    its length is made one. All start near the identity on the sentence space, so that their spaces agree."""
+    first, n = heads[0], len(heads)
+    wide = copy.deepcopy(first)
+    wide.up = nn.Linear(first.up.in_features, n * first.up.out_features)
+    wide.down = nn.Linear(n * first.down.in_features, DIMENSION)
+    wide.up.weight.copy_(torch.cat([h.up.weight for h in heads]))
+    wide.up.bias.copy_(torch.cat([h.up.bias for h in heads]))
+    wide.down.weight.copy_(torch.cat([h.down.weight for h in heads], 1) / n)
+    for path in ('down.bias', 'straight.weight', 'straight.bias', 'named.weight'):
+        layer, name = path.split('.')
+        if getattr(getattr(first, layer, None), name, None) is not None:
+            setattr(getattr(wide, layer), name, nn.Parameter(torch.stack([getattr(getattr(h, layer), name) for h in heads]).mean(0)))
+    return wide
 
 
 def bridge_of(work):

@@ -1,4 +1,4 @@
-"""Trains the heads, then the heads with the last layers of the text tower, on what features.py cached.
+"""Trains the heads on what features.py cached, from several seeds, and joins them.
 
 usage: train.py WORK_FOLDER
 """
@@ -14,9 +14,9 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from evaluate import recalls
-from heads import TOWERS, ImageHead, TextHead, bridge_of
-from towers import Sentence, minilm
+from heads import TOWERS, ImageHead, TextHead, bridge_of, merged
 
+N_SEEDS = 3
 BATCH, N_CAPTIONS, N_PSEUDO, N_DRAWINGS = 500, 3, 192, 192  # a step
 
 
@@ -58,88 +58,67 @@ def contrast_classes(images, texts, classes, scale):
     return -0.5 * (((right * by_image).sum(1) / right.sum(1)).mean() + ((right * by_text).sum(0) / right.sum(0)).mean())
 
 
-class Texts:
-    """Cached texts, each as its sentence embedding and as the token states before the trained layers."""
-
-    def __init__(self, work, name):
-        self.sentences, self.tokens, self.starts = (np.load(work / f'{name}-{part}.npy') for part in ('sentences', 'tokens', 'starts'))
-
-    def encode(self, sentence, chosen):
-        """Sentence embeddings [n, 384] of the chosen texts: the cached ones, or those that `sentence` makes now."""
-        if sentence is None:
-            return torch.from_numpy(self.sentences[chosen])
-        lengths, parts = self.starts[chosen + 1] - self.starts[chosen], []
-        order = np.argsort(lengths, kind='stable')
-        for group in np.array_split(order, max(1, len(chosen) // 200)):  # of like length, to pad little
-            t = lengths[group].max()
-            states = np.zeros((len(group), t, self.tokens.shape[1]), np.float32)
-            for row, i in enumerate(group):
-                first = self.starts[chosen[i]]
-                states[row, :lengths[i]] = self.tokens[first:first + lengths[i]]
-            mask = torch.from_numpy((np.arange(t) < lengths[group][:, None]).astype(np.int64))
-            parts.append(sentence(torch.from_numpy(states), mask))
-        return torch.cat(parts)[torch.from_numpy(np.argsort(order, kind='stable'))]
-
-
-def pictures(work, name, views):
+def pictures(work, name, *views):
     """Average-pooled features of all towers, side by side: [view, n, 2560]"""
-    views = [np.concatenate([np.load(work / f'{name}-{t}-{v}-pooled.npy') for t in TOWERS], 1) for v in views]
+    views = [np.concatenate([np.load(work / f'{name}-{t}-{v}.npy') for t in TOWERS], 1) for v in views]
     return torch.from_numpy(np.stack(views))
 
 
+def sentences(work, name, per_item):
+    """Sentence embeddings [n, texts of each item, 384]"""
+    return torch.from_numpy(np.load(work / f'{name}-sentences.npy')).unflatten(0, (-1, per_item))
+
+
+def any_of(texts, rows):
+    """One text of each row, at random: [n, 384]"""
+    return texts[rows, torch.randint(0, texts.shape[1], (len(rows),))]
+
+
 class Training:
-    def __init__(self, work, views=(0, 1, 2, 3), seed=0):
+    def __init__(self, work, seed):
         torch.manual_seed(seed)
-        np.random.seed(seed)
         torch.set_float32_matmul_precision('medium')  # bf16 products where the processor has them
-        self.images, self.captions = pictures(work, 'train', views), Texts(work, 'train')
-        self.dev_images, self.dev_captions = pictures(work, 'dev', [0])[0], Texts(work, 'dev')
-        self.drawings, self.titles = pictures(work, 'drawings', [0]), Texts(work, 'drawings')
-        self.n_titles = len(self.titles.sentences) // self.drawings.shape[1]  # of each drawing; the first is its name
-        names = self.titles.sentences[::self.n_titles].round(4)
+        self.images, self.captions = pictures(work, 'train', 'plain', 'mirrored'), sentences(work, 'train', 5)
+        self.dev_images, self.dev_captions = pictures(work, 'dev', 'plain')[0], sentences(work, 'dev', 5).flatten(0, 1)
+        self.drawings, self.titles = pictures(work, 'drawings', 'plain')[0], sentences(work, 'drawings', 3)
+        names = self.titles[:, 0].numpy().round(4)
         self.drawn = torch.from_numpy(np.unique(names, axis=0, return_inverse=True)[1].ravel())  # the same name, the same class
-        bridge, _ = bridge_of(work)
-        self.prompts = Texts(work, 'classes')
+        bridge, prompts = bridge_of(work)
+        self.prompts = prompts.transpose(0, 1)  # [class, template, 384]
         self.pseudo = PseudoPictures(self.images[0], bridge)
         self.image_head = ImageHead(bridge, self.images[0].mean(0), self.images[0].std(0) + 1e-2)
         self.text_head = TextHead()
         self.log_scale = nn.Parameter(torch.tensor(math.log(20.0)))
 
-    def step(self, chosen, sentence, n_captions):
+    def step(self, chosen):
         """The loss of one batch of training pictures (rows of the training set)."""
-        scale, said = self.log_scale.exp(), lambda texts, rows: self.text_head(texts.encode(sentence, rows))
-        picked = np.random.rand(len(chosen), 5).argsort(1)[:, :n_captions]
-        t = self.captions.encode(sentence, (chosen[:, None] * 5 + picked).ravel())
-        t = F.normalize(t, dim=-1)
+        scale, n = self.log_scale.exp(), len(chosen)
+        picked = torch.rand(n, 5).argsort(1)[:, :N_CAPTIONS]
+        t = F.normalize(self.captions[chosen[:, None], picked].flatten(0, 1), dim=-1)
         t = self.text_head(t + 0.02 * torch.randn_like(t) * (torch.rand(len(t), 1) < 0.5))
-        view = torch.randint(0, len(self.images), (len(chosen),))
-        loss = contrast(self.image_head(self.images[view, torch.from_numpy(chosen)]), t, n_captions, scale)
+        seen = self.image_head(self.images[torch.randint(0, len(self.images), (n,)), chosen])
+        loss = contrast(seen, t, N_CAPTIONS, scale)
 
         x, k = self.pseudo.draw(N_PSEUDO)
-        prompts = np.random.randint(0, len(self.prompts.sentences) // 1000, N_PSEUDO) * 1000 + k.numpy()
-        loss = loss + 0.5 * contrast_classes(self.image_head(x), said(self.prompts, prompts), k, scale)
+        loss = loss + 0.5 * contrast_classes(self.image_head(x), self.text_head(any_of(self.prompts, k)), k, scale)
 
-        k = np.random.randint(0, self.drawings.shape[1], N_DRAWINGS)
-        x = self.image_head(self.drawings[torch.randint(0, len(self.drawings), (N_DRAWINGS,)), torch.from_numpy(k)])
-        titles = said(self.titles, k * self.n_titles + np.random.randint(0, self.n_titles, N_DRAWINGS))
-        return loss + 0.25 * contrast_classes(x, titles, self.drawn[torch.from_numpy(k)], scale)
+        k = torch.randint(0, len(self.drawings), (N_DRAWINGS,))
+        x, t = self.image_head(self.drawings[k]), self.text_head(any_of(self.titles, k))
+        return loss + 0.25 * contrast_classes(x, t, self.drawn[k], scale)
 
-    def run(self, epochs, rate, sentence=None, sentence_rate=0.0, n_captions=N_CAPTIONS, decay=0.2, every=4):
-        """Trains for so many epochs; afterwards the modules hold their moving averages."""
-        trained = [self.image_head, self.text_head, *([sentence] if sentence else [])]
+    def run(self, epochs=16, rate=1e-3, decay=0.2):
+        """-> the moving averages of the two heads"""
+        trained = self.image_head, self.text_head
         slow, start, step = copy.deepcopy(trained), time.time(), 0
-        groups = [{'params': [*self.image_head.parameters(), *self.text_head.parameters(), self.log_scale], 'lr': rate}]
-        if sentence:
-            groups.append({'params': list(sentence.parameters()), 'lr': sentence_rate, 'weight_decay': 0.01})
-        optimizer = torch.optim.AdamW(groups, weight_decay=decay)
-        rates = [group['lr'] for group in optimizer.param_groups]
+        parameters = [*self.image_head.parameters(), *self.text_head.parameters(), self.log_scale]
+        optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=decay)
         n = self.images.shape[1]
         n_steps = epochs * (n // BATCH)
         for epoch in range(epochs):
-            for chosen in np.random.permutation(n)[:n // BATCH * BATCH].reshape(-1, BATCH):
-                for group, full in zip(optimizer.param_groups, rates):
-                    group['lr'] = full * min(1, (step + 1) / 50) * (0.5 * (1 + math.cos(math.pi * step / n_steps)) + 0.01)
-                loss = self.step(chosen, sentence, n_captions)
+            for chosen in torch.randperm(n)[:n // BATCH * BATCH].split(BATCH):
+                for group in optimizer.param_groups:
+                    group['lr'] = rate * min(1, (step + 1) / 50) * (0.5 * (1 + math.cos(math.pi * step / n_steps)) + 0.01)
+                loss = self.step(chosen)
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
@@ -149,29 +128,24 @@ class Training:
                     for average, now in zip(slow, trained):
                         for p, q in zip(average.parameters(), now.parameters()):
                             p.lerp_(q, max(0.02, 1 / step))
-            if epoch % every == every - 1:
+            if epoch % 4 == 3:
                 print(f'epoch {epoch + 1}, {time.time() - start:.0f} s: loss {loss.item():.3f}, scale {self.log_scale.exp():.0f}, '
                       'dev', *self.evaluate(*slow), flush=True)
-        for average, now in zip(slow, trained):
-            now.load_state_dict(average.state_dict())
+        return slow
 
     @torch.no_grad()
-    def evaluate(self, image_head, text_head, sentence=None):
+    def evaluate(self, image_head, text_head):
         image_head.eval(), text_head.eval()
-        captions = text_head(self.dev_captions.encode(sentence, np.arange(len(self.dev_captions.sentences))))
-        out = recalls((image_head(self.dev_images) @ captions.T).numpy(), np.arange(len(captions)) // 5)
-        image_head.train(), text_head.train()
-        return out
-
-    def save(self, sentence, file):
-        states = {'image': self.image_head, 'text': self.text_head, 'sentence': sentence}
-        torch.save({name: module.state_dict() for name, module in states.items()}, file)
+        similarity = image_head(self.dev_images) @ text_head(self.dev_captions).T
+        return recalls(similarity.numpy(), np.arange(len(self.dev_captions)) // 5)
 
 
 if __name__ == '__main__':
     work = Path(sys.argv[1])
-    training, sentence = Training(work), Sentence(minilm(work)[1]).requires_grad_(True)
-    training.run(epochs=24, rate=1e-3)
-    training.save(sentence, work / 'heads-only.pt')
-    training.run(epochs=8, rate=2e-4, sentence=sentence, sentence_rate=3e-5, n_captions=2, every=1)
-    training.save(sentence, work / 'heads.pt')
+    pairs = []
+    for seed in range(N_SEEDS):
+        training = Training(work, seed)
+        pairs.append(training.run())
+    image_head, text_head = (merged(heads) for heads in zip(*pairs))
+    print('joined, dev', *training.evaluate(image_head, text_head))
+    torch.save({'image': image_head.state_dict(), 'text': text_head.state_dict()}, work / 'heads.pt')
