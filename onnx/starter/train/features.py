@@ -24,7 +24,7 @@ BATCH = 16
 
 
 def session(work, name):
-    """The tower in ONNX Runtime, three times as quick on a processor as in torch."""
+    """The tower in ONNX Runtime, which is quicker on a processor than torch."""
     file, net = work / f'{name}.onnx', classifier(name)
     torch.save({'weight': net._fc.weight.data, 'bias': net._fc.bias.data}, work / f'{name}-classes.pt')
     torch.onnx.export(Body(net), (torch.zeros(1, 3, SIZE, SIZE),), file, input_names=['pixels'], output_names=['pooled'],
