@@ -70,7 +70,7 @@ else
     try search 'cup of coffee' -k 4
     try search 'musicians on a stage' -k 4
     try search 'striped fish in a coral reef' -k 4
-    try search 'train tracks in the mountains' -k 4 --by meaning
+    try search 'train tracks in the mountains' -k 4
     say 'Two searches by picture'
     try search --image $short/animals/german_shepherd.jpg -k 4
     try search --image $short/people/orchestra.jpg -k 4
