@@ -30,6 +30,11 @@
 //! # }
 //! ```
 
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub mod cli;
 pub mod engine;
 pub mod platform;
