@@ -9,13 +9,12 @@ tools=$target/tools
 here=$(dirname "$0")
 
 missing() {
-    echo "error: $1" >&2
-    echo "hint: $2" >&2
+    echo "error: $1: $2" >&2
     exit 2
 }
 
 command -v cargo >/dev/null 2>&1 ||
-    missing 'cargo is missing' 'install Rust with rustup (rustup.rs) or your package manager'
+    missing 'cargo is missing' 'install Rust, as with rustup'
 compiler=${CXX:-c++}
 command -v "$compiler" >/dev/null 2>&1 ||
     missing "no C++ compiler ($compiler)" 'install one, as in: apt-get install g++'

@@ -12,7 +12,7 @@ use super::exit::ExitStatus;
 use super::gallery::{Card, Gallery};
 use super::printer::{Printer, Style};
 use super::settings::Settings;
-use crate::engine::{By, CaptionHit, Engine, Query, SearchHit};
+use crate::engine::{By, CaptionHit, Engine, Query, SearchHit, Skipped};
 
 /// How many of a picture's captions a line of results shows.
 const N_CAPTIONS_SHOWN: usize = 1;
@@ -53,6 +53,16 @@ pub(super) fn path_json(path: &Path) -> Map<String, Value> {
         entry.insert("path_base64".into(), json!(encoded));
     }
     entry
+}
+
+/// Files left out, each with its `reason`.
+pub(super) fn skipped_json(skipped: &[Skipped]) -> Vec<Map<String, Value>> {
+    let one = |skipped: &Skipped| {
+        let mut entry = path_json(&skipped.path);
+        entry.insert("reason".into(), json!(skipped.reason));
+        entry
+    };
+    skipped.iter().map(one).collect()
 }
 
 /// Shows pictures found.

@@ -35,6 +35,8 @@ mod recovery;
 mod runtime;
 /// `sightline search`: ranking, output forms, exit codes, pages.
 mod search;
+/// What the set-up says when a tool is missing.
+mod setup;
 /// `sightline status`.
 mod status;
 /// The architecture's rules, checked on the source text.

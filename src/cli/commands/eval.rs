@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::cli::args::EvalArgs;
 use crate::cli::exit::ExitStatus;
 use crate::cli::interrupt;
-use crate::cli::output::path_json;
+use crate::cli::output::skipped_json;
 use crate::cli::printer::Printer;
 use crate::cli::progress::ProgressView;
 use crate::cli::settings::Settings;
@@ -36,22 +36,13 @@ pub(in crate::cli) fn run(
         ));
     }
     if args.json {
-        let skipped: Vec<_> = evaluation
-            .skipped
-            .iter()
-            .map(|skipped| {
-                let mut entry = path_json(&skipped.path);
-                entry.insert("reason".into(), json!(skipped.reason));
-                entry
-            })
-            .collect();
         printer.json(&json!({
             "model": encoders.identity().name,
             "images": evaluation.n_images,
             "captions": evaluation.n_captions,
             "text_to_image": recalls_json(&evaluation.text_to_image),
             "image_to_text": recalls_json(&evaluation.image_to_text),
-            "skipped": skipped,
+            "skipped": skipped_json(&evaluation.skipped),
         }))?;
     } else {
         let model = &encoders.identity().name;

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::cli::args::IndexArgs;
 use crate::cli::exit::ExitStatus;
 use crate::cli::interrupt;
-use crate::cli::output::path_json;
+use crate::cli::output::{path_json, skipped_json};
 use crate::cli::printer::Printer;
 use crate::cli::progress::ProgressView;
 use crate::cli::settings::Settings;
@@ -118,15 +118,6 @@ fn summary(report: &IndexReport) -> String {
 }
 
 fn to_json(report: &IndexReport) -> serde_json::Value {
-    let skipped: Vec<_> = report
-        .skipped
-        .iter()
-        .map(|skipped| {
-            let mut entry = path_json(&skipped.path);
-            entry.insert("reason".into(), json!(skipped.reason));
-            entry
-        })
-        .collect();
     let held_back: Vec<_> = report
         .held_back
         .iter()
@@ -146,7 +137,7 @@ fn to_json(report: &IndexReport) -> serde_json::Value {
         "removed": report.n_removed,
         "captions_added": report.n_captions_added,
         "captions_removed": report.n_captions_removed,
-        "skipped": skipped,
+        "skipped": skipped_json(&report.skipped),
         "held_back": held_back,
         "interrupted": report.interrupted,
         "seconds": report.elapsed.as_secs_f64(),
