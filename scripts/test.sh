@@ -18,7 +18,8 @@ cargo clippy "$@" --all-targets -- -D warnings
 step tests
 cargo test "$@" --lib --bins --tests
 step documentation examples
-cargo test "$@" --doc
+# These programs lie in a temporary folder, with no ONNX Runtime beside them.
+ORT_DYLIB_PATH="$CARGO_TARGET_DIR/release/libonnxruntime.so" cargo test "$@" --doc
 step documentation
 RUSTDOCFLAGS='-D warnings' cargo doc "$@" --no-deps
 step done
