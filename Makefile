@@ -29,7 +29,7 @@ build: setup
 	@$(ENV) && $(CARGO) build $(FLAGS)
 
 demo: build
-	@./scripts/demo.sh '$(CARGO_TARGET_DIR)/release/sightline' $(PHOTOS)
+	@./scripts/demo.sh '$(CARGO_TARGET_DIR)/release/sightline' $(if $(PHOTOS),'$(patsubst ~%,$(HOME)%,$(PHOTOS))')
 
 test: setup
 	@./scripts/test.sh '$(TOOLS)/env' $(FLAGS)
