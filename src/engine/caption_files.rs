@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::EngineError;
+use super::error::LineError;
 
 /// The form of a line of a captions file or data set.
 const LINE_FORM: &str = r#"{"image": "relative/path.jpg", "captions": ["…"]}"#;
@@ -82,11 +83,11 @@ fn parse_lines(path: &Path, text: &str) -> Result<Vec<CaptionSet>, EngineError> 
         .enumerate()
         .filter(|(_, line)| !line.trim().is_empty())
     {
-        let line: Line = serde_json::from_str(line).map_err(|source| EngineError::BadLine {
+        let line: Line = serde_json::from_str(line).map_err(|error| EngineError::BadLine {
             path: path.to_path_buf(),
             line: number + 1,
             form: LINE_FORM,
-            source,
+            source: LineError(error),
         })?;
         let captions = line
             .captions

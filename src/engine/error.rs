@@ -66,7 +66,7 @@ pub enum EngineError {
         /// What a line must look like.
         form: &'static str,
         /// What the parser said.
-        source: serde_json::Error,
+        source: LineError,
     },
     /// A captions file or data set is not UTF-8 text.
     #[error("{}: not UTF-8 text", path.display())]
@@ -80,6 +80,19 @@ pub enum EngineError {
         /// The file.
         path: PathBuf,
     },
+}
+
+/// What the parser said of one line. It was shown that line alone, so of the place it gives only
+/// the column means anything.
+#[derive(Debug, thiserror::Error)]
+#[error("{} in column {}", reason(.0), .0.column())]
+pub struct LineError(pub(super) serde_json::Error);
+
+fn reason(error: &serde_json::Error) -> String {
+    let told = error.to_string();
+    told.split_once(" at line ")
+        .map_or(told.as_str(), |(reason, _)| reason)
+        .to_owned()
 }
 
 impl EngineError {

@@ -30,7 +30,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sightline_index::{Binding, IndexReader};
 
 pub use encoder::{Encoders, ImageEncoder, ModelIdentity, RuntimeSource, TextEncoder};
-pub use error::EngineError;
+pub use error::{EngineError, LineError};
 pub use evaluate::{Evaluation, Recalls};
 pub use fusion::{Fused, fuse};
 pub use ingest::IndexRequest;

@@ -123,7 +123,7 @@ fn sets_with_nothing_to_measure() {
     ----- stdout -----
 
     ----- stderr -----
-    error: bad.jsonl: line 2: not of the form {"image": "relative/path.jpg", "captions": ["…"]}: expected value at line 1 column 1
+    error: bad.jsonl: line 2: not of the form {"image": "relative/path.jpg", "captions": ["…"]}: expected value in column 1
     "#);
     snapshot!(env, env.sightline(["eval", "absent.jsonl"]).run(), @r"
     exit code: 2
