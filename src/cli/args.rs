@@ -173,8 +173,12 @@ pub(super) struct OutputArgs {
 #[command(after_help = "\
 Examples:
   sightline status
-  sightline status --json")]
+  sightline status --json
+  sightline status --formats                             which pictures this build reads")]
 pub(super) struct StatusArgs {
+    /// Show which picture formats this build reads, instead of the index
+    #[arg(long)]
+    pub(super) formats: bool,
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,

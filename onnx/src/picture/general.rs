@@ -9,6 +9,7 @@ use image::{
 use super::colour::Source;
 use super::limits::{Deadline, TimedReader};
 use super::opaque::opaque;
+use super::palette::Palette;
 use super::{DecodeError, DecodeLimits, from_exif, ink, light, sniff, turns_sides, upright};
 
 /// A file whose header was read.
@@ -35,6 +36,8 @@ fn decode_in_time(
     limits: &DecodeLimits,
     deadline: Deadline,
 ) -> Result<RgbImage, DecodeError> {
+    let palette = palette_of(bytes, format);
+    let bytes = palette.as_ref().map_or(bytes, |palette| &palette.as_grey);
     let Opened {
         mut decoder,
         orientation,
@@ -42,7 +45,11 @@ fn decode_in_time(
     } = open(bytes, format, limits, deadline)?;
     let (width, height) = decoder.dimensions();
     limits.check(width, height, n_bytes)?;
-    let icc = decoder.icc_profile().ok().flatten();
+    let icc = match format {
+        // Written as bytes of no type, which the decoder does not take for a profile.
+        ImageFormat::Tiff => super::palette::icc(bytes),
+        _ => decoder.icc_profile().ok().flatten(),
+    };
     if decoder.original_color_type() == ExtendedColorType::Cmyk8
         && let Some(picture) = ink::read(bytes, limits.max_bytes, icc.as_deref())
     {
@@ -51,6 +58,11 @@ fn decode_in_time(
     let picture = match DynamicImage::from_decoder(decoder)? {
         DynamicImage::ImageRgb32F(light) => light::expose(&light, 3, width, height),
         DynamicImage::ImageRgba32F(light) => light::expose(&light, 4, width, height),
+        DynamicImage::ImageLuma8(indices) if palette.is_some() => {
+            let coloured = palette.and_then(|palette| palette.apply(&indices));
+            let coloured = coloured.unwrap_or_default();
+            opaque(DynamicImage::ImageRgb8(coloured), &Source::from_icc(icc))
+        }
         picture => opaque(picture, &Source::from_icc(icc)),
     };
     Ok(upright(picture, orientation))
@@ -59,7 +71,18 @@ fn decode_in_time(
 /// The most bytes that decoding takes, by the header.
 pub(super) fn memory_needed(bytes: &[u8], format: ImageFormat) -> Result<u64, DecodeError> {
     let limits = DecodeLimits::default();
-    open(bytes, format, &limits, limits.deadline()).map(|opened| opened.n_bytes)
+    let palette = palette_of(bytes, format);
+    let as_grey = palette.as_ref().map(|palette| palette.as_grey.as_slice());
+    let opened = open(as_grey.unwrap_or(bytes), format, &limits, limits.deadline())?;
+    Ok(opened.n_bytes + as_grey.map_or(0, |copy| copy.len() as u64))
+}
+
+fn palette_of(bytes: &[u8], format: ImageFormat) -> Option<Palette> {
+    if format == ImageFormat::Tiff {
+        Palette::of(bytes)
+    } else {
+        None
+    }
 }
 
 fn open<'a>(

@@ -6,6 +6,8 @@
     reason = "a test that cannot go on has failed"
 )]
 
+/// Every picture format against what another program sees in the same file.
+mod formats;
 /// Each stage against golden tensors: decoding, resizing, normalising, tokens, embeddings.
 mod golden;
 /// Model folders that are incomplete, contradictory or broken.
