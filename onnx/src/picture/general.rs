@@ -94,11 +94,21 @@ fn open<'a>(
     let source = TimedReader::new(bytes, deadline);
     let mut reader = ImageReader::with_format(source, format);
     let mut allocation = Limits::no_limits();
-    allocation.max_alloc = Some(limits.max_bytes);
+    allocation.max_alloc = Some(match format {
+        // Here it bounds what is packed beside the pixels: profiles and texts.
+        ImageFormat::Png => limits.max_bytes.min(1 << 28) / 16,
+        _ => limits.max_bytes,
+    });
     reader.limits(allocation);
     let mut decoder = reader.into_decoder()?;
     let orientation = orientation(&mut decoder, bytes, format);
-    let n_bytes = n_bytes(&decoder, format, orientation);
+    let mut n_bytes = n_bytes(&decoder, format, orientation);
+    if format == ImageFormat::OpenExr {
+        let blocks = super::exr::block_bytes(bytes);
+        let blocks = blocks.ok_or_else(|| DecodeError::broken("the header contradicts itself"))?;
+        // And a fixed table for one of the ways of packing.
+        n_bytes = n_bytes.saturating_add(blocks).saturating_add(2 << 20);
+    }
     Ok(Opened {
         decoder: Box::new(decoder),
         orientation,
@@ -127,11 +137,17 @@ fn n_bytes(decoder: &impl ImageDecoder, format: ImageFormat, orientation: Orient
         ColorType::Rgba16 => 4,
         _ => 3,
     };
+    // A table of a profile's inks, spread for speed.
+    let inks = match decoder.original_color_type() {
+        ExtendedColorType::Cmyk8 => 4 << 20,
+        _ => 0,
+    };
     let turned = if turns_sides(orientation) { 6 } else { 0 };
     output
         .saturating_add(n_pixels.saturating_mul(beside))
         .max(n_pixels.saturating_mul(turned))
         .saturating_add(inside)
+        .saturating_add(inks)
 }
 
 /// What EXIF says about which way is up; when it says nothing sensible, the picture is upright.

@@ -8,6 +8,7 @@
 mod colour;
 mod directories;
 mod error;
+mod exr;
 mod formats;
 mod general;
 mod heif;

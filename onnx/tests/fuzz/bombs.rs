@@ -167,7 +167,11 @@ fn absurd_sizes_are_refused_by_the_header() {
         ),
         (
             "webp",
-            patched("alpha.webp", behind("alpha.webp", b"VP8X") + 8, &[0xFF; 6]),
+            patched(
+                "animated.webp",
+                behind("animated.webp", b"VP8X") + 8,
+                &[0xFF; 6],
+            ),
         ),
         ("tga", patched("plain.tga", 12, &[0xFF; 4])),
         (

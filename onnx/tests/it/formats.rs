@@ -82,13 +82,13 @@ fn every_format_shows_what_others_see_in_it() {
     let told: Vec<(&str, usize)> = per_extension.into_iter().collect();
     let expected = [
         ("arw", 1),
-        ("avif", 14),
+        ("avif", 15),
         ("cr2", 1),
         ("cr3", 1),
         ("dng", 1),
         ("exr", 3),
         ("hdr", 1),
-        ("heic", 20),
+        ("heic", 21),
         ("jpg", 1),
         ("jxl", 7),
         ("nef", 1),
@@ -99,7 +99,7 @@ fn every_format_shows_what_others_see_in_it() {
         ("rw2", 1),
         ("svg", 1),
         ("svgz", 1),
-        ("tif", 12),
+        ("tif", 11),
         ("webp", 1),
     ];
     assert_eq!(told, expected);
@@ -160,7 +160,7 @@ fn pixels_and_bytes_are_limited_in_every_format() {
     for name in golden().keys() {
         let bytes = sample(name);
         let few = DecodeLimits::default().with_max_pixels(100);
-        let error = decode(&bytes, &few).unwrap_err();
+        let error = decode(&bytes, &few).map(drop).unwrap_err();
         assert!(
             matches!(error, DecodeError::TooLarge { .. }),
             "{name}: {error:?}"
@@ -168,7 +168,7 @@ fn pixels_and_bytes_are_limited_in_every_format() {
         let needed = memory_needed(&bytes);
         assert!(needed > 0, "{name}");
         let few = DecodeLimits::default().with_max_bytes(5000);
-        let error = decode(&bytes, &few).unwrap_err();
+        let error = decode(&bytes, &few).map(drop).unwrap_err();
         let is_refused = matches!(
             error,
             DecodeError::TooManyBytes { .. } | DecodeError::Broken { .. }
@@ -188,7 +188,7 @@ fn time_is_limited_in_every_format() {
             let path = entry.unwrap().path();
             let bytes = fs_err::read(&path).unwrap();
             if decode(&bytes, &DecodeLimits::default()).is_ok() {
-                let error = decode(&bytes, &limits).unwrap_err();
+                let error = decode(&bytes, &limits).map(drop).unwrap_err();
                 assert!(
                     matches!(error, DecodeError::TooSlow { .. }),
                     "{}: {error:?}",
