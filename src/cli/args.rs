@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use sightline_onnx::Device;
 
 /// Find pictures with words and words with pictures, on your own machine, offline
 #[derive(Debug, Parser)]
@@ -48,6 +49,13 @@ pub(super) struct Global {
         hide_env_values = true
     )]
     pub(super) model: Option<PathBuf>,
+    /// What runs the model: cpu, cuda, coreml or directml (all but cpu are cargo features)
+    #[arg(long, global = true, value_name = "DEVICE", default_value_t)]
+    pub(super) device: Device,
+    /// Threads for the model and for decoding [default: one a core]
+    #[arg(long, global = true, value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) threads: Option<u16>,
     /// Say nothing on stderr but errors
     #[arg(short, long, global = true)]
     pub(super) quiet: bool,
