@@ -1,9 +1,17 @@
 //! What was typed. Parsing touches no file, so `--help` works whatever the state of the machine.
 
+mod embed;
+mod models;
+
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use sightline_onnx::Device;
+
+pub(super) use embed::EmbedArgs;
+pub(super) use models::{
+    AddArgs, CheckArgs, DefaultArgs, InfoArgs, ListArgs, ModelsArgs, ModelsCommand, RemoveArgs,
+};
 
 /// Find pictures with words and words with pictures, on your own machine, offline
 #[derive(Debug, Parser)]
@@ -40,15 +48,19 @@ pub(super) struct Global {
         hide_env_values = true
     )]
     pub(super) index: Option<PathBuf>,
-    /// Model folder to use instead of the built-in starter model
+    /// Model to use: a name of `sightline models list`, or a folder [default: the index's own, or
+    /// that of `sightline models default`]
     #[arg(
         long,
         global = true,
-        value_name = "FOLDER",
+        value_name = "NAME|FOLDER",
         env = "SIGHTLINE_MODEL",
         hide_env_values = true
     )]
     pub(super) model: Option<PathBuf>,
+    /// Which copy of the model's graphs to run [default: the fastest that is as good]
+    #[arg(long, global = true, value_enum)]
+    pub(super) precision: Option<PrecisionArg>,
     /// What runs the model: cpu, cuda, coreml or directml (all but cpu are cargo features)
     #[arg(long, global = true, value_name = "DEVICE", default_value_t)]
     pub(super) device: Device,
@@ -73,6 +85,10 @@ pub(super) enum Command {
     Status(StatusArgs),
     /// Measure Recall@K on a captioned data set, by exact scan
     Eval(EvalArgs),
+    /// List, add, check and choose models
+    Models(ModelsArgs),
+    /// Turn pictures or texts into vectors
+    Embed(EmbedArgs),
 }
 
 #[derive(Debug, Args)]
@@ -203,6 +219,16 @@ pub(super) struct EvalArgs {
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum PrecisionArg {
+    /// 32-bit floats, as trained
+    Fp32,
+    /// 16-bit floats
+    Fp16,
+    /// 8-bit integers
+    Int8,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

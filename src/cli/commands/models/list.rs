@@ -1,0 +1,16 @@
+//! `sightline models list`
+
+use anyhow::{Result, bail};
+
+use crate::cli::args::ListArgs;
+use crate::cli::exit::ExitStatus;
+use crate::cli::printer::Printer;
+use crate::cli::settings::Settings;
+
+pub(super) fn run(
+    args: &ListArgs,
+    _settings: &Settings,
+    _printer: &mut Printer,
+) -> Result<ExitStatus> {
+    bail!("not there yet: {args:?}")
+}
