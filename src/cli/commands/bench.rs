@@ -89,14 +89,29 @@ fn lines(report: &BenchReport, model: &str, device: &str) -> Vec<String> {
     let both = report.rounds.iter().all(|round| round.encode > 0.0);
     if both {
         lines.extend([
-            format!("E  encoding alone   {:8.1}/s", report.median(|round| round.encode)),
-            format!("D  decoding alone   {:8.1}/s", report.median(|round| round.decode)),
-            format!("   ideal            {:8.1}/s", report.median(BenchRound::ideal)),
+            format!(
+                "E  encoding alone   {:8.1}/s",
+                report.median(|round| round.encode)
+            ),
+            format!(
+                "D  decoding alone   {:8.1}/s",
+                report.median(|round| round.decode)
+            ),
+            format!(
+                "   ideal            {:8.1}/s",
+                report.median(BenchRound::ideal)
+            ),
         ]);
     }
-    lines.push(format!("P  indexing         {:8.1}/s", report.median(|round| round.index)));
+    lines.push(format!(
+        "P  indexing         {:8.1}/s",
+        report.median(|round| round.index)
+    ));
     if both {
-        lines.push(format!("   P / ideal        {:10.3}", report.median(BenchRound::ratio)));
+        lines.push(format!(
+            "   P / ideal        {:10.3}",
+            report.median(BenchRound::ratio)
+        ));
     }
     if let Some(last) = report.rounds.last() {
         let batch = last.encoding.batch_size;

@@ -19,7 +19,7 @@ use super::ingest::{finder, shape};
 use super::pipeline::{self, Event};
 use super::prepare::Decoding;
 use super::walk::{Candidate, walk};
-use super::{EncodingFigures, Encoders, Engine, EngineError, IndexRequest, Progress, Stage};
+use super::{Encoders, EncodingFigures, Engine, EngineError, IndexRequest, Progress, Stage};
 
 pub use process::{cpu_time, peak_memory, resident_memory};
 
@@ -213,11 +213,7 @@ fn encode(
 }
 
 /// D: reads, decodes and preprocesses the files. Returns how many a second and the first ones.
-fn decode(
-    encoders: &Encoders,
-    request: &BenchRequest,
-    files: &[Candidate],
-) -> (f64, Vec<Pixels>) {
+fn decode(encoders: &Encoders, request: &BenchRequest, files: &[Candidate]) -> (f64, Vec<Pixels>) {
     let decoding = Decoding::new(&request.index, encoders);
     let kept = Mutex::new(Vec::new());
     let (began, mut n_decoded) = (Instant::now(), 0_usize);
