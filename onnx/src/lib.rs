@@ -85,11 +85,11 @@ mod tokenize;
 mod transformers_js;
 
 pub use embedding::Embedding;
-pub use error::{EncodeError, ModelError, RuntimeError};
+pub use error::{DeviceError, EncodeError, ModelError, RuntimeError};
 pub use image::ImageEncoder;
 pub use model::Model;
 pub use preprocess::{Interpolation, Pixels, PreprocessConfig, Preprocessor, Resize};
 pub use runtime::Runtime;
-pub use session::SessionOptions;
+pub use session::{Device, SessionOptions};
 pub use text::TextEncoder;
 pub use tokenize::{Pad, TokenizeConfig};

@@ -6,6 +6,7 @@ mod models;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use sightline_onnx::Device;
 
 pub(super) use embed::EmbedArgs;
 pub(super) use models::{
@@ -60,6 +61,13 @@ pub(super) struct Global {
     /// Which copy of the model's graphs to run [default: the fastest that is as good]
     #[arg(long, global = true, value_enum)]
     pub(super) precision: Option<PrecisionArg>,
+    /// What runs the model: cpu, cuda, coreml or directml (all but cpu are cargo features)
+    #[arg(long, global = true, value_name = "DEVICE", default_value_t)]
+    pub(super) device: Device,
+    /// Threads for the model and for decoding [default: one a core]
+    #[arg(long, global = true, value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) threads: Option<u16>,
     /// Say nothing on stderr but errors
     #[arg(short, long, global = true)]
     pub(super) quiet: bool,

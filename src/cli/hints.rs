@@ -1,6 +1,7 @@
 //! Errors stay plain; advice is added here, one hint an error.
 
 use sightline_index::IndexError;
+use sightline_onnx::{DeviceError, EncodeError};
 
 use crate::engine::EngineError;
 use crate::platform;
@@ -21,6 +22,7 @@ impl Hint for EngineError {
         match self {
             Self::Index(error) => error.hint(),
             Self::Runtime(_) => Some(format!("install it with: {}", platform::install_command())),
+            Self::Encode(EncodeError::Device(error)) => error.hint(),
             Self::Model(_) => Some(
                 "give a model folder with --model FOLDER, or leave it out to use the built-in \
                  starter model"
@@ -71,6 +73,26 @@ impl Hint for IndexError {
                  another --index folder"
                     .to_owned(),
             ),
+            _ => None,
+        }
+    }
+}
+
+impl Hint for DeviceError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotBuiltIn { device } => Some(format!(
+                "build it in with: cargo build --release --workspace --features {device}; or leave \
+                 out --device to use the processor"
+            )),
+            Self::NotInLibrary { device, .. } => Some(format!(
+                "set ORT_DYLIB_PATH to an ONNX Runtime library built with {device}; or leave out \
+                 --device to use the processor"
+            )),
+            Self::Refused { device, .. } => Some(format!(
+                "check that the driver and the libraries of {device} are installed; or leave out \
+                 --device to use the processor"
+            )),
             _ => None,
         }
     }

@@ -3,16 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use sightline_onnx::{Model, SessionOptions};
 
 use super::args::Global;
 use super::printer::Printer;
-use crate::engine::{Encoders, Engine};
+use crate::engine::{Encoders, Engine, EngineError};
 use crate::platform;
 
 /// What every command works with.
 pub(super) struct Settings {
     index: PathBuf,
     model: Option<PathBuf>,
+    session: SessionOptions,
     /// For showing paths below it shortly.
     current_folder: Option<PathBuf>,
 }
@@ -33,6 +35,7 @@ impl Settings {
         Ok(Self {
             index,
             model: global.model.clone(),
+            session: session_options(global),
             current_folder,
         })
     }
@@ -43,12 +46,27 @@ impl Settings {
 
     /// The model asked for, or the starter. ONNX Runtime is not touched yet.
     pub(super) fn encoders(&self) -> anyhow::Result<Encoders> {
-        let runtime = platform::runtime_source();
-        let encoders = match &self.model {
-            Some(folder) => Encoders::from_folder(folder, runtime),
-            None => Encoders::starter(runtime),
+        // Before any work is done, not when the first picture is decoded.
+        self.session.device.check().map_err(EngineError::from)?;
+        let model = match &self.model {
+            Some(folder) => Model::open(folder),
+            None => Model::starter(),
         };
-        Ok(encoders.map_err(crate::EngineError::from)?)
+        Ok(Encoders::from_model(
+            model.map_err(EngineError::from)?,
+            platform::runtime_source(),
+            self.session_options(),
+        ))
+    }
+
+    /// The device and the threads asked for.
+    pub(super) fn session_options(&self) -> SessionOptions {
+        self.session.clone()
+    }
+
+    /// Threads asked for with `--threads`.
+    pub(super) fn threads(&self) -> Option<usize> {
+        self.session.n_threads
     }
 
     pub(super) fn engine(&self) -> anyhow::Result<Engine> {
@@ -64,5 +82,13 @@ impl Settings {
             .filter(|short| !short.as_os_str().is_empty())
             .unwrap_or(path);
         Printer::safe(&short.to_string_lossy())
+    }
+}
+
+fn session_options(global: &Global) -> SessionOptions {
+    let options = SessionOptions::default().with_device(global.device);
+    match global.threads {
+        Some(n_threads) => options.with_threads(n_threads.into()),
+        None => options,
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use sightline_index::{IndexError, VectorError};
 use sightline_onnx::picture::DecodeError;
-use sightline_onnx::{EncodeError, ModelError, RuntimeError};
+use sightline_onnx::{DeviceError, EncodeError, ModelError, RuntimeError};
 
 /// Any failure of an [`Engine`](super::Engine) call.
 #[derive(Debug, thiserror::Error)]
@@ -96,9 +96,18 @@ fn reason(error: &serde_json::Error) -> String {
 }
 
 impl EngineError {
-    /// True when the way out is `ONNX Runtime`: it is missing, too old, or something else.
+    /// True when the way out is `ONNX Runtime` or the device: missing, too old, or something else.
     #[must_use]
     pub fn is_runtime(&self) -> bool {
-        matches!(self, Self::Runtime(_))
+        matches!(
+            self,
+            Self::Runtime(_) | Self::Encode(EncodeError::Device(_))
+        )
+    }
+}
+
+impl From<DeviceError> for EngineError {
+    fn from(error: DeviceError) -> Self {
+        Self::Encode(EncodeError::Device(error))
     }
 }
