@@ -1,5 +1,6 @@
 //! What was typed. Parsing touches no file, so `--help` works whatever the state of the machine.
 
+mod bench;
 mod embed;
 mod models;
 
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use sightline_onnx::Device;
 
+pub(super) use bench::BenchArgs;
 pub(super) use embed::EmbedArgs;
 pub(super) use models::{
     AddArgs, CheckArgs, DefaultArgs, InfoArgs, ListArgs, ModelsArgs, ModelsCommand, RemoveArgs,
@@ -89,6 +91,8 @@ pub(super) enum Command {
     Models(ModelsArgs),
     /// Turn pictures or texts into vectors
     Embed(EmbedArgs),
+    /// Measure how near indexing comes to what this machine allows
+    Bench(BenchArgs),
 }
 
 #[derive(Debug, Args)]
@@ -103,6 +107,10 @@ A text beside a picture (photo.txt beside photo.jpg) gives it captions, one a li
 .sightlineignore or .ignore files, written as in .gitignore, leave files out. Ctrl-C stops after
 what is under way; the next run goes on from there.")]
 #[command(group = ArgGroup::new("what").args(["folders", "captions"]).required(true).multiple(true))]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag that can be given or not"
+)]
 pub(super) struct IndexArgs {
     /// Folders to index, with all their sub-folders
     #[arg(value_name = "FOLDER")]
@@ -113,6 +121,15 @@ pub(super) struct IndexArgs {
     /// Remove what is gone even when a whole folder is missing or empty
     #[arg(long)]
     pub(super) prune: bool,
+    /// Pictures encoded at once [default: found by measuring the first ones]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) batch: Option<u16>,
+    /// Threads that read and decode [default: --threads]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) decoders: Option<u16>,
+    /// Decode large JPEGs at their full size: several times slower, the vectors nearly the same
+    #[arg(long)]
+    pub(super) full_decode: bool,
     /// Name every skipped file, not only the first ones
     #[arg(long)]
     pub(super) list_skipped: bool,

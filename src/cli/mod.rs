@@ -58,6 +58,7 @@ fn run(cli: Cli, printer: &mut Printer) -> anyhow::Result<ExitStatus> {
         Command::Search(args) => commands::search::run(&args, &settings, printer),
         Command::Captions(args) => commands::captions::run(&args, &settings, printer),
         Command::Status(args) => commands::status::run(&args, &settings, printer),
+        Command::Bench(args) => commands::bench::run(&args, &settings, printer),
         Command::Eval(args) => commands::eval::run(&args, &settings, printer),
         Command::Models(args) => commands::models::run(&args, &settings, printer),
         Command::Embed(args) => commands::embed::run(&args, &settings, printer),

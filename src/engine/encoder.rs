@@ -7,8 +7,10 @@ use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use image::RgbImage;
+use sightline_onnx::picture::Smallest;
 use sightline_onnx::{
-    EncodeError, Model, ModelError, Pixels, Preprocessor, Runtime, RuntimeError, SessionOptions,
+    Device, EncodeError, Model, ModelError, Pixels, Preprocessor, Runtime, RuntimeError,
+    SessionOptions,
 };
 
 use super::EngineError;
@@ -17,6 +19,24 @@ use super::EngineError;
 pub trait ImageEncoder: Send + Sync {
     /// Resizes, crops and normalises one upright RGB picture; runs on many threads at once.
     fn prepare(&self, picture: &RgbImage) -> Pixels;
+
+    /// The least size to which a picture may be reduced while it is decoded.
+    fn smallest(&self) -> Smallest {
+        Smallest::whole()
+    }
+
+    /// Whether something else than the processor runs it.
+    fn has_own_device(&self) -> bool {
+        false
+    }
+
+    /// Makes it ready, so that the next encoding takes no longer than those after it.
+    ///
+    /// # Errors
+    /// When the model cannot be loaded.
+    fn load(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
 
     /// Encodes a batch; one embedding of unit length a picture, in order.
     ///
@@ -212,11 +232,29 @@ struct OnnxImageEncoder {
     tower: LazyTower<sightline_onnx::ImageEncoder>,
 }
 
-impl ImageEncoder for OnnxImageEncoder {
-    fn prepare(&self, picture: &RgbImage) -> Pixels {
+impl OnnxImageEncoder {
+    fn preprocessor(&self) -> &Preprocessor {
         self.preprocessor
             .get_or_init(|| self.tower.model.preprocessor())
-            .pixels(picture)
+    }
+}
+
+impl ImageEncoder for OnnxImageEncoder {
+    fn prepare(&self, picture: &RgbImage) -> Pixels {
+        self.preprocessor().pixels(picture)
+    }
+
+    fn smallest(&self) -> Smallest {
+        self.preprocessor().smallest()
+    }
+
+    fn has_own_device(&self) -> bool {
+        self.tower.options.device != Device::Cpu
+    }
+
+    fn load(&self) -> Result<(), EngineError> {
+        self.tower
+            .with(sightline_onnx::ImageEncoder::load, |_| Ok(()))
     }
 
     fn encode(&self, batch: &[Pixels]) -> Result<Vec<Vec<f32>>, EngineError> {

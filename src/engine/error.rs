@@ -56,6 +56,12 @@ pub enum EngineError {
         /// The path.
         path: PathBuf,
     },
+    /// A folder holds no picture that can be read.
+    #[error("{}: no pictures there that can be read", path.display())]
+    NoPictures {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A line of a captions file or data set is not of the documented form.
     #[error("{}: line {line}: not of the form {form}", path.display())]
     BadLine {

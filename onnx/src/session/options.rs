@@ -169,17 +169,15 @@ impl SessionOptions {
             .and_then(|b| b.with_intra_op_spinning(self.spin))
             // Batches differ in size, so a plan of where each tensor lies would serve one of them.
             .and_then(|b| b.with_memory_pattern(false))
-            .map_err(ort::Error::from)?;
+            .map_err(<ort::Error>::from)?;
         providers.push(CPU::default().with_arena_allocator(true).build());
         match builder.with_execution_providers(providers) {
             Ok(builder) => Ok(builder),
-            Err(error) if self.device == Device::Cpu => {
-                Err(SetUpError::Library(ort::Error::from(error)))
-            }
+            Err(error) if self.device == Device::Cpu => Err(SetUpError::Library(error.into())),
             Err(error) => Err(SetUpError::Device(DeviceError::Refused {
                 device: self.device,
                 library: library.to_path_buf(),
-                source: Box::new(ort::Error::from(error)),
+                source: Box::new(<ort::Error>::from(error)),
             })),
         }
     }

@@ -25,6 +25,9 @@ pub(in crate::cli) fn run(
         folders: args.folders.clone(),
         captions: args.captions.clone(),
         prune: args.prune,
+        batch_size: args.batch.map(usize::from),
+        n_decoders: args.decoders.map(usize::from).or(settings.threads()),
+        full_decode: args.full_decode,
         ..IndexRequest::default()
     };
     interrupt::listen();
@@ -142,5 +145,7 @@ fn to_json(report: &IndexReport) -> serde_json::Value {
         "interrupted": report.interrupted,
         "seconds": report.elapsed.as_secs_f64(),
         "images_per_second": report.rate(),
+        "batch_size": report.encoding.batch_size,
+        "starved": report.encoding.starved(),
     })
 }

@@ -1,5 +1,6 @@
 //! One file a command, each thin: settings in, engine called, results out.
 
+pub(super) mod bench;
 pub(super) mod captions;
 pub(super) mod embed;
 pub(super) mod eval;
