@@ -2,11 +2,8 @@
 
 use std::path::PathBuf;
 
-<<<<<<< HEAD
-use crate::session::Device;
-=======
 use crate::precision::Precision;
->>>>>>> layouts
+use crate::session::Device;
 
 /// Why ONNX Runtime could not be opened. Every message is one line.
 #[derive(Debug, thiserror::Error)]
