@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::precision::Precision;
 use crate::session::Device;
 
 /// Why ONNX Runtime could not be opened. Every message is one line.
@@ -74,6 +75,14 @@ fn list(tried: &[PathBuf]) -> String {
     format!(" (tried {})", names.join(", "))
 }
 
+fn precisions(found: &[Precision]) -> String {
+    let found: Vec<&str> = found.iter().map(|precision| precision.as_str()).collect();
+    if found.is_empty() {
+        return "no other one of both towers".to_owned();
+    }
+    found.join(", ")
+}
+
 /// Why a folder is not a model that can be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -98,6 +107,19 @@ pub enum ModelError {
     MissingFile {
         /// The file.
         file: PathBuf,
+    },
+    /// Not both towers have graphs of the precision that was asked for.
+    #[error(
+        "{model}: the model has no {asked} graphs of both towers, it has {}",
+        precisions(found)
+    )]
+    NoPrecision {
+        /// The model's name.
+        model: String,
+        /// The precision that was asked for.
+        asked: Precision,
+        /// The precisions that both towers have.
+        found: Vec<Precision>,
     },
     /// A file of the model cannot be read.
     #[error("{}: this file of the model cannot be read", file.display())]

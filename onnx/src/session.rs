@@ -16,8 +16,9 @@ use ort::session::{OutputSelector, RunOptions, SessionInputValue};
 use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
 
 use crate::error::EncodeError;
-use crate::model::Source;
 use crate::runtime::Runtime;
+use crate::signature::Signature;
+use crate::source::Source;
 
 pub use options::{Device, SessionOptions};
 
@@ -104,6 +105,18 @@ impl Session {
 
     pub(crate) fn file(&self) -> &Path {
         &self.file
+    }
+
+    /// All inputs and outputs of the graph.
+    pub(crate) fn signature_of_graph(&self) -> Signature {
+        let listed = |outlets: &[Outlet]| {
+            let one = |outlet: &Outlet| (outlet.name().to_owned(), outlet.dtype().to_string());
+            outlets.iter().map(one).collect()
+        };
+        Signature {
+            inputs: listed(self.graph.inputs()),
+            outputs: listed(self.graph.outputs()),
+        }
     }
 
     /// Inputs of token ids and their companions must agree, since one conversion serves them all.

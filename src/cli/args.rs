@@ -7,7 +7,7 @@ mod models;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use sightline_onnx::Device;
+use sightline_onnx::{Device, Precision};
 
 pub(super) use bench::BenchArgs;
 pub(super) use embed::EmbedArgs;
@@ -60,9 +60,10 @@ pub(super) struct Global {
         hide_env_values = true
     )]
     pub(super) model: Option<PathBuf>,
-    /// Which copy of the model's graphs to run [default: the fastest that is as good]
-    #[arg(long, global = true, value_enum)]
-    pub(super) precision: Option<PrecisionArg>,
+    /// Which copy of the model's graphs to run: fp32, fp16 or int8 [default: the index's own, or
+    /// the one that `sightline models check` chose]
+    #[arg(long, global = true, value_name = "PRECISION")]
+    pub(super) precision: Option<Precision>,
     /// What runs the model: cpu, cuda, coreml or directml (all but cpu are cargo features)
     #[arg(long, global = true, value_name = "DEVICE", default_value_t)]
     pub(super) device: Device,
@@ -236,16 +237,6 @@ pub(super) struct EvalArgs {
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum PrecisionArg {
-    /// 32-bit floats, as trained
-    Fp32,
-    /// 16-bit floats
-    Fp16,
-    /// 8-bit integers
-    Int8,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

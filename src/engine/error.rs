@@ -6,6 +6,8 @@ use sightline_index::{IndexError, VectorError};
 use sightline_onnx::picture::DecodeError;
 use sightline_onnx::{DeviceError, EncodeError, ModelError, RuntimeError};
 
+use super::models::RegistryError;
+
 /// Any failure of an [`Engine`](super::Engine) call.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -16,6 +18,9 @@ pub enum EngineError {
     /// The model's files are missing or do not fit together.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The models that this machine knows could not be read or changed.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// ONNX Runtime could not be opened.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),

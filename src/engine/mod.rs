@@ -8,6 +8,7 @@ pub mod bench;
 mod budget;
 mod caption_files;
 mod captions_stage;
+mod embed;
 mod encoder;
 mod encoding;
 mod error;
@@ -15,6 +16,7 @@ mod evaluate;
 mod fusion;
 mod ingest;
 mod ledger;
+pub mod models;
 mod pipeline;
 mod prepare;
 mod query;
@@ -33,6 +35,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sightline_index::{Binding, IndexReader};
 
+pub use embed::TakeVector;
 pub use encoder::{Encoders, ImageEncoder, ModelIdentity, RuntimeSource, TextEncoder};
 pub use error::{EngineError, LineError};
 pub use evaluate::{Evaluation, Recalls};

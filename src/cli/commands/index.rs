@@ -30,6 +30,9 @@ pub(in crate::cli) fn run(
         full_decode: args.full_decode,
         ..IndexRequest::default()
     };
+    if let Some(note) = settings.note_on_the_model() {
+        printer.note(note);
+    }
     interrupt::listen();
     let mut view = ProgressView::new(printer);
     let report = engine.index(&request, &mut |progress| {
