@@ -6,7 +6,7 @@ use crate::support::TestEnv;
 fn of_every_command() {
     let env = TestEnv::new();
     let mut n_commands = 0;
-    for command in ["", "index", "search", "captions", "status", "eval"] {
+    for command in ["", "index", "search", "captions", "status", "eval", "bench"] {
         let arguments = [command, "--help"]
             .into_iter()
             .filter(|argument| !argument.is_empty());
