@@ -77,6 +77,7 @@ mod manifest;
 mod model;
 pub mod picture;
 mod preprocess;
+pub mod quantize;
 mod runtime;
 mod session;
 mod starter;
