@@ -125,7 +125,8 @@ pub fn quantize_with(
     for weight in &plan.weights {
         let n_bytes = weight.n_rows * weight.n_columns * size_of::<f32>();
         let place = beside.place(weight.source, Some(n_bytes))?;
-        weight_places.push(place.ok_or_else(|| malformed(wire::Malformed(weight.source.span.start)))?);
+        weight_places
+            .push(place.ok_or_else(|| malformed(wire::Malformed(weight.source.span.start)))?);
     }
     let mut kept_places = HashMap::new();
     place_kept(&model.graph, &plan, &mut beside, &mut kept_places)?;

@@ -148,8 +148,12 @@ impl<'a> Planner<'a> {
             self.names.extend(names.map(|name| (*name).to_owned()));
             self.plan.was_quantized |= matches!(
                 node.op_type,
-                "MatMulInteger" | "QLinearMatMul" | "DequantizeLinear" | "DynamicQuantizeMatMul"
-                    | "MatMulIntegerToFloat" | "MatMulNBits"
+                "MatMulInteger"
+                    | "QLinearMatMul"
+                    | "DequantizeLinear"
+                    | "DynamicQuantizeMatMul"
+                    | "MatMulIntegerToFloat"
+                    | "MatMulNBits"
             );
             for inner in node.graphs() {
                 self.survey(inner);
@@ -169,8 +173,8 @@ impl<'a> Planner<'a> {
         let constants = graph.initializers.iter();
         names.extend(constants.map(|one| (one.name, Origin::Constant(one))));
         for (name, _) in &graph.inputs {
-            let is_constant = self.inputs_are_constants
-                && matches!(names.get(name), Some(Origin::Constant(_)));
+            let is_constant =
+                self.inputs_are_constants && matches!(names.get(name), Some(Origin::Constant(_)));
             if !is_constant {
                 names.insert(name, Origin::Input);
             }
@@ -299,8 +303,8 @@ impl<'a> Planner<'a> {
         if let Some(names) = self.activations.get(&key) {
             return names.clone();
         }
-        let names = ["quantized", "scale", "zero_point"]
-            .map(|part| self.fresh(format!("{name}_{part}")));
+        let names =
+            ["quantized", "scale", "zero_point"].map(|part| self.fresh(format!("{name}_{part}")));
         let node = self.fresh(format!("{name}_QuantizeLinear"));
         let outputs = names.each_ref().map(String::as_str);
         push(message, "DynamicQuantizeLinear", &node, &[name], &outputs);
