@@ -7,6 +7,7 @@
 
 mod ink;
 mod jpeg;
+mod smallest;
 mod sniff;
 
 use std::io::Cursor;
@@ -18,6 +19,7 @@ use image::{
     RgbImage,
 };
 
+pub use smallest::Smallest;
 use sniff::Kind;
 
 /// Lowercase extensions of files that are worth trying. What a file really is, its content says.
@@ -135,27 +137,83 @@ pub enum DecodeError {
     },
 }
 
-/// Decodes a picture file's content.
+/// A decoded picture and the size that it has in its file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decoded {
+    /// The picture, upright, perhaps at a reduced size.
+    pub image: RgbImage,
+    /// Width of the whole picture in pixels, when it is upright.
+    pub width: u32,
+    /// Height of the whole picture in pixels, when it is upright.
+    pub height: u32,
+}
+
+impl Decoded {
+    fn whole(image: RgbImage) -> Self {
+        let (width, height) = image.dimensions();
+        Self {
+            image,
+            width,
+            height,
+        }
+    }
+}
+
+/// Decodes a picture file's content at its full size.
 ///
 /// # Errors
 /// [`DecodeError`]; never panics, whatever the bytes are.
 pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, DecodeError> {
+    decode_reduced(bytes, limits, Smallest::whole()).map(|decoded| decoded.image)
+}
+
+/// As [`decode`], but a large JPEG may come out at 1/2, 1/4 or 1/8 of its size, as far as
+/// `smallest` allows.
+///
+/// # Errors
+/// [`DecodeError`]; never panics, whatever the bytes are.
+pub fn decode_reduced(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    smallest: Smallest,
+) -> Result<Decoded, DecodeError> {
     // Decoders are large and their input comes from anywhere: a mistake in one of them must cost
     // one picture, not the run. Nothing of ours is shared with the closure but the input.
-    catch_unwind(AssertUnwindSafe(|| decode_unguarded(bytes, limits))).unwrap_or_else(|_| {
+    catch_unwind(AssertUnwindSafe(|| {
+        decode_unguarded(bytes, limits, smallest)
+    }))
+    .unwrap_or_else(|_| {
         Err(DecodeError::Broken {
             source: "the decoder gave up on contradictory content".into(),
         })
     })
 }
 
-fn decode_unguarded(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, DecodeError> {
+fn decode_unguarded(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    smallest: Smallest,
+) -> Result<Decoded, DecodeError> {
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
     }
     match sniff::kind(bytes) {
-        Kind::Jpeg => jpeg::decode(bytes, limits),
-        Kind::Readable(format) => decode_with_image(bytes, format, limits),
+        Kind::Jpeg => {
+            let jpeg = jpeg::decode(bytes, limits, smallest)?;
+            let (width, height) = match jpeg.orientation {
+                Orientation::Rotate90
+                | Orientation::Rotate270
+                | Orientation::Rotate90FlipH
+                | Orientation::Rotate270FlipH => (jpeg.height, jpeg.width),
+                _ => (jpeg.width, jpeg.height),
+            };
+            Ok(Decoded {
+                image: upright(jpeg.image, jpeg.orientation),
+                width,
+                height,
+            })
+        }
+        Kind::Readable(format) => decode_with_image(bytes, format, limits).map(Decoded::whole),
         Kind::Known(format) => Err(DecodeError::Unsupported {
             format: format.to_owned(),
         }),

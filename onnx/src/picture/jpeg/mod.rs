@@ -5,19 +5,40 @@
 //! Pillow does.
 
 use image::RgbImage;
+use image::metadata::Orientation;
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 
-use super::{DecodeError, DecodeLimits, from_exif, upright};
+use super::{DecodeError, DecodeLimits, Smallest, from_exif};
+
+/// What a JPEG file holds, as it is stored.
+#[derive(Debug)]
+pub(super) struct Jpeg {
+    /// The pixels, not turned yet, in the file's own RGB colours.
+    pub(super) image: RgbImage,
+    /// Width of the whole picture as stored, in pixels.
+    pub(super) width: u32,
+    /// Height of the whole picture as stored, in pixels.
+    pub(super) height: u32,
+    /// How the pixels must be turned.
+    pub(super) orientation: Orientation,
+    /// The ICC profile of the pixels; never one for inks.
+    #[expect(dead_code, reason = "colour profiles are not applied yet")]
+    pub(super) icc: Option<Vec<u8>>,
+}
 
 /// Decodes a JPEG: grey, YCbCr, RGB, CMYK and YCCK, baseline and progressive.
 ///
 /// CMYK is taken as inverted (0 is full ink), with or without Adobe's marker: so write all
 /// programs that write it, and so Pillow reads it.
-pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, DecodeError> {
+pub(super) fn decode(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    _smallest: Smallest,
+) -> Result<Jpeg, DecodeError> {
     let complete = has_end(bytes);
     let options = DecoderOptions::default()
         .set_strict_mode(false)
@@ -67,10 +88,16 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, De
         values = values.into_iter().flat_map(|grey| [grey; 3]).collect();
     }
     let orientation = decoder.exif().map(|exif| from_exif(exif));
-    let picture = RgbImage::from_raw(width, height, values).ok_or(DecodeError::Truncated)?;
-    Ok(match orientation {
-        Some(orientation) => upright(picture, orientation),
-        None => picture,
+    let icc = match decoder.input_colorspace() {
+        Some(ColorSpace::CMYK | ColorSpace::YCCK) => None,
+        _ => decoder.icc_profile(),
+    };
+    Ok(Jpeg {
+        image: RgbImage::from_raw(width, height, values).ok_or(DecodeError::Truncated)?,
+        width,
+        height,
+        orientation: orientation.unwrap_or(Orientation::NoTransforms),
+        icc,
     })
 }
 
