@@ -8,6 +8,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -120,7 +121,10 @@ impl TestEnv {
         self.write(format!("{name}/sightline.toml"), manifest);
         for file in ["image.onnx", "text.onnx", "tokenizer.json"] {
             let to = self.path(name).join(file);
-            fs_err::copy(format!("{COLOUR_MODEL}/{file}"), to).unwrap();
+            fs_err::copy(format!("{COLOUR_MODEL}/{file}"), &to).unwrap();
+            let file = std::fs::File::options().write(true).open(to).unwrap();
+            let before = SystemTime::now() - Duration::from_hours(1);
+            file.set_modified(before).unwrap();
         }
         self.path(name)
     }
