@@ -15,6 +15,8 @@ mod support;
 
 /// Files that are no pictures, broken, dangerous, or strangely named.
 mod bad_files;
+/// `sightline bench`, devices, threads, batches.
+mod bench;
 /// `sightline captions`: from a picture to the words that fit it.
 mod captions;
 /// What the built-in model finds in the sample photos that come with the project.

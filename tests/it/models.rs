@@ -176,7 +176,7 @@ fn a_link_leaves_the_files_where_they_are() {
     exit code: 0
     ----- stdout -----
     * starter    384 dimensions   41.98 MiB  fp32  built in
-      p           13 dimensions    2.29 KiB  fp32  linked: pale
+      p           13 dimensions    2.30 KiB  fp32  linked: pale
 
     ----- stderr -----
     ");
@@ -433,7 +433,28 @@ fn files_that_did_not_change_are_not_hashed_again() {
 fn what_is_in_a_model() {
     let env = TestEnv::new();
     let info = || models(&env, &["info", COLOUR_MODEL]);
-    snapshot!(env, info().run(), @"");
+    snapshot!(env, info().run(), @r"
+    exit code: 0
+    ----- stdout -----
+    model        [COLOUR_MODEL]
+    place        [COLOUR_MODEL]
+    layout       sightline.toml
+    dimension    13
+    pictures     8 × 8: both sides to it, whatever the proportions (bilinear), values 0 to 1, mean 0.500 0.500 0.500, deviation 0.500 0.500 0.500
+    texts        at most 16 tokens
+    fingerprint  3e7867d17d98fade30d7d441c466373a
+    size         2.30 KiB
+    licence      MIT OR Apache-2.0
+    precision    fp32, used: not checked
+    used         fp32: the most exact one; sightline models check [COLOUR_MODEL] finds out which is best
+    image in     pixel_values  Tensor<f32>(batch, 3, 8, 8)
+    image out    embedding  Tensor<f32>(batch, 13)
+    text in      input_ids  Tensor<i64>(batch, n_tokens)
+    text in      attention_mask  Tensor<i64>(batch, n_tokens)
+    text out     embedding  Tensor<f32>(batch, 13)
+
+    ----- stderr -----
+    ");
     let info = models(&env, &["info", COLOUR_MODEL, "--json"])
         .run()
         .expect(0)
@@ -595,7 +616,15 @@ fn precision_can_be_asked_for_everywhere() {
     assert!(ran.stdout().ends_with(".png\n"), "{ran}");
     let ran = run(&["search", "red", "--precision", "fp32"]).expect(2);
     assert_tells(&ran, &["the index was made with", "--precision int8"]);
-    snapshot!(env, run(&["search", "red", "--precision", "fp16"]), @"");
+    snapshot!(env, run(&["search", "red", "--precision", "fp16"]), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: far: the model has no fp16 graphs of both towers, it has fp32, int8
+
+    hint: leave out --precision to use what there is
+    ");
     let ran = run(&["search", "red", "--precision", "fp8"]).expect(2);
     assert_tells(&ran, &["fp8", "fp32, fp16 or int8"]);
     // Looked at alone, it is still compared, and nothing is settled by that.
