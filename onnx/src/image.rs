@@ -8,6 +8,7 @@ use crate::model::Model;
 use crate::preprocess::Pixels;
 use crate::runtime::Runtime;
 use crate::session::{Feed, IdType, Session, SessionOptions};
+use crate::signature::Signature;
 
 /// The image tower of a model, loaded into ONNX Runtime.
 ///
@@ -52,6 +53,12 @@ impl ImageEncoder {
             dimension: model.dimension(),
             fixed_batch,
         })
+    }
+
+    /// The graph's inputs and outputs, those included that are not used.
+    #[must_use]
+    pub fn signature(&self) -> Signature {
+        self.session.signature_of_graph()
     }
 
     /// How many values an embedding has.

@@ -9,8 +9,10 @@ use std::path::{Component, Path};
 use serde::Deserialize;
 
 use crate::error::ModelError;
-use crate::model::{Description, ImageTower, Source, TextTower};
+use crate::model::{Description, ImageTower, TextTower};
+use crate::precision::Precision;
 use crate::preprocess::{Interpolation, PreprocessConfig, Resize};
+use crate::source::Source;
 use crate::tokenize::{Pad, TokenizeConfig};
 
 pub(crate) const FILE_NAME: &str = "sightline.toml";
@@ -158,6 +160,8 @@ pub(crate) fn parse(
         license: manifest.license,
         dimension: manifest.dimension,
         folder: None,
+        layout: FILE_NAME,
+        precision: Precision::Fp32,
         preprocess,
         image,
         text,

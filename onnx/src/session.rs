@@ -1,13 +1,14 @@
 //! How does a graph run in ONNX Runtime, and is it the graph that was promised?
 //!
-//! The only file that names `ort`. Signatures are checked when a graph is loaded, so that running
+//! With `session/options.rs` the only file that names `ort`. Signatures are checked when a graph is loaded, so that running
 //! it can only fail inside ONNX Runtime itself. Outputs are copied out before the next run, since
 //! they borrow the session.
+
+mod options;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread::available_parallelism;
 
 use ndarray::{ArrayView2, ArrayView4};
 use ort::logging::LogLevel;
@@ -15,8 +16,11 @@ use ort::session::{OutputSelector, RunOptions, SessionInputValue};
 use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
 
 use crate::error::EncodeError;
-use crate::model::Source;
 use crate::runtime::Runtime;
+use crate::signature::Signature;
+use crate::source::Source;
+
+pub use options::{Device, SessionOptions};
 
 /// The minor version of the oldest ONNX Runtime that serves: `1.{API_VERSION}`.
 pub(crate) const API_VERSION: u32 = ort::MINOR_VERSION;
@@ -38,28 +42,6 @@ impl Environment {
             .build()?;
         environment.set_log_level(LogLevel::Fatal);
         Ok(Self(environment))
-    }
-}
-
-/// How an encoder's session runs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SessionOptions {
-    /// Threads that one run spreads over; `None`: as many as the machine has cores.
-    pub n_threads: Option<usize>,
-}
-
-impl SessionOptions {
-    /// The same options with this many threads.
-    #[must_use]
-    pub fn with_threads(mut self, n_threads: usize) -> Self {
-        self.n_threads = Some(n_threads);
-        self
-    }
-
-    fn resolved_threads(&self) -> usize {
-        self.n_threads
-            .unwrap_or_else(|| available_parallelism().map_or(1, usize::from))
-            .max(1)
     }
 }
 
@@ -99,12 +81,10 @@ impl Session {
             file: file.clone(),
             source: Box::new(cause),
         };
-        let mut builder = ort::session::Session::builder(&runtime.environment().0)
-            .and_then(|b| {
-                b.with_intra_threads(options.resolved_threads())
-                    .map_err(ort::Error::from)
-            })
-            .map_err(load)?;
+        let builder = ort::session::Session::builder(&runtime.environment().0).map_err(load)?;
+        let mut builder = options
+            .apply(builder, runtime.library())
+            .map_err(|error| error.of_graph(&file))?;
         let session = match source {
             Source::File(path) => builder.commit_from_file(path),
             Source::Embedded { bytes, .. } => builder.commit_from_memory(bytes),
@@ -125,6 +105,18 @@ impl Session {
 
     pub(crate) fn file(&self) -> &Path {
         &self.file
+    }
+
+    /// All inputs and outputs of the graph.
+    pub(crate) fn signature_of_graph(&self) -> Signature {
+        let listed = |outlets: &[Outlet]| {
+            let one = |outlet: &Outlet| (outlet.name().to_owned(), outlet.dtype().to_string());
+            outlets.iter().map(one).collect()
+        };
+        Signature {
+            inputs: listed(self.graph.inputs()),
+            outputs: listed(self.graph.outputs()),
+        }
     }
 
     /// Inputs of token ids and their companions must agree, since one conversion serves them all.

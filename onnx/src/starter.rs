@@ -8,7 +8,8 @@ use std::sync::OnceLock;
 
 use crate::error::ModelError;
 use crate::manifest;
-use crate::model::{Model, Source};
+use crate::model::Model;
+use crate::source::Source;
 
 const MANIFEST: &str = include_str!("../starter/sightline.toml");
 
@@ -42,12 +43,13 @@ impl Model {
             return Ok(model.clone());
         }
         let file = Path::new("(built-in model) sightline.toml");
-        let description = manifest::parse(MANIFEST, file, |wanted| {
+        let mut description = manifest::parse(MANIFEST, file, |wanted| {
             FILES
                 .iter()
                 .find(|(name, _, _)| *name == wanted)
                 .map(|&(_, name, bytes)| Source::Embedded { name, bytes })
         })?;
+        description.layout = "built in";
         let model = Self::new(description)?;
         Ok(STARTER.get_or_init(|| model).clone())
     }

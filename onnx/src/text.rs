@@ -7,6 +7,7 @@ use crate::error::EncodeError;
 use crate::model::Model;
 use crate::runtime::Runtime;
 use crate::session::{Feed, IdType, Session, SessionOptions};
+use crate::signature::Signature;
 use crate::tokenize::{Pad, Tokenizer, Tokens};
 
 /// How many texts go through the graph at once; more bring no speed, only memory.
@@ -83,6 +84,12 @@ impl TextEncoder {
             session,
             tokenizer,
         })
+    }
+
+    /// The graph's inputs and outputs, those included that are not used.
+    #[must_use]
+    pub fn signature(&self) -> Signature {
+        self.session.signature_of_graph()
     }
 
     /// How many values an embedding has.

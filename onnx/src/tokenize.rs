@@ -7,7 +7,7 @@
 use tokenizers::{PostProcessor, TruncationDirection};
 
 use crate::error::{EncodeError, ModelError};
-use crate::model::Source;
+use crate::source::Source;
 
 /// How texts are framed into equal lengths.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,8 +11,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::ModelError;
-use crate::model::{Description, ImageTower, Source, TextTower};
+use crate::model::{Description, ImageTower, TextTower};
+use crate::precision::Precision;
 use crate::preprocess::{Interpolation, PreprocessConfig, Resize};
+use crate::source::Source;
 use crate::tokenize::{Pad, TokenizeConfig};
 
 pub(crate) const PREPROCESSOR: &str = "preprocessor_config.json";
@@ -146,6 +148,8 @@ pub(crate) fn read(folder: &Path) -> Result<Description, ModelError> {
         license: None,
         dimension,
         folder: Some(folder.to_path_buf()),
+        layout: "transformers.js",
+        precision: Precision::Fp32,
         preprocess,
         image: ImageTower {
             source: graph("vision_model.onnx"),
