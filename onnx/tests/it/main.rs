@@ -14,6 +14,8 @@ mod models;
 mod pictures;
 /// Opening ONNX Runtime: twice, missing, too old, another library.
 mod runtime;
+/// When a fingerprint need not be computed again.
+mod stamps;
 /// The built-in model against the framework that trained it.
 mod starter;
 mod support;

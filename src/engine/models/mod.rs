@@ -1,7 +1,7 @@
 //! Which models does this machine know, by which names, and which one is meant?
 //!
 //! A [`Registry`] is two things in the user's data folder: `models/NAME/`, models that were copied
-//! there, and `models.toml`, what is written down about models ([`book`]). Without them there is
+//! there, and `models.toml`, what is written down about models. Without them there is
 //! still the model that is built in.
 
 mod add;
