@@ -403,7 +403,7 @@ fn stamp(description: &Description) -> Result<Option<String>, ModelError> {
                 source,
             })?;
             let name = file.strip_prefix(folder).unwrap_or(&file);
-            let told = format!("\n{name:?} {}", source::state(&metadata));
+            let told = format!("\n{} {}", name.display(), source::state(&metadata));
             hasher.update(told.as_bytes());
         }
     }

@@ -18,6 +18,8 @@ mod pictures;
 mod quantize;
 /// Opening ONNX Runtime: twice, missing, too old, another library.
 mod runtime;
+/// When a fingerprint need not be computed again.
+mod stamps;
 /// The built-in model against the framework that trained it.
 mod starter;
 mod support;

@@ -103,9 +103,10 @@ impl Output<'_> {
                 self.n_failed += 1;
                 let told = Printer::safe(&error.to_string());
                 // Errors about files mostly begin with the file's name.
-                let told = match told.contains(shown) {
-                    true => told,
-                    false => format!("{}: {told}", Printer::safe(shown)),
+                let told = if told.contains(shown) {
+                    told
+                } else {
+                    format!("{}: {told}", Printer::safe(shown))
                 };
                 self.printer.error(told, None);
             }

@@ -123,6 +123,8 @@ impl Registry {
         progress: &mut dyn FnMut(&CopyProgress) -> ControlFlow<()>,
     ) -> Result<Entry, EngineError> {
         let _lock = self.lock()?;
+        // Before minutes of copying, and again after them.
+        self.check_free(&newcomer.name)?;
         let staging = Staging::new(&self.folder()?, ADDING, &newcomer.name)?;
         copy(newcomer, staging.path(), progress)?;
         // Read anew from the disk, and by the same rules: what the copy lacks shows.
@@ -135,7 +137,7 @@ impl Registry {
                 .into());
             }
         }
-        self.settle(staging.into_path(), newcomer, check)
+        self.settle(staging.path(), newcomer, check)
     }
 
     /// Takes a folder that is complete and lies on the disk of [`Registry::folder`] into the
@@ -145,7 +147,7 @@ impl Registry {
     /// When it cannot be renamed.
     pub fn adopt(&self, newcomer: &Newcomer, check: &Check) -> Result<Entry, EngineError> {
         let _lock = self.lock()?;
-        self.settle(newcomer.folder.clone(), newcomer, check)
+        self.settle(&newcomer.folder, newcomer, check)
     }
 
     /// Gives a model a name and leaves it where it is.
@@ -170,7 +172,7 @@ impl Registry {
     /// Renames a complete folder to where the models are.
     fn settle(
         &self,
-        folder: PathBuf,
+        folder: &Path,
         newcomer: &Newcomer,
         check: &Check,
     ) -> Result<Entry, EngineError> {
@@ -179,7 +181,7 @@ impl Registry {
         // What is written down under this name is about a model that was deleted by hand.
         self.book()?
             .update(|book| book.models.remove(&newcomer.name))?;
-        fs_err::rename(&folder, &target)?;
+        fs_err::rename(folder, &target)?;
         sync_folder_of(&target)?;
         self.finish(&newcomer.name, Place::Copied(target), check)
     }
@@ -225,7 +227,7 @@ impl Registry {
             was_default
         })?;
         if let Some(staging) = staging {
-            fs_err::remove_dir_all(staging.into_path())?;
+            fs_err::remove_dir_all(staging.path())?;
         }
         Ok(Removed {
             place: entry.place,
@@ -262,38 +264,27 @@ impl Registry {
     }
 }
 
-/// A hidden folder that is deleted again unless it is kept.
+/// A hidden folder that is deleted again unless it was renamed to something else.
 struct Staging {
     path: PathBuf,
-    is_kept: bool,
 }
 
 impl Staging {
     fn new(folder: &Path, kind: &str, name: &str) -> Result<Self, RegistryError> {
         let path = folder.join(format!("{kind}{name}"));
         fs_err::create_dir(&path)?;
-        Ok(Self {
-            path,
-            is_kept: false,
-        })
+        Ok(Self { path })
     }
 
     fn path(&self) -> &Path {
         &self.path
     }
-
-    fn into_path(mut self) -> PathBuf {
-        self.is_kept = true;
-        self.path.clone()
-    }
 }
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        if !self.is_kept {
-            // Swept out by the next run if not now.
-            let _ = fs_err::remove_dir_all(&self.path);
-        }
+        // Swept out by the next run if not now.
+        let _ = fs_err::remove_dir_all(&self.path);
     }
 }
 

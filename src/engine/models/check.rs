@@ -527,20 +527,20 @@ fn floor(cosine: f64) -> f64 {
 mod tests {
     use super::*;
 
-    fn agreement(worst_cosine: f64, picture_speed: f64) -> Option<Agreement> {
-        Some(Agreement {
+    fn agreement(worst_cosine: f64, picture_speed: f64) -> Agreement {
+        Agreement {
             mean_cosine: 0.999,
             worst_cosine,
             picture_speed,
             text_speed: 1.0,
-        })
+        }
     }
 
     #[test]
     fn the_smaller_copy_is_chosen_when_it_is_as_good_and_faster() {
         use Precision::{Fp16, Fp32, Int8};
         let choose = |fp16, int8| {
-            let verdict = Verdict::choose(&[(Fp32, None), (Fp16, fp16), (Int8, int8)]);
+            let verdict = Verdict::choose(&[(Fp32, None), (Fp16, Some(fp16)), (Int8, Some(int8))]);
             verdict.chosen.unwrap()
         };
         let slow = agreement(0.9999, 0.9);
@@ -560,14 +560,14 @@ mod tests {
         assert_eq!(reason(&[]), "none works");
         assert_eq!(reason(&[(Fp32, None)]), "it is the only one");
         assert_eq!(
-            reason(&[(Fp32, None), (Int8, agreement(0.993_19, 2.84))]),
+            reason(&[(Fp32, None), (Int8, Some(agreement(0.993_19, 2.84)))]),
             "no cosine to fp32 is below 0.9931, and it is 2.8 times as fast here"
         );
         assert_eq!(
             reason(&[
                 (Fp32, None),
-                (Fp16, agreement(1.0, 0.51)),
-                (Int8, agreement(0.989_99, 2.8))
+                (Fp16, Some(agreement(1.0, 0.51))),
+                (Int8, Some(agreement(0.989_99, 2.8)))
             ]),
             "fp16 is not faster here (0.51 times fp32); with int8 the lowest cosine to fp32 is \
              0.9899, below 0.99"

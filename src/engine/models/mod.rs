@@ -1,7 +1,7 @@
 //! Which models does this machine know, by which names, and which one is meant?
 //!
 //! A [`Registry`] is two things in the user's data folder: `models/NAME/`, models that were copied
-//! there, and `models.toml`, what is written down about models ([`book`]). Without them there is
+//! there, and `models.toml`, what is written down about models. Without them there is
 //! still the model that is built in.
 
 mod add;
@@ -199,7 +199,7 @@ impl Registry {
             return Ok(entry.clone());
         }
         if asked.is_dir() {
-            return self.find_folder(asked, entries);
+            return Ok(self.find_folder(asked, entries));
         }
         let name = asked.display().to_string();
         let known: Vec<String> = entries.into_iter().filter_map(|entry| entry.name).collect();
@@ -211,19 +211,19 @@ impl Registry {
     }
 
     /// A folder that has a name is the model of that name.
-    fn find_folder(&self, asked: &Path, entries: Vec<Entry>) -> Result<Entry, RegistryError> {
+    fn find_folder(&self, asked: &Path, entries: Vec<Entry>) -> Entry {
         let real = |path: &Path| fs_err::canonicalize(path).ok();
         let asked_really = real(asked);
         let mut named = entries.into_iter().filter(|entry| entry.folder().is_some());
         if let Some(entry) = named.find(|entry| entry.folder().and_then(real) == asked_really) {
-            return Ok(entry);
+            return entry;
         }
-        let record = key(asked).and_then(|key| Some(self.read().ok()?.folders.remove(&key)?));
-        Ok(Entry {
+        let record = key(asked).and_then(|key| self.read().ok()?.folders.remove(&key));
+        Entry {
             name: None,
             place: Place::Folder(asked.to_path_buf()),
             record: record.unwrap_or_default(),
-        })
+        }
     }
 
     /// The model of this name.

@@ -113,18 +113,16 @@ impl Registry {
                 return Ok(Some((entry, precision)));
             }
         }
-        let folders = self.read()?.folders.into_iter();
-        let found = folders
-            .filter_map(|(folder, record)| {
-                let precision = record.precision_of(fingerprint)?;
-                let entry = Entry {
-                    name: None,
-                    place: Place::Folder(PathBuf::from(folder)),
-                    record,
-                };
-                Some((entry, precision))
-            })
-            .next();
+        let mut folders = self.read()?.folders.into_iter();
+        let found = folders.find_map(|(folder, record)| {
+            let precision = record.precision_of(fingerprint)?;
+            let entry = Entry {
+                name: None,
+                place: Place::Folder(PathBuf::from(folder)),
+                record,
+            };
+            Some((entry, precision))
+        });
         Ok(found)
     }
 

@@ -135,14 +135,14 @@ fn in_words(figures: &Figures) -> String {
         ms_per_text,
         to_fp32,
     } = figures;
-    let mut words = format!("{ms_per_picture:.1} ms a picture, {ms_per_text:.1} ms a text");
-    if let Some(agreement) = to_fp32 {
-        words += &format!(
-            ", cosine to fp32 {:.4} (at worst {:.4}), {:.2} times as fast",
+    let speed = format!("{ms_per_picture:.1} ms a picture, {ms_per_text:.1} ms a text");
+    match to_fp32 {
+        None => speed,
+        Some(agreement) => format!(
+            "{speed}, cosine to fp32 {:.4} (at worst {:.4}), {:.2} times as fast",
             agreement.mean_cosine, agreement.worst_cosine, agreement.picture_speed
-        );
+        ),
     }
-    words
 }
 
 /// `224 × 224: shortest edge to 224 (bicubic), centre cropped, mean 0.481 …, deviation 0.269 …`
