@@ -71,7 +71,7 @@ const SUFFIXES: [(Precision, &[&str]); 3] = [
 
 pub(super) fn choose(
     repository: &str,
-    listing: Listing,
+    listing: &Listing,
     asked: Option<Precision>,
 ) -> Result<Choice, HubError> {
     let files: BTreeMap<&str, &RemoteFile> = listing
@@ -232,7 +232,7 @@ mod tests {
             license: None,
             files: paths.iter().map(file).collect(),
         };
-        let choice = choose("a/b", listing, asked)?;
+        let choice = choose("a/b", &listing, asked)?;
         Ok(choice.files.into_iter().map(|file| file.path).collect())
     }
 
@@ -261,7 +261,7 @@ mod tests {
         ];
         let texts = ["README.md", "config.json"];
         let more = ["preprocessor_config.json", "tokenizer.json"];
-        let with = |graphs: &[&str]| {
+        let with = |graphs: &[&'static str]| {
             let mut all = [&texts[..], graphs, &more[..]].concat();
             all.sort_unstable();
             all

@@ -256,10 +256,6 @@ struct Arriving {
     is_git: bool,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one at a time, for as long as a download takes"
-)]
 enum Hasher {
     Sha256(sha2::Sha256),
     Sha1(sha1::Sha1),
@@ -285,11 +281,14 @@ impl Hasher {
     }
 
     fn digits(self) -> String {
-        let digits = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        match self {
-            Self::Sha256(hasher) => digits(&hasher.finalize()),
-            Self::Sha1(hasher) => digits(&hasher.finalize()),
-        }
+        let hash = match self {
+            Self::Sha256(hasher) => hasher.finalize().to_vec(),
+            Self::Sha1(hasher) => hasher.finalize().to_vec(),
+        };
+        let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
+        hash.iter()
+            .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+            .collect()
     }
 }
 

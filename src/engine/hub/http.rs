@@ -20,7 +20,7 @@ const MOST_REDIRECTIONS: usize = 8;
 const MOST_BYTES_OF_A_LISTING: u64 = 32 << 20;
 const CONNECTING: Duration = Duration::from_secs(20);
 /// A server that sends nothing for so long is gone.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// Which hub, and how to get there. The engine reads no environment, so all of it is given.
 #[derive(Clone, PartialEq, Eq)]
@@ -376,12 +376,13 @@ fn joined(base: &str, location: &str) -> String {
 
 /// A path for a URL: all but unreserved characters and `/` written as `%XX`.
 fn encoded(path: &str) -> String {
+    let digit = |value: u8| char::from(b"0123456789ABCDEF"[usize::from(value)]);
     let mut encoded = String::with_capacity(path.len());
     for byte in path.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            encoded.extend(['%', digit(byte >> 4), digit(byte & 15)]);
         }
     }
     encoded

@@ -55,7 +55,7 @@ pub fn look_up(
 ) -> Result<Choice, HubError> {
     let client = Client::new(options)?;
     let listing = client.listing(repository)?;
-    choose::choose(repository, listing, precision)
+    choose::choose(repository, &listing, precision)
 }
 
 /// Downloads what was chosen into a folder. Files that are there and are right are left; those that
