@@ -92,7 +92,7 @@ impl<'a> Decoding<'a> {
 
     /// Decodes and preprocesses; the bytes are dropped as soon as they are decoded.
     pub(super) fn picture(&self, bytes: Vec<u8>) -> Result<Picture, DecodeError> {
-        let _share = self.pictures.take(memory_needed(&bytes));
+        let _share = self.pictures.take(picture::memory_needed(&bytes));
         let decoded = picture::decode_reduced(&bytes, &self.request.limits, self.smallest)?;
         drop(bytes);
         Ok(Picture {
@@ -173,13 +173,4 @@ fn unreadable(error: &std::io::Error) -> String {
         std::io::ErrorKind::NotFound => "gone before it was read".to_owned(),
         kind => kind.to_string(),
     }
-}
-
-/// Bytes that decoding takes, by the header: the picture as decoded and a copy of it as RGB.
-fn memory_needed(bytes: &[u8]) -> u64 {
-    let reader = image::ImageReader::new(std::io::Cursor::new(bytes)).with_guessed_format();
-    let size = reader.ok().and_then(|reader| reader.into_dimensions().ok());
-    size.map_or(0, |(width, height)| {
-        8 * u64::from(width) * u64::from(height)
-    })
 }

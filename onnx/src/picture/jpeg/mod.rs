@@ -26,7 +26,6 @@ pub(super) struct Jpeg {
     /// How the pixels must be turned.
     pub(super) orientation: Orientation,
     /// The ICC profile of the pixels; never one for inks.
-    #[expect(dead_code, reason = "colour profiles are not applied yet")]
     pub(super) icc: Option<Vec<u8>>,
 }
 
