@@ -96,7 +96,8 @@ fn libraries_in(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The hub that models are downloaded from: `HF_ENDPOINT`, else Hugging Face's own; the token in
-/// `HF_TOKEN`; the proxy in `HTTPS_PROXY` or `ALL_PROXY`, with the exceptions in `NO_PROXY`.
+/// `HF_TOKEN`; the proxy in `HTTPS_PROXY` (`HTTP_PROXY`
+/// for a hub without encryption) or `ALL_PROXY`, with the exceptions in `NO_PROXY`.
 #[must_use]
 pub fn hub_options() -> HubOptions {
     let first = |names: &[&str]| {
@@ -104,10 +105,17 @@ pub fn hub_options() -> HubOptions {
         let mut values = values.map(|value| value.trim().to_owned());
         values.find(|value| !value.is_empty())
     };
+    let endpoint = first(&["HF_ENDPOINT"]);
+    let endpoint = endpoint.unwrap_or_else(|| "https://huggingface.co".to_owned());
+    let proxies = if endpoint.starts_with("http://") {
+        ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]
+    } else {
+        ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+    };
     HubOptions {
-        endpoint: first(&["HF_ENDPOINT"]).unwrap_or_else(|| "https://huggingface.co".to_owned()),
+        endpoint,
         token: first(&["HF_TOKEN"]),
-        proxy: first(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]),
+        proxy: first(&proxies),
         no_proxy: first(&["NO_PROXY", "no_proxy"]),
     }
 }

@@ -284,6 +284,10 @@ mod tests {
         assert_eq!(chosen(&combined, None).unwrap(), combined);
         let error = chosen(&combined, Some(Precision::Int8)).unwrap_err();
         assert_eq!(error.to_string(), "a/b: no int8 graphs; there are: fp32");
+    }
+
+    #[test]
+    fn weights_and_graphs_of_any_name_are_chosen_where_they_may_have_one() {
         // Immich: weights of any name, graphs of other runtimes left.
         let immich = [
             "config.json",
