@@ -3,6 +3,7 @@
 mod bench;
 mod embed;
 mod models;
+mod models_fetch;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ pub(super) use embed::EmbedArgs;
 pub(super) use models::{
     AddArgs, CheckArgs, DefaultArgs, InfoArgs, ListArgs, ModelsArgs, ModelsCommand, RemoveArgs,
 };
+pub(super) use models_fetch::{PullArgs, QuantizeArgs};
 
 /// Find pictures with words and words with pictures, on your own machine, offline
 #[derive(Debug, Parser)]

@@ -1,9 +1,11 @@
 //! Errors stay plain; advice is added here, one hint an error.
 
 use sightline_index::IndexError;
+use sightline_onnx::quantize::QuantizeError;
 use sightline_onnx::{DeviceError, EncodeError, ModelError};
 
 use crate::engine::EngineError;
+use crate::engine::hub::HubError;
 use crate::engine::models::RegistryError;
 use crate::platform;
 
@@ -23,6 +25,10 @@ impl Hint for EngineError {
         match self {
             Self::Index(error) => error.hint(),
             Self::Registry(error) => error.hint(),
+            Self::Hub(error) => error.hint(),
+            Self::Quantize(QuantizeError::Exists { .. }) => {
+                Some("replace it with --force".to_owned())
+            }
             Self::Model(ModelError::NoPrecision { .. }) => {
                 Some("leave out --precision to use what there is".to_owned())
             }
@@ -100,6 +106,50 @@ impl Hint for DeviceError {
             )),
             _ => None,
         }
+    }
+}
+
+impl Hint for HubError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Offline { .. } => {
+                "models pull needs the network; a model folder that is here already is added \
+                 without: sightline models add FOLDER"
+                    .to_owned()
+            }
+            Self::BadEndpoint { .. } => {
+                "set HF_ENDPOINT to an address such as https://huggingface.co, or unset it"
+                    .to_owned()
+            }
+            Self::BadProxy { .. } => {
+                "set HTTPS_PROXY to an address such as http://proxy.example:3128, or unset it"
+                    .to_owned()
+            }
+            Self::UnknownName { known, .. } => {
+                format!("models of the catalogue: {}", known.join(", "))
+            }
+            Self::NotFound { .. } => {
+                "check the name; models with a short name: sightline models pull --list".to_owned()
+            }
+            Self::Denied {
+                had_token: false, ..
+            } => "if there is such a model: accept its licence on its page, make a token in the \
+                  hub's settings, and give it in the environment variable HF_TOKEN"
+                .to_owned(),
+            Self::Denied { .. } => {
+                "HF_TOKEN was sent: accept the model's licence on its page, or use a token that \
+                 may read it"
+                    .to_owned()
+            }
+            Self::NoPrecision { .. } => "leave out --precision to take what there is".to_owned(),
+            Self::Broken { .. } => "run the same command again to go on from there".to_owned(),
+            Self::Different { .. } => "run the same command again to have it sent anew".to_owned(),
+            Self::Busy { .. } => "wait until it is done".to_owned(),
+            Self::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+                "make room on the disk and run the same command again to go on".to_owned()
+            }
+            _ => return None,
+        })
     }
 }
 

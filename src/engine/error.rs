@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use sightline_index::{IndexError, VectorError};
 use sightline_onnx::picture::DecodeError;
+use sightline_onnx::quantize::QuantizeError;
 use sightline_onnx::{DeviceError, EncodeError, ModelError, RuntimeError};
 
+use super::hub::HubError;
 use super::models::RegistryError;
 
 /// Any failure of an [`Engine`](super::Engine) call.
@@ -21,6 +23,12 @@ pub enum EngineError {
     /// The models that this machine knows could not be read or changed.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// A model could not be downloaded.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    /// No int8 copy of a model's graph could be written.
+    #[error(transparent)]
+    Quantize(#[from] QuantizeError),
     /// ONNX Runtime could not be opened.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),

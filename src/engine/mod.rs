@@ -14,6 +14,7 @@ mod encoding;
 mod error;
 mod evaluate;
 mod fusion;
+pub mod hub;
 mod ingest;
 mod ledger;
 pub mod models;

@@ -15,6 +15,8 @@ const COMMANDS: [&str; 15] = [
     "models list",
     "models info",
     "models add",
+    "models pull",
+    "models quantize",
     "models remove",
     "models check",
     "models default",

@@ -35,6 +35,10 @@ mod index;
 mod models;
 /// What may not be read or written, by a user whom permissions bind.
 mod permissions;
+/// `sightline models pull`, from a hub that runs in the test.
+mod pull;
+/// `sightline models quantize`.
+mod quantize;
 /// Killed and stopped runs: nothing committed is lost, the next run goes on.
 mod recovery;
 /// Where ONNX Runtime is looked for, and what is said when it is not there.

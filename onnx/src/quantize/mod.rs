@@ -20,7 +20,7 @@ mod wire;
 mod write;
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use error::QuantizeError;
 pub use weights::WeightRange;
@@ -215,7 +215,8 @@ fn check_target(
         let Ok(path) = fs_err::canonicalize(path) else {
             continue;
         };
-        let mut sources = std::iter::once(source).chain(beside.paths().iter().map(|p| p.as_path()));
+        let mut sources =
+            std::iter::once(source).chain(beside.paths().iter().map(PathBuf::as_path));
         if sources.any(|one| fs_err::canonicalize(one).is_ok_and(|one| one == path)) {
             return Err(QuantizeError::OntoItself {
                 file: source.to_path_buf(),

@@ -332,10 +332,10 @@ impl<'a> Planner<'a> {
         let product = fresh("product");
         let floats = fresh("product_cast");
         let scales = fresh("scales_mul");
-        let scaled = added.map_or_else(|| output.to_owned(), |_| fresh("scaled"));
-        let weighted = added.filter(|_| beta != 1.0).map(|_| fresh("beta_mul"));
+        let weighed = added.map_or_else(|| output.to_owned(), |_| fresh("scaled"));
+        let beta_product = added.filter(|_| beta != 1.0).map(|_| fresh("beta_mul"));
         let name = fresh("quant");
-        let beta_name = weighted.as_ref().map(|_| fresh("beta"));
+        let beta_name = beta_product.as_ref().map(|_| fresh("beta"));
         let Weight {
             name: matrix,
             scale_name,
@@ -352,21 +352,21 @@ impl<'a> Planner<'a> {
         *message = std::mem::take(message).message(graph_field::NODE, &cast);
         push(message, "Mul", &scales, &[&scale, scale_name], &[&scales]);
         let name = format!("{name}_scaled");
-        push(message, "Mul", &name, &[&floats, &scales], &[&scaled]);
+        push(message, "Mul", &name, &[&floats, &scales], &[&weighed]);
         let Some(mut added) = added.copied() else {
             return;
         };
-        if let (Some(weighted), Some(beta_name)) = (&weighted, &beta_name) {
+        if let (Some(product), Some(beta_name)) = (&beta_product, &beta_name) {
             let scalar = Message::default()
                 .integer(tensor::DATA_TYPE, FLOAT)
                 .text(tensor::NAME, beta_name)
                 .bytes(tensor::RAW_DATA, &beta.to_le_bytes());
             self.plan.scalars.push(scalar);
-            push(message, "Mul", weighted, &[added, beta_name], &[weighted]);
-            added = weighted;
+            push(message, "Mul", product, &[added, beta_name], &[product]);
+            added = product;
         }
         let name = format!("{name}_added");
-        push(message, "Add", &name, &[&scaled, added], &[output]);
+        push(message, "Add", &name, &[&weighed, added], &[output]);
     }
 
     fn fresh(&mut self, mut name: String) -> String {

@@ -166,11 +166,15 @@ pub(super) struct Message(pub(super) Vec<u8>);
 
 impl Message {
     fn push_varint(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.0.push((value & 0x7f) as u8 | 0x80);
+        loop {
+            let [low, ..] = value.to_le_bytes();
             value >>= 7;
+            if value == 0 {
+                self.0.push(low & 0x7f);
+                return;
+            }
+            self.0.push(low | 0x80);
         }
-        self.0.push(value as u8);
     }
 
     pub(super) fn integer(mut self, field: u64, value: i64) -> Self {

@@ -136,8 +136,8 @@ impl Copy<'_> {
                 file: self.source.to_path_buf(),
                 tensor: weight.source.name.to_owned(),
             })?;
-        let scaled = made.scales.iter().map(|scale| scale * weight.alpha);
-        let made_scales: Vec<u8> = scaled.flat_map(f32::to_le_bytes).collect();
+        let as_bytes = |scale: &f32| (scale * weight.alpha).to_le_bytes();
+        let made_scales: Vec<u8> = made.scales.iter().flat_map(as_bytes).collect();
         Ok(if matches!(part, Part::Scales(_)) {
             made_scales.into()
         } else {

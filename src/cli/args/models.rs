@@ -4,12 +4,15 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::{PullArgs, QuantizeArgs};
+
 #[derive(Debug, Args)]
 #[command(
     arg_required_else_help = true,
     after_help = "\
 Examples:
   sightline models list
+  sightline models pull clip-vit-b-32
   sightline models add ~/Downloads/clip-vit-base-patch32
   sightline models check clip-vit-base-patch32
   sightline models default clip-vit-base-patch32
@@ -30,6 +33,10 @@ pub(in crate::cli) enum ModelsCommand {
     Info(InfoArgs),
     /// Make a model folder known by a name
     Add(AddArgs),
+    /// Download a model from the Hugging Face hub
+    Pull(PullArgs),
+    /// Write an int8 copy of a model, smaller and faster
+    Quantize(QuantizeArgs),
     /// Forget a model, and delete Sightline's own copy of it
     Remove(RemoveArgs),
     /// Run a model on built-in pictures and texts: does it work, how fast, how precise

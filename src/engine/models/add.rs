@@ -99,6 +99,17 @@ impl Registry {
         })
     }
 
+    /// Whether a model that is to come can have this name.
+    ///
+    /// # Errors
+    /// [`RegistryError::BadName`] or [`RegistryError::Taken`].
+    pub fn check_new_name(&self, name: &str) -> Result<(), RegistryError> {
+        if !is_name(name) {
+            return Err(RegistryError::BadName { name: name.into() });
+        }
+        self.check_free(name)
+    }
+
     /// Two names must also differ where the file system does not tell small letters from capitals.
     fn check_free(&self, name: &str) -> Result<(), RegistryError> {
         let names = self.list()?.into_iter().filter_map(|entry| entry.name);

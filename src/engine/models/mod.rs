@@ -6,6 +6,7 @@
 
 mod add;
 mod book;
+mod catalogue;
 mod check;
 mod error;
 mod open;
@@ -20,6 +21,7 @@ use book::{BookFile, Record};
 
 pub use add::{CopyProgress, Newcomer, Removed};
 pub use book::{Agreement, Figures};
+pub use catalogue::{CATALOGUE, CatalogueEntry, in_catalogue};
 pub use check::{Check, Checked, NEAR_ENOUGH, Outcome, Tower, Verdict};
 pub use error::RegistryError;
 pub use open::{Opened, Wanted};

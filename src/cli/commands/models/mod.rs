@@ -5,6 +5,8 @@ mod check;
 mod default;
 mod info;
 mod list;
+mod pull;
+mod quantize;
 mod remove;
 
 use anyhow::Result;
@@ -26,6 +28,8 @@ pub(in crate::cli) fn run(
         ModelsCommand::Add(args) => add::run(args, settings, printer),
         ModelsCommand::Remove(args) => remove::run(args, settings, printer),
         ModelsCommand::Check(args) => check::run(args, settings, printer),
+        ModelsCommand::Pull(args) => pull::run(args, settings, printer),
+        ModelsCommand::Quantize(args) => quantize::run(args, settings, printer),
         ModelsCommand::Default(args) => default::run(args, settings, printer),
     }
 }
