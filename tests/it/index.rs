@@ -107,7 +107,10 @@ fn the_report_as_json() {
         "held_back": [], "interrupted": false, "batch_size": null,
     });
     let starved = report.as_object_mut().unwrap().remove("starved").unwrap();
-    assert!((0.0..=1.0).contains(&starved.as_f64().unwrap()), "{starved}");
+    assert!(
+        (0.0..=1.0).contains(&starved.as_f64().unwrap()),
+        "{starved}"
+    );
     assert_eq!(report, expected);
 }
 

@@ -164,7 +164,9 @@ fn round_json(round: &BenchRound) -> serde_json::Value {
         "encode": rate(round.encode),
         "decode": rate(round.decode),
         "index": round.index,
-        "cpu": round.cpu,
+        "cpu_ms": round.cpu_ms.map(|ms| json!({
+            "encode": rate(ms.encode), "decode": rate(ms.decode), "index": ms.index,
+        })),
         "batch_size": round.encoding.batch_size,
         "batches": round.encoding.n_batches,
         "encoded": round.encoding.n_encoded,
