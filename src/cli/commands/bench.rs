@@ -23,11 +23,12 @@ pub(in crate::cli) fn run(
 ) -> Result<ExitStatus> {
     if !args.photos.is_dir() {
         let path = args.photos.clone();
-        return Err(match path.exists() {
-            true => EngineError::NotAFolder { path },
-            false => EngineError::FolderMissing { path, n_indexed: 0 },
-        }
-        .into());
+        let error = if path.exists() {
+            EngineError::NotAFolder { path }
+        } else {
+            EngineError::FolderMissing { path, n_indexed: 0 }
+        };
+        return Err(error.into());
     }
     let encoders = settings.encoders()?;
     let model = encoders.identity().name.clone();
