@@ -78,6 +78,7 @@ mod model;
 pub mod picture;
 mod precision;
 mod preprocess;
+pub mod quantize;
 mod runtime;
 mod session;
 mod signature;

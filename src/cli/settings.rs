@@ -143,7 +143,10 @@ impl Settings {
             )) => {}
             _ => return None,
         }
-        let (maker, precision) = self.registry.maker(&self.made_with()?).ok()??;
+        let maker = self
+            .registry
+            .maker(&self.made_with()?, self.model.as_deref());
+        let (maker, precision) = maker.ok()??;
         let made_by = format!("the index was made with {} at {precision}", maker.label());
         Some(match maker.name() {
             Some(_) => format!(

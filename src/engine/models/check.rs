@@ -32,11 +32,6 @@ const SAME: f32 = 1e-6;
 /// Pictures, each with a text about it: name, JPEG file, text.
 const PAIRS: [(&str, &[u8], &str); 8] = [
     (
-        "astronaut",
-        include_bytes!("pictures/astronaut.jpg"),
-        "a smiling astronaut in an orange space suit",
-    ),
-    (
         "citrus slices",
         include_bytes!("pictures/citrus_slices.jpg"),
         "slices of orange, lemon and lime",
@@ -52,9 +47,19 @@ const PAIRS: [(&str, &[u8], &str); 8] = [
         "the Colosseum in Rome",
     ),
     (
-        "igloo",
-        include_bytes!("pictures/igloo.jpg"),
-        "an igloo made of snow under a blue sky",
+        "dog",
+        include_bytes!("pictures/german_shepherd.jpg"),
+        "a dog",
+    ),
+    (
+        "horses",
+        include_bytes!("pictures/horses.jpg"),
+        "horses on a meadow",
+    ),
+    (
+        "orchestra",
+        include_bytes!("pictures/orchestra.jpg"),
+        "an orchestra playing on stage with a conductor",
     ),
     (
         "panda",
@@ -62,14 +67,9 @@ const PAIRS: [(&str, &[u8], &str); 8] = [
         "a giant panda sitting on rocks",
     ),
     (
-        "rocket",
-        include_bytes!("pictures/rocket.jpg"),
-        "a rocket standing on the launch pad at night",
-    ),
-    (
         "tulips",
         include_bytes!("pictures/tulips.jpg"),
-        "pink tulips",
+        "a field of pink tulips",
     ),
 ];
 
@@ -191,13 +191,14 @@ impl Registry {
         let mut noted = Vec::new();
         for Checked { model, outcome } in &check.checked {
             let fingerprint = model.fingerprint();
-            // The files may have been copied since: the bytes are the same, their times are not.
-            let known = |_: &str| Some(fingerprint.to_owned());
             let stamp = match entry.folder() {
-                Some(folder) => Model::open_known(folder, Some(model.precision()), &known)?
-                    .stamp()
-                    .map(ToOwned::to_owned),
-                None => None,
+                Some(folder) if model.folder() != Some(folder) => {
+                    // They were copied since: the bytes are the same, their times are not.
+                    let known = |_: &str| Some(fingerprint.to_owned());
+                    let copied = Model::open_known(folder, Some(model.precision()), &known)?;
+                    copied.stamp().map(ToOwned::to_owned)
+                }
+                _ => model.stamp().map(ToOwned::to_owned),
             };
             let figures = outcome.as_ref().ok().map(|outcome| outcome.figures.clone());
             noted.push((
@@ -389,7 +390,8 @@ impl Loaded {
             self.texts.encode(&[text])?;
         }
         let of_texts = began.elapsed();
-        let each = |whole: Duration| whole.as_secs_f64() * 1e3 / PAIRS.len() as f64;
+        // To the microsecond; below that it is noise.
+        let each = |whole: Duration| whole.as_micros() as f64 / 1e3 / PAIRS.len() as f64;
         Ok((each(of_pictures), each(of_texts)))
     }
 }

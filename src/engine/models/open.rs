@@ -95,13 +95,23 @@ impl Registry {
     }
 
     /// The model that made the vectors of an index, and its precision, when it is one that this
-    /// machine knows, be it only by its folder.
+    /// machine knows, be it only by its folder, or the one that was asked for instead.
     ///
     /// # Errors
     /// When the registry cannot be read.
-    pub fn maker(&self, fingerprint: &str) -> Result<Option<(Entry, Precision)>, RegistryError> {
+    pub fn maker(
+        &self,
+        fingerprint: &str,
+        asked: Option<&Path>,
+    ) -> Result<Option<(Entry, Precision)>, RegistryError> {
         if let Some(found) = self.named_maker(fingerprint)? {
             return Ok(Some(found));
+        }
+        if let Some(entry) = asked.and_then(|asked| self.find(asked).ok()) {
+            let found = self.precision_with(&entry, fingerprint);
+            if let Some(precision) = found {
+                return Ok(Some((entry, precision)));
+            }
         }
         let folders = self.read()?.folders.into_iter();
         let found = folders
@@ -132,15 +142,21 @@ impl Registry {
             // Of the others nothing is written down yet: the built-in one, and folders that were
             // put there by hand. A broken one made no index.
             let is_unknown = entry.record.precisions.is_empty();
-            let precisions = entry.precisions().ok().filter(|_| is_unknown);
-            for precision in precisions.unwrap_or_default() {
-                let model = self.open_entry(&entry, Some(precision));
-                if model.is_ok_and(|model| model.fingerprint() == fingerprint) {
-                    return Ok(Some((entry, precision)));
-                }
+            let found = is_unknown.then(|| self.precision_with(&entry, fingerprint));
+            if let Some(precision) = found.flatten() {
+                return Ok(Some((entry, precision)));
             }
         }
         Ok(None)
+    }
+
+    /// Which precision of a model has this fingerprint, if any.
+    fn precision_with(&self, entry: &Entry, fingerprint: &str) -> Option<Precision> {
+        let mut precisions = entry.precisions().ok()?.into_iter();
+        precisions.find(|&precision| {
+            let model = self.open_entry(entry, Some(precision));
+            model.is_ok_and(|model| model.fingerprint() == fingerprint)
+        })
     }
 
     /// The precision of a model that is run unless another is asked for; `None`: the most exact
@@ -156,10 +172,9 @@ impl Registry {
                 return Ok(Some(precision));
             }
             // A single one is what it is.
-            for &precision in precisions.iter().filter(|_| precisions.len() > 1) {
-                if self.open_entry(entry, Some(precision))?.fingerprint() == fingerprint {
-                    return Ok(Some(precision));
-                }
+            let found = (precisions.len() > 1).then(|| self.precision_with(entry, fingerprint));
+            if let Some(precision) = found.flatten() {
+                return Ok(Some(precision));
             }
         }
         Ok(entry.chosen().filter(|chosen| precisions.contains(chosen)))

@@ -48,7 +48,14 @@ fn reduced(bytes: &[u8], limits: &DecodeLimits, smallest: Smallest) -> Option<Jp
         return None;
     }
     let deadline = reduced::Deadline(None);
-    let found = reduced::decode(bytes, divisor, limits.max_bytes, deadline).ok()?;
+    let found = reduced::decode(
+        bytes,
+        divisor,
+        reduced::Detail::Enough,
+        limits.max_bytes,
+        deadline,
+    )
+    .ok()?;
     Some(Jpeg {
         image: RgbImage::from_raw(found.width, found.height, found.rgb)?,
         width,

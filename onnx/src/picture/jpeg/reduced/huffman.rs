@@ -6,7 +6,7 @@ use super::bits::Window;
 /// Codes of up to so many bits are found in one step; longer ones are rare.
 const LOOK: u32 = 11;
 /// Bits that are looked at together when symbols are skipped.
-const SKIP: u32 = 12;
+const SKIP: u32 = 13;
 
 /// A Huffman table as the file gives it (ITU-T T.81, B.2.4.2).
 #[derive(Clone, PartialEq, Eq)]
@@ -133,9 +133,9 @@ impl Huffman {
 }
 
 /// Several symbols at once, for coefficients of sequential scans that are not needed: what the next
-/// twelve bits hold of whole symbols with their coefficients.
+/// bits hold of whole symbols with their coefficients.
 ///
-/// An entry has the number of bits in its lower four bits and above them how many coefficients they
+/// An entry has the number of bits in its lower six bits and above them how many coefficients they
 /// go on, plus [`Skip::END`] when an end of block is the last of them.
 pub(super) struct Skip {
     entries: Box<[u16; 1 << SKIP]>,
@@ -145,10 +145,10 @@ impl Skip {
     /// Added to the coefficients when the block ends.
     pub(super) const END: usize = 128;
     /// More than any coefficients, for bits that do not hold even one symbol.
-    const NONE: u16 = 1024;
+    const NONE: u16 = 1023;
 
     pub(super) fn new(huffman: &Huffman) -> Self {
-        let mut entries = Box::new([Self::NONE << 4; 1 << SKIP]);
+        let mut entries = Box::new([Self::NONE << 6; 1 << SKIP]);
         for (bits, entry) in (0_u32..).zip(entries.iter_mut()) {
             let (mut n_bits, mut advance, mut is_end) = (0, 0, false);
             while n_bits < SKIP && !is_end {
@@ -170,7 +170,7 @@ impl Skip {
             }
             if n_bits > 0 {
                 let end = if is_end { Self::END as u16 } else { 0 };
-                *entry = n_bits as u16 | (advance + end) << 4;
+                *entry = n_bits as u16 | (advance + end) << 6;
             }
         }
         Self { entries }
@@ -180,6 +180,6 @@ impl Skip {
     #[inline(always)]
     pub(super) fn next(&self, window: &Window<'_>) -> (u32, usize) {
         let entry = self.entries[window.peek(SKIP)];
-        (u32::from(entry & 15), usize::from(entry >> 4))
+        (u32::from(entry & 63), usize::from(entry >> 6))
     }
 }

@@ -5,9 +5,11 @@
 //! too, of fewer terms: nothing is computed at full size. This is what libjpeg's reduced transforms
 //! compute, there in whole numbers.
 
+use super::block::Block;
+
 /// What samples are the means of: for each coefficient of one direction, its part in each of `N`
 /// samples.
-pub(super) struct Weights<const N: usize>([[f32; N]; 8]);
+pub(super) struct Weights<const N: usize>(pub(super) [[f32; N]; 8]);
 
 impl<const N: usize> Weights<N> {
     /// `N` is 1, 2, 4 or 8.
@@ -59,33 +61,32 @@ impl Transform {
 
     /// Writes a block of `size` (across, down) samples.
     ///
-    /// `block` holds coefficients row after row, `highest` is the place of the last one that is not
-    /// zero in the order of storage, `steps` their quantisation.
-    #[inline]
+    /// `steps` is the quantisation, row after row.
+    #[inline(always)]
     pub(super) fn write(
         &self,
-        (block, highest): (&[i16; 64], usize),
+        block: &Block,
         steps: &[f32; 64],
         size: (usize, usize),
         target: &mut Target<'_>,
     ) {
-        if highest == 0 {
-            let mean = rounded(f32::from(block[0]) * steps[0] * 0.125);
+        if block.highest == 0 {
+            let mean = rounded(f32::from(block.values[0]) * steps[0] * 0.125);
             for row in target.samples.chunks_mut(target.stride).take(size.1) {
                 row[..size.0].fill(mean);
             }
             return;
         }
-        let input = (block, highest, steps);
+        let input = (&block.values, block.highest, steps);
         let (one, two, four, eight) = (&self.one, &self.two, &self.four, &self.eight);
         match size {
-            (2, 2) => by_extent(input, two, two, target),
             (4, 4) => by_extent(input, four, four, target),
             (8, 8) => by_extent(input, eight, eight, target),
             (1, 1) => by_extent(input, one, one, target),
             (1, 2) => by_extent(input, one, two, target),
             (1, 4) => by_extent(input, one, four, target),
             (1, 8) => by_extent(input, one, eight, target),
+            (2, 2) => by_extent(input, two, two, target),
             (2, 1) => by_extent(input, two, one, target),
             (2, 4) => by_extent(input, two, four, target),
             (2, 8) => by_extent(input, two, eight, target),
@@ -108,9 +109,8 @@ fn by_extent<const NX: usize, const NY: usize>(
     target: &mut Target<'_>,
 ) {
     // The diagonals of the order of storage: up to place 2 both directions are below 2, up to place
-    // 9 below 4. At two samples the second, fourth and sixth cosine have no part, so that the next
-    // diagonals add nothing from outside either.
-    let (within_two, within_four) = if NX <= 2 && NY <= 2 { (5, 14) } else { (2, 9) };
+    // 9 below 4.
+    let (within_two, within_four) = (2, 9);
     if highest <= within_two {
         transform::<NX, NY, 2>(block, steps, across, down, target);
     } else if highest <= within_four {
@@ -129,25 +129,24 @@ fn transform<const NX: usize, const NY: usize, const E: usize>(
     down: &Weights<NY>,
     target: &mut Target<'_>,
 ) {
-    let mut rows = [[0.0_f32; NX]; E];
-    for (v, row) in rows.iter_mut().enumerate() {
+    // Down first: each step then has a row of the block to work on.
+    let mut rows = [[0.0_f32; E]; NY];
+    for v in 0..E {
+        let mut values = [0.0_f32; E];
         for u in 0..E {
-            let coefficient = f32::from(block[8 * v + u]) * steps[8 * v + u];
-            for (sum, weight) in row.iter_mut().zip(across.0[u]) {
-                *sum += coefficient * weight;
+            values[u] = f32::from(block[8 * v + u]) * steps[8 * v + u];
+        }
+        for (row, weight) in rows.iter_mut().zip(down.0[v]) {
+            for (sum, value) in row.iter_mut().zip(values) {
+                *sum += value * weight;
             }
         }
     }
-    for (y, out) in target
-        .samples
-        .chunks_mut(target.stride)
-        .take(NY)
-        .enumerate()
-    {
+    for (out, row) in target.samples.chunks_mut(target.stride).zip(rows) {
         let mut sums = [0.0_f32; NX];
-        for (v, row) in rows.iter().enumerate() {
-            for (sum, value) in sums.iter_mut().zip(row) {
-                *sum += value * down.0[v][y];
+        for (value, weights) in row.iter().zip(&across.0) {
+            for (sum, weight) in sums.iter_mut().zip(weights) {
+                *sum += value * weight;
             }
         }
         for (sample, sum) in out.iter_mut().zip(sums) {
@@ -158,7 +157,7 @@ fn transform<const NX: usize, const NY: usize, const E: usize>(
 
 /// A sample from its value around zero.
 #[inline(always)]
-fn rounded(value: f32) -> u8 {
+pub(super) fn rounded(value: f32) -> u8 {
     // 1.5 × 2^23: added to a small number, it leaves that number, rounded, in the lowest bits.
     const SHIFT: f32 = 12_582_912.0;
     // Far outside of what a sample may be, still inside of what the trick can do.

@@ -17,6 +17,7 @@
 )]
 
 mod bits;
+mod block;
 mod header;
 mod huffman;
 mod idct;
@@ -47,6 +48,16 @@ pub(super) enum Stop {
     Memory,
     /// Time is up.
     Late,
+}
+
+/// How exact the samples are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// Each is the mean of those that it stands for, as in libjpeg.
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests compare with libjpeg"))]
+    Exact,
+    /// Blocks of 2 × 2 samples are made of the lowest cosines only.
+    Enough,
 }
 
 /// When decoding must have come to its end.
@@ -100,11 +111,12 @@ pub(super) fn size(bytes: &[u8]) -> Option<(u32, u32)> {
 pub(super) fn decode(
     bytes: &[u8],
     divisor: u32,
+    detail: Detail,
     max_bytes: u64,
     deadline: Deadline,
 ) -> Result<Reduced<'_>, Stop> {
-    let divisor = divisor as usize;
-    let mut file = File::new(bytes, divisor, max_bytes, deadline)?;
+    let scale = (divisor as usize, detail);
+    let mut file = File::new(bytes, scale, max_bytes, deadline)?;
     while file.step()? {}
     file.finish()
 }
@@ -114,6 +126,7 @@ struct File<'a> {
     bytes: &'a [u8],
     segments: Segments<'a>,
     divisor: usize,
+    detail: Detail,
     max_bytes: u64,
     deadline: Deadline,
     steps: [Option<[u16; 64]>; 4],
@@ -142,7 +155,7 @@ struct Progress {
 impl<'a> File<'a> {
     fn new(
         bytes: &'a [u8],
-        divisor: usize,
+        (divisor, detail): (usize, Detail),
         max_bytes: u64,
         deadline: Deadline,
     ) -> Result<Self, Stop> {
@@ -150,6 +163,7 @@ impl<'a> File<'a> {
             bytes,
             segments: Segments::new(bytes)?,
             divisor,
+            detail,
             max_bytes,
             deadline,
             steps: [None; 4],
@@ -185,7 +199,7 @@ impl<'a> File<'a> {
     }
 
     fn begin(&self, frame: Frame) -> Result<Picture, Stop> {
-        let plane = |component| Plane::new(&frame, component, self.divisor);
+        let plane = |component| Plane::new(&frame, component, self.divisor, self.detail);
         let mut planes: Vec<Plane> = frame.components.iter().map(plane).collect();
         let (width, height) = frame.reduced_size(self.divisor);
         let mut n_bytes = 3 * width * height;

@@ -1,8 +1,9 @@
 //! Where do samples go, and which colours do they make?
 
-use super::Stop;
+use super::block::{Block, QuarterWeights};
 use super::header::{Component, Frame, ZIGZAG};
-use super::idct::{Target, Transform};
+use super::idct::{Target, Transform, rounded};
+use super::{Detail, Stop};
 
 /// One component at its reduced size.
 pub(super) struct Plane {
@@ -21,13 +22,20 @@ pub(super) struct Plane {
     pub(super) last: usize,
     /// The quantisation that was in force when the component's first scan began.
     steps: Option<[f32; 64]>,
+    /// For blocks of 2 × 2 samples.
+    quarters: Option<QuarterWeights>,
     stride: usize,
     samples: Vec<u8>,
 }
 
 impl Plane {
     /// How a component is stored in a picture whose sides are divided by `divisor`.
-    pub(super) fn new(frame: &Frame, component: &Component, divisor: usize) -> Self {
+    pub(super) fn new(
+        frame: &Frame,
+        component: &Component,
+        divisor: usize,
+        detail: Detail,
+    ) -> Self {
         // Of a component that is sampled more coarsely each block gives more samples, so that in
         // the end all components have the same number, as far as blocks have them.
         let (h_ratio, v_ratio) = (frame.h_max / component.h, frame.v_max / component.v);
@@ -45,8 +53,9 @@ impl Plane {
                 frame.height.div_ceil(8 * v_ratio),
             ),
             blocks,
-            last: last_needed(size),
+            last: last_needed(size, detail),
             steps: None,
+            quarters: None,
             stride: blocks.0 * size.0,
             samples: Vec::new(),
         }
@@ -70,17 +79,26 @@ impl Plane {
             for (&place, &step) in ZIGZAG.iter().zip(table) {
                 steps[usize::from(place)] = f32::from(step);
             }
+            if self.size == (2, 2) {
+                self.quarters = Some(QuarterWeights::new(&steps, self.last));
+            }
             self.steps = Some(steps);
         }
         Ok(())
     }
 
-    /// Writes the samples of the block in this column and row of blocks.
-    #[inline]
+    /// What the coefficients mean when blocks become 2 × 2 samples.
+    #[inline(always)]
+    pub(super) fn quarters(&self) -> Option<&QuarterWeights> {
+        self.quarters.as_ref()
+    }
+
+    /// Writes the samples of a block in this column and row of blocks.
+    #[inline(always)]
     pub(super) fn write(
         &mut self,
         transform: &Transform,
-        block: (&[i16; 64], usize),
+        block: &Block,
         (column, row): (usize, usize),
     ) {
         let start = row * self.size.1 * self.stride + column * self.size.0;
@@ -88,6 +106,17 @@ impl Plane {
             let stride = self.stride;
             let mut target = Target { samples, stride };
             transform.write(block, steps, self.size, &mut target);
+        }
+    }
+
+    /// Writes four samples, given around zero, of a block in this column and row of blocks.
+    #[inline(always)]
+    pub(super) fn write_quarters(&mut self, values: [f32; 4], (column, row): (usize, usize)) {
+        let start = 2 * (row * self.stride + column);
+        let samples = values.map(rounded);
+        if let Some(target) = self.samples.get_mut(start..start + self.stride + 2) {
+            target[..2].copy_from_slice(&samples[..2]);
+            target[self.stride..].copy_from_slice(&samples[2..]);
         }
     }
 
@@ -121,11 +150,12 @@ impl Frame {
     }
 }
 
-/// The last coefficient that has a part in a block of so many samples.
-fn last_needed(size: (usize, usize)) -> usize {
-    match size.0.max(size.1) {
-        1 => 0,
-        2 => 13,
+/// The last coefficient that is needed for a block of so many samples.
+fn last_needed(size: (usize, usize), detail: Detail) -> usize {
+    match (size.0.max(size.1), detail) {
+        (1, _) => 0,
+        // Both directions below 2: half the time, for a loss that the resize after it halves again.
+        (2, Detail::Enough) => 4,
         _ => 63,
     }
 }

@@ -4,7 +4,8 @@
 //! scan; those beyond are not kept, and scans of nothing else are not read.
 
 use super::bits::{Bits, Window};
-use super::header::{Scan, ZIGZAG};
+use super::block::{self, Block, Quarters};
+use super::header::Scan;
 use super::huffman::Huffman;
 use super::idct::Transform;
 use super::planes::Plane;
@@ -71,21 +72,32 @@ impl Coefficients {
     /// Makes samples of the coefficients.
     pub(super) fn write(&self, plane: &mut Plane, deadline: Deadline) -> Result<(), Stop> {
         let transform = Transform::new();
-        let mut block = [0; 64];
+        let mut block = Block::default();
         for (at, values) in self.values.chunks_exact(self.n_stored).enumerate() {
             let position = (at % self.across, at / self.across);
             if position.0 == 0 {
                 deadline.check()?;
             }
             let used = &values[..self.n_stored.min(plane.last + 1)];
-            let highest = used.iter().rposition(|&value| value != 0).unwrap_or(0);
-            for (&place, &value) in ZIGZAG.iter().zip(&used[..=highest]) {
-                block[usize::from(place)] = value;
+            if let Some(weights) = plane.quarters() {
+                let mut quarters = Quarters::new(weights);
+                put_all(used, &mut quarters);
+                plane.write_quarters(quarters.samples(), position);
+            } else {
+                put_all(used, &mut block);
+                plane.write(&transform, &block, position);
+                block.clear();
             }
-            plane.write(&transform, (&block, highest), position);
-            block.fill(0);
         }
         Ok(())
+    }
+}
+
+fn put_all(values: &[i16], block: &mut impl block::Coefficients) {
+    for (place, &value) in values.iter().enumerate() {
+        if value != 0 {
+            block.put(place, value);
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! time.
 
 use super::bits::{Bits, Window};
-use super::header::ZIGZAG;
+use super::block::{Block, Coefficients, Quarters};
 use super::huffman::{Huffman, Skip};
 use super::idct::Transform;
 use super::planes::Plane;
@@ -30,7 +30,7 @@ pub(super) fn decode(
     let (across, down) = pass.units;
     let is_interleaved = scan.parts.len() > 1;
     let mut means = [0_i32; 3];
-    let mut block = [0_i16; 64];
+    let mut block = Block::default();
     for unit_row in 0..down {
         pass.deadline.check()?;
         for unit_column in 0..across {
@@ -48,14 +48,17 @@ pub(super) fn decode(
                     for x in 0..h {
                         let position = (unit_column * h + x, unit_row * v + y);
                         let mut window = bits.window()?;
-                        let highest =
+                        if let Some(weights) = plane.quarters() {
+                            let mut quarters = Quarters::new(weights);
+                            read_block(&mut window, tables, mean, plane.last, &mut quarters)?;
+                            plane.write_quarters(quarters.samples(), position);
+                        } else {
                             read_block(&mut window, tables, mean, plane.last, &mut block)?;
+                            plane.write(&transform, &block, position);
+                            block.clear();
+                        }
                         let state = window.state();
                         bits.resume(state);
-                        plane.write(&transform, (&block, highest), position);
-                        if highest > 0 {
-                            block.fill(0);
-                        }
                     }
                 }
             }
@@ -64,15 +67,15 @@ pub(super) fn decode(
     Ok(())
 }
 
-/// Reads the coefficients of a block up to place `last`; the place of the highest that is not zero.
+/// Reads the coefficients of a block up to place `last`.
 #[inline(always)]
 fn read_block(
     window: &mut Window<'_>,
     tables: &Tables<'_>,
     mean: &mut i32,
     last: usize,
-    block: &mut [i16; 64],
-) -> Result<usize, Stop> {
+    block: &mut impl Coefficients,
+) -> Result<(), Stop> {
     window.refill();
     let symbol = tables.dc.symbol(window)?;
     if symbol.run() != 0 {
@@ -80,8 +83,8 @@ fn read_block(
     }
     *mean += symbol.value(window.word);
     window.consume(symbol.n_bits());
-    block[0] = i16::try_from(*mean).map_err(|_| Stop::Surprise("a mean value is too large"))?;
-    let mut highest = 0;
+    let value = i16::try_from(*mean).map_err(|_| Stop::Surprise("a mean value is too large"))?;
+    block.put(0, value);
     let mut next = 1;
     while next <= last {
         window.refill();
@@ -89,7 +92,7 @@ fn read_block(
         if symbol.size() == 0 {
             window.consume(symbol.n_bits());
             match symbol.run() {
-                0 => return Ok(highest),
+                0 => return Ok(()),
                 15 => next += 16,
                 _ => return Err(Stop::Surprise("there is no such symbol")),
             }
@@ -98,17 +101,12 @@ fn read_block(
         let place = next + symbol.run();
         let value = symbol.value(window.word) as i16;
         window.consume(symbol.n_bits());
-        let Some(&target) = ZIGZAG.get(place) else {
-            return Err(Stop::Surprise("a block has too many coefficients"));
-        };
         if place <= last {
-            block[usize::from(target & 63)] = value;
-            highest = place;
+            block.put(place, value);
         }
         next = place + 1;
     }
-    skip_rest(window, tables, next)?;
-    Ok(highest)
+    skip_rest(window, tables, next)
 }
 
 /// Steps over the coefficients from place `next` to the block's end.
@@ -116,7 +114,7 @@ fn read_block(
 fn skip_rest(window: &mut Window<'_>, tables: &Tables<'_>, mut next: usize) -> Result<(), Stop> {
     while next < 64 {
         window.refill();
-        // Four times twelve bits are fewer than a refill makes valid.
+        // Four times 13 bits are fewer than the 56 that a refill makes valid.
         for _ in 0..4 {
             let (n_bits, advance) = tables.skip.next(window);
             let after = next + advance;
