@@ -21,6 +21,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// How many threads, and how much may wait between them.
 #[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "each says how many there are of something"
+)]
 pub(super) struct Shape {
     /// Threads that prepare.
     pub(super) n_workers: usize,

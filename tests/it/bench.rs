@@ -1,5 +1,6 @@
 //! `sightline bench`, and the flags that steer how a model is run and pictures are prepared.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
@@ -150,8 +151,8 @@ fn threads_decoders_batches_and_full_decoding_change_no_answer() {
         &["--batch", "1", "--decoders", "1", "--full-decode"],
     ];
     let mut answers = Vec::new();
-    for (number, split) in splits.iter().enumerate() {
-        let index = format!("index-{number}");
+    for (place, split) in splits.iter().enumerate() {
+        let index = format!("index-{place}");
         let arguments = ["index", "photos", "--json", "--index", &index];
         let ran = env
             .sightline(arguments.iter().chain(*split))
@@ -163,18 +164,28 @@ fn threads_decoders_batches_and_full_decoding_change_no_answer() {
         let batch = batch.map(|pair| pair[1].parse::<u64>().unwrap());
         assert_eq!(report["batch_size"], serde_json::json!(batch));
         assert!(number_in(&report["starved"]));
-        let found = env
-            .sightline(["search", "red", "--paths", "--index", &index])
-            .run()
-            .expect(0);
-        answers.push(found.stdout().to_owned());
+        let arguments = [
+            "search", "red", "--by", "meaning", "--json", "--index", &index,
+        ];
+        let found = env.sightline(arguments).run().expect(0).json();
+        let hits = found["hits"].as_array().unwrap();
+        assert!(Path::new(hits[0]["path"].as_str().unwrap()).ends_with("red.png"));
+        // In alphabetical order: some colours are equally far from red.
+        let hits: BTreeMap<String, String> = hits
+            .iter()
+            .map(|hit| {
+                let similarity = (1e4 * number(&hit["similarity"])).round();
+                (hit["path"].to_string(), format!("{similarity}"))
+            })
+            .collect();
+        assert_eq!(hits.len(), 8);
+        answers.push(hits);
     }
     assert_eq!(answers.len(), 4);
     assert!(
         answers.iter().all(|answer| *answer == answers[0]),
         "{answers:?}"
     );
-    assert!(Path::new(answers[0].lines().next().unwrap()).ends_with("red.png"));
 
     for wrong in ["--threads", "--batch", "--decoders"] {
         env.sightline(["index", "photos", wrong, "0"])

@@ -19,9 +19,9 @@ pub enum Device {
     Cpu,
     /// An NVIDIA card, through CUDA (cargo feature `cuda`).
     Cuda,
-    /// Apple's CoreML (cargo feature `coreml`).
+    /// Apple's `CoreML` (cargo feature `coreml`).
     CoreMl,
-    /// DirectX 12 on Windows (cargo feature `directml`).
+    /// `DirectX` 12 on Windows (cargo feature `directml`).
     DirectMl,
 }
 
@@ -164,11 +164,13 @@ impl SessionOptions {
             }
             providers.push(provider.error_on_failure());
         }
+        // Batches differ in size, so a plan of where each tensor lies would serve one of them.
         let builder = builder
             .with_intra_threads(self.resolved_threads())
-            .and_then(|b| b.with_intra_op_spinning(self.spin))
-            // Batches differ in size, so a plan of where each tensor lies would serve one of them.
-            .and_then(|b| b.with_memory_pattern(false))
+            .map_err(<ort::Error>::from)?
+            .with_intra_op_spinning(self.spin)
+            .map_err(<ort::Error>::from)?
+            .with_memory_pattern(false)
             .map_err(<ort::Error>::from)?;
         providers.push(CPU::default().with_arena_allocator(true).build());
         match builder.with_execution_providers(providers) {

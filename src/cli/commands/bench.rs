@@ -23,11 +23,12 @@ pub(in crate::cli) fn run(
 ) -> Result<ExitStatus> {
     if !args.photos.is_dir() {
         let path = args.photos.clone();
-        return Err(match path.exists() {
-            true => EngineError::NotAFolder { path },
-            false => EngineError::FolderMissing { path, n_indexed: 0 },
-        }
-        .into());
+        let error = if path.exists() {
+            EngineError::NotAFolder { path }
+        } else {
+            EngineError::FolderMissing { path, n_indexed: 0 }
+        };
+        return Err(error.into());
     }
     let encoders = settings.encoders()?;
     let model = encoders.identity().name.clone();
@@ -164,7 +165,9 @@ fn round_json(round: &BenchRound) -> serde_json::Value {
         "encode": rate(round.encode),
         "decode": rate(round.decode),
         "index": round.index,
-        "cpu": round.cpu,
+        "cpu_ms": round.cpu_ms.map(|ms| json!({
+            "encode": rate(ms.encode), "decode": rate(ms.decode), "index": ms.index,
+        })),
         "batch_size": round.encoding.batch_size,
         "batches": round.encoding.n_batches,
         "encoded": round.encoding.n_encoded,

@@ -53,13 +53,25 @@ pub struct BenchRound {
     pub decode: f64,
     /// Indexing, from the first file read to the last one written.
     pub index: f64,
-    /// The share of all cores' time that indexing used, 0…1, where it can be told.
-    pub cpu: Option<f64>,
+    /// Time of all cores that a picture took in each of the three, in milliseconds, where it can
+    /// be told. Unlike the rates it hardly depends on what else the machine does.
+    pub cpu_ms: Option<CpuTimes>,
     /// How the encoder was kept busy while indexing.
     pub encoding: EncodingFigures,
     /// The share of the whole run that the last commit and the search graphs took, after the last
     /// picture was written.
     pub finish_share: f64,
+}
+
+/// Milliseconds of processor time a picture.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct CpuTimes {
+    /// The encoder alone; 0 when left out.
+    pub encode: f64,
+    /// Reading, decoding and preprocessing alone; 0 when left out.
+    pub decode: f64,
+    /// Indexing.
+    pub index: f64,
 }
 
 impl BenchRound {
@@ -162,16 +174,20 @@ pub fn bench(
     }
     let mut engine = Engine::open(request.work.join("index"), encoders);
     for round in 1..=request.n_rounds {
-        let mut figures = BenchRound::default();
+        let (mut figures, mut times) = (BenchRound::default(), CpuTimes::default());
         if !request.only_index {
             if on_stage(round, BenchStage::Encoding).is_break() {
                 return Ok(None);
             }
-            figures.encode = encode(engine.encoders(), request, &kept, files.len())?;
+            let (rate, cpu) = encode(engine.encoders(), request, &kept, files.len())?;
+            figures.encode = rate;
+            times.encode = cpu;
             if on_stage(round, BenchStage::Decoding).is_break() {
                 return Ok(None);
             }
+            let before = cpu_time();
             figures.decode = decode(engine.encoders(), request, &files).0;
+            times.decode = cpu_ms(before, files.len());
         }
         if on_stage(round, BenchStage::Indexing).is_break() {
             return Ok(None);
@@ -181,6 +197,10 @@ pub fn bench(
         if index(&engine, request, on_stage, round, &mut figures, &mut report)?.is_break() {
             return Ok(None);
         }
+        figures.cpu_ms = figures.cpu_ms.map(|ours| CpuTimes {
+            index: ours.index,
+            ..times
+        });
         remove(&folder)?;
         report.rounds.push(figures);
     }
@@ -188,12 +208,13 @@ pub fn bench(
 }
 
 /// E: encodes the kept pictures, over and over, in the batch size that suits the encoder best.
+/// Returns how many a second, and the processor's milliseconds for each.
 fn encode(
     encoders: &Encoders,
     request: &BenchRequest,
     kept: &[Pixels],
     n_pictures: usize,
-) -> Result<f64, EngineError> {
+) -> Result<(f64, f64), EngineError> {
     let mut finder = finder(&request.index, encoders);
     let mut pictures = kept.iter().cycle();
     let mut next = |n: usize| -> Vec<Pixels> { pictures.by_ref().take(n).cloned().collect() };
@@ -204,12 +225,21 @@ fn encode(
         finder.note(batch.len(), began.elapsed());
     }
     let batch = next(finder.size());
-    let (began, mut n_encoded) = (Instant::now(), 0);
+    let (began, before, mut n_encoded) = (Instant::now(), cpu_time(), 0);
     while n_encoded < n_pictures && began.elapsed() < request.longest_encoding {
         encoders.image().encode(&batch)?;
         n_encoded += batch.len();
     }
-    Ok(n_encoded as f64 / began.elapsed().as_secs_f64())
+    let rate = n_encoded as f64 / began.elapsed().as_secs_f64();
+    Ok((rate, cpu_ms(before, n_encoded)))
+}
+
+/// Milliseconds of processor time a picture since `before`; 0 where it cannot be told.
+fn cpu_ms(before: Option<Duration>, n_pictures: usize) -> f64 {
+    let used = cpu_time().zip(before);
+    used.map_or(0.0, |(after, before)| {
+        (after.saturating_sub(before)).as_secs_f64() * 1e3 / n_pictures.max(1) as f64
+    })
 }
 
 /// D: reads, decodes and preprocesses the files. Returns how many a second and the first ones.
@@ -272,12 +302,14 @@ fn index(
     if indexed.interrupted {
         return Ok(ControlFlow::Break(()));
     }
-    let n_cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
-    let seconds = indexed.elapsed_pictures.as_secs_f64();
     figures.index = indexed.rate();
-    figures.cpu = cpu_at_pictures
-        .zip(cpu_before)
-        .map(|(after, before)| (after - before).as_secs_f64() / (seconds * n_cores));
+    figures.cpu_ms = cpu_before
+        .zip(cpu_at_pictures)
+        .map(|(before, after)| CpuTimes {
+            index: (after.saturating_sub(before)).as_secs_f64() * 1e3
+                / indexed.n_encoded().max(1) as f64,
+            ..CpuTimes::default()
+        });
     let finish = indexed.elapsed.saturating_sub(indexed.elapsed_pictures);
     figures.finish_share = finish.as_secs_f64() / indexed.elapsed.as_secs_f64().max(1e-9);
     figures.encoding = indexed.encoding;
