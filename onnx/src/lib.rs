@@ -73,6 +73,7 @@
 mod embedding;
 mod error;
 mod image;
+mod layouts;
 mod manifest;
 mod model;
 pub mod picture;
@@ -85,16 +86,17 @@ mod source;
 mod starter;
 mod text;
 mod tokenize;
-mod transformers_js;
 
 pub use embedding::Embedding;
 pub use error::{EncodeError, ModelError, RuntimeError};
 pub use image::ImageEncoder;
 pub use model::Model;
 pub use precision::{Precision, UnknownPrecision};
-pub use preprocess::{Interpolation, Pixels, PreprocessConfig, Preprocessor, Resize};
+pub use preprocess::{
+    Channels, Interpolation, Pixels, PreprocessConfig, Preprocessor, Resize, Rounding,
+};
 pub use runtime::Runtime;
 pub use session::SessionOptions;
 pub use signature::Signature;
 pub use text::TextEncoder;
-pub use tokenize::{Pad, TokenizeConfig};
+pub use tokenize::{Clean, Frame, MaskRule, Pad, TokenizeConfig};
