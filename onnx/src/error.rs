@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::precision::Precision;
+use crate::session::Device;
 
 /// Why ONNX Runtime could not be opened. Every message is one line.
 #[derive(Debug, thiserror::Error)]
@@ -189,6 +190,43 @@ pub enum ModelError {
     },
 }
 
+/// Why a device cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeviceError {
+    /// No device has this name.
+    #[error("there is no device named {name} (cpu, cuda, coreml, directml)")]
+    Unknown {
+        /// The name given.
+        name: String,
+    },
+    /// This build was made without the device.
+    #[error("{device} is not part of this build: it takes the cargo feature {device}")]
+    NotBuiltIn {
+        /// The device asked for.
+        device: Device,
+    },
+    /// The ONNX Runtime that was found was made without the device.
+    #[error("{}: this ONNX Runtime was built without {device}", library.display())]
+    NotInLibrary {
+        /// The device asked for.
+        device: Device,
+        /// The library.
+        library: PathBuf,
+    },
+    /// ONNX Runtime knows the device and cannot use it: a driver or a library is missing, say.
+    #[error("{}: ONNX Runtime cannot use {device}", library.display())]
+    Refused {
+        /// The device asked for.
+        device: Device,
+        /// The library.
+        library: PathBuf,
+        /// What ONNX Runtime said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
 /// Why an encoder could not be loaded, or could not encode.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -196,6 +234,9 @@ pub enum EncodeError {
     /// A file of the model is broken.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The device asked for cannot be used.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// ONNX Runtime does not accept the graph.
     #[error("{}: ONNX Runtime cannot load this graph", file.display())]
     Load {

@@ -79,6 +79,7 @@ mod model;
 pub mod picture;
 mod precision;
 mod preprocess;
+pub mod quantize;
 mod runtime;
 mod session;
 mod signature;
@@ -88,7 +89,7 @@ mod text;
 mod tokenize;
 
 pub use embedding::Embedding;
-pub use error::{EncodeError, ModelError, RuntimeError};
+pub use error::{DeviceError, EncodeError, ModelError, RuntimeError};
 pub use image::ImageEncoder;
 pub use model::Model;
 pub use precision::{Precision, UnknownPrecision};
@@ -96,7 +97,7 @@ pub use preprocess::{
     Channels, Interpolation, Pixels, PreprocessConfig, Preprocessor, Resize, Rounding,
 };
 pub use runtime::Runtime;
-pub use session::SessionOptions;
+pub use session::{Device, SessionOptions};
 pub use signature::Signature;
 pub use text::TextEncoder;
 pub use tokenize::{Clean, Frame, MaskRule, Pad, TokenizeConfig};

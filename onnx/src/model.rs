@@ -12,7 +12,7 @@ use crate::error::ModelError;
 use crate::layouts;
 use crate::precision::{self, Precision};
 use crate::preprocess::{PreprocessConfig, Preprocessor};
-use crate::source::Source;
+use crate::source::{self, Source};
 use crate::tokenize::TokenizeConfig;
 
 /// What a graph that holds both towers must be fed with while the other one is asked.
@@ -72,6 +72,7 @@ pub struct Model {
 struct Inner {
     description: Description,
     preprocessor: Preprocessor,
+    stamp: Option<String>,
     fingerprint: String,
 }
 
@@ -105,11 +106,22 @@ impl Model {
     /// As [`open`](Self::open); [`ModelError::NoPrecision`] when the towers have no graphs of this
     /// precision.
     pub fn open_with(folder: &Path, precision: Option<Precision>) -> Result<Self, ModelError> {
-        Self::new(layouts::complete_in(
-            folder,
-            layouts::find(folder)?,
-            precision,
-        )?)
+        Self::open_known(folder, precision, &|_| None)
+    }
+
+    /// As [`open_with`](Self::open_with), but the graphs are only hashed when `known` does not
+    /// have the fingerprint that belongs to the model's [`stamp`](Self::stamp), for which it is
+    /// asked.
+    ///
+    /// # Errors
+    /// As [`open_with`](Self::open_with).
+    pub fn open_known(
+        folder: &Path,
+        precision: Option<Precision>,
+        known: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ModelError> {
+        let description = layouts::complete_in(folder, layouts::find(folder)?, precision)?;
+        Self::with_known(description, known)
     }
 
     /// The precisions for which both towers of the model in this folder have graphs, the most
@@ -126,14 +138,26 @@ impl Model {
     }
 
     pub(crate) fn new(description: Description) -> Result<Self, ModelError> {
+        Self::with_known(description, &|_| None)
+    }
+
+    fn with_known(
+        description: Description,
+        known: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ModelError> {
         let Description { image, text, .. } = &description;
         for source in [&image.source, &text.source, &text.tokenizer] {
             source.check_exists()?;
         }
-        let fingerprint = fingerprint(&description)?;
+        let stamp = stamp(&description)?;
+        let fingerprint = match stamp.as_deref().and_then(known) {
+            Some(known) => known,
+            None => fingerprint(&description)?,
+        };
         Ok(Self {
             inner: Arc::new(Inner {
                 preprocessor: Preprocessor::new(&description.preprocess),
+                stamp,
                 fingerprint,
                 description,
             }),
@@ -166,6 +190,18 @@ impl Model {
     #[must_use]
     pub fn fingerprint(&self) -> &str {
         &self.inner.fingerprint
+    }
+
+    /// Changes with any number of preprocessing and tokenization, and with the name, size or time
+    /// of any file, so that whoever keeps it beside the [`fingerprint`](Self::fingerprint) need not
+    /// have hundreds of megabytes hashed again. It says nothing where the folder is. `None` for the
+    /// model that is built in.
+    ///
+    /// A file that is changed twice within the resolution of the file system's clock, and keeps
+    /// its size, keeps its stamp: do not keep that of a file that was changed a moment ago.
+    #[must_use]
+    pub fn stamp(&self) -> Option<&str> {
+        self.inner.stamp.as_deref()
     }
 
     /// The precision of its graphs, by their names; a manifest can tell that of a graph whose name
@@ -267,9 +303,55 @@ impl Model {
     }
 }
 
-/// Everything that changes a vector goes in. The structs are taken apart, so that a new field does
-/// not compile here until someone decides whether it counts.
+/// Everything that changes a vector goes in.
 fn fingerprint(description: &Description) -> Result<String, ModelError> {
+    let numbers = numbers(description);
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&(numbers.len() as u64).to_le_bytes());
+    hasher.update(numbers.as_bytes());
+    let Description { image, text, .. } = description;
+    for source in [&image.source, &text.source, &text.tokenizer] {
+        source.hash_into(&mut hasher)?;
+    }
+    Ok(short_hex(&hasher))
+}
+
+/// What tells cheaply that the fingerprint is still the same; `None` when nothing lies in files.
+fn stamp(description: &Description) -> Result<Option<String>, ModelError> {
+    let Description {
+        folder,
+        image,
+        text,
+        ..
+    } = description;
+    let Some(folder) = folder else {
+        return Ok(None);
+    };
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(numbers(description).as_bytes());
+    for source in [&image.source, &text.source, &text.tokenizer] {
+        for file in source.files() {
+            let metadata = fs_err::metadata(&file).map_err(|source| ModelError::Unreadable {
+                file: file.clone(),
+                source,
+            })?;
+            let name = file.strip_prefix(folder).unwrap_or(&file);
+            let told = format!("\n{name:?} {}", source::state(&metadata));
+            hasher.update(told.as_bytes());
+        }
+    }
+    Ok(Some(short_hex(&hasher)))
+}
+
+fn short_hex(hasher: &blake3::Hasher) -> String {
+    let mut digits = hasher.finalize().to_hex().to_string();
+    digits.truncate(32);
+    digits
+}
+
+/// All that is not in the bytes of the graphs and the tokenizer. The structs are taken apart, so
+/// that a new field does not compile here until someone decides whether it counts.
+fn numbers(description: &Description) -> String {
     let Description {
         name: _,
         license: _,
@@ -282,20 +364,20 @@ fn fingerprint(description: &Description) -> Result<String, ModelError> {
         text,
     } = description;
     let ImageTower {
-        source: image_source,
+        source: _,
         input,
         output: image_output,
         unused: _,
     } = image;
     let TextTower {
-        source: text_source,
+        source: _,
         input_ids,
         attention_mask,
         token_type_ids,
         position_ids,
         output: text_output,
         unused: _,
-        tokenizer,
+        tokenizer: _,
         tokenize,
     } = text;
     let mut numbers = format!(
@@ -309,13 +391,5 @@ fn fingerprint(description: &Description) -> Result<String, ModelError> {
     if let Some(position_ids) = position_ids {
         let _ = writeln!(numbers, "positions {position_ids:?}");
     }
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&(numbers.len() as u64).to_le_bytes());
-    hasher.update(numbers.as_bytes());
-    for source in [image_source, text_source, tokenizer] {
-        source.hash_into(&mut hasher)?;
-    }
-    let mut digits = hasher.finalize().to_hex().to_string();
-    digits.truncate(32);
-    Ok(digits)
+    numbers
 }

@@ -1,13 +1,14 @@
 //! How does a graph run in ONNX Runtime, and is it the graph that was promised?
 //!
-//! The only file that names `ort`. Signatures are checked when a graph is loaded, so that running
+//! With `session/options.rs` the only file that names `ort`. Signatures are checked when a graph is loaded, so that running
 //! it can only fail inside ONNX Runtime itself. Outputs are copied out before the next run, since
 //! they borrow the session.
+
+mod options;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread::available_parallelism;
 
 use half::f16;
 use ndarray::{ArrayView2, ArrayView4};
@@ -19,6 +20,8 @@ use crate::error::EncodeError;
 use crate::runtime::Runtime;
 use crate::signature::Signature;
 use crate::source::Source;
+
+pub use options::{Device, SessionOptions};
 
 /// The minor version of the oldest ONNX Runtime that serves: `1.{API_VERSION}`.
 pub(crate) const API_VERSION: u32 = ort::MINOR_VERSION;
@@ -43,30 +46,9 @@ impl Environment {
     }
 }
 
-/// How an encoder's session runs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SessionOptions {
-    /// Threads that one run spreads over; `None`: as many as the machine has cores.
-    pub n_threads: Option<usize>,
-}
-
-impl SessionOptions {
-    /// The same options with this many threads.
-    #[must_use]
-    pub fn with_threads(mut self, n_threads: usize) -> Self {
-        self.n_threads = Some(n_threads);
-        self
-    }
-
-    fn resolved_threads(&self) -> usize {
-        self.n_threads
-            .unwrap_or_else(|| available_parallelism().map_or(1, usize::from))
-            .max(1)
-    }
-}
-
 /// The types that pictures go in and embeddings come out in; f16 is converted at the border.
 const FLOATS: [TensorElementType; 2] = [TensorElementType::Float32, TensorElementType::Float16];
+
 
 /// What a run is fed with.
 pub(crate) enum Feed<'a> {
@@ -97,12 +79,10 @@ impl Session {
             file: file.clone(),
             source: Box::new(cause),
         };
-        let mut builder = ort::session::Session::builder(&runtime.environment().0)
-            .and_then(|b| {
-                b.with_intra_threads(options.resolved_threads())
-                    .map_err(ort::Error::from)
-            })
-            .map_err(load)?;
+        let builder = ort::session::Session::builder(&runtime.environment().0).map_err(load)?;
+        let mut builder = options
+            .apply(builder, runtime.library())
+            .map_err(|error| error.of_graph(&file))?;
         let session = match source {
             Source::File(path) => builder.commit_from_file(path),
             Source::Embedded { bytes, .. } => builder.commit_from_memory(bytes),

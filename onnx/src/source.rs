@@ -104,3 +104,19 @@ impl Source {
         Ok(())
     }
 }
+
+/// Size, times and, where there is one, number of a file: what changes when its content does.
+pub(crate) fn state(metadata: &std::fs::Metadata) -> String {
+    let modified = metadata.modified().ok();
+    let n_bytes = metadata.len();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let (device, number) = (metadata.dev(), metadata.ino());
+        // The time of the last change of the entry itself, which no program can set back.
+        let (changed, changed_ns) = (metadata.ctime(), metadata.ctime_nsec());
+        format!("{n_bytes} {modified:?} {device} {number} {changed} {changed_ns}")
+    }
+    #[cfg(not(unix))]
+    format!("{n_bytes} {modified:?}")
+}

@@ -8,9 +8,13 @@ use std::io::Cursor;
 use image::RgbImage;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 
+use super::colour::inks_to_srgb;
+
 /// Reads an 8-bit CMYK TIFF whose inks are stored pixel by pixel. `None` when the file is not of
 /// that kind after all, or broken: then the general reader has the word.
-pub(super) fn read(bytes: &[u8], max_bytes: u64) -> Option<RgbImage> {
+///
+/// A CMYK profile says how the inks look; without one they are mixed as Pillow mixes them.
+pub(super) fn read(bytes: &[u8], max_bytes: u64, icc: Option<&[u8]>) -> Option<RgbImage> {
     let mut limits = Limits::default();
     limits.decoding_buffer_size = usize::try_from(max_bytes).ok()?;
     limits.intermediate_buffer_size = limits.decoding_buffer_size;
@@ -26,7 +30,10 @@ pub(super) fn read(bytes: &[u8], max_bytes: u64) -> Option<RgbImage> {
     if inks.len() != n_pixels.checked_mul(4)? {
         return None;
     }
-    RgbImage::from_raw(width, height, mix(&inks))
+    let rgb = icc
+        .and_then(|icc| inks_to_srgb(&inks, icc))
+        .unwrap_or_else(|| mix(&inks));
+    RgbImage::from_raw(width, height, rgb)
 }
 
 /// Cyan, magenta, yellow and black, 255 being full ink, to red, green and blue.
@@ -56,7 +63,7 @@ mod tests {
 
     #[test]
     fn other_files_are_left_alone() {
-        assert!(read(b"II*\0 and nothing that follows", 1 << 20).is_none());
-        assert!(read(b"", 1 << 20).is_none());
+        assert!(read(b"II*\0 and nothing that follows", 1 << 20, None).is_none());
+        assert!(read(b"", 1 << 20, None).is_none());
     }
 }

@@ -12,6 +12,7 @@ use image::RgbImage;
 use serde::Deserialize;
 
 use crate::error::ModelError;
+use crate::picture::Smallest;
 
 /// The numbers of a model's preprocessing. All of them are part of the model's fingerprint.
 #[derive(Debug, Clone, PartialEq)]
@@ -240,6 +241,19 @@ impl Preprocessor {
         Self {
             config: config.clone(),
             tables: [table(0), table(1), table(2)],
+        }
+    }
+
+    /// The least size to which a picture may be reduced while it is decoded: twice the size that
+    /// the resize makes of it. Without a resize there is none.
+    #[must_use]
+    pub fn smallest(&self) -> Smallest {
+        let config = &self.config;
+        match config.resize {
+            Resize::ShortestEdge(edge) => Smallest::shorter_side(2 * edge),
+            Resize::LongestEdge(edge) => Smallest::longer_side(2 * edge),
+            Resize::Squash => Smallest::both_sides(2 * config.width, 2 * config.height),
+            Resize::Keep => Smallest::whole(),
         }
     }
 

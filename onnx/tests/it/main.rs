@@ -12,6 +12,8 @@ mod golden;
 mod models;
 /// Files that are empty, cut off, mislabelled, huge, or no pictures.
 mod pictures;
+/// Int8 copies of graphs.
+mod quantize;
 /// Opening ONNX Runtime: twice, missing, too old, another library.
 mod runtime;
 /// The built-in model against the framework that trained it.

@@ -1,23 +1,25 @@
-//! What does a JPEG file show?
+//! What does any JPEG show at its full size?
 //!
 //! The decoder shows as much of a broken file as it can, which suits a viewer; half a picture in
 //! an index would be found for the wrong reasons. So a file whose end is missing is refused, as
 //! Pillow does.
 
 use image::RgbImage;
+use image::metadata::Orientation;
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 
-use super::{DecodeError, DecodeLimits, from_exif, upright};
+use super::super::{DecodeError, DecodeLimits, from_exif};
+use super::Jpeg;
 
 /// Decodes a JPEG: grey, YCbCr, RGB, CMYK and YCCK, baseline and progressive.
 ///
 /// CMYK is taken as inverted (0 is full ink), with or without Adobe's marker: so write all
 /// programs that write it, and so Pillow reads it.
-pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, DecodeError> {
+pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Jpeg, DecodeError> {
     let complete = has_end(bytes);
     let options = DecoderOptions::default()
         .set_strict_mode(false)
@@ -67,10 +69,16 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, De
         values = values.into_iter().flat_map(|grey| [grey; 3]).collect();
     }
     let orientation = decoder.exif().map(|exif| from_exif(exif));
-    let picture = RgbImage::from_raw(width, height, values).ok_or(DecodeError::Truncated)?;
-    Ok(match orientation {
-        Some(orientation) => upright(picture, orientation),
-        None => picture,
+    let icc = match decoder.input_colorspace() {
+        Some(ColorSpace::CMYK | ColorSpace::YCCK) => None,
+        _ => decoder.icc_profile(),
+    };
+    Ok(Jpeg {
+        image: RgbImage::from_raw(width, height, values).ok_or(DecodeError::Truncated)?,
+        width,
+        height,
+        orientation: orientation.unwrap_or(Orientation::NoTransforms),
+        icc,
     })
 }
 

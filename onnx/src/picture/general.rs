@@ -1,0 +1,131 @@
+//! What does a file show whose format the `image` crate reads?
+
+use image::metadata::Orientation;
+use image::{
+    ColorType, DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader, Limits,
+    RgbImage,
+};
+
+use super::colour::Source;
+use super::limits::{Deadline, TimedReader};
+use super::opaque::opaque;
+use super::{DecodeError, DecodeLimits, from_exif, ink, light, sniff, turns_sides, upright};
+
+/// A file whose header was read.
+struct Opened<'a> {
+    decoder: Box<dyn ImageDecoder + 'a>,
+    orientation: Orientation,
+    n_bytes: u64,
+}
+
+/// Decodes a picture: 8-bit sRGB on white, upright.
+pub(super) fn decode(
+    bytes: &[u8],
+    format: ImageFormat,
+    limits: &DecodeLimits,
+    deadline: Deadline,
+) -> Result<RgbImage, DecodeError> {
+    let decoded = decode_in_time(bytes, format, limits, deadline);
+    decoded.map_err(|error| deadline.explain(error))
+}
+
+fn decode_in_time(
+    bytes: &[u8],
+    format: ImageFormat,
+    limits: &DecodeLimits,
+    deadline: Deadline,
+) -> Result<RgbImage, DecodeError> {
+    let Opened {
+        mut decoder,
+        orientation,
+        n_bytes,
+    } = open(bytes, format, limits, deadline)?;
+    let (width, height) = decoder.dimensions();
+    limits.check(width, height, n_bytes)?;
+    let icc = decoder.icc_profile().ok().flatten();
+    if decoder.original_color_type() == ExtendedColorType::Cmyk8
+        && let Some(picture) = ink::read(bytes, limits.max_bytes, icc.as_deref())
+    {
+        return Ok(upright(picture, orientation));
+    }
+    let picture = match DynamicImage::from_decoder(decoder)? {
+        DynamicImage::ImageRgb32F(light) => light::expose(&light, 3, width, height),
+        DynamicImage::ImageRgba32F(light) => light::expose(&light, 4, width, height),
+        picture => opaque(picture, &Source::from_icc(icc)),
+    };
+    Ok(upright(picture, orientation))
+}
+
+/// The most bytes that decoding takes, by the header.
+pub(super) fn memory_needed(bytes: &[u8], format: ImageFormat) -> Result<u64, DecodeError> {
+    let limits = DecodeLimits::default();
+    open(bytes, format, &limits, limits.deadline()).map(|opened| opened.n_bytes)
+}
+
+fn open<'a>(
+    bytes: &'a [u8],
+    format: ImageFormat,
+    limits: &DecodeLimits,
+    deadline: Deadline,
+) -> Result<Opened<'a>, DecodeError> {
+    let source = TimedReader::new(bytes, deadline);
+    let mut reader = ImageReader::with_format(source, format);
+    let mut allocation = Limits::no_limits();
+    allocation.max_alloc = Some(limits.max_bytes);
+    reader.limits(allocation);
+    let mut decoder = reader.into_decoder()?;
+    let orientation = orientation(&mut decoder, bytes, format);
+    let n_bytes = n_bytes(&decoder, format, orientation);
+    Ok(Opened {
+        decoder: Box::new(decoder),
+        orientation,
+        n_bytes,
+    })
+}
+
+/// What is held at once, at most: the decoder's own buffers, its output, and what that becomes.
+fn n_bytes(decoder: &impl ImageDecoder, format: ImageFormat, orientation: Orientation) -> u64 {
+    let (width, height) = decoder.dimensions();
+    let n_pixels = u64::from(width) * u64::from(height);
+    let output = decoder.total_bytes();
+    let inside = match format {
+        // A canvas of four bytes a pixel, or planes of luminance and colour beside it.
+        ImageFormat::Gif | ImageFormat::WebP => n_pixels.saturating_mul(6),
+        // One strip or tile, compressed and not, which may be the whole picture; or the values
+        // before they are copied into the output.
+        ImageFormat::Tiff | ImageFormat::OpenExr | ImageFormat::Ico | ImageFormat::Hdr => output,
+        _ => 0,
+    };
+    // Bytes a pixel beside the output, when that is made eight bits, on white, and upright.
+    let beside = match decoder.color_type() {
+        ColorType::Rgb8 => 0,
+        ColorType::La8 => 5,
+        ColorType::La16 => 8,
+        ColorType::Rgba16 => 4,
+        _ => 3,
+    };
+    let turned = if turns_sides(orientation) { 6 } else { 0 };
+    output
+        .saturating_add(n_pixels.saturating_mul(beside))
+        .max(n_pixels.saturating_mul(turned))
+        .saturating_add(inside)
+}
+
+/// What EXIF says about which way is up; when it says nothing sensible, the picture is upright.
+fn orientation(decoder: &mut impl ImageDecoder, bytes: &[u8], format: ImageFormat) -> Orientation {
+    let exif = decoder.exif_metadata().ok().flatten();
+    let late;
+    let exif = match (&exif, format) {
+        (Some(exif), _) => Some(exif.as_slice()),
+        // The decoder reads the header only, but the chunk may also follow the pixels.
+        (None, ImageFormat::Png) => {
+            late = sniff::png_chunk(bytes, *b"eXIf");
+            late
+        }
+        (None, _) => None,
+    };
+    match exif {
+        Some(exif) => from_exif(exif),
+        None => decoder.orientation().unwrap_or(Orientation::NoTransforms),
+    }
+}

@@ -1,0 +1,163 @@
+//! Which planes does an AV1 item hold?
+
+use re_rav1d::dav1d::pixel::{
+    ColorPrimaries, MatrixCoefficients, TransferCharacteristic, YUVRange,
+};
+use re_rav1d::dav1d::{
+    Decoder, Error, Picture, PixelLayout, PlanarImageComponent, Plane, Settings,
+};
+
+use super::planes::{Coding, Planes, Sampling};
+use crate::picture::{DecodeError, DecodeLimits};
+
+/// Decodes one item and gives its planes and what it says about their colours to `put`.
+///
+/// The decoder takes the item as one piece and cannot be stopped within it.
+pub(super) fn decode(
+    data: Vec<u8>,
+    limits: &DecodeLimits,
+    put: &mut dyn FnMut(&dyn Planes, Coding) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    let mut settings = Settings::new();
+    // Several pictures are decoded at once already.
+    settings.set_n_threads(1);
+    settings.set_max_frame_delay(1);
+    let most = limits.max_pixels.min(limits.max_bytes / 12);
+    settings.set_frame_size_limit(u32::try_from(most).unwrap_or(u32::MAX).max(1));
+    let mut decoder = Decoder::with_settings(&settings).map_err(broken)?;
+    match decoder.send_data(data, None, None, None) {
+        Ok(()) | Err(Error::Again) => {}
+        Err(error) => return Err(broken(error)),
+    }
+    let picture = match decoder.get_picture() {
+        // What it did not take at once it takes now; without a picture after that there is none.
+        Err(Error::Again) => {
+            decoder.send_pending_data().map_err(broken)?;
+            decoder.get_picture()
+        }
+        other => other,
+    };
+    let picture = picture.map_err(broken)?;
+    put(&Av1::new(&picture), said(&picture))
+}
+
+fn broken(error: Error) -> DecodeError {
+    match error {
+        Error::Again => DecodeError::Truncated,
+        Error::UnsupportedBitstream => DecodeError::unsupported("AVIF, a variant of AV1"),
+        error => DecodeError::broken(error),
+    }
+}
+
+/// What the coded picture itself says (AV1, section 6.4.2), as numbers of H.273.
+fn said(picture: &Picture) -> Coding {
+    Coding {
+        matrix: match picture.matrix_coefficients() {
+            MatrixCoefficients::Identity => 0,
+            MatrixCoefficients::BT709 => 1,
+            MatrixCoefficients::BT470M => 4,
+            MatrixCoefficients::ST240M => 7,
+            MatrixCoefficients::YCgCo => 8,
+            MatrixCoefficients::BT2020NonConstantLuminance => 9,
+            MatrixCoefficients::BT2020ConstantLuminance => 10,
+            _ => 6,
+        },
+        is_full_range: picture.color_range() == YUVRange::Full,
+        primaries: match picture.color_primaries() {
+            ColorPrimaries::BT2020 => 9,
+            ColorPrimaries::P3DCI => 11,
+            ColorPrimaries::P3Display => 12,
+            _ => 1,
+        },
+        transfer: match picture.transfer_characteristic() {
+            TransferCharacteristic::BT470M => 4,
+            TransferCharacteristic::BT470BG => 5,
+            TransferCharacteristic::Linear => 8,
+            TransferCharacteristic::PerceptualQuantizer => 16,
+            TransferCharacteristic::HybridLogGamma => 18,
+            _ => 13,
+        },
+    }
+}
+
+struct Av1 {
+    size: (u32, u32),
+    n_bits: u32,
+    sampling: Sampling,
+    /// Values of two bytes, in this machine's order, when there are more than 8 bits.
+    planes: Vec<(Plane, usize)>,
+}
+
+impl Av1 {
+    fn new(picture: &Picture) -> Self {
+        let sampling = match picture.pixel_layout() {
+            PixelLayout::I400 => Sampling::Grey,
+            PixelLayout::I420 => Sampling::Colour {
+                in_width: 1,
+                in_height: 1,
+            },
+            PixelLayout::I422 => Sampling::Colour {
+                in_width: 1,
+                in_height: 0,
+            },
+            PixelLayout::I444 => Sampling::Colour {
+                in_width: 0,
+                in_height: 0,
+            },
+        };
+        let all = [
+            PlanarImageComponent::Y,
+            PlanarImageComponent::U,
+            PlanarImageComponent::V,
+        ];
+        // A grey picture has no other planes.
+        let n = if sampling == Sampling::Grey { 1 } else { 3 };
+        let planes = all[..n]
+            .iter()
+            .map(|&which| (picture.plane(which), picture.stride(which) as usize))
+            .collect();
+        let n_bits = picture.bits_per_component().map_or(8, |bits| bits.0);
+        Self {
+            size: (picture.width(), picture.height()),
+            n_bits: u32::try_from(n_bits).unwrap_or(8),
+            sampling,
+            planes,
+        }
+    }
+}
+
+impl Planes for Av1 {
+    fn width(&self) -> u32 {
+        self.size.0
+    }
+
+    fn height(&self) -> u32 {
+        self.size.1
+    }
+
+    fn n_bits(&self) -> u32 {
+        self.n_bits
+    }
+
+    fn sampling(&self) -> Sampling {
+        self.sampling
+    }
+
+    fn row(&self, plane: usize, y: u32, into: &mut [u16]) {
+        let Some((values, stride)) = self.planes.get(plane) else {
+            return;
+        };
+        let bytes: &[u8] = values;
+        let row = bytes.get(y as usize * stride..).unwrap_or_default();
+        let row = &row[..row.len().min(*stride)];
+        if self.n_bits == 8 {
+            for (into, &value) in into.iter_mut().zip(row) {
+                *into = u16::from(value);
+            }
+        } else {
+            for (into, value) in into.iter_mut().zip(row.as_chunks().0) {
+                *into = u16::from_ne_bytes(*value);
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Which planes does an HEVC item hold?
+
+use heic_rs::hevc::{self, ChromaFormat, Frame};
+use heic_rs::props::ItemProps;
+
+use super::planes::{Coding, Planes, Sampling};
+use super::{from_heic, vui};
+use crate::picture::{DecodeError, DecodeLimits};
+
+/// What a picture means that says nothing: sYCC, as libheif takes it.
+const UNSAID: Coding = Coding {
+    matrix: 6,
+    is_full_range: true,
+    primaries: 1,
+    transfer: 13,
+};
+
+/// The size that the item's parameter sets tell, in pixels.
+pub(super) fn size(props: &ItemProps<'_>) -> Result<(u32, u32), DecodeError> {
+    let sets = parameter_sets(props)?;
+    let info = hevc::probe(&sets).map_err(from_heic)?;
+    Ok((info.width, info.height))
+}
+
+/// Decodes one item and gives its planes and what it says about their colours to `put`.
+pub(super) fn decode(
+    props: &ItemProps<'_>,
+    data: &[u8],
+    limits: &DecodeLimits,
+    put: &mut dyn FnMut(&dyn Planes, Coding) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    let sets = parameter_sets(props)?;
+    let (width, height) = size(props)?;
+    limits.check(width, height, u64::from(width) * u64::from(height) * 10)?;
+    let config = props.hvcc.as_ref().ok_or_else(no_configuration)?;
+    let slices = config.split_nals(data).map_err(from_heic)?;
+    let frame = hevc::decode_still(&sets, &slices).map_err(from_heic)?;
+    frame.validate().map_err(from_heic)?;
+    let said = sets.iter().find_map(|set| vui::coding(set));
+    put(&frame, said.unwrap_or(UNSAID))
+}
+
+fn parameter_sets<'a>(props: &ItemProps<'a>) -> Result<Vec<&'a [u8]>, DecodeError> {
+    let config = props.hvcc.as_ref().ok_or_else(no_configuration)?;
+    Ok(config.parameter_sets())
+}
+
+fn no_configuration() -> DecodeError {
+    DecodeError::broken("the picture's decoder configuration is missing")
+}
+
+impl Planes for Frame {
+    fn width(&self) -> u32 {
+        self.width
+    }
+
+    fn height(&self) -> u32 {
+        self.height
+    }
+
+    fn n_bits(&self) -> u32 {
+        u32::from(self.bit_depth.clamp(8, 16))
+    }
+
+    fn sampling(&self) -> Sampling {
+        match self.chroma {
+            ChromaFormat::Monochrome => Sampling::Grey,
+            chroma => Sampling::Colour {
+                in_width: chroma.x_shift(),
+                in_height: chroma.y_shift(),
+            },
+        }
+    }
+
+    fn row(&self, plane: usize, y: u32, into: &mut [u16]) {
+        let (values, stride) = match plane {
+            0 => (&self.y, self.y_stride),
+            1 => (&self.cb, self.c_stride),
+            _ => (&self.cr, self.c_stride),
+        };
+        let stride = stride as usize;
+        let start = (y as usize).saturating_mul(stride);
+        let row = values.get(start..).unwrap_or_default();
+        let n = into.len().min(stride).min(row.len());
+        into[..n].copy_from_slice(&row[..n]);
+    }
+}

@@ -1,0 +1,275 @@
+//! What does a HEIC or AVIF file show?
+//!
+//! Both are the same container (HEIF, ISO/IEC 23008-12): items with properties, of which one is
+//! the picture, whole or as a grid of tiles, beside an item for its alpha. They differ in how an
+//! item's pixels are coded: HEVC in one, AV1 in the other. The container and HEVC are read by
+//! `heic-rs`, AV1 by `re_rav1d`, both Rust; the way from their planes to colours is ours, since it
+//! must also ask the coded pictures themselves what their colours mean: photos of many phones say
+//! it nowhere else.
+//!
+//! Tiles are decoded and put into place one by one, so no more than one of them is in memory
+//! beside the picture. Rotation, mirroring and cropping are the container's properties, applied in
+//! its order. The orientation in EXIF is not applied: where both are there, it says the same a
+//! second time (as in libheif and libavif).
+
+mod av1;
+mod hevc;
+mod planes;
+mod vui;
+
+use heic_rs::Image;
+use heic_rs::PixelLayout;
+use heic_rs::context::Context;
+use heic_rs::meta::iref::RefKind;
+use heic_rs::props::ItemProps;
+use heic_rs::transform;
+use image::RgbImage;
+
+use super::colour::Source;
+use super::limits::Deadline;
+use super::{DecodeError, DecodeLimits};
+use planes::{Canvas, Coding, Place, Planes};
+
+/// Decodes the primary picture: 8-bit sRGB on white, upright.
+pub(super) fn decode(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    deadline: Deadline,
+) -> Result<RgbImage, DecodeError> {
+    let file = Context::open(bytes).map_err(from_heic)?;
+    let picture = Picture::find(&file)?;
+    let (width, height) = picture.size;
+    limits.check(width, height, picture.n_bytes()?)?;
+
+    let mut canvas = Canvas::colour(width, height);
+    let found = picture.paint(&mut canvas, limits, deadline)?;
+    let mut rgb = canvas.into_values();
+    picture.colours(found).apply(&mut rgb);
+    if let Some(alpha) = &picture.alpha {
+        let alpha = Picture::of_item(&file, *alpha)?;
+        // An alpha of another size would have to be scaled; no writer is known to make one.
+        if alpha.size == picture.size {
+            let mut canvas = Canvas::grey(width, height);
+            alpha.paint(&mut canvas, limits, deadline)?;
+            blend(&mut rgb, &canvas.into_values(), picture.is_premultiplied);
+        }
+    }
+    turn(rgb, width, height, &picture.props)
+}
+
+/// The most bytes that decoding takes, by the header.
+pub(super) fn memory_needed(bytes: &[u8]) -> Result<u64, DecodeError> {
+    let file = Context::open(bytes).map_err(from_heic)?;
+    Picture::find(&file)?.n_bytes()
+}
+
+/// How a picture's pixels are coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Codec {
+    Hevc,
+    Av1,
+}
+
+/// An item that is a picture, and what must be known to decode it.
+struct Picture<'a> {
+    file: &'a Context<'a>,
+    props: ItemProps<'a>,
+    /// Width and height before rotation and cropping.
+    size: (u32, u32),
+    /// The coded items, one or the tiles of a grid row by row.
+    coded: Vec<u32>,
+    /// Columns of the grid; 1 when there is none.
+    n_columns: u32,
+    codec: Codec,
+    alpha: Option<u32>,
+    is_premultiplied: bool,
+}
+
+impl<'a> Picture<'a> {
+    fn find(file: &'a Context<'a>) -> Result<Self, DecodeError> {
+        let id = file.meta.primary;
+        let mut picture = Self::of_item(file, id)?;
+        picture.alpha = file.alpha_item(id).map_err(from_heic)?;
+        picture.is_premultiplied = file
+            .meta
+            .refs
+            .iter()
+            .any(|r| r.kind == RefKind::Other(*b"prem") && r.from == id);
+        Ok(picture)
+    }
+
+    fn of_item(file: &'a Context<'a>, id: u32) -> Result<Self, DecodeError> {
+        let props = file.props(id).map_err(from_heic)?;
+        let (items, n_columns, size) = match file.grid(id).map_err(from_heic)? {
+            Some((grid, tiles)) => (tiles, grid.columns, (grid.output_width, grid.output_height)),
+            None => (vec![id], 1, file.coded_size(id, &props).map_err(from_heic)?),
+        };
+        let kind = |id: u32| file.meta.item(id).map(|item| item.item_type);
+        let first = items.first().and_then(|&id| kind(id));
+        let codec = match first.as_ref() {
+            Some(b"hvc1" | b"hev1") => Codec::Hevc,
+            Some(b"av01") => Codec::Av1,
+            Some(other) => {
+                let name = String::from_utf8_lossy(other).into_owned();
+                return Err(DecodeError::unsupported(format!(
+                    "HEIF, pixels of type {name:?}"
+                )));
+            }
+            None => return Err(DecodeError::broken("the picture has no pixels")),
+        };
+        if size.0 == 0 || size.1 == 0 {
+            return Err(DecodeError::broken("the picture has no pixels"));
+        }
+        Ok(Self {
+            file,
+            props,
+            size,
+            coded: items,
+            n_columns,
+            codec,
+            alpha: None,
+            is_premultiplied: false,
+        })
+    }
+
+    /// The most memory that decoding takes: the picture, a turned copy, and one coded picture.
+    fn n_bytes(&self) -> Result<u64, DecodeError> {
+        let n_pixels = u64::from(self.size.0) * u64::from(self.size.1);
+        let mut largest = 0;
+        for &id in &self.coded {
+            let props = self.file.props(id).map_err(from_heic)?;
+            let (width, height) = match self.codec {
+                Codec::Hevc => hevc::size(&props)?,
+                Codec::Av1 => self.file.coded_size(id, &props).map_err(from_heic)?,
+            };
+            largest = largest.max(u64::from(width) * u64::from(height));
+        }
+        let beside = if self.props.transforms.is_empty() {
+            0
+        } else {
+            3
+        };
+        let alpha = u64::from(self.alpha.is_some());
+        // Planes of 16 bits, and what the decoders keep of each block.
+        let coded = largest.saturating_mul(match self.codec {
+            Codec::Hevc => 10,
+            Codec::Av1 => 12,
+        });
+        Ok(n_pixels
+            .saturating_mul(3 + alpha)
+            .saturating_add(coded.max(n_pixels.saturating_mul(beside)))
+            .saturating_add(1 << 20))
+    }
+
+    /// Decodes all coded items onto the canvas. Gives what they say about their colours.
+    fn paint(
+        &self,
+        canvas: &mut Canvas,
+        limits: &DecodeLimits,
+        deadline: Deadline,
+    ) -> Result<Coding, DecodeError> {
+        let mut first: Option<(Coding, (u32, u32))> = None;
+        for (n, &id) in (0u32..).zip(&self.coded) {
+            deadline.check()?;
+            let props = self.file.props(id).map_err(from_heic)?;
+            let data = self.file.item_data(id).map_err(from_heic)?;
+            let mut put = |planes: &dyn Planes, said: Coding| {
+                let (said, (width, height)) =
+                    *first.get_or_insert((said, (planes.width(), planes.height())));
+                // Tiles all have the size of the first; the last ones may hang over the edge.
+                if (planes.width(), planes.height()) != (width, height) {
+                    return Err(DecodeError::broken("the tiles differ in size"));
+                }
+                let place = Place {
+                    x: (n % self.n_columns).saturating_mul(width),
+                    y: (n / self.n_columns).saturating_mul(height),
+                };
+                canvas.put(planes, self.coding(&props, said), place);
+                Ok(())
+            };
+            match self.codec {
+                Codec::Hevc => hevc::decode(&props, &data, limits, &mut put)?,
+                Codec::Av1 => av1::decode(data.into_owned(), limits, &mut put)?,
+            }
+        }
+        let (said, (width, height)) =
+            first.ok_or_else(|| DecodeError::broken("the picture has no pixels"))?;
+        let n_rows = u32::try_from(self.coded.len()).unwrap_or(u32::MAX) / self.n_columns;
+        let (covered, (wanted_width, wanted_height)) = (
+            (
+                width.saturating_mul(self.n_columns),
+                height.saturating_mul(n_rows),
+            ),
+            self.size,
+        );
+        if covered.0 < wanted_width || covered.1 < wanted_height {
+            return Err(DecodeError::broken("the pixels do not cover the picture"));
+        }
+        Ok(said)
+    }
+
+    /// The container's word on colours goes before that of the coded picture.
+    fn coding(&self, tile: &ItemProps<'_>, said: Coding) -> Coding {
+        let nclx = self.props.nclx.or(tile.nclx);
+        nclx.map_or(said, |nclx| Coding {
+            matrix: nclx.matrix_code,
+            is_full_range: nclx.range == heic_rs::Range::Full,
+            primaries: nclx.primaries,
+            transfer: nclx.transfer,
+        })
+    }
+
+    /// What the colours mean: by an ICC profile, else by code points.
+    fn colours(&self, said: Coding) -> Source {
+        let first = self.coded.first();
+        let tile = first.and_then(|&id| self.file.props(id).ok());
+        let tile = tile.unwrap_or_default();
+        if let Some(icc) = self.props.icc.or(tile.icc) {
+            return Source::Icc(icc.to_vec());
+        }
+        let coding = self.coding(&tile, said);
+        Source::Codes {
+            primaries: coding.primaries,
+            transfer: coding.transfer,
+        }
+    }
+}
+
+/// Puts the picture on white.
+fn blend(rgb: &mut [u8], alpha: &[u8], is_premultiplied: bool) {
+    for (pixel, &alpha) in rgb.chunks_exact_mut(3).zip(alpha) {
+        let alpha = u32::from(alpha);
+        let ground = 255 * (255 - alpha);
+        for value in pixel {
+            let weight = if is_premultiplied { 255 } else { alpha };
+            let sum = u32::from(*value) * weight + ground + 127;
+            *value = u8::try_from(sum / 255).unwrap_or(u8::MAX);
+        }
+    }
+}
+
+/// Crops, rotates and mirrors as the container says.
+fn turn(
+    rgb: Vec<u8>,
+    width: u32,
+    height: u32,
+    props: &ItemProps<'_>,
+) -> Result<RgbImage, DecodeError> {
+    let image = Image {
+        data: rgb,
+        width,
+        height,
+        layout: PixelLayout::Rgb8,
+    };
+    let image = transform::apply_all(image, &props.transforms).map_err(from_heic)?;
+    RgbImage::from_raw(image.width, image.height, image.data)
+        .ok_or_else(|| DecodeError::broken("the picture's size contradicts itself"))
+}
+
+fn from_heic(error: heic_rs::Error) -> DecodeError {
+    match error {
+        heic_rs::Error::Truncated(_) => DecodeError::Truncated,
+        heic_rs::Error::Unsupported(what) => DecodeError::unsupported(format!("HEIF: {what}")),
+        error => DecodeError::broken(error),
+    }
+}

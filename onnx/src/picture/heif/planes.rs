@@ -1,0 +1,343 @@
+//! Which red, green and blue are coded as luminance and two colour differences?
+//!
+//! By the equations of ITU-T H.273, section 8.3, in whole numbers of 16 fractional bits. Colour
+//! differences of half the size are repeated, not interpolated, as libheif does; at the sizes that
+//! encoders look at there is no difference.
+
+/// What the numbers of a coded picture mean (code points of ITU-T H.273).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Coding {
+    /// Matrix coefficients.
+    pub(super) matrix: u16,
+    /// Whether all values are used, or black is 16 and white is 235 (of 8 bits).
+    pub(super) is_full_range: bool,
+    /// Colour primaries.
+    pub(super) primaries: u16,
+    /// Transfer characteristics.
+    pub(super) transfer: u16,
+}
+
+/// How the colour differences are sampled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sampling {
+    Grey,
+    /// Binary logarithms of how many pixels share a value, in width and in height.
+    Colour {
+        in_width: u32,
+        in_height: u32,
+    },
+}
+
+/// A decoded picture: luminance and colour differences.
+pub(super) trait Planes {
+    fn width(&self) -> u32;
+    fn height(&self) -> u32;
+    /// From 8 to 16.
+    fn n_bits(&self) -> u32;
+    fn sampling(&self) -> Sampling;
+    /// Copies a row of a plane (0, 1 or 2), as much as the buffer and the row have.
+    fn row(&self, plane: usize, y: u32, into: &mut [u16]);
+}
+
+/// Where a tile's upper left pixel goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) x: u32,
+    pub(super) y: u32,
+}
+
+/// A picture that tiles are put onto: three bytes a pixel, or one.
+pub(super) struct Canvas {
+    values: Vec<u8>,
+    width: usize,
+    n_channels: usize,
+}
+
+impl Canvas {
+    /// Red, green and blue.
+    pub(super) fn colour(width: u32, height: u32) -> Self {
+        Self::new(width, height, 3)
+    }
+
+    /// Luminance only.
+    pub(super) fn grey(width: u32, height: u32) -> Self {
+        Self::new(width, height, 1)
+    }
+
+    fn new(width: u32, height: u32, n_channels: usize) -> Self {
+        let (width, height) = (width as usize, height as usize);
+        Self {
+            values: vec![0; width * height * n_channels],
+            width,
+            n_channels,
+        }
+    }
+
+    pub(super) fn into_values(self) -> Vec<u8> {
+        self.values
+    }
+
+    /// Puts a tile into its place; what hangs over the edges is left out.
+    pub(super) fn put(&mut self, tile: &dyn Planes, coding: Coding, place: Place) {
+        let (x, y) = (place.x as usize, place.y as usize);
+        let n_columns = (tile.width() as usize).min(self.width.saturating_sub(x));
+        if n_columns == 0 {
+            return;
+        }
+        let (in_width, in_height) = match tile.sampling() {
+            Sampling::Colour {
+                in_width,
+                in_height,
+            } if self.n_channels == 3 => (in_width, in_height),
+            _ => (0, 0),
+        };
+        let has_colour = self.n_channels == 3 && tile.sampling() != Sampling::Grey;
+        let n_bits = tile.n_bits();
+        let matrix = Matrix::new(coding, n_bits);
+        let mut luma = vec![0; n_columns];
+        let mut blue = vec![0; if has_colour { n_columns } else { 0 }];
+        let mut red = blue.clone();
+        let rows = self.values.chunks_exact_mut(self.width * self.n_channels);
+        for (row, y) in rows.skip(y).zip(0..tile.height()) {
+            tile.row(0, y, &mut luma);
+            let pixels = &mut row[x * self.n_channels..][..n_columns * self.n_channels];
+            if self.n_channels == 1 {
+                for (value, &luma) in pixels.iter_mut().zip(&luma) {
+                    *value = full(luma, n_bits);
+                }
+            } else if has_colour {
+                if y & ((1 << in_height) - 1) == 0 {
+                    tile.row(1, y >> in_height, &mut blue);
+                    tile.row(2, y >> in_height, &mut red);
+                }
+                for (n, (pixel, &luma)) in pixels.chunks_exact_mut(3).zip(&luma).enumerate() {
+                    let at = n >> in_width;
+                    pixel.copy_from_slice(&matrix.rgb(luma, blue[at], red[at]));
+                }
+            } else {
+                for (pixel, &luma) in pixels.chunks_exact_mut(3).zip(&luma) {
+                    pixel.fill(matrix.grey(luma));
+                }
+            }
+        }
+    }
+}
+
+/// A value of all its bits' range as a byte, rounded.
+fn full(value: u16, n_bits: u32) -> u8 {
+    let most = (1u32 << n_bits) - 1;
+    let byte = (u32::from(value).min(most) * 255 + most / 2) / most;
+    u8::try_from(byte).unwrap_or(u8::MAX)
+}
+
+/// Factors with 16 fractional bits, for values of a certain number of bits.
+struct Matrix {
+    kind: Kind,
+    luma: i64,
+    black: i64,
+    middle: i64,
+}
+
+enum Kind {
+    /// Green, blue and red are stored as they are.
+    Identity,
+    /// H.273's `YCgCo`.
+    Differences(i64),
+    /// Red from the red difference; green from both; blue from the blue one.
+    Luminance {
+        red: i64,
+        green: [i64; 2],
+        blue: i64,
+    },
+}
+
+const HALF: i64 = 1 << 15;
+
+impl Matrix {
+    fn new(coding: Coding, n_bits: u32) -> Self {
+        let most = f64::from((1u32 << n_bits) - 1);
+        let step = f64::from(1u32 << (n_bits - 8));
+        let (black, luma_range, colour_range) = if coding.is_full_range {
+            (0.0, most, most)
+        } else {
+            (16.0 * step, 219.0 * step, 224.0 * step)
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "factors are below 600 × 2^16"
+        )]
+        let fixed = |factor: f64| (factor * 65_536.0).round() as i64;
+        // Weights of red and blue in luminance.
+        let (red, blue) = match coding.matrix {
+            1 => (0.2126, 0.0722),
+            4 => (0.30, 0.11),
+            7 => (0.212, 0.087),
+            9 | 10 => (0.2627, 0.0593),
+            // 5, 6, and what is not specified: ITU-R BT.601, as libheif and libavif take it.
+            _ => (0.299, 0.114),
+        };
+        let green = 1.0 - red - blue;
+        let scale = 255.0 / colour_range;
+        let kind = match coding.matrix {
+            0 => Kind::Identity,
+            8 => Kind::Differences(fixed(scale)),
+            _ => Kind::Luminance {
+                red: fixed(2.0 * (1.0 - red) * scale),
+                green: [
+                    fixed(2.0 * (1.0 - blue) * blue / green * scale),
+                    fixed(2.0 * (1.0 - red) * red / green * scale),
+                ],
+                blue: fixed(2.0 * (1.0 - blue) * scale),
+            },
+        };
+        #[expect(clippy::cast_possible_truncation, reason = "at most 16 × 256")]
+        let black = black as i64;
+        Self {
+            kind,
+            luma: fixed(255.0 / luma_range),
+            black,
+            middle: 1 << (n_bits - 1),
+        }
+    }
+
+    fn grey(&self, luma: u16) -> u8 {
+        byte((i64::from(luma) - self.black) * self.luma)
+    }
+
+    fn rgb(&self, luma: u16, blue: u16, red: u16) -> [u8; 3] {
+        let grey = (i64::from(luma) - self.black) * self.luma;
+        let (b, r) = (i64::from(blue) - self.middle, i64::from(red) - self.middle);
+        match &self.kind {
+            Kind::Identity => [self.grey(red), self.grey(luma), self.grey(blue)],
+            Kind::Differences(scale) => {
+                let (b, r) = (b * scale, r * scale);
+                [byte(grey - b + r), byte(grey + b), byte(grey - b - r)]
+            }
+            Kind::Luminance {
+                red,
+                green: [from_blue, from_red],
+                blue,
+            } => [
+                byte(grey + r * red),
+                byte(grey - b * from_blue - r * from_red),
+                byte(grey + b * blue),
+            ],
+        }
+    }
+}
+
+/// A number with 16 fractional bits, rounded, as a byte.
+fn byte(value: i64) -> u8 {
+    u8::try_from(((value + HALF) >> 16).clamp(0, 255)).unwrap_or(u8::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CODING: Coding = Coding {
+        matrix: 6,
+        is_full_range: true,
+        primaries: 1,
+        transfer: 13,
+    };
+
+    /// Every pixel has the same values.
+    struct Flat {
+        size: (u32, u32),
+        n_bits: u32,
+        sampling: Sampling,
+        values: [u16; 3],
+    }
+
+    impl Planes for Flat {
+        fn width(&self) -> u32 {
+            self.size.0
+        }
+        fn height(&self) -> u32 {
+            self.size.1
+        }
+        fn n_bits(&self) -> u32 {
+            self.n_bits
+        }
+        fn sampling(&self) -> Sampling {
+            self.sampling
+        }
+        fn row(&self, plane: usize, _: u32, into: &mut [u16]) {
+            into.fill(self.values[plane]);
+        }
+    }
+
+    fn shown(n_bits: u32, coding: Coding, values: [u16; 3]) -> [u8; 3] {
+        Matrix::new(coding, n_bits).rgb(values[0], values[1], values[2])
+    }
+
+    /// By hand from the equations of H.273.
+    #[test]
+    fn known_colours_are_found() {
+        let near = |a: [u8; 3], b: [u8; 3]| a.iter().zip(b).all(|(a, b)| a.abs_diff(b) <= 1);
+        // Pure red in BT.601, full range: 76.2, 85.0, 255.5.
+        assert!(near(shown(8, CODING, [76, 85, 255]), [254, 0, 0]));
+        let limited = Coding {
+            is_full_range: false,
+            matrix: 1,
+            ..CODING
+        };
+        assert_eq!(shown(8, limited, [16, 128, 128]), [0; 3]);
+        assert_eq!(shown(8, limited, [235, 128, 128]), [255; 3]);
+        assert_eq!(shown(10, limited, [940, 512, 512]), [255; 3]);
+        // Pure green in BT.709, limited range: 173, 42, 26.
+        assert!(near(shown(8, limited, [173, 42, 26]), [0, 255, 1]));
+        // Pure blue in BT.2020, limited range, 10 bits: 116, 960, 481.
+        let wide = Coding {
+            matrix: 9,
+            ..limited
+        };
+        assert!(near(shown(10, wide, [116, 960, 476]), [0, 0, 255]));
+        let identity = Coding {
+            matrix: 0,
+            ..CODING
+        };
+        assert_eq!(shown(8, identity, [10, 20, 30]), [30, 10, 20]);
+        let differences = Coding {
+            matrix: 8,
+            ..CODING
+        };
+        assert_eq!(shown(8, differences, [128, 255, 128]), [1, 255, 1]);
+    }
+
+    #[test]
+    fn tiles_are_put_into_place_and_cut_off_at_the_edges() {
+        let tile = |values| Flat {
+            size: (4, 4),
+            n_bits: 8,
+            sampling: Sampling::Colour {
+                in_width: 1,
+                in_height: 1,
+            },
+            values,
+        };
+        let mut canvas = Canvas::colour(6, 5);
+        for (x, y, luma) in [(0, 0, 10), (4, 0, 20), (0, 4, 30), (4, 4, 40), (9, 9, 50)] {
+            canvas.put(&tile([luma, 128, 128]), CODING, Place { x, y });
+        }
+        let values: Vec<u8> = canvas.into_values().chunks(3).map(|p| p[1]).collect();
+        let upper = [10, 10, 10, 10, 20, 20];
+        let lower = [30, 30, 30, 30, 40, 40];
+        assert_eq!(values, [upper, upper, upper, upper, lower].concat());
+    }
+
+    #[test]
+    fn alpha_of_ten_bits_becomes_eight() {
+        let tile = Flat {
+            size: (2, 1),
+            n_bits: 10,
+            sampling: Sampling::Grey,
+            values: [1023, 0, 0],
+        };
+        let mut canvas = Canvas::grey(2, 1);
+        canvas.put(&tile, CODING, Place { x: 0, y: 0 });
+        assert_eq!(canvas.into_values(), [255, 255]);
+        assert_eq!((full(0, 10), full(512, 10), full(600, 8)), (0, 128, 255));
+    }
+}

@@ -1,0 +1,66 @@
+//! What does a JPEG file show?
+//!
+//! Two decoders. The one in `reduced` is ours and quick: it reads what cameras and programs write,
+//! at 1/2, 1/4 or 1/8 of its size. The general one in `whole` reads everything, at full size; it
+//! also has the word on every file that the first does not understand, so that what is said of a
+//! broken file does not depend on the size that was asked for.
+
+mod reduced;
+mod whole;
+
+use image::RgbImage;
+use image::metadata::Orientation;
+
+use super::{DecodeError, DecodeLimits, Smallest, from_exif};
+
+/// What a JPEG file holds, as it is stored.
+#[derive(Debug)]
+pub(super) struct Jpeg {
+    /// The pixels, not turned yet, in the file's own RGB colours.
+    pub(super) image: RgbImage,
+    /// Width of the whole picture as stored, in pixels.
+    pub(super) width: u32,
+    /// Height of the whole picture as stored, in pixels.
+    pub(super) height: u32,
+    /// How the pixels must be turned.
+    pub(super) orientation: Orientation,
+    /// The ICC profile of the pixels; never one for inks.
+    pub(super) icc: Option<Vec<u8>>,
+}
+
+/// Decodes a JPEG, reduced as far as `smallest` allows.
+pub(super) fn decode(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    smallest: Smallest,
+) -> Result<Jpeg, DecodeError> {
+    match reduced(bytes, limits, smallest) {
+        Some(jpeg) => Ok(jpeg),
+        None => whole::decode(bytes, limits),
+    }
+}
+
+/// The picture at a reduced size, when it may be reduced and the quick decoder reads it.
+fn reduced(bytes: &[u8], limits: &DecodeLimits, smallest: Smallest) -> Option<Jpeg> {
+    let (width, height) = reduced::size(bytes)?;
+    let divisor = smallest.divisor(width, height);
+    if divisor == 1 || limits.check(width, height, 0).is_err() {
+        return None;
+    }
+    let deadline = reduced::Deadline(None);
+    let found = reduced::decode(
+        bytes,
+        divisor,
+        reduced::Detail::Enough,
+        limits.max_bytes,
+        deadline,
+    )
+    .ok()?;
+    Some(Jpeg {
+        image: RgbImage::from_raw(found.width, found.height, found.rgb)?,
+        width,
+        height,
+        orientation: found.exif.map_or(Orientation::NoTransforms, from_exif),
+        icc: found.icc,
+    })
+}

@@ -1,0 +1,260 @@
+//! What do the segments of a JPEG say?
+
+use super::Stop;
+use super::bits::{STRIDE, holds_marker};
+use super::huffman::Specification;
+
+/// Order in which coefficients are stored: the place in the block, row after row, of each.
+pub(super) const ZIGZAG: [u8; 64] = [
+    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20,
+    13, 6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59,
+    52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
+];
+
+/// The size of the picture and how its components are sampled (ITU-T T.81, B.2.2).
+#[derive(Debug, Clone)]
+pub(super) struct Frame {
+    pub(super) is_progressive: bool,
+    pub(super) width: usize,
+    pub(super) height: usize,
+    pub(super) components: Vec<Component>,
+    /// Blocks of the most finely sampled component in one unit of an interleaved scan, across.
+    pub(super) h_max: usize,
+    /// The same, down.
+    pub(super) v_max: usize,
+}
+
+/// One colour component.
+#[derive(Debug, Clone)]
+pub(super) struct Component {
+    pub(super) id: u8,
+    pub(super) h: usize,
+    pub(super) v: usize,
+    /// Which quantisation table is its own.
+    pub(super) table: usize,
+}
+
+/// What a scan holds (B.2.3).
+#[derive(Debug, Clone)]
+pub(super) struct Scan {
+    pub(super) parts: Vec<ScanPart>,
+    /// First and last coefficient, in the order in which they are stored.
+    pub(super) band: (usize, usize),
+    /// Bits that earlier scans left out, or 0 in the first scan of these coefficients.
+    pub(super) high: u32,
+    /// Bits that this scan leaves out.
+    pub(super) low: u32,
+}
+
+/// One component of a scan.
+#[derive(Debug, Clone)]
+pub(super) struct ScanPart {
+    /// Index into the frame's components.
+    pub(super) component: usize,
+    pub(super) dc_table: usize,
+    pub(super) ac_table: usize,
+}
+
+/// A marker and what belongs to it.
+pub(super) struct Segment<'a> {
+    pub(super) marker: u8,
+    pub(super) body: &'a [u8],
+}
+
+/// The segments of a file one after the other.
+pub(super) struct Segments<'a> {
+    bytes: &'a [u8],
+    /// The next byte.
+    pub(super) at: usize,
+}
+
+impl<'a> Segments<'a> {
+    /// Begins after the start marker.
+    pub(super) fn new(bytes: &'a [u8]) -> Result<Self, Stop> {
+        match bytes {
+            [0xFF, 0xD8, ..] => Ok(Self { bytes, at: 2 }),
+            _ => Err(Stop::Surprise("there is no start marker")),
+        }
+    }
+
+    pub(super) fn next(&mut self) -> Result<Segment<'a>, Stop> {
+        let early = Stop::Surprise("the file ends early");
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let n_fill = rest.iter().take_while(|&&byte| byte == 0xFF).count();
+        let marker = *rest.get(n_fill).ok_or(early)?;
+        if n_fill == 0 || matches!(marker, 0x00 | 0x01 | 0xD0..=0xD8) {
+            return Err(Stop::Surprise("there is no marker where one should be"));
+        }
+        let rest = &rest[n_fill + 1..];
+        self.at += n_fill + 1;
+        if marker == 0xD9 {
+            return Ok(Segment { marker, body: &[] });
+        }
+        let length = usize::from(u16::from_be_bytes(*rest.first_chunk().ok_or(early)?));
+        let body = rest.get(2..length).ok_or(early)?;
+        self.at += length;
+        Ok(Segment { marker, body })
+    }
+
+    /// Steps over entropy-coded data up to the next marker that is no restart marker.
+    pub(super) fn skip_data(&mut self) -> Result<(), Stop> {
+        loop {
+            let rest = self.bytes.get(self.at..).unwrap_or_default();
+            if let Some(chunk) = rest.first_chunk::<STRIDE>()
+                && !holds_marker(chunk)
+            {
+                self.at += STRIDE;
+                continue;
+            }
+            match rest {
+                [0xFF, 0x00 | 0xD0..=0xD7, ..] => self.at += 2,
+                [0xFF, 0xFF, ..] => self.at += 1,
+                [0xFF, _, ..] => return Ok(()),
+                [_, ..] => self.at += rest.iter().take_while(|&&b| b != 0xFF).count(),
+                [] => return Err(Stop::Surprise("a scan has no end")),
+            }
+        }
+    }
+}
+
+/// Reads a frame header. Only what can be decoded here passes.
+pub(super) fn frame(segment: &Segment<'_>) -> Result<Frame, Stop> {
+    let odd = Stop::Surprise("a frame of another kind");
+    let &[precision, h1, h0, w1, w0, n, ref rest @ ..] = segment.body else {
+        return Err(odd);
+    };
+    let (height, width) = (u16::from_be_bytes([h1, h0]), u16::from_be_bytes([w1, w0]));
+    if precision != 8 || height == 0 || width == 0 || rest.len() != 3 * usize::from(n) {
+        return Err(odd);
+    }
+    let mut components = Vec::new();
+    for part in rest.chunks_exact(3) {
+        let component = Component {
+            id: part[0],
+            h: usize::from(part[1] >> 4),
+            v: usize::from(part[1] & 15),
+            table: usize::from(part[2]),
+        };
+        let is_new = components.iter().all(|c: &Component| c.id != component.id);
+        let fits = |factor| matches!(factor, 1 | 2 | 4);
+        if !(is_new && fits(component.h) && fits(component.v) && component.table < 4) {
+            return Err(odd);
+        }
+        components.push(component);
+    }
+    match components.as_mut_slice() {
+        // One component alone is never interleaved, so its factors mean nothing.
+        [grey] => (grey.h, grey.v) = (1, 1),
+        // A unit has at most ten blocks (B.2.3).
+        [a, b, c] if a.h * a.v + b.h * b.v + c.h * c.v <= 10 => {}
+        _ => return Err(odd),
+    }
+    let max = |factor: fn(&Component) -> usize| components.iter().map(factor).max().unwrap_or(1);
+    Ok(Frame {
+        is_progressive: segment.marker == 0xC2,
+        width: usize::from(width),
+        height: usize::from(height),
+        h_max: max(|c| c.h),
+        v_max: max(|c| c.v),
+        components,
+    })
+}
+
+/// Reads a scan header.
+pub(super) fn scan(body: &[u8], frame: &Frame) -> Result<Scan, Stop> {
+    let odd = Stop::Surprise("a scan of another kind");
+    let (&n, rest) = body.split_first().ok_or(odd)?;
+    let n = usize::from(n);
+    if !(1..=frame.components.len()).contains(&n) || rest.len() != 2 * n + 3 {
+        return Err(odd);
+    }
+    let (choices, numbers) = rest.split_at(2 * n);
+    let mut parts: Vec<ScanPart> = Vec::new();
+    for choice in choices.chunks_exact(2) {
+        let place = frame.components.iter().position(|c| c.id == choice[0]);
+        let part = ScanPart {
+            component: place.ok_or(odd)?,
+            dc_table: usize::from(choice[1] >> 4),
+            ac_table: usize::from(choice[1] & 15),
+        };
+        let is_in_order = parts.iter().all(|p| p.component < part.component);
+        if !is_in_order || part.dc_table > 3 || part.ac_table > 3 {
+            return Err(odd);
+        }
+        parts.push(part);
+    }
+    let scan = Scan {
+        parts,
+        band: (usize::from(numbers[0]), usize::from(numbers[1])),
+        high: u32::from(numbers[2] >> 4),
+        low: u32::from(numbers[2] & 15),
+    };
+    let (first, last) = scan.band;
+    let is_sound = if frame.is_progressive {
+        // The mean value and the other coefficients come in scans of their own, and those of one
+        // component at a time (G.1.1.1).
+        let band = if first == 0 {
+            last == 0
+        } else {
+            first <= last && n == 1
+        };
+        band && last <= 63 && scan.low <= 13 && (scan.high == 0 || scan.high == scan.low + 1)
+    } else {
+        (first, last, scan.high, scan.low) == (0, 63, 0, 0)
+    };
+    if is_sound { Ok(scan) } else { Err(odd) }
+}
+
+/// Reads quantisation tables into their places, as they are stored (B.2.4.1).
+pub(super) fn quantisation(
+    mut body: &[u8],
+    tables: &mut [Option<[u16; 64]>; 4],
+) -> Result<(), Stop> {
+    let odd = Stop::Surprise("a quantisation table of another kind");
+    while let Some((&choice, rest)) = body.split_first() {
+        let is_wide = choice >> 4;
+        let n_bytes = if is_wide == 1 { 128 } else { 64 };
+        let place = tables.get_mut(usize::from(choice & 15)).ok_or(odd)?;
+        if is_wide > 1 || rest.len() < n_bytes {
+            return Err(odd);
+        }
+        let (values, after) = rest.split_at(n_bytes);
+        let mut table = [0; 64];
+        for (i, value) in table.iter_mut().enumerate() {
+            *value = match is_wide {
+                1 => u16::from_be_bytes([values[2 * i], values[2 * i + 1]]),
+                _ => u16::from(values[i]),
+            };
+        }
+        *place = Some(table);
+        body = after;
+    }
+    Ok(())
+}
+
+/// Reads Huffman tables into their places: first those for mean values, then the others.
+pub(super) fn huffman(
+    mut body: &[u8],
+    tables: &mut [[Option<Specification>; 4]; 2],
+) -> Result<(), Stop> {
+    let odd = Stop::Surprise("a Huffman table of another kind");
+    while let Some((&choice, rest)) = body.split_first() {
+        let counts = *rest.first_chunk::<16>().ok_or(odd)?;
+        let n_symbols = counts
+            .iter()
+            .map(|&count| usize::from(count))
+            .sum::<usize>();
+        let class = tables.get_mut(usize::from(choice >> 4)).ok_or(odd)?;
+        let place = class.get_mut(usize::from(choice & 15)).ok_or(odd)?;
+        let symbols = rest.get(16..16 + n_symbols).ok_or(odd)?;
+        if n_symbols > 256 {
+            return Err(odd);
+        }
+        *place = Some(Specification {
+            counts,
+            symbols: symbols.to_vec(),
+        });
+        body = &rest[16 + n_symbols..];
+    }
+    Ok(())
+}

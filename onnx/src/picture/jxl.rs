@@ -1,0 +1,188 @@
+//! What does a JPEG XL file show?
+//!
+//! The decoder is libjxl's own in Rust. It gives out the first frame in the colours of a profile,
+//! already turned upright. The clock is looked at between the groups that a frame is made of.
+
+use ::jxl::api::{
+    AlphaMode, Event, JxlColorProfile, JxlColorType, JxlDataFormat, JxlDecoder, JxlDecoderOptions,
+    JxlOutputBuffer, JxlParallelRunner, JxlParallelRunnerFun, JxlPixelFormat, ProfileLevel,
+};
+use ::jxl::error::{Error, Result as JxlResult};
+use image::{DynamicImage, GrayAlphaImage, GrayImage, RgbImage, RgbaImage};
+
+use super::colour::Source;
+use super::limits::Deadline;
+use super::opaque::opaque;
+use super::{DecodeError, DecodeLimits};
+
+/// Bytes a pixel and channel that decoding holds: values of four bytes, as they are coded and as
+/// they are shown, and those that later parts of the frame are predicted from.
+const N_BYTES: u64 = 12;
+
+/// Decodes the first frame: 8-bit sRGB on white, upright.
+pub(super) fn decode(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    deadline: Deadline,
+) -> Result<RgbImage, DecodeError> {
+    decode_in_time(bytes, limits, deadline).map_err(|error| deadline.explain(error))
+}
+
+fn decode_in_time(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    deadline: Deadline,
+) -> Result<RgbImage, DecodeError> {
+    let mut rest = bytes;
+    let mut opened = Opened::new(&mut rest, limits)?;
+    let (width, height) = (opened.width, opened.height);
+    limits.check(width, height, opened.n_bytes())?;
+    let n_channels = opened.kind.samples_per_pixel();
+    let row = width as usize * n_channels;
+    let mut values = vec![0; row * height as usize];
+    let mut groups = Groups { deadline };
+    loop {
+        let buffer = JxlOutputBuffer::new(&mut values, height as usize, row);
+        let event = opened
+            .decoder
+            .process(&mut rest, Some(&mut [buffer]), Some(&mut groups));
+        match event.map_err(from_jxl)? {
+            Event::BasicInfo | Event::FrameHeader => {}
+            Event::FrameComplete { .. } | Event::Complete => break,
+            Event::NeedMoreInput { .. } => return Err(DecodeError::Truncated),
+        }
+    }
+    let colours = opened.colours();
+    let picture = match opened.kind {
+        JxlColorType::Grayscale => {
+            GrayImage::from_raw(width, height, values).map(DynamicImage::ImageLuma8)
+        }
+        JxlColorType::GrayscaleAlpha => {
+            GrayAlphaImage::from_raw(width, height, values).map(DynamicImage::ImageLumaA8)
+        }
+        JxlColorType::Rgba => {
+            RgbaImage::from_raw(width, height, values).map(DynamicImage::ImageRgba8)
+        }
+        _ => RgbImage::from_raw(width, height, values).map(DynamicImage::ImageRgb8),
+    };
+    let picture = picture.ok_or_else(|| DecodeError::broken("the size contradicts the pixels"))?;
+    Ok(opaque(picture, &colours))
+}
+
+/// The most bytes that decoding takes, by the header.
+pub(super) fn memory_needed(bytes: &[u8]) -> Result<u64, DecodeError> {
+    let mut rest = bytes;
+    Opened::new(&mut rest, &DecodeLimits::default()).map(|opened| opened.n_bytes())
+}
+
+/// A file whose header was read.
+struct Opened {
+    decoder: JxlDecoder,
+    kind: JxlColorType,
+    width: u32,
+    height: u32,
+    /// Colours and what lies beside them: alpha, depth, spot colours.
+    n_channels: u64,
+}
+
+impl Opened {
+    fn new(rest: &mut &[u8], limits: &DecodeLimits) -> Result<Self, DecodeError> {
+        let mut options = JxlDecoderOptions::default();
+        let most = limits.max_pixels.min(limits.max_bytes / N_BYTES);
+        options.sample_limit = usize::try_from(most.saturating_mul(8)).ok();
+        options.alpha_mode = AlphaMode::Unpremultiplied;
+        options.max_profile_level = ProfileLevel::Main10;
+        let mut decoder = JxlDecoder::new(options);
+        match decoder.process(rest, None, None).map_err(from_jxl)? {
+            Event::BasicInfo => {}
+            Event::NeedMoreInput { .. } => return Err(DecodeError::Truncated),
+            _ => return Err(DecodeError::broken("the header is missing")),
+        }
+        let Some(info) = decoder.basic_info() else {
+            return Err(DecodeError::broken("the header is missing"));
+        };
+        let (width, height) = info.size;
+        let n_extra = info.extra_channels.len();
+        let has_alpha = info
+            .extra_channels
+            .iter()
+            // The type itself is not public.
+            .any(|channel| format!("{:?}", channel.ec_type) == "Alpha");
+        let is_grey = decoder
+            .current_pixel_format()
+            .is_some_and(|format| format.color_type.is_grayscale());
+        if decoder
+            .embedded_color_profile()
+            .is_some_and(JxlColorProfile::is_cmyk)
+        {
+            return Err(DecodeError::unsupported("JPEG XL, CMYK"));
+        }
+        let kind = match (is_grey, has_alpha) {
+            (true, false) => JxlColorType::Grayscale,
+            (true, true) => JxlColorType::GrayscaleAlpha,
+            (false, false) => JxlColorType::Rgb,
+            (false, true) => JxlColorType::Rgba,
+        };
+        decoder
+            .set_pixel_format(JxlPixelFormat {
+                color_type: kind,
+                color_data_format: Some(JxlDataFormat::U8 { bit_depth: 8 }),
+                extra_channel_format: vec![None; n_extra],
+            })
+            .map_err(from_jxl)?;
+        Ok(Self {
+            decoder,
+            kind,
+            width: u32::try_from(width).unwrap_or(u32::MAX),
+            height: u32::try_from(height).unwrap_or(u32::MAX),
+            n_channels: (if is_grey { 1 } else { 3 }) + n_extra as u64,
+        })
+    }
+
+    fn n_bytes(&self) -> u64 {
+        let n_pixels = u64::from(self.width) * u64::from(self.height);
+        let shown = self.kind.samples_per_pixel() as u64 + 4;
+        n_pixels
+            .saturating_mul(N_BYTES.saturating_mul(self.n_channels) + shown)
+            .saturating_add(16 << 20)
+    }
+
+    /// The colours that the decoder gave out.
+    fn colours(&self) -> Source {
+        let Some(profile) = self.decoder.output_color_profile() else {
+            return Source::Srgb;
+        };
+        match profile.try_as_icc() {
+            Some(icc) => Source::Icc(icc.into_owned()),
+            None => Source::Srgb,
+        }
+    }
+}
+
+/// Does the groups of a frame one after the other, as long as there is time.
+struct Groups {
+    deadline: Deadline,
+}
+
+impl JxlParallelRunner for Groups {
+    fn run(&mut self, n_groups: usize, work: &JxlParallelRunnerFun<'_>) -> JxlResult<()> {
+        for group in 0..n_groups {
+            if self.deadline.has_passed() {
+                return Err(Error::ApiUsageError("there is no time left"));
+            }
+            work(group)?;
+        }
+        Ok(())
+    }
+
+    fn num_threads(&self) -> usize {
+        1
+    }
+}
+
+fn from_jxl(error: Error) -> DecodeError {
+    match error {
+        Error::OutOfBounds(_) => DecodeError::Truncated,
+        error => DecodeError::broken(error),
+    }
+}
