@@ -83,6 +83,13 @@ fn precisions(found: &[Precision]) -> String {
     found.join(", ")
 }
 
+fn because(why: &str) -> String {
+    if why.is_empty() {
+        return String::new();
+    }
+    format!(" ({why})")
+}
+
 /// Why a folder is not a model that can be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -95,7 +102,8 @@ pub enum ModelError {
     },
     /// The folder follows none of the layouts that are understood.
     #[error(
-        "{}: this is not a model folder (it holds neither sightline.toml nor preprocessor_config.json)",
+        "{}: this is not a model folder (it holds none of sightline.toml, preprocessor_config.json, \
+         open_clip_config.json, visual/preprocess_cfg.json)",
         folder.display()
     )]
     NotAModel {
@@ -147,6 +155,17 @@ pub enum ModelError {
         /// What is wrong and where.
         #[source]
         source: serde_json::Error,
+    },
+    /// Neither the model's files nor its graphs tell something that must be known.
+    #[error("{}: {key} cannot be told from this model's files, add it to sightline.toml{}",
+        folder.display(), because(why))]
+    Unknown {
+        /// The model's folder.
+        folder: PathBuf,
+        /// The key to add to `sightline.toml`, dotted: `image.mean` is `mean` below `[image]`.
+        key: &'static str,
+        /// Why it is not known; may be empty.
+        why: String,
     },
     /// A value cannot be used.
     #[error("{}: {key} = {value} cannot be used: {reason}", file.display())]

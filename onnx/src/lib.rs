@@ -73,6 +73,7 @@
 mod embedding;
 mod error;
 mod image;
+mod layouts;
 mod manifest;
 mod model;
 pub mod picture;
@@ -86,16 +87,17 @@ mod source;
 mod starter;
 mod text;
 mod tokenize;
-mod transformers_js;
 
 pub use embedding::Embedding;
 pub use error::{DeviceError, EncodeError, ModelError, RuntimeError};
 pub use image::ImageEncoder;
 pub use model::Model;
 pub use precision::{Precision, UnknownPrecision};
-pub use preprocess::{Interpolation, Pixels, PreprocessConfig, Preprocessor, Resize};
+pub use preprocess::{
+    Channels, Interpolation, Pixels, PreprocessConfig, Preprocessor, Resize, Rounding,
+};
 pub use runtime::Runtime;
 pub use session::{Device, SessionOptions};
 pub use signature::Signature;
 pub use text::TextEncoder;
-pub use tokenize::{Pad, TokenizeConfig};
+pub use tokenize::{Clean, Frame, MaskRule, Pad, TokenizeConfig};

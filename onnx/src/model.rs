@@ -4,22 +4,34 @@
 //! [`ImageEncoder`](crate::ImageEncoder) and [`TextEncoder`](crate::TextEncoder), each for itself,
 //! so that a text query never pays for the image tower.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::ModelError;
+use crate::layouts;
 use crate::precision::{self, Precision};
 use crate::preprocess::{PreprocessConfig, Preprocessor};
 use crate::source::{self, Source};
 use crate::tokenize::TokenizeConfig;
-use crate::{manifest, transformers_js};
+
+/// What a graph that holds both towers must be fed with while the other one is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Unused {
+    /// The graph holds one tower only.
+    None,
+    /// One short text: these inputs.
+    Texts(Vec<String>),
+    /// One black picture: the input, height and width.
+    Pixels(String, u32, u32),
+}
 
 #[derive(Clone)]
 pub(crate) struct ImageTower {
     pub(crate) source: Source,
     pub(crate) input: String,
     pub(crate) output: String,
+    pub(crate) unused: Unused,
 }
 
 #[derive(Clone)]
@@ -28,10 +40,9 @@ pub(crate) struct TextTower {
     pub(crate) input_ids: String,
     pub(crate) attention_mask: Option<String>,
     pub(crate) token_type_ids: Option<String>,
-    /// Whether mask and types are only fed when the graph has these inputs. A manifest is exact,
-    /// so there they must exist.
-    pub(crate) extra_inputs_optional: bool,
+    pub(crate) position_ids: Option<String>,
     pub(crate) output: String,
+    pub(crate) unused: Unused,
     pub(crate) tokenizer: Source,
     pub(crate) tokenize: TokenizeConfig,
 }
@@ -77,13 +88,9 @@ impl fmt::Debug for Model {
 }
 
 impl Model {
-    /// Reads the description of the model in a folder. Two layouts are understood:
-    ///
-    /// - a manifest `sightline.toml`, which names everything (see the crate's documentation), and
-    /// - a CLIP model as transformers.js keeps it: `config.json`, `preprocessor_config.json`,
-    ///   `tokenizer.json`, `onnx/vision_model.onnx`, `onnx/text_model.onnx`.
-    ///
-    /// A manifest wins over the other files. The graphs are hashed, not loaded.
+    /// Reads the description of the model in a folder, in whichever layout it is (see
+    /// [the crate's documentation](crate#what-a-model-folder-holds)). The graphs are hashed, not
+    /// loaded.
     ///
     /// # Errors
     /// [`ModelError`] when the folder is no model, a file is missing or unreadable, or a value in
@@ -113,8 +120,7 @@ impl Model {
         precision: Option<Precision>,
         known: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ModelError> {
-        let mut description = describe(folder)?;
-        description.choose(precision)?;
+        let description = layouts::complete_in(folder, layouts::find(folder)?, precision)?;
         Self::with_known(description, known)
     }
 
@@ -124,7 +130,11 @@ impl Model {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn variants(folder: &Path) -> Result<Vec<Precision>, ModelError> {
-        Ok(describe(folder)?.variants())
+        let manifest = layouts::find(folder)?.manifest;
+        let plain = manifest.precision.unwrap_or(Precision::Fp32);
+        let file = |name: Option<String>| folder.join(name.unwrap_or_default());
+        let (image, text) = (file(manifest.image.file), file(manifest.text.file));
+        Ok(precision::in_common(&image, &text, plain))
     }
 
     pub(crate) fn new(description: Description) -> Result<Self, ModelError> {
@@ -293,83 +303,6 @@ impl Model {
     }
 }
 
-/// Reads the description of the model in a folder.
-fn describe(folder: &Path) -> Result<Description, ModelError> {
-    if !folder.is_dir() {
-        return Err(ModelError::NoFolder {
-            folder: folder.to_path_buf(),
-        });
-    }
-    if folder.join(manifest::FILE_NAME).is_file() {
-        return manifest::read(folder);
-    }
-    if folder.join(transformers_js::PREPROCESSOR).is_file() {
-        return transformers_js::read(folder);
-    }
-    Err(ModelError::NotAModel {
-        folder: folder.to_path_buf(),
-    })
-}
-
-impl Description {
-    /// The precisions that both towers have.
-    fn variants(&self) -> Vec<Precision> {
-        let (Some(image), Some(text)) = (self.image.source.file(), self.text.source.file()) else {
-            return vec![self.precision];
-        };
-        let images = precision::copies(image, self.precision);
-        let texts = precision::copies(text, self.precision);
-        images
-            .into_keys()
-            .filter(|precision| texts.contains_key(precision))
-            .collect()
-    }
-
-    /// Settles on the graphs of one precision. Where nobody asked for one and the towers have none
-    /// in common, each runs its most exact one.
-    fn choose(&mut self, asked: Option<Precision>) -> Result<(), ModelError> {
-        let plain = self.precision;
-        let (Source::File(image), Source::File(text)) =
-            (&mut self.image.source, &mut self.text.source)
-        else {
-            return Ok(());
-        };
-        let mut images = precision::copies(image, plain);
-        let mut texts = precision::copies(text, plain);
-        let missing = |file: &Path| ModelError::MissingFile {
-            file: file.to_path_buf(),
-        };
-        let first_image = *images.keys().next().ok_or_else(|| missing(image))?;
-        let first_text = *texts.keys().next().ok_or_else(|| missing(text))?;
-        let both: Vec<Precision> = images
-            .keys()
-            .filter(|precision| texts.contains_key(precision))
-            .copied()
-            .collect();
-        let named = precision::of_name(image, plain);
-        let (of_image, of_text) = match (asked, both.first()) {
-            (Some(asked), _) if both.contains(&asked) => (asked, asked),
-            (Some(asked), _) => {
-                return Err(ModelError::NoPrecision {
-                    model: self.name.clone(),
-                    asked,
-                    found: both,
-                });
-            }
-            (None, _) if image.is_file() && both.contains(&named) => (named, named),
-            (None, Some(&first)) => (first, first),
-            (None, None) => (first_image, first_text),
-        };
-        if let (Some(of_image), Some(of_text)) = (images.remove(&of_image), texts.remove(&of_text))
-        {
-            *image = of_image;
-            *text = of_text;
-        }
-        self.precision = of_image.max(of_text);
-        Ok(())
-    }
-}
-
 /// Everything that changes a vector goes in.
 fn fingerprint(description: &Description) -> Result<String, ModelError> {
     let numbers = numbers(description);
@@ -434,22 +367,29 @@ fn numbers(description: &Description) -> String {
         source: _,
         input,
         output: image_output,
+        unused: _,
     } = image;
     let TextTower {
         source: _,
         input_ids,
         attention_mask,
         token_type_ids,
-        extra_inputs_optional: _,
+        position_ids,
         output: text_output,
+        unused: _,
         tokenizer: _,
         tokenize,
     } = text;
-    format!(
+    let mut numbers = format!(
         "sightline model 1\ndimension {dimension}\n{}\n{}\n\
          {input:?} {image_output:?}\n\
          {input_ids:?} {attention_mask:?} {token_type_ids:?} {text_output:?}\n",
         preprocess.describe(),
         tokenize.describe(),
-    )
+    );
+    // This came later: without it, older fingerprints stay.
+    if let Some(position_ids) = position_ids {
+        let _ = writeln!(numbers, "positions {position_ids:?}");
+    }
+    numbers
 }

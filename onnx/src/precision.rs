@@ -8,6 +8,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::error::ModelError;
+
 /// Which copy of a graph is run, told by the end of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -105,6 +107,59 @@ pub(crate) fn copies(graph: &Path, plain: Precision) -> BTreeMap<Precision, Path
         }
     }
     copies
+}
+
+/// The graphs to run.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Chosen {
+    pub(crate) image: PathBuf,
+    pub(crate) text: PathBuf,
+    /// The less exact of the two.
+    pub(crate) precision: Precision,
+}
+
+/// The precisions that both towers have, the most exact one first.
+pub(crate) fn in_common(image: &Path, text: &Path, plain: Precision) -> Vec<Precision> {
+    let texts = copies(text, plain);
+    let images = copies(image, plain).into_keys();
+    images.filter(|of| texts.contains_key(of)).collect()
+}
+
+/// Settles on the graphs of one precision. Where nobody asked for one and the towers have none in
+/// common, each runs its most exact one.
+pub(crate) fn choose(
+    model: &str,
+    image: &Path,
+    text: &Path,
+    plain: Precision,
+    asked: Option<Precision>,
+) -> Result<Chosen, ModelError> {
+    let (mut images, mut texts) = (copies(image, plain), copies(text, plain));
+    let missing = |file: &Path| ModelError::MissingFile {
+        file: file.to_path_buf(),
+    };
+    let first_image = *images.keys().next().ok_or_else(|| missing(image))?;
+    let first_text = *texts.keys().next().ok_or_else(|| missing(text))?;
+    let both = in_common(image, text, plain);
+    let named = of_name(image, plain);
+    let (of_image, of_text) = match (asked, both.first()) {
+        (Some(asked), _) if both.contains(&asked) => (asked, asked),
+        (Some(asked), _) => {
+            return Err(ModelError::NoPrecision {
+                model: model.to_owned(),
+                asked,
+                found: both,
+            });
+        }
+        (None, _) if image.is_file() && both.contains(&named) => (named, named),
+        (None, Some(&first)) => (first, first),
+        (None, None) => (first_image, first_text),
+    };
+    Ok(Chosen {
+        image: images.remove(&of_image).ok_or_else(|| missing(image))?,
+        text: texts.remove(&of_text).ok_or_else(|| missing(text))?,
+        precision: of_image.max(of_text),
+    })
 }
 
 #[cfg(test)]
