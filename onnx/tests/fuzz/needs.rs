@@ -71,13 +71,13 @@ fn the_estimate_is_right_for_large_pictures_and_not_far_off() {
         let mut bytes = Cursor::new(Vec::new());
         picture.write_to(&mut bytes, *format).unwrap();
         let bytes = bytes.into_inner();
-        let (decoded, took) = counted(|| decode(&bytes, &DecodeLimits::default()));
-        assert_eq!(decoded.unwrap().dimensions(), (width, height));
+        let (outcome, took) = counted(|| decode(&bytes, &DecodeLimits::default()));
+        assert_eq!(outcome.unwrap().dimensions(), (width, height));
         let needed = memory_needed(&bytes);
         if took.memory > needed + CONSTANT || took.memory < needed / 4 {
-            let color = picture.color();
+            let kind = picture.color();
             failures.push(format!(
-                "{n}: {format:?} {color:?}: {}, {needed} foretold",
+                "{n}: {format:?} {kind:?}: {}, {needed} foretold",
                 took.memory
             ));
         }

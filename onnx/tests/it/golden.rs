@@ -18,7 +18,7 @@ fn golden() -> (serde_json::Value, Tensors) {
     (serde_json::from_str(&listing).unwrap(), tensors)
 }
 
-fn decoded(name: &str) -> RgbImage {
+pub(crate) fn decoded(name: &str) -> RgbImage {
     if name == FORMULA {
         return formula(4000, 3000);
     }
@@ -41,7 +41,7 @@ fn formula(width: u32, height: u32) -> RgbImage {
 }
 
 /// Counts the values further apart than one step, and the largest difference.
-fn differences(found: &[u8], expected: &[u8]) -> (usize, u8) {
+pub(crate) fn differences(found: &[u8], expected: &[u8]) -> (usize, u8) {
     assert_eq!(found.len(), expected.len());
     let pairs = found.iter().zip(expected);
     let n_off = pairs.clone().filter(|(a, b)| a.abs_diff(**b) > 1).count();

@@ -11,6 +11,8 @@ mod formats;
 /// Each stage against golden tensors: decoding, resizing, normalising, tokens, embeddings.
 mod golden;
 /// Model folders that are incomplete, contradictory or broken.
+mod jpeg;
+mod layouts;
 mod models;
 /// Files that are empty, cut off, mislabelled, huge, or no pictures.
 mod pictures;

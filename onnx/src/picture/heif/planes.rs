@@ -158,7 +158,7 @@ impl Spread {
         }
         if self.in_height == 1 {
             let last = tile.height().div_ceil(2) - 1;
-            let next = if y % 2 == 0 {
+            let next = if y.is_multiple_of(2) {
                 at.saturating_sub(1)
             } else {
                 (at + 1).min(last)
