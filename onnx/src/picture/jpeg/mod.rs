@@ -8,8 +8,12 @@
 mod reduced;
 mod whole;
 
+use std::time::Instant;
+
 use image::RgbImage;
 use image::metadata::Orientation;
+
+use reduced::{Deadline, Detail, Reduced, Stop};
 
 use super::{DecodeError, DecodeLimits, Smallest, from_exif};
 
@@ -35,27 +39,28 @@ pub(super) fn decode(
     smallest: Smallest,
 ) -> Result<Jpeg, DecodeError> {
     match reduced(bytes, limits, smallest) {
-        Some(jpeg) => Ok(jpeg),
-        None => whole::decode(bytes, limits),
+        Some(Ok(jpeg)) => Ok(jpeg),
+        Some(Err(Stop::Late)) => Err(DecodeError::TooSlow {
+            max_time: limits.max_time,
+        }),
+        Some(Err(Stop::Surprise(_) | Stop::Memory)) | None => whole::decode(bytes, limits),
     }
 }
 
-/// The picture at a reduced size, when it may be reduced and the quick decoder reads it.
-fn reduced(bytes: &[u8], limits: &DecodeLimits, smallest: Smallest) -> Option<Jpeg> {
+/// The picture at a reduced size, when it may be reduced and is of a kind that the quick decoder
+/// knows.
+fn reduced(bytes: &[u8], limits: &DecodeLimits, smallest: Smallest) -> Option<Result<Jpeg, Stop>> {
     let (width, height) = reduced::size(bytes)?;
     let divisor = smallest.divisor(width, height);
     if divisor == 1 || limits.check(width, height, 0).is_err() {
         return None;
     }
-    let deadline = reduced::Deadline(None);
-    let found = reduced::decode(
-        bytes,
-        divisor,
-        reduced::Detail::Enough,
-        limits.max_bytes,
-        deadline,
-    )
-    .ok()?;
+    let deadline = Deadline(Instant::now().checked_add(limits.max_time));
+    let found = reduced::decode(bytes, divisor, Detail::Enough, limits.max_bytes, deadline);
+    found.map(|found| jpeg(found, width, height)).transpose()
+}
+
+fn jpeg(found: Reduced<'_>, width: u32, height: u32) -> Option<Jpeg> {
     Some(Jpeg {
         image: RgbImage::from_raw(found.width, found.height, found.rgb)?,
         width,

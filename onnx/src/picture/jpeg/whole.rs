@@ -14,6 +14,7 @@ use zune_jpeg::errors::DecodeErrors;
 
 use super::super::{DecodeError, DecodeLimits, from_exif};
 use super::Jpeg;
+use super::reduced::MAX_SCANS;
 
 /// Decodes a JPEG: grey, YCbCr, RGB, CMYK and YCCK, baseline and progressive.
 ///
@@ -21,6 +22,12 @@ use super::Jpeg;
 /// programs that write it, and so Pillow reads it.
 pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Jpeg, DecodeError> {
     let complete = has_end(bytes);
+    // Each scan may touch every pixel for a handful of bytes, and the decoder takes no limit.
+    if markers(bytes).filter(|&marker| marker == 0xDA).count() > MAX_SCANS {
+        return Err(DecodeError::Broken {
+            source: "it has more scans than any program writes".into(),
+        });
+    }
     let options = DecoderOptions::default()
         .set_strict_mode(false)
         .set_max_width(usize::from(u16::MAX))

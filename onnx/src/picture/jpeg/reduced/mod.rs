@@ -26,6 +26,8 @@ mod planes;
 mod progressive;
 mod sequential;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::time::Instant;
 
@@ -37,7 +39,7 @@ use progressive::{Coefficients, Plan};
 use tables::TableSet;
 
 /// More scans than any program makes.
-const MAX_SCANS: usize = 200;
+pub(super) const MAX_SCANS: usize = 200;
 
 /// Why this decoder gave up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -95,7 +95,8 @@ impl Coefficients {
 
 fn put_all(values: &[i16], block: &mut impl block::Coefficients) {
     for (place, &value) in values.iter().enumerate() {
-        if value != 0 {
+        // The mean value is always given: it stays when a block of nothing else is cleared.
+        if value != 0 || place == 0 {
             block.put(place, value);
         }
     }
