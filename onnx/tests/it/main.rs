@@ -8,6 +8,8 @@
 
 /// Each stage against golden tensors: decoding, resizing, normalising, tokens, embeddings.
 mod golden;
+/// JPEGs at reduced sizes.
+mod jpeg;
 /// Model folders that are incomplete, contradictory or broken.
 mod models;
 /// Files that are empty, cut off, mislabelled, huge, or no pictures.
