@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::engine::hub::HubOptions;
 use directories::ProjectDirs;
 use sightline_onnx::{Runtime, RuntimeError};
 
@@ -92,6 +93,31 @@ fn libraries_in(folder: &Path) -> Vec<PathBuf> {
         .collect();
     found.sort();
     found
+}
+
+/// The hub that models are downloaded from: `HF_ENDPOINT`, else Hugging Face's own; the token in
+/// `HF_TOKEN`; the proxy in `HTTPS_PROXY` (`HTTP_PROXY`
+/// for a hub without encryption) or `ALL_PROXY`, with the exceptions in `NO_PROXY`.
+#[must_use]
+pub fn hub_options() -> HubOptions {
+    let first = |names: &[&str]| {
+        let values = names.iter().filter_map(|name| std::env::var(name).ok());
+        let mut values = values.map(|value| value.trim().to_owned());
+        values.find(|value| !value.is_empty())
+    };
+    let endpoint = first(&["HF_ENDPOINT"]);
+    let endpoint = endpoint.unwrap_or_else(|| "https://huggingface.co".to_owned());
+    let proxies = if endpoint.starts_with("http://") {
+        ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]
+    } else {
+        ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+    };
+    HubOptions {
+        endpoint,
+        token: first(&["HF_TOKEN"]),
+        proxy: first(&proxies),
+        no_proxy: first(&["NO_PROXY", "no_proxy"]),
+    }
 }
 
 /// How to open ONNX Runtime on this machine, the first time an encoder is needed.

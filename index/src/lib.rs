@@ -58,7 +58,7 @@ pub use check::{Problem, check};
 pub use error::IndexError;
 pub use graph::GraphError;
 pub use item::{Caption, FileRecord, Generation, Image, Item, ItemId, ItemKind, Library};
-pub use manifest::Binding;
+pub use manifest::{Binding, binding};
 pub use reader::{Counts, GraphState, IndexReader, Match, Near, Nearest};
 pub use records::RecordsError;
 pub use shelf::BuildProgress;

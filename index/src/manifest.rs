@@ -23,6 +23,16 @@ pub struct Binding {
     pub model: String,
 }
 
+/// The model that made the index in a folder; nothing when there is no index. Only one small file
+/// is read.
+///
+/// # Errors
+/// When that file cannot be read, is damaged, or tells of another format.
+pub fn binding(dir: &Path) -> Result<Option<Binding>, IndexError> {
+    let manifest = Manifest::read(&Layout::new(dir))?;
+    Ok(manifest.map(|manifest| manifest.binding()))
+}
+
 /// What `manifest.json` says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Manifest {

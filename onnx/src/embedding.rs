@@ -7,7 +7,10 @@ use crate::error::EncodeError;
 /// The dot product of two embeddings of the same [`Model`](crate::Model) is their cosine
 /// similarity, in -1 to 1, higher is nearer.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Embedding(Vec<f32>);
+pub struct Embedding {
+    values: Vec<f32>,
+    raw_norm: f32,
+}
 
 impl Embedding {
     /// Scales what a model put out to length 1.
@@ -18,34 +21,43 @@ impl Embedding {
         if !square.is_finite() || square <= f64::MIN_POSITIVE {
             return Err(EncodeError::NoDirection { position });
         }
-        let scale = 1.0 / square.sqrt();
+        let norm = square.sqrt();
+        let scale = 1.0 / norm;
         #[expect(
             clippy::cast_possible_truncation,
             reason = "the sum runs in f64 for accuracy; the result is an f32 on purpose"
         )]
-        let unit = values
-            .iter()
-            .map(|&x| (f64::from(x) * scale) as f32)
-            .collect();
-        Ok(Self(unit))
+        let narrow = |x: f64| x as f32;
+        let scaled = values.iter().map(|&x| narrow(f64::from(x) * scale));
+        Ok(Self {
+            values: scaled.collect(),
+            raw_norm: narrow(norm),
+        })
     }
 
     /// The values, `[dimension]`.
     #[must_use]
     pub fn as_slice(&self) -> &[f32] {
-        &self.0
+        &self.values
     }
 
     /// The values, without a copy.
     #[must_use]
     pub fn into_vec(self) -> Vec<f32> {
-        self.0
+        self.values
     }
 
     /// How many values there are.
     #[must_use]
     pub fn dimension(&self) -> usize {
-        self.0.len()
+        self.values.len()
+    }
+
+    /// The length that the model's output had before it was scaled to 1: 1 as well for a model
+    /// that scales itself.
+    #[must_use]
+    pub fn raw_norm(&self) -> f32 {
+        self.raw_norm
     }
 
     /// The cosine similarity to another embedding of the same model, in -1 to 1.
@@ -53,7 +65,11 @@ impl Embedding {
     /// Values beyond the shorter one's dimension are ignored.
     #[must_use]
     pub fn similarity(&self, other: &Self) -> f32 {
-        self.0.iter().zip(&other.0).map(|(a, b)| a * b).sum()
+        self.values
+            .iter()
+            .zip(&other.values)
+            .map(|(a, b)| a * b)
+            .sum()
     }
 }
 
@@ -65,7 +81,7 @@ mod tests {
     fn what_comes_out_has_length_one() {
         let embedding = Embedding::from_output(&[3.0, 0.0, -4.0], 0).unwrap();
         assert_eq!(embedding.as_slice(), [0.6, 0.0, -0.8]);
-        assert_eq!(embedding.dimension(), 3);
+        assert_eq!((embedding.dimension(), embedding.raw_norm()), (3, 5.0));
         assert!((embedding.similarity(&embedding) - 1.0).abs() < 1e-6);
         // Squares of these leave the range of f32, not that of f64.
         let large = Embedding::from_output(&[3e30, 4e30], 0).unwrap();

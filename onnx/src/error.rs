@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::precision::Precision;
+use crate::session::Device;
+
 /// Why ONNX Runtime could not be opened. Every message is one line.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -72,6 +75,21 @@ fn list(tried: &[PathBuf]) -> String {
     format!(" (tried {})", names.join(", "))
 }
 
+fn precisions(found: &[Precision]) -> String {
+    let found: Vec<&str> = found.iter().map(|precision| precision.as_str()).collect();
+    if found.is_empty() {
+        return "no other one of both towers".to_owned();
+    }
+    found.join(", ")
+}
+
+fn because(why: &str) -> String {
+    if why.is_empty() {
+        return String::new();
+    }
+    format!(" ({why})")
+}
+
 /// Why a folder is not a model that can be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -84,7 +102,8 @@ pub enum ModelError {
     },
     /// The folder follows none of the layouts that are understood.
     #[error(
-        "{}: this is not a model folder (it holds neither sightline.toml nor preprocessor_config.json)",
+        "{}: this is not a model folder (it holds none of sightline.toml, preprocessor_config.json, \
+         open_clip_config.json, visual/preprocess_cfg.json)",
         folder.display()
     )]
     NotAModel {
@@ -96,6 +115,19 @@ pub enum ModelError {
     MissingFile {
         /// The file.
         file: PathBuf,
+    },
+    /// Not both towers have graphs of the precision that was asked for.
+    #[error(
+        "{model}: the model has no {asked} graphs of both towers, it has {}",
+        precisions(found)
+    )]
+    NoPrecision {
+        /// The model's name.
+        model: String,
+        /// The precision that was asked for.
+        asked: Precision,
+        /// The precisions that both towers have.
+        found: Vec<Precision>,
     },
     /// A file of the model cannot be read.
     #[error("{}: this file of the model cannot be read", file.display())]
@@ -124,6 +156,17 @@ pub enum ModelError {
         #[source]
         source: serde_json::Error,
     },
+    /// Neither the model's files nor its graphs tell something that must be known.
+    #[error("{}: {key} cannot be told from this model's files, add it to sightline.toml{}",
+        folder.display(), because(why))]
+    Unknown {
+        /// The model's folder.
+        folder: PathBuf,
+        /// The key to add to `sightline.toml`, dotted: `image.mean` is `mean` below `[image]`.
+        key: &'static str,
+        /// Why it is not known; may be empty.
+        why: String,
+    },
     /// A value cannot be used.
     #[error("{}: {key} = {value} cannot be used: {reason}", file.display())]
     Value {
@@ -147,6 +190,43 @@ pub enum ModelError {
     },
 }
 
+/// Why a device cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeviceError {
+    /// No device has this name.
+    #[error("there is no device named {name} (cpu, cuda, coreml, directml)")]
+    Unknown {
+        /// The name given.
+        name: String,
+    },
+    /// This build was made without the device.
+    #[error("{device} is not part of this build: it takes the cargo feature {device}")]
+    NotBuiltIn {
+        /// The device asked for.
+        device: Device,
+    },
+    /// The ONNX Runtime that was found was made without the device.
+    #[error("{}: this ONNX Runtime was built without {device}", library.display())]
+    NotInLibrary {
+        /// The device asked for.
+        device: Device,
+        /// The library.
+        library: PathBuf,
+    },
+    /// ONNX Runtime knows the device and cannot use it: a driver or a library is missing, say.
+    #[error("{}: ONNX Runtime cannot use {device}", library.display())]
+    Refused {
+        /// The device asked for.
+        device: Device,
+        /// The library.
+        library: PathBuf,
+        /// What ONNX Runtime said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
 /// Why an encoder could not be loaded, or could not encode.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -154,6 +234,9 @@ pub enum EncodeError {
     /// A file of the model is broken.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The device asked for cannot be used.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// ONNX Runtime does not accept the graph.
     #[error("{}: ONNX Runtime cannot load this graph", file.display())]
     Load {

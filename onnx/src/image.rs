@@ -1,13 +1,14 @@
 //! How do prepared pictures become embeddings?
 
-use ndarray::ArrayView4;
+use ndarray::{ArrayView2, ArrayView4};
 
 use crate::embedding::Embedding;
 use crate::error::EncodeError;
-use crate::model::Model;
+use crate::model::{Model, Unused};
 use crate::preprocess::Pixels;
 use crate::runtime::Runtime;
-use crate::session::{Feed, IdType, Session, SessionOptions};
+use crate::session::{Feed, Session, SessionOptions};
+use crate::signature::Signature;
 
 /// The image tower of a model, loaded into ONNX Runtime.
 ///
@@ -16,6 +17,8 @@ use crate::session::{Feed, IdType, Session, SessionOptions};
 pub struct ImageEncoder {
     session: Session,
     input: String,
+    /// What the text tower of a joint graph is fed with.
+    unused_texts: Vec<UnusedText>,
     height: u32,
     width: u32,
     dimension: usize,
@@ -43,15 +46,28 @@ impl ImageEncoder {
         )?;
         let (height, width) = model.preprocess().output_size();
         let fixed_batch = session.check_pixels(&tower.input, height, width)?;
-        session.check_no_other_inputs(&[&tower.input])?;
+        let unused_texts = match &tower.unused {
+            Unused::Texts(inputs) => unused_texts(&session, inputs)?,
+            _ => Vec::new(),
+        };
+        let texts = unused_texts.iter().map(|text| text.input.as_str());
+        let known: Vec<&str> = std::iter::once(tower.input.as_str()).chain(texts).collect();
+        session.check_no_other_inputs(&known)?;
         Ok(Self {
             session,
+            unused_texts,
             input: tower.input.clone(),
             height,
             width,
             dimension: model.dimension(),
             fixed_batch,
         })
+    }
+
+    /// The graph's inputs and outputs, those included that are not used.
+    #[must_use]
+    pub fn signature(&self) -> Signature {
+        self.session.signature_of_graph()
     }
 
     /// How many values an embedding has.
@@ -104,16 +120,42 @@ impl ImageEncoder {
         // A graph of fixed batch size wants its last batch filled up; the rows are dropped again.
         values.resize(n * 3 * height * width, 0.0);
         let view = ArrayView4::from_shape((n, 3, height, width), &values);
-        let view = view.map_err(|source| EncodeError::Run {
-            file: self.session.file().to_path_buf(),
+        let file = self.session.file().to_path_buf();
+        let run = |source| EncodeError::Run {
+            file: file.clone(),
             source: Box::new(source),
-        })?;
-        let rows = self
-            .session
-            .run(n, &[(&self.input, Feed::Pixels(view))], IdType::I64)?;
+        };
+        let mut feeds = vec![(self.input.as_str(), Feed::Pixels(view.map_err(run)?))];
+        for text in &self.unused_texts {
+            let view = ArrayView2::from_shape(text.shape, &text.values).map_err(run)?;
+            feeds.push((&text.input, Feed::Ids(view)));
+        }
+        let rows = self.session.run(n, &feeds)?;
         for row in rows.chunks_exact(self.dimension).take(chunk.len()) {
             embeddings.push(Embedding::from_output(row, embeddings.len())?);
         }
         Ok(())
     }
+}
+
+/// One input of the text tower in a joint graph, and what it is fed with.
+struct UnusedText {
+    input: String,
+    shape: (usize, usize),
+    values: Vec<i64>,
+}
+
+/// A text of ones for all inputs: they are sound ids, and a mask of them is a whole text.
+fn unused_texts(session: &Session, inputs: &[String]) -> Result<Vec<UnusedText>, EncodeError> {
+    let n_tokens = inputs.iter().find_map(|input| session.fixed_tokens(input));
+    let n_tokens = n_tokens.unwrap_or(2);
+    let one = |input: &String| {
+        let n = session.check_ids(input, Some(n_tokens))?.unwrap_or(1);
+        Ok(UnusedText {
+            input: input.clone(),
+            shape: (n, n_tokens),
+            values: vec![1; n * n_tokens],
+        })
+    };
+    inputs.iter().map(one).collect()
 }

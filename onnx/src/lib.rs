@@ -73,23 +73,31 @@
 mod embedding;
 mod error;
 mod image;
+mod layouts;
 mod manifest;
 mod model;
 pub mod picture;
+mod precision;
 mod preprocess;
+pub mod quantize;
 mod runtime;
 mod session;
+mod signature;
+mod source;
 mod starter;
 mod text;
 mod tokenize;
-mod transformers_js;
 
 pub use embedding::Embedding;
-pub use error::{EncodeError, ModelError, RuntimeError};
+pub use error::{DeviceError, EncodeError, ModelError, RuntimeError};
 pub use image::ImageEncoder;
 pub use model::Model;
-pub use preprocess::{Interpolation, Pixels, PreprocessConfig, Preprocessor, Resize};
+pub use precision::{Precision, UnknownPrecision};
+pub use preprocess::{
+    Channels, Interpolation, Pixels, PreprocessConfig, Preprocessor, Resize, Rounding,
+};
 pub use runtime::Runtime;
-pub use session::SessionOptions;
+pub use session::{Device, SessionOptions};
+pub use signature::Signature;
 pub use text::TextEncoder;
-pub use tokenize::{Pad, TokenizeConfig};
+pub use tokenize::{Clean, Frame, MaskRule, Pad, TokenizeConfig};

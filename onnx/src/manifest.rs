@@ -1,217 +1,201 @@
 //! What does `sightline.toml` say about the model in its folder?
 //!
-//! The manifest names every file, input, output and number, so nothing has to be guessed. Keys that
-//! are not known are errors: a typing error in `interpolation` must not become a wrong vector.
+//! A [`Manifest`] is also what every other layout is read into: each says in its own files what a
+//! manifest would say, and what a manifest beside them says wins. Keys that are not known are
+//! errors: a typing error in `interpolation` must not become a wrong vector.
 
-use std::fmt::Display;
-use std::path::{Component, Path};
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use crate::error::ModelError;
-use crate::model::{Description, ImageTower, Source, TextTower};
-use crate::preprocess::{Interpolation, PreprocessConfig, Resize};
-use crate::tokenize::{Pad, TokenizeConfig};
+use crate::precision::Precision;
+use crate::preprocess::{Channels, Interpolation, Rounding};
+use crate::tokenize::{Clean, MaskRule, Pad};
 
 pub(crate) const FILE_NAME: &str = "sightline.toml";
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Manifest {
-    name: String,
-    dimension: usize,
-    license: Option<String>,
-    image: Image,
-    text: Text,
+/// Everything that can be said about a model. `None`: not said.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Manifest {
+    pub(crate) name: Option<String>,
+    pub(crate) dimension: Option<usize>,
+    pub(crate) license: Option<String>,
+    /// That of graphs whose names do not tell it.
+    #[serde(deserialize_with = "precision")]
+    pub(crate) precision: Option<Precision>,
+    pub(crate) image: Image,
+    pub(crate) text: Text,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Image {
-    file: String,
-    input: String,
-    output: String,
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Image {
+    /// The graph, relative to the folder.
+    pub(crate) file: Option<String>,
+    pub(crate) input: Option<String>,
+    pub(crate) output: Option<String>,
     /// Height and width.
-    size: [u32; 2],
-    resize: ResizeKey,
+    pub(crate) size: Option<[u32; 2]>,
+    pub(crate) resize: Option<ResizeKey>,
     /// Length of the edge that `resize` speaks of; when it is left out, the size must be square.
-    edge: Option<u32>,
-    interpolation: InterpolationKey,
-    #[serde(default)]
-    crop: CropKey,
-    rescale: Option<f64>,
-    mean: [f32; 3],
-    std: [f32; 3],
+    pub(crate) edge: Option<u32>,
+    pub(crate) interpolation: Option<Interpolation>,
+    pub(crate) crop: Option<CropKey>,
+    pub(crate) rounding: Option<Rounding>,
+    pub(crate) fill: Option<[u8; 3]>,
+    pub(crate) rescale: Option<f64>,
+    pub(crate) mean: Option<[f32; 3]>,
+    pub(crate) std: Option<[f32; 3]>,
+    pub(crate) channels: Option<Channels>,
+    #[serde(skip)]
+    pub(crate) hints: Hints,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Text {
-    file: String,
-    input_ids: String,
-    attention_mask: Option<String>,
-    token_type_ids: Option<String>,
-    output: String,
-    tokenizer: String,
-    context_length: usize,
-    #[serde(default)]
-    pad: PadKey,
-    pad_token: Option<String>,
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Text {
+    /// The graph, relative to the folder.
+    pub(crate) file: Option<String>,
+    pub(crate) input_ids: Option<String>,
+    pub(crate) attention_mask: Option<String>,
+    pub(crate) token_type_ids: Option<String>,
+    pub(crate) position_ids: Option<String>,
+    pub(crate) output: Option<String>,
+    /// The tokenizer, relative to the folder.
+    pub(crate) tokenizer: Option<String>,
+    pub(crate) context_length: Option<usize>,
+    pub(crate) pad: Option<Pad>,
+    pub(crate) pad_token: Option<String>,
+    pub(crate) pad_id: Option<u32>,
+    pub(crate) mask: Option<MaskRule>,
+    pub(crate) clean: Option<Clean>,
+    pub(crate) start_token: Option<String>,
+    pub(crate) end_token: Option<String>,
+    #[serde(skip)]
+    pub(crate) hints: Hints,
 }
 
-#[derive(Deserialize, Clone, Copy)]
+/// What a layout knows beside the values.
+#[derive(Default)]
+pub(crate) struct Hints {
+    /// Names under which exporters of this layout put out the embedding, the likeliest first.
+    pub(crate) outputs: &'static [&'static str],
+    /// The file that most values were read from, for messages.
+    pub(crate) file: Option<PathBuf>,
+    /// Why values are not known, for messages.
+    pub(crate) why: Option<String>,
+}
+
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
-enum ResizeKey {
+pub(crate) enum ResizeKey {
     ShortestEdge,
     LongestEdge,
     Squash,
+    Keep,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
-enum InterpolationKey {
-    Bilinear,
-    Bicubic,
-    Lanczos,
-}
-
-#[derive(Deserialize, Default, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-enum CropKey {
-    #[default]
+pub(crate) enum CropKey {
     Center,
     None,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "kebab-case")]
-enum PadKey {
-    #[default]
-    Longest,
-    Context,
+fn precision<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Precision>, D::Error> {
+    let text = String::deserialize(from)?;
+    text.parse().map(Some).map_err(serde::de::Error::custom)
 }
 
-/// Reads the manifest in this folder.
-pub(crate) fn read(folder: &Path) -> Result<Description, ModelError> {
+/// The manifest in this folder, if there is one.
+pub(crate) fn read(folder: &Path) -> Result<Option<Manifest>, ModelError> {
     let file = folder.join(FILE_NAME);
+    if !file.is_file() {
+        return Ok(None);
+    }
     let text = fs_err::read_to_string(&file).map_err(|source| ModelError::Unreadable {
         file: file.clone(),
         source,
     })?;
-    let mut description = parse(&text, &file, |name| Some(Source::File(folder.join(name))))?;
-    description.folder = Some(folder.to_path_buf());
-    Ok(description)
+    parse(&text, &file).map(Some)
 }
 
-/// Reads a manifest whose files are found by `locate`. `file` is for messages.
-pub(crate) fn parse(
-    text: &str,
-    file: &Path,
-    locate: impl Fn(&str) -> Option<Source>,
-) -> Result<Description, ModelError> {
-    let manifest: Manifest = toml::from_str(text).map_err(|source| ModelError::Manifest {
+/// Reads a manifest. `file` is for messages.
+pub(crate) fn parse(text: &str, file: &Path) -> Result<Manifest, ModelError> {
+    let mut manifest: Manifest = toml::from_str(text).map_err(|source| ModelError::Manifest {
         file: file.to_path_buf(),
         source: Box::new(source),
     })?;
-    let locate = |key: &'static str, name: &str| {
-        let inside = Path::new(name)
-            .components()
-            .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-        if !inside || name.is_empty() {
-            let reason = "a model's files must lie in its folder";
-            return Err(value(file, key, name, reason));
-        }
-        locate(name).ok_or_else(|| ModelError::MissingFile {
-            file: Path::new(name).to_path_buf(),
-        })
-    };
-    if !(1..=65_536).contains(&manifest.dimension) {
-        let reason = "it must be 1 to 65536";
-        return Err(value(file, "dimension", manifest.dimension, reason));
+    manifest.image.hints.file = Some(file.to_path_buf());
+    manifest.text.hints.file = Some(file.to_path_buf());
+    if manifest.is_whole() {
+        manifest.text.pad.get_or_insert(Pad::Longest);
     }
-    let preprocess = preprocess(&manifest.image, file)?;
-    let image = ImageTower {
-        source: locate("image.file", &manifest.image.file)?,
-        input: manifest.image.input,
-        output: manifest.image.output,
-    };
-    let text = manifest.text;
-    let text = TextTower {
-        source: locate("text.file", &text.file)?,
-        tokenizer: locate("text.tokenizer", &text.tokenizer)?,
-        input_ids: text.input_ids,
-        attention_mask: text.attention_mask,
-        token_type_ids: text.token_type_ids,
-        extra_inputs_optional: false,
-        output: text.output,
-        tokenize: TokenizeConfig {
-            context_length: text.context_length,
-            pad: match text.pad {
-                PadKey::Longest => Pad::Longest,
-                PadKey::Context => Pad::Context,
-            },
-            pad_token: text.pad_token,
-        },
-    };
-    Ok(Description {
-        name: manifest.name,
-        license: manifest.license,
-        dimension: manifest.dimension,
-        folder: None,
-        preprocess,
-        image,
-        text,
-    })
+    Ok(manifest)
 }
 
-fn preprocess(image: &Image, file: &Path) -> Result<PreprocessConfig, ModelError> {
-    let [height, width] = image.size;
-    let edge = match image.edge {
-        Some(edge) => edge,
-        None if height == width => height,
-        None => 0,
-    };
-    let resize = match image.resize {
-        ResizeKey::ShortestEdge => Resize::ShortestEdge(edge),
-        ResizeKey::LongestEdge => Resize::LongestEdge(edge),
-        ResizeKey::Squash => Resize::Squash,
-    };
-    if resize != Resize::Squash {
-        if edge == 0 {
-            let reason = "a size that is not square needs image.edge, the length to resize to";
-            return Err(value(
-                file,
-                "image.size",
-                format!("{:?}", image.size),
-                reason,
-            ));
-        }
-        if image.crop == CropKey::None {
-            let reason = "only squashed pictures have the model's size without a crop";
-            return Err(value(file, "image.crop", "none", reason));
-        }
-    }
-    PreprocessConfig {
-        resize,
-        interpolation: match image.interpolation {
-            InterpolationKey::Bilinear => Interpolation::Bilinear,
-            InterpolationKey::Bicubic => Interpolation::Bicubic,
-            InterpolationKey::Lanczos => Interpolation::Lanczos,
-        },
-        height,
-        width,
-        rescale: image.rescale.unwrap_or(1.0 / 255.0),
-        mean: image.mean,
-        std: image.std,
-    }
-    .checked(file)
+/// Each field of the first, or where it says nothing, of the second.
+macro_rules! over {
+    ($own:expr, $base:expr, $($field:ident),+ ; $($rest:tt)*) => {{
+        let (own, base) = ($own, $base);
+        Self { $($field: own.$field.or(base.$field),)+ $($rest)* }
+    }};
 }
 
-fn value(file: &Path, key: &'static str, value: impl Display, reason: &'static str) -> ModelError {
-    ModelError::Value {
-        file: file.to_path_buf(),
-        key,
-        value: value.to_string(),
-        reason,
+impl Manifest {
+    /// Whether it names both graphs. Such a manifest speaks for itself, and files of other layouts
+    /// beside it change nothing.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.image.file.is_some() && self.text.file.is_some()
+    }
+
+    /// Whether it says so much that no graph has to be asked. The extra inputs may be left out by
+    /// intent, so they do not count.
+    pub(crate) fn names_all(&self) -> bool {
+        let names = [
+            &self.image.input,
+            &self.image.output,
+            &self.text.input_ids,
+            &self.text.output,
+        ];
+        names.into_iter().all(Option::is_some) && self.dimension.is_some()
+    }
+
+    /// What this manifest says, and where it says nothing, what the other one does.
+    pub(crate) fn over(self, base: Self) -> Self {
+        let image = self.image.over(base.image);
+        let text = self.text.over(base.text);
+        Self {
+            name: self.name.or(base.name),
+            dimension: self.dimension.or(base.dimension),
+            license: self.license.or(base.license),
+            precision: self.precision.or(base.precision),
+            image,
+            text,
+        }
+    }
+}
+
+impl Image {
+    fn over(self, base: Self) -> Self {
+        let hints = base.hints;
+        over!(
+            self, Self { hints: Hints::default(), ..base },
+            file, input, output, size, resize, edge, interpolation, crop, rounding, fill, rescale,
+            mean, std, channels; hints
+        )
+    }
+}
+
+impl Text {
+    fn over(self, base: Self) -> Self {
+        let hints = base.hints;
+        over!(
+            self, Self { hints: Hints::default(), ..base },
+            file, input_ids, attention_mask, token_type_ids, position_ids, output, tokenizer,
+            context_length, pad, pad_token, pad_id, mask, clean, start_token, end_token; hints
+        )
     }
 }

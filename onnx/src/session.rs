@@ -1,22 +1,27 @@
 //! How does a graph run in ONNX Runtime, and is it the graph that was promised?
 //!
-//! The only file that names `ort`. Signatures are checked when a graph is loaded, so that running
+//! With `session/options.rs` the only file that names `ort`. Signatures are checked when a graph is loaded, so that running
 //! it can only fail inside ONNX Runtime itself. Outputs are copied out before the next run, since
 //! they borrow the session.
+
+mod options;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread::available_parallelism;
 
+use half::f16;
 use ndarray::{ArrayView2, ArrayView4};
 use ort::logging::LogLevel;
 use ort::session::{OutputSelector, RunOptions, SessionInputValue};
-use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
+use ort::value::{Outlet, Tensor, TensorElementType, TensorRef, ValueType};
 
 use crate::error::EncodeError;
-use crate::model::Source;
 use crate::runtime::Runtime;
+use crate::signature::Signature;
+use crate::source::Source;
+
+pub use options::{Device, SessionOptions};
 
 /// The minor version of the oldest ONNX Runtime that serves: `1.{API_VERSION}`.
 pub(crate) const API_VERSION: u32 = ort::MINOR_VERSION;
@@ -41,34 +46,9 @@ impl Environment {
     }
 }
 
-/// How an encoder's session runs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SessionOptions {
-    /// Threads that one run spreads over; `None`: as many as the machine has cores.
-    pub n_threads: Option<usize>,
-}
+/// The types that pictures go in and embeddings come out in; f16 is converted at the border.
+const FLOATS: [TensorElementType; 2] = [TensorElementType::Float32, TensorElementType::Float16];
 
-impl SessionOptions {
-    /// The same options with this many threads.
-    #[must_use]
-    pub fn with_threads(mut self, n_threads: usize) -> Self {
-        self.n_threads = Some(n_threads);
-        self
-    }
-
-    fn resolved_threads(&self) -> usize {
-        self.n_threads
-            .unwrap_or_else(|| available_parallelism().map_or(1, usize::from))
-            .max(1)
-    }
-}
-
-/// The element types that a graph may take token ids in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum IdType {
-    I32,
-    I64,
-}
 
 /// What a run is fed with.
 pub(crate) enum Feed<'a> {
@@ -99,12 +79,10 @@ impl Session {
             file: file.clone(),
             source: Box::new(cause),
         };
-        let mut builder = ort::session::Session::builder(&runtime.environment().0)
-            .and_then(|b| {
-                b.with_intra_threads(options.resolved_threads())
-                    .map_err(ort::Error::from)
-            })
-            .map_err(load)?;
+        let builder = ort::session::Session::builder(&runtime.environment().0).map_err(load)?;
+        let mut builder = options
+            .apply(builder, runtime.library())
+            .map_err(|error| error.of_graph(&file))?;
         let session = match source {
             Source::File(path) => builder.commit_from_file(path),
             Source::Embedded { bytes, .. } => builder.commit_from_memory(bytes),
@@ -127,26 +105,16 @@ impl Session {
         &self.file
     }
 
-    /// Inputs of token ids and their companions must agree, since one conversion serves them all.
-    pub(crate) fn check_same_type(
-        &self,
-        name: &str,
-        found: IdType,
-        expected: IdType,
-    ) -> Result<(), EncodeError> {
-        if found == expected {
-            return Ok(());
+    /// All inputs and outputs of the graph.
+    pub(crate) fn signature_of_graph(&self) -> Signature {
+        let listed = |outlets: &[Outlet]| {
+            let one = |outlet: &Outlet| (outlet.name().to_owned(), outlet.dtype().to_string());
+            outlets.iter().map(one).collect()
+        };
+        Signature {
+            inputs: listed(self.graph.inputs()),
+            outputs: listed(self.graph.outputs()),
         }
-        Err(EncodeError::Signature {
-            file: self.file.clone(),
-            name: name.to_owned(),
-            found: format!("a tensor of {found:?}"),
-            expected: format!("a tensor of {expected:?}, as the token ids are"),
-        })
-    }
-
-    pub(crate) fn has_input(&self, name: &str) -> bool {
-        self.graph.inputs().iter().any(|i| i.name() == name)
     }
 
     /// Fails when the graph wants an input that is not among these.
@@ -161,7 +129,7 @@ impl Session {
         }
     }
 
-    /// Checks that `name` takes f32 `[batch, 3, height, width]`. Returns the batch size when the
+    /// Checks that `name` takes f32 or f16 `[batch, 3, height, width]`. Returns the batch size when the
     /// graph fixes it.
     pub(crate) fn check_pixels(
         &self,
@@ -177,18 +145,17 @@ impl Session {
             Some(i64::from(height)),
             Some(i64::from(width)),
         ];
-        tensor_type(outlet, &wanted, &[TensorElementType::Float32])
-            .ok_or_else(|| self.signature(outlet, &expected))?;
+        tensor_type(outlet, &wanted, &FLOATS).ok_or_else(|| self.signature(outlet, &expected))?;
         Ok(fixed(outlet, 0))
     }
 
     /// Checks that `name` takes integers `[batch, n_tokens]`; `padded` is the number of tokens when
-    /// all texts are filled up to it. Returns the type, and the batch size when the graph fixes it.
+    /// all texts are filled up to it. Returns the batch size when the graph fixes it.
     pub(crate) fn check_ids(
         &self,
         name: &str,
         padded: Option<usize>,
-    ) -> Result<(IdType, Option<usize>), EncodeError> {
+    ) -> Result<Option<usize>, EncodeError> {
         let outlet = self.input(name)?;
         let types = [TensorElementType::Int64, TensorElementType::Int32];
         let n_tokens = padded.and_then(|n| i64::try_from(n).ok());
@@ -199,13 +166,13 @@ impl Session {
         };
         let n_tokens = padded.map_or_else(|| "n_tokens".to_owned(), |n| n.to_string());
         let expected = format!("Tensor<i64>(batch, {n_tokens})");
-        let found = found.ok_or_else(|| self.signature(outlet, &expected))?;
-        let id_type = if found == TensorElementType::Int32 {
-            IdType::I32
-        } else {
-            IdType::I64
-        };
-        Ok((id_type, fixed(outlet, 0)))
+        found.ok_or_else(|| self.signature(outlet, &expected))?;
+        Ok(fixed(outlet, 0))
+    }
+
+    /// The number of tokens that `name` takes when the graph fixes it.
+    pub(crate) fn fixed_tokens(&self, name: &str) -> Option<usize> {
+        fixed(self.input(name).ok()?, 1)
     }
 
     /// Runs the graph on `n` items. Returns `n × dimension` values, row after row.
@@ -213,10 +180,9 @@ impl Session {
         &mut self,
         n: usize,
         feeds: &[(&str, Feed<'_>)],
-        id_type: IdType,
     ) -> Result<Vec<f32>, EncodeError> {
         let rows = self
-            .run_inner(n, feeds, id_type)
+            .run_inner(n, feeds)
             .map_err(|source| EncodeError::Run {
                 file: self.file.clone(),
                 source,
@@ -224,28 +190,21 @@ impl Session {
         Ok(rows)
     }
 
-    fn run_inner(
-        &mut self,
-        n: usize,
-        feeds: &[(&str, Feed<'_>)],
-        id_type: IdType,
-    ) -> Result<Vec<f32>, Cause> {
-        // Graphs that take i32 are rare and their inputs tiny, so a converted copy is cheap.
-        let narrow: Vec<Option<ndarray::Array2<i32>>> = feeds
-            .iter()
-            .map(|(_, feed)| match feed {
-                Feed::Ids(ids) if id_type == IdType::I32 => {
-                    Some(ids.mapv(|id| i32::try_from(id).unwrap_or(i32::MAX)))
-                }
-                _ => None,
-            })
-            .collect();
+    /// Integers and floats are given in the width that the graph takes, and come back as f32.
+    fn run_inner(&mut self, n: usize, feeds: &[(&str, Feed<'_>)]) -> Result<Vec<f32>, Cause> {
         let mut inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = Vec::new();
-        for ((name, feed), narrow) in feeds.iter().zip(&narrow) {
-            let value = match (feed, narrow) {
-                (_, Some(ids)) => TensorRef::from_array_view(ids)?.into(),
-                (Feed::Pixels(pixels), None) => TensorRef::from_array_view(*pixels)?.into(),
-                (Feed::Ids(ids), None) => TensorRef::from_array_view(*ids)?.into(),
+        for (name, feed) in feeds {
+            let kind = self.input(name)?.dtype().tensor_type();
+            let value = match (feed, kind) {
+                (Feed::Ids(ids), Some(TensorElementType::Int32)) => {
+                    let narrow = ids.mapv(|id| i32::try_from(id).unwrap_or(i32::MAX));
+                    Tensor::from_array(narrow)?.into()
+                }
+                (Feed::Ids(ids), _) => TensorRef::from_array_view(*ids)?.into(),
+                (Feed::Pixels(pixels), Some(TensorElementType::Float16)) => {
+                    Tensor::from_array(pixels.mapv(f16::from_f32))?.into()
+                }
+                (Feed::Pixels(pixels), _) => TensorRef::from_array_view(*pixels)?.into(),
             };
             inputs.push((Cow::Borrowed(*name), value));
         }
@@ -253,7 +212,13 @@ impl Session {
         let output = outputs
             .get(&self.output)
             .ok_or("the output that was asked for did not come back")?;
-        let (shape, values) = output.try_extract_tensor::<f32>()?;
+        let (shape, values) = if output.dtype().tensor_type() == Some(TensorElementType::Float16) {
+            let (shape, values) = output.try_extract_tensor::<f16>()?;
+            (shape, values.iter().map(|value| value.to_f32()).collect())
+        } else {
+            let (shape, values) = output.try_extract_tensor::<f32>()?;
+            (shape, values.to_vec())
+        };
         let expected = [n, self.dimension];
         if shape.len() != 2
             || shape
@@ -263,7 +228,7 @@ impl Session {
         {
             return Err(format!("the output's shape is {shape:?}, not {expected:?}").into());
         }
-        Ok(values.to_vec())
+        Ok(values)
     }
 
     fn input(&self, name: &str) -> Result<&Outlet, EncodeError> {
@@ -302,8 +267,7 @@ fn check_output(
             name: name.to_owned(),
             found: outputs.iter().map(|o| o.name().to_owned()).collect(),
         })?;
-    let types = [TensorElementType::Float32];
-    if tensor_type(outlet, &[None, None], &types).is_none() {
+    if tensor_type(outlet, &[None, None], &FLOATS).is_none() {
         return Err(EncodeError::Signature {
             file: file.to_path_buf(),
             name: name.to_owned(),
@@ -335,11 +299,13 @@ fn tensor_type(
     else {
         return None;
     };
-    let fits = found.len() == shape.len()
-        && found
-            .iter()
-            .zip(shape)
-            .all(|(&found, &wanted)| found < 0 || wanted.is_none_or(|wanted| wanted == found));
+    // A graph may leave the whole shape open; what comes out is checked when it runs.
+    let fits = found.is_empty()
+        || found.len() == shape.len()
+            && found
+                .iter()
+                .zip(shape)
+                .all(|(&found, &wanted)| found < 0 || wanted.is_none_or(|wanted| wanted == found));
     (fits && types.contains(ty)).then_some(*ty)
 }
 

@@ -7,8 +7,9 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use crate::error::ModelError;
-use crate::manifest;
-use crate::model::{Model, Source};
+use crate::model::Model;
+use crate::source::Source;
+use crate::{layouts, manifest};
 
 const MANIFEST: &str = include_str!("../starter/sightline.toml");
 
@@ -42,12 +43,13 @@ impl Model {
             return Ok(model.clone());
         }
         let file = Path::new("(built-in model) sightline.toml");
-        let description = manifest::parse(MANIFEST, file, |wanted| {
-            FILES
-                .iter()
-                .find(|(name, _, _)| *name == wanted)
-                .map(|&(_, name, bytes)| Source::Embedded { name, bytes })
-        })?;
+        let description =
+            layouts::complete_built_in(manifest::parse(MANIFEST, file)?, file, |wanted| {
+                FILES
+                    .iter()
+                    .find(|(name, _, _)| *name == wanted)
+                    .map(|&(_, name, bytes)| Source::Embedded { name, bytes })
+            })?;
         let model = Self::new(description)?;
         Ok(STARTER.get_or_init(|| model).clone())
     }

@@ -1,12 +1,13 @@
 //! How do texts become embeddings?
 
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, ArrayView4};
 
 use crate::embedding::Embedding;
 use crate::error::EncodeError;
-use crate::model::Model;
+use crate::model::{Model, Unused};
 use crate::runtime::Runtime;
-use crate::session::{Feed, IdType, Session, SessionOptions};
+use crate::session::{Feed, Session, SessionOptions};
+use crate::signature::Signature;
 use crate::tokenize::{Pad, Tokenizer, Tokens};
 
 /// How many texts go through the graph at once; more bring no speed, only memory.
@@ -19,7 +20,9 @@ pub struct TextEncoder {
     input_ids: String,
     attention_mask: Option<String>,
     token_type_ids: Option<String>,
-    id_type: IdType,
+    position_ids: Option<String>,
+    /// What the image tower of a joint graph is fed with: the input, height and width.
+    unused_pixels: Option<UnusedPixels>,
     dimension: usize,
     fixed_batch: Option<usize>,
 }
@@ -58,31 +61,46 @@ impl TextEncoder {
             Pad::Longest => None,
             Pad::Context => Some(tower.tokenize.context_length),
         };
-        let (id_type, fixed_batch) = session.check_ids(&tower.input_ids, padded)?;
-        // Layouts without a manifest leave it to the graph whether it takes a mask.
-        let wanted = |name: &Option<String>| {
-            name.clone()
-                .filter(|name| !tower.extra_inputs_optional || session.has_input(name))
-        };
-        let attention_mask = wanted(&tower.attention_mask);
-        let token_type_ids = wanted(&tower.token_type_ids);
+        let fixed_batch = session.check_ids(&tower.input_ids, padded)?;
         let mut known = vec![tower.input_ids.as_str()];
-        for name in [&attention_mask, &token_type_ids].into_iter().flatten() {
-            let (extra_type, _) = session.check_ids(name, padded)?;
-            session.check_same_type(name, extra_type, id_type)?;
+        let others = [
+            &tower.attention_mask,
+            &tower.token_type_ids,
+            &tower.position_ids,
+        ];
+        for name in others.into_iter().flatten() {
+            session.check_ids(name, padded)?;
             known.push(name);
+        }
+        let mut unused_pixels = None;
+        if let Unused::Pixels(input, height, width) = &tower.unused {
+            let n = session.check_pixels(input, *height, *width)?.unwrap_or(1);
+            let shape = [n, 3, *height as usize, *width as usize];
+            unused_pixels = Some(UnusedPixels {
+                input: input.clone(),
+                shape,
+                values: vec![0.0; shape.iter().product()],
+            });
+            known.push(input);
         }
         session.check_no_other_inputs(&known)?;
         Ok(Self {
             input_ids: tower.input_ids.clone(),
-            attention_mask,
-            token_type_ids,
-            id_type,
+            attention_mask: tower.attention_mask.clone(),
+            token_type_ids: tower.token_type_ids.clone(),
+            position_ids: tower.position_ids.clone(),
+            unused_pixels,
             dimension: model.dimension(),
             fixed_batch,
             session,
             tokenizer,
         })
+    }
+
+    /// The graph's inputs and outputs, those included that are not used.
+    #[must_use]
+    pub fn signature(&self) -> Signature {
+        self.session.signature_of_graph()
     }
 
     /// How many values an embedding has.
@@ -155,6 +173,25 @@ impl TextEncoder {
         if let Some(name) = &self.token_type_ids {
             feeds.push((name, Feed::Ids(view(&types)?)));
         }
-        self.session.run(n, &feeds, self.id_type)
+        let positions: Vec<i64> = (0..n).flat_map(|_| (0..).take(batch.n_tokens)).collect();
+        if let Some(name) = &self.position_ids {
+            feeds.push((name, Feed::Ids(view(&positions)?)));
+        }
+        if let Some(pixels) = &self.unused_pixels {
+            let view = ArrayView4::from_shape(pixels.shape, &pixels.values);
+            let view = view.map_err(|source| EncodeError::Run {
+                file: file.clone(),
+                source: Box::new(source),
+            })?;
+            feeds.push((&pixels.input, Feed::Pixels(view)));
+        }
+        self.session.run(n, &feeds)
     }
+}
+
+/// The input of the image tower in a joint graph, and the black picture that it is fed with.
+struct UnusedPixels {
+    input: String,
+    shape: [usize; 4],
+    values: Vec<f32>,
 }

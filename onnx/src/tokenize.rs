@@ -4,10 +4,14 @@
 //! module only sets the context length and the padding. Truncation drops tokens from the end of
 //! the text and keeps the closing special token, as the Python reference does.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use serde::Deserialize;
 use tokenizers::{PostProcessor, TruncationDirection};
 
 use crate::error::{EncodeError, ModelError};
-use crate::model::Source;
+use crate::source::Source;
 
 /// How texts are framed into equal lengths.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +23,75 @@ pub struct TokenizeConfig {
     pub pad: Pad,
     /// The token to fill up with; `None`: the one that the tokenizer's file names.
     pub pad_token: Option<String>,
+    /// The number to fill up with, whatever the tokenizer says.
+    pub pad_id: Option<u32>,
+    /// What is done to a text before the tokenizer sees it.
+    pub clean: Clean,
+    /// The tokens that frame a text, when they are not those that the tokenizer's file puts there.
+    pub frame: Option<Frame>,
+    /// What the attention mask says about padding.
+    pub mask: MaskRule,
+}
+
+/// The tokens that frame a text.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Frame {
+    /// Before the text.
+    pub start: Option<String>,
+    /// After the text, also when the text was cut.
+    pub end: Option<String>,
+}
+
+/// What is done to a text before the tokenizer sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Clean {
+    /// Nothing; most tokenizers say in their own files what they need.
+    #[default]
+    None,
+    /// Each run of white space becomes one space, none is left at the ends.
+    Whitespace,
+    /// Upper case becomes lower case.
+    Lower,
+    /// Lower case, no ASCII punctuation, white space as above: `SigLIP` in transformers.
+    Canonical,
+    /// As `Canonical`, but underscores become spaces: `SigLIP` in `open_clip`.
+    CanonicalSpaced,
+}
+
+impl Clean {
+    fn apply(self, text: &str) -> Cow<'_, str> {
+        let bare =
+            |text: &str| -> String { text.chars().filter(|c| !c.is_ascii_punctuation()).collect() };
+        match self {
+            Self::None => Cow::Borrowed(text),
+            Self::Whitespace => joined(text).into(),
+            Self::Lower => text.to_lowercase().into(),
+            Self::Canonical => joined(&bare(&text.to_lowercase())).into(),
+            Self::CanonicalSpaced => joined(&bare(&text.replace('_', " ")).to_lowercase()).into(),
+        }
+    }
+}
+
+/// The words with one space between them. Python, whose rule it is, counts four control
+/// characters as white space that Unicode does not.
+fn joined(text: &str) -> String {
+    let is_space = |c: char| c.is_whitespace() || ('\x1c'..='\x1f').contains(&c);
+    let words = text.split(is_space).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// What the attention mask says about padding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum MaskRule {
+    /// 1 for a token, 0 for padding.
+    #[default]
+    Tokens,
+    /// 1 everywhere: the model was trained to see its padding.
+    All,
 }
 
 impl TokenizeConfig {
@@ -29,13 +102,32 @@ impl TokenizeConfig {
             context_length,
             pad,
             pad_token,
+            pad_id,
+            clean,
+            frame,
+            mask,
         } = self;
-        format!("context {context_length} pad {pad:?} {pad_token:?}")
+        let mut text = format!("context {context_length} pad {pad:?} {pad_token:?}");
+        // These came later: what is usual is left out, so that older fingerprints stay.
+        if let Some(pad_id) = pad_id {
+            let _ = write!(text, " pad id {pad_id}");
+        }
+        if *clean != Clean::None {
+            let _ = write!(text, " clean {clean:?}");
+        }
+        if let Some(frame) = frame {
+            let _ = write!(text, " frame {frame:?}");
+        }
+        if *mask != MaskRule::Tokens {
+            let _ = write!(text, " mask {mask:?}");
+        }
+        text
     }
 }
 
 /// How far texts are filled up with padding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Pad {
     /// To the longest text that shares the run.
@@ -62,8 +154,12 @@ pub(crate) struct Tokenizer {
     context_length: usize,
     /// How many tokens frame each text.
     n_special: usize,
+    /// Ids of the tokens before and after each text, where the model's description names them.
+    frame: Option<(Vec<u32>, Vec<u32>)>,
+    clean: Clean,
     pad: Pad,
     pad_id: u32,
+    mask: MaskRule,
 }
 
 impl Tokenizer {
@@ -74,7 +170,11 @@ impl Tokenizer {
             source,
         };
         let bytes = source.bytes()?;
-        let mut tokenizer = tokenizers::Tokenizer::from_bytes(&bytes).map_err(broken)?;
+        let mut tokenizer = if source.path().extension().is_some_and(|end| end == "txt") {
+            word_pieces(&bytes).map_err(broken)?
+        } else {
+            tokenizers::Tokenizer::from_bytes(&bytes).map_err(broken)?
+        };
         let pad_id = pad_id(&tokenizer, config).ok_or_else(|| ModelError::Value {
             file: file.clone(),
             key: "pad_token",
@@ -85,9 +185,16 @@ impl Tokenizer {
         // from sentence encoders, for example, fill up everything to 128 tokens.
         tokenizer.with_padding(None);
         tokenizer.with_truncation(None).map_err(broken)?;
-        let n_special = tokenizer
-            .get_post_processor()
-            .map_or(0, |frame| frame.added_tokens(false));
+        let frame = match &config.frame {
+            Some(frame) => Some(ids_of(frame, &tokenizer, &file)?),
+            None => None,
+        };
+        let n_special = match &frame {
+            Some((start, end)) => start.len() + end.len(),
+            None => tokenizer
+                .get_post_processor()
+                .map_or(0, |frame| frame.added_tokens(false)),
+        };
         if config.context_length <= n_special {
             return Err(ModelError::Value {
                 file,
@@ -100,8 +207,11 @@ impl Tokenizer {
             library: tokenizer,
             context_length: config.context_length,
             n_special,
+            frame,
+            clean: config.clean,
             pad: config.pad,
             pad_id,
+            mask: config.mask,
         })
     }
 
@@ -116,7 +226,7 @@ impl Tokenizer {
 
     /// How many tokens the context length cuts off a text.
     pub(crate) fn n_dropped(&self, text: &str) -> Result<usize, EncodeError> {
-        let bare = self.library.encode_fast(text, false);
+        let bare = self.library.encode_fast(self.clean.apply(text), false);
         let bare = bare.map_err(|source| EncodeError::Tokenize {
             position: 0,
             source,
@@ -126,8 +236,12 @@ impl Tokenizer {
 
     /// Cuts first and frames then, so that the closing token is always there.
     fn tokens(&self, text: &str) -> tokenizers::Result<Tokens> {
-        let mut bare = self.library.encode_fast(text, false)?;
+        let mut bare = self.library.encode_fast(self.clean.apply(text), false)?;
         bare.truncate(self.room(), 0, TruncationDirection::Right);
+        if let Some((start, end)) = &self.frame {
+            let ids = [start, bare.get_ids(), end].concat();
+            return Ok(Tokens { ids });
+        }
         let framed = self.library.post_process(bare, None, true)?;
         let ids = framed.get_ids().to_vec();
         Ok(Tokens { ids })
@@ -146,7 +260,8 @@ impl Tokenizer {
             Pad::Context => self.context_length,
         };
         let mut ids = vec![i64::from(self.pad_id); n * n_tokens];
-        let mut mask = vec![0; n * n_tokens];
+        let of_padding = i64::from(self.mask == MaskRule::All);
+        let mut mask = vec![of_padding; n * n_tokens];
         for (row, tokens) in texts.iter().enumerate() {
             for (column, &id) in tokens.ids.iter().enumerate() {
                 ids[row * n_tokens + column] = i64::from(id);
@@ -170,9 +285,83 @@ impl Tokenizer {
 /// settings, else 0, which is harmless because padding is masked or lies behind the end-of-text
 /// token that the tower reads.
 fn pad_id(tokenizer: &tokenizers::Tokenizer, config: &TokenizeConfig) -> Option<u32> {
+    if config.pad_id.is_some() {
+        return config.pad_id;
+    }
     match (&config.pad_token, tokenizer.get_padding()) {
         (Some(token), _) => tokenizer.token_to_id(token),
         (None, Some(padding)) => Some(padding.pad_id),
         (None, None) => Some(0),
     }
+}
+
+/// The ids of the tokens before and after each text.
+fn ids_of(
+    frame: &Frame,
+    tokenizer: &tokenizers::Tokenizer,
+    file: &std::path::Path,
+) -> Result<(Vec<u32>, Vec<u32>), ModelError> {
+    let id = |key: &'static str, token: &Option<String>| match token {
+        None => Ok(Vec::new()),
+        Some(token) => tokenizer
+            .token_to_id(token)
+            .map(|id| vec![id])
+            .ok_or_else(|| ModelError::Value {
+                file: file.to_path_buf(),
+                key,
+                value: token.clone(),
+                reason: "the tokenizer knows no such token",
+            }),
+    };
+    Ok((
+        id("start_token", &frame.start)?,
+        id("end_token", &frame.end)?,
+    ))
+}
+
+/// BERT's tokenizer from its bare vocabulary, one piece a line (Devlin et al. 2018): words of
+/// lower case without accents, Chinese characters each for itself, framed by `[CLS]` and `[SEP]`.
+fn word_pieces(vocabulary: &[u8]) -> tokenizers::Result<tokenizers::Tokenizer> {
+    let text = std::str::from_utf8(vocabulary)?;
+    let vocab: serde_json::Map<String, serde_json::Value> = text
+        .lines()
+        .enumerate()
+        .map(|(id, piece)| (piece.trim_end().to_owned(), id.into()))
+        .collect();
+    let id = |piece: &str| {
+        vocab
+            .get(piece)
+            .cloned()
+            .ok_or_else(|| format!("the vocabulary holds no {piece}"))
+    };
+    let special: Vec<serde_json::Value> = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+        .into_iter()
+        .filter_map(|piece| {
+            Some(serde_json::json!({
+                "id": vocab.get(piece)?, "content": piece, "single_word": false, "lstrip": false,
+                "rstrip": false, "normalized": false, "special": true,
+            }))
+        })
+        .collect();
+    let description = serde_json::json!({
+        "version": "1.0", "truncation": null, "added_tokens": special, "decoder": null,
+        "padding": {
+            "strategy": "BatchLongest", "direction": "Right", "pad_to_multiple_of": null,
+            "pad_id": id("[PAD]")?, "pad_type_id": 0, "pad_token": "[PAD]",
+        },
+        "normalizer": {
+            "type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
+            "strip_accents": null, "lowercase": true,
+        },
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {
+            "type": "BertProcessing",
+            "sep": ["[SEP]", id("[SEP]")?], "cls": ["[CLS]", id("[CLS]")?],
+        },
+        "model": {
+            "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100, "vocab": vocab,
+        },
+    });
+    tokenizers::Tokenizer::from_bytes(serde_json::to_vec(&description)?)
 }

@@ -1,8 +1,21 @@
 //! What was typed. Parsing touches no file, so `--help` works whatever the state of the machine.
 
+mod bench;
+mod embed;
+mod models;
+mod models_fetch;
+
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use sightline_onnx::{Device, Precision};
+
+pub(super) use bench::BenchArgs;
+pub(super) use embed::EmbedArgs;
+pub(super) use models::{
+    AddArgs, CheckArgs, DefaultArgs, InfoArgs, ListArgs, ModelsArgs, ModelsCommand, RemoveArgs,
+};
+pub(super) use models_fetch::{PullArgs, QuantizeArgs};
 
 /// Find pictures with words and words with pictures, on your own machine, offline
 #[derive(Debug, Parser)]
@@ -39,15 +52,27 @@ pub(super) struct Global {
         hide_env_values = true
     )]
     pub(super) index: Option<PathBuf>,
-    /// Model folder to use instead of the built-in starter model
+    /// Model to use: a name of `sightline models list`, or a folder [default: the index's own, or
+    /// that of `sightline models default`]
     #[arg(
         long,
         global = true,
-        value_name = "FOLDER",
+        value_name = "NAME|FOLDER",
         env = "SIGHTLINE_MODEL",
         hide_env_values = true
     )]
     pub(super) model: Option<PathBuf>,
+    /// Which copy of the model's graphs to run: fp32, fp16 or int8 [default: the index's own, or
+    /// the one that `sightline models check` chose]
+    #[arg(long, global = true, value_name = "PRECISION")]
+    pub(super) precision: Option<Precision>,
+    /// What runs the model: cpu, cuda, coreml or directml (all but cpu are cargo features)
+    #[arg(long, global = true, value_name = "DEVICE", default_value_t)]
+    pub(super) device: Device,
+    /// Threads for the model and for decoding [default: one a core]
+    #[arg(long, global = true, value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) threads: Option<u16>,
     /// Say nothing on stderr but errors
     #[arg(short, long, global = true)]
     pub(super) quiet: bool,
@@ -65,6 +90,12 @@ pub(super) enum Command {
     Status(StatusArgs),
     /// Measure Recall@K on a captioned data set, by exact scan
     Eval(EvalArgs),
+    /// List, add, check and choose models
+    Models(ModelsArgs),
+    /// Turn pictures or texts into vectors
+    Embed(EmbedArgs),
+    /// Measure how near indexing comes to what this machine allows
+    Bench(BenchArgs),
 }
 
 #[derive(Debug, Args)]
@@ -79,6 +110,10 @@ A text beside a picture (photo.txt beside photo.jpg) gives it captions, one a li
 .sightlineignore or .ignore files, written as in .gitignore, leave files out. Ctrl-C stops after
 what is under way; the next run goes on from there.")]
 #[command(group = ArgGroup::new("what").args(["folders", "captions"]).required(true).multiple(true))]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag that can be given or not"
+)]
 pub(super) struct IndexArgs {
     /// Folders to index, with all their sub-folders
     #[arg(value_name = "FOLDER")]
@@ -89,6 +124,15 @@ pub(super) struct IndexArgs {
     /// Remove what is gone even when a whole folder is missing or empty
     #[arg(long)]
     pub(super) prune: bool,
+    /// Pictures encoded at once [default: found by measuring the first ones]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) batch: Option<u16>,
+    /// Threads that read and decode [default: --threads]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) decoders: Option<u16>,
+    /// Decode large JPEGs at their full size: several times slower, the vectors nearly the same
+    #[arg(long)]
+    pub(super) full_decode: bool,
     /// Name every skipped file, not only the first ones
     #[arg(long)]
     pub(super) list_skipped: bool,
@@ -173,8 +217,12 @@ pub(super) struct OutputArgs {
 #[command(after_help = "\
 Examples:
   sightline status
-  sightline status --json")]
+  sightline status --json
+  sightline status --formats                             which pictures this build reads")]
 pub(super) struct StatusArgs {
+    /// Show which picture formats this build reads, instead of the index
+    #[arg(long)]
+    pub(super) formats: bool,
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,

@@ -1,8 +1,12 @@
 //! Errors stay plain; advice is added here, one hint an error.
 
 use sightline_index::IndexError;
+use sightline_onnx::quantize::QuantizeError;
+use sightline_onnx::{DeviceError, EncodeError, ModelError};
 
 use crate::engine::EngineError;
+use crate::engine::hub::HubError;
+use crate::engine::models::RegistryError;
 use crate::platform;
 
 /// What the user can do about an error, if we know.
@@ -20,10 +24,19 @@ impl Hint for EngineError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Index(error) => error.hint(),
+            Self::Registry(error) => error.hint(),
+            Self::Hub(error) => error.hint(),
+            Self::Quantize(QuantizeError::Exists { .. }) => {
+                Some("replace it with --force".to_owned())
+            }
+            Self::Model(ModelError::NoPrecision { .. }) => {
+                Some("leave out --precision to use what there is".to_owned())
+            }
             Self::Runtime(_) => Some(format!("install it with: {}", platform::install_command())),
+            Self::Encode(EncodeError::Device(error)) => error.hint(),
             Self::Model(_) => Some(
-                "give a model folder with --model FOLDER, or leave it out to use the built-in \
-                 starter model"
+                "give a model's name or its folder, or leave it out to use the built-in starter \
+                 model"
                     .to_owned(),
             ),
             Self::EmptyQuery => {
@@ -73,5 +86,107 @@ impl Hint for IndexError {
             ),
             _ => None,
         }
+    }
+}
+
+impl Hint for DeviceError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotBuiltIn { device } => Some(format!(
+                "build it in with: cargo build --release --workspace --features {device}; or leave \
+                 out --device to use the processor"
+            )),
+            Self::NotInLibrary { device, .. } => Some(format!(
+                "set ORT_DYLIB_PATH to an ONNX Runtime library built with {device}; or leave out \
+                 --device to use the processor"
+            )),
+            Self::Refused { device, .. } => Some(format!(
+                "check that the driver and the libraries of {device} are installed; or leave out \
+                 --device to use the processor"
+            )),
+            _ => None,
+        }
+    }
+}
+
+impl Hint for HubError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Offline { .. } => {
+                "models pull needs the network; a model folder that is here already is added \
+                 without: sightline models add FOLDER"
+                    .to_owned()
+            }
+            Self::BadEndpoint { .. } => {
+                "set HF_ENDPOINT to an address such as https://huggingface.co, or unset it"
+                    .to_owned()
+            }
+            Self::BadProxy { .. } => {
+                "set HTTPS_PROXY to an address such as http://proxy.example:3128, or unset it"
+                    .to_owned()
+            }
+            Self::UnknownName { known, .. } => {
+                format!("models of the catalogue: {}", known.join(", "))
+            }
+            Self::NotFound { .. } => {
+                "check the name; models with a short name: sightline models pull --list".to_owned()
+            }
+            Self::Denied {
+                had_token: false, ..
+            } => "if there is such a model: accept its licence on its page, make a token in the \
+                  hub's settings, and give it in the environment variable HF_TOKEN"
+                .to_owned(),
+            Self::Denied { .. } => {
+                "HF_TOKEN was sent: accept the model's licence on its page, or use a token that \
+                 may read it"
+                    .to_owned()
+            }
+            Self::NoPrecision { .. } => "leave out --precision to take what there is".to_owned(),
+            Self::Broken { .. } => "run the same command again to go on from there".to_owned(),
+            Self::Different { .. } => "run the same command again to have it sent anew".to_owned(),
+            Self::Busy { .. } => "wait until it is done".to_owned(),
+            Self::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+                "make room on the disk and run the same command again to go on".to_owned()
+            }
+            _ => return None,
+        })
+    }
+}
+
+impl Hint for RegistryError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoPlace => "set HOME or XDG_DATA_HOME".to_owned(),
+            Self::Unknown {
+                close: Some(close), ..
+            } => format!("did you mean {close}?"),
+            Self::Unknown {
+                known, close: None, ..
+            } => format!(
+                "models with a name: {}; any other is given by its folder",
+                known.join(", ")
+            ),
+            Self::NoName { folder } => format!(
+                "give it one first: sightline models add '{}'",
+                folder.display()
+            ),
+            Self::DefaultGone { .. } => {
+                "choose another one, such as: sightline models default starter".to_owned()
+            }
+            Self::BadName { .. } => "give it one with --name NAME".to_owned(),
+            Self::Taken { name } => format!(
+                "choose another one with --name NAME, or first: sightline models remove {name}"
+            ),
+            Self::Same { name, .. } => format!("use it with: --model {name}"),
+            Self::BuiltIn { .. } => "it is always there".to_owned(),
+            Self::NotUtf8 { .. } => "leave out --link to have it copied".to_owned(),
+            Self::Busy { .. } => "wait until it is done".to_owned(),
+            Self::BadCopy { .. } => "run it again".to_owned(),
+            Self::Book { .. } => {
+                "correct it, or delete it: the models in the folder models beside it stay"
+                    .to_owned()
+            }
+            _ => return None,
+        })
     }
 }

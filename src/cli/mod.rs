@@ -6,6 +6,7 @@ mod exit;
 mod gallery;
 mod hints;
 mod interrupt;
+mod npy;
 mod output;
 mod printer;
 mod progress;
@@ -38,27 +39,56 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let mut printer = Printer::new(cli.global.quiet);
-    let status = match run(cli, &mut printer).and_then(|status| Ok((status, printer.flush()?))) {
-        Ok((status, ())) => status,
+    let flushed = |printer: &mut Printer| printer.flush().map_err(anyhow::Error::from);
+    let ran = run(cli, &mut printer);
+    let status = match ran.and_then(|status| Ok(flushed(&mut printer).map(|()| status)?)) {
+        Ok(status) => status,
         // `sightline search … | head` is not a failure.
-        Err(error) if is_broken_pipe(&error) => ExitStatus::Found,
-        Err(error) => {
+        Err(Failure { error, .. }) if is_broken_pipe(&error) => ExitStatus::Found,
+        Err(Failure { error, hint }) => {
             let _ = printer.flush();
-            printer.error(chain(&error), error.hint().as_deref());
+            let hint = hint.or_else(|| error.hint());
+            printer.error(chain(&error), hint.as_deref());
             ExitStatus::Error
         }
     };
     status.into()
 }
 
-fn run(cli: Cli, printer: &mut Printer) -> anyhow::Result<ExitStatus> {
+/// An error, and the way out of it where that depends on the settings.
+struct Failure {
+    error: anyhow::Error,
+    hint: Option<String>,
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self { error, hint: None }
+    }
+}
+
+fn run(cli: Cli, printer: &mut Printer) -> Result<ExitStatus, Failure> {
     let settings = Settings::new(&cli.global)?;
-    match cli.command {
-        Command::Index(args) => commands::index::run(&args, &settings, printer),
-        Command::Search(args) => commands::search::run(&args, &settings, printer),
-        Command::Captions(args) => commands::captions::run(&args, &settings, printer),
-        Command::Status(args) => commands::status::run(&args, &settings, printer),
-        Command::Eval(args) => commands::eval::run(&args, &settings, printer),
+    run_command(cli.command, &settings, printer).map_err(|error| Failure {
+        hint: settings.hint(&error),
+        error,
+    })
+}
+
+fn run_command(
+    command: Command,
+    settings: &Settings,
+    printer: &mut Printer,
+) -> anyhow::Result<ExitStatus> {
+    match command {
+        Command::Index(args) => commands::index::run(&args, settings, printer),
+        Command::Search(args) => commands::search::run(&args, settings, printer),
+        Command::Captions(args) => commands::captions::run(&args, settings, printer),
+        Command::Status(args) => commands::status::run(&args, settings, printer),
+        Command::Bench(args) => commands::bench::run(&args, settings, printer),
+        Command::Eval(args) => commands::eval::run(&args, settings, printer),
+        Command::Models(args) => commands::models::run(&args, settings, printer),
+        Command::Embed(args) => commands::embed::run(&args, settings, printer),
     }
 }
 

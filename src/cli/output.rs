@@ -47,12 +47,18 @@ impl Asked<'_> {
 pub(super) fn path_json(path: &Path) -> Map<String, Value> {
     let mut entry = Map::new();
     entry.insert("path".into(), json!(path.to_string_lossy()));
-    if path.to_str().is_none() {
-        let bytes = path.as_os_str().as_encoded_bytes();
-        let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);
+    if let Some(encoded) = path_base64(path) {
         entry.insert("path_base64".into(), json!(encoded));
     }
     entry
+}
+
+/// The exact bytes of a path that is not UTF-8.
+pub(super) fn path_base64(path: &Path) -> Option<String> {
+    path.to_str().is_none().then(|| {
+        let bytes = path.as_os_str().as_encoded_bytes();
+        base64::engine::general_purpose::STANDARD.encode(bytes)
+    })
 }
 
 /// Files left out, each with its `reason`.

@@ -64,6 +64,12 @@ impl Printer {
         self.out.write_all(b"\n")
     }
 
+    /// A JSON value on a line of its own.
+    pub(super) fn json_line(&mut self, value: &impl serde::Serialize) -> io::Result<()> {
+        serde_json::to_writer(&mut self.out, value)?;
+        self.out.write_all(b"\n")
+    }
+
     pub(super) fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }

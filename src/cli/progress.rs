@@ -83,6 +83,50 @@ impl Drop for ProgressView<'_> {
     }
 }
 
+/// Draws how many bytes are copied or fetched, on a terminal; elsewhere files are quick enough.
+pub(super) struct BytesView<'a> {
+    printer: &'a Printer,
+    title: &'static str,
+    bar: Option<ProgressBar>,
+}
+
+impl<'a> BytesView<'a> {
+    pub(super) fn new(printer: &'a Printer, title: &'static str) -> Self {
+        Self {
+            printer,
+            title,
+            bar: None,
+        }
+    }
+
+    pub(super) fn show(&mut self, n_done: u64, n_total: u64) {
+        if self.printer.quiet() || !std::io::stderr().is_terminal() {
+            return;
+        }
+        let title = self.title;
+        let bar = self.bar.get_or_insert_with(|| {
+            let bar = ProgressBar::new(n_total);
+            let template =
+                "{prefix} {wide_bar:.green} {bytes}/{total_bytes}  {bytes_per_sec}, {eta} left";
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style.progress_chars("━╸─"));
+            }
+            bar.set_prefix(title);
+            bar
+        });
+        bar.set_length(n_total);
+        bar.set_position(n_done);
+    }
+}
+
+impl Drop for BytesView<'_> {
+    fn drop(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 fn title(stage: Stage) -> &'static str {
     match stage {
         Stage::Walking => "Looking for pictures",

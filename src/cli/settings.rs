@@ -3,16 +3,22 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use sightline_index::IndexError;
+use sightline_onnx::{Precision, SessionOptions};
 
 use super::args::Global;
 use super::printer::Printer;
-use crate::engine::{Encoders, Engine};
+use crate::engine::models::{Entry, Opened, Registry, Wanted};
+use crate::engine::{Encoders, Engine, EngineError};
 use crate::platform;
 
 /// What every command works with.
 pub(super) struct Settings {
     index: PathBuf,
     model: Option<PathBuf>,
+    precision: Option<Precision>,
+    registry: Registry,
+    session: SessionOptions,
     /// For showing paths below it shortly.
     current_folder: Option<PathBuf>,
 }
@@ -33,6 +39,9 @@ impl Settings {
         Ok(Self {
             index,
             model: global.model.clone(),
+            precision: global.precision,
+            registry: Registry::new(platform::data_folder()),
+            session: session_options(global),
             current_folder,
         })
     }
@@ -41,18 +50,114 @@ impl Settings {
         &self.index
     }
 
-    /// The model asked for, or the starter. ONNX Runtime is not touched yet.
-    pub(super) fn encoders(&self) -> anyhow::Result<Encoders> {
-        let runtime = platform::runtime_source();
-        let encoders = match &self.model {
-            Some(folder) => Encoders::from_folder(folder, runtime),
-            None => Encoders::starter(runtime),
-        };
-        Ok(encoders.map_err(crate::EngineError::from)?)
+    /// The models that have a name.
+    pub(super) fn registry(&self) -> &Registry {
+        &self.registry
     }
 
+    /// The precision asked for with `--precision`.
+    pub(super) fn precision(&self) -> Option<Precision> {
+        self.precision
+    }
+
+    /// The model that a command is about: the one named there, else that of `--model`, else the
+    /// default one.
+    pub(super) fn entry(&self, named: Option<&Path>) -> anyhow::Result<Entry> {
+        let entry = match named.or(self.model.as_deref()) {
+            Some(asked) => self.registry.find(asked),
+            None => self.registry.default_entry(),
+        };
+        Ok(entry.map_err(EngineError::from)?)
+    }
+
+    /// The model asked for, or the default one, for what has nothing to do with an index. ONNX
+    /// Runtime is not touched yet.
+    pub(super) fn encoders(&self) -> anyhow::Result<Encoders> {
+        self.encoders_for(None)
+    }
+
+    fn encoders_for(&self, fingerprint: Option<&str>) -> anyhow::Result<Encoders> {
+        // Before any work is done, not when the first picture is decoded.
+        self.session.device.check().map_err(EngineError::from)?;
+        Ok(Encoders::from_model(
+            self.opened(fingerprint)?.model,
+            platform::runtime_source(),
+            self.session_options(),
+        ))
+    }
+
+    fn opened(&self, fingerprint: Option<&str>) -> Result<Opened, EngineError> {
+        self.registry.open(&Wanted {
+            model: self.model.as_deref(),
+            precision: self.precision,
+            fingerprint,
+        })
+    }
+
+    /// The fingerprint of the model that made the index. What is wrong with an index that cannot
+    /// be read is told when it is used.
+    fn made_with(&self) -> Option<String> {
+        let binding = sightline_index::binding(&self.index).ok().flatten()?;
+        Some(binding.fingerprint)
+    }
+
+    /// The device and the threads asked for.
+    pub(super) fn session_options(&self) -> SessionOptions {
+        self.session.clone()
+    }
+
+    /// Whether the model runs as it does when nothing is asked for.
+    pub(super) fn is_usual_session(&self) -> bool {
+        self.session == SessionOptions::default()
+    }
+
+    /// Threads asked for with `--threads`.
+    pub(super) fn threads(&self) -> Option<usize> {
+        self.session.n_threads
+    }
+
+    /// The index with the model asked for, else the one that made it, else the default one.
     pub(super) fn engine(&self) -> anyhow::Result<Engine> {
-        Ok(Engine::open(&self.index, self.encoders()?))
+        let encoders = self.encoders_for(self.made_with().as_deref())?;
+        Ok(Engine::open(&self.index, encoders))
+    }
+
+    /// What to tell someone who indexes and may expect the default model to be used.
+    pub(super) fn note_on_the_model(&self) -> Option<String> {
+        let made_with = self.made_with().filter(|_| self.model.is_none())?;
+        let default = self.registry.default_name().ok()?;
+        let used = self.opened(Some(&made_with)).ok()?.entry.label();
+        (used != default).then(|| {
+            format!(
+                "this index goes on with the model that made it, {used}; to use {default}, give \
+                 another --index folder"
+            )
+        })
+    }
+
+    /// The way out of an error that only those know who know the models.
+    pub(super) fn hint(&self, error: &anyhow::Error) -> Option<String> {
+        match error.downcast_ref() {
+            Some(EngineError::Index(
+                IndexError::OtherModel { .. } | IndexError::OtherDimension { .. },
+            )) => {}
+            _ => return None,
+        }
+        let maker = self
+            .registry
+            .maker(&self.made_with()?, self.model.as_deref());
+        let (maker, precision) = maker.ok()??;
+        let made_by = format!("the index was made with {} at {precision}", maker.label());
+        Some(match maker.name() {
+            Some(_) => format!(
+                "{made_by}: leave out --model and --precision, and SIGHTLINE_MODEL if it is set, \
+                 or use another --index folder"
+            ),
+            None => format!(
+                "{made_by}: give --model '{}' --precision {precision}, or use another --index folder",
+                maker.label()
+            ),
+        })
     }
 
     /// A path as people want to read it: relative when below the folder they are in.
@@ -64,5 +169,13 @@ impl Settings {
             .filter(|short| !short.as_os_str().is_empty())
             .unwrap_or(path);
         Printer::safe(&short.to_string_lossy())
+    }
+}
+
+fn session_options(global: &Global) -> SessionOptions {
+    let options = SessionOptions::default().with_device(global.device);
+    match global.threads {
+        Some(n_threads) => options.with_threads(n_threads.into()),
+        None => options,
     }
 }

@@ -7,8 +7,10 @@ use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use image::RgbImage;
+use sightline_onnx::picture::Smallest;
 use sightline_onnx::{
-    EncodeError, Model, ModelError, Pixels, Preprocessor, Runtime, RuntimeError, SessionOptions,
+    Device, EncodeError, Model, ModelError, Pixels, Preprocessor, Runtime, RuntimeError,
+    SessionOptions,
 };
 
 use super::EngineError;
@@ -17,6 +19,24 @@ use super::EngineError;
 pub trait ImageEncoder: Send + Sync {
     /// Resizes, crops and normalises one upright RGB picture; runs on many threads at once.
     fn prepare(&self, picture: &RgbImage) -> Pixels;
+
+    /// The least size to which a picture may be reduced while it is decoded.
+    fn smallest(&self) -> Smallest {
+        Smallest::whole()
+    }
+
+    /// Whether something else than the processor runs it.
+    fn has_own_device(&self) -> bool {
+        false
+    }
+
+    /// Makes it ready, so that the next encoding takes no longer than those after it.
+    ///
+    /// # Errors
+    /// When the model cannot be loaded.
+    fn load(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
 
     /// Encodes a batch; one embedding of unit length a picture, in order.
     ///
@@ -84,7 +104,11 @@ impl Encoders {
     pub fn starter(
         runtime: impl Fn() -> Result<Runtime, RuntimeError> + Send + Sync + 'static,
     ) -> Result<Self, ModelError> {
-        Ok(Self::of_model(&Model::starter()?, runtime))
+        Ok(Self::from_model(
+            Model::starter()?,
+            runtime,
+            SessionOptions::default(),
+        ))
     }
 
     /// The model in a model folder.
@@ -95,12 +119,18 @@ impl Encoders {
         folder: &Path,
         runtime: impl Fn() -> Result<Runtime, RuntimeError> + Send + Sync + 'static,
     ) -> Result<Self, ModelError> {
-        Ok(Self::of_model(&Model::open(folder)?, runtime))
+        Ok(Self::from_model(
+            Model::open(folder)?,
+            runtime,
+            SessionOptions::default(),
+        ))
     }
 
-    fn of_model(
-        model: &Model,
+    /// Any model, run as the options say. The device is asked for when a tower is first needed.
+    pub fn from_model(
+        model: Model,
         runtime: impl Fn() -> Result<Runtime, RuntimeError> + Send + Sync + 'static,
+        options: SessionOptions,
     ) -> Self {
         let runtime = std::sync::Arc::new(LazyRuntime {
             source: Box::new(runtime),
@@ -113,10 +143,14 @@ impl Encoders {
         };
         let image = OnnxImageEncoder {
             preprocessor: OnceLock::new(),
-            tower: LazyTower::new(model.clone(), std::sync::Arc::clone(&runtime)),
+            tower: LazyTower::new(
+                model.clone(),
+                std::sync::Arc::clone(&runtime),
+                options.clone(),
+            ),
         };
         let text = OnnxTextEncoder {
-            tower: LazyTower::new(model.clone(), runtime),
+            tower: LazyTower::new(model, runtime, options),
         };
         Self::new(identity, Box::new(image), Box::new(text))
     }
@@ -163,26 +197,28 @@ impl LazyRuntime {
 struct LazyTower<T> {
     model: Model,
     runtime: std::sync::Arc<LazyRuntime>,
+    options: SessionOptions,
     loaded: Mutex<Option<T>>,
 }
 
 impl<T> LazyTower<T> {
-    fn new(model: Model, runtime: std::sync::Arc<LazyRuntime>) -> Self {
+    fn new(model: Model, runtime: std::sync::Arc<LazyRuntime>, options: SessionOptions) -> Self {
         Self {
             model,
             runtime,
+            options,
             loaded: Mutex::new(None),
         }
     }
 
     fn with<R>(
         &self,
-        load: impl FnOnce(&Runtime, &Model) -> Result<T, EncodeError>,
+        load: impl FnOnce(&Runtime, &Model, &SessionOptions) -> Result<T, EncodeError>,
         run: impl FnOnce(&mut T) -> Result<R, EncodeError>,
     ) -> Result<R, EngineError> {
         let mut slot = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         if slot.is_none() {
-            *slot = Some(load(&self.runtime.get()?, &self.model)?);
+            *slot = Some(load(&self.runtime.get()?, &self.model, &self.options)?);
         }
         match slot.as_mut() {
             Some(tower) => Ok(run(tower)?),
@@ -196,20 +232,37 @@ struct OnnxImageEncoder {
     tower: LazyTower<sightline_onnx::ImageEncoder>,
 }
 
-impl ImageEncoder for OnnxImageEncoder {
-    fn prepare(&self, picture: &RgbImage) -> Pixels {
+impl OnnxImageEncoder {
+    fn preprocessor(&self) -> &Preprocessor {
         self.preprocessor
             .get_or_init(|| self.tower.model.preprocessor())
-            .pixels(picture)
+    }
+}
+
+impl ImageEncoder for OnnxImageEncoder {
+    fn prepare(&self, picture: &RgbImage) -> Pixels {
+        self.preprocessor().pixels(picture)
+    }
+
+    fn smallest(&self) -> Smallest {
+        self.preprocessor().smallest()
+    }
+
+    fn has_own_device(&self) -> bool {
+        self.tower.options.device != Device::Cpu
+    }
+
+    fn load(&self) -> Result<(), EngineError> {
+        self.tower
+            .with(sightline_onnx::ImageEncoder::load, |_| Ok(()))
     }
 
     fn encode(&self, batch: &[Pixels]) -> Result<Vec<Vec<f32>>, EngineError> {
-        let embeddings = self.tower.with(
-            |runtime, model| {
-                sightline_onnx::ImageEncoder::load(runtime, model, &SessionOptions::default())
-            },
-            |tower| tower.encode(batch),
-        )?;
+        let embeddings = self
+            .tower
+            .with(sightline_onnx::ImageEncoder::load, |tower| {
+                tower.encode(batch)
+            })?;
         Ok(embeddings
             .into_iter()
             .map(sightline_onnx::Embedding::into_vec)
@@ -226,12 +279,7 @@ impl OnnxTextEncoder {
         &self,
         run: impl FnOnce(&mut sightline_onnx::TextEncoder) -> Result<R, EncodeError>,
     ) -> Result<R, EngineError> {
-        self.tower.with(
-            |runtime, model| {
-                sightline_onnx::TextEncoder::load(runtime, model, &SessionOptions::default())
-            },
-            run,
-        )
+        self.tower.with(sightline_onnx::TextEncoder::load, run)
     }
 }
 

@@ -1,243 +1,170 @@
-//! Encodes what was prepared and writes it down: the consumer's side of the pipeline.
+//! Encodes what was prepared, batch after batch: the one thread that owns the encoder.
+//!
+//! It does nothing else. What needs no encoding it passes on at once; what it encoded, it hands
+//! to the writer.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use sightline_index::{FileRecord, IndexWriter, ItemId, UnitVector};
+use crossbeam_channel::Sender;
+use sightline_index::UnitVector;
 use sightline_onnx::Pixels;
 
-use super::ingest::IndexRequest;
-use super::ledger::Ledger;
-use super::prepare::{Content, Hash, Prepared, prepare};
-use super::report::Skipped;
+use super::batch_size::BatchFinder;
+use super::pipeline::{Inlet, Next};
+use super::prepare::{Content, Hash, Prepared};
+use super::report::EncodingFigures;
 use super::walk::Candidate;
 use super::{Encoders, EngineError};
 
-/// A picture that waits to be encoded.
-struct Ready {
-    candidate: Candidate,
-    hash: Hash,
-    width: u32,
-    height: u32,
-    pixels: Pixels,
+/// A picture's file, content and size: what is known of it besides its vector.
+pub(super) struct Source {
+    pub(super) candidate: Candidate,
+    pub(super) hash: Hash,
+    pub(super) width: u32,
+    pub(super) height: u32,
 }
 
-#[derive(Default)]
-pub(super) struct Batch {
-    ready: Vec<Ready>,
-    /// Files whose content another file of this run is bringing.
-    twins: HashMap<Hash, Vec<Candidate>>,
-    /// Contents that turned out to be bad, for twins that come later.
-    bad: HashMap<Hash, String>,
+/// What the writer is given.
+pub(super) enum Finding {
+    /// A file that needs no encoding.
+    Seen(Prepared),
+    /// A picture and its vector, or why it has none.
+    Encoded(Source, Result<UnitVector, String>),
+    /// Nothing can be encoded: the run is over.
+    Failed(EngineError),
 }
 
-/// The consumer's side of the pipeline: the encoder, the writer and the books.
-pub(super) struct Encoding<'a, 'w> {
-    pub(super) request: &'a IndexRequest,
-    pub(super) encoders: &'a Encoders,
-    pub(super) writer: &'w RwLock<IndexWriter>,
-    pub(super) claimed: &'w Mutex<HashSet<Hash>>,
-    pub(super) ledger: &'a mut Ledger,
-    pub(super) last_commit: &'a mut Instant,
+/// The writer has broken off, or was told that nothing can be encoded.
+struct Over;
+
+/// Encodes all that comes through the inlet and sends what becomes of it.
+pub(super) fn encode_all(
+    encoders: &Encoders,
+    finder: BatchFinder,
+    inlet: &Inlet<'_, Prepared>,
+    findings: &Sender<Finding>,
+) -> EncodingFigures {
+    let mut owner = Owner {
+        encoders,
+        finder,
+        findings,
+        waited: Duration::ZERO,
+        figures: EncodingFigures::default(),
+    };
+    let _ = owner.run(inlet);
+    owner.figures.batch_size = owner.finder.chosen();
+    owner.figures
 }
 
-impl Encoding<'_, '_> {
-    pub(super) fn take(
-        &mut self,
-        prepared: Prepared,
-        batch: &mut Batch,
-    ) -> Result<(), EngineError> {
-        let Prepared { candidate, content } = prepared;
-        match content {
-            Content::Known { hash, image } => {
-                if self.image_with_hash(&hash)? == Some(image) {
-                    return self.link(&candidate, image);
-                }
-                // It lost its last path in a commit since this file was looked at.
-                let Self {
-                    request,
-                    encoders,
-                    writer,
-                    claimed,
-                    ..
-                } = *self;
-                self.take(
-                    prepare(candidate, request, encoders, writer, claimed),
-                    batch,
-                )
-            }
-            Content::Twin(hash) => {
-                let image = self.image_with_hash(&hash)?;
-                match (image, batch.bad.get(&hash)) {
-                    (Some(image), _) => self.link(&candidate, image),
-                    (None, Some(reason)) => self.skip(candidate, reason.clone()),
-                    (None, None) => {
-                        batch.twins.entry(hash).or_default().push(candidate);
-                        Ok(())
+struct Owner<'a> {
+    encoders: &'a Encoders,
+    finder: BatchFinder,
+    findings: &'a Sender<Finding>,
+    /// While the batch in the making was gathered.
+    waited: Duration,
+    figures: EncodingFigures,
+}
+
+impl Owner<'_> {
+    fn run(&mut self, inlet: &Inlet<'_, Prepared>) -> Result<(), Over> {
+        let mut batch = Vec::new();
+        loop {
+            let next = inlet.next();
+            self.waited += inlet.take_waited();
+            match next {
+                Next::Ready(Prepared { candidate, content }) => match content {
+                    Content::Fresh {
+                        hash,
+                        width,
+                        height,
+                        pixels,
+                    } => {
+                        let source = Source {
+                            candidate,
+                            hash,
+                            width,
+                            height,
+                        };
+                        batch.push((source, pixels));
                     }
-                }
+                    content => self.send(Finding::Seen(Prepared { candidate, content }))?,
+                },
+                // A batch that does not fill is not kept from the writer for long.
+                Next::Pause => self.flush(&mut batch)?,
+                Next::End => return self.flush(&mut batch),
+                Next::Stopped => return Ok(()),
             }
-            Content::Fresh {
-                hash,
-                width,
-                height,
-                pixels,
-            } => {
-                batch.ready.push(Ready {
-                    candidate,
-                    hash,
-                    width,
-                    height,
-                    pixels,
-                });
-                Ok(())
-            }
-            Content::Bad { hash, reason } => {
-                if let Some(hash) = hash {
-                    self.skip_all(batch, hash, &reason)?;
-                }
-                self.skip(candidate, reason)
-            }
-            // What cannot be seen is not gone: what the index held under its path stays.
-            Content::Unreadable { reason } => {
-                self.ledger.skipped(Skipped {
-                    path: candidate.path,
-                    reason,
-                });
-                Ok(())
+            if batch.len() >= self.finder.size() {
+                self.flush(&mut batch)?;
             }
         }
     }
 
-    /// Encodes when a batch is full, or when nothing else is coming just now.
-    pub(super) fn flush_if_due(
-        &mut self,
-        batch: &mut Batch,
-        idle: bool,
-    ) -> Result<(), EngineError> {
-        let due = batch.ready.len() >= self.request.batch_size || idle;
-        if due { self.flush(batch) } else { Ok(()) }
+    fn send(&self, finding: Finding) -> Result<(), Over> {
+        self.findings.send(finding).map_err(|_| Over)
     }
 
-    /// Encodes what is ready. When a batch fails it is tried one by one, so that one picture the
-    /// model chokes on does not take its neighbours along.
-    pub(super) fn flush(&mut self, batch: &mut Batch) -> Result<(), EngineError> {
-        if batch.ready.is_empty() {
+    fn flush(&mut self, batch: &mut Vec<(Source, Pixels)>) -> Result<(), Over> {
+        if batch.is_empty() {
             return Ok(());
         }
-        let (pixels, rest): (Vec<Pixels>, Vec<_>) = std::mem::take(&mut batch.ready)
-            .into_iter()
-            .map(|ready| {
-                (
-                    ready.pixels,
-                    (ready.candidate, ready.hash, ready.width, ready.height),
-                )
-            })
-            .unzip();
-        let embeddings = match self.encoders.image().encode(&pixels) {
-            Ok(embeddings) => embeddings.into_iter().map(Ok).collect(),
-            Err(error) if pixels.len() == 1 || error.is_runtime() => return Err(error),
+        let (sources, pixels): (Vec<Source>, Vec<Pixels>) =
+            std::mem::take(batch).into_iter().unzip();
+        // Loading must not count as the time of the first batch.
+        if let Err(error) = self.encoders.image().load() {
+            self.send(Finding::Failed(error))?;
+            return Err(Over);
+        }
+        let began = Instant::now();
+        let encoded = encode(self.encoders, &pixels);
+        self.finder.note(pixels.len(), began.elapsed());
+        self.figures.note(
+            pixels.len(),
+            began.elapsed(),
+            std::mem::take(&mut self.waited),
+        );
+        match encoded {
+            Ok(vectors) => {
+                for (source, vector) in sources.into_iter().zip(vectors) {
+                    self.send(Finding::Encoded(source, vector))?;
+                }
+                Ok(())
+            }
             Err(error) => {
-                let one = |pixels| self.encoders.image().encode(std::slice::from_ref(pixels));
-                let singly: Vec<_> = pixels.iter().map(one).collect();
-                if singly.iter().all(Result::is_err) {
-                    return Err(error);
-                }
-                singly
-                    .into_iter()
-                    .map(|one| one.map(|mut one| one.swap_remove(0)))
-                    .collect::<Vec<_>>()
-            }
-        };
-        for ((candidate, hash, width, height), embedding) in rest.into_iter().zip(embeddings) {
-            let vector = embedding
-                .map_err(|error| error.to_string())
-                .and_then(|e| UnitVector::new(e).map_err(|error| error.to_string()));
-            match vector {
-                Ok(vector) => self.put(batch, &candidate, hash, (width, height), vector)?,
-                Err(reason) => {
-                    self.skip_all(batch, hash, &reason)?;
-                    self.skip(candidate, reason)?;
-                }
+                self.send(Finding::Failed(error))?;
+                Err(Over)
             }
         }
-        Ok(())
-    }
-
-    fn put(
-        &mut self,
-        batch: &mut Batch,
-        candidate: &Candidate,
-        hash: Hash,
-        (width, height): (u32, u32),
-        vector: UnitVector,
-    ) -> Result<(), EngineError> {
-        let mut writer = self.writer.write().unwrap_or_else(PoisonError::into_inner);
-        let image = writer.put_image(hash, width, height, vector)?;
-        writer.put_file(&candidate.path, record(candidate, image))?;
-        drop(writer);
-        self.ledger.encoded(&candidate.path);
-        for twin in batch.twins.remove(&hash).unwrap_or_default() {
-            self.link(&twin, image)?;
-        }
-        Ok(())
-    }
-
-    fn image_with_hash(&self, hash: &Hash) -> Result<Option<ItemId>, EngineError> {
-        Ok(self
-            .writer
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .image_with_hash(hash)?)
-    }
-
-    /// Gives a file to an image that is there already.
-    fn link(&mut self, candidate: &Candidate, image: ItemId) -> Result<(), EngineError> {
-        let mut writer = self.writer.write().unwrap_or_else(PoisonError::into_inner);
-        writer.put_file(&candidate.path, record(candidate, image))?;
-        drop(writer);
-        self.ledger.linked(&candidate.path, image);
-        Ok(())
-    }
-
-    fn skip_all(&mut self, batch: &mut Batch, hash: Hash, reason: &str) -> Result<(), EngineError> {
-        for twin in batch.twins.remove(&hash).unwrap_or_default() {
-            self.skip(twin, reason.to_owned())?;
-        }
-        batch.bad.insert(hash, reason.to_owned());
-        Ok(())
-    }
-
-    /// Reports a bad file. What the index held under its path is of an older content and leaves.
-    fn skip(&mut self, candidate: Candidate, reason: String) -> Result<(), EngineError> {
-        if self.ledger.was_known(&candidate.path) {
-            let mut writer = self.writer.write().unwrap_or_else(PoisonError::into_inner);
-            writer.remove_file(&candidate.path)?;
-        }
-        self.ledger.skipped(Skipped {
-            path: candidate.path,
-            reason,
-        });
-        Ok(())
-    }
-
-    pub(super) fn commit_if_due(&mut self) -> Result<(), EngineError> {
-        let mut writer = self.writer.write().unwrap_or_else(PoisonError::into_inner);
-        let n_pending = writer.n_pending();
-        let in_time = self.last_commit.elapsed() < self.request.commit_interval;
-        if n_pending >= self.request.commit_every || (n_pending > 0 && !in_time) {
-            writer.commit()?;
-            *self.last_commit = Instant::now();
-        }
-        Ok(())
     }
 }
 
-fn record(candidate: &Candidate, image: ItemId) -> FileRecord {
-    FileRecord {
-        n_bytes: candidate.n_bytes,
-        modified_ns: candidate.modified_ns,
-        image,
-    }
+/// One vector a picture, or why it has none. When a batch fails it is tried one by one, so that
+/// one picture the model chokes on does not take its neighbours along; when all fail, the batch's
+/// error is that of the run.
+pub(super) fn encode(
+    encoders: &Encoders,
+    pixels: &[Pixels],
+) -> Result<Vec<Result<UnitVector, String>>, EngineError> {
+    let image = encoders.image();
+    let embeddings = match image.encode(pixels) {
+        Ok(embeddings) => embeddings.into_iter().map(Ok).collect(),
+        Err(error) if pixels.len() == 1 || error.is_runtime() => return Err(error),
+        Err(error) => {
+            let one = |pixels| image.encode(std::slice::from_ref(pixels));
+            let singly: Vec<_> = pixels.iter().map(one).collect();
+            if singly.iter().all(Result::is_err) {
+                return Err(error);
+            }
+            singly
+                .into_iter()
+                .map(|one| one.map(|mut one| one.swap_remove(0)))
+                .collect::<Vec<_>>()
+        }
+    };
+    let vector = |embedding: Result<Vec<f32>, EngineError>| {
+        embedding
+            .map_err(|error| error.to_string())
+            .and_then(|values| UnitVector::new(values).map_err(|error| error.to_string()))
+    };
+    Ok(embeddings.into_iter().map(vector).collect())
 }

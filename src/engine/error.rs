@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use sightline_index::{IndexError, VectorError};
 use sightline_onnx::picture::DecodeError;
-use sightline_onnx::{EncodeError, ModelError, RuntimeError};
+use sightline_onnx::quantize::QuantizeError;
+use sightline_onnx::{DeviceError, EncodeError, ModelError, RuntimeError};
+
+use super::hub::HubError;
+use super::models::RegistryError;
 
 /// Any failure of an [`Engine`](super::Engine) call.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +20,15 @@ pub enum EngineError {
     /// The model's files are missing or do not fit together.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The models that this machine knows could not be read or changed.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// A model could not be downloaded.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    /// No int8 copy of a model's graph could be written.
+    #[error(transparent)]
+    Quantize(#[from] QuantizeError),
     /// ONNX Runtime could not be opened.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
@@ -54,6 +67,12 @@ pub enum EngineError {
     #[error("{}: not a folder", path.display())]
     NotAFolder {
         /// The path.
+        path: PathBuf,
+    },
+    /// A folder holds no picture that can be read.
+    #[error("{}: no pictures there that can be read", path.display())]
+    NoPictures {
+        /// The folder.
         path: PathBuf,
     },
     /// A line of a captions file or data set is not of the documented form.
@@ -96,9 +115,18 @@ fn reason(error: &serde_json::Error) -> String {
 }
 
 impl EngineError {
-    /// True when the way out is `ONNX Runtime`: it is missing, too old, or something else.
+    /// True when the way out is `ONNX Runtime` or the device: missing, too old, or something else.
     #[must_use]
     pub fn is_runtime(&self) -> bool {
-        matches!(self, Self::Runtime(_))
+        matches!(
+            self,
+            Self::Runtime(_) | Self::Encode(EncodeError::Device(_))
+        )
+    }
+}
+
+impl From<DeviceError> for EngineError {
+    fn from(error: DeviceError) -> Self {
+        Self::Encode(EncodeError::Device(error))
     }
 }

@@ -10,7 +10,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 use sightline_onnx::picture::{self, DecodeLimits};
 
-use super::pipeline::{self, Event};
+use super::pipeline::{self, Event, Shape};
 use super::report::{Progress, Skipped, Stage};
 use super::{Encoders, EngineError, caption_files};
 
@@ -125,6 +125,7 @@ impl Encoders {
         progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<Option<(Vec<Option<Vec<f32>>>, Vec<Skipped>)>, EngineError> {
         let (began, limits) = (Instant::now(), DecodeLimits::default());
+        let smallest = self.image().smallest();
         let mut vectors: Vec<Option<Vec<f32>>> = vec![None; paths.len()];
         let mut skipped = Vec::new();
         let (mut places, mut batch) = (Vec::new(), Vec::new());
@@ -132,10 +133,12 @@ impl Encoders {
         let prepare = |place: usize| {
             let pixels = fs_err::read(paths[place])
                 .map_err(|error| error.to_string())
-                .and_then(|bytes| match picture::decode(&bytes, &limits) {
-                    Ok(picture) => Ok(self.image().prepare(&picture)),
-                    Err(error) => Err(error.to_string()),
-                });
+                .and_then(
+                    |bytes| match picture::decode_reduced(&bytes, &limits, smallest) {
+                        Ok(picture) => Ok(self.image().prepare(&picture.image)),
+                        Err(error) => Err(error.to_string()),
+                    },
+                );
             (place, pixels)
         };
         let mut encode = |places: &mut Vec<usize>, batch: &mut Vec<_>| {
@@ -145,8 +148,12 @@ impl Encoders {
             batch.clear();
             Ok(())
         };
-        let workers = pipeline::default_workers();
-        let flow = pipeline::run(0..paths.len(), workers, 4 * BATCH, prepare, |event| {
+        let shape = Shape {
+            n_workers: pipeline::default_workers(),
+            n_prepared: 2 * BATCH,
+            n_encoded: 2 * BATCH,
+        };
+        let flow = pipeline::prepare_all(0..paths.len(), shape, prepare, |event| {
             if let Event::Ready((place, pixels)) = event {
                 n_done += 1;
                 match pixels {

@@ -1,6 +1,7 @@
 //! The `index` pipeline: walk → changed? → decode → encode → commit.
 //!
-//! Threads read, hash, decode and preprocess; the calling thread owns the encoder and the writer.
+//! Threads read, hash, decode and preprocess; one thread owns the encoder; the calling thread owns
+//! the writer.
 //! Whatever was finished is committed every so often, so a run that is stopped or killed goes on
 //! where it was.
 
@@ -13,11 +14,13 @@ use std::time::{Duration, Instant};
 use sightline_index::{FileRecord, IndexWriter, Library};
 use sightline_onnx::picture::DecodeLimits;
 
-use super::encoding::{Batch, Encoding};
+use super::batch_size::{BatchFinder, DEVICE_SIZES, SIZES};
+use super::encoding::encode_all;
 use super::ledger::Ledger;
-use super::pipeline::{self, Event};
-use super::prepare::{Hash, prepare};
-use super::report::{IndexReport, Progress, Stage};
+use super::pipeline::{self, Event, Shape};
+use super::prepare::{Decoding, Hash, Preparing};
+use super::report::{EncodingFigures, IndexReport, Progress, Stage};
+use super::storing::Storing;
 use super::walk::{Candidate, Walk, walk};
 use super::{Encoders, Engine, EngineError};
 
@@ -33,8 +36,18 @@ pub struct IndexRequest {
     pub prune: bool,
     /// Refuses pictures that are too large to decode safely.
     pub limits: DecodeLimits,
-    /// Pictures encoded at once.
-    pub batch_size: usize,
+    /// Pictures encoded at once; `None`: found by measuring the first batches.
+    pub batch_size: Option<usize>,
+    /// Threads that read and decode; `None`: one a core.
+    pub n_decoders: Option<usize>,
+    /// Decodes large JPEGs at their full size. Otherwise they are decoded at 1/2, 1/4 or 1/8 of it
+    /// where both sides stay at least twice as long as the model sees them, which is several times
+    /// faster and changes vectors by less than a re-encoded JPEG does. It is not part of the
+    /// fingerprint: vectors of both kinds may be in one index.
+    pub full_decode: bool,
+    /// Bytes of memory that reading and decoding may take, all threads together. A picture that
+    /// needs more is decoded alone.
+    pub memory: u64,
     /// Pictures or captions after which what is finished is committed.
     pub commit_every: usize,
     /// Time after which it is committed all the same.
@@ -58,7 +71,10 @@ impl Default for IndexRequest {
             captions: Vec::new(),
             prune: false,
             limits: DecodeLimits::default(),
-            batch_size: 8,
+            batch_size: None,
+            n_decoders: None,
+            full_decode: false,
+            memory: 512 << 20,
             commit_every: 1000,
             commit_interval: Duration::from_secs(10),
         }
@@ -343,7 +359,6 @@ impl Run<'_> {
     ) -> Result<ControlFlow<()>, EngineError> {
         let n_total = jobs.len();
         let n_before = self.ledger.n_settled;
-        let mut batch = Batch::default();
         // The threads borrow what they read; the rest of the run stays with this thread. The
         // writer is taken out for that long, since it is shared.
         let Run {
@@ -355,49 +370,61 @@ impl Run<'_> {
             last_commit,
             progress,
         } = self;
-        let (request, encoders, writer, claimed) = (&**request, &**encoders, &*writer, &*claimed);
-        let prepare = |candidate| prepare(candidate, request, encoders, writer, claimed);
-        let mut encoding = Encoding {
+        let (request, encoders, writer) = (&**request, &**encoders, &*writer);
+        let preparing = Preparing {
             request,
             encoders,
+            decoding: Decoding::new(request, encoders),
             writer,
             claimed,
+        };
+        let mut storing = Storing {
+            request,
+            preparing: &preparing,
+            writer,
             ledger,
             last_commit,
+            twins: HashMap::new(),
+            bad: HashMap::new(),
         };
-        let queue = 2 * request.batch_size;
-        let workers = pipeline::default_workers();
-        let flow = pipeline::run(jobs.into_iter(), workers, queue, prepare, |event| {
-            let idle = matches!(event, Event::Idle);
-            if let Event::Ready(prepared) = event {
-                encoding
-                    .take(prepared, &mut batch)
-                    .map_or_else(stop_with, go_on)?;
-            }
-            encoding
-                .flush_if_due(&mut batch, idle)
-                .map_or_else(stop_with, go_on)?;
-            encoding.commit_if_due().map_or_else(stop_with, go_on)?;
-            let report = &encoding.ledger.report;
-            let now = Progress {
-                stage: Stage::Pictures,
-                n_done: encoding.ledger.n_settled - n_before,
-                n_total,
-                n_skipped: report.skipped.len(),
-                elapsed: began.elapsed(),
-            };
-            match progress(&now) {
-                ControlFlow::Continue(()) => ControlFlow::Continue(()),
-                ControlFlow::Break(()) => ControlFlow::Break(None),
-            }
-        });
-        let interrupted = match flow {
-            ControlFlow::Break(Some(error)) => return Err(error),
-            ControlFlow::Break(None) => true,
-            ControlFlow::Continue(()) => false,
-        };
-        encoding.flush(&mut batch)?;
-        let n_done = encoding.ledger.n_settled - n_before;
+        let finder = finder(request, encoders);
+        let shape = shape(request, &finder);
+        let mut figures = EncodingFigures::default();
+        let mut interrupted = false;
+        let flow = pipeline::run(
+            jobs.into_iter(),
+            shape,
+            |candidate| preparing.prepare(candidate),
+            |inlet, findings| figures = encode_all(encoders, finder, inlet, findings),
+            |event, stop| {
+                if let Event::Ready(finding) = event {
+                    storing
+                        .take(finding)
+                        .map_or_else(ControlFlow::Break, go_on)?;
+                }
+                storing
+                    .commit_if_due()
+                    .map_or_else(ControlFlow::Break, go_on)?;
+                // What is encoded already is still written after a stop; it is not asked again.
+                let now = Progress {
+                    stage: Stage::Pictures,
+                    n_done: storing.ledger.n_settled - n_before,
+                    n_total,
+                    n_skipped: storing.ledger.report.skipped.len(),
+                    elapsed: began.elapsed(),
+                };
+                if !interrupted && progress(&now).is_break() {
+                    interrupted = true;
+                    stop.stop();
+                }
+                ControlFlow::Continue(())
+            },
+        );
+        if let ControlFlow::Break(error) = flow {
+            return Err(error);
+        }
+        self.ledger.report.encoding = figures;
+        let n_done = self.ledger.n_settled - n_before;
         if interrupted
             || self
                 .tell(Stage::Pictures, n_done, n_total, began)
@@ -440,10 +467,26 @@ impl Run<'_> {
     }
 }
 
-fn stop_with<C>(error: EngineError) -> ControlFlow<Option<EngineError>, C> {
-    ControlFlow::Break(Some(error))
+fn go_on(_: ()) -> ControlFlow<EngineError> {
+    ControlFlow::Continue(())
 }
 
-fn go_on(_: ()) -> ControlFlow<Option<EngineError>> {
-    ControlFlow::Continue(())
+/// How the batch size of a run is come by.
+pub(super) fn finder(request: &IndexRequest, encoders: &Encoders) -> BatchFinder {
+    match request.batch_size {
+        Some(size) => BatchFinder::fixed(size),
+        None if encoders.image().has_own_device() => BatchFinder::among(DEVICE_SIZES),
+        None => BatchFinder::among(SIZES),
+    }
+}
+
+/// Two full batches may wait for the encoder, and more results than that for the writer, so that
+/// the encoder goes on while the writer waits for the disk. A result is small, a prepared picture
+/// is not.
+pub(super) fn shape(request: &IndexRequest, finder: &BatchFinder) -> Shape {
+    Shape {
+        n_workers: request.n_decoders.unwrap_or_else(pipeline::default_workers),
+        n_prepared: 2 * finder.largest(),
+        n_encoded: 4 * finder.largest(),
+    }
 }

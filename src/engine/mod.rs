@@ -3,19 +3,26 @@
 //! `walk` finds files, `ingest` turns them into items, `query` answers, `evaluate` measures. The
 //! engine prints nothing, never exits, reads no environment variable and installs no logger.
 
+mod batch_size;
+pub mod bench;
+mod budget;
 mod caption_files;
 mod captions_stage;
+mod embed;
 mod encoder;
 mod encoding;
 mod error;
 mod evaluate;
 mod fusion;
+pub mod hub;
 mod ingest;
 mod ledger;
+pub mod models;
 mod pipeline;
 mod prepare;
 mod query;
 mod report;
+mod storing;
 mod walk;
 
 #[cfg(test)]
@@ -29,13 +36,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sightline_index::{Binding, IndexReader};
 
+pub use embed::TakeVector;
 pub use encoder::{Encoders, ImageEncoder, ModelIdentity, RuntimeSource, TextEncoder};
 pub use error::{EngineError, LineError};
 pub use evaluate::{Evaluation, Recalls};
 pub use fusion::{Fused, fuse};
 pub use ingest::IndexRequest;
 pub use query::{By, Find, Query, SearchRequest};
-pub use report::{CaptionHit, IndexReport, Progress, SearchHit, Skipped, Stage, Status};
+pub use report::{
+    CaptionHit, EncodingFigures, IndexReport, Progress, SearchHit, Skipped, Stage, Status,
+};
 pub use walk::{IGNORE_FILE, SKIPPED_FOLDERS};
 
 /// A progress callback that shows nothing and never stops the run.
@@ -75,6 +85,12 @@ impl Engine {
     #[must_use]
     pub fn encoders(&self) -> &Encoders {
         &self.encoders
+    }
+
+    /// Gives the model back, to open another index with.
+    #[must_use]
+    pub fn into_encoders(self) -> Encoders {
+        self.encoders
     }
 
     /// What the index must have been made with to be used by this engine.

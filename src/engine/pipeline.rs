@@ -1,45 +1,130 @@
-//! Many threads prepare, one owner consumes, with a bounded queue between them.
+//! Many threads prepare, one owns the encoder, one writes; bounded queues between them.
 //!
-//! The queue's length bounds the memory whatever the number of jobs; the consumer (who owns the
-//! encoder session and the index writer) never waits while prepared work remains.
+//! The queues' lengths bound the memory whatever the number of jobs. The encoder's owner does
+//! nothing but encode: it waits for neither a decoder, as long as prepared work is there, nor for
+//! the disk, as long as there is room in the queue behind it. The writer stays on the calling
+//! thread, with the progress that it tells and the errors that it returns.
 
+use std::cell::Cell;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::RecvTimeoutError;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 
-/// How often the consumer hears [`Event::Idle`] while nothing is ready.
+/// How often the writer hears [`Event::Idle`] while nothing comes.
 const TICK: Duration = Duration::from_millis(100);
 
-/// What the consumer is told.
-pub(super) enum Event<D> {
-    /// A job is prepared.
-    Ready(D),
-    /// Nothing was ready for a moment: a chance to show progress or to stop.
+/// How long the encoder's owner waits for a batch to fill before it hears [`Next::Pause`].
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How many threads, and how much may wait between them.
+#[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "each says how many there are of something"
+)]
+pub(super) struct Shape {
+    /// Threads that prepare.
+    pub(super) n_workers: usize,
+    /// Prepared jobs that may wait for the encoder; each worker may hold one more.
+    pub(super) n_prepared: usize,
+    /// Results that may wait for the writer.
+    pub(super) n_encoded: usize,
+}
+
+/// What the writer is told.
+pub(super) enum Event<E> {
+    /// A result.
+    Ready(E),
+    /// Nothing came for a moment: a chance to show progress or to stop.
     Idle,
 }
 
-/// Runs `prepare` on every job with `n_workers` threads and hands each result to `consume` on the
-/// calling thread, in whatever order they come. Stops early, after the jobs under way, when
-/// `consume` breaks.
-pub(super) fn run<J: Send, D: Send, B>(
+/// Asks a run to end after what is under way: no further job is begun, results keep coming.
+#[derive(Default)]
+pub(super) struct Stop(AtomicBool);
+
+impl Stop {
+    pub(super) fn stop(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What the encoder's owner finds in its queue.
+pub(super) enum Next<P> {
+    /// A prepared job.
+    Ready(P),
+    /// Nothing came for a while, though more will.
+    Pause,
+    /// All jobs are through.
+    End,
+    /// The run is to stop: what is not encoded yet is left.
+    Stopped,
+}
+
+/// The encoder's end of the queue of prepared jobs.
+pub(super) struct Inlet<'a, P> {
+    receiver: Receiver<P>,
+    stop: &'a Stop,
+    waited: Cell<Duration>,
+}
+
+impl<P> Inlet<'_, P> {
+    /// Takes the next prepared job; waits for it when there is none.
+    pub(super) fn next(&self) -> Next<P> {
+        if self.stop.is_asked() {
+            return Next::Stopped;
+        }
+        match self.receiver.try_recv() {
+            Ok(prepared) => return Next::Ready(prepared),
+            Err(TryRecvError::Disconnected) => return Next::End,
+            Err(TryRecvError::Empty) => {}
+        }
+        let began = Instant::now();
+        let next = match self.receiver.recv_timeout(PAUSE) {
+            Ok(prepared) => Next::Ready(prepared),
+            Err(RecvTimeoutError::Timeout) => Next::Pause,
+            Err(RecvTimeoutError::Disconnected) => Next::End,
+        };
+        self.waited.set(self.waited.get() + began.elapsed());
+        next
+    }
+
+    /// How long it was waited with an empty queue since the last call.
+    pub(super) fn take_waited(&self) -> Duration {
+        self.waited.take()
+    }
+}
+
+/// Runs `prepare` on every job with many threads and `encode` on one thread of its own, which
+/// takes what is prepared from its [`Inlet`] and sends results; hands these to `consume` on the
+/// calling thread. When `consume` breaks, all ends after what is under way and what was still to
+/// come is dropped; after [`Stop::stop`] it is not.
+pub(super) fn run<J: Send, P: Send, E: Send, B>(
     jobs: impl Iterator<Item = J> + Send,
-    n_workers: usize,
-    queue_length: usize,
-    prepare: impl Fn(J) -> D + Sync,
-    mut consume: impl FnMut(Event<D>) -> ControlFlow<B>,
+    shape: Shape,
+    prepare: impl Fn(J) -> P + Sync,
+    encode: impl FnOnce(&Inlet<'_, P>, &Sender<E>) + Send,
+    mut consume: impl FnMut(Event<E>, &Stop) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
+    let stop = Stop::default();
     let jobs = Mutex::new(jobs);
-    let (sender, receiver) = crossbeam_channel::bounded(queue_length.max(1));
+    let (sender, receiver) = crossbeam_channel::bounded(shape.n_prepared.max(1));
+    let (results, encoded) = crossbeam_channel::bounded(shape.n_encoded.max(1));
     std::thread::scope(|scope| {
-        for _ in 0..n_workers.max(1) {
-            let (jobs, prepare, sender) = (&jobs, &prepare, sender.clone());
+        for _ in 0..shape.n_workers.max(1) {
+            let (jobs, prepare, sender, stop) = (&jobs, &prepare, sender.clone(), &stop);
             scope.spawn(move || {
-                loop {
+                while !stop.is_asked() {
                     let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some(job) = job else { break };
-                    // The receiver is gone once the consumer has broken off.
+                    // The receiver is gone once the encoder's owner has ended.
                     if sender.send(prepare(job)).is_err() {
                         break;
                     }
@@ -47,17 +132,53 @@ pub(super) fn run<J: Send, D: Send, B>(
             });
         }
         drop(sender);
+        let inlet = Inlet {
+            receiver,
+            stop: &stop,
+            waited: Cell::default(),
+        };
+        // The thread owns both ends: when it ends, workers that wait for room are freed and the
+        // writer hears that nothing more comes.
+        scope.spawn(move || {
+            let (inlet, results) = (inlet, results);
+            encode(&inlet, &results);
+        });
         // Owned here, so that it is dropped before the scope joins: a full queue must not hold
-        // the workers after the consumer broke off.
-        let receiver = receiver;
+        // the encoder after the writer broke off.
+        let encoded = encoded;
         loop {
-            match receiver.recv_timeout(TICK) {
-                Ok(done) => consume(Event::Ready(done))?,
-                Err(RecvTimeoutError::Timeout) => consume(Event::Idle)?,
+            match encoded.recv_timeout(TICK) {
+                Ok(result) => consume(Event::Ready(result), &stop)?,
+                Err(RecvTimeoutError::Timeout) => consume(Event::Idle, &stop)?,
                 Err(RecvTimeoutError::Disconnected) => return ControlFlow::Continue(()),
             }
         }
     })
+}
+
+/// As [`run`], without an encoder between: `consume` gets what was prepared.
+pub(super) fn prepare_all<J: Send, P: Send, B>(
+    jobs: impl Iterator<Item = J> + Send,
+    shape: Shape,
+    prepare: impl Fn(J) -> P + Sync,
+    mut consume: impl FnMut(Event<P>) -> ControlFlow<B>,
+) -> ControlFlow<B> {
+    run(jobs, shape, prepare, pass, |event, _| consume(event))
+}
+
+/// Passes on what comes, one by one.
+fn pass<P>(inlet: &Inlet<'_, P>, results: &Sender<P>) {
+    loop {
+        match inlet.next() {
+            Next::Ready(prepared) => {
+                if results.send(prepared).is_err() {
+                    break;
+                }
+            }
+            Next::Pause => {}
+            Next::End | Next::Stopped => break,
+        }
+    }
 }
 
 /// One preparing thread a core: they share the cores with the encoder, whose work they feed.
@@ -67,17 +188,25 @@ pub(super) fn default_workers() -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
     use super::*;
+
+    const SHAPE: Shape = Shape {
+        n_workers: 3,
+        n_prepared: 4,
+        n_encoded: 5,
+    };
 
     #[test]
     fn every_job_arrives_once() {
         let mut seen = vec![0; 1000];
         let flow: ControlFlow<()> = run(
             0..1000,
-            3,
-            4,
+            SHAPE,
             |job| job,
-            |event| {
+            pass,
+            |event, _| {
                 if let Event::Ready(job) = event {
                     seen[job] += 1;
                 }
@@ -89,14 +218,51 @@ mod tests {
     }
 
     #[test]
-    fn breaking_off_frees_workers_that_wait_for_room() {
+    fn no_more_is_under_way_than_the_queues_hold() {
+        let (n_under_way, n_most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let mut n_seen = 0;
+        let flow: ControlFlow<()> = run(
+            0..500,
+            SHAPE,
+            |job: usize| {
+                let n = n_under_way.fetch_add(1, Ordering::SeqCst) + 1;
+                n_most.fetch_max(n, Ordering::SeqCst);
+                job
+            },
+            pass,
+            |event, _| {
+                if let Event::Ready(_) = event {
+                    n_under_way.fetch_sub(1, Ordering::SeqCst);
+                    n_seen += 1;
+                    // A slow writer, so that everything before it fills up.
+                    if n_seen % 100 == 0 {
+                        std::thread::sleep(Duration::from_millis(20));
+                    }
+                }
+                ControlFlow::Continue(())
+            },
+        );
+        assert_eq!((flow, n_seen), (ControlFlow::Continue(()), 500));
+        // Both queues, one in each worker's hands, one in the encoder's, one in the writer's.
+        let n_bound = SHAPE.n_workers + SHAPE.n_prepared + SHAPE.n_encoded + 2;
+        let n_most = n_most.into_inner();
+        assert!(n_most <= n_bound, "{n_most} were under way at once");
+        assert!(n_most > SHAPE.n_workers, "the queues were never used");
+    }
+
+    #[test]
+    fn breaking_off_frees_threads_that_wait_for_room() {
         let mut n_seen = 0;
         let flow = run(
             0..,
-            4,
-            1,
+            Shape {
+                n_workers: 4,
+                n_prepared: 1,
+                n_encoded: 1,
+            },
             |job: u64| job,
-            |event| {
+            pass,
+            |event, _| {
                 n_seen += usize::from(matches!(event, Event::Ready(_)));
                 if n_seen == 10 {
                     ControlFlow::Break("enough")
@@ -107,5 +273,75 @@ mod tests {
         );
         assert_eq!(flow, ControlFlow::Break("enough"));
         assert_eq!(n_seen, 10);
+    }
+
+    #[test]
+    fn after_a_stop_no_result_is_lost_and_no_job_begun() {
+        let (n_encoded, mut n_seen) = (AtomicUsize::new(0), 0);
+        let flow: ControlFlow<()> = run(
+            0..,
+            SHAPE,
+            |job: u64| job,
+            |inlet, results| {
+                while let Next::Ready(prepared) = inlet.next() {
+                    results.send(prepared).unwrap();
+                    n_encoded.fetch_add(1, Ordering::SeqCst);
+                }
+            },
+            |event, stop| {
+                n_seen += usize::from(matches!(event, Event::Ready(_)));
+                if n_seen == 10 {
+                    stop.stop();
+                }
+                ControlFlow::Continue(())
+            },
+        );
+        assert_eq!(flow, ControlFlow::Continue(()));
+        assert_eq!(n_seen, n_encoded.into_inner());
+        assert!((10..100).contains(&n_seen), "{n_seen}");
+    }
+
+    #[test]
+    fn an_encoder_that_gives_up_ends_the_run() {
+        let mut seen = Vec::new();
+        let flow: ControlFlow<()> = run(
+            0..,
+            SHAPE,
+            |job: u64| job,
+            |_, results| results.send(u64::MAX).unwrap(),
+            |event, _| {
+                if let Event::Ready(result) = event {
+                    seen.push(result);
+                }
+                ControlFlow::Continue(())
+            },
+        );
+        assert_eq!(flow, ControlFlow::Continue(()));
+        assert_eq!(seen, [u64::MAX]);
+    }
+
+    #[test]
+    fn waiting_for_the_decoders_is_counted() {
+        let mut waited = Duration::ZERO;
+        let flow: ControlFlow<()> = run(
+            0..3,
+            Shape {
+                n_workers: 1,
+                ..SHAPE
+            },
+            |job: u64| {
+                std::thread::sleep(Duration::from_millis(10));
+                job
+            },
+            |inlet, results| {
+                while let Next::Ready(prepared) = inlet.next() {
+                    results.send(prepared).unwrap();
+                }
+                waited = inlet.take_waited();
+            },
+            |_, _| ControlFlow::Continue(()),
+        );
+        assert_eq!(flow, ControlFlow::Continue(()));
+        assert!(waited > Duration::ZERO);
     }
 }

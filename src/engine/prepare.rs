@@ -2,13 +2,15 @@
 //! many threads; nothing is written here.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use sightline_index::{IndexWriter, ItemId};
 use sightline_onnx::Pixels;
-use sightline_onnx::picture;
+use sightline_onnx::picture::{self, DecodeError, Smallest};
 
 use super::Encoders;
+use super::budget::MemoryBudget;
 use super::ingest::IndexRequest;
 use super::walk::Candidate;
 
@@ -39,57 +41,129 @@ pub(super) enum Content {
     Unreadable { reason: String },
 }
 
-/// Reads, hashes and, if its content is new, decodes and preprocesses one file. Runs on many
-/// threads.
-pub(super) fn prepare(
-    candidate: Candidate,
-    request: &IndexRequest,
-    encoders: &Encoders,
-    writer: &RwLock<IndexWriter>,
-    claimed: &Mutex<HashSet<Hash>>,
-) -> Prepared {
-    let bad = |hash, reason| Content::Bad { hash, reason };
-    let content = 'content: {
-        if candidate.n_bytes > request.limits.max_bytes {
-            let reason = format!("larger than {} MB", request.limits.max_bytes / 1_000_000);
-            break 'content bad(None, reason);
-        }
-        let bytes = match fs_err::read(&candidate.path) {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                let reason = unreadable(&error);
-                break 'content Content::Unreadable { reason };
-            }
+/// A picture made ready for the encoder.
+pub(super) struct Picture {
+    /// Of the whole picture in pixels, upright, even if it was decoded at a reduced size.
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) pixels: Pixels,
+}
+
+/// From a file to pixels, within a bound of memory that all threads share.
+pub(super) struct Decoding<'a> {
+    request: &'a IndexRequest,
+    encoders: &'a Encoders,
+    smallest: Smallest,
+    /// For the bytes of files. Whoever holds some may wait for the other budget, never the other
+    /// way round, so that no two threads wait for each other.
+    files: MemoryBudget,
+    /// For decoded pictures.
+    pictures: MemoryBudget,
+}
+
+impl<'a> Decoding<'a> {
+    pub(super) fn new(request: &'a IndexRequest, encoders: &'a Encoders) -> Self {
+        let smallest = if request.full_decode {
+            Smallest::whole()
+        } else {
+            encoders.image().smallest()
         };
+        // Files are compressed: what is in them takes several times their bytes.
+        let for_files = request.memory / 4;
+        Self {
+            request,
+            encoders,
+            smallest,
+            files: MemoryBudget::new(for_files),
+            pictures: MemoryBudget::new(request.memory - for_files),
+        }
+    }
+
+    /// Reads a file of so many bytes and hands its content on, while its share of memory is held.
+    pub(super) fn read<R>(
+        &self,
+        path: &Path,
+        n_bytes: u64,
+        then: impl FnOnce(Vec<u8>) -> R,
+    ) -> std::io::Result<R> {
+        let _share = self.files.take(n_bytes);
+        Ok(then(fs_err::read(path)?))
+    }
+
+    /// Decodes and preprocesses; the bytes are dropped as soon as they are decoded.
+    pub(super) fn picture(&self, bytes: Vec<u8>) -> Result<Picture, DecodeError> {
+        let _share = self.pictures.take(picture::memory_needed(&bytes));
+        let decoded = picture::decode_reduced(&bytes, &self.request.limits, self.smallest)?;
+        drop(bytes);
+        Ok(Picture {
+            width: decoded.width,
+            height: decoded.height,
+            pixels: self.encoders.image().prepare(&decoded.image),
+        })
+    }
+}
+
+/// What preparing a file needs to know.
+pub(super) struct Preparing<'a> {
+    pub(super) request: &'a IndexRequest,
+    pub(super) encoders: &'a Encoders,
+    pub(super) decoding: Decoding<'a>,
+    pub(super) writer: &'a RwLock<IndexWriter>,
+    /// Contents under preparation, so that of identical files only one is decoded.
+    pub(super) claimed: &'a Mutex<HashSet<Hash>>,
+}
+
+impl Preparing<'_> {
+    /// Reads, hashes and, if its content is new, decodes and preprocesses one file.
+    pub(super) fn prepare(&self, candidate: Candidate) -> Prepared {
+        let max_bytes = self.request.limits.max_bytes;
+        let content = if candidate.n_bytes > max_bytes {
+            let reason = format!("larger than {} MB", max_bytes / 1_000_000);
+            Content::Bad { hash: None, reason }
+        } else {
+            let (path, n_bytes) = (&candidate.path, candidate.n_bytes);
+            self.decoding
+                .read(path, n_bytes, |bytes| self.content(bytes))
+                .unwrap_or_else(|error| Content::Unreadable {
+                    reason: unreadable(&error),
+                })
+        };
+        Prepared { candidate, content }
+    }
+
+    fn content(&self, bytes: Vec<u8>) -> Content {
         let hash: Hash = *blake3::hash(&bytes).as_bytes();
-        let known = writer
+        let known = self
+            .writer
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .image_with_hash(&hash);
         match known {
-            Ok(Some(image)) => break 'content Content::Known { hash, image },
+            Ok(Some(image)) => return Content::Known { hash, image },
             Ok(None) => {}
             Err(error) => {
                 let reason = error.to_string();
-                break 'content Content::Unreadable { reason };
+                return Content::Unreadable { reason };
             }
         }
-        let mut claims = claimed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut claims = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
         if !claims.insert(hash) {
-            break 'content Content::Twin(hash);
+            return Content::Twin(hash);
         }
         drop(claims);
-        match picture::decode(&bytes, &request.limits) {
+        match self.decoding.picture(bytes) {
             Ok(picture) => Content::Fresh {
                 hash,
-                width: picture.width(),
-                height: picture.height(),
-                pixels: encoders.image().prepare(&picture),
+                width: picture.width,
+                height: picture.height,
+                pixels: picture.pixels,
             },
-            Err(error) => bad(Some(hash), error.to_string()),
+            Err(error) => Content::Bad {
+                hash: Some(hash),
+                reason: error.to_string(),
+            },
         }
-    };
-    Prepared { candidate, content }
+    }
 }
 
 /// The cause without the path, which the report shows beside it.

@@ -219,15 +219,16 @@ impl Engine {
             Query::Text(text) => self.encoders().text().encode(&[text])?,
             Query::Picture(path) => {
                 let bytes = fs_err::read(path)?;
-                let picture =
-                    picture::decode(&bytes, &DecodeLimits::default()).map_err(|source| {
-                        EngineError::Picture {
-                            path: path.clone(),
-                            source,
-                        }
-                    })?;
                 let image = self.encoders().image();
-                image.encode(&[image.prepare(&picture)])?
+                let limits = DecodeLimits::default();
+                // As in indexing, so that a picture of the index finds itself.
+                let picture = picture::decode_reduced(&bytes, &limits, image.smallest()).map_err(
+                    |source| EngineError::Picture {
+                        path: path.clone(),
+                        source,
+                    },
+                )?;
+                image.encode(&[image.prepare(&picture.image)])?
             }
         };
         Ok(UnitVector::new(

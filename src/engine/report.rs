@@ -60,6 +60,40 @@ impl Progress {
     }
 }
 
+/// How the encoder was kept busy in an index run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EncodingFigures {
+    /// Pictures encoded at once: given, or found by measuring; `None` when too few were encoded to
+    /// find it.
+    pub batch_size: Option<usize>,
+    /// Pictures encoded.
+    pub n_encoded: usize,
+    /// Batches they were encoded in.
+    pub n_batches: usize,
+    /// Batches for which the encoder waited, because nothing was prepared and more was to come.
+    pub n_starved: usize,
+    /// How long it waited in all. While it waits, the decoders have all cores.
+    pub waited: Duration,
+    /// How long it encoded in all.
+    pub encoded: Duration,
+}
+
+impl EncodingFigures {
+    pub(super) fn note(&mut self, n: usize, took: Duration, waited: Duration) {
+        self.n_encoded += n;
+        self.n_batches += 1;
+        self.n_starved += usize::from(waited > Duration::ZERO);
+        self.waited += waited;
+        self.encoded += took;
+    }
+
+    /// The share of batches for which the encoder waited, 0…1.
+    #[must_use]
+    pub fn starved(&self) -> f64 {
+        self.n_starved as f64 / self.n_batches.max(1) as f64
+    }
+}
+
 /// What an index run did.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct IndexReport {
@@ -94,6 +128,8 @@ pub struct IndexReport {
     pub elapsed: Duration,
     /// Wall time in which pictures were read and encoded.
     pub elapsed_pictures: Duration,
+    /// How the encoder was kept busy meanwhile.
+    pub encoding: EncodingFigures,
 }
 
 impl IndexReport {

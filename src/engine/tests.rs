@@ -369,8 +369,10 @@ fn an_index_belongs_to_one_model() {
 
 #[test]
 fn a_stopped_run_keeps_what_is_finished_and_the_next_goes_on() {
+    // More than all queues hold, so that it cannot be through before it is stopped.
+    const N: u32 = 300;
     let place = Place::new();
-    for i in 0..60 {
+    for i in 0..N {
         place.draw(&format!("{i}.png"), RED, 30 + i);
     }
     let mut stop = |progress: &Progress| {
@@ -383,7 +385,11 @@ fn a_stopped_run_keeps_what_is_finished_and_the_next_goes_on() {
     let request = IndexRequest::folder(&place.photos);
     let report = place.engine().index(&request, &mut stop).unwrap();
     assert!(report.interrupted);
-    assert!((20..60).contains(&report.n_added), "{}", report.n_added);
+    assert!(
+        (20..N as usize).contains(&report.n_added),
+        "{}",
+        report.n_added
+    );
     assert_eq!(
         Engine::status(&place.index).unwrap().n_images,
         report.n_added as u64
@@ -391,9 +397,123 @@ fn a_stopped_run_keeps_what_is_finished_and_the_next_goes_on() {
     let rest = place.index();
     assert_eq!(
         (rest.n_unchanged, rest.n_added),
-        (report.n_added, 60 - report.n_added)
+        (report.n_added, N as usize - report.n_added)
     );
     assert!(!rest.interrupted);
+}
+
+#[test]
+fn however_the_work_is_split_the_index_is_the_same() {
+    let place = Place::new();
+    for i in 0..45 {
+        place.draw(
+            &format!("{i:02}.png"),
+            [RED, GREEN, BLUE][i % 3],
+            30 + i as u32,
+        );
+    }
+    fs_err::copy(place.photos.join("00.png"), place.photos.join("copy.png")).unwrap();
+    let request = IndexRequest::folder(&place.photos);
+    let splits = [
+        request.clone(),
+        IndexRequest {
+            batch_size: Some(1),
+            n_decoders: Some(1),
+            ..request.clone()
+        },
+        IndexRequest {
+            batch_size: Some(7),
+            n_decoders: Some(5),
+            full_decode: true,
+            ..request.clone()
+        },
+        // Less memory than any file or picture takes: each is worked on alone.
+        IndexRequest {
+            batch_size: Some(64),
+            n_decoders: Some(4),
+            memory: 1,
+            ..request
+        },
+    ];
+    let mut answers = Vec::new();
+    for (number, request) in splits.iter().enumerate() {
+        let folder = place.index.join(number.to_string());
+        let engine = Engine::open(folder, fake::encoders("one"));
+        let report = engine.index(request, &mut quietly).unwrap();
+        assert_eq!(counts(&report), [45, 0, 0, 0, 1, 0, 0], "{request:?}");
+        let figures = &report.encoding;
+        assert_eq!(figures.n_encoded, 45);
+        assert!(figures.n_starved <= figures.n_batches);
+        match request.batch_size {
+            // Pauses may cut a batch short, never make one longer.
+            Some(size) => assert!(figures.n_batches >= 45_usize.div_ceil(size)),
+            // One round of 1, 2, 4, 8 and 16 takes 31 pictures; 45 are too few to choose.
+            None => assert_eq!((figures.batch_size, figures.n_batches), (None, 9)),
+        }
+        let hits = engine.search(&SearchRequest::text("green", 45)).unwrap();
+        let mut hits: Vec<_> = hits
+            .into_iter()
+            .map(|hit| (name(hit.path()), hit.paths.len(), hit.width, hit.similarity))
+            .collect();
+        hits.sort_by(|a, b| a.0.cmp(&b.0));
+        assert_eq!(hits.len(), 45);
+        answers.push(hits);
+    }
+    assert_eq!(answers.len(), 4);
+    for other in &answers[1..] {
+        assert_eq!(&answers[0], other);
+    }
+}
+
+#[test]
+fn the_bench_measures_all_that_it_reports() {
+    let place = Place::new();
+    for i in 0..40 {
+        place.draw(&format!("{i:02}.png"), GREEN, 30 + i);
+    }
+    let request = bench::BenchRequest {
+        index: IndexRequest::folder(&place.photos),
+        work: place.index.clone(),
+        n_rounds: 2,
+        only_index: false,
+        longest_encoding: std::time::Duration::from_millis(50),
+    };
+    fs_err::create_dir(&place.index).unwrap();
+    let mut stages = Vec::new();
+    let mut on_stage = |round, stage| {
+        stages.push((round, stage));
+        ControlFlow::Continue(())
+    };
+    let report = bench::bench(fake::encoders("one"), &request, &mut on_stage);
+    let report = report.unwrap().expect("it was not stopped");
+    stages.dedup();
+    use bench::BenchStage::{Decoding, Encoding, Indexing, Preparing};
+    let turns = [(1, Preparing)].into_iter().chain(
+        (1..=2).flat_map(|round| [Encoding, Decoding, Indexing].map(|stage| (round, stage))),
+    );
+    assert!(stages.iter().copied().eq(turns), "{stages:?}");
+    assert_eq!((report.n_pictures, report.n_skipped), (40, 0));
+    assert_eq!(report.rounds.len(), 2);
+    for round in &report.rounds {
+        assert!(round.encode > 0.0 && round.decode > 0.0 && round.index > 0.0);
+        assert!(round.ideal() < round.encode.min(round.decode));
+        assert!((round.ratio() * round.ideal() - round.index).abs() < 1e-6 * round.index);
+        assert!((0.0..=1.0).contains(&round.finish_share));
+        assert_eq!(round.encoding.n_encoded, 40);
+    }
+    // The temporary indexes are gone.
+    assert_eq!(fs_err::read_dir(&place.index).unwrap().count(), 0);
+
+    let mut stop = |_, _| ControlFlow::Break(());
+    let stopped = bench::bench(fake::encoders("one"), &request, &mut stop).unwrap();
+    assert_eq!(stopped, None);
+    let empty = bench::BenchRequest {
+        index: IndexRequest::folder(&place.index),
+        ..request
+    };
+    let mut go_on = |_, _| ControlFlow::Continue(());
+    let error = bench::bench(fake::encoders("one"), &empty, &mut go_on).unwrap_err();
+    assert!(matches!(error, EngineError::NoPictures { .. }), "{error:?}");
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn an_index_made_by_another_model() {
     ----- stderr -----
     error: [ROOT]/index: the index was built with model colours, not with pale colours
 
-    hint: vectors of two models cannot be compared: use the --model it was built with, or another --index folder
+    hint: the index was made with [COLOUR_MODEL] at fp32: give --model '[COLOUR_MODEL]' --precision fp32, or use another --index folder
     ");
     // Of another dimension.
     let ran = env.sightline(["search", "red"]).starter().run().expect(2);
@@ -98,9 +98,9 @@ fn model_folders_that_are_none() {
     ----- stdout -----
 
     ----- stderr -----
-    error: absent: there is no such model folder
+    error: absent: there is neither a model of this name nor such a folder
 
-    hint: give a model folder with --model FOLDER, or leave it out to use the built-in starter model
+    hint: models with a name: starter; any other is given by its folder
     ");
     snapshot!(env, search("photos"), @r"
     exit code: 2
@@ -109,7 +109,7 @@ fn model_folders_that_are_none() {
     ----- stderr -----
     error: photos: this is not a model folder (it holds neither sightline.toml nor preprocessor_config.json)
 
-    hint: give a model folder with --model FOLDER, or leave it out to use the built-in starter model
+    hint: give a model's name or its folder, or leave it out to use the built-in starter model
     ");
     env.write(
         "torn/sightline.toml",
@@ -122,7 +122,7 @@ fn model_folders_that_are_none() {
     ----- stderr -----
     error: torn/image.onnx: this file of the model is missing
 
-    hint: give a model folder with --model FOLDER, or leave it out to use the built-in starter model
+    hint: give a model's name or its folder, or leave it out to use the built-in starter model
     ");
     env.write("typo/sightline.toml", "name = \"typo\"\ndimensoin = 13\n");
     let ran = search("typo").expect(2);

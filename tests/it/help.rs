@@ -2,14 +2,33 @@
 
 use crate::support::TestEnv;
 
+const COMMANDS: [&str; 15] = [
+    "",
+    "index",
+    "search",
+    "captions",
+    "status",
+    "eval",
+    "bench",
+    "embed",
+    "models",
+    "models list",
+    "models info",
+    "models add",
+    "models pull",
+    "models quantize",
+    "models remove",
+    "models check",
+    "models default",
+];
+
 #[test]
 fn of_every_command() {
     let env = TestEnv::new();
     let mut n_commands = 0;
-    for command in ["", "index", "search", "captions", "status", "eval"] {
-        let arguments = [command, "--help"]
-            .into_iter()
-            .filter(|argument| !argument.is_empty());
+    let mut n_of_models = 0;
+    for command in COMMANDS {
+        let arguments = command.split_whitespace().chain(["--help"]);
         // Help is given whatever the state of the machine.
         let ran = env
             .sightline(arguments)
@@ -19,9 +38,9 @@ fn of_every_command() {
             .expect(0);
         assert_eq!(ran.stderr(), "");
         let name = if command.is_empty() {
-            "sightline"
+            "sightline".to_owned()
         } else {
-            command
+            command.replace(' ', "_")
         };
         let examples = ran.stdout().split("Examples:").nth(1).unwrap_or_default();
         assert!(
@@ -29,19 +48,22 @@ fn of_every_command() {
             "an example of {name}"
         );
         env.settings(&ran)
-            .bind(|| insta::assert_snapshot!(name, ran.stdout()));
-        n_commands += 1;
+            .bind(|| insta::assert_snapshot!(name.clone(), ran.stdout()));
+        if command.contains(' ') {
+            n_of_models += 1;
+        } else {
+            n_commands += 1;
+        }
     }
     // One for each line under "Commands:", besides `help` itself, and one for the whole.
-    let overview = env.sightline(["--help"]).run().expect(0);
-    let commands = overview
-        .stdout()
-        .split("Commands:\n")
-        .nth(1)
-        .unwrap()
-        .split("\n\n")
-        .next();
-    assert_eq!(commands.unwrap().lines().count(), n_commands);
+    let n_listed = |arguments: &[&str]| {
+        let overview = env.sightline(arguments).run().expect(0);
+        let commands = overview.stdout().split("Commands:\n").nth(1).unwrap();
+        let commands = commands.split("\n\n").next().unwrap();
+        commands.lines().count()
+    };
+    assert_eq!(n_listed(&["--help"]), n_commands);
+    assert_eq!(n_listed(&["models", "--help"]), n_of_models + 1);
 }
 
 #[test]

@@ -15,10 +15,14 @@ mod support;
 
 /// Files that are no pictures, broken, dangerous, or strangely named.
 mod bad_files;
+/// `sightline bench`, devices, threads, batches.
+mod bench;
 /// `sightline captions`: from a picture to the words that fit it.
 mod captions;
 /// What the built-in model finds in the sample photos that come with the project.
 mod demo_photos;
+/// `sightline embed`: vectors for those who keep their own index.
+mod embed;
 /// What else goes wrong: the index, the model, the query. What it says and how to go on.
 mod errors;
 /// `sightline eval`: figures that can be worked out by hand.
@@ -27,8 +31,14 @@ mod eval;
 mod help;
 /// `sightline index`: what is added, kept, moved, removed and left out, and captions.
 mod index;
+/// `sightline models`, `--model NAME`, `--precision`.
+mod models;
 /// What may not be read or written, by a user whom permissions bind.
 mod permissions;
+/// `sightline models pull`, from a hub that runs in the test.
+mod pull;
+/// `sightline models quantize`.
+mod quantize;
 /// Killed and stopped runs: nothing committed is lost, the next run goes on.
 mod recovery;
 /// Where ONNX Runtime is looked for, and what is said when it is not there.

@@ -103,3 +103,51 @@ fn the_status_of_an_index_of_another_model_is_shown_too() {
         .json();
     assert_eq!(status["model"]["name"], "colours");
 }
+
+#[test]
+fn the_formats_are_told_without_an_index() {
+    let env = TestEnv::new();
+    let told = env
+        .sightline(["status", "--formats", "--json"])
+        .run()
+        .expect(0)
+        .json();
+    let formats = told["formats"].as_array().unwrap();
+    let find = |name: &str| {
+        formats
+            .iter()
+            .find(|format| format["name"] == name)
+            .unwrap()
+    };
+    assert_eq!(formats.len(), 22);
+    let n_read = formats
+        .iter()
+        .filter(|format| format["read"] == true)
+        .count();
+    assert_eq!(n_read, 17);
+    assert_eq!(find("HEIC")["extensions"][0], "heic");
+    assert_eq!(find("HEIC")["read"], true);
+    assert_eq!(find("JPEG 2000")["read"], false);
+    for format in formats {
+        assert!(!format["extensions"].as_array().unwrap().is_empty());
+        assert!(format["note"].is_string());
+    }
+    assert_eq!(told["limits"]["pixels"], 1 << 28);
+    assert_eq!(told["limits"]["bytes"], 1 << 30);
+    assert_eq!(told["limits"]["seconds"], 10.0);
+
+    let ran = env.sightline(["status", "--formats"]).run().expect(0);
+    let shown = ran.to_string();
+    for format in formats {
+        let name = format["name"].as_str().unwrap();
+        assert_eq!(
+            shown
+                .lines()
+                .filter(|line| line.starts_with(&format!("{name} ")))
+                .count(),
+            1,
+            "{name}"
+        );
+    }
+    assert!(shown.contains("Limits of one picture: 268,435,456 pixels, 1.00 GiB of memory, 10 s"));
+}

@@ -38,6 +38,22 @@ fn the_second_writer_is_told_who_is_first() {
 }
 
 #[test]
+fn which_model_made_an_index_is_told_without_opening_it() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(sightline_index::binding(dir.path()).unwrap(), None);
+    let absent = dir.path().join("absent");
+    assert_eq!(sightline_index::binding(&absent).unwrap(), None);
+    let writer = open_writer(dir.path()).unwrap();
+    // While it is being written too.
+    let told = sightline_index::binding(dir.path()).unwrap();
+    assert_eq!(told, Some(binding(8)));
+    drop(writer);
+    fs_err::write(dir.path().join("manifest.json"), "{").unwrap();
+    let error = refused(sightline_index::binding(dir.path()));
+    assert!(matches!(error, IndexError::Damaged { .. }), "{error}");
+}
+
+#[test]
 fn other_models_and_dimensions_are_refused_by_both() {
     let dir = tempfile::tempdir().unwrap();
     make_index(dir.path(), 8, 3);

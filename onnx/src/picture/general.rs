@@ -9,6 +9,7 @@ use image::{
 use super::colour::Source;
 use super::limits::{Deadline, TimedReader};
 use super::opaque::opaque;
+use super::palette::Palette;
 use super::{DecodeError, DecodeLimits, from_exif, ink, light, sniff, turns_sides, upright};
 
 /// A file whose header was read.
@@ -35,6 +36,8 @@ fn decode_in_time(
     limits: &DecodeLimits,
     deadline: Deadline,
 ) -> Result<RgbImage, DecodeError> {
+    let palette = palette_of(bytes, format);
+    let bytes = palette.as_ref().map_or(bytes, |palette| &palette.as_grey);
     let Opened {
         mut decoder,
         orientation,
@@ -42,7 +45,11 @@ fn decode_in_time(
     } = open(bytes, format, limits, deadline)?;
     let (width, height) = decoder.dimensions();
     limits.check(width, height, n_bytes)?;
-    let icc = decoder.icc_profile().ok().flatten();
+    let icc = match format {
+        // Written as bytes of no type, which the decoder does not take for a profile.
+        ImageFormat::Tiff => super::palette::icc(bytes),
+        _ => decoder.icc_profile().ok().flatten(),
+    };
     if decoder.original_color_type() == ExtendedColorType::Cmyk8
         && let Some(picture) = ink::read(bytes, limits.max_bytes, icc.as_deref())
     {
@@ -51,6 +58,11 @@ fn decode_in_time(
     let picture = match DynamicImage::from_decoder(decoder)? {
         DynamicImage::ImageRgb32F(light) => light::expose(&light, 3, width, height),
         DynamicImage::ImageRgba32F(light) => light::expose(&light, 4, width, height),
+        DynamicImage::ImageLuma8(indices) if palette.is_some() => {
+            let coloured = palette.and_then(|palette| palette.apply(&indices));
+            let coloured = coloured.unwrap_or_default();
+            opaque(DynamicImage::ImageRgb8(coloured), &Source::from_icc(icc))
+        }
         picture => opaque(picture, &Source::from_icc(icc)),
     };
     Ok(upright(picture, orientation))
@@ -59,7 +71,18 @@ fn decode_in_time(
 /// The most bytes that decoding takes, by the header.
 pub(super) fn memory_needed(bytes: &[u8], format: ImageFormat) -> Result<u64, DecodeError> {
     let limits = DecodeLimits::default();
-    open(bytes, format, &limits, limits.deadline()).map(|opened| opened.n_bytes)
+    let palette = palette_of(bytes, format);
+    let as_grey = palette.as_ref().map(|palette| palette.as_grey.as_slice());
+    let opened = open(as_grey.unwrap_or(bytes), format, &limits, limits.deadline())?;
+    Ok(opened.n_bytes + as_grey.map_or(0, |copy| copy.len() as u64))
+}
+
+fn palette_of(bytes: &[u8], format: ImageFormat) -> Option<Palette> {
+    if format == ImageFormat::Tiff {
+        Palette::of(bytes)
+    } else {
+        None
+    }
 }
 
 fn open<'a>(
@@ -71,11 +94,21 @@ fn open<'a>(
     let source = TimedReader::new(bytes, deadline);
     let mut reader = ImageReader::with_format(source, format);
     let mut allocation = Limits::no_limits();
-    allocation.max_alloc = Some(limits.max_bytes);
+    allocation.max_alloc = Some(match format {
+        // Here it bounds what is packed beside the pixels: profiles and texts.
+        ImageFormat::Png => limits.max_bytes.min(1 << 28) / 16,
+        _ => limits.max_bytes,
+    });
     reader.limits(allocation);
     let mut decoder = reader.into_decoder()?;
     let orientation = orientation(&mut decoder, bytes, format);
-    let n_bytes = n_bytes(&decoder, format, orientation);
+    let mut n_bytes = n_bytes(&decoder, format, orientation);
+    if format == ImageFormat::OpenExr {
+        let blocks = super::exr::block_bytes(bytes);
+        let blocks = blocks.ok_or_else(|| DecodeError::broken("the header contradicts itself"))?;
+        // And a fixed table for one of the ways of packing.
+        n_bytes = n_bytes.saturating_add(blocks).saturating_add(2 << 20);
+    }
     Ok(Opened {
         decoder: Box::new(decoder),
         orientation,
@@ -104,11 +137,17 @@ fn n_bytes(decoder: &impl ImageDecoder, format: ImageFormat, orientation: Orient
         ColorType::Rgba16 => 4,
         _ => 3,
     };
+    // A table of a profile's inks, spread for speed.
+    let inks = match decoder.original_color_type() {
+        ExtendedColorType::Cmyk8 => 4 << 20,
+        _ => 0,
+    };
     let turned = if turns_sides(orientation) { 6 } else { 0 };
     output
         .saturating_add(n_pixels.saturating_mul(beside))
         .max(n_pixels.saturating_mul(turned))
         .saturating_add(inside)
+        .saturating_add(inks)
 }
 
 /// What EXIF says about which way is up; when it says nothing sensible, the picture is upright.

@@ -34,6 +34,7 @@ fn decode_in_time(
     deadline: Deadline,
 ) -> Result<RgbImage, DecodeError> {
     let mut rest = bytes;
+    deadline.check()?;
     let mut opened = Opened::new(&mut rest, limits)?;
     let (width, height) = (opened.width, opened.height);
     limits.check(width, height, opened.n_bytes())?;
@@ -46,7 +47,7 @@ fn decode_in_time(
         let event = opened
             .decoder
             .process(&mut rest, Some(&mut [buffer]), Some(&mut groups));
-        match event.map_err(from_jxl)? {
+        match event.map_err(|error| from_jxl(error, limits))? {
             Event::BasicInfo | Event::FrameHeader => {}
             Event::FrameComplete { .. } | Event::Complete => break,
             Event::NeedMoreInput { .. } => return Err(DecodeError::Truncated),
@@ -88,12 +89,17 @@ struct Opened {
 impl Opened {
     fn new(rest: &mut &[u8], limits: &DecodeLimits) -> Result<Self, DecodeError> {
         let mut options = JxlDecoderOptions::default();
-        let most = limits.max_pixels.min(limits.max_bytes / N_BYTES);
+        let most = limits
+            .max_pixels
+            .min((limits.max_bytes / N_BYTES).max(1 << 20));
         options.sample_limit = usize::try_from(most.saturating_mul(8)).ok();
         options.alpha_mode = AlphaMode::Unpremultiplied;
         options.max_profile_level = ProfileLevel::Main10;
         let mut decoder = JxlDecoder::new(options);
-        match decoder.process(rest, None, None).map_err(from_jxl)? {
+        match decoder
+            .process(rest, None, None)
+            .map_err(|error| from_jxl(error, limits))?
+        {
             Event::BasicInfo => {}
             Event::NeedMoreInput { .. } => return Err(DecodeError::Truncated),
             _ => return Err(DecodeError::broken("the header is missing")),
@@ -129,7 +135,7 @@ impl Opened {
                 color_data_format: Some(JxlDataFormat::U8 { bit_depth: 8 }),
                 extra_channel_format: vec![None; n_extra],
             })
-            .map_err(from_jxl)?;
+            .map_err(|error| from_jxl(error, limits))?;
         Ok(Self {
             decoder,
             kind,
@@ -180,9 +186,17 @@ impl JxlParallelRunner for Groups {
     }
 }
 
-fn from_jxl(error: Error) -> DecodeError {
+fn from_jxl(error: Error, limits: &DecodeLimits) -> DecodeError {
     match error {
         Error::OutOfBounds(_) => DecodeError::Truncated,
+        Error::ImageSizeTooLarge(width, height) => {
+            let side = |length| u32::try_from(length).unwrap_or(u32::MAX);
+            DecodeError::TooLarge {
+                width: side(width),
+                height: side(height),
+                max_pixels: limits.max_pixels,
+            }
+        }
         error => DecodeError::broken(error),
     }
 }

@@ -6,7 +6,9 @@
 //! embedded colour profiles are converted to sRGB.
 
 mod colour;
+mod directories;
 mod error;
+mod exr;
 mod formats;
 mod general;
 mod heif;
@@ -17,6 +19,7 @@ mod light;
 mod limits;
 mod memory;
 mod opaque;
+mod palette;
 mod raw;
 mod smallest;
 mod sniff;
@@ -29,6 +32,7 @@ use image::{DynamicImage, RgbImage};
 
 pub use error::DecodeError;
 pub use formats::{EXTENSIONS, Format, formats};
+use limits::Deadline;
 pub use limits::DecodeLimits;
 pub use memory::memory_needed;
 pub use smallest::Smallest;
@@ -96,7 +100,7 @@ fn decode_unguarded(
     }
     let deadline = limits.deadline();
     match sniff::kind(bytes) {
-        Kind::Jpeg => decode_jpeg(bytes, limits, smallest, None),
+        Kind::Jpeg => decode_jpeg(bytes, limits, deadline, smallest, None),
         Kind::Readable(format) => {
             general::decode(bytes, format, limits, deadline).map(Decoded::whole)
         }
@@ -104,7 +108,13 @@ fn decode_unguarded(
         Kind::Jxl => jxl::decode(bytes, limits, deadline).map(Decoded::whole),
         Kind::Svg | Kind::Svgz => svg::decode(bytes, limits, deadline).map(Decoded::whole),
         Kind::Raw(name) => match raw::preview(bytes) {
-            Some(preview) => decode_jpeg(preview.jpeg, limits, smallest, preview.orientation),
+            Some(preview) => decode_jpeg(
+                preview.jpeg,
+                limits,
+                deadline,
+                smallest,
+                preview.orientation,
+            ),
             None => Err(DecodeError::unsupported(format!(
                 "camera RAW ({name}) without an embedded JPEG"
             ))),
@@ -118,9 +128,11 @@ fn decode_unguarded(
 fn decode_jpeg(
     bytes: &[u8],
     limits: &DecodeLimits,
+    deadline: Deadline,
     smallest: Smallest,
     orientation: Option<Orientation>,
 ) -> Result<Decoded, DecodeError> {
+    deadline.check()?;
     let mut jpeg = jpeg::decode(bytes, limits, smallest)?;
     if let Some(icc) = &jpeg.icc {
         colour::to_srgb(&mut jpeg.image, icc);

@@ -8,6 +8,8 @@
 
 use image::metadata::Orientation;
 
+use super::directories::{Directory, Tiff};
+
 /// A JPEG inside a RAW file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Preview<'a> {
@@ -41,9 +43,7 @@ pub(super) fn kind(bytes: &[u8]) -> Option<&'static str> {
     let directories = tiff.directories();
     let has_number = |tag, numbers: &[u32]| {
         directories.iter().any(|directory| {
-            let value = directory
-                .get(&tiff, tag)
-                .and_then(|values| values.first().copied());
+            let value = directory.number(&tiff, tag);
             value.is_some_and(|value| numbers.contains(&value))
         })
     };
@@ -67,19 +67,19 @@ const N_PIXELS_OF_A_THUMBNAIL: u64 = 512 * 512;
 pub(super) fn preview(bytes: &[u8]) -> Option<Preview<'_>> {
     let tiff = Tiff::open(bytes);
     let directories = tiff.as_ref().map(Tiff::directories).unwrap_or_default();
-    let listed = tiff.as_ref().and_then(|tiff| {
+    let in_directories = tiff.as_ref().and_then(|tiff| {
         let jpegs = directories
             .iter()
-            .filter_map(|directory| directory.jpeg(tiff));
+            .filter_map(|directory| listed(directory, tiff));
         largest(jpegs)
     });
-    let found = match listed {
+    let found = match in_directories {
         Some((n_pixels, jpeg)) if n_pixels > N_PIXELS_OF_A_THUMBNAIL => (n_pixels, jpeg),
-        listed => largest(listed.map(|(_, jpeg)| jpeg).into_iter().chain(all(bytes)))?,
+        other => largest(other.map(|(_, jpeg)| jpeg).into_iter().chain(all(bytes)))?,
     };
     let own = tiff.as_ref().and_then(|tiff| {
         let first = directories.first()?;
-        first.get(tiff, tag::ORIENTATION)?.first().copied()
+        first.number(tiff, tag::ORIENTATION)
     });
     let orientation = own
         .or_else(|| canon(bytes))
@@ -144,8 +144,7 @@ fn canon(bytes: &[u8]) -> Option<u32> {
     let start = &bytes[..bytes.len().min(1 << 16)];
     let at = start.windows(4).position(|name| name == b"CMT1")?;
     let tiff = Tiff::open(&start[at + 4..])?;
-    let directory = tiff.directory(tiff.first)?.0;
-    directory.get(&tiff, tag::ORIENTATION)?.first().copied()
+    tiff.first()?.number(&tiff, tag::ORIENTATION)
 }
 
 /// Tags of TIFF 6.0, TIFF/EP, DNG and Panasonic.
@@ -156,154 +155,21 @@ mod tag {
     pub(super) const STRIP_OFFSETS: u16 = 273;
     pub(super) const ORIENTATION: u16 = 274;
     pub(super) const STRIP_BYTES: u16 = 279;
-    pub(super) const SUB_DIRECTORIES: u16 = 330;
     pub(super) const JPEG_OFFSET: u16 = 513;
     pub(super) const JPEG_BYTES: u16 = 514;
     pub(super) const DNG_VERSION: u16 = 50_706;
 }
 
-/// A TIFF file's bytes and their order.
-struct Tiff<'a> {
-    bytes: &'a [u8],
-    is_little: bool,
-    first: usize,
-}
-
-/// Directories that are looked at, and entries of each: far more than any camera writes.
-const N_DIRECTORIES: usize = 64;
-const N_ENTRIES: usize = 1024;
-
-impl<'a> Tiff<'a> {
-    fn open(bytes: &'a [u8]) -> Option<Self> {
-        let is_little = match bytes.get(..4)? {
-            [b'I', b'I', 42, 0] | b"IIRO" | b"IIRS" | b"IIU\0" => true,
-            [b'M', b'M', 0, 42] | b"MMOR" => false,
-            _ => return None,
-        };
-        let mut tiff = Self {
-            bytes,
-            is_little,
-            first: 0,
-        };
-        tiff.first = tiff.long(4)? as usize;
-        Some(tiff)
+/// The JPEG that a directory lists, if any.
+fn listed<'a>(directory: &Directory, tiff: &Tiff<'a>) -> Option<&'a [u8]> {
+    if directory.entry(tag::PANASONIC_JPEG).is_some() && tiff.bytes.starts_with(b"IIU\0") {
+        return directory.bytes(tiff, tag::PANASONIC_JPEG);
     }
-
-    fn short(&self, at: usize) -> Option<u16> {
-        let bytes = *self.bytes.get(at..)?.first_chunk()?;
-        Some(if self.is_little {
-            u16::from_le_bytes(bytes)
-        } else {
-            u16::from_be_bytes(bytes)
-        })
-    }
-
-    fn long(&self, at: usize) -> Option<u32> {
-        let bytes = *self.bytes.get(at..)?.first_chunk()?;
-        Some(if self.is_little {
-            u32::from_le_bytes(bytes)
-        } else {
-            u32::from_be_bytes(bytes)
-        })
-    }
-
-    /// All directories, the first one first, each once.
-    fn directories(&self) -> Vec<Directory> {
-        let mut found: Vec<Directory> = Vec::new();
-        let mut seen = vec![];
-        let mut next = vec![self.first];
-        while let Some(at) = next.pop() {
-            if at == 0 || seen.contains(&at) || seen.len() == N_DIRECTORIES {
-                continue;
-            }
-            seen.push(at);
-            if let Some((directory, after)) = self.directory(at) {
-                next.extend(after);
-                let below = directory
-                    .get(self, tag::SUB_DIRECTORIES)
-                    .unwrap_or_default();
-                next.extend(below.iter().take(N_DIRECTORIES).map(|&at| at as usize));
-                found.push(directory);
-            }
-        }
-        found
-    }
-
-    /// The directory at an offset, and the offset of the one after it.
-    fn directory(&self, at: usize) -> Option<(Directory, Option<usize>)> {
-        let n_entries = usize::from(self.short(at)?);
-        let end = at.checked_add(2 + 12 * n_entries)?;
-        let entries = (0..n_entries.min(N_ENTRIES))
-            .map_while(|n| {
-                let at = at + 2 + 12 * n;
-                Some(Entry {
-                    tag: self.short(at)?,
-                    kind: self.short(at + 2)?,
-                    n_values: self.long(at + 4)?,
-                    at: at + 8,
-                })
-            })
-            .collect();
-        Some((Directory { entries }, self.long(end).map(|at| at as usize)))
-    }
-}
-
-struct Directory {
-    entries: Vec<Entry>,
-}
-
-#[derive(Clone, Copy)]
-struct Entry {
-    tag: u16,
-    kind: u16,
-    n_values: u32,
-    /// Where the value is, or, when it has more than four bytes, the value's offset.
-    at: usize,
-}
-
-impl Directory {
-    fn entry(&self, tag: u16) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.tag == tag)
-    }
-
-    /// The whole numbers of an entry, the first few of them.
-    fn get(&self, tiff: &Tiff<'_>, tag: u16) -> Option<Vec<u32>> {
-        let entry = self.entry(tag)?;
-        let n_values = (entry.n_values as usize).min(N_DIRECTORIES);
-        let n_bytes = match entry.kind {
-            3 => 2,
-            4 | 13 => 4,
-            _ => return None,
-        };
-        let at = if entry.n_values as usize * n_bytes <= 4 {
-            entry.at
-        } else {
-            tiff.long(entry.at)? as usize
-        };
-        (0..n_values)
-            .map(|n| match n_bytes {
-                2 => tiff.short(at + 2 * n).map(u32::from),
-                _ => tiff.long(at + 4 * n),
-            })
-            .collect()
-    }
-
-    /// The JPEG that this directory lists, if any.
-    fn jpeg<'a>(&self, tiff: &Tiff<'a>) -> Option<&'a [u8]> {
-        let one = |tag| match self.get(tiff, tag)?[..] {
-            [value] => Some(value as usize),
-            _ => None,
-        };
-        let pair = |at, n_bytes| Some((one(at)?, one(n_bytes)?));
-        let (at, n_bytes) = pair(tag::JPEG_OFFSET, tag::JPEG_BYTES)
-            .or_else(|| {
-                let is_jpeg = matches!(one(tag::COMPRESSION), Some(6 | 7));
-                pair(tag::STRIP_OFFSETS, tag::STRIP_BYTES).filter(|_| is_jpeg)
-            })
-            .or_else(|| {
-                let entry = self.entry(tag::PANASONIC_JPEG)?;
-                Some((tiff.long(entry.at)? as usize, entry.n_values as usize))
-            })?;
-        tiff.bytes.get(at..at.checked_add(n_bytes)?)
-    }
+    let one = |tag| directory.number(tiff, tag).map(|number| number as usize);
+    let pair = |at, n_bytes| Some((one(at)?, one(n_bytes)?));
+    let (at, n_bytes) = pair(tag::JPEG_OFFSET, tag::JPEG_BYTES).or_else(|| {
+        let is_jpeg = matches!(one(tag::COMPRESSION), Some(6 | 7));
+        pair(tag::STRIP_OFFSETS, tag::STRIP_BYTES).filter(|_| is_jpeg)
+    })?;
+    tiff.bytes.get(at..at.checked_add(n_bytes)?)
 }

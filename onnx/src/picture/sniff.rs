@@ -208,7 +208,7 @@ mod tests {
         for (bytes, expected) in cases {
             assert_eq!(kind(bytes), *expected, "{bytes:?}");
         }
-        assert_eq!(cases.len(), 24);
+        assert_eq!(cases.len(), 23);
     }
 
     #[test]

@@ -6,7 +6,10 @@
 
 mod resize;
 
+use std::fmt::Write as _;
+
 use image::RgbImage;
+use serde::Deserialize;
 
 use crate::error::ModelError;
 use crate::picture::Smallest;
@@ -26,12 +29,46 @@ pub struct PreprocessConfig {
     pub rescale: f64,
     /// Mean of each channel (red, green, blue) after rescaling.
     pub mean: [f32; 3],
-    /// Standard deviation of each channel after rescaling.
+    /// Standard deviation of each channel (red, green, blue) after rescaling.
     pub std: [f32; 3],
+    /// In which order the model takes the channels.
+    pub channels: Channels,
+    /// Colour (red, green, blue) of what is filled up around a picture that is smaller than the
+    /// model's size.
+    pub fill: [u8; 3],
+    /// Where an odd pixel falls.
+    pub rounding: Rounding,
+}
+
+/// In which order a model takes the channels of a picture.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Channels {
+    /// Red, green, blue.
+    #[default]
+    Rgb,
+    /// Blue, green, red.
+    Bgr,
+}
+
+/// Where the odd pixel falls when a difference of lengths is halved, and how a length that
+/// follows from another one is rounded. References differ, and half of all photos have one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Rounding {
+    /// As the Hugging Face image processors: a crop starts at the half rounded down, a picture in
+    /// a frame at the half rounded up.
+    #[default]
+    Transformers,
+    /// As torchvision and `open_clip`: a crop starts at the half rounded to even, a picture in a
+    /// frame at the half rounded down.
+    Torchvision,
 }
 
 /// How a picture's size is changed. What is then larger than the model's size is cut off around
-/// the centre, what is smaller is filled up with black around it.
+/// the centre, what is smaller is filled up around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Resize {
@@ -46,15 +83,22 @@ pub enum Resize {
 }
 
 /// The filter of a resize, with the meaning that Pillow gives these names: its support grows with
-/// the reduction, so that nothing is skipped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// the reduction, so that nothing is skipped, except by `Nearest`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Interpolation {
-    /// A triangle.
+    /// The pixel that lies nearest, Pillow's number 0.
+    Nearest,
+    /// The mean of the pixels below, Pillow's number 4.
+    Box,
+    /// A triangle narrowed by a Hamming window, Pillow's number 5.
+    Hamming,
+    /// A triangle, Pillow's number 2.
     Bilinear,
-    /// Cubic convolution with a = -0.5 (Keys 1981).
+    /// Cubic convolution with a = -0.5 (Keys 1981), Pillow's number 3.
     Bicubic,
-    /// A sinc windowed to three lobes.
+    /// A sinc windowed to three lobes, Pillow's number 1.
     Lanczos,
 }
 
@@ -118,15 +162,29 @@ impl PreprocessConfig {
             rescale,
             mean,
             std,
+            channels,
+            fill,
+            rounding,
         } = self;
-        format!(
+        let mut text = format!(
             "resize {resize:?} {interpolation:?} to {height}x{width} \
              scale {rescale:?} mean {mean:?} std {std:?}"
-        )
+        );
+        // These came later: what is usual is left out, so that older fingerprints stay.
+        if *channels != Channels::Rgb {
+            let _ = write!(text, " channels {channels:?}");
+        }
+        if *fill != [0; 3] {
+            let _ = write!(text, " fill {fill:?}");
+        }
+        if *rounding != Rounding::Transformers {
+            let _ = write!(text, " rounding {rounding:?}");
+        }
+        text
     }
 }
 
-/// One prepared picture: f32 `[3, height, width]`, channels red, green, blue.
+/// One prepared picture: f32 `[3, height, width]`, channels in the model's order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pixels {
     values: Vec<f32>,
@@ -214,8 +272,11 @@ impl Preprocessor {
             return RgbImage::new(config.width, config.height);
         }
         let (to_width, to_height) = resize::target(config, width, height);
-        let window = resize::Window::centered((to_width, to_height), (config.width, config.height));
-        resize::resize_and_crop(picture, (to_width, to_height), config.interpolation, window)
+        let output = (config.width, config.height);
+        let window = resize::Window::centered((to_width, to_height), output, config.rounding);
+        let kept =
+            resize::resize_and_crop(picture, (to_width, to_height), config.interpolation, window);
+        resize::framed(kept, window, config.fill)
     }
 
     fn normalized(&self, picture: &RgbImage) -> Pixels {
@@ -224,6 +285,10 @@ impl Preprocessor {
         let mut values = vec![0.0; 3 * n];
         let (red, rest) = values.split_at_mut(n);
         let (green, blue) = rest.split_at_mut(n);
+        let (red, blue) = match self.config.channels {
+            Channels::Rgb => (red, blue),
+            Channels::Bgr => (blue, red),
+        };
         let [of_red, of_green, of_blue] = &self.tables;
         for (i, pixel) in picture.as_raw().chunks_exact(3).enumerate() {
             red[i] = of_red[usize::from(pixel[0])];

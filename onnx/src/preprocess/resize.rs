@@ -10,7 +10,7 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 use image::RgbImage;
 use image::imageops;
 
-use super::{Interpolation, PreprocessConfig, Resize};
+use super::{Interpolation, PreprocessConfig, Resize, Rounding};
 
 /// Width and height that a picture of this size is resized to, before the crop.
 pub(super) fn target(config: &PreprocessConfig, width: u32, height: u32) -> (u32, u32) {
@@ -20,7 +20,9 @@ pub(super) fn target(config: &PreprocessConfig, width: u32, height: u32) -> (u32
         Resize::Squash => return (config.width, config.height),
         // Truncated, as the Hugging Face image processors do.
         Resize::ShortestEdge(edge) => (edge, saturating_scale(edge, long, short, 0)),
-        // Rounded, as open_clip does.
+        Resize::LongestEdge(edge) if config.rounding == Rounding::Torchvision => {
+            (rounded_to_even(edge, short, long).max(1), edge)
+        }
         Resize::LongestEdge(edge) => (saturating_scale(edge, short, long, long / 2).max(1), edge),
     };
     if width <= height {
@@ -37,6 +39,17 @@ fn saturating_scale(edge: u32, numerator: u32, denominator: u32, carry: u32) -> 
     u32::try_from(value).unwrap_or(u32::MAX)
 }
 
+/// `length / (of / edge)`, calculated and rounded as `open_clip` does it.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "between 0 and a few thousand: the edge, which is checked, times at most 1"
+)]
+fn rounded_to_even(edge: u32, length: u32, of: u32) -> u32 {
+    let ratio = f64::from(of) / f64::from(edge);
+    (f64::from(length) / ratio).round_ties_even() as u32
+}
+
 /// The part of a resized picture that the model sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Window {
@@ -51,11 +64,10 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// A crop around the centre; sides that are too short are filled up around the picture. Odd
-    /// remainders fall as in the Hugging Face image processors.
-    pub(super) fn centered(resized: (u32, u32), output: (u32, u32)) -> Self {
-        let (from_x, size_x, at_x) = centered_side(resized.0, output.0);
-        let (from_y, size_y, at_y) = centered_side(resized.1, output.1);
+    /// A crop around the centre; sides that are too short are filled up around the picture.
+    pub(super) fn centered(resized: (u32, u32), output: (u32, u32), rounding: Rounding) -> Self {
+        let (from_x, size_x, at_x) = centered_side(resized.0, output.0, rounding);
+        let (from_y, size_y, at_y) = centered_side(resized.1, output.1, rounding);
         Self {
             from: (from_x, from_y),
             size: (size_x, size_y),
@@ -65,38 +77,67 @@ impl Window {
     }
 }
 
-fn centered_side(resized: u32, output: u32) -> (u32, u32, u32) {
+fn centered_side(resized: u32, output: u32, rounding: Rounding) -> (u32, u32, u32) {
     if resized >= output {
-        ((resized - output) / 2, output, 0)
-    } else {
-        (0, resized, (output - resized).div_ceil(2))
+        let surplus = resized - output;
+        let from = match rounding {
+            Rounding::Transformers => surplus / 2,
+            // 0.5 becomes 0, 1.5 and 2.5 become 2.
+            Rounding::Torchvision => surplus / 2 + u32::from(surplus % 4 == 3),
+        };
+        return (from, output, 0);
     }
+    let at = match rounding {
+        Rounding::Transformers => (output - resized).div_ceil(2),
+        Rounding::Torchvision => (output - resized) / 2,
+    };
+    (0, resized, at)
 }
 
-/// Resizes a picture, which has at least one pixel, to `to` (width, height) and keeps the window.
+/// Resizes a picture, which has at least one pixel, to `to` (width, height) and keeps what the
+/// window shows of it.
 pub(super) fn resize_and_crop(
     picture: &RgbImage,
     to: (u32, u32),
     interpolation: Interpolation,
     window: Window,
 ) -> RgbImage {
-    let kept = if picture.dimensions() == to {
+    if picture.dimensions() == to {
         let (x, y) = window.from;
         imageops::crop_imm(picture, x, y, window.size.0, window.size.1).to_image()
     } else {
         resized_window(picture, to, interpolation, window)
-    };
+    }
+}
+
+/// The picture in the window's frame, when it is smaller than that.
+pub(super) fn framed(kept: RgbImage, window: Window, fill: [u8; 3]) -> RgbImage {
     if kept.dimensions() == window.output {
         return kept;
     }
-    let mut output = RgbImage::new(window.output.0, window.output.1);
-    imageops::replace(
-        &mut output,
-        &kept,
-        i64::from(window.at.0),
-        i64::from(window.at.1),
-    );
+    let mut output = RgbImage::from_pixel(window.output.0, window.output.1, image::Rgb(fill));
+    let (x, y) = window.at;
+    imageops::replace(&mut output, &kept, i64::from(x), i64::from(y));
     output
+}
+
+/// The pixel under the centre of each new one.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "at most the old side, as the next line makes sure of"
+)]
+fn nearest_window(picture: &RgbImage, to: (u32, u32), window: Window) -> RgbImage {
+    let under = |new: u32, to: u32, side: u32| {
+        let at = (f64::from(new) + 0.5) * (f64::from(side) / f64::from(to));
+        (at as u32).min(side - 1)
+    };
+    let (width, height) = picture.dimensions();
+    RgbImage::from_fn(window.size.0, window.size.1, |x, y| {
+        let x = under(x + window.from.0, to.0, width);
+        let y = under(y + window.from.1, to.1, height);
+        *picture.get_pixel(x, y)
+    })
 }
 
 fn resized_window(
@@ -107,6 +148,9 @@ fn resized_window(
 ) -> RgbImage {
     let (width, height) = picture.dimensions();
     let filter = match interpolation {
+        Interpolation::Nearest => return nearest_window(picture, to, window),
+        Interpolation::Box => FilterType::Box,
+        Interpolation::Hamming => FilterType::Hamming,
         Interpolation::Bilinear => FilterType::Bilinear,
         Interpolation::Bicubic => FilterType::CatmullRom,
         Interpolation::Lanczos => FilterType::Lanczos3,

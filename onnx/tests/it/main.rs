@@ -6,6 +6,8 @@
     reason = "a test that cannot go on has failed"
 )]
 
+/// Every picture format against what another program sees in the same file.
+mod formats;
 /// Each stage against golden tensors: decoding, resizing, normalising, tokens, embeddings.
 mod golden;
 /// JPEGs at reduced sizes.
@@ -14,8 +16,12 @@ mod jpeg;
 mod models;
 /// Files that are empty, cut off, mislabelled, huge, or no pictures.
 mod pictures;
+/// Int8 copies of graphs.
+mod quantize;
 /// Opening ONNX Runtime: twice, missing, too old, another library.
 mod runtime;
+/// When a fingerprint need not be computed again.
+mod stamps;
 /// The built-in model against the framework that trained it.
 mod starter;
 mod support;

@@ -25,8 +25,14 @@ pub(in crate::cli) fn run(
         folders: args.folders.clone(),
         captions: args.captions.clone(),
         prune: args.prune,
+        batch_size: args.batch.map(usize::from),
+        n_decoders: args.decoders.map(usize::from).or(settings.threads()),
+        full_decode: args.full_decode,
         ..IndexRequest::default()
     };
+    if let Some(note) = settings.note_on_the_model() {
+        printer.note(note);
+    }
     interrupt::listen();
     let mut view = ProgressView::new(printer);
     let report = engine.index(&request, &mut |progress| {
@@ -142,5 +148,7 @@ fn to_json(report: &IndexReport) -> serde_json::Value {
         "interrupted": report.interrupted,
         "seconds": report.elapsed.as_secs_f64(),
         "images_per_second": report.rate(),
+        "batch_size": report.encoding.batch_size,
+        "starved": report.encoding.starved(),
     })
 }

@@ -10,12 +10,16 @@ use crate::cli::output::path_json;
 use crate::cli::printer::{Printer, Style};
 use crate::cli::settings::Settings;
 use crate::engine::Engine;
+use sightline_onnx::picture::{self, DecodeLimits};
 
 pub(in crate::cli) fn run(
     args: &StatusArgs,
     settings: &Settings,
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
+    if args.formats {
+        return formats(args.json, printer);
+    }
     let status = Engine::status(settings.index())?;
     if args.json {
         let libraries: Vec<_> = status
@@ -77,4 +81,52 @@ pub(in crate::cli) fn run(
     } else {
         ExitStatus::Found
     })
+}
+
+/// Which picture formats this build reads. Needs no index.
+fn formats(json: bool, printer: &mut Printer) -> Result<ExitStatus> {
+    let limits = DecodeLimits::default();
+    if json {
+        let formats: Vec<_> = picture::formats()
+            .iter()
+            .map(|format| {
+                json!({
+                    "name": format.name,
+                    "extensions": format.extensions,
+                    "read": format.read,
+                    "note": format.note,
+                })
+            })
+            .collect();
+        printer.json(&json!({
+            "formats": formats,
+            "limits": {
+                "pixels": limits.max_pixels,
+                "bytes": limits.max_bytes,
+                "seconds": limits.max_time.as_secs_f64(),
+            },
+        }))?;
+        return Ok(ExitStatus::Found);
+    }
+    for format in picture::formats() {
+        let name = printer.paint(Style::Bold, &format!("{:<19}", format.name));
+        let note = match (format.read, format.note) {
+            (true, note) => note,
+            (false, _) => "not read; such a file is skipped and named",
+        };
+        let extensions = format.extensions.join(" ");
+        let line = if note.is_empty() {
+            format!("{name} {extensions}")
+        } else {
+            format!("{name} {extensions}; {}", printer.paint(Style::Dim, note))
+        };
+        printer.line(line)?;
+    }
+    printer.line(format_args!(
+        "Limits of one picture: {} pixels, {} of memory, {} s",
+        HumanCount(limits.max_pixels),
+        HumanBytes(limits.max_bytes),
+        limits.max_time.as_secs_f64(),
+    ))?;
+    Ok(ExitStatus::Found)
 }

@@ -8,6 +8,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -17,6 +18,10 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_sightline");
 
 /// The model with answers that can be worked out by hand.
 pub(crate) const COLOUR_MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/colour_model");
+
+/// Image towers that stand in for that of the colour model, most of them at fault.
+pub(crate) const FAULTY_GRAPHS: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/faulty_graphs");
 
 /// A user without any rights on what others own, by number on every Unix.
 pub(crate) const NOBODY: u32 = 65_534;
@@ -106,6 +111,24 @@ impl TestEnv {
             .json()
     }
 
+    /// A copy of the colour model in a folder of its own, under another name and with another
+    /// deviation, which makes it another model.
+    pub(crate) fn colour_model(&self, name: &str, deviation: &str) -> PathBuf {
+        let manifest = fs_err::read_to_string(format!("{COLOUR_MODEL}/sightline.toml")).unwrap();
+        let manifest = manifest.replace("\"colours\"", &format!("\"{name}\""));
+        let numbers = [deviation; 3].join(", ");
+        let manifest = manifest.replace("std = [0.5, 0.5, 0.5]", &format!("std = [{numbers}]"));
+        self.write(format!("{name}/sightline.toml"), manifest);
+        for file in ["image.onnx", "text.onnx", "tokenizer.json"] {
+            let to = self.path(name).join(file);
+            fs_err::copy(format!("{COLOUR_MODEL}/{file}"), &to).unwrap();
+            let file = std::fs::File::options().write(true).open(to).unwrap();
+            let before = SystemTime::now() - Duration::from_hours(1);
+            file.set_modified(before).unwrap();
+        }
+        self.path(name)
+    }
+
     /// Ranked file names that `sightline search` finds for these arguments.
     #[track_caller]
     pub(crate) fn found<A: AsRef<OsStr>>(
@@ -177,6 +200,13 @@ impl TestCommand {
     /// With the built-in model.
     pub(crate) fn starter(mut self) -> Self {
         self.command.env_remove("SIGHTLINE_MODEL");
+        self
+    }
+
+    /// With this file as its stdin.
+    pub(crate) fn stdin(mut self, file: &Path) -> Self {
+        self.command
+            .stdin(fs_err::File::open(file).unwrap().into_parts().0);
         self
     }
 

@@ -143,6 +143,10 @@ impl Planes for Av1 {
         self.sampling
     }
 
+    fn is_smooth(&self) -> bool {
+        true
+    }
+
     fn row(&self, plane: usize, y: u32, into: &mut [u16]) {
         let Some((values, stride)) = self.planes.get(plane) else {
             return;

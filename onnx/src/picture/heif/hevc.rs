@@ -19,7 +19,13 @@ const UNSAID: Coding = Coding {
 pub(super) fn size(props: &ItemProps<'_>) -> Result<(u32, u32), DecodeError> {
     let sets = parameter_sets(props)?;
     let info = hevc::probe(&sets).map_err(from_heic)?;
-    Ok((info.width, info.height))
+    // The decoder misreads the colour of other pictures, and stumbles over what comes after it.
+    match info.chroma {
+        ChromaFormat::Monochrome | ChromaFormat::Yuv420 => Ok((info.width, info.height)),
+        ChromaFormat::Yuv422 | ChromaFormat::Yuv444 => Err(DecodeError::unsupported(
+            "HEIC with colour in full width (4:2:2 or 4:4:4)",
+        )),
+    }
 }
 
 /// Decodes one item and gives its planes and what it says about their colours to `put`.
@@ -70,6 +76,10 @@ impl Planes for Frame {
                 in_height: chroma.y_shift(),
             },
         }
+    }
+
+    fn is_smooth(&self) -> bool {
+        false
     }
 
     fn row(&self, plane: usize, y: u32, into: &mut [u16]) {

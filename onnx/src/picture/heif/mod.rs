@@ -20,8 +20,10 @@ mod vui;
 use heic_rs::Image;
 use heic_rs::PixelLayout;
 use heic_rs::context::Context;
+use heic_rs::ftyp::{Brand, FileType};
 use heic_rs::meta::iref::RefKind;
-use heic_rs::props::ItemProps;
+use heic_rs::props::simple::Mirror;
+use heic_rs::props::{ItemProps, Transform};
 use heic_rs::transform;
 use image::RgbImage;
 
@@ -36,7 +38,7 @@ pub(super) fn decode(
     limits: &DecodeLimits,
     deadline: Deadline,
 ) -> Result<RgbImage, DecodeError> {
-    let file = Context::open(bytes).map_err(from_heic)?;
+    let file = open(bytes)?;
     let picture = Picture::find(&file)?;
     let (width, height) = picture.size;
     limits.check(width, height, picture.n_bytes()?)?;
@@ -59,8 +61,23 @@ pub(super) fn decode(
 
 /// The most bytes that decoding takes, by the header.
 pub(super) fn memory_needed(bytes: &[u8]) -> Result<u64, DecodeError> {
-    let file = Context::open(bytes).map_err(from_heic)?;
+    let file = open(bytes)?;
     Picture::find(&file)?.n_bytes()
+}
+
+/// Reads the container. The library's own way in refuses AVIF by its name; the container is the
+/// same.
+fn open(bytes: &[u8]) -> Result<Context<'_>, DecodeError> {
+    Ok(Context {
+        file: bytes,
+        ftyp: FileType {
+            major: Brand::Mif1,
+            effective: Brand::Mif1,
+            minor_version: 0,
+            compatible_count: 0,
+        },
+        meta: heic_rs::meta::parse(bytes).map_err(from_heic)?,
+    })
 }
 
 /// How a picture's pixels are coded.
@@ -249,6 +266,10 @@ fn blend(rgb: &mut [u8], alpha: &[u8], is_premultiplied: bool) {
 }
 
 /// Crops, rotates and mirrors as the container says.
+///
+/// The numbers of `imir` changed their meaning with the standard's second edition: 0 exchanges top
+/// and bottom, 1 left and right. So libheif and libavif take them; the library has the first
+/// edition's meaning.
 fn turn(
     rgb: Vec<u8>,
     width: u32,
@@ -261,7 +282,16 @@ fn turn(
         height,
         layout: PixelLayout::Rgb8,
     };
-    let image = transform::apply_all(image, &props.transforms).map_err(from_heic)?;
+    let turns: Vec<Transform> = props
+        .transforms
+        .iter()
+        .map(|turn| match turn {
+            Transform::Mirror(Mirror::LeftRight) => Transform::Mirror(Mirror::TopBottom),
+            Transform::Mirror(Mirror::TopBottom) => Transform::Mirror(Mirror::LeftRight),
+            turn => *turn,
+        })
+        .collect();
+    let image = transform::apply_all(image, &turns).map_err(from_heic)?;
     RgbImage::from_raw(image.width, image.height, image.data)
         .ok_or_else(|| DecodeError::broken("the picture's size contradicts itself"))
 }

@@ -1,8 +1,8 @@
 //! Which red, green and blue are coded as luminance and two colour differences?
 //!
 //! By the equations of ITU-T H.273, section 8.3, in whole numbers of 16 fractional bits. Colour
-//! differences of half the size are repeated, not interpolated, as libheif does; at the sizes that
-//! encoders look at there is no difference.
+//! differences of half the size are repeated in HEVC, as libheif does, and interpolated in AV1, as
+//! libavif does; at the sizes that encoders look at there is little difference.
 
 /// What the numbers of a coded picture mean (code points of ITU-T H.273).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub(super) trait Planes {
     /// From 8 to 16.
     fn n_bits(&self) -> u32;
     fn sampling(&self) -> Sampling;
+    /// Whether colour differences of half the size are interpolated.
+    fn is_smooth(&self) -> bool;
     /// Copies a row of a plane (0, 1 or 2), as much as the buffer and the row have.
     fn row(&self, plane: usize, y: u32, into: &mut [u16]);
 }
@@ -97,6 +99,13 @@ impl Canvas {
         let mut luma = vec![0; n_columns];
         let mut blue = vec![0; if has_colour { n_columns } else { 0 }];
         let mut red = blue.clone();
+        let mut spread = Spread {
+            in_width,
+            in_height,
+            near: vec![0; (tile.width() as usize).div_ceil(1 << in_width)],
+            far: Vec::new(),
+        };
+        spread.far.clone_from(&spread.near);
         let rows = self.values.chunks_exact_mut(self.width * self.n_channels);
         for (row, y) in rows.skip(y).zip(0..tile.height()) {
             tile.row(0, y, &mut luma);
@@ -106,19 +115,74 @@ impl Canvas {
                     *value = full(luma, n_bits);
                 }
             } else if has_colour {
-                if y & ((1 << in_height) - 1) == 0 {
-                    tile.row(1, y >> in_height, &mut blue);
-                    tile.row(2, y >> in_height, &mut red);
+                if tile.is_smooth() || y & ((1 << in_height) - 1) == 0 {
+                    spread.row(tile, 1, y, &mut blue);
+                    spread.row(tile, 2, y, &mut red);
                 }
-                for (n, (pixel, &luma)) in pixels.chunks_exact_mut(3).zip(&luma).enumerate() {
-                    let at = n >> in_width;
-                    pixel.copy_from_slice(&matrix.rgb(luma, blue[at], red[at]));
+                let colours = blue.iter().zip(&red);
+                for ((pixel, &luma), (&blue, &red)) in
+                    pixels.chunks_exact_mut(3).zip(&luma).zip(colours)
+                {
+                    pixel.copy_from_slice(&matrix.rgb(luma, blue, red));
                 }
             } else {
                 for (pixel, &luma) in pixels.chunks_exact_mut(3).zip(&luma) {
                     pixel.fill(matrix.grey(luma));
                 }
             }
+        }
+    }
+}
+
+/// Spreads rows of colour differences to the size of luminance.
+struct Spread {
+    in_width: u32,
+    in_height: u32,
+    near: Vec<u16>,
+    far: Vec<u16>,
+}
+
+impl Spread {
+    /// The row of a plane that goes with luminance's row `y`.
+    ///
+    /// Values are taken to lie in the middle of the pixels that share them: three parts of the
+    /// nearest one, one part of the next.
+    fn row(&mut self, tile: &dyn Planes, plane: usize, y: u32, into: &mut [u16]) {
+        let at = y >> self.in_height;
+        tile.row(plane, at, &mut self.near);
+        if !tile.is_smooth() {
+            for (n, value) in into.iter_mut().enumerate() {
+                *value = self.near[n >> self.in_width];
+            }
+            return;
+        }
+        if self.in_height == 1 {
+            let last = tile.height().div_ceil(2) - 1;
+            let next = if y % 2 == 0 {
+                at.saturating_sub(1)
+            } else {
+                (at + 1).min(last)
+            };
+            tile.row(plane, next, &mut self.far);
+        } else {
+            self.far.clone_from(&self.near);
+        }
+        let mixed = |n: usize| 3 * u32::from(self.near[n]) + u32::from(self.far[n]);
+        let last = self.near.len() - 1;
+        for (n, value) in into.iter_mut().enumerate() {
+            let sum = if self.in_width == 1 {
+                let at = n / 2;
+                let next = if n % 2 == 0 {
+                    at.saturating_sub(1)
+                } else {
+                    (at + 1).min(last)
+                };
+                3 * mixed(at) + mixed(next)
+            } else {
+                4 * mixed(n)
+            };
+            // A mean of values of 16 bits at most.
+            *value = u16::try_from((sum + 8) / 16).unwrap_or(u16::MAX);
         }
     }
 }
@@ -263,6 +327,9 @@ mod tests {
         fn sampling(&self) -> Sampling {
             self.sampling
         }
+        fn is_smooth(&self) -> bool {
+            false
+        }
         fn row(&self, plane: usize, _: u32, into: &mut [u16]) {
             into.fill(self.values[plane]);
         }
@@ -325,6 +392,46 @@ mod tests {
         let upper = [10, 10, 10, 10, 20, 20];
         let lower = [30, 30, 30, 30, 40, 40];
         assert_eq!(values, [upper, upper, upper, upper, lower].concat());
+    }
+
+    #[test]
+    fn colour_differences_are_spread_smoothly() {
+        struct Steps;
+        impl Planes for Steps {
+            fn width(&self) -> u32 {
+                6
+            }
+            fn height(&self) -> u32 {
+                4
+            }
+            fn n_bits(&self) -> u32 {
+                8
+            }
+            fn sampling(&self) -> Sampling {
+                Sampling::Grey
+            }
+            fn is_smooth(&self) -> bool {
+                true
+            }
+            fn row(&self, _: usize, y: u32, into: &mut [u16]) {
+                let row = if y == 0 { [0, 16, 32] } else { [64, 80, 96] };
+                into.copy_from_slice(&row);
+            }
+        }
+        let spread_row = |y| {
+            let mut spread = Spread {
+                in_width: 1,
+                in_height: 1,
+                near: vec![0; 3],
+                far: vec![0; 3],
+            };
+            let mut row = [0; 6];
+            spread.row(&Steps, 1, y, &mut row);
+            row
+        };
+        assert_eq!(spread_row(0), [0, 4, 12, 20, 28, 32]);
+        assert_eq!(spread_row(1), [16, 20, 28, 36, 44, 48]);
+        assert_eq!(spread_row(3), [64, 68, 76, 84, 92, 96]);
     }
 
     #[test]

@@ -1,0 +1,378 @@
+//! What is still missing in a model's description, and can its graphs tell?
+
+use std::path::{Component, Path};
+
+use super::graph::{Graph, Port};
+use super::{Found, name_of};
+use crate::error::ModelError;
+use crate::manifest::{CropKey, FILE_NAME, Hints, Image, Manifest, ResizeKey, Text};
+use crate::model::{Description, ImageTower, TextTower, Unused};
+use crate::precision::Precision;
+use crate::preprocess::{PreprocessConfig, Resize};
+use crate::source::Source;
+use crate::tokenize::{Frame, Pad, TokenizeConfig};
+
+/// Names of embeddings among the outputs, the likeliest first: where no layout knows better.
+const IMAGE_OUTPUTS: &[&str] = &[
+    "l2norm_image_embeddings",
+    "image_embeds",
+    "image_embeddings",
+    "image_features",
+];
+const TEXT_OUTPUTS: &[&str] = &[
+    "l2norm_text_embeddings",
+    "text_embeds",
+    "text_embeddings",
+    "text_features",
+];
+
+/// Completes the description of a model whose files are built in; it must say everything.
+pub(crate) fn complete_built_in(
+    manifest: Manifest,
+    file: &Path,
+    locate: impl Fn(&str) -> Option<Source>,
+) -> Result<Description, ModelError> {
+    let asker = Asker { folder: file };
+    let source = |key, name: Option<String>| {
+        let name = asker.told(key, name, &Hints::default())?;
+        locate(&name).ok_or_else(|| ModelError::MissingFile { file: name.into() })
+    };
+    let sources = [
+        source("image.file", manifest.image.file.clone())?,
+        source("text.file", manifest.text.file.clone())?,
+        source("text.tokenizer", manifest.text.tokenizer.clone())?,
+    ];
+    let precision = manifest.precision.unwrap_or(Precision::Fp32);
+    describe(
+        Found {
+            manifest,
+            layout: "built in",
+        },
+        &asker,
+        sources,
+        &Towers::default(),
+        precision,
+    )
+}
+
+/// Completes the description of the model in a folder, with the graphs of one precision.
+pub(crate) fn complete_in(
+    folder: &Path,
+    found: Found,
+    asked: Option<Precision>,
+) -> Result<Description, ModelError> {
+    let asker = Asker { folder };
+    let hints = (&found.manifest.image.hints, &found.manifest.text.hints);
+    let locate = |key: &'static str, name: &Option<String>, hints: &Hints| {
+        let name = asker.told(key, name.clone(), hints)?;
+        let inside = Path::new(&name)
+            .components()
+            .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        if !inside || name.is_empty() {
+            let reason = "a model's files must lie in its folder";
+            return Err(asker.value(hints, key, name, reason));
+        }
+        Ok(folder.join(name))
+    };
+    let plain = found.manifest.precision.unwrap_or(Precision::Fp32);
+    let image = locate("image.file", &found.manifest.image.file, hints.0)?;
+    let text = locate("text.file", &found.manifest.text.file, hints.1)?;
+    let tokenizer = locate("text.tokenizer", &found.manifest.text.tokenizer, hints.1)?;
+    let name = found.manifest.name.clone();
+    let name = name.unwrap_or_else(|| name_of(folder));
+    let chosen = crate::precision::choose(&name, &image, &text, plain, asked)?;
+    // A manifest that names everything is taken at its word, and its graphs are not looked into.
+    // Where both towers are in one graph, the inputs that feed the other tower must be known.
+    let is_joint = image == text;
+    let is_exact = found.layout == FILE_NAME && found.manifest.names_all();
+    let towers = if is_exact && !is_joint {
+        Towers::default()
+    } else {
+        Towers {
+            image: Some(Graph::read(&chosen.image)?),
+            text: Some(Graph::read(&chosen.text)?),
+            is_joint,
+        }
+    };
+    let sources = [
+        Source::File(chosen.image),
+        Source::File(chosen.text),
+        Source::File(tokenizer),
+    ];
+    let mut description = describe(found, &asker, sources, &towers, chosen.precision)?;
+    description.folder = Some(folder.to_path_buf());
+    description.name = name;
+    Ok(description)
+}
+
+/// What the graphs say of themselves, where it matters.
+#[derive(Default)]
+struct Towers {
+    image: Option<Graph>,
+    text: Option<Graph>,
+    is_joint: bool,
+}
+
+/// Asks for what nobody says.
+struct Asker<'a> {
+    folder: &'a Path,
+}
+
+impl Asker<'_> {
+    fn told<T>(&self, key: &'static str, value: Option<T>, hints: &Hints) -> Result<T, ModelError> {
+        value.ok_or_else(|| self.unknown(key, hints.why.clone().unwrap_or_default()))
+    }
+
+    fn unknown(&self, key: &'static str, why: String) -> ModelError {
+        ModelError::Unknown {
+            folder: self.folder.to_path_buf(),
+            key,
+            why,
+        }
+    }
+
+    fn value(
+        &self,
+        hints: &Hints,
+        key: &'static str,
+        value: impl ToString,
+        reason: &'static str,
+    ) -> ModelError {
+        ModelError::Value {
+            file: hints.file.clone().unwrap_or_else(|| self.folder.into()),
+            key,
+            value: value.to_string(),
+            reason,
+        }
+    }
+}
+
+fn describe(
+    found: Found,
+    asker: &Asker<'_>,
+    [image_source, text_source, tokenizer]: [Source; 3],
+    towers: &Towers,
+    precision: Precision,
+) -> Result<Description, ModelError> {
+    let Manifest {
+        name,
+        dimension,
+        license,
+        precision: _,
+        mut image,
+        mut text,
+    } = found.manifest;
+    if let Some(graph) = &towers.image {
+        look_into_image(graph, &mut image);
+    }
+    if let Some(graph) = &towers.text {
+        look_into_text(graph, &mut text);
+    }
+    if let Some(found) = dimension
+        && !(1..=65_536).contains(&found)
+    {
+        let reason = "it must be 1 to 65536";
+        return Err(asker.value(&image.hints, "dimension", found, reason));
+    }
+    let image_output = match (image.output.take(), &towers.image) {
+        (None, Some(graph)) => {
+            let names = [image.hints.outputs, IMAGE_OUTPUTS];
+            output(graph, &names, dimension).map_err(|why| asker.unknown("image.output", why))?
+        }
+        (named, _) => asker.told("image.output", named, &image.hints)?,
+    };
+    let text_output = match (text.output.take(), &towers.text) {
+        (None, Some(graph)) => {
+            let names = [text.hints.outputs, TEXT_OUTPUTS];
+            output(graph, &names, dimension).map_err(|why| asker.unknown("text.output", why))?
+        }
+        (named, _) => asker.told("text.output", named, &text.hints)?,
+    };
+    // Where no file tells it, a graph's output does.
+    let of = |graph: &Option<Graph>, output: &str| graph.as_ref()?.output(output)?.fixed(1);
+    let dimension = dimension
+        .or_else(|| of(&towers.image, &image_output))
+        .or_else(|| of(&towers.text, &text_output));
+    let dimension = asker.told("dimension", dimension, &image.hints)?;
+    let preprocess = preprocess(&image, asker)?;
+    let tokenize = tokenize(&text, asker)?;
+    let pixels = asker.told("image.input", image.input, &image.hints)?;
+    let input_ids = asker.told("text.input_ids", text.input_ids, &text.hints)?;
+    let others = [
+        &text.attention_mask,
+        &text.token_type_ids,
+        &text.position_ids,
+    ];
+    let mut unused_texts = Unused::None;
+    let mut unused_pixels = Unused::None;
+    if towers.is_joint {
+        let others = others.into_iter().flatten().cloned();
+        unused_texts = Unused::Texts(std::iter::once(input_ids.clone()).chain(others).collect());
+        unused_pixels = Unused::Pixels(pixels.clone(), preprocess.height, preprocess.width);
+    }
+    Ok(Description {
+        name: name.unwrap_or_default(),
+        license,
+        dimension,
+        folder: None,
+        layout: found.layout,
+        precision,
+        preprocess,
+        image: ImageTower {
+            source: image_source,
+            input: pixels,
+            output: image_output,
+            unused: unused_texts,
+        },
+        text: TextTower {
+            source: text_source,
+            input_ids,
+            attention_mask: text.attention_mask,
+            token_type_ids: text.token_type_ids,
+            position_ids: text.position_ids,
+            output: text_output,
+            unused: unused_pixels,
+            tokenizer,
+            tokenize,
+        },
+    })
+}
+
+/// Takes from the image tower's graph what the files leave open.
+fn look_into_image(graph: &Graph, image: &mut Image) {
+    let mut pixels = graph.inputs.iter().filter(|port| port.rank() == Some(4));
+    if image.input.is_none()
+        && let (Some(port), None) = (pixels.next(), pixels.next())
+    {
+        image.input = Some(port.name.clone());
+    }
+    let side = |port: &Port, dimension| u32::try_from(port.fixed(dimension)?).ok();
+    if image.size.is_none()
+        && let Some(port) = image.input.as_ref().and_then(|name| graph.input(name))
+        && let (Some(height), Some(width)) = (side(port, 2), side(port, 3))
+    {
+        image.size = Some([height, width]);
+    }
+}
+
+/// Takes from the text tower's graph what the files leave open.
+fn look_into_text(graph: &Graph, text: &mut Text) {
+    let known = |name: &str| graph.input(name).map(|port| port.name.clone());
+    let extra = |given: &mut Option<String>, name: &str| {
+        if given.is_none() {
+            *given = known(name);
+        }
+    };
+    extra(&mut text.input_ids, "input_ids");
+    extra(&mut text.input_ids, "text");
+    let mut ids = graph.inputs.iter().filter(|port| port.is_integer());
+    if text.input_ids.is_none()
+        && let (Some(port), None) = (ids.next(), ids.next())
+    {
+        text.input_ids = Some(port.name.clone());
+    }
+    extra(&mut text.attention_mask, "attention_mask");
+    extra(&mut text.token_type_ids, "token_type_ids");
+    extra(&mut text.position_ids, "position_ids");
+    // A graph of fixed length wants all texts filled up to it.
+    let ids = text.input_ids.as_ref().and_then(|name| graph.input(name));
+    if let Some(length) = ids.and_then(|port| port.fixed(1)) {
+        text.pad = Some(Pad::Context);
+        let told = text.context_length.unwrap_or(length);
+        text.context_length = Some(told.min(length));
+    }
+    // Padding that is masked does no harm.
+    if text.pad.is_none() && text.attention_mask.is_some() {
+        text.pad = Some(Pad::Longest);
+    }
+}
+
+/// The output that is the embedding: one that has such a name, else the only one of the shape
+/// `[batch, dimension]`. The error says why there is none.
+fn output(graph: &Graph, names: &[&[&str]], dimension: Option<usize>) -> Result<String, String> {
+    let fits = |port: &Port| {
+        let length = port.fixed(1);
+        port.is_float()
+            && port.rank().is_none_or(|rank| rank == 2)
+            && (length.is_none() || dimension.is_none() || length == dimension)
+    };
+    let named = names.iter().copied().flatten();
+    let mut named = named.filter_map(|name| graph.output(name));
+    if let Some(port) = named.find(|port| fits(port)) {
+        return Ok(port.name.clone());
+    }
+    // Before the projection, or of both towers at once: of the right shape by chance at most.
+    let is_other = |port: &Port| port.name == "pooler_output" || port.name.starts_with("logits");
+    let mut others = graph.outputs.iter();
+    let mut others = others
+        .by_ref()
+        .filter(|port| port.rank() == Some(2) && fits(port) && !is_other(port));
+    if let (Some(port), None) = (others.next(), others.next()) {
+        return Ok(port.name.clone());
+    }
+    let all: Vec<&str> = graph.outputs.iter().map(|p| p.name.as_str()).collect();
+    Err(format!("the graph's outputs are {}", all.join(", ")))
+}
+
+fn preprocess(image: &Image, asker: &Asker<'_>) -> Result<PreprocessConfig, ModelError> {
+    let hints = &image.hints;
+    let wrong = |key, value: String, reason| Err(asker.value(hints, key, value, reason));
+    let size = asker.told("image.size", image.size, hints)?;
+    let [height, width] = size;
+    let edge = match image.edge {
+        Some(edge) => edge,
+        None if height == width => height,
+        None => 0,
+    };
+    let resize = match asker.told("image.resize", image.resize, hints)? {
+        ResizeKey::ShortestEdge => Resize::ShortestEdge(edge),
+        ResizeKey::LongestEdge => Resize::LongestEdge(edge),
+        ResizeKey::Squash => Resize::Squash,
+        ResizeKey::Keep => Resize::Keep,
+    };
+    if matches!(resize, Resize::ShortestEdge(0) | Resize::LongestEdge(0)) {
+        let reason = "a size that is not square needs image.edge, the length to resize to";
+        return wrong("image.size", format!("{size:?}"), reason);
+    }
+    if resize != Resize::Squash && image.crop == Some(CropKey::None) {
+        let reason = "only squashed pictures have the model's size without a crop";
+        return wrong("image.crop", "none".to_owned(), reason);
+    }
+    let file = hints.file.clone().unwrap_or_else(|| asker.folder.into());
+    PreprocessConfig {
+        resize,
+        interpolation: asker.told("image.interpolation", image.interpolation, hints)?,
+        height,
+        width,
+        rescale: image.rescale.unwrap_or(1.0 / 255.0),
+        mean: asker.told("image.mean", image.mean, hints)?,
+        std: asker.told("image.std", image.std, hints)?,
+        channels: image.channels.unwrap_or_default(),
+        fill: image.fill.unwrap_or_default(),
+        rounding: image.rounding.unwrap_or_default(),
+    }
+    .checked(&file)
+}
+
+fn tokenize(text: &Text, asker: &Asker<'_>) -> Result<TokenizeConfig, ModelError> {
+    let hints = &text.hints;
+    let context_length = asker.told("text.context_length", text.context_length, hints)?;
+    // Memory grows with it, and no text tower sees more.
+    if context_length > 1 << 20 {
+        let reason = "it must be at most 1048576 tokens";
+        return Err(asker.value(hints, "text.context_length", context_length, reason));
+    }
+    let frame = Frame {
+        start: text.start_token.clone(),
+        end: text.end_token.clone(),
+    };
+    Ok(TokenizeConfig {
+        context_length,
+        pad: asker.told("text.pad", text.pad, hints)?,
+        pad_token: text.pad_token.clone(),
+        pad_id: text.pad_id,
+        clean: text.clean.unwrap_or_default(),
+        frame: (frame != Frame::default()).then_some(frame),
+        mask: text.mask.unwrap_or_default(),
+    })
+}

@@ -1,0 +1,303 @@
+//! What does an image processor of Hugging Face do to a picture?
+//!
+//! `preprocessor_config.json`, or the part of the newer `processor_config.json` with the same keys.
+//! What a file leaves out is what the processor that it names does by default.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::{json, value};
+use crate::error::ModelError;
+use crate::manifest::{CropKey, Hints, Image, ResizeKey};
+use crate::preprocess::{Channels, Interpolation, Rounding};
+
+pub(super) const PREPROCESSOR: &str = "preprocessor_config.json";
+pub(super) const PROCESSOR: &str = "processor_config.json";
+
+#[derive(Deserialize)]
+struct Processors {
+    image_processor: Option<Processor>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Processor {
+    image_processor_type: Option<String>,
+    feature_extractor_type: Option<String>,
+    do_resize: Option<bool>,
+    size: Option<Size>,
+    resample: Option<u8>,
+    do_center_crop: Option<bool>,
+    crop_size: Option<Size>,
+    do_rescale: Option<bool>,
+    rescale_factor: Option<f64>,
+    do_normalize: Option<bool>,
+    image_mean: Option<[f32; 3]>,
+    image_std: Option<[f32; 3]>,
+    do_flip_channel_order: Option<bool>,
+    // jina-clip's own keys.
+    resize_mode: Option<String>,
+    interpolation: Option<String>,
+    fill_color: Option<u8>,
+    mean: Option<[f32; 3]>,
+    std: Option<[f32; 3]>,
+}
+
+#[derive(Deserialize, Debug, Clone, Copy)]
+#[serde(untagged)]
+enum Size {
+    Sides { height: u32, width: u32 },
+    ShortestEdge { shortest_edge: u32 },
+    Edge(u32),
+    Pair([u32; 2]),
+}
+
+/// What a processor does where the file says nothing.
+struct Defaults {
+    size: Size,
+    /// Whether a bare number is the side of a square and not the shortest edge.
+    is_square: bool,
+    crop: Option<u32>,
+    resample: u8,
+    mean: [f32; 3],
+    std: [f32; 3],
+    normalizes: bool,
+    flips: bool,
+}
+
+const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
+const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
+const HALF: [f32; 3] = [0.5; 3];
+
+const CLIP: Defaults = Defaults {
+    size: Size::Edge(224),
+    is_square: false,
+    crop: Some(224),
+    resample: 3,
+    mean: CLIP_MEAN,
+    std: CLIP_STD,
+    normalizes: true,
+    flips: false,
+};
+
+/// The kinds that are known, by the start of their names: `CLIPImageProcessor`,
+/// `CLIPImageProcessorFast`, `CLIPImageProcessorPil` and `CLIPFeatureExtractor` are one.
+fn defaults(kind: &str) -> Option<Defaults> {
+    let name = ["ImageProcessor", "FeatureExtractor"]
+        .iter()
+        .find_map(|end| kind.split_once(end))?
+        .0;
+    Some(match name {
+        "CLIP" | "ChineseCLIP" | "Bit" => CLIP,
+        "Siglip" => Defaults {
+            size: Size::Edge(224),
+            is_square: true,
+            crop: None,
+            mean: HALF,
+            std: HALF,
+            ..CLIP
+        },
+        "ViT" | "DeiT" => Defaults {
+            size: Size::Edge(224),
+            is_square: true,
+            crop: (name == "DeiT").then_some(224),
+            resample: if name == "DeiT" { 3 } else { 2 },
+            mean: HALF,
+            std: HALF,
+            ..CLIP
+        },
+        "MobileViT" => Defaults {
+            crop: Some(256),
+            resample: 2,
+            normalizes: false,
+            flips: true,
+            ..CLIP
+        },
+        _ => return None,
+    })
+}
+
+/// What the file says of pictures.
+pub(super) fn read(folder: &Path) -> Result<Image, ModelError> {
+    let (file, processor) = if folder.join(PREPROCESSOR).is_file() {
+        (PREPROCESSOR, json(folder, PREPROCESSOR)?)
+    } else {
+        let both: Processors = json(folder, PROCESSOR)?;
+        (PROCESSOR, both.image_processor.unwrap_or_default())
+    };
+    let kind = processor.image_processor_type.as_ref();
+    let kind = kind.or(processor.feature_extractor_type.as_ref());
+    let kind = kind.map_or("CLIPImageProcessor", String::as_str);
+    let mut hints = Hints {
+        file: Some(folder.join(file)),
+        ..Hints::default()
+    };
+    let image = if kind.starts_with("JinaCLIP") {
+        of_jina(folder, file, &processor)?
+    } else if let Some(defaults) = defaults(kind) {
+        of_transformers(folder, file, &processor, &defaults)?
+    } else {
+        // It may do anything, so nothing is taken from it.
+        hints.why = Some(format!(
+            "{file} names the image processor {kind:?}, which is unknown"
+        ));
+        Image::default()
+    };
+    Ok(Image { hints, ..image })
+}
+
+fn of_transformers(
+    folder: &Path,
+    file: &str,
+    from: &Processor,
+    defaults: &Defaults,
+) -> Result<Image, ModelError> {
+    let interpolation = match from.resample.unwrap_or(defaults.resample) {
+        0 => Interpolation::Nearest,
+        1 => Interpolation::Lanczos,
+        2 => Interpolation::Bilinear,
+        3 => Interpolation::Bicubic,
+        4 => Interpolation::Box,
+        5 => Interpolation::Hamming,
+        other => {
+            let reason = "only Pillow's numbers 0 to 5 are known";
+            return Err(value(folder, file, "resample", other, reason));
+        }
+    };
+    let sides = |size: Size| match size {
+        Size::Sides { height, width } | Size::Pair([height, width]) => [height, width],
+        Size::Edge(edge)
+        | Size::ShortestEdge {
+            shortest_edge: edge,
+        } => [edge, edge],
+    };
+    let size = match from.size.unwrap_or(defaults.size) {
+        Size::Edge(edge) if defaults.is_square => Size::Pair([edge, edge]),
+        size => size,
+    };
+    let crops = from.do_center_crop.unwrap_or(defaults.crop.is_some());
+    let crop = from.crop_size.or(defaults.crop.map(Size::Edge));
+    let crop = crop.filter(|_| crops).map(sides);
+    let resizes = from.do_resize.unwrap_or(true);
+    let (resize, edge, size) = match (resizes, size, crop) {
+        (
+            true,
+            Size::Edge(edge)
+            | Size::ShortestEdge {
+                shortest_edge: edge,
+            },
+            Some(crop),
+        ) => (ResizeKey::ShortestEdge, Some(edge), crop),
+        (true, Size::Sides { .. } | Size::Pair(_), None) => (ResizeKey::Squash, None, sides(size)),
+        (true, Size::Sides { .. } | Size::Pair(_), Some(crop)) if crop == sides(size) => {
+            (ResizeKey::Squash, None, crop)
+        }
+        (false, _, Some(crop)) => (ResizeKey::Keep, None, crop),
+        _ => {
+            let reason = "together with size and do_resize it leaves pictures of no fixed size";
+            return Err(value(folder, file, "do_center_crop", crops, reason));
+        }
+    };
+    let normalizes = from.do_normalize.unwrap_or(defaults.normalizes);
+    let rescales = from.do_rescale.unwrap_or(true);
+    let factor = from.rescale_factor.unwrap_or(1.0 / 255.0);
+    let flips = from.do_flip_channel_order.unwrap_or(defaults.flips);
+    let normalized = |given: Option<[f32; 3]>, usual, none| {
+        Some(if normalizes {
+            given.unwrap_or(usual)
+        } else {
+            none
+        })
+    };
+    Ok(Image {
+        size: Some(size),
+        resize: Some(resize),
+        edge,
+        interpolation: Some(interpolation),
+        rescale: Some(if rescales { factor } else { 1.0 }),
+        mean: normalized(from.image_mean, defaults.mean, [0.0; 3]),
+        std: normalized(from.image_std, defaults.std, [1.0; 3]),
+        channels: Some(if flips { Channels::Bgr } else { Channels::Rgb }),
+        ..Image::default()
+    })
+}
+
+/// jina-clip's processor is `open_clip`'s under its own keys.
+fn of_jina(folder: &Path, file: &str, from: &Processor) -> Result<Image, ModelError> {
+    let size = match from.size {
+        Some(
+            Size::Edge(edge)
+            | Size::ShortestEdge {
+                shortest_edge: edge,
+            },
+        ) => Some([edge, edge]),
+        Some(Size::Sides { height, width } | Size::Pair([height, width])) => Some([height, width]),
+        None => None,
+    };
+    open_clip_steps(
+        folder,
+        file,
+        &Steps {
+            size,
+            mean: from.mean.or(from.image_mean),
+            std: from.std.or(from.image_std),
+            interpolation: from.interpolation.as_deref(),
+            resize_mode: from.resize_mode.as_deref(),
+            fill: from.fill_color,
+        },
+    )
+}
+
+/// The keys that `open_clip` and jina-clip share.
+pub(super) struct Steps<'a> {
+    pub(super) size: Option<[u32; 2]>,
+    pub(super) mean: Option<[f32; 3]>,
+    pub(super) std: Option<[f32; 3]>,
+    pub(super) interpolation: Option<&'a str>,
+    pub(super) resize_mode: Option<&'a str>,
+    pub(super) fill: Option<u8>,
+}
+
+/// Resize, crop, normalise as `open_clip`'s transform for inference does. What is left out is its
+/// default, except the size.
+pub(super) fn open_clip_steps(
+    folder: &Path,
+    file: &str,
+    steps: &Steps<'_>,
+) -> Result<Image, ModelError> {
+    let interpolation = match steps.interpolation.unwrap_or("bicubic") {
+        "bicubic" => Interpolation::Bicubic,
+        "bilinear" => Interpolation::Bilinear,
+        "lanczos" => Interpolation::Lanczos,
+        "nearest" => Interpolation::Nearest,
+        "box" => Interpolation::Box,
+        "hamming" => Interpolation::Hamming,
+        // In training one of several was drawn; open_clip itself then takes bicubic.
+        "random" => Interpolation::Bicubic,
+        other => {
+            let reason = "no filter of this name is known";
+            return Err(value(folder, file, "interpolation", other, reason));
+        }
+    };
+    let resize = match steps.resize_mode.unwrap_or("shortest") {
+        "shortest" => ResizeKey::ShortestEdge,
+        "longest" => ResizeKey::LongestEdge,
+        "squash" => ResizeKey::Squash,
+        other => {
+            let reason = "it must be shortest, longest or squash";
+            return Err(value(folder, file, "resize_mode", other, reason));
+        }
+    };
+    Ok(Image {
+        size: steps.size,
+        resize: Some(resize),
+        interpolation: Some(interpolation),
+        crop: Some(CropKey::Center),
+        rounding: Some(Rounding::Torchvision),
+        fill: Some([steps.fill.unwrap_or(0); 3]),
+        mean: Some(steps.mean.unwrap_or(CLIP_MEAN)),
+        std: Some(steps.std.unwrap_or(CLIP_STD)),
+        ..Image::default()
+    })
+}

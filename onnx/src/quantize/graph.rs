@@ -1,0 +1,364 @@
+//! What is in an ONNX file, as far as quantising needs to know?
+//!
+//! Field numbers are those of `onnx.proto`, <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>.
+
+use super::wire::{Fields, Malformed, Span, Value};
+
+/// Graphs inside graphs (`If`, `Loop`, `Scan`) deeper than this are taken for an attack.
+const MOST_LEVELS: usize = 16;
+/// More nodes than this in one file are taken for an attack; large models have some ten thousand.
+const MOST_NODES: usize = 1 << 20;
+
+/// Field numbers, by message.
+pub(super) mod field {
+    pub(in crate::quantize) mod model {
+        pub(in crate::quantize) const GRAPH: u64 = 7;
+        pub(in crate::quantize) const OPSET_IMPORT: u64 = 8;
+        pub(in crate::quantize) const METADATA: u64 = 14;
+    }
+    pub(in crate::quantize) mod graph {
+        pub(in crate::quantize) const NODE: u64 = 1;
+        pub(in crate::quantize) const INITIALIZER: u64 = 5;
+        pub(in crate::quantize) const INPUT: u64 = 11;
+    }
+    pub(in crate::quantize) mod node {
+        pub(in crate::quantize) const INPUT: u64 = 1;
+        pub(in crate::quantize) const OUTPUT: u64 = 2;
+        pub(in crate::quantize) const NAME: u64 = 3;
+        pub(in crate::quantize) const OP_TYPE: u64 = 4;
+        pub(in crate::quantize) const ATTRIBUTE: u64 = 5;
+    }
+    pub(in crate::quantize) mod attribute {
+        pub(in crate::quantize) const NAME: u64 = 1;
+        pub(in crate::quantize) const INTEGER: u64 = 3;
+        pub(in crate::quantize) const GRAPH: u64 = 6;
+        pub(in crate::quantize) const GRAPHS: u64 = 11;
+        pub(in crate::quantize) const TYPE: u64 = 20;
+    }
+    pub(in crate::quantize) mod tensor {
+        pub(in crate::quantize) const DIMS: u64 = 1;
+        pub(in crate::quantize) const DATA_TYPE: u64 = 2;
+        pub(in crate::quantize) const NAME: u64 = 8;
+        pub(in crate::quantize) const RAW_DATA: u64 = 9;
+        pub(in crate::quantize) const EXTERNAL_DATA: u64 = 13;
+        pub(in crate::quantize) const DATA_LOCATION: u64 = 14;
+    }
+}
+
+/// `TensorProto.DataType`.
+pub(super) const FLOAT: i64 = 1;
+pub(super) const INT8: i64 = 3;
+pub(super) const FLOAT16: i64 = 10;
+
+#[derive(Debug)]
+pub(super) struct ModelFile<'a> {
+    pub(super) ir_version: i64,
+    /// Version of the standard operators; 0 when the file does not say.
+    pub(super) opset: i64,
+    pub(super) graph: Graph<'a>,
+}
+
+#[derive(Debug)]
+pub(super) struct Graph<'a> {
+    pub(super) span: Span,
+    pub(super) nodes: Vec<Node<'a>>,
+    pub(super) initializers: Vec<Tensor<'a>>,
+    /// Names, with the whole field of each.
+    pub(super) inputs: Vec<(&'a str, Span)>,
+    pub(super) outputs: Vec<&'a str>,
+}
+
+#[derive(Debug)]
+pub(super) struct Node<'a> {
+    /// The whole field, as everywhere here; its start tells nodes apart.
+    pub(super) span: Span,
+    pub(super) name: &'a str,
+    pub(super) op_type: &'a str,
+    pub(super) domain: &'a str,
+    pub(super) inputs: Vec<&'a str>,
+    pub(super) outputs: Vec<&'a str>,
+    pub(super) attributes: Vec<Attribute<'a>>,
+}
+
+impl Node<'_> {
+    /// Whether it is this operator of the standard.
+    pub(super) fn is(&self, op_type: &str) -> bool {
+        self.op_type == op_type && matches!(self.domain, "" | "ai.onnx")
+    }
+
+    pub(super) fn attribute(&self, name: &str) -> Option<&Attribute<'_>> {
+        self.attributes.iter().find(|one| one.name == name)
+    }
+
+    pub(super) fn graphs(&self) -> impl Iterator<Item = &Graph<'_>> {
+        self.attributes.iter().flat_map(|one| &one.graphs)
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Attribute<'a> {
+    pub(super) name: &'a str,
+    pub(super) float: Option<f32>,
+    pub(super) integer: Option<i64>,
+    pub(super) integers: Vec<i64>,
+    pub(super) tensor: Option<Tensor<'a>>,
+    pub(super) graphs: Vec<Graph<'a>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Tensor<'a> {
+    pub(super) span: Span,
+    pub(super) name: &'a str,
+    pub(super) dims: Vec<i64>,
+    pub(super) data_type: i64,
+    pub(super) data: Data<'a>,
+}
+
+/// Where a tensor's values are.
+#[derive(Debug)]
+pub(super) enum Data<'a> {
+    /// In the file, little-endian, one after the other.
+    Raw(Span),
+    /// In a file beside it.
+    External {
+        location: &'a str,
+        offset: u64,
+        length: Option<u64>,
+    },
+    /// In a form that float weights do not have, or nowhere.
+    Other,
+}
+
+pub(super) fn read(file: &[u8]) -> Result<Option<ModelFile<'_>>, Malformed> {
+    let mut reader = Reader { file, n_nodes: 0 };
+    let (mut ir_version, mut opset, mut graph) = (0, 0, None);
+    for field in Fields::new(file, &(0..file.len())) {
+        let field = field?;
+        match field.number {
+            1 => ir_version = field.integer()?,
+            field::model::GRAPH => {
+                // Protobuf would merge two of them; no exporter writes such a file.
+                if graph.is_some() {
+                    return Err(Malformed(field.whole.start));
+                }
+                graph = Some(reader.graph(&field.bytes()?, MOST_LEVELS)?);
+            }
+            field::model::OPSET_IMPORT => {
+                let (mut domain, mut version) = ("", 0);
+                for field in Fields::new(file, &field.bytes()?) {
+                    let field = field?;
+                    match field.number {
+                        1 => domain = field.text(file)?,
+                        2 => version = field.integer()?,
+                        _ => {}
+                    }
+                }
+                if matches!(domain, "" | "ai.onnx") {
+                    opset = version;
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(graph.map(|graph| ModelFile {
+        ir_version,
+        opset,
+        graph,
+    }))
+}
+
+/// The texts of the file's `metadata_props` under this key.
+pub(super) fn has_metadata(file: &[u8], key: &str) -> Result<bool, Malformed> {
+    for field in Fields::new(file, &(0..file.len())) {
+        let field = field?;
+        if field.number == field::model::METADATA {
+            for entry in Fields::new(file, &field.bytes()?) {
+                let entry = entry?;
+                if entry.number == 1 && entry.text(file)? == key {
+                    return Ok(true);
+                }
+            }
+        }
+    }
+    Ok(false)
+}
+
+struct Reader<'a> {
+    file: &'a [u8],
+    n_nodes: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn graph(&mut self, span: &Span, n_levels: usize) -> Result<Graph<'a>, Malformed> {
+        let n_levels = n_levels.checked_sub(1).ok_or(Malformed(span.start))?;
+        let mut graph = Graph {
+            span: span.clone(),
+            nodes: Vec::new(),
+            initializers: Vec::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+        };
+        for field in Fields::new(self.file, span) {
+            let field = field?;
+            match field.number {
+                field::graph::NODE => {
+                    self.n_nodes += 1;
+                    if self.n_nodes > MOST_NODES {
+                        return Err(Malformed(field.whole.start));
+                    }
+                    let inner = field.bytes()?;
+                    graph.nodes.push(self.node(field.whole, &inner, n_levels)?);
+                }
+                field::graph::INITIALIZER => {
+                    let inner = field.bytes()?;
+                    graph.initializers.push(self.tensor(field.whole, &inner)?);
+                }
+                field::graph::INPUT => {
+                    let name = self.first_text(&field.bytes()?)?;
+                    graph.inputs.push((name, field.whole));
+                }
+                12 => graph.outputs.push(self.first_text(&field.bytes()?)?),
+                _ => {}
+            }
+        }
+        Ok(graph)
+    }
+
+    /// The name of a `ValueInfoProto`.
+    fn first_text(&self, span: &Span) -> Result<&'a str, Malformed> {
+        for field in Fields::new(self.file, span) {
+            let field = field?;
+            if field.number == 1 {
+                return field.text(self.file);
+            }
+        }
+        Ok("")
+    }
+
+    fn node(&mut self, whole: Span, inner: &Span, n_levels: usize) -> Result<Node<'a>, Malformed> {
+        let mut node = Node {
+            span: whole,
+            name: "",
+            op_type: "",
+            domain: "",
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            attributes: Vec::new(),
+        };
+        for field in Fields::new(self.file, inner) {
+            let field = field?;
+            match field.number {
+                field::node::INPUT => node.inputs.push(field.text(self.file)?),
+                field::node::OUTPUT => node.outputs.push(field.text(self.file)?),
+                field::node::NAME => node.name = field.text(self.file)?,
+                field::node::OP_TYPE => node.op_type = field.text(self.file)?,
+                field::node::ATTRIBUTE => {
+                    let inner = field.bytes()?;
+                    node.attributes.push(self.attribute(&inner, n_levels)?);
+                }
+                7 => node.domain = field.text(self.file)?,
+                _ => {}
+            }
+        }
+        Ok(node)
+    }
+
+    fn attribute(&mut self, inner: &Span, n_levels: usize) -> Result<Attribute<'a>, Malformed> {
+        let mut attribute = Attribute::default();
+        for field in Fields::new(self.file, inner) {
+            let field = field?;
+            match field.number {
+                field::attribute::NAME => attribute.name = field.text(self.file)?,
+                2 => {
+                    if let Value::Fixed32(bytes) = field.value {
+                        attribute.float = Some(f32::from_le_bytes(bytes));
+                    }
+                }
+                field::attribute::INTEGER => attribute.integer = Some(field.integer()?),
+                5 => {
+                    let inner = field.bytes()?;
+                    attribute.tensor = Some(self.tensor(field.whole, &inner)?);
+                }
+                field::attribute::GRAPH | field::attribute::GRAPHS => {
+                    let graph = self.graph(&field.bytes()?, n_levels)?;
+                    attribute.graphs.push(graph);
+                }
+                8 => field.integers(self.file, &mut attribute.integers)?,
+                _ => {}
+            }
+        }
+        Ok(attribute)
+    }
+
+    fn tensor(&self, whole: Span, inner: &Span) -> Result<Tensor<'a>, Malformed> {
+        let mut tensor = Tensor {
+            span: whole,
+            name: "",
+            dims: Vec::new(),
+            data_type: 0,
+            data: Data::Other,
+        };
+        let (mut n_data, mut is_external) = (0, false);
+        let (mut location, mut offset, mut length) = (None, 0, None);
+        for field in Fields::new(self.file, inner) {
+            let field = field?;
+            match field.number {
+                field::tensor::DIMS => field.integers(self.file, &mut tensor.dims)?,
+                field::tensor::DATA_TYPE => tensor.data_type = field.integer()?,
+                field::tensor::NAME => tensor.name = field.text(self.file)?,
+                // Packed floats are the same bytes as raw ones. Several runs of them, or single
+                // ones, are allowed and written by nobody.
+                4 | field::tensor::RAW_DATA => {
+                    n_data += 1;
+                    if let Value::Bytes(span) = field.value {
+                        tensor.data = Data::Raw(span);
+                    }
+                }
+                // A segment: a part of a tensor, which no exporter writes.
+                3 => n_data += 2,
+                field::tensor::EXTERNAL_DATA => {
+                    let (key, value) = self.entry(&field.bytes()?)?;
+                    match key {
+                        "location" => location = Some(value),
+                        "offset" => {
+                            offset = value.parse().map_err(|_| Malformed(field.whole.start))?;
+                        }
+                        "length" => {
+                            let parsed = value.parse().map_err(|_| Malformed(field.whole.start))?;
+                            length = Some(parsed);
+                        }
+                        _ => {}
+                    }
+                }
+                field::tensor::DATA_LOCATION => is_external = field.integer()? == 1,
+                _ => {}
+            }
+        }
+        if n_data > 1 {
+            tensor.data = Data::Other;
+        }
+        if is_external {
+            let location = location.ok_or(Malformed(tensor.span.start))?;
+            tensor.data = Data::External {
+                location,
+                offset,
+                length,
+            };
+        }
+        Ok(tensor)
+    }
+
+    /// A `StringStringEntryProto`.
+    fn entry(&self, span: &Span) -> Result<(&'a str, &'a str), Malformed> {
+        let (mut key, mut value) = ("", "");
+        for field in Fields::new(self.file, span) {
+            let field = field?;
+            match field.number {
+                1 => key = field.text(self.file)?,
+                2 => value = field.text(self.file)?,
+                _ => {}
+            }
+        }
+        Ok((key, value))
+    }
+}

@@ -1,0 +1,232 @@
+//! How does a graph become smaller and faster? By int8 matrices in place of fp32 ones.
+//!
+//! *Dynamic quantisation*: the weights of `MatMul` and `Gemm` are stored as int8 with a scale for
+//! each output column; activations are quantised while the graph runs, with a scale for the whole
+//! tensor. Everything else (embeddings, convolutions, normalisations, attention scores) stays as it
+//! is. The method is that of ONNX Runtime's `quantize_dynamic` with `per_channel=True`,
+//! <https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html>; it needs no
+//! sample data and no Python.
+//!
+//! The ONNX file is rewritten in place of being decoded and encoded: what is not changed is copied
+//! byte by byte, so that fields of newer versions of the format survive, and weights are read
+//! through a memory map and quantised one matrix at a time.
+
+mod error;
+mod graph;
+mod plan;
+mod source;
+mod weights;
+mod wire;
+mod write;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+pub use error::QuantizeError;
+pub use weights::WeightRange;
+
+use graph::{Data, Graph};
+use plan::NodePlan;
+use source::{Beside, Mapped};
+
+/// The oldest opset with `DynamicQuantizeLinear`.
+const OLDEST_OPSET: i64 = 11;
+
+/// How to quantise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuantizeOptions {
+    /// How much of the range of int8 weights may use.
+    pub range: WeightRange,
+    /// Whether a target may be replaced that [`quantize`] did not write.
+    pub replace: bool,
+    /// A graph larger than this, in bytes, keeps its weights in a file of its own beside it,
+    /// `<target>_data`. A protobuf message ends at 2 GiB, hence the default of 1.9 GiB.
+    pub largest_file: u64,
+}
+
+impl Default for QuantizeOptions {
+    fn default() -> Self {
+        Self {
+            range: WeightRange::default(),
+            replace: false,
+            largest_file: (1 << 31) - (100 << 20),
+        }
+    }
+}
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Report {
+    /// `MatMul` and `Gemm` nodes that multiply in int8 now.
+    pub n_quantized: usize,
+    /// Those that were left: both sides computed, or a form that is not understood.
+    pub n_kept: usize,
+    /// Bytes of the source, with the files of weights beside it.
+    pub bytes_before: u64,
+    /// Bytes of the copy, likewise.
+    pub bytes_after: u64,
+}
+
+/// Writes an int8 copy of a graph: dynamic quantisation of the weights of `MatMul` and `Gemm`, a
+/// scale a column.
+///
+/// The copy needs nothing of the original's files. It is written aside, synced and renamed, so that
+/// `target` is never half a graph. A `target` that exists is replaced only when an earlier call
+/// wrote it.
+///
+/// # Errors
+/// [`QuantizeError`] when the source cannot be read, is damaged, too old, or has nothing to
+/// quantise, or when the target cannot be written.
+pub fn quantize(source: &Path, target: &Path) -> Result<Report, QuantizeError> {
+    quantize_with(source, target, &QuantizeOptions::default())
+}
+
+/// As [`quantize`], with options.
+///
+/// # Errors
+/// As [`quantize`].
+pub fn quantize_with(
+    source: &Path,
+    target: &Path,
+    options: &QuantizeOptions,
+) -> Result<Report, QuantizeError> {
+    let mapped = Mapped::open(source).map_err(|error| QuantizeError::Unreadable {
+        file: source.to_path_buf(),
+        source: error,
+    })?;
+    let bytes = mapped.bytes();
+    let malformed = |wire::Malformed(offset)| QuantizeError::Malformed {
+        file: source.to_path_buf(),
+        offset,
+    };
+    let model = graph::read(bytes)
+        .map_err(malformed)?
+        .ok_or_else(|| malformed(wire::Malformed(bytes.len())))?;
+    if model.opset < OLDEST_OPSET {
+        return Err(QuantizeError::OldOpset {
+            file: source.to_path_buf(),
+            found: model.opset,
+        });
+    }
+    let plan = plan::plan(&model).map_err(malformed)?;
+    if plan.n_quantized == 0 {
+        let file = source.to_path_buf();
+        return Err(if plan.n_half > 0 {
+            QuantizeError::HalfPrecision { file }
+        } else {
+            QuantizeError::NothingToDo {
+                file,
+                was_quantized: plan.was_quantized,
+            }
+        });
+    }
+    let mut beside = Beside::new(source);
+    let mut weight_places = Vec::with_capacity(plan.weights.len());
+    for weight in &plan.weights {
+        let n_bytes = weight.n_rows * weight.n_columns * size_of::<f32>();
+        let place = beside.place(weight.source, Some(n_bytes))?;
+        weight_places
+            .push(place.ok_or_else(|| malformed(wire::Malformed(weight.source.span.start)))?);
+    }
+    let mut kept_places = HashMap::new();
+    place_kept(&model.graph, &plan, &mut beside, &mut kept_places)?;
+    check_target(source, target, &beside, options.replace)?;
+    let copy = write::Copy {
+        file: bytes,
+        model: &model,
+        plan: &plan,
+        beside: &beside,
+        weight_places,
+        kept_places,
+        range: options.range,
+        source,
+        target,
+    };
+    let bytes_after = copy.write(options.largest_file)?;
+    Ok(Report {
+        n_quantized: plan.n_quantized,
+        n_kept: plan.n_kept,
+        bytes_before: bytes.len() as u64 + beside.n_bytes(),
+        bytes_after,
+    })
+}
+
+/// Whether [`quantize`] wrote this graph.
+///
+/// # Errors
+/// [`QuantizeError`] when the file cannot be read or is no ONNX graph.
+pub fn is_quantized_here(graph: &Path) -> Result<bool, QuantizeError> {
+    let mapped = Mapped::open(graph).map_err(|source| QuantizeError::Unreadable {
+        file: graph.to_path_buf(),
+        source,
+    })?;
+    graph::has_metadata(mapped.bytes(), write::METADATA_KEY).map_err(|wire::Malformed(offset)| {
+        QuantizeError::Malformed {
+            file: graph.to_path_buf(),
+            offset,
+        }
+    })
+}
+
+/// Finds the values of the initialisers that stay and lie beside the graph.
+fn place_kept(
+    graph: &Graph<'_>,
+    plan: &plan::Plan<'_>,
+    beside: &mut Beside<'_>,
+    places: &mut HashMap<usize, source::Place>,
+) -> Result<(), QuantizeError> {
+    for tensor in &graph.initializers {
+        let start = tensor.span.start;
+        if matches!(tensor.data, Data::External { .. })
+            && !plan.dropped.contains(&start)
+            && let Some(place) = beside.place(tensor, None)?
+        {
+            places.insert(start, place);
+        }
+    }
+    for node in &graph.nodes {
+        let is_dropped = matches!(plan.nodes.get(&node.span.start), Some(NodePlan::Drop));
+        let tensors = node.attributes.iter().filter_map(|one| one.tensor.as_ref());
+        for tensor in tensors.filter(|_| !is_dropped) {
+            if let Data::External { location, .. } = &tensor.data {
+                return Err(QuantizeError::External {
+                    file: beside.graph().to_path_buf(),
+                    tensor: node.name.to_owned(),
+                    location: (*location).to_owned(),
+                    reason: "only initialisers may have their values beside the graph",
+                });
+            }
+        }
+        for inner in node.graphs() {
+            place_kept(inner, plan, beside, places)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_target(
+    source: &Path,
+    target: &Path,
+    beside: &Beside<'_>,
+    replace: bool,
+) -> Result<(), QuantizeError> {
+    let data = write::beside_path(target);
+    for path in [target, &data] {
+        let Ok(path) = fs_err::canonicalize(path) else {
+            continue;
+        };
+        let mut sources =
+            std::iter::once(source).chain(beside.paths().iter().map(PathBuf::as_path));
+        if sources.any(|one| fs_err::canonicalize(one).is_ok_and(|one| one == path)) {
+            return Err(QuantizeError::OntoItself {
+                file: source.to_path_buf(),
+            });
+        }
+    }
+    if target.exists() && !replace && !is_quantized_here(target).unwrap_or(false) {
+        return Err(QuantizeError::Exists {
+            file: target.to_path_buf(),
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,162 @@
+//! Where are the bytes of a graph, and of the weights that lie beside it?
+//!
+//! Files are mapped into memory, so that a graph of many gigabytes needs little of it.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use fs_err::File;
+use memmap2::Mmap;
+
+use super::error::QuantizeError;
+use super::graph::{Data, Tensor};
+use super::wire::Span;
+
+/// A file in memory. An empty one has no map.
+pub(super) struct Mapped(Option<Mmap>);
+
+impl Mapped {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        if metadata.len() == 0 {
+            return Ok(Self(None));
+        }
+        // SAFETY: the map is only read, as bytes that may hold anything. A program that shortens
+        // the file meanwhile ends this process, one that changes it spoils the copy being written,
+        // which is the risk of every map of a model's weights; ONNX Runtime takes it too.
+        let map = unsafe { Mmap::map(file.file())? };
+        Ok(Self(Some(map)))
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+/// Where a tensor's values are.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    /// Index of the file beside the graph; `None`: in the graph itself.
+    file: Option<usize>,
+    span: Span,
+}
+
+impl Place {
+    pub(super) fn n_bytes(&self) -> u64 {
+        self.span.len() as u64
+    }
+}
+
+/// The files beside a graph that hold weights, opened when a tensor points to them.
+pub(super) struct Beside<'a> {
+    graph: &'a Path,
+    files: Vec<Mapped>,
+    paths: Vec<PathBuf>,
+    by_location: HashMap<String, usize>,
+}
+
+impl<'a> Beside<'a> {
+    pub(super) fn new(graph: &'a Path) -> Self {
+        Self {
+            graph,
+            files: Vec::new(),
+            paths: Vec::new(),
+            by_location: HashMap::new(),
+        }
+    }
+
+    pub(super) fn graph(&self) -> &Path {
+        self.graph
+    }
+
+    pub(super) fn paths(&self) -> &[PathBuf] {
+        &self.paths
+    }
+
+    pub(super) fn n_bytes(&self) -> u64 {
+        self.files.iter().map(|one| one.bytes().len() as u64).sum()
+    }
+
+    /// The bytes at a place; `graph`: those of the graph's file.
+    pub(super) fn bytes<'b>(&'b self, graph: &'b [u8], place: &Place) -> &'b [u8] {
+        let file = place.file.map_or(graph, |index| self.files[index].bytes());
+        &file[place.span.clone()]
+    }
+
+    /// Where the tensor's values are, which must be `n_bytes` when that is given; `None` when they
+    /// are in a form that is not understood.
+    pub(super) fn place(
+        &mut self,
+        tensor: &Tensor<'_>,
+        n_bytes: Option<usize>,
+    ) -> Result<Option<Place>, QuantizeError> {
+        let (location, offset, length) = match &tensor.data {
+            Data::Raw(span) => {
+                return Ok(Some(Place {
+                    file: None,
+                    span: span.clone(),
+                }));
+            }
+            Data::Other => return Ok(None),
+            Data::External {
+                location,
+                offset,
+                length,
+            } => (*location, *offset, *length),
+        };
+        let graph = self.graph;
+        let wrong = |reason| QuantizeError::External {
+            file: graph.to_path_buf(),
+            tensor: tensor.name.to_owned(),
+            location: location.to_owned(),
+            reason,
+        };
+        let index = match self.by_location.get(location) {
+            Some(index) => *index,
+            None => self.open(location, wrong)?,
+        };
+        let n_there = self.files[index].bytes().len();
+        let too_short = || wrong("it is too short for them");
+        let start = usize::try_from(offset).map_err(|_| too_short())?;
+        let length = match length {
+            Some(length) => usize::try_from(length).map_err(|_| too_short())?,
+            None => n_bytes.unwrap_or(n_there.saturating_sub(start)),
+        };
+        if n_bytes.is_some_and(|n| n != length) {
+            return Err(wrong("their length is not that of the tensor's shape"));
+        }
+        let end = start.checked_add(length).filter(|end| *end <= n_there);
+        Ok(Some(Place {
+            file: Some(index),
+            span: start..end.ok_or_else(too_short)?,
+        }))
+    }
+
+    fn open(
+        &mut self,
+        location: &str,
+        wrong: impl Fn(&'static str) -> QuantizeError,
+    ) -> Result<usize, QuantizeError> {
+        let relative = Path::new(location);
+        let stays = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+        if location.is_empty() || !relative.components().all(stays) {
+            return Err(wrong("that is not in the graph's folder"));
+        }
+        let folder = self.graph.parent().unwrap_or(Path::new(""));
+        let path = folder.join(relative);
+        let file = Mapped::open(&path).map_err(|source| QuantizeError::Unreadable {
+            file: path.clone(),
+            source,
+        })?;
+        self.files.push(file);
+        self.paths.push(path);
+        let index = self.files.len() - 1;
+        self.by_location.insert(location.to_owned(), index);
+        Ok(index)
+    }
+}

@@ -1,0 +1,104 @@
+use std::cell::Cell;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use sightline_onnx::picture::{
+    DecodeError, DecodeLimits, Smallest, decode, decode_reduced, memory_needed,
+};
+
+use crate::counted::counted;
+use crate::samples;
+
+/// Cases for each file.
+const N_CASES: u32 = 24;
+
+/// How a file is changed: which part of it stays, and which bytes become others.
+#[derive(Debug, Clone)]
+struct Change {
+    /// Of 1000 parts; all of them in half of the cases.
+    kept: usize,
+    /// Where, of 65,536 parts of the file or of its first 512 bytes, and what is written there.
+    bytes: Vec<(bool, u16, u8)>,
+}
+
+impl Change {
+    fn any() -> impl Strategy<Value = Self> {
+        let kept = prop_oneof![Just(1000), 0..1000usize];
+        let bytes = prop::collection::vec(any::<(bool, u16, u8)>(), 0..12);
+        (kept, bytes).prop_map(|(kept, bytes)| Self { kept, bytes })
+    }
+
+    fn apply(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut changed = bytes[..bytes.len() * self.kept / 1000].to_vec();
+        for &(in_header, part, value) in &self.bytes {
+            let length = if in_header {
+                changed.len().min(512)
+            } else {
+                changed.len()
+            };
+            if length > 0 {
+                changed[length * usize::from(part) / 65_536] = value;
+            }
+        }
+        changed
+    }
+}
+
+#[test]
+fn changed_files_do_no_harm() {
+    let limits = DecodeLimits::default()
+        .with_max_pixels(1 << 20)
+        .with_max_bytes(64 << 20)
+        .with_max_time(Duration::from_secs(3));
+    let n_cases = Cell::new(0);
+    let n_refused = Cell::new(0);
+    let mut kinds = 0;
+    for (kind, files) in samples() {
+        kinds += 1;
+        let reduces = matches!(kind.as_str(), "jpg" | "cr2" | "dng" | "nef");
+        for (name, bytes) in files {
+            let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
+            let config = Config {
+                cases: N_CASES,
+                failure_persistence: None,
+                ..Config::default()
+            };
+            let mut runner = TestRunner::new_with_rng(config, rng);
+            let outcome = runner.run(&Change::any(), |change| {
+                let changed = change.apply(&bytes);
+                let check = |work: &dyn Fn() -> Result<(), DecodeError>| {
+                    let (result, took) = counted(work);
+                    n_cases.set(n_cases.get() + 1);
+                    n_refused.set(n_refused.get() + u32::from(result.is_err()));
+                    prop_assert!(took.time < Duration::from_secs(5), "{:?}", took.time);
+                    prop_assert!(took.memory <= limits.max_bytes, "{} bytes", took.memory);
+                    if let Err(error) = result {
+                        // One line.
+                        let message = error.to_string();
+                        prop_assert!(!message.is_empty() && !message.contains('\n'));
+                    }
+                    Ok(())
+                };
+                check(&|| decode(&changed, &limits).map(drop))?;
+                if reduces {
+                    let smallest = Smallest::shorter_side(8);
+                    check(&|| decode_reduced(&changed, &limits, smallest).map(drop))?;
+                }
+                // The estimate looks at headers only.
+                let (_, took) = counted(|| memory_needed(&changed));
+                prop_assert!(took.memory <= limits.max_bytes / 2, "{} bytes", took.memory);
+                Ok(())
+            });
+            assert!(outcome.is_ok(), "{name}: {}", outcome.unwrap_err());
+        }
+    }
+    assert_eq!(kinds, 26);
+    let (n_cases, n_refused) = (n_cases.get(), n_refused.get());
+    assert!(n_cases >= 124 * N_CASES, "{n_cases}");
+    // Some changes do no harm to a picture, most do.
+    assert!(
+        n_refused > n_cases / 2 && n_refused < n_cases,
+        "{n_refused} of {n_cases}"
+    );
+}

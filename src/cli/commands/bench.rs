@@ -1,0 +1,184 @@
+//! `sightline bench`
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use crate::cli::args::BenchArgs;
+use crate::cli::exit::ExitStatus;
+use crate::cli::interrupt;
+use crate::cli::printer::Printer;
+use crate::cli::settings::Settings;
+use crate::engine::bench::{BenchReport, BenchRequest, BenchRound, BenchStage, bench};
+use crate::engine::{EngineError, IndexRequest};
+
+/// The longest that the encoder alone is measured in a round.
+const LONGEST_ENCODING: Duration = Duration::from_secs(20);
+
+pub(in crate::cli) fn run(
+    args: &BenchArgs,
+    settings: &Settings,
+    printer: &mut Printer,
+) -> Result<ExitStatus> {
+    if !args.photos.is_dir() {
+        let path = args.photos.clone();
+        let error = if path.exists() {
+            EngineError::NotAFolder { path }
+        } else {
+            EngineError::FolderMissing { path, n_indexed: 0 }
+        };
+        return Err(error.into());
+    }
+    let encoders = settings.encoders()?;
+    let model = encoders.identity().name.clone();
+    let work = tempfile::tempdir().context("no place for a temporary index")?;
+    let request = BenchRequest {
+        index: IndexRequest {
+            batch_size: args.batch.map(usize::from),
+            n_decoders: args.decoders.map(usize::from).or(settings.threads()),
+            full_decode: args.full_decode,
+            ..IndexRequest::folder(&args.photos)
+        },
+        work: work.path().to_path_buf(),
+        n_rounds: args.rounds.into(),
+        only_index: args.only_index,
+        longest_encoding: LONGEST_ENCODING,
+    };
+    interrupt::listen();
+    let mut last = None;
+    let report = bench(encoders, &request, &mut |round, stage| {
+        if last.replace((round, stage)) != Some((round, stage)) {
+            printer.note(format_args!(
+                "round {round} of {}: {}",
+                request.n_rounds,
+                title(stage)
+            ));
+        }
+        interrupt::check()
+    })?;
+    let Some(report) = report else {
+        return Ok(ExitStatus::Interrupted);
+    };
+    let device = settings.session_options().device;
+    if args.json {
+        printer.json(&to_json(&report, &model, &device.to_string()))?;
+    } else {
+        for line in lines(&report, &model, &device.to_string()) {
+            printer.line(line)?;
+        }
+    }
+    Ok(ExitStatus::Found)
+}
+
+fn title(stage: BenchStage) -> &'static str {
+    match stage {
+        BenchStage::Preparing => "loading the model, decoding the first pictures",
+        BenchStage::Encoding => "encoding",
+        BenchStage::Decoding => "decoding",
+        BenchStage::Indexing => "indexing",
+    }
+}
+
+fn lines(report: &BenchReport, model: &str, device: &str) -> Vec<String> {
+    let megabytes = report.n_bytes as f64 / 1e6;
+    let mut lines = vec![format!(
+        "{} pictures, {megabytes:.1} MB; model {model} on {device}, loaded in {:.2} s",
+        report.n_pictures,
+        report.load.as_secs_f64()
+    )];
+    let both = report.rounds.iter().all(|round| round.encode > 0.0);
+    if both {
+        lines.extend([
+            format!(
+                "E  encoding alone   {:8.1}/s",
+                report.median(|round| round.encode)
+            ),
+            format!(
+                "D  decoding alone   {:8.1}/s",
+                report.median(|round| round.decode)
+            ),
+            format!(
+                "   ideal            {:8.1}/s",
+                report.median(BenchRound::ideal)
+            ),
+        ]);
+    }
+    lines.push(format!(
+        "P  indexing         {:8.1}/s",
+        report.median(|round| round.index)
+    ));
+    if both {
+        lines.push(format!(
+            "   P / ideal        {:10.3}",
+            report.median(BenchRound::ratio)
+        ));
+    }
+    if let Some(last) = report.rounds.last() {
+        let batch = last.encoding.batch_size;
+        lines.push(format!(
+            "batches of {}; the encoder waited for {:.0} % of them, {:.1} s in all; {:.0} % of the \
+             time went into the last commit and the search graphs",
+            batch.map_or_else(|| "several sizes".to_owned(), |n| n.to_string()),
+            100.0 * last.encoding.starved(),
+            last.encoding.waited.as_secs_f64(),
+            100.0 * last.finish_share,
+        ));
+    }
+    if let Some(peak) = report.peak_memory {
+        lines.push(format!("most memory in use: {:.0} MB", peak as f64 / 1e6));
+    }
+    lines
+}
+
+fn to_json(report: &BenchReport, model: &str, device: &str) -> serde_json::Value {
+    let rounds: Vec<_> = report.rounds.iter().map(round_json).collect();
+    let memory: Vec<_> = report
+        .memory
+        .iter()
+        .map(|(n_pictures, n_bytes)| json!({ "pictures": n_pictures, "bytes": n_bytes }))
+        .collect();
+    json!({
+        "model": model,
+        "device": device,
+        "pictures": report.n_pictures,
+        "bytes": report.n_bytes,
+        "skipped": report.n_skipped,
+        "load_seconds": report.load.as_secs_f64(),
+        "encode": rate(report.median(|round| round.encode)),
+        "decode": rate(report.median(|round| round.decode)),
+        "index": report.median(|round| round.index),
+        "ideal": rate(report.median(BenchRound::ideal)),
+        "ratio": report.rounds.iter().all(|round| round.encode > 0.0)
+            .then(|| report.median(BenchRound::ratio)),
+        "batch_size": report.rounds.last().and_then(|round| round.encoding.batch_size),
+        "starved": report.median(|round| round.encoding.starved()),
+        "finish_share": report.median(|round| round.finish_share),
+        "peak_memory": report.peak_memory,
+        "memory": memory,
+        "rounds": rounds,
+    })
+}
+
+fn round_json(round: &BenchRound) -> serde_json::Value {
+    json!({
+        "encode": rate(round.encode),
+        "decode": rate(round.decode),
+        "index": round.index,
+        "cpu_ms": round.cpu_ms.map(|ms| json!({
+            "encode": rate(ms.encode), "decode": rate(ms.decode), "index": ms.index,
+        })),
+        "batch_size": round.encoding.batch_size,
+        "batches": round.encoding.n_batches,
+        "encoded": round.encoding.n_encoded,
+        "starved_batches": round.encoding.n_starved,
+        "waited_seconds": round.encoding.waited.as_secs_f64(),
+        "encoding_seconds": round.encoding.encoded.as_secs_f64(),
+        "finish_share": round.finish_share,
+    })
+}
+
+/// What was left out is not known, rather than 0.
+fn rate(rate: f64) -> Option<f64> {
+    (rate > 0.0).then_some(rate)
+}

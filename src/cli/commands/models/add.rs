@@ -1,0 +1,53 @@
+//! `sightline models add`
+
+use anyhow::{Result, bail};
+
+use super::check;
+use crate::cli::args::AddArgs;
+use crate::cli::exit::ExitStatus;
+use crate::cli::interrupt;
+use crate::cli::printer::Printer;
+use crate::cli::progress::BytesView;
+use crate::cli::settings::Settings;
+use crate::engine::EngineError;
+use crate::engine::models::RegistryError;
+
+pub(super) fn run(
+    args: &AddArgs,
+    settings: &Settings,
+    printer: &mut Printer,
+) -> Result<ExitStatus> {
+    let registry = settings.registry();
+    interrupt::listen();
+    let newcomer = registry.newcomer(&args.folder, args.name.as_deref())?;
+    let Some(check) = check::check(newcomer.models(), settings, printer, false)? else {
+        return Ok(ExitStatus::Interrupted);
+    };
+    if check.verdict.chosen.is_none() {
+        let why: Vec<&str> = check
+            .checked
+            .iter()
+            .filter_map(|checked| checked.outcome.as_ref().err().map(String::as_str))
+            .collect();
+        bail!("{}: {}", args.folder.display(), why.join("; "));
+    }
+    let added = if args.link {
+        registry.add_link(&newcomer, &check)
+    } else {
+        let mut view = BytesView::new(printer, "Copying");
+        registry.add_copy(&newcomer, &check, &mut |progress| {
+            view.show(progress.n_done, progress.n_total);
+            interrupt::check()
+        })
+    };
+    let entry = match added {
+        Err(EngineError::Registry(RegistryError::Stopped)) => return Ok(ExitStatus::Interrupted),
+        added => added?,
+    };
+    check::tell(&check, settings, &entry.label(), printer)?;
+    printer.line(format_args!(
+        "added {0}; use it with --model {0}, or always: sightline models default {0}",
+        entry.label()
+    ))?;
+    Ok(ExitStatus::Found)
+}

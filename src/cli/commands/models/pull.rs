@@ -1,0 +1,169 @@
+//! `sightline models pull`
+
+use std::fs::TryLockError;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use sightline_onnx::Model;
+
+use super::check;
+use crate::cli::args::PullArgs;
+use crate::cli::exit::ExitStatus;
+use crate::cli::interrupt;
+use crate::cli::printer::{Printer, Style};
+use crate::cli::progress::BytesView;
+use crate::cli::settings::Settings;
+use crate::engine::EngineError;
+use crate::engine::hub::{self, Choice, HubError};
+use crate::engine::models::{CATALOGUE, RegistryError, in_catalogue};
+use crate::platform;
+
+pub(super) fn run(
+    args: &PullArgs,
+    settings: &Settings,
+    printer: &mut Printer,
+) -> Result<ExitStatus> {
+    let Some(which) = &args.which else {
+        return list(printer);
+    };
+    let (repository, own_name) = match in_catalogue(which) {
+        Some(entry) => (entry.repository, entry.name),
+        None => match which.split_once('/') {
+            Some((_, name)) if hub::is_repository(which) => (which.as_str(), name),
+            _ => return Err(unknown(which).into()),
+        },
+    };
+    let name = args.name.as_deref().unwrap_or(own_name);
+    let registry = settings.registry();
+    let taken = registry.check_new_name(name);
+    let replaced = match taken {
+        Err(RegistryError::Taken { name }) if args.force => Some(name),
+        taken => taken.map(|()| None).map_err(EngineError::from)?,
+    };
+    interrupt::listen();
+    let options = platform::hub_options();
+    let choice = hub::look_up(&options, repository, settings.precision());
+    let choice = choice.map_err(EngineError::from)?;
+    tell(&choice, printer);
+
+    let folder = registry.folder().map_err(EngineError::from)?;
+    let (arriving, lock) = Arriving::new(&folder, name)?;
+    let mut view = BytesView::new(printer, "Downloading");
+    let pulled = hub::pull(&options, &choice, &arriving.folder, &mut |progress| {
+        view.show(progress.n_done, progress.n_total);
+        interrupt::check()
+    });
+    drop(view);
+    match pulled {
+        Err(HubError::Stopped) => {
+            printer.note("stopped; what came is kept. Run the same command to go on.");
+            return Ok(ExitStatus::Interrupted);
+        }
+        pulled => pulled.map_err(EngineError::from)?,
+    }
+
+    let mut models = Vec::new();
+    for precision in Model::variants(&arriving.folder).map_err(EngineError::from)? {
+        let model = Model::open_with(&arriving.folder, Some(precision));
+        models.push(model.map_err(EngineError::from)?);
+    }
+    let Some(check) = check::check(&models, settings, printer, false)? else {
+        return Ok(ExitStatus::Interrupted);
+    };
+    if check.verdict.chosen.is_none() {
+        let why = check
+            .checked
+            .iter()
+            .filter_map(|one| one.outcome.as_ref().err());
+        let why: Vec<&str> = why.map(String::as_str).collect();
+        bail!("{repository}: {}", why.join("; "));
+    }
+    // Only now is it sure that the new one works.
+    let mut was_default = false;
+    if let Some(replaced) = replaced {
+        let removed = registry.remove(&replaced).map_err(EngineError::from)?;
+        was_default = removed.was_default;
+    }
+    let newcomer = registry.newcomer(&arriving.folder, Some(name))?;
+    let entry = registry.adopt(&newcomer, &check)?;
+    arriving.finish(lock);
+    if was_default {
+        registry.set_default(name).map_err(EngineError::from)?;
+    }
+    check::tell(&check, settings, &entry.label(), printer)?;
+    printer.line(format_args!(
+        "pulled {0}; use it with --model {0}, or always: sightline models default {0}",
+        entry.label()
+    ))?;
+    Ok(ExitStatus::Found)
+}
+
+fn list(printer: &mut Printer) -> Result<ExitStatus> {
+    for entry in &CATALOGUE {
+        let name = printer.paint(Style::Bold, &format!("{:<18}", entry.name));
+        printer.line(format_args!("{name}{}", entry.about))?;
+        let (repository, license) = (entry.repository, entry.license);
+        printer.line(format_args!("{:18}{repository} ({license})", ""))?;
+    }
+    Ok(ExitStatus::Found)
+}
+
+fn unknown(name: &str) -> EngineError {
+    let known = CATALOGUE.iter().map(|entry| entry.name).collect();
+    let name = name.to_owned();
+    HubError::UnknownName { name, known }.into()
+}
+
+fn tell(choice: &Choice, printer: &Printer) {
+    let precisions: Vec<&str> = choice.precisions.iter().map(|one| one.as_str()).collect();
+    let license = choice.license.as_deref().unwrap_or("not stated");
+    let commit: String = choice.commit.chars().take(8).collect();
+    printer.note(format_args!(
+        "{} at {}: {}, {:.1} MB in {} files; licence: {}",
+        choice.repository,
+        Printer::safe(&commit),
+        precisions.join(" and "),
+        choice.n_bytes() as f64 / 1e6,
+        choice.files.len(),
+        Printer::safe(license)
+    ));
+}
+
+/// The folder that a model comes into, beside those that are complete. It stays when a download
+/// ends early, so that the next one goes on from there.
+struct Arriving {
+    folder: PathBuf,
+    lock: PathBuf,
+}
+
+impl Arriving {
+    fn new(models: &Path, name: &str) -> Result<(Self, fs_err::File), EngineError> {
+        let arriving = Self {
+            folder: models.join(format!(".{name}.part")),
+            lock: models.join(format!(".{name}.part.lock")),
+        };
+        fs_err::create_dir_all(&arriving.folder)?;
+        let lock = fs_err::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&arriving.lock)?;
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(HubError::Busy {
+                folder: arriving.folder,
+            }
+            .into()),
+            Err(TryLockError::Error(error)) if error.kind() != ErrorKind::Unsupported => {
+                Err(error.into())
+            }
+            _ => Ok((arriving, lock)),
+        }
+    }
+
+    fn finish(self, lock: fs_err::File) {
+        drop(lock);
+        // One that stays does no harm.
+        let _ = fs_err::remove_file(&self.lock);
+    }
+}

@@ -1,0 +1,35 @@
+//! `sightline models remove`
+
+use anyhow::Result;
+
+use crate::cli::args::RemoveArgs;
+use crate::cli::exit::ExitStatus;
+use crate::cli::printer::Printer;
+use crate::cli::settings::Settings;
+use crate::engine::EngineError;
+use crate::engine::models::{Place, STARTER};
+
+pub(super) fn run(
+    args: &RemoveArgs,
+    settings: &Settings,
+    printer: &mut Printer,
+) -> Result<ExitStatus> {
+    let removed = settings
+        .registry()
+        .remove(&args.name)
+        .map_err(EngineError::from)?;
+    let name = &args.name;
+    printer.line(match &removed.place {
+        Place::Linked(folder) => format!(
+            "removed {name}; its files stay in {}",
+            settings.shown(folder)
+        ),
+        _ => format!("removed {name} and its files"),
+    })?;
+    if removed.was_default {
+        printer.note(format_args!(
+            "it was the default model; that is now {STARTER}"
+        ));
+    }
+    Ok(ExitStatus::Found)
+}

@@ -1,0 +1,164 @@
+//! How many pictures should be encoded at once?
+//!
+//! It depends on the model, the machine and the device, and a wrong guess costs up to a third of
+//! the speed. So the first batches of a run, whose results are used like all others, come in
+//! several sizes; the smallest that is about as quick as the quickest is kept.
+
+use std::time::Duration;
+
+/// The sizes that are tried on a processor.
+pub(super) const SIZES: &[usize] = &[1, 2, 4, 8, 16];
+
+/// The sizes that are tried on a device of its own, which small batches leave idle.
+pub(super) const DEVICE_SIZES: &[usize] = &[1, 4, 16, 32, 64];
+
+/// How often each size is tried. The quickest try counts: what else runs on the machine can only
+/// make one slower.
+const N_ROUNDS: usize = 3;
+
+/// A size is as good as the best one when it takes at most this much of the best one's time.
+const AS_GOOD: f64 = 1.03;
+
+/// Encoding time after which the choice is made from what has been tried.
+const LONGEST: Duration = Duration::from_secs(8);
+
+/// Chooses a batch size from the time that batches take.
+#[derive(Debug, Clone)]
+pub(super) struct BatchFinder {
+    sizes: &'static [usize],
+    /// Seconds a picture, of each size's quickest batch.
+    quickest: Vec<Option<f64>>,
+    n_tries: usize,
+    spent: Duration,
+    chosen: Option<usize>,
+}
+
+impl BatchFinder {
+    /// Tries these sizes, which rise.
+    pub(super) fn among(sizes: &'static [usize]) -> Self {
+        Self {
+            sizes,
+            quickest: vec![None; sizes.len()],
+            n_tries: 0,
+            spent: Duration::ZERO,
+            chosen: None,
+        }
+    }
+
+    /// A size that is not to be doubted.
+    pub(super) fn fixed(size: usize) -> Self {
+        Self {
+            chosen: Some(size.max(1)),
+            ..Self::among(&[])
+        }
+    }
+
+    /// The size of the next batch.
+    pub(super) fn size(&self) -> usize {
+        let next = || self.sizes[self.n_tries % self.sizes.len()];
+        self.chosen.unwrap_or_else(next)
+    }
+
+    /// The largest batch that may be asked for.
+    pub(super) fn largest(&self) -> usize {
+        let largest = || self.sizes.last().copied().unwrap_or(1);
+        self.chosen.unwrap_or_else(largest)
+    }
+
+    /// The size found, once it is.
+    pub(super) fn chosen(&self) -> Option<usize> {
+        self.chosen
+    }
+
+    /// Hears how long a batch took. One of another size than asked for, as at the end of a run,
+    /// says nothing.
+    pub(super) fn note(&mut self, n: usize, took: Duration) {
+        if self.chosen.is_some() || n != self.size() {
+            return;
+        }
+        let each = took.as_secs_f64() / n as f64;
+        let best = &mut self.quickest[self.n_tries % self.sizes.len()];
+        *best = Some(best.map_or(each, |before| before.min(each)));
+        self.n_tries += 1;
+        self.spent += took;
+        if self.n_tries == N_ROUNDS * self.sizes.len() || self.spent >= LONGEST {
+            self.chosen = Some(self.best());
+        }
+    }
+
+    fn best(&self) -> usize {
+        let tried = || self.sizes.iter().zip(self.quickest.iter().flatten());
+        let least = tried().map(|(_, &each)| each).fold(f64::INFINITY, f64::min);
+        tried()
+            .find(|&(_, &each)| each <= least * AS_GOOD)
+            .map_or(1, |(&size, _)| size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs a finder on an encoder whose batches of `n` cost `cost(n)` milliseconds. Returns the
+    /// size chosen, and how many pictures that took.
+    fn found(cost: impl Fn(usize) -> f64) -> (usize, usize) {
+        let mut finder = BatchFinder::among(SIZES);
+        let mut n_pictures = 0;
+        while finder.chosen().is_none() {
+            let n = finder.size();
+            assert!(n <= finder.largest());
+            finder.note(n, Duration::from_secs_f64(cost(n) / 1e3));
+            n_pictures += n;
+            assert!(n_pictures < 1000, "it never ends");
+        }
+        assert_eq!(finder.chosen(), Some(finder.size()));
+        (finder.size(), n_pictures)
+    }
+
+    #[test]
+    fn the_smallest_of_the_quick_sizes_is_kept() {
+        let once_through = SIZES.iter().sum::<usize>();
+        // Each picture costs the same: nothing is gained by waiting for more.
+        assert_eq!(found(|n| 10.0 * n as f64), (1, N_ROUNDS * once_through));
+        // A run costs 20 ms whatever is in it: 16 is 11 a picture, 8 is 12.5.
+        assert_eq!(found(|n| 20.0 + 10.0 * n as f64).0, 16);
+        // From 4 on the gain is below the threshold.
+        assert_eq!(found(|n| 1.0 + 10.0 * n as f64).0, 4);
+        // Beyond 4 the caches overflow.
+        let worse = |n: usize| if n > 4 { 20.0 } else { 10.0 };
+        assert_eq!(found(|n| 10.0 + worse(n) * n as f64).0, 4);
+    }
+
+    #[test]
+    fn a_disturbance_of_single_batches_does_not_count() {
+        let mut finder = BatchFinder::among(SIZES);
+        let mut n_batches = 0;
+        while finder.chosen().is_none() {
+            let n = finder.size();
+            // Every second batch takes three times as long. Rounds are odd, so each size has a
+            // calm one.
+            let times = if n_batches % 2 == 0 { 3.0 } else { 1.0 };
+            let took = times * (0.008 + 0.001 * n as f64);
+            finder.note(n, Duration::from_secs_f64(took));
+            n_batches += 1;
+        }
+        assert_eq!((finder.size(), n_batches), (16, N_ROUNDS * SIZES.len()));
+    }
+
+    #[test]
+    fn a_slow_model_is_not_measured_for_ever() {
+        // Two seconds a picture: after 1, 2 and 4 the time is spent.
+        assert_eq!(found(|n| 2000.0 * n as f64), (1, 7));
+    }
+
+    #[test]
+    fn batches_of_another_size_say_nothing() {
+        let mut finder = BatchFinder::among(SIZES);
+        finder.note(5, Duration::from_secs(100));
+        assert_eq!((finder.size(), finder.chosen()), (1, None));
+        let mut fixed = BatchFinder::fixed(6);
+        fixed.note(6, Duration::from_secs(100));
+        assert_eq!((fixed.size(), fixed.largest()), (6, 6));
+        assert_eq!(BatchFinder::fixed(0).size(), 1);
+    }
+}

@@ -1,0 +1,323 @@
+//! How near does indexing come to what the machine allows?
+//!
+//! Three rates are measured in turn, so that a disturbance falls on all: encoding alone (E),
+//! reading, decoding and preprocessing alone (D), each on all cores, and indexing (P), which does
+//! both. On the same cores both kinds of work together can at best reach 1 / (1/E + 1/D).
+
+mod process;
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use sightline_onnx::Pixels;
+
+use super::ingest::{finder, shape};
+use super::pipeline::{self, Event};
+use super::prepare::Decoding;
+use super::walk::{Candidate, walk};
+use super::{Encoders, EncodingFigures, Engine, EngineError, IndexRequest, Progress, Stage};
+
+pub use process::{cpu_time, peak_memory, resident_memory};
+
+/// Prepared pictures kept for the encoder alone; it does not matter to it which they are.
+const N_KEPT: usize = 64;
+
+/// Pictures between two looks at the memory.
+const MEMORY_STEP: usize = 1000;
+
+/// What to measure.
+#[derive(Debug, Clone)]
+pub struct BenchRequest {
+    /// How to index; its folders are the pictures to measure with.
+    pub index: IndexRequest,
+    /// An empty folder for temporary indexes.
+    pub work: PathBuf,
+    /// How often each rate is measured.
+    pub n_rounds: usize,
+    /// Leaves E and D out: then the memory is that of indexing alone.
+    pub only_index: bool,
+    /// The longest that E is measured in a round. It needs no more pictures to be exact.
+    pub longest_encoding: Duration,
+}
+
+/// One round's rates, in pictures a second.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BenchRound {
+    /// The encoder alone; 0 when left out.
+    pub encode: f64,
+    /// Reading, decoding and preprocessing alone; 0 when left out.
+    pub decode: f64,
+    /// Indexing, from the first file read to the last one written.
+    pub index: f64,
+    /// Time of all cores that a picture took in each of the three, in milliseconds, where it can
+    /// be told. Unlike the rates it hardly depends on what else the machine does.
+    pub cpu_ms: Option<CpuTimes>,
+    /// How the encoder was kept busy while indexing.
+    pub encoding: EncodingFigures,
+    /// The share of the whole run that the last commit and the search graphs took, after the last
+    /// picture was written.
+    pub finish_share: f64,
+}
+
+/// Milliseconds of processor time a picture.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct CpuTimes {
+    /// The encoder alone; 0 when left out.
+    pub encode: f64,
+    /// Reading, decoding and preprocessing alone; 0 when left out.
+    pub decode: f64,
+    /// Indexing.
+    pub index: f64,
+}
+
+impl BenchRound {
+    /// The rate that both kinds of work together can reach on the same cores.
+    #[must_use]
+    pub fn ideal(&self) -> f64 {
+        1.0 / (1.0 / self.encode + 1.0 / self.decode)
+    }
+
+    /// Indexing ÷ ideal.
+    #[must_use]
+    pub fn ratio(&self) -> f64 {
+        self.index / self.ideal()
+    }
+}
+
+/// What was measured.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BenchReport {
+    /// Pictures found.
+    pub n_pictures: usize,
+    /// Their files' bytes.
+    pub n_bytes: u64,
+    /// Pictures that could not be read.
+    pub n_skipped: usize,
+    /// Seconds that loading the image tower took.
+    pub load: Duration,
+    /// All rounds, in order.
+    pub rounds: Vec<BenchRound>,
+    /// The most memory in use while indexing, in bytes, where it can be told.
+    pub peak_memory: Option<u64>,
+    /// Memory in use after so many pictures of the first round, in bytes.
+    pub memory: BTreeMap<usize, u64>,
+}
+
+impl BenchReport {
+    /// The middle one of what a round says.
+    pub fn median(&self, of: impl Fn(&BenchRound) -> f64) -> f64 {
+        let mut values: Vec<f64> = self.rounds.iter().map(of).collect();
+        values.sort_by(f64::total_cmp);
+        let n = values.len();
+        match n {
+            0 => 0.0,
+            _ if n % 2 == 1 => values[n / 2],
+            _ => f64::midpoint(values[n / 2 - 1], values[n / 2]),
+        }
+    }
+}
+
+/// What is being measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BenchStage {
+    /// Decoding the first pictures and loading the encoder.
+    Preparing,
+    /// E.
+    Encoding,
+    /// D.
+    Decoding,
+    /// P.
+    Indexing,
+}
+
+/// Hears what is measured in which round, from 1; breaking stops at the next chance.
+pub type OnStage<'a> = dyn FnMut(usize, BenchStage) -> ControlFlow<()> + 'a;
+
+/// Measures a model on the pictures of some folders; `None` when it was stopped.
+///
+/// # Errors
+/// When a folder holds no pictures that can be read, or for the reasons of [`Engine::index`].
+pub fn bench(
+    encoders: Encoders,
+    request: &BenchRequest,
+    on_stage: &mut OnStage<'_>,
+) -> Result<Option<BenchReport>, EngineError> {
+    let files: Vec<Candidate> = request
+        .index
+        .folders
+        .iter()
+        .flat_map(|folder| walk(folder).candidates)
+        .collect();
+    let mut report = BenchReport {
+        n_pictures: files.len(),
+        n_bytes: files.iter().map(|file| file.n_bytes).sum(),
+        ..BenchReport::default()
+    };
+    if on_stage(1, BenchStage::Preparing).is_break() {
+        return Ok(None);
+    }
+    let began = Instant::now();
+    encoders.image().load()?;
+    report.load = began.elapsed();
+    let kept = if request.only_index {
+        Vec::new()
+    } else {
+        decode(&encoders, request, &files[..files.len().min(N_KEPT)]).1
+    };
+    if files.is_empty() || (kept.is_empty() && !request.only_index) {
+        let path = request.index.folders.first().cloned().unwrap_or_default();
+        return Err(EngineError::NoPictures { path });
+    }
+    let mut engine = Engine::open(request.work.join("index"), encoders);
+    for round in 1..=request.n_rounds {
+        let (mut figures, mut times) = (BenchRound::default(), CpuTimes::default());
+        if !request.only_index {
+            if on_stage(round, BenchStage::Encoding).is_break() {
+                return Ok(None);
+            }
+            let (rate, cpu) = encode(engine.encoders(), request, &kept, files.len())?;
+            figures.encode = rate;
+            times.encode = cpu;
+            if on_stage(round, BenchStage::Decoding).is_break() {
+                return Ok(None);
+            }
+            let before = cpu_time();
+            figures.decode = decode(engine.encoders(), request, &files).0;
+            times.decode = cpu_ms(before, files.len());
+        }
+        if on_stage(round, BenchStage::Indexing).is_break() {
+            return Ok(None);
+        }
+        let folder = request.work.join(format!("index-{round}"));
+        engine = Engine::open(&folder, engine.into_encoders());
+        if index(&engine, request, on_stage, round, &mut figures, &mut report)?.is_break() {
+            return Ok(None);
+        }
+        figures.cpu_ms = figures.cpu_ms.map(|ours| CpuTimes {
+            index: ours.index,
+            ..times
+        });
+        remove(&folder)?;
+        report.rounds.push(figures);
+    }
+    Ok(Some(report))
+}
+
+/// E: encodes the kept pictures, over and over, in the batch size that suits the encoder best.
+/// Returns how many a second, and the processor's milliseconds for each.
+fn encode(
+    encoders: &Encoders,
+    request: &BenchRequest,
+    kept: &[Pixels],
+    n_pictures: usize,
+) -> Result<(f64, f64), EngineError> {
+    let mut finder = finder(&request.index, encoders);
+    let mut pictures = kept.iter().cycle();
+    let mut next = |n: usize| -> Vec<Pixels> { pictures.by_ref().take(n).cloned().collect() };
+    while finder.chosen().is_none() {
+        let batch = next(finder.size());
+        let began = Instant::now();
+        encoders.image().encode(&batch)?;
+        finder.note(batch.len(), began.elapsed());
+    }
+    let batch = next(finder.size());
+    let (began, before, mut n_encoded) = (Instant::now(), cpu_time(), 0);
+    while n_encoded < n_pictures && began.elapsed() < request.longest_encoding {
+        encoders.image().encode(&batch)?;
+        n_encoded += batch.len();
+    }
+    let rate = n_encoded as f64 / began.elapsed().as_secs_f64();
+    Ok((rate, cpu_ms(before, n_encoded)))
+}
+
+/// Milliseconds of processor time a picture since `before`; 0 where it cannot be told.
+fn cpu_ms(before: Option<Duration>, n_pictures: usize) -> f64 {
+    let used = cpu_time().zip(before);
+    used.map_or(0.0, |(after, before)| {
+        (after.saturating_sub(before)).as_secs_f64() * 1e3 / n_pictures.max(1) as f64
+    })
+}
+
+/// D: reads, decodes and preprocesses the files. Returns how many a second and the first ones.
+fn decode(encoders: &Encoders, request: &BenchRequest, files: &[Candidate]) -> (f64, Vec<Pixels>) {
+    let decoding = Decoding::new(&request.index, encoders);
+    let kept = Mutex::new(Vec::new());
+    let (began, mut n_decoded) = (Instant::now(), 0_usize);
+    let _: ControlFlow<()> = pipeline::prepare_all(
+        files.iter(),
+        shape(&request.index, &finder(&request.index, encoders)),
+        |file| {
+            let read = decoding.read(&file.path, file.n_bytes, |bytes| decoding.picture(bytes));
+            let pixels = read.ok()?.ok()?.pixels;
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            if kept.len() < N_KEPT {
+                kept.push(pixels);
+            }
+            Some(())
+        },
+        |event| {
+            n_decoded += usize::from(matches!(event, Event::Ready(Some(()))));
+            ControlFlow::Continue(())
+        },
+    );
+    let rate = n_decoded as f64 / began.elapsed().as_secs_f64();
+    let kept = kept.into_inner().unwrap_or_else(PoisonError::into_inner);
+    (rate, kept)
+}
+
+/// P: indexes the folders.
+fn index(
+    engine: &Engine,
+    request: &BenchRequest,
+    on_stage: &mut OnStage<'_>,
+    round: usize,
+    figures: &mut BenchRound,
+    report: &mut BenchReport,
+) -> Result<ControlFlow<()>, EngineError> {
+    process::forget_peak();
+    let memory = &mut report.memory;
+    let mut cpu_at_pictures = None;
+    let cpu_before = cpu_time();
+    let mut watch = |progress: &Progress| {
+        if progress.stage == Stage::Pictures {
+            let step = progress.n_done / MEMORY_STEP * MEMORY_STEP;
+            if round == 1
+                && step > 0
+                && !memory.contains_key(&step)
+                && let Some(n_bytes) = resident_memory()
+            {
+                memory.insert(step, n_bytes);
+            }
+            if progress.n_done == progress.n_total {
+                cpu_at_pictures = cpu_time();
+            }
+        }
+        on_stage(round, BenchStage::Indexing)
+    };
+    let indexed = engine.index(&request.index, &mut watch)?;
+    if indexed.interrupted {
+        return Ok(ControlFlow::Break(()));
+    }
+    figures.index = indexed.rate();
+    figures.cpu_ms = cpu_before
+        .zip(cpu_at_pictures)
+        .map(|(before, after)| CpuTimes {
+            index: (after.saturating_sub(before)).as_secs_f64() * 1e3
+                / indexed.n_encoded().max(1) as f64,
+            ..CpuTimes::default()
+        });
+    let finish = indexed.elapsed.saturating_sub(indexed.elapsed_pictures);
+    figures.finish_share = finish.as_secs_f64() / indexed.elapsed.as_secs_f64().max(1e-9);
+    figures.encoding = indexed.encoding;
+    report.n_skipped = indexed.skipped.len();
+    report.peak_memory = report.peak_memory.max(peak_memory());
+    Ok(ControlFlow::Continue(()))
+}
+
+fn remove(folder: &Path) -> Result<(), EngineError> {
+    Ok(fs_err::remove_dir_all(folder)?)
+}

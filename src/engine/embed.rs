@@ -1,0 +1,114 @@
+//! One vector a picture or text, for those who keep an index of their own.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use sightline_onnx::EncodeError;
+use sightline_onnx::picture::{self, DecodeLimits};
+
+use super::{Encoders, EngineError};
+
+/// Pictures or texts encoded at once; this many prepared pictures are held in memory.
+const BATCH: usize = 16;
+
+/// Takes what became of one input, by its place; says whether to go on.
+pub type TakeVector<'a> = dyn FnMut(usize, Result<Vec<f32>, EngineError>) -> ControlFlow<()> + 'a;
+
+impl Encoders {
+    /// Embeds the pictures in these files, decoded at their full size, in order. The text tower is
+    /// not loaded.
+    ///
+    /// A file that cannot be read or encoded is given to `take` with the reason; the others go on.
+    ///
+    /// # Errors
+    /// When the model cannot be loaded or run.
+    pub fn embed_files(
+        &self,
+        files: &[PathBuf],
+        take: &mut TakeVector<'_>,
+    ) -> Result<(), EngineError> {
+        let limits = DecodeLimits::default();
+        let prepare = |file: &Path| {
+            let bytes = fs_err::read(file)?;
+            let picture =
+                picture::decode(&bytes, &limits).map_err(|source| EngineError::Picture {
+                    path: file.to_path_buf(),
+                    source,
+                })?;
+            Ok(self.image().prepare(&picture))
+        };
+        for (chunk, files) in files.chunks(BATCH).enumerate() {
+            let prepared: Vec<Result<_, EngineError>> =
+                files.par_iter().map(|file| prepare(file)).collect();
+            let mut failed = Vec::new();
+            let mut places = Vec::new();
+            let mut batch = Vec::new();
+            for (place, prepared) in prepared.into_iter().enumerate() {
+                match prepared {
+                    Ok(pixels) => {
+                        places.push(place);
+                        batch.push(pixels);
+                    }
+                    Err(error) => failed.push((place, Err(error))),
+                }
+            }
+            let vectors = each_or_all(&batch, |batch| self.image().encode(batch))?;
+            let mut done: Vec<_> = places.into_iter().zip(vectors).chain(failed).collect();
+            done.sort_by_key(|(place, _)| *place);
+            for (place, vector) in done {
+                if take(chunk * BATCH + place, vector).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Embeds texts, in order. The image tower is not loaded. Of a text beyond the model's context
+    /// the beginning counts, see [`TextEncoder::n_tokens_dropped`](super::TextEncoder).
+    ///
+    /// # Errors
+    /// When the model cannot be loaded or run.
+    pub fn embed_texts(
+        &self,
+        texts: &[&str],
+        take: &mut TakeVector<'_>,
+    ) -> Result<(), EngineError> {
+        for (chunk, texts) in texts.chunks(BATCH).enumerate() {
+            let vectors = each_or_all(texts, |texts| self.text().encode(texts))?;
+            for (place, vector) in vectors.into_iter().enumerate() {
+                if take(chunk * BATCH + place, vector).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Encodes a batch at once, or one by one when an item of it has no usable embedding, so that it
+/// spoils no other.
+fn each_or_all<T>(
+    batch: &[T],
+    encode: impl Fn(&[T]) -> Result<Vec<Vec<f32>>, EngineError>,
+) -> Result<Vec<Result<Vec<f32>, EngineError>>, EngineError> {
+    let is_of_one_item =
+        |error: &EngineError| matches!(error, EngineError::Encode(EncodeError::NoDirection { .. }));
+    match encode(batch) {
+        Ok(vectors) => Ok(vectors.into_iter().map(Ok).collect()),
+        Err(error) if is_of_one_item(&error) => {
+            let one = |item| match encode(std::slice::from_ref(item)) {
+                Ok(mut vectors) => Ok(vectors.pop().ok_or(error_without_vector())),
+                Err(error) if is_of_one_item(&error) => Ok(Err(error)),
+                Err(error) => Err(error),
+            };
+            batch.iter().map(one).collect()
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn error_without_vector() -> EngineError {
+    EngineError::Encode(EncodeError::NoDirection { position: 0 })
+}

@@ -1,0 +1,344 @@
+//! Which files of a repository make the model?
+
+use std::collections::BTreeMap;
+
+use sightline_onnx::Precision;
+
+use super::error::HubError;
+
+/// Descriptions larger than this are something else.
+const MOST_BYTES_OF_A_TEXT: u64 = 64 << 20;
+
+/// A file of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteFile {
+    /// Its path in the repository, parted by `/`; it does not leave the folder.
+    pub path: String,
+    /// Its size in bytes.
+    pub n_bytes: u64,
+    /// Its SHA-256 in hexadecimal digits, which the hub knows of large files.
+    pub sha256: Option<String>,
+    /// The SHA-1 of its git blob in hexadecimal digits, which the hub knows of all others.
+    pub git_sha1: Option<String>,
+}
+
+/// A repository at one commit.
+#[derive(Debug, Clone)]
+pub(super) struct Listing {
+    pub(super) commit: String,
+    pub(super) license: Option<String>,
+    pub(super) files: Vec<RemoteFile>,
+}
+
+/// What is to be downloaded of a repository.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    /// The repository.
+    pub repository: String,
+    /// The commit that all files are of.
+    pub commit: String,
+    /// The licence, as the repository states it.
+    pub license: Option<String>,
+    /// The precisions that the graphs have, the most exact one first.
+    pub precisions: Vec<Precision>,
+    /// The files, by path.
+    pub files: Vec<RemoteFile>,
+}
+
+impl Choice {
+    /// Bytes of all files.
+    #[must_use]
+    pub fn n_bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.n_bytes).sum()
+    }
+}
+
+/// Where the graphs of a layout are, without suffix and ending: both towers', or the one of both.
+const LAYOUTS: [&[&str]; 5] = [
+    &["onnx/vision_model", "onnx/text_model"],
+    &["visual/model", "textual/model"],
+    &["onnx/model"],
+    &["vision_model", "text_model"],
+    &["model"],
+];
+
+/// How graphs of each precision are called, the usual name first.
+const SUFFIXES: [(Precision, &[&str]); 3] = [
+    (Precision::Fp32, &[""]),
+    (Precision::Fp16, &["_fp16"]),
+    (Precision::Int8, &["_int8", "_quantized", "_uint8"]),
+];
+
+pub(super) fn choose(
+    repository: &str,
+    listing: &Listing,
+    asked: Option<Precision>,
+) -> Result<Choice, HubError> {
+    let files: BTreeMap<&str, &RemoteFile> = listing
+        .files
+        .iter()
+        .map(|file| (file.path.as_str(), file))
+        .collect();
+    let mut chosen = BTreeMap::new();
+    let precisions;
+    if files.contains_key("sightline.toml") {
+        // Its graphs may have any name, and one that lacks a variant is found out when it is opened.
+        precisions = asked.map_or_else(|| vec![Precision::Fp32, Precision::Int8], |one| vec![one]);
+        let others = SUFFIXES.iter().filter(|(one, _)| !precisions.contains(one));
+        let others: Vec<&str> = others
+            .flat_map(|(_, suffixes)| *suffixes)
+            .copied()
+            .collect();
+        for (path, file) in &files {
+            let is_other = others
+                .iter()
+                .any(|suffix| !suffix.is_empty() && path.contains(&format!("{suffix}.onnx")));
+            if path.contains(".onnx") && !is_other {
+                chosen.insert(*path, *file);
+            }
+        }
+    } else {
+        let layout = LAYOUTS.iter().find_map(|stems| {
+            let variants = variants(stems, &files);
+            (!variants.is_empty()).then_some(variants)
+        });
+        let variants = layout.ok_or_else(|| HubError::NoModel {
+            repository: repository.to_owned(),
+        })?;
+        precisions = wanted(repository, &variants, asked)?;
+        for (_, graphs) in variants.iter().filter(|(one, _)| precisions.contains(one)) {
+            for graph in graphs {
+                take_graph(graph, &files, &mut chosen);
+            }
+        }
+    }
+    let mut folders: Vec<&str> = chosen.keys().map(|path| folder(path)).collect();
+    folders.push("");
+    for (path, file) in &files {
+        if folders.contains(&folder(path))
+            && is_description(path)
+            && file.n_bytes <= MOST_BYTES_OF_A_TEXT
+        {
+            chosen.insert(*path, *file);
+        }
+    }
+    Ok(Choice {
+        repository: repository.to_owned(),
+        commit: listing.commit.clone(),
+        license: listing.license.clone(),
+        precisions,
+        files: chosen.into_values().cloned().collect(),
+    })
+}
+
+/// The precisions at which all these graphs are there, with the graphs' paths.
+fn variants(stems: &[&str], files: &BTreeMap<&str, &RemoteFile>) -> Vec<(Precision, Vec<String>)> {
+    let path = |stem: &&str, suffixes: &[&str]| {
+        let names = suffixes.iter().map(|suffix| format!("{stem}{suffix}.onnx"));
+        names
+            .into_iter()
+            .find(|path| files.contains_key(path.as_str()))
+    };
+    let all = SUFFIXES.iter().filter_map(|(precision, suffixes)| {
+        let graphs: Option<Vec<String>> = stems.iter().map(|stem| path(stem, suffixes)).collect();
+        Some((*precision, graphs?))
+    });
+    all.collect()
+}
+
+/// Which of the precisions that are there are taken.
+fn wanted(
+    repository: &str,
+    variants: &[(Precision, Vec<String>)],
+    asked: Option<Precision>,
+) -> Result<Vec<Precision>, HubError> {
+    let there: Vec<Precision> = variants.iter().map(|(precision, _)| *precision).collect();
+    match asked {
+        Some(asked) if there.contains(&asked) => Ok(vec![asked]),
+        Some(asked) => Err(HubError::NoPrecision {
+            repository: repository.to_owned(),
+            asked,
+            there: there.iter().map(|precision| precision.as_str()).collect(),
+        }),
+        None => {
+            let usual = |one: &Precision| *one != Precision::Fp16;
+            let usual: Vec<Precision> = there.iter().copied().filter(usual).collect();
+            Ok(if usual.is_empty() { there } else { usual })
+        }
+    }
+}
+
+/// A graph with its weights. They are called as the graph with an ending; in Immich's folders,
+/// which hold one graph each, they have any name.
+fn take_graph<'a>(
+    graph: &str,
+    files: &BTreeMap<&'a str, &'a RemoteFile>,
+    chosen: &mut BTreeMap<&'a str, &'a RemoteFile>,
+) {
+    let holds_one_graph = graph.starts_with("visual/") || graph.starts_with("textual/");
+    for (path, file) in files {
+        let rest = path.strip_prefix(graph);
+        let is_its_own = rest.is_some_and(|rest| {
+            rest.is_empty() || rest.starts_with("_data") || rest.starts_with(".data")
+        });
+        let is_beside = holds_one_graph
+            && folder(path) == folder(graph)
+            && !path.contains(".onnx")
+            && ![".armnn", ".rknn", ".mlmodel", ".ort"]
+                .iter()
+                .any(|ending| path.ends_with(ending));
+        if is_its_own || is_beside {
+            chosen.insert(*path, *file);
+        }
+    }
+}
+
+fn folder(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// Small files that describe a model or state its licence.
+fn is_description(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path).to_lowercase();
+    let by_ending = [".json", ".toml", ".txt", ".md", ".model"];
+    let by_beginning = ["license", "licence", "notice", "copying"];
+    !name.starts_with('.')
+        && (by_ending.iter().any(|end| name.ends_with(end))
+            || by_beginning.iter().any(|begin| name.starts_with(begin)))
+}
+
+/// Whether a path stays inside the folder that it is relative to, on every system.
+pub(super) fn is_inside(path: &str) -> bool {
+    !path.is_empty()
+        && !path.contains(['\\', ':', '\0'])
+        && path
+            .split('/')
+            .all(|part| !part.is_empty() && part != "." && part != "..")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(paths: &[&str], asked: Option<Precision>) -> Result<Vec<String>, HubError> {
+        let file = |path: &&str| RemoteFile {
+            path: (*path).to_owned(),
+            n_bytes: 1,
+            sha256: None,
+            git_sha1: None,
+        };
+        let listing = Listing {
+            commit: "c".to_owned(),
+            license: None,
+            files: paths.iter().map(file).collect(),
+        };
+        let choice = choose("a/b", &listing, asked)?;
+        Ok(choice.files.into_iter().map(|file| file.path).collect())
+    }
+
+    #[test]
+    fn each_layouts_files_are_chosen_and_no_others() {
+        let transformers_js = [
+            ".gitattributes",
+            "README.md",
+            "config.json",
+            "preprocessor_config.json",
+            "tokenizer.json",
+            "onnx/model.onnx",
+            "onnx/model_quantized.onnx",
+            "onnx/text_model.onnx",
+            "onnx/text_model.onnx_data",
+            "onnx/text_model_fp16.onnx",
+            "onnx/text_model_q4.onnx",
+            "onnx/text_model_quantized.onnx",
+            "onnx/text_model_uint8.onnx",
+            "onnx/vision_model.onnx",
+            "onnx/vision_model_fp16.onnx",
+            "onnx/vision_model_q4.onnx",
+            "onnx/vision_model_quantized.onnx",
+            "onnx/vision_model_uint8.onnx",
+            "pytorch_model.bin",
+        ];
+        let texts = ["README.md", "config.json"];
+        let more = ["preprocessor_config.json", "tokenizer.json"];
+        let with = |graphs: &[&'static str]| {
+            let mut all = [&texts[..], graphs, &more[..]].concat();
+            all.sort_unstable();
+            all
+        };
+        assert_eq!(
+            chosen(&transformers_js, None).unwrap(),
+            with(&[
+                "onnx/text_model.onnx",
+                "onnx/text_model.onnx_data",
+                "onnx/text_model_quantized.onnx",
+                "onnx/vision_model.onnx",
+                "onnx/vision_model_quantized.onnx",
+            ])
+        );
+        assert_eq!(
+            chosen(&transformers_js, Some(Precision::Fp16)).unwrap(),
+            with(&["onnx/text_model_fp16.onnx", "onnx/vision_model_fp16.onnx"])
+        );
+        let combined = ["config.json", "onnx/model.onnx", "onnx/model.onnx_data"];
+        assert_eq!(chosen(&combined, None).unwrap(), combined);
+        let error = chosen(&combined, Some(Precision::Int8)).unwrap_err();
+        assert_eq!(error.to_string(), "a/b: no int8 graphs; there are: fp32");
+    }
+
+    #[test]
+    fn weights_and_graphs_of_any_name_are_chosen_where_they_may_have_one() {
+        // Immich: weights of any name, graphs of other runtimes left.
+        let immich = [
+            "config.json",
+            "textual/model.onnx",
+            "textual/onnx__MatMul_2679",
+            "textual/tokenizer.json",
+            "visual/2202c01a-47f5-11ef-ab4b-00155d655292",
+            "visual/fp16/model.armnn",
+            "visual/model.armnn",
+            "visual/model.onnx",
+            "visual/preprocess_cfg.json",
+        ];
+        let expected: Vec<_> = immich
+            .into_iter()
+            .filter(|p| !p.contains("armnn"))
+            .collect();
+        assert_eq!(chosen(&immich, None).unwrap(), expected);
+        let own = [
+            "sightline.toml",
+            "a.onnx",
+            "a_fp16.onnx",
+            "b.onnx",
+            "b_int8.onnx",
+            "t.json",
+        ];
+        let taken = chosen(&own, None).unwrap();
+        assert_eq!(
+            taken,
+            [
+                "a.onnx",
+                "b.onnx",
+                "b_int8.onnx",
+                "sightline.toml",
+                "t.json"
+            ]
+        );
+        let error = chosen(&["config.json", "model.safetensors"], None).unwrap_err();
+        assert!(matches!(error, HubError::NoModel { .. }), "{error}");
+        // One tower alone is no model.
+        assert!(chosen(&["onnx/vision_model.onnx", "config.json"], None).is_err());
+    }
+
+    #[test]
+    fn paths_that_leave_the_folder_are_seen() {
+        for good in ["a", "a/b.onnx", "a b/..c"] {
+            assert!(is_inside(good), "{good}");
+        }
+        for bad in [
+            "", "/a", "../a", "a/../b", "a//b", "a\\b", "C:a", "a/.", "a\0",
+        ] {
+            assert!(!is_inside(bad), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! `sightline bench`, and the flags that steer how a model is run and pictures are prepared.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::{TestEnv, corpus};
+
+const SAMPLE_PHOTOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/photos/animals");
+
+fn number(value: &Value) -> f64 {
+    value
+        .as_f64()
+        .unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+#[test]
+fn measures_three_rates_and_how_they_relate() {
+    let env = TestEnv::new();
+    let arguments = [
+        "bench",
+        "--photos",
+        SAMPLE_PHOTOS,
+        "--rounds",
+        "2",
+        "--json",
+    ];
+    let ran = env.sightline(arguments).run().expect(0);
+    let report = ran.json();
+    let n_photos = fs_err::read_dir(SAMPLE_PHOTOS).unwrap().count() as u64;
+    assert!(n_photos >= 5);
+    assert!(report["pictures"].as_u64().unwrap() <= n_photos);
+    assert_eq!(report["skipped"], 0);
+    for name in [
+        "bytes",
+        "load_seconds",
+        "encode",
+        "decode",
+        "index",
+        "ideal",
+        "ratio",
+    ] {
+        assert!(number(&report[name]) > 0.0, "{name}: {}", report[name]);
+    }
+    for name in ["starved", "finish_share"] {
+        let share = number(&report[name]);
+        assert!((0.0..=1.0).contains(&share), "{name}: {share}");
+    }
+    if cfg!(target_os = "linux") {
+        assert!(number(&report["peak_memory"]) > 1e7);
+    }
+    assert_eq!(report["device"], "cpu");
+    let rounds = report["rounds"].as_array().unwrap();
+    assert_eq!(rounds.len(), 2);
+    for round in rounds {
+        let (encode, decode) = (number(&round["encode"]), number(&round["decode"]));
+        assert!(encode > 0.0 && decode > 0.0 && number(&round["index"]) > 0.0);
+        assert_eq!(round["encoded"], report["pictures"]);
+        let (starved, batches) = (&round["starved_batches"], &round["batches"]);
+        assert!(number(starved) <= number(batches) && number(batches) >= 1.0);
+    }
+    // Of two values the median is the middle, for each rate by itself.
+    let of = |name: &str| rounds.iter().map(|round| number(&round[name])).sum::<f64>() / 2.0;
+    for name in ["encode", "decode", "index"] {
+        let told = number(&report[name]);
+        assert!((told - of(name)).abs() < 1e-6 * told, "{name}");
+    }
+    assert!(number(&report["ideal"]) < number(&report["encode"]).min(number(&report["decode"])));
+    // The user's own index is not touched.
+    assert!(!env.index().exists());
+
+    let alone = [
+        "bench",
+        "--photos",
+        SAMPLE_PHOTOS,
+        "--rounds",
+        "1",
+        "--only-index",
+    ];
+    let ran = env.sightline(alone).run().expect(0);
+    assert!(ran.stdout().contains("P  indexing"), "{ran}");
+    assert!(!ran.stdout().contains("ideal"), "{ran}");
+}
+
+#[test]
+fn bench_needs_pictures() {
+    let env = TestEnv::new();
+    let ran = env
+        .sightline(["bench", "--photos", "nowhere"])
+        .run()
+        .expect(2);
+    assert!(ran.stderr().contains("nowhere: no such folder"), "{ran}");
+    let ran = env
+        .sightline(["bench", "--photos", "photos"])
+        .run()
+        .expect(2);
+    assert!(
+        ran.stderr()
+            .contains("photos: no pictures there that can be read"),
+        "{ran}"
+    );
+}
+
+#[test]
+fn a_device_that_is_not_built_in_is_refused_before_any_work() {
+    let env = TestEnv::new();
+    corpus::one_of_each(&env.path("photos"));
+    let mut n_refused = 0;
+    for device in ["cuda", "coreml", "directml"] {
+        let ran = env
+            .sightline(["index", "photos", "--device", device])
+            .run()
+            .expect(2);
+        assert_eq!(ran.stdout(), "");
+        let mut lines = ran.stderr().lines();
+        let told = lines.next().unwrap_or_default();
+        let expected =
+            format!("{device} is not part of this build: it takes the cargo feature {device}");
+        assert!(told.contains(&expected), "{ran}");
+        let hint = format!(
+            "hint: build it in with: cargo build --release --workspace --features {device}"
+        );
+        assert!(ran.stderr().contains(&hint), "{ran}");
+        assert!(!env.index().exists(), "nothing was begun");
+        n_refused += 1;
+    }
+    assert_eq!(n_refused, 3);
+    let ran = env
+        .sightline(["index", "photos", "--device", "gpu"])
+        .run()
+        .expect(2);
+    assert!(
+        ran.stderr()
+            .contains("no device named gpu (cpu, cuda, coreml, directml)"),
+        "{ran}"
+    );
+    env.sightline(["index", "photos", "--device", "cpu"])
+        .run()
+        .expect(0);
+}
+
+#[test]
+fn threads_decoders_batches_and_full_decoding_change_no_answer() {
+    let env = TestEnv::new();
+    corpus::one_of_each(&env.path("photos"));
+    let splits: [&[&str]; 4] = [
+        &[],
+        &["--threads", "1"],
+        &["--batch", "3", "--decoders", "5", "--threads", "2"],
+        &["--batch", "1", "--decoders", "1", "--full-decode"],
+    ];
+    let mut answers = Vec::new();
+    for (place, split) in splits.iter().enumerate() {
+        let index = format!("index-{place}");
+        let arguments = ["index", "photos", "--json", "--index", &index];
+        let ran = env
+            .sightline(arguments.iter().chain(*split))
+            .run()
+            .expect(0);
+        let report = ran.json();
+        assert_eq!(report["added"], 8);
+        let batch = split.windows(2).find(|pair| pair[0] == "--batch");
+        let batch = batch.map(|pair| pair[1].parse::<u64>().unwrap());
+        assert_eq!(report["batch_size"], serde_json::json!(batch));
+        assert!(number_in(&report["starved"]));
+        let arguments = [
+            "search", "red", "--by", "meaning", "--json", "--index", &index,
+        ];
+        let found = env.sightline(arguments).run().expect(0).json();
+        let hits = found["hits"].as_array().unwrap();
+        assert!(Path::new(hits[0]["path"].as_str().unwrap()).ends_with("red.png"));
+        // In alphabetical order: some colours are equally far from red.
+        let hits: BTreeMap<String, String> = hits
+            .iter()
+            .map(|hit| {
+                let similarity = (1e4 * number(&hit["similarity"])).round();
+                (hit["path"].to_string(), format!("{similarity}"))
+            })
+            .collect();
+        assert_eq!(hits.len(), 8);
+        answers.push(hits);
+    }
+    assert_eq!(answers.len(), 4);
+    assert!(
+        answers.iter().all(|answer| *answer == answers[0]),
+        "{answers:?}"
+    );
+
+    for wrong in ["--threads", "--batch", "--decoders"] {
+        env.sightline(["index", "photos", wrong, "0"])
+            .run()
+            .expect(2);
+    }
+}
+
+fn number_in(share: &Value) -> bool {
+    share
+        .as_f64()
+        .is_some_and(|share| (0.0..=1.0).contains(&share))
+}

@@ -1,0 +1,237 @@
+//! `sightline embed`: vectors for those who keep their own index.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use serde_json::Value;
+
+use crate::support::corpus;
+use crate::support::{Ran, TestEnv, os, snapshot};
+
+const DIMENSION: usize = 13;
+
+/// What was embedded, and its vector.
+fn lines(ran: &Ran) -> Vec<(String, Vec<f32>)> {
+    let line = |line: &str| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let vector = line["vector"].as_array().unwrap().iter();
+        let vector: Vec<f32> = vector.map(|x| x.to_string().parse().unwrap()).collect();
+        assert_eq!(vector.len(), DIMENSION);
+        (line["input"].as_str().unwrap().to_owned(), vector)
+    };
+    ran.stdout().lines().map(line).collect()
+}
+
+fn length(vector: &[f32]) -> f32 {
+    vector.iter().map(|x| x * x).sum::<f32>().sqrt()
+}
+
+fn with_pictures() -> TestEnv {
+    let env = TestEnv::new();
+    corpus::one_of_each(&env.path("photos"));
+    env
+}
+
+#[test]
+fn of_texts_as_worked_out_by_hand() {
+    let env = TestEnv::new();
+    snapshot!(env, env.sightline(["embed", "--text", "red", "the green"]).run(), @r#"
+    exit code: 0
+    ----- stdout -----
+    {"input":"red","vector":[0.2857143,0.2857143,0.2857143,0.2857143,-0.2857143,-0.2857143,-0.2857143,-0.2857143,-0.2857143,-0.2857143,-0.2857143,-0.2857143,0.14285715]}
+    {"input":"the green","vector":[-0.2773501,-0.2773501,-0.2773501,-0.2773501,0.2773501,0.2773501,0.2773501,0.2773501,-0.2773501,-0.2773501,-0.2773501,-0.2773501,0.2773501]}
+
+    ----- stderr -----
+    "#);
+    let asked = env.sightline(["embed", "--json", "--text", "red"]).run();
+    let unasked = env.sightline(["embed", "--text", "red"]).run();
+    assert_eq!(asked.stdout(), unasked.stdout());
+}
+
+#[test]
+fn of_pictures_in_order_and_of_length_one() {
+    let env = with_pictures();
+    // More than are encoded at once.
+    let files: Vec<String> = (0..5)
+        .flat_map(|_| corpus::COLOURS.map(|(name, _)| format!("photos/{name}.png")))
+        .collect();
+    let ran = env.sightline(["embed"]).args(&files).run().expect(0);
+    let found = lines(&ran);
+    assert_eq!(found.len(), 40);
+    for ((input, vector), file) in found.iter().zip(&files) {
+        assert_eq!(input, file);
+        assert!((length(vector) - 1.0).abs() < 1e-6, "{input}");
+        assert_eq!(vector, &found.iter().find(|(i, _)| i == input).unwrap().1);
+    }
+    // A picture all of one colour lies where its word does.
+    let ran = env.sightline(["embed", "--text", "red"]).run().expect(0);
+    let (_, red) = &lines(&ran)[0];
+    let similarity = |vector: &[f32]| vector.iter().zip(red).map(|(a, b)| a * b).sum::<f32>();
+    let best = found
+        .iter()
+        .max_by(|a, b| similarity(&a.1).total_cmp(&similarity(&b.1)));
+    assert_eq!(best.unwrap().0, "photos/red.png");
+}
+
+#[test]
+fn a_numpy_file_holds_the_same_numbers_to_the_last_bit() {
+    let env = with_pictures();
+    let files = ["photos/red.png", "photos/blue.png", "photos/pink.png"];
+    let json = env.sightline(["embed"]).args(files).run().expect(0);
+    let npy = env
+        .sightline(["embed", "--npy", "out.npy"])
+        .args(files)
+        .run()
+        .expect(0);
+    assert_eq!(
+        npy.stdout(),
+        "{\"input\":\"photos/red.png\",\"row\":0}\n\
+         {\"input\":\"photos/blue.png\",\"row\":1}\n\
+         {\"input\":\"photos/pink.png\",\"row\":2}\n"
+    );
+    let bytes = fs_err::read(env.path("out.npy")).unwrap();
+    assert_eq!(bytes[..8], *b"\x93NUMPY\x01\x00");
+    let n_header = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    assert_eq!((10 + n_header) % 64, 0);
+    let header = str::from_utf8(&bytes[10..10 + n_header]).unwrap();
+    assert_eq!(
+        header.trim_end(),
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 13), }"
+    );
+    assert!(header.ends_with('\n'));
+    let values: Vec<f32> = bytes[10 + n_header..]
+        .chunks_exact(4)
+        .map(|four| f32::from_le_bytes(four.try_into().unwrap()))
+        .collect();
+    let told: Vec<f32> = lines(&json).into_iter().flat_map(|(_, v)| v).collect();
+    assert_eq!(values.len(), 3 * DIMENSION);
+    assert_eq!(values, told);
+}
+
+#[test]
+fn files_that_fail_are_named_and_the_rest_goes_on() {
+    let env = with_pictures();
+    env.write("photos/notes.png", "no picture");
+    let files = [
+        "photos/red.png",
+        "photos/notes.png",
+        "photos/absent.png",
+        "photos/blue.png",
+    ];
+    let ran = env.sightline(["embed"]).args(files).run().expect(2);
+    let inputs: Vec<String> = lines(&ran).into_iter().map(|(input, _)| input).collect();
+    assert_eq!(inputs, ["photos/red.png", "photos/blue.png"]);
+    let told: Vec<&str> = ran.stderr().lines().collect();
+    assert_eq!(told.len(), 2, "{ran}");
+    assert!(told[0].starts_with("error: photos/notes.png: "), "{ran}");
+    assert!(told[1].contains("photos/absent.png"), "{ran}");
+    // So it is with rows, which stay without gaps.
+    let npy = ["embed", "--npy", "out.npy"];
+    let ran = env.sightline(npy).args(files).run().expect(2);
+    assert!(
+        ran.stdout()
+            .ends_with("{\"input\":\"photos/blue.png\",\"row\":1}\n")
+    );
+    let bytes = fs_err::read(env.path("out.npy")).unwrap();
+    assert_eq!(bytes.len(), 128 + 2 * DIMENSION * 4);
+    // Nothing but failures.
+    let ran = env.sightline(["embed", "photos/notes.png"]).run().expect(2);
+    assert_eq!(ran.stdout(), "");
+}
+
+#[test]
+fn texts_from_stdin_are_one_a_line() {
+    let env = TestEnv::new();
+    let words = env.write("words.txt", "red\n\nblue sky\r\ngreen");
+    let ran = env.sightline(["embed", "--text", "-"]).stdin(&words).run();
+    // The colour model has no direction for a text without a word.
+    let ran = ran.expect(2);
+    let inputs: Vec<String> = lines(&ran).into_iter().map(|(input, _)| input).collect();
+    assert_eq!(inputs, ["red", "blue sky", "green"]);
+    assert!(ran.stderr().starts_with("error: text 2: "), "{ran}");
+    let bytes = env.write("bytes.txt", b"caf\xe9\n");
+    let ran = env.sightline(["embed", "--text", "-"]).stdin(&bytes).run();
+    let ran = ran.expect(2);
+    assert!(ran.stderr().contains("stdin"), "{ran}");
+}
+
+#[test]
+fn each_tower_works_without_the_other() {
+    let env = with_pictures();
+    let model = env.colour_model("half", "0.5");
+    let model = model.to_str().unwrap();
+    let text = ["embed", "--model", model, "--text", "red"];
+    let picture = ["embed", "--model", model, "photos/red.png"];
+    let both = |codes: [i32; 2]| {
+        env.sightline(text).run().expect(codes[0]);
+        env.sightline(picture).run().expect(codes[1]);
+    };
+    both([0, 0]);
+    let sound = fs_err::read(env.path("half/image.onnx")).unwrap();
+    env.write("half/image.onnx", "this is no graph");
+    both([0, 2]);
+    env.write("half/image.onnx", sound);
+    env.write("half/text.onnx", "this is no graph");
+    both([2, 0]);
+    env.write("half/tokenizer.json", "this is no tokenizer");
+    both([2, 0]);
+}
+
+#[test]
+fn a_long_text_is_cut_and_that_is_said() {
+    let env = TestEnv::new();
+    let long = format!("red {}", vec!["of"; 99].join(" "));
+    let ran = env.sightline(["embed", "--text", "red", &long]).run();
+    let ran = ran.expect(0);
+    assert_eq!(lines(&ran).len(), 2);
+    assert_eq!(
+        ran.stderr(),
+        "text 2: the model reads only the beginning of so long a text: 84 tokens at its end were \
+         left out\n"
+    );
+    let quiet = env.sightline(["embed", "-q", "--text", &long]).run();
+    assert_eq!(quiet.expect(0).stderr(), "");
+}
+
+#[test]
+fn names_that_are_not_utf8_are_given_exactly() {
+    let env = TestEnv::new();
+    let name = OsStr::from_bytes(b"caf\xe9.png");
+    let path = env.path(name);
+    corpus::plain(&path, "red");
+    let ran = env.sightline(os(&[&"embed", &name])).run().expect(0);
+    let line: Value = serde_json::from_str(ran.stdout()).unwrap();
+    assert_eq!(line["input_base64"], "Y2Fm6S5wbmc=");
+    assert_eq!(line["input"], "caf\u{fffd}.png");
+}
+
+#[test]
+fn what_cannot_be_asked_for() {
+    let env = with_pictures();
+    let slips: [&[&str]; 4] = [
+        &["embed"],
+        &["embed", "photos/red.png", "--text", "red"],
+        &["embed", "photos/red.png", "--json", "--npy", "out.npy"],
+        &["embed", "photos/red.png", "--npy"],
+    ];
+    for slip in slips {
+        let ran = env.sightline(slip).run().expect(2);
+        assert_eq!(ran.stdout(), "", "{slip:?}");
+        let ways_on = ["Usage: sightline", "try '--help'"];
+        let is_told = ways_on.iter().any(|way| ran.stderr().contains(way));
+        assert!(is_told, "{slip:?}: {ran}");
+    }
+    let ran = env
+        .sightline(["embed", "photos/red.png", "--npy", "absent/out.npy"])
+        .run()
+        .expect(2);
+    assert!(ran.stderr().contains("absent/out.npy"), "{ran}");
+    // Nothing half is left of a file that was there before.
+    env.write("out.npy", "mine");
+    let npy = [
+        "embed", "--npy", "out.npy", "--model", "absent", "--text", "red",
+    ];
+    env.sightline(npy).run().expect(2);
+    assert_eq!(fs_err::read(env.path("out.npy")).unwrap(), b"mine");
+    assert!(!env.path("out.npy.tmp").exists());
+}

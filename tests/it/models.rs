@@ -1,0 +1,744 @@
+//! `sightline models`, `--model NAME`, `--precision`.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::support::corpus;
+use crate::support::{COLOUR_MODEL, FAULTY_GRAPHS, Ran, TestCommand, TestEnv, snapshot};
+
+/// `sightline models …`, with nothing asked for by the environment.
+fn models(env: &TestEnv, arguments: &[&str]) -> TestCommand {
+    env.sightline(["models"]).args(arguments).starter()
+}
+
+#[track_caller]
+fn names(env: &TestEnv) -> Vec<String> {
+    let list = models(env, &["list", "--json"]).run().expect(0).json();
+    let models = list["models"].as_array().unwrap().iter();
+    models
+        .map(|model| model["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn registry(env: &TestEnv) -> PathBuf {
+    env.path("data/sightline/models")
+}
+
+/// What lies in the registry's folder, hidden or not.
+fn in_registry(env: &TestEnv) -> Vec<String> {
+    let entries = fs_err::read_dir(registry(env)).unwrap();
+    let mut found: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .filter(|name| name != ".lock")
+        .collect();
+    found.sort();
+    found
+}
+
+/// The colour model with another image tower, or with one for int8 beside its own.
+fn with_graph(env: &TestEnv, name: &str, graph: &str, as_file: &str) -> PathBuf {
+    let folder = env.colour_model(name, "0.5");
+    let from = Path::new(FAULTY_GRAPHS).join(graph).with_extension("onnx");
+    fs_err::copy(from, folder.join(as_file)).unwrap();
+    if as_file == "image_int8.onnx" {
+        fs_err::copy(folder.join("text.onnx"), folder.join("text_int8.onnx")).unwrap();
+    }
+    folder
+}
+
+fn precision<'a>(check: &'a Value, name: &str) -> &'a Value {
+    let mut all = check["precisions"].as_array().unwrap().iter();
+    all.find(|one| one["precision"] == name).unwrap()
+}
+
+#[track_caller]
+fn assert_tells(ran: &Ran, what: &[&str]) {
+    for what in what {
+        assert!(ran.stderr().contains(what), "{what:?} is not told\n{ran}");
+    }
+}
+
+#[test]
+fn the_built_in_one_is_always_there() {
+    let env = TestEnv::new();
+    snapshot!(env, models(&env, &["list"]).run(), @r"
+    exit code: 0
+    ----- stdout -----
+    * starter    384 dimensions   41.98 MiB  fp32  built in
+
+    ----- stderr -----
+    ");
+    snapshot!(env, models(&env, &["default"]).run(), @r"
+    exit code: 0
+    ----- stdout -----
+    starter
+
+    ----- stderr -----
+    ");
+    snapshot!(env, models(&env, &["remove", "starter"]).run(), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: starter: this model is built into the program
+
+    hint: it is always there
+    ");
+    // Looking writes nothing, and works without a home.
+    assert!(!env.path("data/sightline").exists());
+    let homeless = models(&env, &["list"])
+        .env("HOME", "")
+        .env("XDG_DATA_HOME", "");
+    assert!(homeless.run().expect(0).stdout().contains("starter"));
+}
+
+#[test]
+fn the_built_in_one_finds_each_picture_by_its_text() {
+    let env = TestEnv::new();
+    let check = models(&env, &["check", "--json"]).run().expect(0).json();
+    let fp32 = precision(&check, "fp32");
+    assert_eq!(fp32["pairs"], 8);
+    assert_eq!(
+        (&fp32["texts_first"], &fp32["pictures_first"]),
+        (&8.into(), &8.into())
+    );
+    assert_eq!(fp32["works"], true);
+    assert!(fp32["figures"]["ms_per_picture"].as_f64().unwrap() > 0.0);
+    assert!(fp32["image"]["load_ms"].as_f64().unwrap() > 0.0);
+    let norm = &fp32["image"]["raw_norm"];
+    assert!(norm["least"].as_f64().unwrap() <= norm["most"].as_f64().unwrap());
+    assert_eq!(check["chosen"], "fp32");
+    assert_eq!(check["reason"], "it is the only one");
+}
+
+#[test]
+fn a_copy_needs_the_original_no_longer() {
+    let env = TestEnv::indexed();
+    let folder = env.colour_model("pale", "0.9");
+    env.write("pale/LICENSE", "as you like");
+    env.write("pale/model.safetensors", "weights of another program");
+    env.write("pale/.git/config", "not ours");
+    let ran = models(&env, &["add", "pale"]).run().expect(0);
+    assert!(ran.stdout().contains("added pale"), "{ran}");
+    let mut copied: Vec<String> = fs_err::read_dir(registry(&env).join("pale"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    copied.sort();
+    let expected = [
+        "LICENSE",
+        "image.onnx",
+        "sightline.toml",
+        "text.onnx",
+        "tokenizer.json",
+    ];
+    assert_eq!(copied, expected);
+    let embed = |model: &str| {
+        let ran = env
+            .sightline(["embed", "photos/red.png", "--model", model])
+            .run();
+        ran.expect(0).stdout().to_owned()
+    };
+    let before = embed("./pale");
+    fs_err::remove_dir_all(folder).unwrap();
+    assert_eq!(embed("pale"), before);
+    assert_ne!(embed(COLOUR_MODEL), before);
+    assert_eq!(names(&env), ["starter", "pale"]);
+    // The environment may name it too.
+    let ran = env
+        .sightline(["embed", "photos/red.png"])
+        .env("SIGHTLINE_MODEL", "pale");
+    assert_eq!(ran.run().expect(0).stdout(), before);
+    // Removed, it is gone from the disk.
+    snapshot!(env, models(&env, &["remove", "pale"]).run(), @r"
+    exit code: 0
+    ----- stdout -----
+    removed pale and its files
+
+    ----- stderr -----
+    ");
+    assert!(in_registry(&env).is_empty());
+    assert_eq!(names(&env), ["starter"]);
+}
+
+#[test]
+fn a_link_leaves_the_files_where_they_are() {
+    let env = TestEnv::new();
+    let folder = env.colour_model("pale", "0.9");
+    models(&env, &["add", "pale", "--link", "--name", "p"])
+        .run()
+        .expect(0);
+    assert!(in_registry(&env).is_empty());
+    snapshot!(env, models(&env, &["list"]).run(), @r"
+    exit code: 0
+    ----- stdout -----
+    * starter    384 dimensions   41.98 MiB  fp32  built in
+      p           13 dimensions    2.30 KiB  fp32  linked: pale
+
+    ----- stderr -----
+    ");
+    // From any folder, by its name or by its path.
+    for model in ["p", "pale", folder.to_str().unwrap()] {
+        let info = models(&env, &["info", model, "--json"])
+            .run()
+            .expect(0)
+            .json();
+        assert_eq!(
+            (&info["model"], &info["place"]),
+            (&"p".into(), &"linked".into())
+        );
+    }
+    snapshot!(env, models(&env, &["remove", "p"]).run(), @r"
+    exit code: 0
+    ----- stdout -----
+    removed p; its files stay in pale
+
+    ----- stderr -----
+    ");
+    assert_eq!(fs_err::read_dir(folder).unwrap().count(), 4);
+    assert_eq!(names(&env), ["starter"]);
+}
+
+#[test]
+fn what_cannot_be_added() {
+    let env = TestEnv::new();
+    env.colour_model("pale", "0.9");
+    env.colour_model("dark", "0.8");
+    corpus::plain(&env.path("photos/red.png"), "red");
+    models(&env, &["add", "pale"]).run().expect(0);
+    snapshot!(env, models(&env, &["add", "pale", "--name", "other"]).run(), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: pale: this is the model pale, which is there already
+
+    hint: use it with: --model pale
+    ");
+    snapshot!(env, models(&env, &["add", "dark", "--name", "Pale"]).run(), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: pale: there is a model of this name already
+
+    hint: choose another one with --name NAME, or first: sightline models remove pale
+    ");
+    snapshot!(env, models(&env, &["add", "dark", "--name", "../dark"]).run(), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: ../dark: a model's name is made of letters, digits, and . _ - inside
+
+    hint: give it one with --name NAME
+    ");
+    let ran = models(&env, &["add", "photos"]).run().expect(2);
+    assert_tells(&ran, &["error: photos: this is not a model folder"]);
+    models(&env, &["add", "dark", "--name", "starter"])
+        .run()
+        .expect(2);
+    models(&env, &["add", "absent"]).run().expect(2);
+    assert_eq!(names(&env), ["starter", "pale"]);
+    assert_eq!(in_registry(&env), ["pale"]);
+}
+
+#[test]
+fn unknown_names_are_told_with_the_ones_that_there_are() {
+    let env = TestEnv::new();
+    env.colour_model("pale", "0.9");
+    models(&env, &["add", "pale"]).run().expect(0);
+    snapshot!(env, models(&env, &["info", "mobile"]).run(), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: mobile: there is neither a model of this name nor such a folder
+
+    hint: models with a name: starter, pale; any other is given by its folder
+    ");
+    snapshot!(env, env.sightline(["embed", "--text", "red", "--model", "plae"]).run(), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: plae: there is neither a model of this name nor such a folder
+
+    hint: did you mean pale?
+    ");
+    for command in ["remove", "default", "check"] {
+        models(&env, &[command, "mobile"]).run().expect(2);
+    }
+    snapshot!(env, models(&env, &["default", "./pale"]).run(), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: ./pale: this folder is no model with a name
+
+    hint: give it one first: sightline models add './pale'
+    ");
+}
+
+#[test]
+fn an_index_knows_its_model() {
+    let env = TestEnv::new();
+    corpus::one_of_each(&env.path("photos"));
+    for (name, deviation) in [("pale", "0.9"), ("dark", "0.8")] {
+        env.colour_model(name, deviation);
+        models(&env, &["add", name]).run().expect(0);
+    }
+    let run = |arguments: &[&str]| env.sightline(arguments).starter().run();
+    models(&env, &["default", "pale"]).run().expect(0);
+    run(&["index", "photos"]).expect(0);
+    let status = run(&["status", "--json"]).expect(0).json();
+    assert_eq!(status["model"]["name"], "pale");
+    snapshot!(env, models(&env, &["default", "dark"]).run(), @r"
+    exit code: 0
+    ----- stdout -----
+    dark is the default model now
+
+    ----- stderr -----
+    an index that is there already keeps to the model that made it
+    ");
+    let search = run(&["search", "red", "--paths", "-k1"]).expect(0);
+    assert!(search.stdout().ends_with("red.png\n"), "{search}");
+    assert_eq!(search.stderr(), "");
+    snapshot!(env, run(&["index", "photos"]), @r"
+    exit code: 0
+    ----- stdout -----
+
+    ----- stderr -----
+    this index goes on with the model that made it, pale; to use dark, give another --index folder
+    8 picture files in [TIME]: 8 unchanged
+    ");
+    snapshot!(env, run(&["search", "red", "--model", "dark"]), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: [ROOT]/index: the index was built with model pale, not with dark
+
+    hint: the index was made with pale at fp32: leave out --model and --precision, and SIGHTLINE_MODEL if it is set, or use another --index folder
+    ");
+    // A new index is of the default model.
+    run(&["index", "photos", "--index", "other"]).expect(0);
+    let status = run(&["status", "--json", "--index", "other"])
+        .expect(0)
+        .json();
+    assert_eq!(status["model"]["name"], "dark");
+    // Its model gone, it says so.
+    snapshot!(env, models(&env, &["remove", "dark"]).run(), @r"
+    exit code: 0
+    ----- stdout -----
+    removed dark and its files
+
+    ----- stderr -----
+    it was the default model; that is now starter
+    ");
+    let ran = run(&["search", "red", "--index", "other"]).expect(2);
+    assert_tells(&ran, &["built with model dark, not with", "\nhint: "]);
+    // A model without a name is not looked for, but told where it is known.
+    let ran = env.sightline(["search", "red", "--index", "other", "--model", "dark"]);
+    let ran = ran.run().expect(0);
+    assert!(ran.stdout().contains("red.png"), "{ran}");
+    let ran = run(&["search", "red", "--index", "other"]).expect(2);
+    let dark = env.path("dark");
+    assert_tells(&ran, &[&format!("give --model '{}'", dark.display())]);
+}
+
+#[test]
+fn a_default_that_was_deleted_by_hand() {
+    let env = TestEnv::indexed();
+    env.colour_model("pale", "0.9");
+    models(&env, &["add", "pale"]).run().expect(0);
+    models(&env, &["default", "pale"]).run().expect(0);
+    fs_err::remove_dir_all(registry(&env).join("pale")).unwrap();
+    snapshot!(env, env.sightline(["embed", "--text", "red"]).starter().run(), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: pale: the default model is gone
+
+    hint: choose another one, such as: sightline models default starter
+    ");
+    let ran = models(&env, &["list"]).run().expect(0);
+    assert_tells(&ran, &["the default model, pale, is gone"]);
+    models(&env, &["default", "starter"]).run().expect(0);
+    env.sightline(["embed", "--text", "red"])
+        .starter()
+        .run()
+        .expect(0);
+}
+
+#[test]
+fn a_folder_put_there_by_hand_is_a_model_too() {
+    let env = TestEnv::indexed();
+    fs_err::create_dir_all(registry(&env)).unwrap();
+    let folder = env.colour_model("pale", "0.9");
+    fs_err::rename(folder, registry(&env).join("pale")).unwrap();
+    env.write("data/sightline/models/no model/notes.txt", "x");
+    env.write("data/sightline/models/broken/notes.txt", "x");
+    assert_eq!(names(&env), ["starter", "broken", "pale"]);
+    let index = ["index", "photos", "--index", "other", "--model", "pale"];
+    env.sightline(index).run().expect(0);
+    // Found again without being asked for.
+    let search = ["search", "red", "--index", "other", "--paths", "-k1"];
+    let ran = env.sightline(search).starter().run().expect(0);
+    assert!(ran.stdout().ends_with("red.png\n"), "{ran}");
+    let ran = models(&env, &["list"]).run().expect(0);
+    let broken = ran.stdout().lines().find(|line| line.contains("broken"));
+    assert!(broken.unwrap().contains("cannot be used: "), "{ran}");
+    models(&env, &["remove", "broken"]).run().expect(0);
+    assert_eq!(names(&env), ["starter", "pale"]);
+}
+
+#[test]
+fn files_that_did_not_change_are_not_hashed_again() {
+    let env = TestEnv::new();
+    env.colour_model("pale", "0.9");
+    models(&env, &["add", "pale"]).run().expect(0);
+    let fingerprint = || {
+        let info = models(&env, &["info", "pale", "--json"])
+            .run()
+            .expect(0)
+            .json();
+        info["fingerprint"].as_str().unwrap().to_owned()
+    };
+    let computed = fingerprint();
+    assert_eq!(computed.len(), 32);
+    // Whoever reads it from the book cannot have hashed the files.
+    let book = env.path("data/sightline/models.toml");
+    let text = fs_err::read_to_string(&book).unwrap();
+    assert_eq!(text.matches(&computed).count(), 1);
+    let marked = "0123456789abcdef0123456789abcdef";
+    fs_err::write(&book, text.replace(&computed, marked)).unwrap();
+    assert_eq!(fingerprint(), marked);
+    // The same bytes in a file that was written anew are hashed.
+    let graph = registry(&env).join("pale/image.onnx");
+    let bytes = fs_err::read(&graph).unwrap();
+    fs_err::write(&graph, &bytes).unwrap();
+    assert_eq!(fingerprint(), computed);
+    // And other bytes of the same length make another model.
+    let other = fs_err::read(Path::new(FAULTY_GRAPHS).join("near.onnx")).unwrap();
+    fs_err::write(&graph, other).unwrap();
+    assert_ne!(fingerprint(), computed);
+}
+
+#[test]
+fn what_is_in_a_model() {
+    let env = TestEnv::new();
+    let info = || models(&env, &["info", COLOUR_MODEL]);
+    snapshot!(env, info().run(), @r"
+    exit code: 0
+    ----- stdout -----
+    model        [COLOUR_MODEL]
+    place        [COLOUR_MODEL]
+    layout       sightline.toml
+    dimension    13
+    pictures     8 × 8: both sides to it, whatever the proportions (bilinear), values 0 to 1, mean 0.500 0.500 0.500, deviation 0.500 0.500 0.500
+    texts        at most 16 tokens
+    fingerprint  3e7867d17d98fade30d7d441c466373a
+    size         2.30 KiB
+    licence      MIT OR Apache-2.0
+    precision    fp32, used: not checked
+    used         fp32: the most exact one; sightline models check [COLOUR_MODEL] finds out which is best
+    image in     pixel_values  Tensor<f32>(batch, 3, 8, 8)
+    image out    embedding  Tensor<f32>(batch, 13)
+    text in      input_ids  Tensor<i64>(batch, n_tokens)
+    text in      attention_mask  Tensor<i64>(batch, n_tokens)
+    text out     embedding  Tensor<f32>(batch, 13)
+
+    ----- stderr -----
+    ");
+    let info = models(&env, &["info", COLOUR_MODEL, "--json"])
+        .run()
+        .expect(0)
+        .json();
+    assert_eq!(info["layout"], "sightline.toml");
+    assert_eq!(info["dimension"], 13);
+    assert_eq!(info["context_length"], 16);
+    assert_eq!(info["license"], "MIT OR Apache-2.0");
+    assert_eq!(info["preprocessing"]["height"], 8);
+    assert_eq!(info["image"]["inputs"][0]["name"], "pixel_values");
+    assert_eq!(info["text"]["outputs"][0]["name"], "embedding");
+    assert_eq!(info["path"], COLOUR_MODEL);
+    // Without ONNX Runtime all but inputs and outputs is told.
+    let ran = models(&env, &["info", COLOUR_MODEL]).env("ORT_DYLIB_PATH", "/nowhere.so");
+    let ran = ran.run().expect(2);
+    assert!(ran.stdout().contains("fingerprint  3e78"), "{ran}");
+    assert_tells(&ran, &["ONNX Runtime was not found"]);
+}
+
+#[test]
+fn models_at_fault_are_told_in_one_line() {
+    let env = TestEnv::new();
+    let faults = [
+        (
+            "zero",
+            "the image tower puts out zeros, infinities or no numbers",
+        ),
+        (
+            "nan",
+            "the image tower puts out zeros, infinities or no numbers",
+        ),
+        (
+            "same",
+            "the image tower puts out the same for every picture",
+        ),
+        (
+            "wide",
+            "the graph's embeddings have 14 values, the model's description says 13",
+        ),
+    ];
+    let mut n_faults = 0;
+    for (fault, told) in faults {
+        with_graph(&env, fault, fault, "image.onnx");
+        let ran = models(&env, &["check", fault]).run().expect(2);
+        let errors: Vec<&str> = ran
+            .stderr()
+            .lines()
+            .filter(|line| line.starts_with("error: "))
+            .collect();
+        assert_eq!(errors.len(), 1, "{ran}");
+        assert!(
+            errors[0].contains(told) && errors[0].contains(fault),
+            "{ran}"
+        );
+        let json = models(&env, &["check", fault, "--json"])
+            .run()
+            .expect(2)
+            .json();
+        assert_eq!(precision(&json, "fp32")["works"], false);
+        assert_eq!(json["chosen"], Value::Null);
+        // Nor is it added.
+        let ran = models(&env, &["add", fault]).run().expect(2);
+        assert_tells(&ran, &[told]);
+        n_faults += 1;
+    }
+    assert_eq!(n_faults, 4);
+    assert_eq!(names(&env), ["starter"]);
+    assert!(!registry(&env).exists() || in_registry(&env).is_empty());
+    // A graph of no kind.
+    env.write("zero/text.onnx", "this is no graph");
+    let ran = models(&env, &["check", "zero"]).run().expect(2);
+    assert_tells(&ran, &["zero/text.onnx"]);
+}
+
+#[test]
+fn a_smaller_copy_is_chosen_by_its_figures() {
+    let env = TestEnv::new();
+    with_graph(&env, "near", "near", "image_int8.onnx");
+    let check = models(&env, &["check", "near", "--json"])
+        .run()
+        .expect(0)
+        .json();
+    let agreement = &precision(&check, "int8")["figures"]["to_fp32"];
+    let figure = |name: &str| agreement[name].as_f64().unwrap();
+    assert!(
+        figure("worst_cosine") >= 0.99 && figure("worst_cosine") < 1.0,
+        "{check}"
+    );
+    assert!(figure("mean_cosine") >= figure("worst_cosine"));
+    // How fast it is differs from run to run; what follows from it does not.
+    let expected = if figure("picture_speed") >= 1.05 {
+        "int8"
+    } else {
+        "fp32"
+    };
+    assert_eq!(check["chosen"], expected, "{check}");
+    let info = models(&env, &["info", "near", "--json"])
+        .run()
+        .expect(0)
+        .json();
+    assert_eq!(info["precision"], expected);
+    assert_eq!(info["reason"], check["reason"]);
+    assert_eq!(precision(&info, "int8")["figures"]["to_fp32"], *agreement);
+
+    with_graph(&env, "far", "far", "image_int8.onnx");
+    let check = models(&env, &["check", "far", "--json"])
+        .run()
+        .expect(0)
+        .json();
+    assert_eq!(check["chosen"], "fp32");
+    let reason = check["reason"].as_str().unwrap();
+    assert!(reason.contains("below 0.99"), "{reason}");
+    let ran = models(&env, &["info", "far"]).run().expect(0);
+    assert!(ran.stdout().contains("below 0.99"), "{ran}");
+
+    // A copy that does not work is told, and not chosen.
+    with_graph(&env, "half", "nan", "image_int8.onnx");
+    let ran = models(&env, &["check", "half"]).run().expect(2);
+    assert_tells(&ran, &["error: ", "half (int8): the image tower"]);
+    let check = models(&env, &["check", "half", "--json"])
+        .run()
+        .expect(2)
+        .json();
+    assert_eq!(check["chosen"], "fp32");
+    assert_eq!(precision(&check, "fp32")["works"], true);
+    env.sightline(["embed", "--text", "red", "--model", "half"])
+        .run()
+        .expect(0);
+}
+
+#[test]
+fn precision_can_be_asked_for_everywhere() {
+    let env = TestEnv::new();
+    corpus::one_of_each(&env.path("photos"));
+    with_graph(&env, "far", "far", "image_int8.onnx");
+    let embed = |precision: &str| {
+        let embed = [
+            "embed",
+            "photos/red.png",
+            "--model",
+            "far",
+            "--precision",
+            precision,
+        ];
+        env.sightline(embed).run().expect(0).stdout().to_owned()
+    };
+    assert_ne!(embed("int8"), embed("fp32"));
+    let ran = env
+        .sightline(["embed", "photos/red.png", "--model", "far"])
+        .run();
+    assert_eq!(ran.stdout(), embed("fp32"));
+    let run = |arguments: &[&str]| {
+        let model = ["--model", "far"];
+        env.sightline(arguments).args(model).run()
+    };
+    run(&["index", "photos", "--precision", "int8"]).expect(0);
+    // The index knows.
+    let ran = run(&["search", "red", "--paths", "-k1"]).expect(0);
+    assert!(ran.stdout().ends_with(".png\n"), "{ran}");
+    let ran = run(&["search", "red", "--precision", "fp32"]).expect(2);
+    assert_tells(&ran, &["the index was made with", "--precision int8"]);
+    snapshot!(env, run(&["search", "red", "--precision", "fp16"]), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: far: the model has no fp16 graphs of both towers, it has fp32, int8
+
+    hint: leave out --precision to use what there is
+    ");
+    let ran = run(&["search", "red", "--precision", "fp8"]).expect(2);
+    assert_tells(&ran, &["fp8", "fp32, fp16 or int8"]);
+    // Looked at alone, it is still compared, and nothing is settled by that.
+    let check = ["check", "far", "--precision", "int8", "--json"];
+    let check = models(&env, &check).run().expect(0).json();
+    assert_eq!(check["precisions"].as_array().unwrap().len(), 2);
+    assert_eq!(check["chosen"], Value::Null);
+    let info = models(&env, &["info", "far", "--json"])
+        .run()
+        .expect(0)
+        .json();
+    assert_eq!(info["checked_unix_s"], Value::Null);
+    let info = models(&env, &["info", "far", "--precision", "int8", "--json"]);
+    assert_eq!(info.run().expect(0).json()["precision"], "int8");
+    let ran = env
+        .sightline(["embed", "--text", "red", "--precision", "int8"])
+        .starter();
+    assert_tells(&ran.run().expect(2), &["starter", "int8"]);
+}
+
+#[test]
+fn a_killed_copy_leaves_nothing_half() {
+    let env = TestEnv::new();
+    env.colour_model("pale", "0.9");
+    // Enough to copy that there is time to kill it.
+    let block = vec![7; 48 << 20];
+    for number in 0..6 {
+        env.write(format!("pale/notes_{number}.txt"), &block);
+    }
+    let adding = registry(&env).join(".adding-pale");
+    let mut running = models(&env, &["add", "pale"]).spawn();
+    let began = Instant::now();
+    while !adding.exists() && !running.has_ended() {
+        assert!(began.elapsed() < Duration::from_mins(1));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    running.signal(Signal::SIGKILL);
+    let ran = running.wait();
+    assert!(
+        ran.signal().is_some(),
+        "it was too quick to be killed\n{ran}"
+    );
+    assert_eq!(in_registry(&env), [".adding-pale"]);
+    assert_eq!(names(&env), ["starter"]);
+
+    // Stopped politely, it cleans up at once.
+    fs_err::remove_dir_all(&adding).unwrap();
+    let mut running = models(&env, &["add", "pale"]).spawn();
+    let copied = adding.join("notes_0.txt");
+    while !copied.exists() && !running.has_ended() {
+        assert!(began.elapsed() < Duration::from_mins(2));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    running.signal(Signal::SIGINT);
+    running.wait().expect(130);
+    assert!(in_registry(&env).is_empty());
+
+    // What was left half is swept out by the next one.
+    env.write("data/sightline/models/.adding-x/half", "");
+    for number in 0..6 {
+        fs_err::remove_file(env.path(format!("pale/notes_{number}.txt"))).unwrap();
+    }
+    models(&env, &["add", "pale"]).run().expect(0);
+    assert_eq!(in_registry(&env), ["pale"]);
+}
+
+#[test]
+fn what_runs_at_the_same_time_loses_nothing() {
+    let env = TestEnv::new();
+    let folders = ["0.51", "0.52", "0.53", "0.54", "0.55", "0.56"];
+    let running: Vec<_> = folders
+        .iter()
+        .enumerate()
+        .map(|(number, deviation)| {
+            let name = format!("m{number}");
+            env.colour_model(&name, deviation);
+            models(&env, &["check", &name]).spawn()
+        })
+        .collect();
+    for one in running {
+        one.wait().expect(0);
+    }
+    let mut n_kept = 0;
+    for number in 0..folders.len() {
+        let info = ["info", &format!("m{number}"), "--json"];
+        let info = models(&env, &info).run().expect(0).json();
+        assert!(info["checked_unix_s"].as_u64().is_some(), "{info}");
+        n_kept += 1;
+    }
+    assert_eq!(n_kept, 6);
+}
+
+#[test]
+fn a_book_that_is_damaged() {
+    let env = TestEnv::new();
+    let book = env.write("data/sightline/models.toml", "default = [\n");
+    let ran = models(&env, &["list"]).run().expect(2);
+    assert_tells(&ran, &["models.toml", "\nhint: correct it, or delete it"]);
+    env.sightline(["embed", "--text", "red"]).run().expect(2);
+    fs_err::remove_file(book).unwrap();
+    env.sightline(["embed", "--text", "red"]).run().expect(0);
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_written_only_costs_time() {
+    let env = TestEnv::new();
+    // A file where the folder should be: not even root can write there.
+    env.write("data/sightline", "a file");
+    let ran = env.sightline(["embed", "--text", "red"]).run();
+    assert_tells(&ran.expect(2), &["data/sightline"]);
+    fs_err::remove_file(env.path("data/sightline")).unwrap();
+    fs_err::create_dir(env.path("data/sightline")).unwrap();
+    fs_err::create_dir(env.path("data/sightline/models.toml.lock")).unwrap();
+    env.sightline(["embed", "--text", "red"]).run().expect(0);
+    let ran = models(&env, &["check", COLOUR_MODEL]).run().expect(0);
+    assert_tells(&ran, &["the figures could not be kept"]);
+}

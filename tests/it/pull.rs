@@ -1,0 +1,582 @@
+//! `sightline models pull`, from a hub that runs in the test: what comes, what breaks, what is kept.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::json;
+use sha1::Digest;
+
+use crate::support::corpus;
+use crate::support::{Ran, TestEnv};
+
+const REPOSITORY: &str = "someone/tiny-clip";
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+/// One request that came.
+#[derive(Debug, Clone)]
+struct Request {
+    path: String,
+    headers: BTreeMap<String, String>,
+}
+
+/// How the hub misbehaves.
+#[derive(Clone, Default)]
+struct Habits {
+    /// Cuts the connection after so many bytes of this file, so many times.
+    cut: Option<(&'static str, usize, usize)>,
+    /// Sends something else in the place of this file.
+    spoilt: Option<&'static str>,
+    /// Answers everything with this status.
+    status: Option<u16>,
+    /// Asks for this token.
+    token: Option<&'static str>,
+    no_ranges: bool,
+    /// Where files are really: redirects there.
+    files_at: Option<String>,
+    /// Sends this file so slowly that there is time to stop it.
+    slow: Option<&'static str>,
+}
+
+/// A server that plays the hub with the files of a folder.
+struct Hub {
+    address: String,
+    requests: Arc<Mutex<Vec<Request>>>,
+    habits: Arc<Mutex<Habits>>,
+}
+
+impl Hub {
+    fn new(habits: Habits) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let hub = Self {
+            address: format!("http://{}", listener.local_addr().unwrap()),
+            requests: Arc::default(),
+            habits: Arc::new(Mutex::new(habits)),
+        };
+        let (requests, habits) = (Arc::clone(&hub.requests), Arc::clone(&hub.habits));
+        std::thread::spawn(move || {
+            for connection in listener.incoming() {
+                let (requests, habits) = (Arc::clone(&requests), Arc::clone(&habits));
+                std::thread::spawn(move || serve(connection.unwrap(), &requests, &habits));
+            }
+        });
+        hub
+    }
+
+    fn requests_of(&self, part: &str) -> Vec<Request> {
+        let requests = self.requests.lock().unwrap();
+        let of_it = requests.iter().filter(|one| one.path.contains(part));
+        of_it.cloned().collect()
+    }
+
+    fn behave(&self, habits: Habits) {
+        *self.habits.lock().unwrap() = habits;
+    }
+}
+
+fn model_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("onnx/tests/data/clip")
+}
+
+/// The files of the model by their paths, and two that are not needed.
+fn files() -> BTreeMap<String, Vec<u8>> {
+    let names = [
+        "config.json",
+        "preprocessor_config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "onnx/vision_model.onnx",
+        "onnx/text_model.onnx",
+    ];
+    let read = |name: &str| fs_err::read(model_folder().join(name)).unwrap();
+    let mut files: BTreeMap<_, _> = names.map(|name| (name.to_owned(), read(name))).into();
+    files.insert("README.md".to_owned(), b"---\nlicense: mit\n---\n".to_vec());
+    files.insert("pytorch_model.bin".to_owned(), vec![0; 1000]);
+    files
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
+}
+
+/// As the hub's API lists a repository: large files with SHA-256, others as git blobs.
+fn listing() -> Vec<u8> {
+    let siblings: Vec<_> = files()
+        .iter()
+        .map(|(path, content)| {
+            let mut blob = format!("blob {}\0", content.len()).into_bytes();
+            blob.extend(content);
+            let mut sibling = json!({
+                "rfilename": path,
+                "size": content.len(),
+                "blobId": hex(&sha1::Sha1::digest(&blob)),
+            });
+            if path.contains(".onnx") || path.contains(".bin") {
+                let sha256 = hex(&sha2::Sha256::digest(content));
+                sibling["blobId"] = json!("0000000000000000000000000000000000000000");
+                sibling["lfs"] =
+                    json!({ "sha256": sha256, "size": content.len(), "pointerSize": 130 });
+            }
+            sibling
+        })
+        .collect();
+    let more = json!({
+        "id": REPOSITORY,
+        "sha": COMMIT,
+        "gated": false,
+        "cardData": { "license": "mit" },
+        "siblings": siblings,
+    });
+    serde_json::to_vec(&more).unwrap()
+}
+
+fn serve(mut connection: TcpStream, requests: &Mutex<Vec<Request>>, habits: &Mutex<Habits>) {
+    let mut reader = BufReader::new(connection.try_clone().unwrap());
+    let mut line = String::new();
+    if reader.read_line(&mut line).is_err() || line.is_empty() {
+        return;
+    }
+    let path = line.split(' ').nth(1).unwrap().to_owned();
+    let mut headers = BTreeMap::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        let Some((name, value)) = line.trim_end().split_once(": ") else {
+            break;
+        };
+        headers.insert(name.to_lowercase(), value.to_owned());
+    }
+    let request = Request { path, headers };
+    requests.lock().unwrap().push(request.clone());
+    // A client that was killed does not take its answer.
+    let _ = answer(&mut connection, &request, habits);
+}
+
+fn answer(
+    connection: &mut TcpStream,
+    request: &Request,
+    shared: &Mutex<Habits>,
+) -> std::io::Result<()> {
+    let habits = shared.lock().unwrap().clone();
+    let mut head = |status: &str, headers: &str| {
+        write!(
+            connection,
+            "HTTP/1.1 {status}\r\nConnection: close\r\n{headers}\r\n"
+        )
+    };
+    let empty = "Content-Length: 0\r\n";
+    if let Some(status) = habits.status {
+        return head(&format!("{status} No"), empty);
+    }
+    let authorized = request.headers.get("authorization");
+    if let Some(token) = habits.token
+        && authorized != Some(&format!("Bearer {token}"))
+    {
+        return head("401 Unauthorized", empty);
+    }
+    let listed = format!("/api/models/{REPOSITORY}/revision/main?blobs=true");
+    if request.path == listed {
+        let body = listing();
+        head("200 OK", &format!("Content-Length: {}\r\n", body.len()))?;
+        return connection.write_all(&body);
+    }
+    let resolved = format!("/{REPOSITORY}/resolve/{COMMIT}/");
+    let all = files();
+    let found = request.path.strip_prefix(&resolved);
+    let Some((path, content)) = found.and_then(|path| Some((path, all.get(path)?))) else {
+        return head("404 Not Found", empty);
+    };
+    if let Some(elsewhere) = &habits.files_at {
+        let location = format!("Location: {elsewhere}{}\r\n{empty}", request.path);
+        return head("302 Found", &location);
+    }
+    let mut content = content.clone();
+    if habits.spoilt == Some(path) {
+        content[0] ^= 1;
+    }
+    let range = request.headers.get("range").filter(|_| !habits.no_ranges);
+    let from: usize = range.map_or(0, |range| {
+        range
+            .strip_prefix("bytes=")
+            .unwrap()
+            .trim_end_matches('-')
+            .parse()
+            .unwrap()
+    });
+    let rest = &content[from..];
+    let length = format!("Content-Length: {}\r\n", rest.len());
+    if range.is_some() {
+        let total = content.len();
+        let range = format!("Content-Range: bytes {from}-{}/{total}\r\n", total - 1);
+        head("206 Partial Content", &format!("{length}{range}"))?;
+    } else {
+        head("200 OK", &length)?;
+    }
+    if habits.slow == Some(path) {
+        for piece in rest.chunks(2000) {
+            connection.write_all(piece)?;
+            connection.flush()?;
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        return Ok(());
+    }
+    if let Some((cut, n_bytes, n_times)) = habits.cut
+        && cut == path
+        && n_times > 0
+    {
+        shared.lock().unwrap().cut = Some((cut, n_bytes, n_times - 1));
+        return connection.write_all(&rest[..n_bytes.min(rest.len())]);
+    }
+    connection.write_all(rest)
+}
+
+fn pull(env: &TestEnv, hub: &Hub, arguments: &[&str]) -> Ran {
+    command(env, &hub.address, arguments).run()
+}
+
+fn command(env: &TestEnv, address: &str, arguments: &[&str]) -> crate::support::TestCommand {
+    env.sightline(["models", "pull", REPOSITORY])
+        .args(arguments)
+        .env("HF_ENDPOINT", address)
+        .starter()
+}
+
+fn models(env: &TestEnv) -> PathBuf {
+    env.path("data/sightline/models")
+}
+
+/// One line of error, then advice.
+#[track_caller]
+fn assert_error(ran: &Ran, part: &str, hint: &str) {
+    let stderr = ran.stderr();
+    let errors: Vec<_> = stderr
+        .lines()
+        .filter(|line| line.starts_with("error: "))
+        .collect();
+    assert_eq!(errors.len(), 1, "{ran}");
+    assert!(errors[0].contains(part), "{part}\n{ran}");
+    let advice = stderr.lines().find(|line| line.starts_with("hint: "));
+    assert!(
+        advice.is_some_and(|advice| advice.contains(hint)),
+        "{hint}\n{ran}"
+    );
+}
+
+#[track_caller]
+fn assert_nothing_registered(env: &TestEnv) {
+    let listed = env
+        .sightline(["models", "list", "--json"])
+        .starter()
+        .run()
+        .expect(0);
+    assert!(!listed.stdout().contains("tiny-clip"), "{listed}");
+    assert!(!models(env).join("tiny-clip").exists());
+}
+
+/// The part of a file that came, and its size.
+fn part_of(env: &TestEnv, file: &str) -> Option<u64> {
+    let path = models(env).join(".tiny-clip.part").join(file);
+    let name = format!("{}.", path.file_name().unwrap().to_str().unwrap());
+    let entries = fs_err::read_dir(path.parent().unwrap()).ok()?;
+    let mut parts = entries.map(Result::unwrap).filter(|entry| {
+        let found = entry.file_name().into_string().unwrap();
+        found.starts_with(&name)
+    });
+    Some(parts.next()?.metadata().unwrap().len())
+}
+
+#[test]
+fn a_model_is_downloaded_checked_and_used() {
+    let env = TestEnv::new();
+    let hub = Hub::new(Habits::default());
+    let ran = pull(&env, &hub, &[]).expect(0);
+    assert!(ran.stdout().contains("pulled tiny-clip"), "{ran}");
+    assert!(ran.stderr().contains("licence: mit"), "{ran}");
+    let folder = models(&env).join("tiny-clip");
+    let mut n_files = 0;
+    for (path, content) in files() {
+        if path == "pytorch_model.bin" {
+            assert!(!folder.join(path).exists());
+            continue;
+        }
+        assert_eq!(fs_err::read(folder.join(&path)).unwrap(), content, "{path}");
+        assert_eq!(hub.requests_of(&format!("/{path}")).len(), 1);
+        n_files += 1;
+    }
+    assert_eq!(n_files, 7);
+    // All files are of the commit that was listed, and nothing else was asked for.
+    assert_eq!(hub.requests_of(COMMIT).len(), 7);
+    assert_eq!(hub.requests.lock().unwrap().len(), 8);
+    assert!(!models(&env).join(".tiny-clip.part").exists());
+
+    corpus::one_of_each(&env.path("photos"));
+    let with_it = |arguments: &[&str]| {
+        env.sightline(arguments)
+            .args(["--model", "tiny-clip"])
+            .run()
+    };
+    with_it(&["index", "photos"]).expect(0);
+    let hits = with_it(&["search", "a red square", "--paths"]).expect(0);
+    assert_eq!(hits.stdout().lines().count(), 8, "{hits}");
+
+    // Again: only with another name or by force.
+    let ran = pull(&env, &hub, &[]).expect(2);
+    assert_error(&ran, "there is a model of this name already", "--name");
+    env.sightline(["models", "default", "tiny-clip"])
+        .starter()
+        .run()
+        .expect(0);
+    pull(&env, &hub, &["--force"]).expect(0);
+    let default = env
+        .sightline(["models", "default"])
+        .starter()
+        .run()
+        .expect(0);
+    assert!(default.stdout().contains("tiny-clip"), "{default}");
+}
+
+#[test]
+fn a_cut_connection_is_taken_up_where_it_broke() {
+    let env = TestEnv::new();
+    let file = "onnx/vision_model.onnx";
+    let hub = Hub::new(Habits {
+        cut: Some((file, 50_000, 1)),
+        ..Habits::default()
+    });
+    pull(&env, &hub, &[]).expect(0);
+    let requests = hub.requests_of(file);
+    assert_eq!(requests.len(), 2);
+    assert_eq!(requests[0].headers.get("range"), None);
+    assert_eq!(requests[1].headers["range"], "bytes=50000-");
+    let content = fs_err::read(models(&env).join("tiny-clip").join(file)).unwrap();
+    assert!(
+        content == files()[file],
+        "what came in two parts is the file"
+    );
+}
+
+#[test]
+fn one_that_is_cut_again_and_again_is_given_up_and_goes_on_another_day() {
+    let env = TestEnv::new();
+    let file = "onnx/vision_model.onnx";
+    let hub = Hub::new(Habits {
+        cut: Some((file, 7_000, usize::MAX)),
+        ..Habits::default()
+    });
+    let ran = pull(&env, &hub, &[]).expect(2);
+    assert_error(&ran, "broke 5 times in a row", "run the same command again");
+    assert_eq!(hub.requests_of(file).len(), 5);
+    assert_nothing_registered(&env);
+    assert_eq!(part_of(&env, file), Some(35_000));
+
+    // One of those that had come is damaged meanwhile.
+    env.write("data/sightline/models/.tiny-clip.part/config.json", "{}");
+    hub.behave(Habits::default());
+    let n_before = hub.requests.lock().unwrap().len();
+    pull(&env, &hub, &[]).expect(0);
+    let last = hub.requests_of(file).pop().unwrap();
+    assert_eq!(last.headers["range"], "bytes=35000-");
+    // The list, this file, the damaged one, and the three that had not come; two were there.
+    assert_eq!(hub.requests.lock().unwrap().len() - n_before, 6);
+    for file in ["README.md", "onnx/text_model.onnx"] {
+        assert_eq!(hub.requests_of(file).len(), 1, "{file}");
+    }
+}
+
+#[test]
+fn a_server_that_cannot_go_on_sends_all_again() {
+    let env = TestEnv::new();
+    let file = "onnx/text_model.onnx";
+    let hub = Hub::new(Habits {
+        cut: Some((file, 60_000, 1)),
+        no_ranges: true,
+        ..Habits::default()
+    });
+    pull(&env, &hub, &[]).expect(0);
+    assert_eq!(hub.requests_of(file).len(), 2);
+    let content = fs_err::read(models(&env).join("tiny-clip").join(file)).unwrap();
+    assert!(content == files()[file]);
+}
+
+#[test]
+fn a_wrong_hash_is_an_error_and_nothing_is_registered() {
+    let mut n_cases = 0;
+    for (file, hash) in [
+        ("onnx/vision_model.onnx", "SHA-256"),
+        ("tokenizer.json", "git SHA-1"),
+    ] {
+        let env = TestEnv::new();
+        let hub = Hub::new(Habits {
+            spoilt: Some(file),
+            ..Habits::default()
+        });
+        let ran = pull(&env, &hub, &[]).expect(2);
+        assert_error(
+            &ran,
+            &format!("{file}: what came is not what the hub describes"),
+            "again",
+        );
+        assert!(ran.stderr().contains(hash), "{ran}");
+        assert_nothing_registered(&env);
+        // What is wrong is not gone on with.
+        assert_eq!(part_of(&env, file), None);
+        hub.behave(Habits::default());
+        pull(&env, &hub, &[]).expect(0);
+        n_cases += 1;
+    }
+    assert_eq!(n_cases, 2);
+}
+
+#[test]
+fn refusals_say_what_to_do() {
+    let env = TestEnv::new();
+    let hub = Hub::new(Habits::default());
+    let mut n_cases = 0;
+    for (status, part, hint) in [
+        (404, "there is no such model on 127.0.0.1", "--list"),
+        (401, "does not give this model to everyone", "HF_TOKEN"),
+        (403, "does not give this model to everyone", "HF_TOKEN"),
+    ] {
+        hub.behave(Habits {
+            status: Some(status),
+            ..Habits::default()
+        });
+        assert_error(&pull(&env, &hub, &[]).expect(2), part, hint);
+        n_cases += 1;
+    }
+    assert_eq!(n_cases, 3);
+    hub.behave(Habits::default());
+    let ran = pull(&env, &hub, &["--precision", "fp16"]).expect(2);
+    assert_error(
+        &ran,
+        "no fp16 graphs; there are: fp32",
+        "leave out --precision",
+    );
+    let ran = env
+        .sightline(["models", "pull", "clip-vit-b-23"])
+        .starter()
+        .run()
+        .expect(2);
+    assert_error(
+        &ran,
+        "neither a model of the catalogue nor OWNER/REPO",
+        "clip-vit-b-32",
+    );
+    let ran = command(&env, "not an address", &[]).run().expect(2);
+    assert_error(&ran, "no address of a model hub", "HF_ENDPOINT");
+    let ran = pull(&env, &hub, &["--name", "../x"]).expect(2);
+    assert_error(&ran, "a model's name is made of", "--name");
+    assert_nothing_registered(&env);
+}
+
+#[test]
+fn the_token_goes_to_the_hub_alone() {
+    let env = TestEnv::new();
+    let store = Hub::new(Habits::default());
+    let hub = Hub::new(Habits {
+        token: Some("hf_secret"),
+        files_at: Some(store.address.clone()),
+        ..Habits::default()
+    });
+    let ran = command(&env, &hub.address, &[])
+        .env("HF_TOKEN", "hf_secret")
+        .run()
+        .expect(0);
+    assert!(!ran.stderr().contains("hf_secret") && !ran.stdout().contains("hf_secret"));
+    let asked = hub.requests.lock().unwrap().clone();
+    assert_eq!(asked.len(), 8);
+    for request in &asked {
+        assert_eq!(request.headers["authorization"], "Bearer hf_secret");
+    }
+    let sent = store.requests.lock().unwrap().clone();
+    assert_eq!(sent.len(), 7, "the files came from the other server");
+    for request in &sent {
+        assert!(
+            !request.headers.contains_key("authorization"),
+            "{request:?}"
+        );
+    }
+    // Without it, or with another one.
+    for (token, hint) in [
+        ("", "accept its licence"),
+        ("hf_other", "HF_TOKEN was sent"),
+    ] {
+        let ran = command(&env, &hub.address, &["--name", "x"])
+            .env("HF_TOKEN", token)
+            .run();
+        assert_error(&ran.expect(2), "does not give this model to everyone", hint);
+    }
+}
+
+#[test]
+fn without_a_network_one_line_tells_what_works() {
+    let env = TestEnv::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let ran = command(&env, &address, &[]).run().expect(2);
+    assert_error(&ran, "cannot be reached", "sightline models add FOLDER");
+    assert_nothing_registered(&env);
+}
+
+#[test]
+fn ctrl_c_keeps_what_came() {
+    let env = TestEnv::new();
+    let file = "onnx/vision_model.onnx";
+    let hub = Hub::new(Habits {
+        slow: Some(file),
+        ..Habits::default()
+    });
+    let mut running = command(&env, &hub.address, &[]).spawn();
+    while part_of(&env, file).is_none_or(|n_bytes| n_bytes < 4000) {
+        assert!(!running.has_ended());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    running.signal(nix::sys::signal::Signal::SIGINT);
+    let ran = running.wait().expect(130);
+    assert!(
+        ran.stderr().contains("Run the same command to go on"),
+        "{ran}"
+    );
+    assert_nothing_registered(&env);
+    let came = part_of(&env, file).unwrap();
+    assert!(came >= 4000 && came < files()[file].len() as u64, "{came}");
+
+    hub.behave(Habits::default());
+    pull(&env, &hub, &[]).expect(0);
+    let last = hub.requests_of(file).pop().unwrap();
+    assert_eq!(last.headers["range"], format!("bytes={came}-"));
+}
+
+#[test]
+fn the_list_names_models_and_licences() {
+    let env = TestEnv::new();
+    let ran = env
+        .sightline(["models", "pull", "--list"])
+        .starter()
+        .run()
+        .expect(0);
+    let names = [
+        "clip-vit-b-32",
+        "clip-vit-l-14",
+        "siglip-base",
+        "siglip2-base",
+        "mobileclip-s0",
+        "mobileclip-s2",
+        "multilingual-clip",
+    ];
+    for name in names {
+        assert!(
+            ran.stdout().lines().any(|line| line.starts_with(name)),
+            "{name}\n{ran}"
+        );
+    }
+    assert_eq!(ran.stdout().lines().count(), 14);
+}

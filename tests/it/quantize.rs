@@ -1,0 +1,95 @@
+//! `sightline models quantize`: an int8 copy beside the model, compared with it.
+
+use std::path::Path;
+
+use crate::support::{TestEnv, snapshot};
+
+fn copy_model(env: &TestEnv) {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("onnx/tests/data/clip");
+    for file in [
+        "config.json",
+        "preprocessor_config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "onnx/vision_model.onnx",
+        "onnx/text_model.onnx",
+    ] {
+        env.write(
+            format!("clip/{file}"),
+            fs_err::read(from.join(file)).unwrap(),
+        );
+    }
+}
+
+#[test]
+fn an_int8_copy_is_written_and_compared() {
+    let env = TestEnv::new();
+    copy_model(&env);
+    let ran = env
+        .sightline(["models", "quantize", "clip", "--json"])
+        .run()
+        .expect(0);
+    assert!(
+        ran.stderr()
+            .contains("wrote clip/onnx/vision_model_int8.onnx: "),
+        "{ran}"
+    );
+    assert!(
+        ran.stderr()
+            .contains("wrote clip/onnx/text_model_int8.onnx: "),
+        "{ran}"
+    );
+    let told = ran.json();
+    let precisions = told["precisions"].as_array().unwrap();
+    assert_eq!(precisions.len(), 2, "{told:#}");
+    let int8 = &precisions[1];
+    assert_eq!(int8["precision"], "int8");
+    let agreement = &int8["figures"]["to_fp32"];
+    assert!(
+        agreement["worst_cosine"].as_f64().unwrap() >= 0.99,
+        "{told:#}"
+    );
+    assert!(
+        agreement["picture_speed"].as_f64().unwrap() > 0.0,
+        "{told:#}"
+    );
+
+    // It is a precision like any other.
+    let vectors = |precision: &str| {
+        let ran = env.sightline(["embed", "--model", "clip", "--text", "a dog", "--precision"]);
+        let ran = ran.args([precision, "--json"]).run().expect(0);
+        ran.stdout().to_owned()
+    };
+    assert_ne!(vectors("int8"), vectors("fp32"));
+    // Again: our own copy is replaced.
+    env.sightline(["models", "quantize", "clip"])
+        .run()
+        .expect(0);
+}
+
+#[test]
+fn copies_of_others_and_the_built_in_model_stay() {
+    let env = TestEnv::new();
+    copy_model(&env);
+    let theirs = env.write("clip/onnx/vision_model_int8.onnx", "theirs");
+    snapshot!(env, env.sightline(["models", "quantize", "clip"]).run(), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: clip/onnx/vision_model_int8.onnx: this file exists and was not made by sightline
+
+    hint: replace it with --force
+    ");
+    assert_eq!(fs_err::read(&theirs).unwrap(), b"theirs");
+    env.sightline(["models", "quantize", "clip", "--force"])
+        .run()
+        .expect(0);
+    snapshot!(env, env.sightline(["models", "quantize", "starter"]).run(), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: starter: the built-in model cannot be quantised
+    ");
+}
