@@ -3,7 +3,7 @@ use std::io::Cursor;
 use image::codecs::jpeg::JpegEncoder;
 use image::{RgbImage, imageops};
 use sightline_onnx::picture::{DecodeLimits, Smallest, decode, decode_reduced};
-use sightline_onnx::{ImageEncoder, Model, PreprocessConfig, Preprocessor, Resize, SessionOptions};
+use sightline_onnx::{ImageEncoder, Model, SessionOptions};
 
 use crate::support::{data, runtime};
 
@@ -99,19 +99,8 @@ fn other_jpegs_and_broken_ones_go_to_the_general_decoder() {
 
 #[test]
 fn a_preprocessor_asks_for_twice_what_its_resize_makes() {
-    let config = |resize| PreprocessConfig {
-        resize,
-        ..Model::starter().unwrap().preprocessor().config().clone()
-    };
-    let cases = [
-        (Resize::ShortestEdge(224), Smallest::shorter_side(448)),
-        (Resize::LongestEdge(224), Smallest::longer_side(448)),
-        (Resize::Squash, Smallest::both_sides(520, 520)),
-        (Resize::Keep, Smallest::whole()),
-    ];
-    for (resize, smallest) in cases {
-        assert_eq!(Preprocessor::new(&config(resize)).smallest(), smallest);
-    }
+    let smallest = Model::starter().unwrap().preprocessor().smallest();
+    assert_eq!(smallest, Smallest::shorter_side(2 * 260));
 }
 
 /// A photo as a telephone would store it: enlarged by `factor`, with grain, at quality 90.
@@ -135,7 +124,8 @@ fn enlarged(photo: &RgbImage, factor: u32) -> Vec<u8> {
 }
 
 /// Loss of decoding at a reduced size: the cosine between the embeddings that the starter model
-/// gives. `examples/reduction.rs` prints it for whole folders.
+/// gives. `benches/decode.rs` prints it for
+/// all sample photos at 12 megapixels.
 #[test]
 fn what_a_model_sees_hardly_changes() {
     let photos = data().join("../../../tests/data/photos");

@@ -10,6 +10,8 @@
 mod formats;
 /// Each stage against golden tensors: decoding, resizing, normalising, tokens, embeddings.
 mod golden;
+/// JPEGs at reduced sizes.
+mod jpeg;
 /// Model folders that are incomplete, contradictory or broken.
 mod jpeg;
 mod layouts;
