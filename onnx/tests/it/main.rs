@@ -6,6 +6,8 @@
     reason = "a test that cannot go on has failed"
 )]
 
+/// Devices besides the processor, threads.
+mod devices;
 /// Each stage against golden tensors: decoding, resizing, normalising, tokens, embeddings.
 mod golden;
 /// Model folders that are incomplete, contradictory or broken.
