@@ -71,13 +71,13 @@ fn the_estimate_is_right_for_large_pictures_and_not_far_off() {
         let mut bytes = Cursor::new(Vec::new());
         picture.write_to(&mut bytes, *format).unwrap();
         let bytes = bytes.into_inner();
-        let (outcome, took) = counted(|| decode(&bytes, &DecodeLimits::default()));
-        assert_eq!(outcome.unwrap().dimensions(), (width, height));
+        let (decoded, took) = counted(|| decode(&bytes, &DecodeLimits::default()));
+        assert_eq!(decoded.unwrap().dimensions(), (width, height));
         let needed = memory_needed(&bytes);
         if took.memory > needed + CONSTANT || took.memory < needed / 4 {
-            let kind = picture.color();
+            let pixels = picture.color();
             failures.push(format!(
-                "{n}: {format:?} {kind:?}: {}, {needed} foretold",
+                "{n}: {format:?} {pixels:?}: {}, {needed} foretold",
                 took.memory
             ));
         }

@@ -170,9 +170,9 @@ mod tests {
             "<rect class='x'/>".repeat(1000)
         );
         assert!(weight(&styled) > 1_000_000 * ELEMENT);
-        let arrow = format!("<marker id='m'>{}</marker>", "<rect/>".repeat(1000));
+        let marker = format!("<marker id='m'>{}</marker>", "<rect/>".repeat(1000));
         let line = format!("<polyline points='{}'/>", "0 0 ".repeat(1000));
-        let marked = format!("<svg>{arrow}<g marker-mid='url(#m)'>{line}</g></svg>");
-        assert!(weight(&marked) > 1_000_000 * ELEMENT);
+        let drawing = format!("<svg>{marker}<g marker-mid='url(#m)'>{line}</g></svg>");
+        assert!(weight(&drawing) > 1_000_000 * ELEMENT);
     }
 }
