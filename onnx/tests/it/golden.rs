@@ -18,7 +18,7 @@ fn golden() -> (serde_json::Value, Tensors) {
     (serde_json::from_str(&listing).unwrap(), tensors)
 }
 
-pub(crate) fn decoded(name: &str) -> RgbImage {
+fn decoded(name: &str) -> RgbImage {
     if name == FORMULA {
         return formula(4000, 3000);
     }
@@ -26,10 +26,10 @@ pub(crate) fn decoded(name: &str) -> RgbImage {
     picture::decode(&bytes, &DecodeLimits::default()).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
-const FORMULA: &str = "formula 4000 x 3000";
+pub(crate) const FORMULA: &str = "formula 4000 x 3000";
 
 /// The picture that `make_golden.py` computes by the same formula.
-fn formula(width: u32, height: u32) -> RgbImage {
+pub(crate) fn formula(width: u32, height: u32) -> RgbImage {
     let byte = |value: u32| u8::try_from(value % 256).unwrap();
     RgbImage::from_fn(width, height, |x, y| {
         image::Rgb([
@@ -41,7 +41,7 @@ fn formula(width: u32, height: u32) -> RgbImage {
 }
 
 /// Counts the values further apart than one step, and the largest difference.
-pub(crate) fn differences(found: &[u8], expected: &[u8]) -> (usize, u8) {
+fn differences(found: &[u8], expected: &[u8]) -> (usize, u8) {
     assert_eq!(found.len(), expected.len());
     let pairs = found.iter().zip(expected);
     let n_off = pairs.clone().filter(|(a, b)| a.abs_diff(**b) > 1).count();
