@@ -261,7 +261,7 @@ fn smaller_copies_of_the_graphs_give_nearly_the_same() {
     for (precision, least) in all.into_iter().zip([0.9999, 0.999, 0.99]) {
         let model = Model::open_with(&folder("siglip"), Some(precision)).unwrap();
         assert_eq!(model.precision(), precision);
-        let (pictures, _) = least_of_pictures("siglip", &model, &tensors, least.min(0.99));
+        let (pictures, _) = least_of_pictures("siglip", &model, &tensors, f64::min(least, 0.99));
         let (texts, _) = least_of_texts("siglip", &model, &tensors);
         assert!(
             pictures >= least && texts >= least,
