@@ -49,7 +49,6 @@ impl Environment {
 /// The types that pictures go in and embeddings come out in; f16 is converted at the border.
 const FLOATS: [TensorElementType; 2] = [TensorElementType::Float32, TensorElementType::Float16];
 
-
 /// What a run is fed with.
 pub(crate) enum Feed<'a> {
     Pixels(ArrayView4<'a, f32>),

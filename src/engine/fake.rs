@@ -4,7 +4,9 @@
 //! with a fourth number so that black and texts without colour have a direction too.
 
 use image::RgbImage;
-use sightline_onnx::{Interpolation, Pixels, PreprocessConfig, Preprocessor, Resize};
+use sightline_onnx::{
+    Channels, Interpolation, Pixels, PreprocessConfig, Preprocessor, Resize, Rounding,
+};
 
 use super::{Encoders, EngineError, ImageEncoder, ModelIdentity, TextEncoder};
 
@@ -23,6 +25,9 @@ pub(super) fn encoders(fingerprint: &str) -> Encoders {
         rescale: 1.0 / 255.0,
         mean: [0.0; 3],
         std: [1.0; 3],
+        channels: Channels::default(),
+        fill: [0; 3],
+        rounding: Rounding::default(),
     };
     let image = FakeImageEncoder {
         preprocessor: Preprocessor::new(&config),

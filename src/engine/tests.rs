@@ -405,12 +405,8 @@ fn a_stopped_run_keeps_what_is_finished_and_the_next_goes_on() {
 #[test]
 fn however_the_work_is_split_the_index_is_the_same() {
     let place = Place::new();
-    for i in 0..45 {
-        place.draw(
-            &format!("{i:02}.png"),
-            [RED, GREEN, BLUE][i % 3],
-            30 + i as u32,
-        );
+    for (i, colour) in (0..45).zip([RED, GREEN, BLUE].into_iter().cycle()) {
+        place.draw(&format!("{i:02}.png"), colour, 30 + i);
     }
     fs_err::copy(place.photos.join("00.png"), place.photos.join("copy.png")).unwrap();
     let request = IndexRequest::folder(&place.photos);
@@ -467,6 +463,8 @@ fn however_the_work_is_split_the_index_is_the_same() {
 
 #[test]
 fn the_bench_measures_all_that_it_reports() {
+    use bench::BenchStage::{Decoding, Encoding, Indexing, Preparing};
+
     let place = Place::new();
     for i in 0..40 {
         place.draw(&format!("{i:02}.png"), GREEN, 30 + i);
@@ -487,7 +485,6 @@ fn the_bench_measures_all_that_it_reports() {
     let report = bench::bench(fake::encoders("one"), &request, &mut on_stage);
     let report = report.unwrap().expect("it was not stopped");
     stages.dedup();
-    use bench::BenchStage::{Decoding, Encoding, Indexing, Preparing};
     let turns = [(1, Preparing)].into_iter().chain(
         (1..=2).flat_map(|round| [Encoding, Decoding, Indexing].map(|stage| (round, stage))),
     );

@@ -107,7 +107,7 @@ fn model_folders_that_are_none() {
     ----- stdout -----
 
     ----- stderr -----
-    error: photos: this is not a model folder (it holds neither sightline.toml nor preprocessor_config.json)
+    error: photos: this is not a model folder (it holds none of sightline.toml, preprocessor_config.json, open_clip_config.json, visual/preprocess_cfg.json)
 
     hint: give a model's name or its folder, or leave it out to use the built-in starter model
     ");

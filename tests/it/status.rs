@@ -143,7 +143,7 @@ fn the_formats_are_told_without_an_index() {
         assert_eq!(
             shown
                 .lines()
-                .filter(|line| line.starts_with(&format!("{name} ")))
+                .filter(|line| line.starts_with(&format!("{name:<19} ")))
                 .count(),
             1,
             "{name}"

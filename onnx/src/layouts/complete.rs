@@ -32,9 +32,9 @@ pub(crate) fn complete_built_in(
     file: &Path,
     locate: impl Fn(&str) -> Option<Source>,
 ) -> Result<Description, ModelError> {
-    let asker = Asker { folder: file };
+    let unsaid = Unsaid { folder: file };
     let source = |key, name: Option<String>| {
-        let name = asker.told(key, name, &Hints::default())?;
+        let name = unsaid.told(key, name, &Hints::default())?;
         locate(&name).ok_or_else(|| ModelError::MissingFile { file: name.into() })
     };
     let sources = [
@@ -48,7 +48,7 @@ pub(crate) fn complete_built_in(
             manifest,
             layout: "built in",
         },
-        &asker,
+        &unsaid,
         sources,
         &Towers::default(),
         precision,
@@ -61,16 +61,16 @@ pub(crate) fn complete_in(
     found: Found,
     asked: Option<Precision>,
 ) -> Result<Description, ModelError> {
-    let asker = Asker { folder };
+    let unsaid = Unsaid { folder };
     let hints = (&found.manifest.image.hints, &found.manifest.text.hints);
     let locate = |key: &'static str, name: &Option<String>, hints: &Hints| {
-        let name = asker.told(key, name.clone(), hints)?;
+        let name = unsaid.told(key, name.clone(), hints)?;
         let inside = Path::new(&name)
             .components()
             .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
         if !inside || name.is_empty() {
             let reason = "a model's files must lie in its folder";
-            return Err(asker.value(hints, key, name, reason));
+            return Err(unsaid.value(hints, key, &name, reason));
         }
         Ok(folder.join(name))
     };
@@ -99,7 +99,7 @@ pub(crate) fn complete_in(
         Source::File(chosen.text),
         Source::File(tokenizer),
     ];
-    let mut description = describe(found, &asker, sources, &towers, chosen.precision)?;
+    let mut description = describe(found, &unsaid, sources, &towers, chosen.precision)?;
     description.folder = Some(folder.to_path_buf());
     description.name = name;
     Ok(description)
@@ -113,12 +113,12 @@ struct Towers {
     is_joint: bool,
 }
 
-/// Asks for what nobody says.
-struct Asker<'a> {
+/// Asks for what nobody says of the model in a folder.
+struct Unsaid<'a> {
     folder: &'a Path,
 }
 
-impl Asker<'_> {
+impl Unsaid<'_> {
     fn told<T>(&self, key: &'static str, value: Option<T>, hints: &Hints) -> Result<T, ModelError> {
         value.ok_or_else(|| self.unknown(key, hints.why.clone().unwrap_or_default()))
     }
@@ -135,7 +135,7 @@ impl Asker<'_> {
         &self,
         hints: &Hints,
         key: &'static str,
-        value: impl ToString,
+        value: &dyn ToString,
         reason: &'static str,
     ) -> ModelError {
         ModelError::Value {
@@ -149,7 +149,7 @@ impl Asker<'_> {
 
 fn describe(
     found: Found,
-    asker: &Asker<'_>,
+    unsaid: &Unsaid<'_>,
     [image_source, text_source, tokenizer]: [Source; 3],
     towers: &Towers,
     precision: Precision,
@@ -172,44 +172,41 @@ fn describe(
         && !(1..=65_536).contains(&found)
     {
         let reason = "it must be 1 to 65536";
-        return Err(asker.value(&image.hints, "dimension", found, reason));
+        return Err(unsaid.value(&image.hints, "dimension", &found, reason));
     }
-    let image_output = match (image.output.take(), &towers.image) {
-        (None, Some(graph)) => {
-            let names = [image.hints.outputs, IMAGE_OUTPUTS];
-            output(graph, &names, dimension).map_err(|why| asker.unknown("image.output", why))?
-        }
-        (named, _) => asker.told("image.output", named, &image.hints)?,
+    let embedding = |key, given: Option<String>, graph: &Option<Graph>, hints: &Hints, usual| match (
+        given, graph,
+    ) {
+        (None, Some(graph)) => output(graph, &[hints.outputs, usual], dimension)
+            .map_err(|why| unsaid.unknown(key, why)),
+        (given, _) => unsaid.told(key, given, hints),
     };
-    let text_output = match (text.output.take(), &towers.text) {
-        (None, Some(graph)) => {
-            let names = [text.hints.outputs, TEXT_OUTPUTS];
-            output(graph, &names, dimension).map_err(|why| asker.unknown("text.output", why))?
-        }
-        (named, _) => asker.told("text.output", named, &text.hints)?,
-    };
+    let given = (image.output.take(), text.output.take());
+    let (of_image, of_text) = (&towers.image, &towers.text);
+    let image_output = embedding(
+        "image.output",
+        given.0,
+        of_image,
+        &image.hints,
+        IMAGE_OUTPUTS,
+    )?;
+    let text_output = embedding("text.output", given.1, of_text, &text.hints, TEXT_OUTPUTS)?;
     // Where no file tells it, a graph's output does.
     let of = |graph: &Option<Graph>, output: &str| graph.as_ref()?.output(output)?.fixed(1);
     let dimension = dimension
         .or_else(|| of(&towers.image, &image_output))
         .or_else(|| of(&towers.text, &text_output));
-    let dimension = asker.told("dimension", dimension, &image.hints)?;
-    let preprocess = preprocess(&image, asker)?;
-    let tokenize = tokenize(&text, asker)?;
-    let pixels = asker.told("image.input", image.input, &image.hints)?;
-    let input_ids = asker.told("text.input_ids", text.input_ids, &text.hints)?;
-    let others = [
-        &text.attention_mask,
-        &text.token_type_ids,
-        &text.position_ids,
-    ];
-    let mut unused_texts = Unused::None;
-    let mut unused_pixels = Unused::None;
-    if towers.is_joint {
-        let others = others.into_iter().flatten().cloned();
-        unused_texts = Unused::Texts(std::iter::once(input_ids.clone()).chain(others).collect());
-        unused_pixels = Unused::Pixels(pixels.clone(), preprocess.height, preprocess.width);
-    }
+    let dimension = unsaid.told("dimension", dimension, &image.hints)?;
+    let preprocess = preprocess(&image, unsaid)?;
+    let tokenize = tokenize(&text, unsaid)?;
+    let pixels = unsaid.told("image.input", image.input, &image.hints)?;
+    let input_ids = unsaid.told("text.input_ids", text.input_ids.take(), &text.hints)?;
+    let (unused_texts, unused_pixels) = if towers.is_joint {
+        let pixels = Unused::Pixels(pixels.clone(), preprocess.height, preprocess.width);
+        (unused_texts(&input_ids, &text), pixels)
+    } else {
+        (Unused::None, Unused::None)
+    };
     Ok(Description {
         name: name.unwrap_or_default(),
         license,
@@ -236,6 +233,21 @@ fn describe(
             tokenize,
         },
     })
+}
+
+/// The inputs for texts of a graph that holds both towers.
+fn unused_texts(input_ids: &str, text: &Text) -> Unused {
+    let others = [
+        &text.attention_mask,
+        &text.token_type_ids,
+        &text.position_ids,
+    ];
+    let others = others.into_iter().flatten().cloned();
+    Unused::Texts(
+        std::iter::once(input_ids.to_owned())
+            .chain(others)
+            .collect(),
+    )
 }
 
 /// Takes from the image tower's graph what the files leave open.
@@ -289,14 +301,18 @@ fn look_into_text(graph: &Graph, text: &mut Text) {
 
 /// The output that is the embedding: one that has such a name, else the only one of the shape
 /// `[batch, dimension]`. The error says why there is none.
-fn output(graph: &Graph, names: &[&[&str]], dimension: Option<usize>) -> Result<String, String> {
+fn output(
+    graph: &Graph,
+    candidates: &[&[&str]],
+    dimension: Option<usize>,
+) -> Result<String, String> {
     let fits = |port: &Port| {
         let length = port.fixed(1);
         port.is_float()
             && port.rank().is_none_or(|rank| rank == 2)
             && (length.is_none() || dimension.is_none() || length == dimension)
     };
-    let named = names.iter().copied().flatten();
+    let named = candidates.iter().copied().flatten();
     let mut named = named.filter_map(|name| graph.output(name));
     if let Some(port) = named.find(|port| fits(port)) {
         return Ok(port.name.clone());
@@ -314,17 +330,17 @@ fn output(graph: &Graph, names: &[&[&str]], dimension: Option<usize>) -> Result<
     Err(format!("the graph's outputs are {}", all.join(", ")))
 }
 
-fn preprocess(image: &Image, asker: &Asker<'_>) -> Result<PreprocessConfig, ModelError> {
+fn preprocess(image: &Image, unsaid: &Unsaid<'_>) -> Result<PreprocessConfig, ModelError> {
     let hints = &image.hints;
-    let wrong = |key, value: String, reason| Err(asker.value(hints, key, value, reason));
-    let size = asker.told("image.size", image.size, hints)?;
+    let wrong = |key, value: String, reason| Err(unsaid.value(hints, key, &value, reason));
+    let size = unsaid.told("image.size", image.size, hints)?;
     let [height, width] = size;
     let edge = match image.edge {
         Some(edge) => edge,
         None if height == width => height,
         None => 0,
     };
-    let resize = match asker.told("image.resize", image.resize, hints)? {
+    let resize = match unsaid.told("image.resize", image.resize, hints)? {
         ResizeKey::ShortestEdge => Resize::ShortestEdge(edge),
         ResizeKey::LongestEdge => Resize::LongestEdge(edge),
         ResizeKey::Squash => Resize::Squash,
@@ -338,15 +354,15 @@ fn preprocess(image: &Image, asker: &Asker<'_>) -> Result<PreprocessConfig, Mode
         let reason = "only squashed pictures have the model's size without a crop";
         return wrong("image.crop", "none".to_owned(), reason);
     }
-    let file = hints.file.clone().unwrap_or_else(|| asker.folder.into());
+    let file = hints.file.clone().unwrap_or_else(|| unsaid.folder.into());
     PreprocessConfig {
         resize,
-        interpolation: asker.told("image.interpolation", image.interpolation, hints)?,
+        interpolation: unsaid.told("image.interpolation", image.interpolation, hints)?,
         height,
         width,
         rescale: image.rescale.unwrap_or(1.0 / 255.0),
-        mean: asker.told("image.mean", image.mean, hints)?,
-        std: asker.told("image.std", image.std, hints)?,
+        mean: unsaid.told("image.mean", image.mean, hints)?,
+        std: unsaid.told("image.std", image.std, hints)?,
         channels: image.channels.unwrap_or_default(),
         fill: image.fill.unwrap_or_default(),
         rounding: image.rounding.unwrap_or_default(),
@@ -354,13 +370,13 @@ fn preprocess(image: &Image, asker: &Asker<'_>) -> Result<PreprocessConfig, Mode
     .checked(&file)
 }
 
-fn tokenize(text: &Text, asker: &Asker<'_>) -> Result<TokenizeConfig, ModelError> {
+fn tokenize(text: &Text, unsaid: &Unsaid<'_>) -> Result<TokenizeConfig, ModelError> {
     let hints = &text.hints;
-    let context_length = asker.told("text.context_length", text.context_length, hints)?;
+    let context_length = unsaid.told("text.context_length", text.context_length, hints)?;
     // Memory grows with it, and no text tower sees more.
     if context_length > 1 << 20 {
         let reason = "it must be at most 1048576 tokens";
-        return Err(asker.value(hints, "text.context_length", context_length, reason));
+        return Err(unsaid.value(hints, "text.context_length", &context_length, reason));
     }
     let frame = Frame {
         start: text.start_token.clone(),
@@ -368,7 +384,7 @@ fn tokenize(text: &Text, asker: &Asker<'_>) -> Result<TokenizeConfig, ModelError
     };
     Ok(TokenizeConfig {
         context_length,
-        pad: asker.told("text.pad", text.pad, hints)?,
+        pad: unsaid.told("text.pad", text.pad, hints)?,
         pad_token: text.pad_token.clone(),
         pad_id: text.pad_id,
         clean: text.clean.unwrap_or_default(),

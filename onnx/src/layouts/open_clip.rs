@@ -97,21 +97,21 @@ pub(super) fn read_immich(folder: &Path) -> Result<Manifest, ModelError> {
     let model: ModelCfg = json(folder, IMMICH_CONFIG)?;
     let preprocess: PreprocessCfg = json(folder, IMMICH_PREPROCESS)?;
     let files = (IMMICH_CONFIG, IMMICH_PREPROCESS);
-    manifest(folder, files, "textual/", model, &preprocess)
+    manifest(folder, files, "textual/", &model, &preprocess)
 }
 
 /// Reads the description of the folder from the hub.
 pub(super) fn read(folder: &Path) -> Result<Manifest, ModelError> {
     let both: Both = json(folder, CONFIG)?;
     let files = (CONFIG, CONFIG);
-    manifest(folder, files, "", both.model_cfg, &both.preprocess_cfg)
+    manifest(folder, files, "", &both.model_cfg, &both.preprocess_cfg)
 }
 
 fn manifest(
     folder: &Path,
     (config, preprocess_file): (&str, &str),
     text_folder: &str,
-    model: ModelCfg,
+    model: &ModelCfg,
     preprocess: &PreprocessCfg,
 ) -> Result<Manifest, ModelError> {
     if let Some(dimension) = model.embed_dim

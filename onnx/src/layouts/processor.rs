@@ -203,7 +203,7 @@ fn of_transformers(
     let rescales = from.do_rescale.unwrap_or(true);
     let factor = from.rescale_factor.unwrap_or(1.0 / 255.0);
     let flips = from.do_flip_channel_order.unwrap_or(defaults.flips);
-    let normalized = |given: Option<[f32; 3]>, usual, none| {
+    let scaled = |given: Option<[f32; 3]>, usual, none| {
         Some(if normalizes {
             given.unwrap_or(usual)
         } else {
@@ -216,8 +216,8 @@ fn of_transformers(
         edge,
         interpolation: Some(interpolation),
         rescale: Some(if rescales { factor } else { 1.0 }),
-        mean: normalized(from.image_mean, defaults.mean, [0.0; 3]),
-        std: normalized(from.image_std, defaults.std, [1.0; 3]),
+        mean: scaled(from.image_mean, defaults.mean, [0.0; 3]),
+        std: scaled(from.image_std, defaults.std, [1.0; 3]),
         channels: Some(if flips { Channels::Bgr } else { Channels::Rgb }),
         ..Image::default()
     })
@@ -267,14 +267,13 @@ pub(super) fn open_clip_steps(
     steps: &Steps<'_>,
 ) -> Result<Image, ModelError> {
     let interpolation = match steps.interpolation.unwrap_or("bicubic") {
-        "bicubic" => Interpolation::Bicubic,
+        // In training one of several was drawn; open_clip itself then takes bicubic.
+        "bicubic" | "random" => Interpolation::Bicubic,
         "bilinear" => Interpolation::Bilinear,
         "lanczos" => Interpolation::Lanczos,
         "nearest" => Interpolation::Nearest,
         "box" => Interpolation::Box,
         "hamming" => Interpolation::Hamming,
-        // In training one of several was drawn; open_clip itself then takes bicubic.
-        "random" => Interpolation::Bicubic,
         other => {
             let reason = "no filter of this name is known";
             return Err(value(folder, file, "interpolation", other, reason));

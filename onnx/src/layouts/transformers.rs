@@ -28,8 +28,10 @@ struct Config {
     model_type: String,
     license: Option<String>,
     projection_dim: Option<usize>,
-    text_config: TowerConfig,
-    vision_config: TowerConfig,
+    #[serde(rename = "text_config")]
+    text: TowerConfig,
+    #[serde(rename = "vision_config")]
+    vision: TowerConfig,
 }
 
 #[derive(Deserialize, Default)]
@@ -147,7 +149,7 @@ pub(super) fn read(folder: &Path) -> Result<Manifest, ModelError> {
 
 /// Values that a file leaves out are those of the Hugging Face configuration of that model.
 fn kind(config: &Config, tokenizer: &TokenizerConfig) -> Kind {
-    let (text, vision) = (&config.text_config, &config.vision_config);
+    let (text, vision) = (&config.text, &config.vision);
     let projection = config.projection_dim.or(text.projection_dim);
     match config.model_type.as_str() {
         // Attention looks back only, so what is filled in behind the end changes nothing, unless a

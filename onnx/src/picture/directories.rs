@@ -153,6 +153,14 @@ impl Directory {
         }
     }
 
+    /// Whether no entry claims to be longer than the file: readers ask for memory by the claim.
+    pub(super) fn is_plausible(&self, tiff: &Tiff<'_>) -> bool {
+        self.entries.iter().all(|entry| {
+            let n_bytes = entry.n_values.checked_mul(entry.size());
+            n_bytes.is_some_and(|n_bytes| n_bytes <= tiff.bytes.len())
+        })
+    }
+
     /// An entry's bytes as they are.
     pub(super) fn bytes<'a>(&self, tiff: &Tiff<'a>, tag: u16) -> Option<&'a [u8]> {
         let entry = self.entry(tag)?;

@@ -1,9 +1,9 @@
-//! How much will an OpenEXR file's blocks take?
+//! How much will an `OpenEXR` file's blocks take?
 //!
 //! The decoder checks the window that is shown, and asks for memory by the window that holds data,
 //! by the size of the tiles and by the number of channels, none of which need have to do with it.
 //! A block that no memory holds ends the whole program, so these are read from the header here
-//! (OpenEXR's file layout, "Header").
+//! (`OpenEXR`'s file layout, "Header").
 
 /// Bytes that one block takes at most, by all headers of the file; `None` when one is not sound.
 pub(super) fn block_bytes(bytes: &[u8]) -> Option<u64> {

@@ -7,6 +7,7 @@ use image::{
 };
 
 use super::colour::Source;
+use super::directories::Tiff;
 use super::limits::{Deadline, TimedReader};
 use super::opaque::opaque;
 use super::palette::Palette;
@@ -91,6 +92,13 @@ fn open<'a>(
     limits: &DecodeLimits,
     deadline: Deadline,
 ) -> Result<Opened<'a>, DecodeError> {
+    if format == ImageFormat::Tiff
+        && let Some(tiff) = Tiff::open(bytes)
+        && let Some(first) = tiff.first()
+        && !first.is_plausible(&tiff)
+    {
+        return Err(DecodeError::broken("an entry is longer than the file"));
+    }
     let source = TimedReader::new(bytes, deadline);
     let mut reader = ImageReader::with_format(source, format);
     let mut allocation = Limits::no_limits();

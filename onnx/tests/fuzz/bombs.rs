@@ -36,7 +36,7 @@ fn drawings_that_never_end_are_refused() {
     let mut uses = String::from("<defs><rect id='a0' width='1' height='1'/>");
     for n in 1..10 {
         let use_before = format!("<use href='#a{}'/>", n - 1).repeat(10);
-        uses += &format!("<g id='a{n}'>{use_before}</g>");
+        uses.extend(["<g id='a", &n.to_string(), "'>", &use_before, "</g>"]);
     }
     uses += "</defs><use href='#a9'/>";
     let filtered = |filter: &str| {

@@ -71,7 +71,7 @@ fn what_is_held_is_counted() {
         let first = vec![1u8; 3_000_000];
         drop(first);
         let mut second = vec![1u8; 1_000_000];
-        second.extend([2; 1_000_000]);
+        second.resize(2_000_000, 2);
         std::thread::spawn(|| vec![0u8; 2_500_000].len())
             .join()
             .unwrap()

@@ -75,9 +75,9 @@ fn the_estimate_is_right_for_large_pictures_and_not_far_off() {
         assert_eq!(decoded.unwrap().dimensions(), (width, height));
         let needed = memory_needed(&bytes);
         if took.memory > needed + CONSTANT || took.memory < needed / 4 {
-            let color = picture.color();
+            let pixels = picture.color();
             failures.push(format!(
-                "{n}: {format:?} {color:?}: {}, {needed} foretold",
+                "{n}: {format:?} {pixels:?}: {}, {needed} foretold",
                 took.memory
             ));
         }

@@ -26,10 +26,10 @@ fn decoded(name: &str) -> RgbImage {
     picture::decode(&bytes, &DecodeLimits::default()).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
-const FORMULA: &str = "formula 4000 x 3000";
+pub(crate) const FORMULA: &str = "formula 4000 x 3000";
 
 /// The picture that `make_golden.py` computes by the same formula.
-fn formula(width: u32, height: u32) -> RgbImage {
+pub(crate) fn formula(width: u32, height: u32) -> RgbImage {
     let byte = |value: u32| u8::try_from(value % 256).unwrap();
     RgbImage::from_fn(width, height, |x, y| {
         image::Rgb([

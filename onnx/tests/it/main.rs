@@ -6,12 +6,16 @@
     reason = "a test that cannot go on has failed"
 )]
 
+/// Devices besides the processor, threads.
+mod devices;
 /// Every picture format against what another program sees in the same file.
 mod formats;
 /// Each stage against golden tensors: decoding, resizing, normalising, tokens, embeddings.
 mod golden;
 /// JPEGs at reduced sizes.
 mod jpeg;
+/// Model folders as each exporter writes them.
+mod layouts;
 /// Model folders that are incomplete, contradictory or broken.
 mod models;
 /// Files that are empty, cut off, mislabelled, huge, or no pictures.

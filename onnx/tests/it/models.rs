@@ -91,8 +91,8 @@ fn each_missing_file_is_named() {
 fn a_wrong_manifest_says_what_is_wrong() {
     let cases = [
         ("resize =", "resise =", "unknown field `resise`"),
-        ("mean = [0.5, 0.4, 0.3]\n", "", "missing field `mean`"),
-        ("\"bilinear\"", "\"nearest\"", "unknown variant `nearest`"),
+        ("mean = [0.5, 0.4, 0.3]\n", "", "image.mean cannot be told"),
+        ("\"bilinear\"", "\"sharp\"", "unknown variant `sharp`"),
         ("dimension = 20", "dimension = \"20\"", "invalid type"),
         (
             "dimension = 20",
@@ -140,7 +140,7 @@ fn a_wrong_manifest_says_what_is_wrong() {
         let folder = copy_of("plain");
         edit(&folder.path().join("sightline.toml"), from, to);
         let (_, lines) = open_error(folder.path());
-        assert!(lines[0].contains("sightline.toml: "), "{lines:?}");
+        assert!(lines[0].contains("sightline.toml"), "{lines:?}");
         assert!(
             lines.join(": ").contains(expected),
             "{from} -> {to}: {lines:?}"
@@ -154,12 +154,6 @@ fn a_wrong_clip_folder_says_what_is_wrong() {
     let cases = [
         (
             "config.json",
-            "\"model_type\": \"clip\"",
-            "\"model_type\": \"blip\"",
-            "only CLIP models",
-        ),
-        (
-            "config.json",
             "\"projection_dim\": 24",
             "\"projection_dim\": 0",
             "it must be 1 to 65536",
@@ -168,14 +162,8 @@ fn a_wrong_clip_folder_says_what_is_wrong() {
         (
             "preprocessor_config.json",
             "\"resample\": 3",
-            "\"resample\": 0",
-            "resample = 0 cannot",
-        ),
-        (
-            "preprocessor_config.json",
-            "CLIPImageProcessor",
-            "ViTImageProcessor",
-            "only CLIP's image",
+            "\"resample\": 9",
+            "resample = 9 cannot",
         ),
         (
             "preprocessor_config.json",
@@ -194,7 +182,7 @@ fn a_wrong_clip_folder_says_what_is_wrong() {
             "{from} -> {to}: {lines:?}"
         );
     }
-    assert_eq!(cases.len(), 6);
+    assert_eq!(cases.len(), 4);
 }
 
 #[test]

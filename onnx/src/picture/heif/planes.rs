@@ -115,7 +115,7 @@ impl Canvas {
                     *value = full(luma, n_bits);
                 }
             } else if has_colour {
-                if tile.is_smooth() || y & ((1 << in_height) - 1) == 0 {
+                if tile.is_smooth() || y.is_multiple_of(1 << in_height) {
                     spread.row(tile, 1, y, &mut blue);
                     spread.row(tile, 2, y, &mut red);
                 }
@@ -158,7 +158,7 @@ impl Spread {
         }
         if self.in_height == 1 {
             let last = tile.height().div_ceil(2) - 1;
-            let next = if y % 2 == 0 {
+            let next = if y.is_multiple_of(2) {
                 at.saturating_sub(1)
             } else {
                 (at + 1).min(last)

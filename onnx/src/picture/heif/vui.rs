@@ -267,8 +267,12 @@ mod tests {
         set.number(1, 1).golomb(0).golomb(1).golomb(0).golomb(2);
         set.golomb(2).golomb(2).golomb(4);
         set.number(1, 1);
-        (0..6).for_each(|n| drop(set.golomb(n)));
-        (0..6).for_each(|n| drop(set.golomb(n)));
+        for n in 0..6 {
+            set.golomb(n);
+        }
+        for n in 0..6 {
+            set.golomb(n);
+        }
         set.number(1, u32::from(has_lists));
         if has_lists {
             set.number(1, 1);
@@ -280,7 +284,9 @@ mod tests {
                     } else {
                         1
                     };
-                    (0..n_values).for_each(|n| drop(set.golomb(n)));
+                    for n in 0..n_values {
+                        set.golomb(n);
+                    }
                 }
             }
         }
@@ -304,7 +310,9 @@ mod tests {
                     set.number(1, 0);
                 }
                 set.golomb(2).golomb(1);
-                (0..3).for_each(|n| drop(set.golomb(n).number(1, 1)));
+                for n in 0..3 {
+                    set.golomb(n).number(1, 1);
+                }
             }
         }
         set.number(1, 1).golomb(2).number(9, 5).number(9, 6);

@@ -4,8 +4,8 @@ use anyhow::Result;
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
 use sightline_onnx::{
-    EncodeError, ImageEncoder, Interpolation, Model, Pad, PreprocessConfig, Resize, Signature,
-    TextEncoder,
+    Channels, EncodeError, ImageEncoder, Interpolation, Model, Pad, PreprocessConfig, Resize,
+    Signature, TextEncoder,
 };
 
 use super::{place, place_name};
@@ -162,8 +162,18 @@ fn preprocessing(config: &PreprocessConfig) -> String {
     } else {
         format!("values times {:?}", config.rescale)
     };
+    let order = if config.channels == Channels::Bgr {
+        ", blue first"
+    } else {
+        ""
+    };
+    let fill = if config.fill == [0; 3] {
+        String::new()
+    } else {
+        format!(", filled up with {:?}", config.fill)
+    };
     format!(
-        "{height} × {width}: {size} ({filter}), {scale}, mean {}, deviation {}",
+        "{height} × {width}: {size} ({filter}), {scale}, mean {}, deviation {}{order}{fill}",
         numbers(config.mean),
         numbers(config.std)
     )

@@ -146,7 +146,7 @@ fn reduced_pictures_are_means_of_whole_ones() {
         if kind != "baseline" {
             continue;
         }
-        let whole = crate::picture::decode(&bytes, &Default::default()).unwrap();
+        let whole = crate::picture::decode(&bytes, &DecodeLimits::default()).unwrap();
         for divisor in [2, 4, 8] {
             let expected = box_filtered(&whole, divisor);
             let ours = exact(&bytes, divisor);
@@ -201,7 +201,7 @@ fn memory_and_time_are_limited() {
     assert_eq!(limited(needed - 1, None), Err(Stop::Memory));
     let now = Instant::now();
     assert_eq!(limited(needed, Some(now)), Err(Stop::Late));
-    let later = now + Duration::from_secs(3600);
+    let later = now + Duration::from_hours(1);
     assert_eq!(limited(needed, Some(later)), Ok(()));
 }
 

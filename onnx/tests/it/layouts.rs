@@ -1,0 +1,391 @@
+use image::RgbImage;
+use sightline_onnx::picture::{self, DecodeLimits};
+use sightline_onnx::{ImageEncoder, Model, ModelError, Precision, SessionOptions, TextEncoder};
+
+use crate::golden::{FORMULA, formula};
+use crate::support::{Tensors, chain, copy_of, cosine, data, edit, runtime};
+
+/// Folder below `layouts`, layout, dimension, context length, height and width.
+const MODELS: [(&str, &str, usize, usize, u32); 7] = [
+    ("siglip", "transformers.js", 32, 16, 24),
+    ("siglip2", "transformers.js", 32, 12, 32),
+    ("chinese_clip", "transformers.js", 24, 20, 32),
+    ("immich", "Immich", 20, 77, 29),
+    ("open_clip", "open_clip", 20, 14, 30),
+    ("jina_clip", "transformers.js", 20, 24, 28),
+    ("mobileclip", "transformers.js", 20, 77, 32),
+];
+
+fn folder(name: &str) -> std::path::PathBuf {
+    data().join("layouts").join(name)
+}
+
+fn tensors() -> Tensors {
+    Tensors::read(&data().join("layouts.safetensors"))
+}
+
+fn decoded(name: &str) -> RgbImage {
+    if name == FORMULA {
+        return formula(4000, 3000);
+    }
+    let bytes = fs_err::read(data().join("pictures").join(name)).unwrap();
+    picture::decode(&bytes, &DecodeLimits::default()).unwrap()
+}
+
+/// Where `tokenizers`, which runs a model's `tokenizer.json`, differs from the reference: `open_clip`
+/// repairs typography (ftfy) before it tokenizes, and `SigLIP`'s tokenizer in Python puts a space
+/// into an empty text.
+const KNOWN_TO_DIFFER: [(&str, &str); 4] = [
+    ("siglip", ""),
+    ("siglip", " "),
+    ("immich", "Ünïcödé naïve café ﬁsh"),
+    ("mobileclip", "Ünïcödé naïve café ﬁsh"),
+];
+
+fn is_known_to_differ(name: &str, text: &str) -> bool {
+    KNOWN_TO_DIFFER.contains(&(name, text))
+}
+
+/// The golden pictures of one model: the names, and each prepared.
+fn pictures<'a>(tensors: &'a Tensors, model: &Model, name: &str) -> Vec<(&'a str, RgbImage)> {
+    let prefix = format!("{name}/resized/");
+    let names = tensors.names().filter(|key| key.starts_with(&prefix));
+    names
+        .map(|key| {
+            let picture = key.split_at(prefix.len()).1;
+            let resized = model.preprocessor().resized(&decoded(picture));
+            (picture, resized)
+        })
+        .collect()
+}
+
+/// What each text says, its token ids, how many tokens were cut off.
+fn texts(name: &str) -> Vec<(String, Vec<u32>, usize)> {
+    let listing = fs_err::read_to_string(data().join("layouts.json")).unwrap();
+    let listing: serde_json::Value = serde_json::from_str(&listing).unwrap();
+    let one = |text: &serde_json::Value| {
+        // The longest one is not worth storing.
+        let words = text["text"]
+            .as_str()
+            .map_or_else(|| "word ".repeat(10_000), str::to_owned);
+        let ids = serde_json::from_value(text["ids"].clone()).unwrap();
+        let n_dropped = serde_json::from_value(text["n_dropped"].clone()).unwrap();
+        (words, ids, n_dropped)
+    };
+    listing[name]["texts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(one)
+        .collect()
+}
+
+#[test]
+fn every_layout_is_read_from_its_own_files() {
+    for (name, layout, dimension, context_length, side) in MODELS {
+        let model = Model::open(&folder(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let found = (
+            model.name(),
+            model.layout(),
+            model.dimension(),
+            model.context_length(),
+        );
+        assert_eq!(found, (name, layout, dimension, context_length));
+        assert_eq!(model.preprocess().output_size(), (side, side), "{name}");
+        assert_eq!(model.precision(), Precision::Fp32);
+        let n_bytes: u64 = model
+            .files()
+            .iter()
+            .map(|file| fs_err::metadata(file).unwrap().len())
+            .sum();
+        assert_eq!(model.n_bytes().unwrap(), n_bytes, "{name}");
+    }
+}
+
+#[test]
+fn pictures_are_resized_and_cropped_as_in_the_reference() {
+    let tensors = tensors();
+    let (mut n_pictures, mut n_values, mut n_all_off) = (0, 0, 0);
+    let mut failures = Vec::new();
+    for (name, ..) in MODELS {
+        let model = Model::open(&folder(name)).unwrap();
+        for (picture, resized) in pictures(&tensors, &model, name) {
+            let key = format!("{name}/resized/{picture}");
+            let size = [resized.height(), resized.width(), 3];
+            assert_eq!(tensors.shape(&key), size, "{key}");
+            let expected = tensors.u8s(&key);
+            let pairs = resized.as_raw().iter().zip(expected);
+            let n_off = pairs.filter(|(a, b)| a.abs_diff(**b) > 1).count();
+            // Decoders of JPEG differ a little, and Pillow 13 resizes tall pictures rows first, which
+            // small pictures show.
+            if n_off * 50 > expected.len() {
+                failures.push(format!("{key}: {n_off} of {}", expected.len()));
+            }
+            n_pictures += 1;
+            n_values += expected.len();
+            n_all_off += n_off;
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert_eq!(n_pictures, 7 * 11 - 1);
+    assert!(
+        n_all_off * 1000 <= n_values,
+        "{n_all_off} of {n_values} values are off"
+    );
+}
+
+#[test]
+fn values_are_normalized_as_in_the_reference() {
+    let tensors = tensors();
+    for (name, ..) in MODELS {
+        let model = Model::open(&folder(name)).unwrap();
+        let pixels = model.preprocessor().pixels(&decoded("landscape_420.jpg"));
+        let expected = tensors.f32s(&format!("{name}/pixels/landscape_420.jpg"));
+        let deviation = model.preprocess().std.into_iter().reduce(f32::min).unwrap();
+        let step = 1.0 / 255.0 / deviation + 1e-5;
+        assert_eq!(pixels.as_slice().len(), expected.len());
+        let pairs = || pixels.as_slice().iter().zip(&expected);
+        let n_off = pairs().filter(|(a, b)| (**a - **b).abs() > step).count();
+        assert!(n_off * 200 <= expected.len(), "{name}: {n_off}");
+        // Most are the very same pixel value, which only rounding in f32 parts.
+        let n_same = pairs().filter(|(a, b)| (**a - **b).abs() < 1e-5).count();
+        assert!(n_same * 2 > expected.len(), "{name}: only {n_same}");
+    }
+}
+
+/// The least cosine of a model's pictures to the reference, and how many there are.
+fn least_of_pictures(
+    name: &str,
+    model: &Model,
+    tensors: &Tensors,
+    least_of_jpegs: f64,
+) -> (f64, usize) {
+    let mut encoder = ImageEncoder::load(&runtime(), model, &SessionOptions::default()).unwrap();
+    let prefix = format!("{name}/image/");
+    let names: Vec<&str> = tensors
+        .names()
+        .filter(|key| key.starts_with(&prefix))
+        .collect();
+    let pixels: Vec<_> = names
+        .iter()
+        .map(|key| model.preprocessor().pixels(&decoded(&key[prefix.len()..])))
+        .collect();
+    let embeddings = encoder.encode(&pixels).unwrap();
+    assert_eq!(embeddings.len(), names.len());
+    let cosines = names.iter().zip(&embeddings).map(|(key, found)| {
+        let similarity = cosine(found.as_slice(), &tensors.f32s(key));
+        // What a JPEG loses to another decoder's rounding (a step of 255 in a value out of three)
+        // is no mistake of the stages after it, so it is taken off before the bound.
+        if key.contains(".jpg") {
+            assert!(similarity >= least_of_jpegs, "{key}: {similarity}");
+            1.0
+        } else {
+            similarity
+        }
+    });
+    (cosines.fold(1.0, f64::min), names.len())
+}
+
+/// The least cosine of a model's texts to the reference, and how many there are.
+fn least_of_texts(name: &str, model: &Model, tensors: &Tensors) -> (f64, usize) {
+    let mut encoder = TextEncoder::load(&runtime(), model, &SessionOptions::default()).unwrap();
+    let texts = texts(name);
+    let words: Vec<&str> = texts.iter().map(|(words, ..)| words.as_str()).collect();
+    let embeddings = encoder.encode(&words).unwrap();
+    assert_eq!(embeddings.len(), texts.len());
+    let known = |i: usize| !is_known_to_differ(name, &texts[i].0);
+    let alike = embeddings.iter().enumerate().filter(|(i, _)| known(*i));
+    let cosines = alike.map(|(i, found)| {
+        let expected = tensors.f32s(&format!("{name}/text/{i}"));
+        cosine(found.as_slice(), &expected)
+    });
+    (cosines.fold(1.0, f64::min), texts.len())
+}
+
+#[test]
+fn embeddings_are_the_reference_s_in_every_layout() {
+    let tensors = tensors();
+    let (mut n_pictures, mut n_texts, mut failures) = (0, 0, Vec::new());
+    for (name, ..) in MODELS {
+        let model = Model::open(&folder(name)).unwrap();
+        let (pictures, n) = least_of_pictures(name, &model, &tensors, 0.998);
+        n_pictures += n;
+        let (texts, n) = least_of_texts(name, &model, &tensors);
+        n_texts += n;
+        if pictures < 0.9999 || texts < 0.9999 {
+            failures.push(format!("{name}: pictures {pictures}, texts {texts}"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert_eq!((n_pictures, n_texts), (7 * 11 - 1, 7 * 16));
+}
+
+#[test]
+fn token_ids_are_the_reference_s_in_every_layout() {
+    let (mut n_texts, mut n_different, mut failures) = (0, 0, Vec::new());
+    for (name, ..) in MODELS {
+        let model = Model::open(&folder(name)).unwrap();
+        let encoder = TextEncoder::load(&runtime(), &model, &SessionOptions::default()).unwrap();
+        for (words, ids, n_dropped) in texts(name) {
+            let start: String = words.chars().take(40).collect();
+            let found = encoder.token_ids(&words).unwrap();
+            if is_known_to_differ(name, &words) {
+                n_different += usize::from(found != ids);
+            } else if found != ids {
+                failures.push(format!("{name}: {start:?}: {found:?}, not {ids:?}"));
+            }
+            let found = encoder.n_tokens_dropped(&words).unwrap();
+            if found != n_dropped && !is_known_to_differ(name, &words) {
+                failures.push(format!(
+                    "{name}: {start:?}: {found} cut off, not {n_dropped}"
+                ));
+            }
+            n_texts += 1;
+        }
+    }
+    assert!(
+        failures.is_empty(),
+        "{} wrong:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+    assert_eq!((n_texts, n_different), (7 * 16, KNOWN_TO_DIFFER.len()));
+}
+
+#[test]
+fn smaller_copies_of_the_graphs_give_nearly_the_same() {
+    let tensors = tensors();
+    let all = [Precision::Fp32, Precision::Fp16, Precision::Int8];
+    assert_eq!(Model::variants(&folder("siglip")).unwrap(), all);
+    let mut fingerprints = Vec::new();
+    for (precision, least) in all.into_iter().zip([0.9999, 0.999, 0.99]) {
+        let model = Model::open_with(&folder("siglip"), Some(precision)).unwrap();
+        assert_eq!(model.precision(), precision);
+        let (pictures, _) = least_of_pictures("siglip", &model, &tensors, least.min(0.99));
+        let (texts, _) = least_of_texts("siglip", &model, &tensors);
+        assert!(
+            pictures >= least && texts >= least,
+            "{precision}: pictures {pictures}, texts {texts}"
+        );
+        fingerprints.push(model.fingerprint().to_owned());
+    }
+    fingerprints.dedup();
+    assert_eq!(fingerprints.len(), 3);
+    let error = Model::open_with(&folder("immich"), Some(Precision::Int8)).unwrap_err();
+    assert!(matches!(error, ModelError::NoPrecision { .. }), "{error}");
+    assert!(error.to_string().contains("int8"), "{error}");
+    assert!(error.to_string().ends_with("it has fp32"), "{error}");
+}
+
+#[test]
+fn towers_without_a_common_precision_run_their_best_one() {
+    let copy = copy_of("layouts/siglip");
+    let graphs = copy.path().join("onnx");
+    for gone in [
+        "vision_model.onnx",
+        "vision_model_int8.onnx",
+        "text_model.onnx",
+        "text_model_fp16.onnx",
+    ] {
+        fs_err::remove_file(graphs.join(gone)).unwrap();
+    }
+    let model = Model::open(copy.path()).unwrap();
+    assert!(
+        model
+            .image_graph()
+            .unwrap()
+            .ends_with("vision_model_fp16.onnx")
+    );
+    assert!(
+        model
+            .text_graph()
+            .unwrap()
+            .ends_with("text_model_int8.onnx")
+    );
+    assert_eq!(model.precision(), Precision::Int8);
+    assert!(Model::variants(copy.path()).unwrap().is_empty());
+}
+
+#[test]
+fn a_bare_vocabulary_gives_the_same_tokens() {
+    let copy = copy_of("layouts/chinese_clip");
+    fs_err::remove_file(copy.path().join("tokenizer.json")).unwrap();
+    let model = Model::open(copy.path()).unwrap();
+    let encoder = TextEncoder::load(&runtime(), &model, &SessionOptions::default()).unwrap();
+    let texts = texts("chinese_clip");
+    for (words, ids, _) in &texts {
+        assert_eq!(encoder.token_ids(words).unwrap(), *ids);
+    }
+    assert_eq!(texts.len(), 16);
+}
+
+/// What is edited, and what the message must say.
+#[test]
+fn what_cannot_be_known_is_asked_for_by_its_key() {
+    let jina = ("jina_clip", "preprocessor_config.json");
+    let cases = [
+        (jina, "\"size\": 28,", "", None),
+        (
+            jina,
+            "JinaCLIPImageProcessor",
+            "FooImageProcessor",
+            Some("image.resize"),
+        ),
+        (
+            ("jina_clip", "tokenizer_config.json"),
+            "\"model_max_length\": 24,",
+            "",
+            Some("text.context_length"),
+        ),
+        (
+            ("siglip2", "config.json"),
+            "\"model_type\": \"siglip\"",
+            "\"model_type\": \"other\"",
+            Some("image.output"),
+        ),
+    ];
+    for ((name, file), from, to, key) in cases {
+        let copy = copy_of(&format!("layouts/{name}"));
+        edit(&copy.path().join(file), from, to);
+        match (Model::open(copy.path()), key) {
+            // The graph itself tells its size.
+            (Ok(model), None) => assert_eq!(model.preprocess().output_size(), (28, 28)),
+            (Err(error), Some(expected)) => {
+                let line = error.to_string();
+                assert!(
+                    matches!(&error, ModelError::Unknown { key, .. } if *key == expected),
+                    "{line}"
+                );
+                assert!(line.contains("add it to sightline.toml"), "{line}");
+            }
+            (found, _) => panic!("{name}: {from} -> {to}: {found:?}"),
+        }
+    }
+    assert_eq!(cases.len(), 4);
+}
+
+#[test]
+fn a_manifest_beside_another_layout_says_only_what_it_changes() {
+    let copy = copy_of("layouts/immich");
+    let before = Model::open(copy.path()).unwrap();
+    let manifest = copy.path().join("sightline.toml");
+    fs_err::write(&manifest, "name = \"mine\"\n[image]\nchannels = \"bgr\"\n").unwrap();
+    let after = Model::open(copy.path()).unwrap();
+    assert_eq!((after.name(), after.layout()), ("mine", "Immich"));
+    assert_ne!(before.fingerprint(), after.fingerprint());
+    let picture = decoded("tiny.png");
+    let (rgb, bgr) = (
+        before.preprocessor().pixels(&picture),
+        after.preprocessor().pixels(&picture),
+    );
+    let n = rgb.as_slice().len() / 3;
+    assert_eq!(rgb.as_slice()[..n], bgr.as_slice()[2 * n..]);
+    assert_eq!(rgb.as_slice()[n..2 * n], bgr.as_slice()[n..2 * n]);
+    // A typing error is not taken for something else.
+    fs_err::write(&manifest, "[image]\nchanels = \"bgr\"\n").unwrap();
+    let lines = chain(&Model::open(copy.path()).unwrap_err());
+    assert!(
+        lines.join(": ").contains("unknown field `chanels`"),
+        "{lines:?}"
+    );
+}
