@@ -1,0 +1,138 @@
+//! How quickly does a photo of 12 megapixels become what a model takes, and what does the model
+//! lose when it is decoded at a reduced size?
+//!
+//! `SIGHTLINE_BENCH_FILE=photo.jpg` writes the photo that is measured, for
+//! `python onnx/benches/draft.py photo.jpg`, which does the same with Pillow. With
+//! `SIGHTLINE_BENCH_LOSS=1`, each sample photo is enlarged to 12 megapixels, and the cosine between
+//! its embeddings from the whole and from the reduced picture is printed; this takes minutes.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark that cannot start may stop with a backtrace, and prints what it finds"
+)]
+
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use image::codecs::jpeg::JpegEncoder;
+use image::{RgbImage, imageops};
+use sightline_onnx::picture::{self, DecodeLimits, Smallest};
+use sightline_onnx::{ImageEncoder, Model, Runtime, SessionOptions};
+
+fn photos() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/photos")
+}
+
+/// A sample photo at 12 megapixels with grain, in a landscape format, at quality 90.
+fn large(photo: &RgbImage) -> Vec<u8> {
+    let mut photo = imageops::resize(photo, 4000, 3000, imageops::FilterType::CatmullRom);
+    let mut state = 0x2026_1124_u64;
+    for value in photo.iter_mut() {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let grain = u8::try_from(state >> 61).unwrap();
+        *value = value.saturating_add(grain).saturating_sub(4);
+    }
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, 90)
+        .encode_image(&photo)
+        .unwrap();
+    bytes
+}
+
+fn decoding(c: &mut Criterion) {
+    let limits = DecodeLimits::default();
+    let photo = fs_err::read(photos().join("animals/cow.jpg")).unwrap();
+    let jpeg = match std::env::var_os("SIGHTLINE_BENCH_JPEG") {
+        Some(path) => fs_err::read(path).unwrap(),
+        None => large(&picture::decode(&photo, &limits).unwrap()),
+    };
+    if let Some(path) = std::env::var_os("SIGHTLINE_BENCH_FILE") {
+        fs_err::write(path, &jpeg).unwrap();
+    }
+    println!("{} bytes", jpeg.len());
+    let preprocessor = Model::starter().unwrap().preprocessor();
+    let mut group = c.benchmark_group("12 megapixels");
+    group.sample_size(20);
+    for (name, smallest) in [
+        ("whole (zune-jpeg)", Smallest::whole()),
+        ("1/2", Smallest::shorter_side(1500)),
+        ("1/4", Smallest::shorter_side(750)),
+        ("1/8", Smallest::shorter_side(375)),
+    ] {
+        group.bench_function(name, |b| {
+            b.iter(|| picture::decode_reduced(black_box(&jpeg), &limits, smallest).unwrap());
+        });
+    }
+    let reduced = picture::decode_reduced(&jpeg, &limits, preprocessor.smallest()).unwrap();
+    group.bench_function("pixels of the reduced picture", |b| {
+        b.iter(|| preprocessor.pixels(black_box(&reduced.image)));
+    });
+    group.bench_function("decode reduced and prepare", |b| {
+        b.iter(|| {
+            let reduced = picture::decode_reduced(&jpeg, &limits, preprocessor.smallest());
+            preprocessor.pixels(&reduced.unwrap().image)
+        });
+    });
+    group.bench_function("decode whole and prepare", |b| {
+        b.iter(|| preprocessor.pixels(&picture::decode(&jpeg, &limits).unwrap()));
+    });
+    group.finish();
+}
+
+/// Every sample photo: the cosine between its embeddings from the whole and the reduced picture.
+fn loss(_: &mut Criterion) {
+    if std::env::var_os("SIGHTLINE_BENCH_LOSS").is_none() {
+        return;
+    }
+    let library = std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from);
+    let runtime = Runtime::open(&library.into_iter().collect::<Vec<_>>()).unwrap();
+    let model = Model::starter().unwrap();
+    let preprocessor = model.preprocessor();
+    let mut encoder = ImageEncoder::load(&runtime, &model, &SessionOptions::default()).unwrap();
+    let limits = DecodeLimits::default();
+    let mut rules = [
+        (
+            "as small as the model allows",
+            preprocessor.smallest(),
+            Vec::new(),
+        ),
+        ("half of that", Smallest::shorter_side(260), Vec::new()),
+    ];
+    for folder in fs_err::read_dir(photos()).unwrap() {
+        let folder = folder.unwrap().path();
+        if !folder.is_dir() {
+            continue;
+        }
+        for file in fs_err::read_dir(folder).unwrap() {
+            let bytes = fs_err::read(file.unwrap().path()).unwrap();
+            let Ok(photo) = picture::decode(&bytes, &limits) else {
+                continue;
+            };
+            let jpeg = large(&photo);
+            let whole = preprocessor.pixels(&picture::decode(&jpeg, &limits).unwrap());
+            let whole = encoder.encode(&[whole]).unwrap();
+            for (_, smallest, cosines) in &mut rules {
+                let reduced = picture::decode_reduced(&jpeg, &limits, *smallest).unwrap();
+                assert!(reduced.image.width() < reduced.width);
+                let reduced = preprocessor.pixels(&reduced.image);
+                let reduced = encoder.encode(&[reduced]).unwrap();
+                cosines.push(whole[0].similarity(&reduced[0]));
+            }
+        }
+    }
+    for (name, _, cosines) in rules {
+        let mean = cosines.iter().sum::<f32>() / cosines.len() as f32;
+        let worst = cosines.iter().copied().fold(1.0, f32::min);
+        println!(
+            "{name}: {} photos, cosine mean {mean:.5}, worst {worst:.5}",
+            cosines.len()
+        );
+    }
+}
+
+criterion_group!(benches, decoding, loss);
+criterion_main!(benches);
