@@ -35,10 +35,9 @@
 //!
 //! # What a model folder holds
 //!
-//! Either the files of a CLIP model as transformers.js keeps them (`config.json`,
-//! `preprocessor_config.json`, `tokenizer.json`, `onnx/vision_model.onnx`,
-//! `onnx/text_model.onnx`), or any two graphs, a tokenizer, and a manifest `sightline.toml` that
-//! says everything about them:
+//! The files of a CLIP-style model as transformers.js, Optimum, Immich or `open_clip` keep them, or
+//! any two graphs, a tokenizer, and a manifest `sightline.toml` that says everything about them
+//! (beside the files of a layout, it says what they leave open; `docs/models.md` has all keys):
 //!
 //! ```toml
 //! name = "my-model"
@@ -52,7 +51,7 @@
 //! size = [224, 224]              # height, width
 //! resize = "shortest-edge"       # or "longest-edge", "squash"
 //! edge = 256                     # length of that edge; left out: the side of a square size
-//! interpolation = "bicubic"      # or "bilinear", "lanczos"; always antialiased, as in Pillow
+//! interpolation = "bicubic"      # or "bilinear", "lanczos", …; always antialiased, as in Pillow
 //! crop = "center"                # the default; "none" only with "squash"
 //! rescale = 0.00392156862745098  # the default, 1 / 255
 //! mean = [0.48, 0.46, 0.41]      # after rescaling: (x - mean) / std

@@ -2,19 +2,21 @@
 //!
 //! It depends on the model, the machine and the device, and a wrong guess costs up to a third of
 //! the speed. So the first batches of a run, whose results are used like all others, come in
-//! several sizes; the smallest that is about as quick as the quickest is kept.
+//! several sizes; the smallest that is about as quick as the best is kept.
 
 use std::time::Duration;
 
-/// The sizes that are tried on a processor.
-pub(super) const SIZES: &[usize] = &[1, 2, 4, 8, 16];
+/// The sizes that are tried on a processor. Larger ones bring no more speed there, only memory.
+pub(super) const SIZES: &[usize] = &[1, 2, 4, 8];
 
 /// The sizes that are tried on a device of its own, which small batches leave idle.
 pub(super) const DEVICE_SIZES: &[usize] = &[1, 4, 16, 32, 64];
 
-/// How often each size is tried. The quickest try counts: what else runs on the machine can only
-/// make one slower.
-const N_ROUNDS: usize = 3;
+/// How many batches of the largest size are tried, and of each other size as many as hold the same
+/// number of pictures. Decoders share the cores with the encoder, so that the time of one batch
+/// depends on luck, and a quickest try favours the smallest, of which many fit into a lucky moment:
+/// only the whole time of equally many pictures compares.
+const N_LARGEST: usize = 3;
 
 /// A size is as good as the best one when it takes at most this much of the best one's time.
 const AS_GOOD: f64 = 1.03;
@@ -26,10 +28,8 @@ const LONGEST: Duration = Duration::from_secs(8);
 #[derive(Debug, Clone)]
 pub(super) struct BatchFinder {
     sizes: &'static [usize],
-    /// Seconds a picture, of each size's quickest batch.
-    quickest: Vec<Option<f64>>,
-    n_tries: usize,
-    spent: Duration,
+    /// Pictures encoded in batches of each size, and the time that took.
+    tried: Vec<(usize, Duration)>,
     chosen: Option<usize>,
 }
 
@@ -38,9 +38,7 @@ impl BatchFinder {
     pub(super) fn among(sizes: &'static [usize]) -> Self {
         Self {
             sizes,
-            quickest: vec![None; sizes.len()],
-            n_tries: 0,
-            spent: Duration::ZERO,
+            tried: vec![(0, Duration::ZERO); sizes.len()],
             chosen: None,
         }
     }
@@ -55,7 +53,7 @@ impl BatchFinder {
 
     /// The size of the next batch.
     pub(super) fn size(&self) -> usize {
-        let next = || self.sizes[self.n_tries % self.sizes.len()];
+        let next = || self.sizes.get(self.next()).copied().unwrap_or(1);
         self.chosen.unwrap_or_else(next)
     }
 
@@ -76,22 +74,34 @@ impl BatchFinder {
         if self.chosen.is_some() || n != self.size() {
             return;
         }
-        let each = took.as_secs_f64() / n as f64;
-        let best = &mut self.quickest[self.n_tries % self.sizes.len()];
-        *best = Some(best.map_or(each, |before| before.min(each)));
-        self.n_tries += 1;
-        self.spent += took;
-        if self.n_tries == N_ROUNDS * self.sizes.len() || self.spent >= LONGEST {
+        let next = self.next();
+        self.tried[next].0 += n;
+        self.tried[next].1 += took;
+        let enough = N_LARGEST * self.largest();
+        let is_through = self.tried.iter().all(|&(n, _)| n >= enough);
+        let spent: Duration = self.tried.iter().map(|&(_, took)| took).sum();
+        if is_through || spent >= LONGEST {
             self.chosen = Some(self.best());
         }
     }
 
+    /// Which size is next: the one with the fewest pictures, so that the sizes take turns.
+    fn next(&self) -> usize {
+        let fewest = |&i: &usize| self.tried[i].0;
+        (0..self.tried.len()).min_by_key(fewest).unwrap_or(0)
+    }
+
     fn best(&self) -> usize {
-        let tried = || self.sizes.iter().zip(self.quickest.iter().flatten());
-        let least = tried().map(|(_, &each)| each).fold(f64::INFINITY, f64::min);
-        tried()
-            .find(|&(_, &each)| each <= least * AS_GOOD)
-            .map_or(1, |(&size, _)| size)
+        let each = || {
+            let tried = self.sizes.iter().zip(&self.tried);
+            tried
+                .filter(|(_, (n, _))| *n > 0)
+                .map(|(&size, (n, took))| (size, took.as_secs_f64() / *n as f64))
+        };
+        let least = each().map(|(_, each)| each).fold(f64::INFINITY, f64::min);
+        each()
+            .find(|&(_, each)| each <= least * AS_GOOD)
+            .map_or(1, |(size, _)| size)
     }
 }
 
@@ -117,11 +127,11 @@ mod tests {
 
     #[test]
     fn the_smallest_of_the_quick_sizes_is_kept() {
-        let once_through = SIZES.iter().sum::<usize>();
+        let all = N_LARGEST * 8 * SIZES.len();
         // Each picture costs the same: nothing is gained by waiting for more.
-        assert_eq!(found(|n| 10.0 * n as f64), (1, N_ROUNDS * once_through));
-        // A run costs 20 ms whatever is in it: 16 is 11 a picture, 8 is 12.5.
-        assert_eq!(found(|n| 20.0 + 10.0 * n as f64).0, 16);
+        assert_eq!(found(|n| 10.0 * n as f64), (1, all));
+        // A run costs 20 ms whatever is in it: 8 is 12.5 a picture, 4 is 15.
+        assert_eq!(found(|n| 20.0 + 10.0 * n as f64), (8, all));
         // From 4 on the gain is below the threshold.
         assert_eq!(found(|n| 1.0 + 10.0 * n as f64).0, 4);
         // Beyond 4 the caches overflow.
@@ -130,19 +140,22 @@ mod tests {
     }
 
     #[test]
-    fn a_disturbance_of_single_batches_does_not_count() {
+    fn lucky_moments_of_small_batches_do_not_count() {
         let mut finder = BatchFinder::among(SIZES);
-        let mut n_batches = 0;
+        let mut n_single = 0;
         while finder.chosen().is_none() {
             let n = finder.size();
-            // Every second batch takes three times as long. Rounds are odd, so each size has a
-            // calm one.
-            let times = if n_batches % 2 == 0 { 3.0 } else { 1.0 };
-            let took = times * (0.008 + 0.001 * n as f64);
+            n_single += usize::from(n == 1);
+            // Every third single picture has the machine for itself.
+            let times = if n == 1 && n_single % 3 == 0 {
+                0.5
+            } else {
+                1.0
+            };
+            let took = times * (0.008 + 0.010 * n as f64);
             finder.note(n, Duration::from_secs_f64(took));
-            n_batches += 1;
         }
-        assert_eq!((finder.size(), n_batches), (16, N_ROUNDS * SIZES.len()));
+        assert_eq!((finder.size(), n_single), (8, N_LARGEST * 8));
     }
 
     #[test]
