@@ -154,6 +154,8 @@ impl IndexReader {
             let is_last = attempt == N_ATTEMPTS;
             match Self::open_once(&layout, &manifest) {
                 Ok((reader, settled)) if settled || is_last => return Ok(reader),
+                // The gate has been waited for long enough.
+                Err(error @ IndexError::Busy { .. }) => return Err(error),
                 Err(error) if is_last => return Err(error),
                 Ok(_) | Err(_) => {}
             }
@@ -525,8 +527,16 @@ fn from_graph(
 }
 
 /// Why there is nothing to read: no index at all, or one whose creation was cut short.
+/// What records without a manifest are: an index whose making was cut short holds nothing yet, one
+/// that holds something has lost its manifest.
 fn no_index(layout: &Layout) -> IndexError {
-    if layout.records().join("CURRENT").exists() {
+    let path = layout.records();
+    let holds_nothing = || {
+        let _gate = Gate::pass(layout).ok()?;
+        let store = Store::open_read_only(&path).ok()?;
+        (store.generation().ok()? == Generation(0)).then_some(())
+    };
+    if path.join("CURRENT").exists() && holds_nothing().is_none() {
         IndexError::Damaged {
             path: layout.manifest(),
             what: "it is missing; indexing again brings it back",

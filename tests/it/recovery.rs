@@ -293,6 +293,14 @@ fn stopped_by_ctrl_c_or_by_the_system() {
     }
 }
 
+/// Whether the writer holds the gate of the index.
+fn moves_records(env: &TestEnv) -> bool {
+    // The stop takes effect a moment after the signal was sent.
+    std::thread::sleep(Duration::from_millis(5));
+    let gate = fs_err::File::open(env.index().join("gate")).unwrap();
+    gate.into_file().try_lock_shared().is_err()
+}
+
 #[test]
 fn a_search_while_a_run_is_under_way_and_after_it_was_paused_and_killed() {
     let env = world();
@@ -302,6 +310,16 @@ fn a_search_while_a_run_is_under_way_and_after_it_was_paused_and_killed() {
     // Wherever it is stopped, it holds the lock or has not begun.
     std::thread::sleep(Duration::from_millis(300));
     running.signal(Signal::SIGSTOP);
+    // Only not while it moves the records, which takes a moment that readers wait for: whoever
+    // sleeps there keeps them out.
+    let mut n_moments = 0;
+    while moves_records(&env) {
+        n_moments += 1;
+        assert!(n_moments < 1000, "it never ends moving the records");
+        running.signal(Signal::SIGCONT);
+        std::thread::sleep(Duration::from_millis(7));
+        running.signal(Signal::SIGSTOP);
+    }
     assert_eq!(
         env.found(["red", "-k1", "--by", "meaning"]),
         ["first/red.png"]
