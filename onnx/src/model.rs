@@ -245,6 +245,14 @@ impl Model {
             .try_fold(0, |sum, source| Ok(sum + source.n_bytes()?))
     }
 
+    /// How many bytes the image tower's graph and the weights beside it have.
+    ///
+    /// # Errors
+    /// [`ModelError::Unreadable`] when a file has gone since the model was opened.
+    pub fn n_image_bytes(&self) -> Result<u64, ModelError> {
+        self.image_tower().source.n_bytes()
+    }
+
     /// The file of the image tower's graph; `None` when it is built in.
     #[must_use]
     pub fn image_graph(&self) -> Option<&Path> {

@@ -124,9 +124,12 @@ pub(super) struct IndexArgs {
     /// Remove what is gone even when a whole folder is missing or empty
     #[arg(long)]
     pub(super) prune: bool,
-    /// Pictures encoded at once [default: found by measuring the first ones]
+    /// Pictures in a batch [default: found by measuring the first ones]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) batch: Option<u16>,
+    /// Encode one batch at a time with all threads: a little slower for many pictures, less memory
+    #[arg(long)]
+    pub(super) no_split: bool,
     /// Threads that read and decode [default: --threads]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) decoders: Option<u16>,

@@ -9,6 +9,10 @@ use std::time::Duration;
 /// The sizes that are tried on a processor. Larger ones bring no more speed there, only memory.
 pub(super) const SIZES: &[usize] = &[1, 2, 4, 8];
 
+/// The same for a part of the processor: in half of it, batches of 4 are as good as of 8 in all of
+/// it, and so much is under way at once.
+pub(super) const PART_SIZES: &[usize] = &[1, 2, 4];
+
 /// The sizes that are tried on a device of its own, which small batches leave idle.
 pub(super) const DEVICE_SIZES: &[usize] = &[1, 4, 16, 32, 64];
 
@@ -70,15 +74,15 @@ impl BatchFinder {
         self.chosen
     }
 
-    /// Hears how long a batch took. One of another size than asked for, as at the end of a run,
-    /// says nothing.
+    /// Hears how long a batch took. One of a size that is not tried, as at the end of a run, says
+    /// nothing. It need not be the size that is next: another lane may have been quicker.
     pub(super) fn note(&mut self, n: usize, took: Duration) {
-        if self.chosen.is_some() || n != self.size() {
+        let place = self.sizes.iter().position(|&size| size == n);
+        let (None, Some(place)) = (self.chosen, place) else {
             return;
-        }
-        let next = self.next();
-        self.tried[next].0 += n;
-        self.tried[next].1 += took;
+        };
+        self.tried[place].0 += n;
+        self.tried[place].1 += took;
         let enough = N_LARGEST * self.largest();
         let is_through = self.tried.iter().all(|&(n, _)| n >= enough);
         let spent: Duration = self.tried.iter().map(|&(_, took)| took).sum();

@@ -1,8 +1,9 @@
-//! Encodes what was prepared, batch after batch: the one thread that owns the encoder.
+//! Encodes what was prepared, batch after batch: a thread that owns a lane of the encoder.
 //!
 //! It does nothing else. What needs no encoding it passes on at once; what it encoded, it hands
 //! to the writer.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
@@ -10,6 +11,7 @@ use sightline_index::UnitVector;
 use sightline_onnx::Pixels;
 
 use super::batch_size::BatchFinder;
+use super::encoder::Lane;
 use super::pipeline::{Inlet, Next};
 use super::prepare::{Content, Hash, Prepared};
 use super::report::EncodingFigures;
@@ -37,32 +39,59 @@ pub(super) enum Finding {
 /// The writer has broken off, or was told that nothing can be encoded.
 struct Over;
 
-/// Encodes all that comes through the inlet and sends what becomes of it.
-pub(super) fn encode_all(
-    encoders: &Encoders,
-    finder: BatchFinder,
-    inlet: &Inlet<'_, Prepared>,
-    findings: &Sender<Finding>,
-) -> EncodingFigures {
-    let mut owner = Owner {
-        encoders,
-        finder,
-        findings,
-        waited: Duration::ZERO,
-        figures: EncodingFigures::default(),
-    };
-    let _ = owner.run(inlet);
-    owner.figures.batch_size = owner.finder.chosen();
-    owner.figures
+/// What all lanes of a run share.
+pub(super) struct Encoding<'a> {
+    encoders: &'a Encoders,
+    finder: Mutex<BatchFinder>,
+    figures: Mutex<EncodingFigures>,
+}
+
+impl<'a> Encoding<'a> {
+    pub(super) fn new(encoders: &'a Encoders, finder: BatchFinder) -> Self {
+        Self {
+            encoders,
+            finder: Mutex::new(finder),
+            figures: Mutex::default(),
+        }
+    }
+
+    /// Encodes, in one lane, what comes through the inlet, and sends what becomes of it.
+    pub(super) fn run(&self, lane: Lane, inlet: &Inlet<'_, Prepared>, findings: &Sender<Finding>) {
+        let mut owner = Owner {
+            shared: self,
+            lane,
+            findings,
+            waited: Duration::ZERO,
+        };
+        // Either way it is over; the writer has been told why.
+        let _ = owner.run(inlet);
+    }
+
+    /// What all lanes did.
+    pub(super) fn into_figures(self) -> EncodingFigures {
+        let finder = self.finder.into_inner();
+        let figures = self.figures.into_inner();
+        EncodingFigures {
+            batch_size: finder.unwrap_or_else(PoisonError::into_inner).chosen(),
+            ..figures.unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+
+    fn finder(&self) -> MutexGuard<'_, BatchFinder> {
+        self.finder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn figures(&self) -> MutexGuard<'_, EncodingFigures> {
+        self.figures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 struct Owner<'a> {
-    encoders: &'a Encoders,
-    finder: BatchFinder,
+    shared: &'a Encoding<'a>,
+    lane: Lane,
     findings: &'a Sender<Finding>,
     /// While the batch in the making was gathered.
     waited: Duration,
-    figures: EncodingFigures,
 }
 
 impl Owner<'_> {
@@ -94,7 +123,7 @@ impl Owner<'_> {
                 Next::End => return self.flush(&mut batch),
                 Next::Stopped => return Ok(()),
             }
-            if batch.len() >= self.finder.size() {
+            if batch.len() >= self.shared.finder().size() {
                 self.flush(&mut batch)?;
             }
         }
@@ -111,18 +140,16 @@ impl Owner<'_> {
         let (sources, pixels): (Vec<Source>, Vec<Pixels>) =
             std::mem::take(batch).into_iter().unzip();
         // Loading must not count as the time of the first batch.
-        if let Err(error) = self.encoders.image().load() {
+        let encoders = self.shared.encoders;
+        if let Err(error) = encoders.image().load(self.lane) {
             self.send(Finding::Failed(error))?;
             return Err(Over);
         }
         let began = Instant::now();
-        let encoded = encode(self.encoders, &pixels);
-        self.finder.note(pixels.len(), began.elapsed());
-        self.figures.note(
-            pixels.len(),
-            began.elapsed(),
-            std::mem::take(&mut self.waited),
-        );
+        let encoded = encode(encoders, self.lane, &pixels);
+        let (took, waited) = (began.elapsed(), std::mem::take(&mut self.waited));
+        self.shared.finder().note(pixels.len(), took);
+        self.shared.figures().note(pixels.len(), took, waited);
         match encoded {
             Ok(vectors) => {
                 for (source, vector) in sources.into_iter().zip(vectors) {
@@ -143,14 +170,15 @@ impl Owner<'_> {
 /// error is that of the run.
 pub(super) fn encode(
     encoders: &Encoders,
+    lane: Lane,
     pixels: &[Pixels],
 ) -> Result<Vec<Result<UnitVector, String>>, EngineError> {
     let image = encoders.image();
-    let embeddings = match image.encode(pixels) {
+    let embeddings = match image.encode_in(lane, pixels) {
         Ok(embeddings) => embeddings.into_iter().map(Ok).collect(),
         Err(error) if pixels.len() == 1 || error.is_runtime() => return Err(error),
         Err(error) => {
-            let one = |pixels| image.encode(std::slice::from_ref(pixels));
+            let one = |pixels| image.encode_in(lane, std::slice::from_ref(pixels));
             let singly: Vec<_> = pixels.iter().map(one).collect();
             if singly.iter().all(Result::is_err) {
                 return Err(error);

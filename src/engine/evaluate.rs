@@ -151,6 +151,7 @@ impl Encoders {
         let shape = Shape {
             n_workers: pipeline::default_workers(),
             n_prepared: 2 * BATCH,
+            n_encoders: 1,
             n_encoded: 2 * BATCH,
         };
         let flow = pipeline::prepare_all(0..paths.len(), shape, prepare, |event| {

@@ -8,10 +8,19 @@ use sightline_onnx::{
     Channels, Interpolation, Pixels, PreprocessConfig, Preprocessor, Resize, Rounding,
 };
 
+use super::encoder::Lane;
 use super::{Encoders, EngineError, ImageEncoder, ModelIdentity, TextEncoder};
 
 /// Encoders of a fake model with this fingerprint.
 pub(super) fn encoders(fingerprint: &str) -> Encoders {
+    watched_encoders(fingerprint, |_| ())
+}
+
+/// The same; `watch` is called in the lane of each batch before it is encoded.
+pub(super) fn watched_encoders(
+    fingerprint: &str,
+    watch: impl Fn(Lane) + Send + Sync + 'static,
+) -> Encoders {
     let identity = ModelIdentity {
         name: "colours".to_owned(),
         fingerprint: fingerprint.to_owned(),
@@ -31,12 +40,14 @@ pub(super) fn encoders(fingerprint: &str) -> Encoders {
     };
     let image = FakeImageEncoder {
         preprocessor: Preprocessor::new(&config),
+        watch: Box::new(watch),
     };
     Encoders::new(identity, Box::new(image), Box::new(FakeTextEncoder))
 }
 
 struct FakeImageEncoder {
     preprocessor: Preprocessor,
+    watch: Box<dyn Fn(Lane) + Send + Sync>,
 }
 
 impl ImageEncoder for FakeImageEncoder {
@@ -44,7 +55,12 @@ impl ImageEncoder for FakeImageEncoder {
         self.preprocessor.pixels(picture)
     }
 
-    fn encode(&self, batch: &[Pixels]) -> Result<Vec<Vec<f32>>, EngineError> {
+    fn n_parts(&self) -> usize {
+        2
+    }
+
+    fn encode_in(&self, lane: Lane, batch: &[Pixels]) -> Result<Vec<Vec<f32>>, EngineError> {
+        (self.watch)(lane);
         let mean = |plane: &[f32]| plane.iter().sum::<f32>() / plane.len() as f32;
         let one = |pixels: &Pixels| {
             let values = pixels.as_slice();

@@ -1,7 +1,7 @@
 //! The `index` pipeline: walk → changed? → decode → encode → commit.
 //!
-//! Threads read, hash, decode and preprocess; one thread owns the encoder; the calling thread owns
-//! the writer.
+//! Threads read, hash, decode and preprocess; one or two threads own a lane of the encoder each; the
+//! calling thread owns the writer.
 //! Whatever was finished is committed every so often, so a run that is stopped or killed goes on
 //! where it was.
 
@@ -14,12 +14,13 @@ use std::time::{Duration, Instant};
 use sightline_index::{FileRecord, IndexWriter, Library};
 use sightline_onnx::picture::DecodeLimits;
 
-use super::batch_size::{BatchFinder, DEVICE_SIZES, SIZES};
-use super::encoding::encode_all;
+use super::batch_size::{BatchFinder, DEVICE_SIZES, PART_SIZES, SIZES};
+use super::encoder::Lane;
+use super::encoding::Encoding;
 use super::ledger::Ledger;
 use super::pipeline::{self, Event, Shape};
 use super::prepare::{Decoding, Hash, Preparing};
-use super::report::{EncodingFigures, IndexReport, Progress, Stage};
+use super::report::{IndexReport, Progress, Stage};
 use super::storing::Storing;
 use super::walk::{Candidate, Walk, walk};
 use super::{Encoders, Engine, EngineError};
@@ -38,6 +39,10 @@ pub struct IndexRequest {
     pub limits: DecodeLimits,
     /// Pictures encoded at once; `None`: found by measuring the first batches.
     pub batch_size: Option<usize>,
+    /// Encodes one batch at a time with all threads. Otherwise, when there is much to do, the
+    /// threads are split between two batches at a time, which is a little quicker and takes the
+    /// memory of a second copy of the image tower.
+    pub no_split: bool,
     /// Threads that read and decode; `None`: one a core.
     pub n_decoders: Option<usize>,
     /// Decodes large JPEGs at their full size. Otherwise they are decoded at 1/2, 1/4 or 1/8 of it
@@ -72,6 +77,7 @@ impl Default for IndexRequest {
             prune: false,
             limits: DecodeLimits::default(),
             batch_size: None,
+            no_split: false,
             n_decoders: None,
             full_decode: false,
             memory: 512 << 20,
@@ -387,15 +393,16 @@ impl Run<'_> {
             twins: HashMap::new(),
             bad: HashMap::new(),
         };
-        let finder = finder(request, encoders);
-        let shape = shape(request, &finder);
-        let mut figures = EncodingFigures::default();
+        let lanes = lanes(request, encoders, jobs.len());
+        let finder = finder(request, encoders, &lanes);
+        let shape = shape(request, &finder, &lanes);
+        let encoding = Encoding::new(encoders, finder);
         let mut interrupted = false;
         let flow = pipeline::run(
             jobs.into_iter(),
             shape,
             |candidate| preparing.prepare(candidate),
-            |inlet, findings| figures = encode_all(encoders, finder, inlet, findings),
+            |number, inlet, findings| encoding.run(lanes[number], inlet, findings),
             |event, stop| {
                 if let Event::Ready(finding) = event {
                     storing
@@ -423,7 +430,7 @@ impl Run<'_> {
         if let ControlFlow::Break(error) = flow {
             return Err(error);
         }
-        self.ledger.report.encoding = figures;
+        self.ledger.report.encoding = encoding.into_figures();
         let n_done = self.ledger.n_settled - n_before;
         if interrupted
             || self
@@ -471,22 +478,38 @@ fn go_on(_: ()) -> ControlFlow<EngineError> {
     ControlFlow::Continue(())
 }
 
+/// From so many pictures on it pays to load the image tower once more for a second lane.
+pub(super) const MANY: usize = 100;
+
+/// The lanes of a run over so many pictures.
+pub(super) fn lanes(request: &IndexRequest, encoders: &Encoders, n_pictures: usize) -> Vec<Lane> {
+    let is_split = !request.no_split && n_pictures >= MANY;
+    Lane::all(if is_split {
+        encoders.image().n_parts()
+    } else {
+        1
+    })
+}
+
 /// How the batch size of a run is come by.
-pub(super) fn finder(request: &IndexRequest, encoders: &Encoders) -> BatchFinder {
+pub(super) fn finder(request: &IndexRequest, encoders: &Encoders, lanes: &[Lane]) -> BatchFinder {
     match request.batch_size {
         Some(size) => BatchFinder::fixed(size),
         None if encoders.image().has_own_device() => BatchFinder::among(DEVICE_SIZES),
+        None if lanes.len() > 1 => BatchFinder::among(PART_SIZES),
         None => BatchFinder::among(SIZES),
     }
 }
 
-/// Two full batches may wait for the encoder, and more results than that for the writer, so that
-/// the encoder goes on while the writer waits for the disk. A result is small, a prepared picture
+/// Two full batches may wait for each lane, and more results than that for the writer, so that
+/// encoding goes on while the writer waits for the disk. A result is small, a prepared picture
 /// is not.
-pub(super) fn shape(request: &IndexRequest, finder: &BatchFinder) -> Shape {
+pub(super) fn shape(request: &IndexRequest, finder: &BatchFinder, lanes: &[Lane]) -> Shape {
+    let n_at_once = finder.largest() * lanes.len();
     Shape {
         n_workers: request.n_decoders.unwrap_or_else(pipeline::default_workers),
-        n_prepared: 2 * finder.largest(),
-        n_encoded: 4 * finder.largest(),
+        n_prepared: 2 * n_at_once,
+        n_encoders: lanes.len(),
+        n_encoded: 4 * n_at_once,
     }
 }

@@ -28,6 +28,8 @@ mod walk;
 #[cfg(test)]
 mod fake;
 #[cfg(test)]
+mod lane_tests;
+#[cfg(test)]
 mod tests;
 
 use std::ops::ControlFlow;
@@ -37,7 +39,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sightline_index::{Binding, IndexReader};
 
 pub use embed::TakeVector;
-pub use encoder::{Encoders, ImageEncoder, ModelIdentity, RuntimeSource, TextEncoder};
+pub use encoder::{Encoders, ImageEncoder, Lane, ModelIdentity, RuntimeSource, TextEncoder};
 pub use error::{EngineError, LineError};
 pub use evaluate::{Evaluation, Recalls};
 pub use fusion::{Fused, fuse};

@@ -1,6 +1,7 @@
-//! Many threads prepare, one owns the encoder, one writes; bounded queues between them.
+//! Many threads prepare, a few own a lane of the encoder each, one writes; bounded queues between
+//! them.
 //!
-//! The queues' lengths bound the memory whatever the number of jobs. The encoder's owner does
+//! The queues' lengths bound the memory whatever the number of jobs. A lane's owner does
 //! nothing but encode: it waits for neither a decoder, as long as prepared work is there, nor for
 //! the disk, as long as there is room in the queue behind it. The writer stays on the calling
 //! thread, with the progress that it tells and the errors that it returns.
@@ -16,7 +17,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 /// How often the writer hears [`Event::Idle`] while nothing comes.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How long the encoder's owner waits for a batch to fill before it hears [`Next::Pause`].
+/// How long a lane's owner waits for a batch to fill before it hears [`Next::Pause`].
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// How many threads, and how much may wait between them.
@@ -28,8 +29,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Shape {
     /// Threads that prepare.
     pub(super) n_workers: usize,
-    /// Prepared jobs that may wait for the encoder; each worker may hold one more.
+    /// Prepared jobs that may wait to be encoded; each worker may hold one more.
     pub(super) n_prepared: usize,
+    /// Threads that encode.
+    pub(super) n_encoders: usize,
     /// Results that may wait for the writer.
     pub(super) n_encoded: usize,
 }
@@ -56,7 +59,7 @@ impl Stop {
     }
 }
 
-/// What the encoder's owner finds in its queue.
+/// What a lane's owner finds in the queue.
 pub(super) enum Next<P> {
     /// A prepared job.
     Ready(P),
@@ -68,7 +71,7 @@ pub(super) enum Next<P> {
     Stopped,
 }
 
-/// The encoder's end of the queue of prepared jobs.
+/// A lane's end of the queue of prepared jobs.
 pub(super) struct Inlet<'a, P> {
     receiver: Receiver<P>,
     stop: &'a Stop,
@@ -102,15 +105,15 @@ impl<P> Inlet<'_, P> {
     }
 }
 
-/// Runs `prepare` on every job with many threads and `encode` on one thread of its own, which
-/// takes what is prepared from its [`Inlet`] and sends results; hands these to `consume` on the
-/// calling thread. When `consume` breaks, all ends after what is under way and what was still to
+/// Runs `prepare` on every job with many threads and `encode` on one or more of their own, which
+/// are numbered from 0, take what is prepared from their [`Inlet`] and send results; hands these
+/// to `consume` on the calling thread. When `consume` breaks, all ends after what is under way and what was still to
 /// come is dropped; after [`Stop::stop`] it is not.
 pub(super) fn run<J: Send, P: Send, E: Send, B>(
     jobs: impl Iterator<Item = J> + Send,
     shape: Shape,
     prepare: impl Fn(J) -> P + Sync,
-    encode: impl FnOnce(&Inlet<'_, P>, &Sender<E>) + Send,
+    encode: impl Fn(usize, &Inlet<'_, P>, &Sender<E>) + Sync,
     mut consume: impl FnMut(Event<E>, &Stop) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
     let stop = Stop::default();
@@ -124,7 +127,7 @@ pub(super) fn run<J: Send, P: Send, E: Send, B>(
                 while !stop.is_asked() {
                     let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some(job) = job else { break };
-                    // The receiver is gone once the encoder's owner has ended.
+                    // The receiver is gone once all that encode have ended.
                     if sender.send(prepare(job)).is_err() {
                         break;
                     }
@@ -132,19 +135,23 @@ pub(super) fn run<J: Send, P: Send, E: Send, B>(
             });
         }
         drop(sender);
-        let inlet = Inlet {
-            receiver,
-            stop: &stop,
-            waited: Cell::default(),
-        };
-        // The thread owns both ends: when it ends, workers that wait for room are freed and the
-        // writer hears that nothing more comes.
-        scope.spawn(move || {
-            let (inlet, results) = (inlet, results);
-            encode(&inlet, &results);
-        });
+        for number in 0..shape.n_encoders.max(1) {
+            let inlet = Inlet {
+                receiver: receiver.clone(),
+                stop: &stop,
+                waited: Cell::default(),
+            };
+            let (encode, results) = (&encode, results.clone());
+            // The threads own both ends: when they have ended, workers that wait for room are
+            // freed and the writer hears that nothing more comes.
+            scope.spawn(move || {
+                let (inlet, results) = (inlet, results);
+                encode(number, &inlet, &results);
+            });
+        }
+        drop((receiver, results));
         // Owned here, so that it is dropped before the scope joins: a full queue must not hold
-        // the encoder after the writer broke off.
+        // a lane after the writer broke off.
         let encoded = encoded;
         loop {
             match encoded.recv_timeout(TICK) {
@@ -167,7 +174,7 @@ pub(super) fn prepare_all<J: Send, P: Send, B>(
 }
 
 /// Passes on what comes, one by one.
-fn pass<P>(inlet: &Inlet<'_, P>, results: &Sender<P>) {
+fn pass<P>(_: usize, inlet: &Inlet<'_, P>, results: &Sender<P>) {
     loop {
         match inlet.next() {
             Next::Ready(prepared) => {
@@ -195,6 +202,7 @@ mod tests {
     const SHAPE: Shape = Shape {
         n_workers: 3,
         n_prepared: 4,
+        n_encoders: 2,
         n_encoded: 5,
     };
 
@@ -243,8 +251,8 @@ mod tests {
             },
         );
         assert_eq!((flow, n_seen), (ControlFlow::Continue(()), 500));
-        // Both queues, one in each worker's hands, one in the encoder's, one in the writer's.
-        let n_bound = SHAPE.n_workers + SHAPE.n_prepared + SHAPE.n_encoded + 2;
+        // Both queues, one in the hands of each worker, of each that encodes, and of the writer.
+        let n_bound = SHAPE.n_workers + SHAPE.n_prepared + SHAPE.n_encoders + SHAPE.n_encoded + 1;
         let n_most = n_most.into_inner();
         assert!(n_most <= n_bound, "{n_most} were under way at once");
         assert!(n_most > SHAPE.n_workers, "the queues were never used");
@@ -258,6 +266,7 @@ mod tests {
             Shape {
                 n_workers: 4,
                 n_prepared: 1,
+                n_encoders: 3,
                 n_encoded: 1,
             },
             |job: u64| job,
@@ -282,7 +291,7 @@ mod tests {
             0..,
             SHAPE,
             |job: u64| job,
-            |inlet, results| {
+            |_, inlet, results| {
                 while let Next::Ready(prepared) = inlet.next() {
                     results.send(prepared).unwrap();
                     n_encoded.fetch_add(1, Ordering::SeqCst);
@@ -308,7 +317,7 @@ mod tests {
             0..,
             SHAPE,
             |job: u64| job,
-            |_, results| results.send(u64::MAX).unwrap(),
+            |number, _, results| results.send(u64::MAX - number as u64).unwrap(),
             |event, _| {
                 if let Event::Ready(result) = event {
                     seen.push(result);
@@ -317,31 +326,33 @@ mod tests {
             },
         );
         assert_eq!(flow, ControlFlow::Continue(()));
-        assert_eq!(seen, [u64::MAX]);
+        seen.sort_unstable();
+        assert_eq!(seen, [u64::MAX - 1, u64::MAX]);
     }
 
     #[test]
     fn waiting_for_the_decoders_is_counted() {
-        let mut waited = Duration::ZERO;
+        let waited = Mutex::new(Duration::ZERO);
         let flow: ControlFlow<()> = run(
             0..3,
             Shape {
                 n_workers: 1,
+                n_encoders: 1,
                 ..SHAPE
             },
             |job: u64| {
                 std::thread::sleep(Duration::from_millis(10));
                 job
             },
-            |inlet, results| {
+            |_, inlet, results| {
                 while let Next::Ready(prepared) = inlet.next() {
                     results.send(prepared).unwrap();
                 }
-                waited = inlet.take_waited();
+                *waited.lock().unwrap() = inlet.take_waited();
             },
             |_, _| ControlFlow::Continue(()),
         );
         assert_eq!(flow, ControlFlow::Continue(()));
-        assert!(waited > Duration::ZERO);
+        assert!(waited.into_inner().unwrap() > Duration::ZERO);
     }
 }

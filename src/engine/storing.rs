@@ -7,6 +7,7 @@ use std::time::Instant;
 use sightline_index::{FileRecord, IndexWriter, ItemId, UnitVector};
 
 use super::EngineError;
+use super::encoder::Lane;
 use super::encoding::{Finding, Source, encode};
 use super::ingest::IndexRequest;
 use super::ledger::Ledger;
@@ -78,7 +79,8 @@ impl Storing<'_, '_> {
                 height,
                 pixels,
             } => {
-                let mut vectors = encode(self.preparing.encoders, std::slice::from_ref(&pixels))?;
+                let pictures = std::slice::from_ref(&pixels);
+                let mut vectors = encode(self.preparing.encoders, Lane::Whole, pictures)?;
                 let source = Source {
                     candidate,
                     hash,

@@ -141,7 +141,9 @@ impl SessionOptions {
         self
     }
 
-    fn resolved_threads(&self) -> usize {
+    /// Threads of the processor that one run spreads over, at least 1.
+    #[must_use]
+    pub fn threads(&self) -> usize {
         self.n_threads
             .unwrap_or_else(|| available_parallelism().map_or(1, usize::from))
             .max(1)
@@ -166,7 +168,7 @@ impl SessionOptions {
         }
         // Batches differ in size, so a plan of where each tensor lies would serve one of them.
         let builder = builder
-            .with_intra_threads(self.resolved_threads())
+            .with_intra_threads(self.threads())
             .map_err(<ort::Error>::from)?
             .with_intra_op_spinning(self.spin)
             .map_err(<ort::Error>::from)?

@@ -25,9 +25,12 @@ pub(in crate::cli) struct BenchArgs {
     /// Measure indexing alone
     #[arg(long)]
     pub(in crate::cli) only_index: bool,
-    /// Pictures encoded at once [default: found by measuring]
+    /// Pictures in a batch [default: found by measuring]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(in crate::cli) batch: Option<u16>,
+    /// Encode one batch at a time with all threads: a little slower for many pictures, less memory
+    #[arg(long)]
+    pub(in crate::cli) no_split: bool,
     /// Threads that read and decode [default: --threads]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(in crate::cli) decoders: Option<u16>,

@@ -36,6 +36,7 @@ pub(in crate::cli) fn run(
     let request = BenchRequest {
         index: IndexRequest {
             batch_size: args.batch.map(usize::from),
+            no_split: args.no_split,
             n_decoders: args.decoders.map(usize::from).or(settings.threads()),
             full_decode: args.full_decode,
             ..IndexRequest::folder(&args.photos)

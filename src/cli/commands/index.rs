@@ -26,6 +26,7 @@ pub(in crate::cli) fn run(
         captions: args.captions.clone(),
         prune: args.prune,
         batch_size: args.batch.map(usize::from),
+        no_split: args.no_split,
         n_decoders: args.decoders.map(usize::from).or(settings.threads()),
         full_decode: args.full_decode,
         ..IndexRequest::default()

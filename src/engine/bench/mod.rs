@@ -8,14 +8,16 @@ mod process;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sightline_onnx::Pixels;
 
-use super::ingest::{finder, shape};
+use super::encoder::Lane;
+use super::ingest::{finder, lanes, shape};
 use super::pipeline::{self, Event};
 use super::prepare::Decoding;
 use super::walk::{Candidate, walk};
@@ -161,7 +163,9 @@ pub fn bench(
         return Ok(None);
     }
     let began = Instant::now();
-    encoders.image().load()?;
+    for lane in lanes(&request.index, &encoders, files.len()) {
+        encoders.image().load(lane)?;
+    }
     report.load = began.elapsed();
     let kept = if request.only_index {
         Vec::new()
@@ -207,7 +211,8 @@ pub fn bench(
     Ok(Some(report))
 }
 
-/// E: encodes the kept pictures, over and over, in the batch size that suits the encoder best.
+/// E: encodes the kept pictures, over and over, in the lanes that indexing them would use and the
+/// batch size that suits these best.
 /// Returns how many a second, and the processor's milliseconds for each.
 fn encode(
     encoders: &Encoders,
@@ -215,23 +220,51 @@ fn encode(
     kept: &[Pixels],
     n_pictures: usize,
 ) -> Result<(f64, f64), EngineError> {
-    let mut finder = finder(&request.index, encoders);
-    let mut pictures = kept.iter().cycle();
-    let mut next = |n: usize| -> Vec<Pixels> { pictures.by_ref().take(n).cloned().collect() };
-    while finder.chosen().is_none() {
-        let batch = next(finder.size());
-        let began = Instant::now();
-        encoders.image().encode(&batch)?;
-        finder.note(batch.len(), began.elapsed());
-    }
-    let batch = next(finder.size());
-    let (began, before, mut n_encoded) = (Instant::now(), cpu_time(), 0);
-    while n_encoded < n_pictures && began.elapsed() < request.longest_encoding {
-        encoders.image().encode(&batch)?;
-        n_encoded += batch.len();
-    }
+    let lanes = lanes(&request.index, encoders, n_pictures);
+    let finder = Mutex::new(finder(&request.index, encoders, &lanes));
+    let finder = || finder.lock().unwrap_or_else(PoisonError::into_inner);
+    let batch = |n: usize| -> Vec<Pixels> { kept.iter().cycle().take(n).cloned().collect() };
+    in_all(&lanes, |lane| {
+        while finder().chosen().is_none() {
+            let batch = batch(finder().size());
+            let began = Instant::now();
+            encoders.image().encode_in(lane, &batch)?;
+            finder().note(batch.len(), began.elapsed());
+        }
+        Ok(())
+    })?;
+    let batch = batch(finder().size());
+    let n_encoded = AtomicUsize::new(0);
+    let (began, before) = (Instant::now(), cpu_time());
+    in_all(&lanes, |lane| {
+        while n_encoded.load(Ordering::Relaxed) < n_pictures
+            && began.elapsed() < request.longest_encoding
+        {
+            encoders.image().encode_in(lane, &batch)?;
+            n_encoded.fetch_add(batch.len(), Ordering::Relaxed);
+        }
+        Ok(())
+    })?;
+    let n_encoded = n_encoded.into_inner();
     let rate = n_encoded as f64 / began.elapsed().as_secs_f64();
     Ok((rate, cpu_ms(before, n_encoded)))
+}
+
+/// Does the same in all lanes at the same time.
+fn in_all(
+    lanes: &[Lane],
+    work: impl Fn(Lane) -> Result<(), EngineError> + Sync,
+) -> Result<(), EngineError> {
+    std::thread::scope(|scope| {
+        let work = &work;
+        let threads: Vec<_> = lanes
+            .iter()
+            .map(|&lane| scope.spawn(move || work(lane)))
+            .collect();
+        threads
+            .into_iter()
+            .try_for_each(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    })
 }
 
 /// Milliseconds of processor time a picture since `before`; 0 where it cannot be told.
@@ -245,11 +278,17 @@ fn cpu_ms(before: Option<Duration>, n_pictures: usize) -> f64 {
 /// D: reads, decodes and preprocesses the files. Returns how many a second and the first ones.
 fn decode(encoders: &Encoders, request: &BenchRequest, files: &[Candidate]) -> (f64, Vec<Pixels>) {
     let decoding = Decoding::new(&request.index, encoders);
+    let lanes = lanes(&request.index, encoders, files.len());
+    let shape = shape(
+        &request.index,
+        &finder(&request.index, encoders, &lanes),
+        &lanes,
+    );
     let kept = Mutex::new(Vec::new());
     let (began, mut n_decoded) = (Instant::now(), 0_usize);
     let _: ControlFlow<()> = pipeline::prepare_all(
         files.iter(),
-        shape(&request.index, &finder(&request.index, encoders)),
+        shape,
         |file| {
             let read = decoding.read(&file.path, file.n_bytes, |bytes| decoding.picture(bytes));
             let pixels = read.ok()?.ok()?.pixels;
