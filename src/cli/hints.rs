@@ -97,7 +97,8 @@ impl Hint for ModelError {
             }
             Self::Manifest { .. } => "docs/models.md has all keys".to_owned(),
             Self::Unreadable { .. } | Self::Json { .. } | Self::Tokenizer { .. } => {
-                "it may be damaged or cut short: get it anew from where the model came from"
+                "it may be damaged or cut short: get it anew from where the model came from, or \
+                 describe the whole model in a sightline.toml: docs/models.md has its keys"
                     .to_owned()
             }
             _ => "give a model's name or its folder, or leave it out to use the built-in starter \

@@ -475,7 +475,8 @@ fn preprocess(image: &Image, unsaid: &Unsaid<'_>) -> Result<PreprocessConfig, Mo
         },
         ResizeKey::Keep => Resize::Keep,
     };
-    if matches!(resize, Resize::ShortestEdge(0) | Resize::LongestEdge(0)) {
+    let needs_edge = matches!(resize, Resize::ShortestEdge(_) | Resize::LongestEdge(_));
+    if needs_edge && image.edge.is_none() && height != width {
         let reason = "a size that is not square needs image.edge, the length to resize to";
         return wrong("image.size", format!("{size:?}"), reason);
     }

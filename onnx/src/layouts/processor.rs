@@ -45,7 +45,10 @@ struct Processor {
 }
 
 #[derive(Deserialize, Debug, Clone, Copy)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "a size must be a number, two numbers, height and width, or shortest_edge"
+)]
 enum Size {
     Sides { height: u32, width: u32 },
     ShortestEdge { shortest_edge: u32 },
