@@ -469,13 +469,11 @@ fn preprocess(image: &Image, unsaid: &Unsaid<'_>) -> Result<PreprocessConfig, Mo
     let resize = match unsaid.told("image.resize", image.resize, hints)? {
         ResizeKey::ShortestEdge => Resize::ShortestEdge(edge),
         ResizeKey::LongestEdge => Resize::LongestEdge(edge),
-        ResizeKey::Squash => match image.edge {
-            Some(edge) if size != [edge, edge] => Resize::SquashTo(edge),
-            _ => Resize::Squash,
-        },
+        ResizeKey::Squash => Resize::Squash,
+        ResizeKey::SquashTo => Resize::SquashTo(edge),
         ResizeKey::Keep => Resize::Keep,
     };
-    let needs_edge = matches!(resize, Resize::ShortestEdge(_) | Resize::LongestEdge(_));
+    let needs_edge = !matches!(resize, Resize::Squash | Resize::Keep);
     if needs_edge && image.edge.is_none() && height != width {
         let reason = "a size that is not square needs image.edge, the length to resize to";
         return wrong("image.size", format!("{size:?}"), reason);

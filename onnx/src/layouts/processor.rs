@@ -206,7 +206,7 @@ fn of_transformers(
         (true, Size::Sides { .. } | Size::Pair(_), None) => (ResizeKey::Squash, None, sides(size)),
         (true, Size::Sides { .. } | Size::Pair(_), Some(crop)) => match sides(size) {
             size if size == crop => (ResizeKey::Squash, None, crop),
-            [edge, width] if edge == width => (ResizeKey::Squash, Some(edge), crop),
+            [edge, width] if edge == width => (ResizeKey::SquashTo, Some(edge), crop),
             [height, width] => {
                 let reason = "sides that differ must be those of crop_size";
                 let size = format!("{height} × {width}");

@@ -264,7 +264,7 @@ fn to_json(
     let (resize, edge) = match config.resize {
         Resize::ShortestEdge(edge) => ("shortest-edge", Some(edge)),
         Resize::LongestEdge(edge) => ("longest-edge", Some(edge)),
-        Resize::SquashTo(edge) => ("squash", Some(edge)),
+        Resize::SquashTo(edge) => ("squash-to", Some(edge)),
         Resize::Keep => ("keep", None),
         _ => ("squash", None),
     };
