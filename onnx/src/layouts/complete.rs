@@ -229,6 +229,10 @@ impl Gaps {
     }
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "it takes one value after the other, so that all that are missing are told at once"
+)]
 fn describe(
     found: Found,
     unsaid: &Unsaid<'_>,

@@ -105,7 +105,7 @@ pub enum HubError {
         name: String,
         /// What is wrong with them.
         #[source]
-        source: sightline_onnx::ModelError,
+        source: Box<sightline_onnx::ModelError>,
     },
     /// The repository does not hold the precision asked for.
     #[error("{repository}: no {asked} graphs; there are: {}", there.join(", "))]

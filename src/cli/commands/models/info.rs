@@ -215,10 +215,9 @@ fn texts(model: &Model) -> String {
         Pad::Context => format!("{n} tokens, always filled up"),
         _ => format!("at most {n} tokens"),
     };
-    match (&config.pad_token, config.pad_id) {
-        (_, Some(id)) => told += &format!(" with token {id}"),
-        (Some(token), None) => told += &format!(" with {token}"),
-        (None, None) => {}
+    let filler = config.pad_id.map(|id| format!("token {id}"));
+    if let Some(filler) = filler.or_else(|| config.pad_token.clone()) {
+        told = format!("{told} with {filler}");
     }
     if config.mask == MaskRule::All {
         told += ", which the model sees";

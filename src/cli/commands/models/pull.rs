@@ -73,7 +73,7 @@ pub(super) fn run(
             repository: repository.to_owned(),
             folder: arriving.folder.clone(),
             name: name.to_owned(),
-            source,
+            source: Box::new(source),
         })
     })?;
     let Some(check) = check::check(&models, settings, printer, false)? else {
