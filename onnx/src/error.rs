@@ -83,6 +83,10 @@ fn precisions(found: &[Precision]) -> String {
     found.join(", ")
 }
 
+fn it(n: usize) -> &'static str {
+    if n == 1 { "it" } else { "them" }
+}
+
 fn because(why: &str) -> String {
     if why.is_empty() {
         return String::new();
@@ -157,13 +161,13 @@ pub enum ModelError {
         source: serde_json::Error,
     },
     /// Neither the model's files nor its graphs tell something that must be known.
-    #[error("{}: {key} cannot be told from this model's files, add it to sightline.toml{}",
-        folder.display(), because(why))]
+    #[error("{}: {} cannot be told from this model's files, add {} to sightline.toml{}",
+        folder.display(), keys.join(", "), it(keys.len()), because(why))]
     Unknown {
         /// The model's folder.
         folder: PathBuf,
-        /// The key to add to `sightline.toml`, dotted: `image.mean` is `mean` below `[image]`.
-        key: &'static str,
+        /// The keys to add to `sightline.toml`, dotted: `image.mean` is `mean` below `[image]`.
+        keys: Vec<&'static str>,
         /// Why it is not known; may be empty.
         why: String,
     },

@@ -43,6 +43,7 @@ impl ImageEncoder {
             &tower.output,
             model.dimension(),
             options,
+            tower.unused != Unused::None,
         )?;
         let (height, width) = model.preprocess().output_size();
         let fixed_batch = session.check_pixels(&tower.input, height, width)?;
@@ -64,7 +65,8 @@ impl ImageEncoder {
         })
     }
 
-    /// The graph's inputs and outputs, those included that are not used.
+    /// The graph's inputs and outputs, those included that are not used. Of a graph that holds both
+    /// towers, those of the image tower.
     #[must_use]
     pub fn signature(&self) -> Signature {
         self.session.signature_of_graph()
@@ -145,14 +147,17 @@ struct UnusedText {
     values: Vec<i64>,
 }
 
-/// A text of ones for all inputs: they are sound ids, and a mask of them is a whole text.
+/// A text of ones for all inputs: they are sound ids, and a mask of them is a whole text. None
+/// where only the image tower was loaded.
 fn unused_texts(session: &Session, inputs: &[String]) -> Result<Vec<UnusedText>, EncodeError> {
+    let inputs = inputs.iter().filter(|input| session.takes(input));
+    let inputs: Vec<&String> = inputs.collect();
     let n_tokens = inputs.iter().find_map(|input| session.fixed_tokens(input));
     let n_tokens = n_tokens.unwrap_or(2);
-    let one = |input: &String| {
+    let one = |input: &&String| {
         let n = session.check_ids(input, Some(n_tokens))?.unwrap_or(1);
         Ok(UnusedText {
-            input: input.clone(),
+            input: (*input).clone(),
             shape: (n, n_tokens),
             values: vec![1; n * n_tokens],
         })

@@ -94,6 +94,7 @@ pub(crate) enum ResizeKey {
     ShortestEdge,
     LongestEdge,
     Squash,
+    SquashTo,
     Keep,
 }
 

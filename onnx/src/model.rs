@@ -15,7 +15,8 @@ use crate::preprocess::{PreprocessConfig, Preprocessor};
 use crate::source::{self, Source};
 use crate::tokenize::TokenizeConfig;
 
-/// What a graph that holds both towers must be fed with while the other one is asked.
+/// What a graph that holds both towers must be fed with while the other one is asked, where they
+/// cannot be told apart.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Unused {
     /// The graph holds one tower only.

@@ -13,10 +13,12 @@ use std::sync::Arc;
 use half::f16;
 use ndarray::{ArrayView2, ArrayView4};
 use ort::logging::LogLevel;
+use ort::session::builder::SessionBuilder;
 use ort::session::{OutputSelector, RunOptions, SessionInputValue};
 use ort::value::{Outlet, Tensor, TensorElementType, TensorRef, ValueType};
 
 use crate::error::EncodeError;
+use crate::part;
 use crate::runtime::Runtime;
 use crate::signature::Signature;
 use crate::source::Source;
@@ -65,26 +67,34 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Loads a graph and checks that `output` is f32 `[batch, dimension]`.
+    /// Loads a graph and checks that `output` is f32 `[batch, dimension]`. Of a graph that holds
+    /// both towers only the part that leads to `output` is loaded, where it can be told apart.
     pub(crate) fn load(
         runtime: &Runtime,
         source: &Source,
         output: &str,
         dimension: usize,
         options: &SessionOptions,
+        is_joint: bool,
     ) -> Result<Self, EncodeError> {
         let file = source.path().to_path_buf();
         let load = |cause: ort::Error| EncodeError::Load {
             file: file.clone(),
             source: Box::new(cause),
         };
-        let builder = ort::session::Session::builder(&runtime.environment().0).map_err(load)?;
-        let mut builder = options
-            .apply(builder, runtime.library())
-            .map_err(|error| error.of_graph(&file))?;
-        let session = match source {
-            Source::File(path) => builder.commit_from_file(path),
-            Source::Embedded { bytes, .. } => builder.commit_from_memory(bytes),
+        let builder = || {
+            let builder = ort::session::Session::builder(&runtime.environment().0).map_err(load)?;
+            options
+                .apply(builder, runtime.library())
+                .map_err(|error| error.of_graph(&file))
+        };
+        let part = is_joint
+            .then(|| Ok::<_, EncodeError>(part_of(&file, output, builder()?)))
+            .transpose()?;
+        let session = match (part.flatten(), source) {
+            (Some(part), _) => Ok(part),
+            (None, Source::File { path, .. }) => builder()?.commit_from_file(path),
+            (None, Source::Embedded { bytes, .. }) => builder()?.commit_from_memory(bytes),
         }
         .map_err(load)?;
         check_output(&file, session.outputs(), output, dimension)?;
@@ -104,7 +114,15 @@ impl Session {
         &self.file
     }
 
-    /// All inputs and outputs of the graph.
+    /// Whether the graph takes an input of this name.
+    pub(crate) fn takes(&self, name: &str) -> bool {
+        self.graph
+            .inputs()
+            .iter()
+            .any(|outlet| outlet.name() == name)
+    }
+
+    /// All inputs and outputs of the graph, or of the part of it that was loaded.
     pub(crate) fn signature_of_graph(&self) -> Signature {
         let listed = |outlets: &[Outlet]| {
             let one = |outlet: &Outlet| (outlet.name().to_owned(), outlet.dtype().to_string());
@@ -250,6 +268,17 @@ impl Session {
             expected: expected.to_owned(),
         }
     }
+}
+
+/// Loads the part of a graph that leads to an output; `None` where the whole graph must do.
+fn part_of(file: &Path, output: &str, builder: SessionBuilder) -> Option<ort::session::Session> {
+    let bytes = part::leading_to(file, output)?;
+    // Where the weights are that lie beside the graph. A library too old to know this key fails at
+    // them, and the whole graph is loaded from its file.
+    let key = "session.model_external_initializers_file_folder_path";
+    let folder = file.parent()?.to_str()?;
+    let mut builder = builder.with_config_entry(key, folder).ok()?;
+    builder.commit_from_memory(&bytes).ok()
 }
 
 fn check_output(

@@ -8,7 +8,11 @@ use crate::error::ModelError;
 /// One of a model's files.
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
-    File(PathBuf),
+    File {
+        path: PathBuf,
+        /// Files that hold weights too large for it.
+        beside: Vec<PathBuf>,
+    },
     /// Built into the program; the name only serves messages.
     Embedded {
         name: &'static str,
@@ -19,7 +23,7 @@ pub(crate) enum Source {
 impl Source {
     pub(crate) fn path(&self) -> &Path {
         match self {
-            Self::File(path) => path,
+            Self::File { path, .. } => path,
             Self::Embedded { name, .. } => Path::new(name),
         }
     }
@@ -27,7 +31,7 @@ impl Source {
     /// The file on disk; `None` when it is built in.
     pub(crate) fn file(&self) -> Option<&Path> {
         match self {
-            Self::File(path) => Some(path),
+            Self::File { path, .. } => Some(path),
             Self::Embedded { .. } => None,
         }
     }
@@ -35,7 +39,7 @@ impl Source {
     pub(crate) fn bytes(&self) -> Result<Cow<'static, [u8]>, ModelError> {
         match self {
             Self::Embedded { bytes, .. } => Ok(Cow::Borrowed(bytes)),
-            Self::File(path) => {
+            Self::File { path, .. } => {
                 fs_err::read(path)
                     .map(Cow::Owned)
                     .map_err(|source| ModelError::Unreadable {
@@ -46,31 +50,23 @@ impl Source {
         }
     }
 
-    /// Fails when the file is missing.
+    /// Fails when the file, or one beside it, is missing.
     pub(crate) fn check_exists(&self) -> Result<(), ModelError> {
-        match self {
-            Self::File(path) if !path.is_file() => {
-                Err(ModelError::MissingFile { file: path.clone() })
-            }
-            _ => Ok(()),
+        match self.files().into_iter().find(|file| !file.is_file()) {
+            Some(file) => Err(ModelError::MissingFile { file }),
+            None => Ok(()),
         }
     }
 
     /// The file and those beside it that hold weights too large for it; none when it is built in.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
-        let Self::File(path) = self else {
-            return Vec::new();
-        };
-        let mut files = vec![path.clone()];
-        let beside = |suffix: &str| {
-            let mut name = path.clone().into_os_string();
-            name.push(suffix);
-            Some(PathBuf::from(name)).filter(|file| file.is_file())
-        };
-        files.extend(["_data", ".data"].iter().filter_map(|end| beside(end)));
-        // Hugging Face cuts weights beyond 2 GB into `_data`, `_data_1`, `_data_2` and so on.
-        files.extend((1..).map_while(|part| beside(&format!("_data_{part}"))));
-        files
+        match self {
+            Self::File { path, beside } => {
+                let path = std::iter::once(path);
+                path.chain(beside).cloned().collect()
+            }
+            Self::Embedded { .. } => Vec::new(),
+        }
     }
 
     /// How many bytes the file and those beside it have.

@@ -50,6 +50,7 @@ impl TextEncoder {
                 &tower.output,
                 model.dimension(),
                 options,
+                tower.unused != Unused::None,
             );
             let tokenizer = tokenizer
                 .join()
@@ -73,7 +74,9 @@ impl TextEncoder {
             known.push(name);
         }
         let mut unused_pixels = None;
-        if let Unused::Pixels(input, height, width) = &tower.unused {
+        if let Unused::Pixels(input, height, width) = &tower.unused
+            && session.takes(input)
+        {
             let n = session.check_pixels(input, *height, *width)?.unwrap_or(1);
             let shape = [n, 3, *height as usize, *width as usize];
             unused_pixels = Some(UnusedPixels {
@@ -97,7 +100,8 @@ impl TextEncoder {
         })
     }
 
-    /// The graph's inputs and outputs, those included that are not used.
+    /// The graph's inputs and outputs, those included that are not used. Of a graph that holds both
+    /// towers, those of the text tower.
     #[must_use]
     pub fn signature(&self) -> Signature {
         self.session.signature_of_graph()

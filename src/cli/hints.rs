@@ -29,16 +29,9 @@ impl Hint for EngineError {
             Self::Quantize(QuantizeError::Exists { .. }) => {
                 Some("replace it with --force".to_owned())
             }
-            Self::Model(ModelError::NoPrecision { .. }) => {
-                Some("leave out --precision to use what there is".to_owned())
-            }
             Self::Runtime(_) => Some(format!("install it with: {}", platform::install_command())),
-            Self::Encode(EncodeError::Device(error)) => error.hint(),
-            Self::Model(_) => Some(
-                "give a model's name or its folder, or leave it out to use the built-in starter \
-                 model"
-                    .to_owned(),
-            ),
+            Self::Encode(error) => error.hint(),
+            Self::Model(error) => error.hint(),
             Self::EmptyQuery => {
                 Some("say what to look for, as in: sightline search \"a dog on the beach\"".into())
             }
@@ -60,6 +53,94 @@ impl Hint for EngineError {
             _ => None,
         }
     }
+}
+
+impl Hint for EncodeError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Model(error) => error.hint(),
+            Self::Device(error) => error.hint(),
+            Self::Load { .. } => Some(
+                "it may be damaged or cut short, or too new for this ONNX Runtime".to_owned(),
+            ),
+            Self::NoInput { .. } | Self::NoOutput { .. } | Self::Signature { .. } => Some(
+                "a sightline.toml in the model's folder can name the right one: docs/models.md has \
+                 its keys"
+                    .to_owned(),
+            ),
+            Self::Dimension { .. } => Some(
+                "both towers must be of one model; where a sightline.toml says dimension, correct it"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+}
+
+impl Hint for ModelError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoPrecision { .. } => "leave out --precision to use what there is".to_owned(),
+            Self::Unknown { folder, keys, .. } => format!(
+                "write what the model's authors say into {}, such as {}; docs/models.md has all \
+                 keys",
+                folder.join("sightline.toml").display(),
+                examples(keys)
+            ),
+            Self::MissingFile { .. } => "get it from where the model came from; both towers, a \
+                                         tokenizer and the files that describe them are needed"
+                .to_owned(),
+            Self::Value { .. } => {
+                "correct it, or say otherwise in a sightline.toml in the model's \
+                                   folder: docs/models.md has its keys"
+                    .to_owned()
+            }
+            Self::Manifest { .. } => "docs/models.md has all keys".to_owned(),
+            Self::Unreadable { .. } | Self::Json { .. } | Self::Tokenizer { .. } => {
+                "it may be damaged or cut short: get it anew from where the model came from, or \
+                 describe the whole model in a sightline.toml: docs/models.md has its keys"
+                    .to_owned()
+            }
+            _ => "give a model's name or its folder, or leave it out to use the built-in starter \
+                  model"
+                .to_owned(),
+        })
+    }
+}
+
+/// `below [image]: resize = "shortest-edge", mean = [0.48, 0.46, 0.41]`
+fn examples(keys: &[&str]) -> String {
+    let value = |key: &str| match key {
+        "dimension" | "image.edge" => "512",
+        "image.size" => "[224, 224]",
+        "image.resize" => "\"shortest-edge\"",
+        "image.interpolation" => "\"bicubic\"",
+        "image.mean" => "[0.48, 0.46, 0.41]",
+        "image.std" => "[0.27, 0.26, 0.28]",
+        "image.input" => "\"pixel_values\"",
+        "image.output" => "\"image_embeds\"",
+        "image.file" => "\"vision_model.onnx\"",
+        "text.file" => "\"text_model.onnx\"",
+        "text.input_ids" => "\"input_ids\"",
+        "text.output" => "\"text_embeds\"",
+        "text.tokenizer" => "\"tokenizer.json\"",
+        "text.context_length" => "77",
+        "text.pad" => "\"context\"",
+        _ => "…",
+    };
+    let mut told: Vec<String> = Vec::new();
+    let mut table = "";
+    for key in keys {
+        let (its_table, name) = key.split_once('.').unwrap_or(("", key));
+        let line = format!("{name} = {}", value(key));
+        told.push(if its_table == table {
+            line
+        } else {
+            table = its_table;
+            format!("below [{its_table}] {line}")
+        });
+    }
+    told.join(", ")
 }
 
 impl Hint for IndexError {
@@ -142,6 +223,25 @@ impl Hint for HubError {
                     .to_owned()
             }
             Self::NoPrecision { .. } => "leave out --precision to take what there is".to_owned(),
+            Self::NoModel { .. } | Self::NoDescription { .. } => {
+                "give a repository that holds an ONNX export of a CLIP-style model, as many of Xenova, \
+                 onnx-community and immich-app do; models with a short name: sightline models pull \
+                 --list"
+                    .to_owned()
+            }
+            Self::Unusable {
+                folder,
+                name,
+                source,
+                ..
+            } => {
+                let way = source.hint().unwrap_or_default();
+                let folder = folder.display();
+                format!("{way}; then: sightline models add '{folder}' --name {name}")
+            }
+            Self::Status { status, .. } if *status == 429 || *status >= 500 => {
+                "the hub is busy or in trouble: try again later".to_owned()
+            }
             Self::Broken { .. } => "run the same command again to go on from there".to_owned(),
             Self::Different { .. } => "run the same command again to have it sent anew".to_owned(),
             Self::Busy { .. } => "wait until it is done".to_owned(),

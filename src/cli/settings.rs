@@ -101,6 +101,15 @@ impl Settings {
         Some(binding.fingerprint)
     }
 
+    /// Whether the index that is set was made with the model of this name.
+    pub(super) fn is_made_with(&self, name: &str) -> bool {
+        let maker = self.made_with().and_then(|fingerprint| {
+            let found = self.registry.maker(&fingerprint, None);
+            found.ok().flatten()
+        });
+        maker.is_some_and(|(entry, _)| entry.name() == Some(name))
+    }
+
     /// The device and the threads asked for.
     pub(super) fn session_options(&self) -> SessionOptions {
         self.session.clone()

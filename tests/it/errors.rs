@@ -122,7 +122,7 @@ fn model_folders_that_are_none() {
     ----- stderr -----
     error: torn/image.onnx: this file of the model is missing
 
-    hint: give a model's name or its folder, or leave it out to use the built-in starter model
+    hint: get it from where the model came from; both towers, a tokenizer and the files that describe them are needed
     ");
     env.write("typo/sightline.toml", "name = \"typo\"\ndimensoin = 13\n");
     let ran = search("typo").expect(2);

@@ -331,13 +331,14 @@ fn an_index_knows_its_model() {
         .json();
     assert_eq!(status["model"]["name"], "dark");
     // Its model gone, it says so.
-    snapshot!(env, models(&env, &["remove", "dark"]).run(), @r"
+    snapshot!(env, models(&env, &["remove", "dark", "--index", "other"]).run(), @r"
     exit code: 0
     ----- stdout -----
     removed dark and its files
 
     ----- stderr -----
     it was the default model; that is now starter
+    the index other was made with it: add it again to search there, or index anew with another --index folder
     ");
     let ran = run(&["search", "red", "--index", "other"]).expect(2);
     assert_tells(&ran, &["built with model dark, not with", "\nhint: "]);

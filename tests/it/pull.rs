@@ -39,6 +39,28 @@ struct Habits {
     files_at: Option<String>,
     /// Sends this file so slowly that there is time to stop it.
     slow: Option<&'static str>,
+    /// Holds files with other contents; one without content is not there.
+    other: &'static [(&'static str, &'static str)],
+    /// The repository that it holds; none: that of the tests.
+    repository: Option<&'static str>,
+}
+
+impl Habits {
+    fn repository(&self) -> &'static str {
+        self.repository.unwrap_or(REPOSITORY)
+    }
+
+    fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut files = files();
+        for (path, content) in self.other {
+            if content.is_empty() {
+                files.remove(*path);
+            } else {
+                files.insert((*path).to_owned(), content.as_bytes().to_vec());
+            }
+        }
+        files
+    }
 }
 
 /// A server that plays the hub with the files of a folder.
@@ -107,8 +129,9 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// As the hub's API lists a repository: large files with SHA-256, others as git blobs.
-fn listing() -> Vec<u8> {
-    let siblings: Vec<_> = files()
+fn listing(habits: &Habits) -> Vec<u8> {
+    let siblings: Vec<_> = habits
+        .files()
         .iter()
         .map(|(path, content)| {
             let mut blob = format!("blob {}\0", content.len()).into_bytes();
@@ -127,13 +150,16 @@ fn listing() -> Vec<u8> {
             sibling
         })
         .collect();
-    let more = json!({
-        "id": REPOSITORY,
+    let mut more = json!({
+        "id": habits.repository(),
         "sha": COMMIT,
         "gated": false,
-        "cardData": { "license": "mit" },
         "siblings": siblings,
     });
+    // Who copied the models of others into a repository often says nothing about licences.
+    if habits.repository.is_none() {
+        more["cardData"] = json!({ "license": "mit" });
+    }
     serde_json::to_vec(&more).unwrap()
 }
 
@@ -181,14 +207,15 @@ fn answer(
     {
         return head("401 Unauthorized", empty);
     }
-    let listed = format!("/api/models/{REPOSITORY}/revision/main?blobs=true");
+    let repository = habits.repository();
+    let listed = format!("/api/models/{repository}/revision/main?blobs=true");
     if request.path == listed {
-        let body = listing();
+        let body = listing(&habits);
         head("200 OK", &format!("Content-Length: {}\r\n", body.len()))?;
         return connection.write_all(&body);
     }
-    let resolved = format!("/{REPOSITORY}/resolve/{COMMIT}/");
-    let all = files();
+    let resolved = format!("/{repository}/resolve/{COMMIT}/");
+    let all = habits.files();
     let found = request.path.strip_prefix(&resolved);
     let Some((path, content)) = found.and_then(|path| Some((path, all.get(path)?))) else {
         return head("404 Not Found", empty);
@@ -343,6 +370,111 @@ fn a_model_is_downloaded_checked_and_used() {
 }
 
 #[test]
+fn where_a_model_came_from_is_remembered() {
+    let env = TestEnv::new();
+    let hub = Hub::new(Habits {
+        repository: Some("Xenova/clip-vit-base-patch32"),
+        other: &[("README.md", "# Nothing about licences")],
+        ..Habits::default()
+    });
+    let from_hub = |which: &str| {
+        let command = env.sightline(["models", "pull", which]).starter();
+        command.env("HF_ENDPOINT", &hub.address).run()
+    };
+    // By its short name, the catalogue knows the licence.
+    let ran = from_hub("CLIP-ViT-B-32").expect(0);
+    assert!(ran.stderr().contains("licence: MIT"), "{ran}");
+    let info = |name: &str| {
+        let command = env.sightline(["models", "info", name]).starter();
+        command.run().expect(0)
+    };
+    let told = info("clip-vit-b-32");
+    assert!(told.stdout().contains("licence      MIT\n"), "{told}");
+    let origin = "origin       Xenova/clip-vit-base-patch32 at 01234567\n";
+    assert!(told.stdout().contains(origin), "{told}");
+    let json = env.sightline(["models", "info", "clip-vit-b-32", "--json"]);
+    let json = json.starter().run().expect(0).json();
+    assert_eq!(json["license"], "MIT");
+    assert_eq!(json["origin"]["repository"], "Xenova/clip-vit-base-patch32");
+    assert_eq!(json["origin"]["commit"], COMMIT);
+    // A check later on changes nothing about it.
+    let check = env.sightline(["models", "check", "clip-vit-b-32"]);
+    check.starter().run().expect(0);
+    assert!(info("clip-vit-b-32").stdout().contains(origin));
+    env.sightline(["models", "remove", "clip-vit-b-32"])
+        .starter()
+        .run()
+        .expect(0);
+    // By its repository, nobody does.
+    let ran = from_hub("Xenova/clip-vit-base-patch32").expect(0);
+    assert!(ran.stderr().contains("licence: not stated"), "{ran}");
+    let told = info("clip-vit-base-patch32");
+    assert!(
+        told.stdout().contains("licence      not stated\n"),
+        "{told}"
+    );
+}
+
+#[test]
+fn what_came_and_is_no_model_can_be_made_one() {
+    let env = TestEnv::new();
+    let hub = Hub::new(Habits {
+        other: &[(
+            "preprocessor_config.json",
+            "{\"image_processor_type\": \"FooImageProcessor\"}",
+        )],
+        ..Habits::default()
+    });
+    let ran = pull(&env, &hub, &[]).expect(2);
+    assert_error(
+        &ran,
+        "someone/tiny-clip: all files came, but the model cannot be used",
+        "then: sightline models add",
+    );
+    let asked = "image.resize, image.interpolation, image.mean, image.std cannot be told";
+    assert!(ran.stderr().contains(asked), "{ran}");
+    assert_nothing_registered(&env);
+    // As the hint says.
+    let part = models(&env).join(".tiny-clip.part");
+    let manifest = "image.resize = \"shortest-edge\"\nimage.interpolation = \"bicubic\"\n\
+                    image.mean = [0.48, 0.46, 0.41]\nimage.std = [0.27, 0.26, 0.28]\n";
+    fs_err::write(part.join("sightline.toml"), manifest).unwrap();
+    let add = env
+        .sightline([
+            "models",
+            "add",
+            part.to_str().unwrap(),
+            "--name",
+            "tiny-clip",
+        ])
+        .starter()
+        .run()
+        .expect(0);
+    assert!(add.stdout().contains("added tiny-clip"), "{add}");
+}
+
+#[test]
+fn a_model_of_text_alone_is_refused_before_it_comes() {
+    let env = TestEnv::new();
+    let hub = Hub::new(Habits {
+        other: &[
+            ("preprocessor_config.json", ""),
+            ("onnx/vision_model.onnx", ""),
+            ("onnx/text_model.onnx", ""),
+            ("onnx/model.onnx", "words"),
+        ],
+        ..Habits::default()
+    });
+    let ran = pull(&env, &hub, &[]).expect(2);
+    assert_error(
+        &ran,
+        "nothing in this repository says how pictures",
+        "--list",
+    );
+    assert_eq!(hub.requests.lock().unwrap().len(), 1);
+}
+
+#[test]
 fn a_cut_connection_is_taken_up_where_it_broke() {
     let env = TestEnv::new();
     let file = "onnx/vision_model.onnx";
@@ -443,6 +575,8 @@ fn refusals_say_what_to_do() {
         (404, "there is no such model on 127.0.0.1", "--list"),
         (401, "does not give this model to everyone", "HF_TOKEN"),
         (403, "does not give this model to everyone", "HF_TOKEN"),
+        (429, "answered with status 429", "try again later"),
+        (503, "answered with status 503", "try again later"),
     ] {
         hub.behave(Habits {
             status: Some(status),
@@ -451,7 +585,7 @@ fn refusals_say_what_to_do() {
         assert_error(&pull(&env, &hub, &[]).expect(2), part, hint);
         n_cases += 1;
     }
-    assert_eq!(n_cases, 3);
+    assert_eq!(n_cases, 5);
     hub.behave(Habits::default());
     let ran = pull(&env, &hub, &["--precision", "fp16"]).expect(2);
     assert_error(

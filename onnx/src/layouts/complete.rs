@@ -1,6 +1,6 @@
 //! What is still missing in a model's description, and can its graphs tell?
 
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use super::graph::{Graph, Port};
 use super::{Found, name_of};
@@ -65,10 +65,7 @@ pub(crate) fn complete_in(
     let hints = (&found.manifest.image.hints, &found.manifest.text.hints);
     let locate = |key: &'static str, name: &Option<String>, hints: &Hints| {
         let name = unsaid.told(key, name.clone(), hints)?;
-        let inside = Path::new(&name)
-            .components()
-            .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-        if !inside || name.is_empty() {
+        if !stays_inside(&name) {
             let reason = "a model's files must lie in its folder";
             return Err(unsaid.value(hints, key, &name, reason));
         }
@@ -85,24 +82,64 @@ pub(crate) fn complete_in(
     // Where both towers are in one graph, the inputs that feed the other tower must be known.
     let is_joint = image == text;
     let is_exact = found.layout == FILE_NAME && found.manifest.names_all();
+    let graphs = [Graph::read(&chosen.image), Graph::read(&chosen.text)];
+    let beside = |graph: &Result<Graph, ModelError>, file: &Path, hints| match graph {
+        Ok(graph) => beside(graph, file, hints, &unsaid),
+        // Told below, or when it is loaded.
+        Err(_) => Ok(Vec::new()),
+    };
+    let sources = [
+        Source::File {
+            beside: beside(&graphs[0], &chosen.image, hints.0)?,
+            path: chosen.image,
+        },
+        Source::File {
+            beside: beside(&graphs[1], &chosen.text, hints.1)?,
+            path: chosen.text,
+        },
+        Source::File {
+            path: tokenizer,
+            beside: Vec::new(),
+        },
+    ];
     let towers = if is_exact && !is_joint {
         Towers::default()
     } else {
+        let [image, text] = graphs;
         Towers {
-            image: Some(Graph::read(&chosen.image)?),
-            text: Some(Graph::read(&chosen.text)?),
+            image: Some(image?),
+            text: Some(text?),
             is_joint,
         }
     };
-    let sources = [
-        Source::File(chosen.image),
-        Source::File(chosen.text),
-        Source::File(tokenizer),
-    ];
     let mut description = describe(found, &unsaid, sources, &towers, chosen.precision)?;
     description.folder = Some(folder.to_path_buf());
     description.name = name;
     Ok(description)
+}
+
+/// The files beside a graph that hold weights of it.
+fn beside(
+    graph: &Graph,
+    file: &Path,
+    hints: &Hints,
+    unsaid: &Unsaid<'_>,
+) -> Result<Vec<PathBuf>, ModelError> {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let path = |name: &String| {
+        if stays_inside(name) {
+            return Ok(folder.join(name));
+        }
+        let reason = "the weights of a graph must lie in its folder";
+        Err(unsaid.value(hints, "external_data.location", name, reason))
+    };
+    graph.beside.iter().map(path).collect()
+}
+
+/// Whether a relative path leads out of no folder.
+fn stays_inside(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    !name.is_empty() && parts.all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
 }
 
 /// What the graphs say of themselves, where it matters.
@@ -126,9 +163,23 @@ impl Unsaid<'_> {
     fn unknown(&self, key: &'static str, why: String) -> ModelError {
         ModelError::Unknown {
             folder: self.folder.to_path_buf(),
-            key,
+            keys: vec![key],
             why,
         }
+    }
+
+    /// Fails with all of these keys that are not said.
+    fn all_told(&self, hints: &Hints, said: &[(&'static str, bool)]) -> Result<(), ModelError> {
+        let missing = said.iter().filter(|(_, is_said)| !is_said);
+        let keys: Vec<_> = missing.map(|(key, _)| *key).collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        Err(ModelError::Unknown {
+            folder: self.folder.to_path_buf(),
+            keys,
+            why: hints.why.clone().unwrap_or_default(),
+        })
     }
 
     fn value(
@@ -147,6 +198,41 @@ impl Unsaid<'_> {
     }
 }
 
+/// Everything that nobody says, so that it is asked for at once and not piece by piece.
+#[derive(Default)]
+struct Gaps {
+    keys: Vec<&'static str>,
+    whys: Vec<String>,
+}
+
+impl Gaps {
+    fn take<T>(&mut self, found: Result<T, ModelError>) -> Result<Option<T>, ModelError> {
+        match found {
+            Ok(value) => Ok(Some(value)),
+            Err(ModelError::Unknown { keys, why, .. }) => {
+                self.keys.extend(keys);
+                if !why.is_empty() && !self.whys.contains(&why) {
+                    self.whys.push(why);
+                }
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn into_error(self, folder: &Path) -> ModelError {
+        ModelError::Unknown {
+            folder: folder.to_path_buf(),
+            keys: self.keys,
+            why: self.whys.join("; "),
+        }
+    }
+}
+
+#[expect(
+    clippy::too_many_lines,
+    reason = "it takes one value after the other, so that all that are missing are told at once"
+)]
 fn describe(
     found: Found,
     unsaid: &Unsaid<'_>,
@@ -183,24 +269,58 @@ fn describe(
     };
     let given = (image.output.take(), text.output.take());
     let (of_image, of_text) = (&towers.image, &towers.text);
-    let image_output = embedding(
+    let mut gaps = Gaps::default();
+    let image_output = gaps.take(embedding(
         "image.output",
         given.0,
         of_image,
         &image.hints,
         IMAGE_OUTPUTS,
-    )?;
-    let text_output = embedding("text.output", given.1, of_text, &text.hints, TEXT_OUTPUTS)?;
+    ))?;
+    let text_output = gaps.take(embedding(
+        "text.output",
+        given.1,
+        of_text,
+        &text.hints,
+        TEXT_OUTPUTS,
+    ))?;
+    let pixels = gaps.take(unsaid.told("image.input", image.input.take(), &image.hints))?;
+    let input_ids = gaps.take(unsaid.told("text.input_ids", text.input_ids.take(), &text.hints))?;
     // Where no file tells it, a graph's output does.
-    let of = |graph: &Option<Graph>, output: &str| graph.as_ref()?.output(output)?.fixed(1);
+    let of = |graph: &Option<Graph>, output: &Option<String>| {
+        graph.as_ref()?.output(output.as_ref()?)?.fixed(1)
+    };
     let dimension = dimension
         .or_else(|| of(&towers.image, &image_output))
         .or_else(|| of(&towers.text, &text_output));
-    let dimension = unsaid.told("dimension", dimension, &image.hints)?;
-    let preprocess = preprocess(&image, unsaid)?;
-    let tokenize = tokenize(&text, unsaid)?;
-    let pixels = unsaid.told("image.input", image.input, &image.hints)?;
-    let input_ids = unsaid.told("text.input_ids", text.input_ids.take(), &text.hints)?;
+    // Who names the outputs need not count their values too.
+    let dimension = if image_output.is_some() || text_output.is_some() {
+        gaps.take(unsaid.told("dimension", dimension, &image.hints))?
+    } else {
+        dimension
+    };
+    let preprocess = gaps.take(preprocess(&image, unsaid))?;
+    let tokenize = gaps.take(tokenize(&text, unsaid))?;
+    let (
+        Some(image_output),
+        Some(text_output),
+        Some(pixels),
+        Some(input_ids),
+        Some(dimension),
+        Some(preprocess),
+        Some(tokenize),
+    ) = (
+        image_output,
+        text_output,
+        pixels,
+        input_ids,
+        dimension,
+        preprocess,
+        tokenize,
+    )
+    else {
+        return Err(gaps.into_error(unsaid.folder));
+    };
     let (unused_texts, unused_pixels) = if towers.is_joint {
         let pixels = Unused::Pixels(pixels.clone(), preprocess.height, preprocess.width);
         (unused_texts(&input_ids, &text), pixels)
@@ -332,6 +452,16 @@ fn output(
 
 fn preprocess(image: &Image, unsaid: &Unsaid<'_>) -> Result<PreprocessConfig, ModelError> {
     let hints = &image.hints;
+    unsaid.all_told(
+        hints,
+        &[
+            ("image.size", image.size.is_some()),
+            ("image.resize", image.resize.is_some()),
+            ("image.interpolation", image.interpolation.is_some()),
+            ("image.mean", image.mean.is_some()),
+            ("image.std", image.std.is_some()),
+        ],
+    )?;
     let wrong = |key, value: String, reason| Err(unsaid.value(hints, key, &value, reason));
     let size = unsaid.told("image.size", image.size, hints)?;
     let [height, width] = size;
@@ -344,9 +474,11 @@ fn preprocess(image: &Image, unsaid: &Unsaid<'_>) -> Result<PreprocessConfig, Mo
         ResizeKey::ShortestEdge => Resize::ShortestEdge(edge),
         ResizeKey::LongestEdge => Resize::LongestEdge(edge),
         ResizeKey::Squash => Resize::Squash,
+        ResizeKey::SquashTo => Resize::SquashTo(edge),
         ResizeKey::Keep => Resize::Keep,
     };
-    if matches!(resize, Resize::ShortestEdge(0) | Resize::LongestEdge(0)) {
+    let needs_edge = !matches!(resize, Resize::Squash | Resize::Keep);
+    if needs_edge && image.edge.is_none() && height != width {
         let reason = "a size that is not square needs image.edge, the length to resize to";
         return wrong("image.size", format!("{size:?}"), reason);
     }
@@ -372,6 +504,13 @@ fn preprocess(image: &Image, unsaid: &Unsaid<'_>) -> Result<PreprocessConfig, Mo
 
 fn tokenize(text: &Text, unsaid: &Unsaid<'_>) -> Result<TokenizeConfig, ModelError> {
     let hints = &text.hints;
+    unsaid.all_told(
+        hints,
+        &[
+            ("text.context_length", text.context_length.is_some()),
+            ("text.pad", text.pad.is_some()),
+        ],
+    )?;
     let context_length = unsaid.told("text.context_length", text.context_length, hints)?;
     // Memory grows with it, and no text tower sees more.
     if context_length > 1 << 20 {

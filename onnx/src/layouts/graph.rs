@@ -4,6 +4,7 @@
 //! types and shapes of inputs and outputs and skips all else, so that even a graph of gigabytes
 //! costs a few reads.
 
+use std::collections::{BTreeSet, HashSet};
 use std::io::{self, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
@@ -14,6 +15,8 @@ use crate::error::ModelError;
 pub(crate) struct Graph {
     pub(crate) inputs: Vec<Port>,
     pub(crate) outputs: Vec<Port>,
+    /// The files beside the graph that hold weights, as the graph names them.
+    pub(crate) beside: BTreeSet<String>,
 }
 
 /// An input or output that is a tensor.
@@ -93,6 +96,14 @@ enum Field {
     Skipped,
 }
 
+/// What is wanted of a `TensorProto`.
+#[derive(Default)]
+struct Weight {
+    name: String,
+    /// The file that its values are in, when that is not the graph's own.
+    beside: Option<String>,
+}
+
 struct Walk<R> {
     reader: R,
     at: u64,
@@ -115,17 +126,13 @@ impl<R: Read + Seek> Walk<R> {
 
     fn graph(&mut self, end: u64) -> io::Result<Graph> {
         let mut graph = Graph::default();
-        let mut weights = std::collections::HashSet::new();
+        let mut weights = HashSet::new();
         while self.at < end {
             match self.field(end)? {
                 (5, Field::Bytes(n)) => {
-                    let end = self.at + n;
-                    while self.at < end {
-                        match self.field(end)? {
-                            (8, Field::Bytes(n)) => drop(weights.insert(self.text(n)?)),
-                            (_, field) => self.skip(&field)?,
-                        }
-                    }
+                    let weight = self.weight(self.at + n)?;
+                    weights.insert(weight.name);
+                    graph.beside.extend(weight.beside);
                 }
                 (11, Field::Bytes(n)) => graph.inputs.push(self.port(n)?),
                 (12, Field::Bytes(n)) => graph.outputs.push(self.port(n)?),
@@ -134,6 +141,36 @@ impl<R: Read + Seek> Walk<R> {
         }
         graph.inputs.retain(|port| !weights.contains(&port.name));
         Ok(graph)
+    }
+
+    /// A `TensorProto`, of which the values are skipped.
+    fn weight(&mut self, end: u64) -> io::Result<Weight> {
+        let mut weight = Weight::default();
+        let (mut location, mut is_beside) = (None, false);
+        while self.at < end {
+            match self.field(end)? {
+                (8, Field::Bytes(n)) => weight.name = self.text(n)?,
+                (13, Field::Bytes(n)) => {
+                    let (mut key, mut value) = (String::new(), String::new());
+                    each_field(&self.bytes(n)?, |number, _, bytes| {
+                        let text = || String::from_utf8_lossy(bytes).into_owned();
+                        match number {
+                            1 => key = text(),
+                            2 => value = text(),
+                            _ => {}
+                        }
+                        Ok(())
+                    })?;
+                    if key == "location" {
+                        location = Some(value);
+                    }
+                }
+                (14, Field::Number(place)) => is_beside = place == 1,
+                (_, field) => self.skip(&field)?,
+            }
+        }
+        weight.beside = location.filter(|_| is_beside);
+        Ok(weight)
     }
 
     /// A `ValueInfoProto` of `n` bytes.

@@ -5,6 +5,7 @@
 
 mod complete;
 mod graph;
+mod license;
 mod open_clip;
 mod processor;
 mod transformers;
@@ -33,16 +34,9 @@ pub(crate) fn find(folder: &Path) -> Result<Found, ModelError> {
         });
     }
     let own = manifest::read(folder)?;
-    if let Some(manifest) = own.as_ref()
-        && manifest.is_whole()
-    {
-        let layout = manifest::FILE_NAME;
-        return Ok(Found {
-            manifest: own.unwrap_or_default(),
-            layout,
-        });
-    }
-    let base = if open_clip::is_immich(folder) {
+    let base = if own.as_ref().is_some_and(Manifest::is_whole) {
+        None
+    } else if open_clip::is_immich(folder) {
         Some((open_clip::read_immich(folder)?, "Immich"))
     } else if transformers::is_one(folder) {
         Some((transformers::read(folder)?, "transformers.js"))
@@ -51,20 +45,25 @@ pub(crate) fn find(folder: &Path) -> Result<Found, ModelError> {
     } else {
         None
     };
-    match (own, base) {
-        (Some(own), Some((base, layout))) => Ok(Found {
+    let mut found = match (own, base) {
+        (Some(own), Some((base, layout))) => Found {
             manifest: own.over(base),
             layout,
-        }),
-        (None, Some((manifest, layout))) => Ok(Found { manifest, layout }),
-        (Some(manifest), None) => Ok(Found {
+        },
+        (None, Some((manifest, layout))) => Found { manifest, layout },
+        (Some(manifest), None) => Found {
             manifest,
             layout: manifest::FILE_NAME,
-        }),
-        (None, None) => Err(ModelError::NotAModel {
-            folder: folder.to_path_buf(),
-        }),
-    }
+        },
+        (None, None) => {
+            return Err(ModelError::NotAModel {
+                folder: folder.to_path_buf(),
+            });
+        }
+    };
+    let license = found.manifest.license.take();
+    found.manifest.license = license.or_else(|| license::stated(folder));
+    Ok(found)
 }
 
 /// Graphs of both towers in a folder: where exporters put them, without the end `.onnx`.

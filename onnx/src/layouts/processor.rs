@@ -45,7 +45,10 @@ struct Processor {
 }
 
 #[derive(Deserialize, Debug, Clone, Copy)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "a size must be a number, two numbers, height and width, or shortest_edge"
+)]
 enum Size {
     Sides { height: u32, width: u32 },
     ShortestEdge { shortest_edge: u32 },
@@ -98,11 +101,17 @@ fn defaults(kind: &str) -> Option<Defaults> {
             std: HALF,
             ..CLIP
         },
-        "ViT" | "DeiT" => Defaults {
-            size: Size::Edge(224),
+        "ViT" => Defaults {
             is_square: true,
-            crop: (name == "DeiT").then_some(224),
-            resample: if name == "DeiT" { 3 } else { 2 },
+            crop: None,
+            resample: 2,
+            mean: HALF,
+            std: HALF,
+            ..CLIP
+        },
+        "DeiT" => Defaults {
+            size: Size::Edge(256),
+            is_square: true,
             mean: HALF,
             std: HALF,
             ..CLIP
@@ -118,8 +127,8 @@ fn defaults(kind: &str) -> Option<Defaults> {
     })
 }
 
-/// What the file says of pictures.
-pub(super) fn read(folder: &Path) -> Result<Image, ModelError> {
+/// What the file says of pictures. Where it does not name its kind, it is that of such models.
+pub(super) fn read(folder: &Path, model_type: &str) -> Result<Image, ModelError> {
     let (file, processor) = if folder.join(PREPROCESSOR).is_file() {
         (PREPROCESSOR, json(folder, PREPROCESSOR)?)
     } else {
@@ -128,7 +137,12 @@ pub(super) fn read(folder: &Path) -> Result<Image, ModelError> {
     };
     let kind = processor.image_processor_type.as_ref();
     let kind = kind.or(processor.feature_extractor_type.as_ref());
-    let kind = kind.map_or("CLIPImageProcessor", String::as_str);
+    let usual = match model_type {
+        "siglip" | "siglip2" => "SiglipImageProcessor",
+        "jina_clip" => "JinaCLIPImageProcessor",
+        _ => "CLIPImageProcessor",
+    };
+    let kind = kind.map_or(usual, String::as_str);
     let mut hints = Hints {
         file: Some(folder.join(file)),
         ..Hints::default()
@@ -190,9 +204,15 @@ fn of_transformers(
             Some(crop),
         ) => (ResizeKey::ShortestEdge, Some(edge), crop),
         (true, Size::Sides { .. } | Size::Pair(_), None) => (ResizeKey::Squash, None, sides(size)),
-        (true, Size::Sides { .. } | Size::Pair(_), Some(crop)) if crop == sides(size) => {
-            (ResizeKey::Squash, None, crop)
-        }
+        (true, Size::Sides { .. } | Size::Pair(_), Some(crop)) => match sides(size) {
+            size if size == crop => (ResizeKey::Squash, None, crop),
+            [edge, width] if edge == width => (ResizeKey::SquashTo, Some(edge), crop),
+            [height, width] => {
+                let reason = "sides that differ must be those of crop_size";
+                let size = format!("{height} × {width}");
+                return Err(value(folder, file, "size", size, reason));
+            }
+        },
         (false, _, Some(crop)) => (ResizeKey::Keep, None, crop),
         _ => {
             let reason = "together with size and do_resize it leaves pictures of no fixed size";

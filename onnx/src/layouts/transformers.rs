@@ -29,7 +29,7 @@ struct Config {
     license: Option<String>,
     projection_dim: Option<usize>,
     #[serde(rename = "text_config")]
-    text: TowerConfig,
+    text: Option<TowerConfig>,
     #[serde(rename = "vision_config")]
     vision: TowerConfig,
 }
@@ -114,7 +114,7 @@ pub(super) fn read(folder: &Path) -> Result<Manifest, ModelError> {
         let reason = "it must be 1 to 65536";
         return Err(value(folder, CONFIG, "projection_dim", dimension, reason));
     }
-    let mut image = processor::read(folder)?;
+    let mut image = processor::read(folder, &config.model_type)?;
     image.hints.outputs = kind.image_outputs;
     let (image_graph, text_graph) = graphs(folder);
     image.file = Some(image_graph);
@@ -149,15 +149,20 @@ pub(super) fn read(folder: &Path) -> Result<Manifest, ModelError> {
 
 /// Values that a file leaves out are those of the Hugging Face configuration of that model.
 fn kind(config: &Config, tokenizer: &TokenizerConfig) -> Kind {
-    let (text, vision) = (&config.text, &config.vision);
+    let unsaid = TowerConfig::default();
+    let (text, vision) = (config.text.as_ref().unwrap_or(&unsaid), &config.vision);
     let projection = config.projection_dim.or(text.projection_dim);
     match config.model_type.as_str() {
         // Attention looks back only, so what is filled in behind the end changes nothing, unless a
-        // graph of fixed length says otherwise.
+        // graph of fixed length says otherwise. MobileCLIP's exports borrow the name and say no more
+        // of their text towers, which see what is filled in.
         "clip" => Kind {
             dimension: projection.or(vision.projection_dim).or(Some(512)),
             context_length: text.max_position_embeddings.or(Some(77)),
-            pad: Some(Pad::Longest),
+            pad: Some(match config.text {
+                Some(_) => Pad::Longest,
+                None => Pad::Context,
+            }),
             image_outputs: &["image_embeds"],
             text_outputs: &["text_embeds"],
             ..Kind::default()

@@ -78,6 +78,8 @@ pub enum Resize {
     LongestEdge(u32),
     /// Both sides get the model's size, whatever becomes of the proportions.
     Squash,
+    /// Both sides get this length in pixels, whatever becomes of the proportions.
+    SquashTo(u32),
     /// The size is left as it is.
     Keep,
 }
@@ -123,7 +125,7 @@ impl PreprocessConfig {
         // otherwise ask for the memory of thousands of pictures.
         let side_is_sound = |side: u32| (1..=8192).contains(&side);
         let edge = match self.resize {
-            Resize::ShortestEdge(edge) | Resize::LongestEdge(edge) => edge,
+            Resize::ShortestEdge(edge) | Resize::LongestEdge(edge) | Resize::SquashTo(edge) => edge,
             Resize::Squash | Resize::Keep => self.height,
         };
         if ![self.height, self.width, edge]
@@ -253,6 +255,7 @@ impl Preprocessor {
             Resize::ShortestEdge(edge) => Smallest::shorter_side(2 * edge),
             Resize::LongestEdge(edge) => Smallest::longer_side(2 * edge),
             Resize::Squash => Smallest::both_sides(2 * config.width, 2 * config.height),
+            Resize::SquashTo(edge) => Smallest::both_sides(2 * edge, 2 * edge),
             Resize::Keep => Smallest::whole(),
         }
     }

@@ -18,6 +18,7 @@ pub(super) fn target(config: &PreprocessConfig, width: u32, height: u32) -> (u32
     let (to_short, to_long) = match config.resize {
         Resize::Keep => return (width, height),
         Resize::Squash => return (config.width, config.height),
+        Resize::SquashTo(edge) => return (edge, edge),
         // Truncated, as the Hugging Face image processors do.
         Resize::ShortestEdge(edge) => (edge, saturating_scale(edge, long, short, 0)),
         Resize::LongestEdge(edge) if config.rounding == Rounding::Torchvision => {

@@ -12,11 +12,9 @@
 //! through a memory map and quantised one matrix at a time.
 
 mod error;
-mod graph;
 mod plan;
 mod source;
 mod weights;
-mod wire;
 mod write;
 
 use std::collections::HashMap;
@@ -25,9 +23,11 @@ use std::path::{Path, PathBuf};
 pub use error::QuantizeError;
 pub use weights::WeightRange;
 
-use graph::{Data, Graph};
 use plan::NodePlan;
-use source::{Beside, Mapped};
+use source::Beside;
+
+use crate::proto::graph::{self, Data, Graph};
+use crate::proto::{Mapped, wire};
 
 /// The oldest opset with `DynamicQuantizeLinear`.
 const OLDEST_OPSET: i64 = 11;

@@ -3,40 +3,12 @@
 //! Files are mapped into memory, so that a graph of many gigabytes needs little of it.
 
 use std::collections::HashMap;
-use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use fs_err::File;
-use memmap2::Mmap;
-
 use super::error::QuantizeError;
-use super::graph::{Data, Tensor};
-use super::wire::Span;
-
-/// A file in memory. An empty one has no map.
-pub(super) struct Mapped(Option<Mmap>);
-
-impl Mapped {
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
-        if metadata.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
-        if metadata.len() == 0 {
-            return Ok(Self(None));
-        }
-        // SAFETY: the map is only read, as bytes that may hold anything. A program that shortens
-        // the file meanwhile ends this process, one that changes it spoils the copy being written,
-        // which is the risk of every map of a model's weights; ONNX Runtime takes it too.
-        let map = unsafe { Mmap::map(file.file())? };
-        Ok(Self(Some(map)))
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        self.0.as_deref().unwrap_or_default()
-    }
-}
+use crate::proto::Mapped;
+use crate::proto::graph::{Data, Tensor};
+use crate::proto::wire::Span;
 
 /// Where a tensor's values are.
 #[derive(Debug, Clone)]

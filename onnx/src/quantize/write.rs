@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::error::QuantizeError;
-use super::graph::{Data, FLOAT, Graph, INT8, ModelFile, Node, Tensor, field};
 use super::plan::{NodePlan, Plan, Weight};
 use super::source::{Beside, Place};
 use super::weights::{self, WeightRange};
-use super::wire::{Fields, Malformed, Message, Piece, Rope};
+use crate::proto::graph::{Data, FLOAT, Graph, INT8, ModelFile, Node, Tensor, field};
+use crate::proto::wire::{Fields, Malformed, Message, Piece, Rope, Span};
 
 /// Key of the note in a copy's metadata that says who made it.
 pub(super) const METADATA_KEY: &str = "sightline.quantized";
@@ -342,7 +342,7 @@ impl Builder<'_> {
 }
 
 /// What is inside a field that holds a message.
-fn content(file: &[u8], whole: &super::wire::Span) -> Result<super::wire::Span, Malformed> {
+fn content(file: &[u8], whole: &Span) -> Result<Span, Malformed> {
     let field = Fields::new(file, whole).next();
     field.ok_or(Malformed(whole.start))??.bytes()
 }

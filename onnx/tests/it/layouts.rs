@@ -319,6 +319,36 @@ fn a_bare_vocabulary_gives_the_same_tokens() {
     assert_eq!(texts.len(), 16);
 }
 
+#[test]
+fn of_a_graph_that_holds_both_towers_only_one_is_loaded() {
+    let names = |outlets: &[(String, String)]| -> Vec<String> {
+        outlets.iter().map(|(name, _)| name.clone()).collect()
+    };
+    let cases = [
+        ("chinese_clip", "image_embeds", "text_embeds"),
+        (
+            "jina_clip",
+            "l2norm_image_embeddings",
+            "l2norm_text_embeddings",
+        ),
+    ];
+    for (name, of_image, of_text) in cases {
+        let model = Model::open(&folder(name)).unwrap();
+        assert_eq!(model.image_graph(), model.text_graph(), "{name}");
+        let options = SessionOptions::default();
+        let image = ImageEncoder::load(&runtime(), &model, &options).unwrap();
+        let signature = image.signature();
+        assert_eq!(names(&signature.inputs), ["pixel_values"], "{name}");
+        assert_eq!(names(&signature.outputs), [of_image], "{name}");
+        let text = TextEncoder::load(&runtime(), &model, &options).unwrap();
+        let signature = text.signature();
+        let inputs = ["input_ids", "attention_mask"];
+        assert_eq!(names(&signature.inputs), inputs, "{name}");
+        assert_eq!(names(&signature.outputs), [of_text], "{name}");
+    }
+    assert_eq!(cases.len(), 2);
+}
+
 /// What is edited, and what the message must say.
 #[test]
 fn what_cannot_be_known_is_asked_for_by_its_key() {
@@ -329,7 +359,8 @@ fn what_cannot_be_known_is_asked_for_by_its_key() {
             jina,
             "JinaCLIPImageProcessor",
             "FooImageProcessor",
-            Some("image.resize"),
+            // All at once; the size is told by the graph.
+            Some("image.resize, image.interpolation, image.mean, image.std"),
         ),
         (
             ("jina_clip", "tokenizer_config.json"),
@@ -341,7 +372,7 @@ fn what_cannot_be_known_is_asked_for_by_its_key() {
             ("siglip2", "config.json"),
             "\"model_type\": \"siglip\"",
             "\"model_type\": \"other\"",
-            Some("image.output"),
+            Some("image.output, text.output"),
         ),
     ];
     for ((name, file), from, to, key) in cases {
@@ -353,10 +384,14 @@ fn what_cannot_be_known_is_asked_for_by_its_key() {
             (Err(error), Some(expected)) => {
                 let line = error.to_string();
                 assert!(
-                    matches!(&error, ModelError::Unknown { key, .. } if *key == expected),
+                    matches!(&error, ModelError::Unknown { keys, .. } if keys.join(", ") == expected),
                     "{line}"
                 );
-                assert!(line.contains("add it to sightline.toml"), "{line}");
+                let them = if expected.contains(',') { "them" } else { "it" };
+                assert!(
+                    line.contains(&format!("add {them} to sightline.toml")),
+                    "{line}"
+                );
             }
             (found, _) => panic!("{name}: {from} -> {to}: {found:?}"),
         }

@@ -20,6 +20,8 @@ mod layouts;
 mod models;
 /// Files that are empty, cut off, mislabelled, huge, or no pictures.
 mod pictures;
+/// Descriptions of picture processors in all their forms.
+mod processors;
 /// Int8 copies of graphs.
 mod quantize;
 /// Opening ONNX Runtime: twice, missing, too old, another library.
@@ -31,3 +33,5 @@ mod starter;
 mod support;
 /// Texts of every kind through tokenizer and tower.
 mod texts;
+/// Weights beside a graph.
+mod weights;

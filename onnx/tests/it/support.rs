@@ -58,6 +58,21 @@ pub(crate) fn edit(file: &Path, from: &str, to: &str) {
     fs_err::write(file, text.replace(from, to)).unwrap();
 }
 
+/// As [`edit`], of a file that is no text; both stretches are of one length.
+pub(crate) fn edit_bytes(file: &Path, from: &[u8], to: &[u8]) {
+    assert_eq!(from.len(), to.len());
+    let mut bytes = fs_err::read(file).unwrap();
+    let mut n_found = 0;
+    for at in 0..=bytes.len() - from.len() {
+        if bytes[at..].starts_with(from) {
+            bytes[at..at + to.len()].copy_from_slice(to);
+            n_found += 1;
+        }
+    }
+    assert!(n_found > 0, "it is not in {}", file.display());
+    fs_err::write(file, bytes).unwrap();
+}
+
 /// An error and all its causes, one line each.
 pub(crate) fn chain(error: &dyn std::error::Error) -> Vec<String> {
     let mut lines = vec![error.to_string()];

@@ -54,19 +54,31 @@ impl Choice {
 }
 
 /// Where the graphs of a layout are, without suffix and ending: both towers', or the one of both.
-const LAYOUTS: [&[&str]; 5] = [
+const LAYOUTS: [&[&str]; 7] = [
     &["onnx/vision_model", "onnx/text_model"],
     &["visual/model", "textual/model"],
     &["onnx/model"],
     &["vision_model", "text_model"],
+    &["onnx/visual", "onnx/textual"],
+    &["visual", "textual"],
     &["model"],
 ];
 
-/// How graphs of each precision are called, the usual name first.
+/// One of these says how pictures are prepared; models of text alone have none.
+const DESCRIPTIONS: [&str; 4] = [
+    "preprocessor_config.json",
+    "processor_config.json",
+    "open_clip_config.json",
+    "visual/preprocess_cfg.json",
+];
+
+/// How graphs of each precision are called, the best one first. Of those of 8 bits, `_quantized` is
+/// what the publishers' own programs run: convolutions in it have weights without a sign, and those
+/// with one are unknown to older ONNX Runtimes.
 const SUFFIXES: [(Precision, &[&str]); 3] = [
     (Precision::Fp32, &[""]),
     (Precision::Fp16, &["_fp16"]),
-    (Precision::Int8, &["_int8", "_quantized", "_uint8"]),
+    (Precision::Int8, &["_quantized", "_uint8", "_int8"]),
 ];
 
 pub(super) fn choose(
@@ -105,6 +117,11 @@ pub(super) fn choose(
         let variants = layout.ok_or_else(|| HubError::NoModel {
             repository: repository.to_owned(),
         })?;
+        if !DESCRIPTIONS.iter().any(|file| files.contains_key(file)) {
+            return Err(HubError::NoDescription {
+                repository: repository.to_owned(),
+            });
+        }
         precisions = wanted(repository, &variants, asked)?;
         for (_, graphs) in variants.iter().filter(|(one, _)| precisions.contains(one)) {
             for graph in graphs {
@@ -249,11 +266,13 @@ mod tests {
             "onnx/text_model.onnx",
             "onnx/text_model.onnx_data",
             "onnx/text_model_fp16.onnx",
+            "onnx/text_model_int8.onnx",
             "onnx/text_model_q4.onnx",
             "onnx/text_model_quantized.onnx",
             "onnx/text_model_uint8.onnx",
             "onnx/vision_model.onnx",
             "onnx/vision_model_fp16.onnx",
+            "onnx/vision_model_int8.onnx",
             "onnx/vision_model_q4.onnx",
             "onnx/vision_model_quantized.onnx",
             "onnx/vision_model_uint8.onnx",
@@ -280,7 +299,12 @@ mod tests {
             chosen(&transformers_js, Some(Precision::Fp16)).unwrap(),
             with(&["onnx/text_model_fp16.onnx", "onnx/vision_model_fp16.onnx"])
         );
-        let combined = ["config.json", "onnx/model.onnx", "onnx/model.onnx_data"];
+        let combined = [
+            "config.json",
+            "onnx/model.onnx",
+            "onnx/model.onnx_data",
+            "preprocessor_config.json",
+        ];
         assert_eq!(chosen(&combined, None).unwrap(), combined);
         let error = chosen(&combined, Some(Precision::Int8)).unwrap_err();
         assert_eq!(error.to_string(), "a/b: no int8 graphs; there are: fp32");
@@ -326,6 +350,11 @@ mod tests {
         );
         let error = chosen(&["config.json", "model.safetensors"], None).unwrap_err();
         assert!(matches!(error, HubError::NoModel { .. }), "{error}");
+        // A model of text alone; before its hundreds of megabytes come.
+        let error = chosen(&["config.json", "onnx/model.onnx"], None).unwrap_err();
+        assert!(matches!(error, HubError::NoDescription { .. }), "{error}");
+        let open_clip = ["open_clip_config.json", "textual.onnx", "visual.onnx"];
+        assert_eq!(chosen(&open_clip, None).unwrap(), open_clip);
         // One tower alone is no model.
         assert!(chosen(&["onnx/vision_model.onnx", "config.json"], None).is_err());
     }

@@ -86,6 +86,27 @@ pub enum HubError {
         /// The repository.
         repository: String,
     },
+    /// The repository holds graphs, but no file that says how pictures are prepared for them.
+    #[error(
+        "{repository}: nothing in this repository says how pictures are prepared for its graphs"
+    )]
+    NoDescription {
+        /// The repository.
+        repository: String,
+    },
+    /// All files came, and they make no model.
+    #[error("{repository}: all files came, but the model cannot be used")]
+    Unusable {
+        /// The repository.
+        repository: String,
+        /// Where the files are.
+        folder: PathBuf,
+        /// The name that the model was to have.
+        name: String,
+        /// What is wrong with them.
+        #[source]
+        source: Box<sightline_onnx::ModelError>,
+    },
     /// The repository does not hold the precision asked for.
     #[error("{repository}: no {asked} graphs; there are: {}", there.join(", "))]
     NoPrecision {

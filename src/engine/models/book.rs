@@ -43,10 +43,25 @@ pub(super) struct Record {
     /// When the model was last checked, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) checked_unix_s: Option<u64>,
+    /// Where it was downloaded from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) origin: Option<Origin>,
     /// By the name of the precision.
     pub(super) precisions: BTreeMap<String, Variant>,
     #[serde(flatten)]
     rest: toml::Table,
+}
+
+/// Where a model was downloaded from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Its repository on the hub.
+    pub repository: String,
+    /// The commit that its files are of.
+    pub commit: String,
+    /// Its licence, as the hub or else the catalogue states it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
 }
 
 /// What is known of one copy of a model's graphs.

@@ -1,8 +1,9 @@
 //! Which models can be downloaded by a short name?
 //!
 //! A few that are known to be good, one for each purpose; any other repository of the hub is given
-//! as `OWNER/REPO`. Licences are those of the weights, as their publishers state them: a model is
-//! only downloaded when the user asks for it, and its licence file comes with it.
+//! as `OWNER/REPO`. Licences are those of the weights, as their publishers state them; repositories
+//! with other people's exports often state none. A model is only downloaded when the user asks for
+//! it, and a licence file comes with it where there is one.
 
 /// A model of the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,13 +48,13 @@ pub const CATALOGUE: [CatalogueEntry; 7] = [
         name: "mobileclip-s0",
         repository: "Xenova/mobileclip_s0",
         about: "Apple's MobileCLIP S0: the fastest, English",
-        license: "Apple's own, see LICENSE in its folder",
+        license: "Apple's own, see LICENSE_MODELS of apple/ml-mobileclip on GitHub",
     },
     CatalogueEntry {
         name: "mobileclip-s2",
         repository: "Xenova/mobileclip_s2",
         about: "Apple's MobileCLIP S2: fast and good, English",
-        license: "Apple's own, see LICENSE in its folder",
+        license: "Apple's own, see LICENSE_MODELS of apple/ml-mobileclip on GitHub",
     },
     CatalogueEntry {
         name: "multilingual-clip",

@@ -20,7 +20,7 @@ use sightline_onnx::{Model, ModelError, Precision};
 use book::{BookFile, Record};
 
 pub use add::{CopyProgress, Newcomer, Removed};
-pub use book::{Agreement, Figures};
+pub use book::{Agreement, Figures, Origin};
 pub use catalogue::{CATALOGUE, CatalogueEntry, in_catalogue};
 pub use check::{Check, Checked, NEAR_ENOUGH, Outcome, Tower, Verdict};
 pub use error::RegistryError;
@@ -131,6 +131,12 @@ impl Entry {
             chosen: Some(chosen),
             ..verdict
         }))
+    }
+
+    /// Where it was downloaded from, if it was.
+    #[must_use]
+    pub fn origin(&self) -> Option<&Origin> {
+        self.record.origin.as_ref()
     }
 
     /// When it was last checked, in seconds since 1970.
@@ -273,6 +279,14 @@ impl Registry {
         let default = entry.name.clone().filter(|name| name != STARTER);
         self.book()?.update(|book| book.default = default)?;
         Ok(entry)
+    }
+
+    /// Writes down where a model was downloaded from.
+    ///
+    /// # Errors
+    /// When it cannot be written down.
+    pub fn note_origin(&self, entry: &Entry, origin: Origin) -> Result<(), RegistryError> {
+        self.note(entry, |record| record.origin = Some(origin))
     }
 
     /// Names of the folders in the registry's own.

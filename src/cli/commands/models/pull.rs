@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use sightline_onnx::Model;
+use sightline_onnx::{Model, ModelError};
 
 use super::check;
 use crate::cli::args::PullArgs;
@@ -16,7 +16,7 @@ use crate::cli::progress::BytesView;
 use crate::cli::settings::Settings;
 use crate::engine::EngineError;
 use crate::engine::hub::{self, Choice, HubError};
-use crate::engine::models::{CATALOGUE, RegistryError, in_catalogue};
+use crate::engine::models::{CATALOGUE, Origin, RegistryError, in_catalogue};
 use crate::platform;
 
 pub(super) fn run(
@@ -27,10 +27,10 @@ pub(super) fn run(
     let Some(which) = &args.which else {
         return list(printer);
     };
-    let (repository, own_name) = match in_catalogue(which) {
-        Some(entry) => (entry.repository, entry.name),
+    let (repository, own_name, license) = match in_catalogue(which) {
+        Some(entry) => (entry.repository, entry.name, Some(entry.license)),
         None => match which.split_once('/') {
-            Some((_, name)) if hub::is_repository(which) => (which.as_str(), name),
+            Some((_, name)) if hub::is_repository(which) => (which.as_str(), name, None),
             _ => return Err(unknown(which).into()),
         },
     };
@@ -45,7 +45,12 @@ pub(super) fn run(
     let options = platform::hub_options();
     let choice = hub::look_up(&options, repository, settings.precision());
     let choice = choice.map_err(EngineError::from)?;
-    tell(&choice, printer);
+    let origin = Origin {
+        repository: choice.repository.clone(),
+        commit: choice.commit.clone(),
+        license: choice.license.clone().or(license.map(ToOwned::to_owned)),
+    };
+    tell(&choice, origin.license.as_deref(), printer);
 
     let folder = registry.folder().map_err(EngineError::from)?;
     let (arriving, lock) = Arriving::new(&folder, name)?;
@@ -63,11 +68,14 @@ pub(super) fn run(
         pulled => pulled.map_err(EngineError::from)?,
     }
 
-    let mut models = Vec::new();
-    for precision in Model::variants(&arriving.folder).map_err(EngineError::from)? {
-        let model = Model::open_with(&arriving.folder, Some(precision));
-        models.push(model.map_err(EngineError::from)?);
-    }
+    let models = open(&arriving.folder).map_err(|source| {
+        EngineError::from(HubError::Unusable {
+            repository: repository.to_owned(),
+            folder: arriving.folder.clone(),
+            name: name.to_owned(),
+            source: Box::new(source),
+        })
+    })?;
     let Some(check) = check::check(&models, settings, printer, false)? else {
         return Ok(ExitStatus::Interrupted);
     };
@@ -88,6 +96,8 @@ pub(super) fn run(
     let newcomer = registry.newcomer(&arriving.folder, Some(name))?;
     let entry = registry.adopt(&newcomer, &check)?;
     arriving.finish(lock);
+    let noted = registry.note_origin(&entry, origin);
+    noted.map_err(EngineError::from)?;
     if was_default {
         registry.set_default(name).map_err(EngineError::from)?;
     }
@@ -115,9 +125,17 @@ fn unknown(name: &str) -> EngineError {
     HubError::UnknownName { name, known }.into()
 }
 
-fn tell(choice: &Choice, printer: &Printer) {
+/// The model at each of its precisions.
+fn open(folder: &Path) -> Result<Vec<Model>, ModelError> {
+    let precisions = Model::variants(folder)?.into_iter();
+    precisions
+        .map(|precision| Model::open_with(folder, Some(precision)))
+        .collect()
+}
+
+fn tell(choice: &Choice, license: Option<&str>, printer: &Printer) {
     let precisions: Vec<&str> = choice.precisions.iter().map(|one| one.as_str()).collect();
-    let license = choice.license.as_deref().unwrap_or("not stated");
+    let license = license.unwrap_or("not stated");
     let commit: String = choice.commit.chars().take(8).collect();
     printer.note(format_args!(
         "{} at {}: {}, {:.1} MB in {} files; licence: {}",

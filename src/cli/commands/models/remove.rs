@@ -14,6 +14,7 @@ pub(super) fn run(
     settings: &Settings,
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
+    let is_needed = settings.is_made_with(&args.name);
     let removed = settings
         .registry()
         .remove(&args.name)
@@ -29,6 +30,13 @@ pub(super) fn run(
     if removed.was_default {
         printer.note(format_args!(
             "it was the default model; that is now {STARTER}"
+        ));
+    }
+    if is_needed {
+        printer.note(format_args!(
+            "the index {} was made with it: add it again to search there, or index anew with \
+             another --index folder",
+            settings.shown(settings.index())
         ));
     }
     Ok(ExitStatus::Found)

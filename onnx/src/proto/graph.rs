@@ -1,4 +1,4 @@
-//! What is in an ONNX file, as far as quantising needs to know?
+//! What is in an ONNX file, as far as those who rewrite it need to know?
 //!
 //! Field numbers are those of `onnx.proto`, <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>.
 
@@ -10,113 +10,115 @@ const MOST_LEVELS: usize = 16;
 const MOST_NODES: usize = 1 << 20;
 
 /// Field numbers, by message.
-pub(super) mod field {
-    pub(in crate::quantize) mod model {
-        pub(in crate::quantize) const GRAPH: u64 = 7;
-        pub(in crate::quantize) const OPSET_IMPORT: u64 = 8;
-        pub(in crate::quantize) const METADATA: u64 = 14;
+pub(crate) mod field {
+    pub(crate) mod model {
+        pub(crate) const GRAPH: u64 = 7;
+        pub(crate) const OPSET_IMPORT: u64 = 8;
+        pub(crate) const METADATA: u64 = 14;
     }
-    pub(in crate::quantize) mod graph {
-        pub(in crate::quantize) const NODE: u64 = 1;
-        pub(in crate::quantize) const INITIALIZER: u64 = 5;
-        pub(in crate::quantize) const INPUT: u64 = 11;
+    pub(crate) mod graph {
+        pub(crate) const NODE: u64 = 1;
+        pub(crate) const INITIALIZER: u64 = 5;
+        pub(crate) const INPUT: u64 = 11;
+        pub(crate) const OUTPUT: u64 = 12;
+        pub(crate) const VALUE_INFO: u64 = 13;
     }
-    pub(in crate::quantize) mod node {
-        pub(in crate::quantize) const INPUT: u64 = 1;
-        pub(in crate::quantize) const OUTPUT: u64 = 2;
-        pub(in crate::quantize) const NAME: u64 = 3;
-        pub(in crate::quantize) const OP_TYPE: u64 = 4;
-        pub(in crate::quantize) const ATTRIBUTE: u64 = 5;
+    pub(crate) mod node {
+        pub(crate) const INPUT: u64 = 1;
+        pub(crate) const OUTPUT: u64 = 2;
+        pub(crate) const NAME: u64 = 3;
+        pub(crate) const OP_TYPE: u64 = 4;
+        pub(crate) const ATTRIBUTE: u64 = 5;
     }
-    pub(in crate::quantize) mod attribute {
-        pub(in crate::quantize) const NAME: u64 = 1;
-        pub(in crate::quantize) const INTEGER: u64 = 3;
-        pub(in crate::quantize) const GRAPH: u64 = 6;
-        pub(in crate::quantize) const GRAPHS: u64 = 11;
-        pub(in crate::quantize) const TYPE: u64 = 20;
+    pub(crate) mod attribute {
+        pub(crate) const NAME: u64 = 1;
+        pub(crate) const INTEGER: u64 = 3;
+        pub(crate) const GRAPH: u64 = 6;
+        pub(crate) const GRAPHS: u64 = 11;
+        pub(crate) const TYPE: u64 = 20;
     }
-    pub(in crate::quantize) mod tensor {
-        pub(in crate::quantize) const DIMS: u64 = 1;
-        pub(in crate::quantize) const DATA_TYPE: u64 = 2;
-        pub(in crate::quantize) const NAME: u64 = 8;
-        pub(in crate::quantize) const RAW_DATA: u64 = 9;
-        pub(in crate::quantize) const EXTERNAL_DATA: u64 = 13;
-        pub(in crate::quantize) const DATA_LOCATION: u64 = 14;
+    pub(crate) mod tensor {
+        pub(crate) const DIMS: u64 = 1;
+        pub(crate) const DATA_TYPE: u64 = 2;
+        pub(crate) const NAME: u64 = 8;
+        pub(crate) const RAW_DATA: u64 = 9;
+        pub(crate) const EXTERNAL_DATA: u64 = 13;
+        pub(crate) const DATA_LOCATION: u64 = 14;
     }
 }
 
 /// `TensorProto.DataType`.
-pub(super) const FLOAT: i64 = 1;
-pub(super) const INT8: i64 = 3;
-pub(super) const FLOAT16: i64 = 10;
+pub(crate) const FLOAT: i64 = 1;
+pub(crate) const INT8: i64 = 3;
+pub(crate) const FLOAT16: i64 = 10;
 
 #[derive(Debug)]
-pub(super) struct ModelFile<'a> {
-    pub(super) ir_version: i64,
+pub(crate) struct ModelFile<'a> {
+    pub(crate) ir_version: i64,
     /// Version of the standard operators; 0 when the file does not say.
-    pub(super) opset: i64,
-    pub(super) graph: Graph<'a>,
+    pub(crate) opset: i64,
+    pub(crate) graph: Graph<'a>,
 }
 
 #[derive(Debug)]
-pub(super) struct Graph<'a> {
-    pub(super) span: Span,
-    pub(super) nodes: Vec<Node<'a>>,
-    pub(super) initializers: Vec<Tensor<'a>>,
+pub(crate) struct Graph<'a> {
+    pub(crate) span: Span,
+    pub(crate) nodes: Vec<Node<'a>>,
+    pub(crate) initializers: Vec<Tensor<'a>>,
     /// Names, with the whole field of each.
-    pub(super) inputs: Vec<(&'a str, Span)>,
-    pub(super) outputs: Vec<&'a str>,
+    pub(crate) inputs: Vec<(&'a str, Span)>,
+    pub(crate) outputs: Vec<&'a str>,
 }
 
 #[derive(Debug)]
-pub(super) struct Node<'a> {
+pub(crate) struct Node<'a> {
     /// The whole field, as everywhere here; its start tells nodes apart.
-    pub(super) span: Span,
-    pub(super) name: &'a str,
-    pub(super) op_type: &'a str,
-    pub(super) domain: &'a str,
-    pub(super) inputs: Vec<&'a str>,
-    pub(super) outputs: Vec<&'a str>,
-    pub(super) attributes: Vec<Attribute<'a>>,
+    pub(crate) span: Span,
+    pub(crate) name: &'a str,
+    pub(crate) op_type: &'a str,
+    pub(crate) domain: &'a str,
+    pub(crate) inputs: Vec<&'a str>,
+    pub(crate) outputs: Vec<&'a str>,
+    pub(crate) attributes: Vec<Attribute<'a>>,
 }
 
 impl Node<'_> {
     /// Whether it is this operator of the standard.
-    pub(super) fn is(&self, op_type: &str) -> bool {
+    pub(crate) fn is(&self, op_type: &str) -> bool {
         self.op_type == op_type && matches!(self.domain, "" | "ai.onnx")
     }
 
-    pub(super) fn attribute(&self, name: &str) -> Option<&Attribute<'_>> {
+    pub(crate) fn attribute(&self, name: &str) -> Option<&Attribute<'_>> {
         self.attributes.iter().find(|one| one.name == name)
     }
 
-    pub(super) fn graphs(&self) -> impl Iterator<Item = &Graph<'_>> {
+    pub(crate) fn graphs(&self) -> impl Iterator<Item = &Graph<'_>> {
         self.attributes.iter().flat_map(|one| &one.graphs)
     }
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Attribute<'a> {
-    pub(super) name: &'a str,
-    pub(super) float: Option<f32>,
-    pub(super) integer: Option<i64>,
-    pub(super) integers: Vec<i64>,
-    pub(super) tensor: Option<Tensor<'a>>,
-    pub(super) graphs: Vec<Graph<'a>>,
+pub(crate) struct Attribute<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) float: Option<f32>,
+    pub(crate) integer: Option<i64>,
+    pub(crate) integers: Vec<i64>,
+    pub(crate) tensor: Option<Tensor<'a>>,
+    pub(crate) graphs: Vec<Graph<'a>>,
 }
 
 #[derive(Debug)]
-pub(super) struct Tensor<'a> {
-    pub(super) span: Span,
-    pub(super) name: &'a str,
-    pub(super) dims: Vec<i64>,
-    pub(super) data_type: i64,
-    pub(super) data: Data<'a>,
+pub(crate) struct Tensor<'a> {
+    pub(crate) span: Span,
+    pub(crate) name: &'a str,
+    pub(crate) dims: Vec<i64>,
+    pub(crate) data_type: i64,
+    pub(crate) data: Data<'a>,
 }
 
 /// Where a tensor's values are.
 #[derive(Debug)]
-pub(super) enum Data<'a> {
+pub(crate) enum Data<'a> {
     /// In the file, little-endian, one after the other.
     Raw(Span),
     /// In a file beside it.
@@ -129,7 +131,7 @@ pub(super) enum Data<'a> {
     Other,
 }
 
-pub(super) fn read(file: &[u8]) -> Result<Option<ModelFile<'_>>, Malformed> {
+pub(crate) fn read(file: &[u8]) -> Result<Option<ModelFile<'_>>, Malformed> {
     let mut reader = Reader { file, n_nodes: 0 };
     let (mut ir_version, mut opset, mut graph) = (0, 0, None);
     for field in Fields::new(file, &(0..file.len())) {
@@ -168,7 +170,7 @@ pub(super) fn read(file: &[u8]) -> Result<Option<ModelFile<'_>>, Malformed> {
 }
 
 /// The texts of the file's `metadata_props` under this key.
-pub(super) fn has_metadata(file: &[u8], key: &str) -> Result<bool, Malformed> {
+pub(crate) fn has_metadata(file: &[u8], key: &str) -> Result<bool, Malformed> {
     for field in Fields::new(file, &(0..file.len())) {
         let field = field?;
         if field.number == field::model::METADATA {
@@ -181,6 +183,17 @@ pub(super) fn has_metadata(file: &[u8], key: &str) -> Result<bool, Malformed> {
         }
     }
     Ok(false)
+}
+
+/// The name of a `ValueInfoProto`; empty where it has none.
+pub(crate) fn name_of<'a>(file: &'a [u8], span: &Span) -> Result<&'a str, Malformed> {
+    for field in Fields::new(file, span) {
+        let field = field?;
+        if field.number == 1 {
+            return field.text(file);
+        }
+    }
+    Ok("")
 }
 
 struct Reader<'a> {
@@ -214,25 +227,14 @@ impl<'a> Reader<'a> {
                     graph.initializers.push(self.tensor(field.whole, &inner)?);
                 }
                 field::graph::INPUT => {
-                    let name = self.first_text(&field.bytes()?)?;
+                    let name = name_of(self.file, &field.bytes()?)?;
                     graph.inputs.push((name, field.whole));
                 }
-                12 => graph.outputs.push(self.first_text(&field.bytes()?)?),
+                field::graph::OUTPUT => graph.outputs.push(name_of(self.file, &field.bytes()?)?),
                 _ => {}
             }
         }
         Ok(graph)
-    }
-
-    /// The name of a `ValueInfoProto`.
-    fn first_text(&self, span: &Span) -> Result<&'a str, Malformed> {
-        for field in Fields::new(self.file, span) {
-            let field = field?;
-            if field.number == 1 {
-                return field.text(self.file);
-            }
-        }
-        Ok("")
     }
 
     fn node(&mut self, whole: Span, inner: &Span, n_levels: usize) -> Result<Node<'a>, Malformed> {

@@ -10,23 +10,23 @@
 use std::ops::Range;
 
 /// A stretch of the source file, in bytes from its start.
-pub(super) type Span = Range<usize>;
+pub(crate) type Span = Range<usize>;
 
 /// The bytes are no protobuf message; the place is given in bytes from the start of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Malformed(pub(super) usize);
+pub(crate) struct Malformed(pub(crate) usize);
 
 /// One field of a message.
 #[derive(Debug, Clone)]
-pub(super) struct Field {
-    pub(super) number: u64,
-    pub(super) value: Value,
+pub(crate) struct Field {
+    pub(crate) number: u64,
+    pub(crate) value: Value,
     /// Tag and value together.
-    pub(super) whole: Span,
+    pub(crate) whole: Span,
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Varint(u64),
     /// A text, bytes, a message, or packed numbers.
     Bytes(Span),
@@ -36,7 +36,7 @@ pub(super) enum Value {
 
 impl Field {
     /// The span of a field that must hold bytes.
-    pub(super) fn bytes(&self) -> Result<Span, Malformed> {
+    pub(crate) fn bytes(&self) -> Result<Span, Malformed> {
         match &self.value {
             Value::Bytes(span) => Ok(span.clone()),
             _ => Err(Malformed(self.whole.start)),
@@ -44,7 +44,7 @@ impl Field {
     }
 
     /// The value of a field that must hold an integer. Negative ones come as two's complement.
-    pub(super) fn integer(&self) -> Result<i64, Malformed> {
+    pub(crate) fn integer(&self) -> Result<i64, Malformed> {
         match self.value {
             Value::Varint(value) => Ok(value.cast_signed()),
             _ => Err(Malformed(self.whole.start)),
@@ -52,13 +52,13 @@ impl Field {
     }
 
     /// The text of a field that must hold one.
-    pub(super) fn text<'a>(&self, file: &'a [u8]) -> Result<&'a str, Malformed> {
+    pub(crate) fn text<'a>(&self, file: &'a [u8]) -> Result<&'a str, Malformed> {
         let span = self.bytes()?;
         std::str::from_utf8(&file[span]).map_err(|_| Malformed(self.whole.start))
     }
 
     /// The integers of a repeated field, which may be packed or not.
-    pub(super) fn integers(&self, file: &[u8], into: &mut Vec<i64>) -> Result<(), Malformed> {
+    pub(crate) fn integers(&self, file: &[u8], into: &mut Vec<i64>) -> Result<(), Malformed> {
         match &self.value {
             Value::Varint(value) => into.push(value.cast_signed()),
             Value::Bytes(span) => {
@@ -74,14 +74,14 @@ impl Field {
 }
 
 /// The fields of the message in `span`, in their order. Ends after the first error.
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     file: &'a [u8],
     at: usize,
     end: usize,
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn new(file: &'a [u8], span: &Span) -> Self {
+    pub(crate) fn new(file: &'a [u8], span: &Span) -> Self {
         Self {
             file,
             at: span.start,
@@ -162,7 +162,7 @@ fn varint(file: &[u8], at: &mut usize, end: usize) -> Result<u64, Malformed> {
 
 /// A message under construction, in memory: for what is small.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Message(pub(super) Vec<u8>);
+pub(crate) struct Message(pub(crate) Vec<u8>);
 
 impl Message {
     fn push_varint(&mut self, mut value: u64) {
@@ -177,23 +177,23 @@ impl Message {
         }
     }
 
-    pub(super) fn integer(mut self, field: u64, value: i64) -> Self {
+    pub(crate) fn integer(mut self, field: u64, value: i64) -> Self {
         self.push_varint(field << 3);
         self.push_varint(value.cast_unsigned());
         self
     }
 
-    pub(super) fn bytes(mut self, field: u64, bytes: &[u8]) -> Self {
+    pub(crate) fn bytes(mut self, field: u64, bytes: &[u8]) -> Self {
         self.header(field, bytes.len() as u64);
         self.0.extend_from_slice(bytes);
         self
     }
 
-    pub(super) fn text(self, field: u64, text: &str) -> Self {
+    pub(crate) fn text(self, field: u64, text: &str) -> Self {
         self.bytes(field, text.as_bytes())
     }
 
-    pub(super) fn message(self, field: u64, message: &Self) -> Self {
+    pub(crate) fn message(self, field: u64, message: &Self) -> Self {
         self.bytes(field, &message.0)
     }
 
@@ -206,7 +206,7 @@ impl Message {
 
 /// A piece of the file to be written.
 #[derive(Debug, Clone)]
-pub(super) enum Piece<P> {
+pub(crate) enum Piece<P> {
     /// Copied from the source.
     Copy(Span),
     Bytes(Vec<u8>),
@@ -216,9 +216,9 @@ pub(super) enum Piece<P> {
 
 /// A message to be written, in pieces, whose length is known.
 #[derive(Debug, Clone)]
-pub(super) struct Rope<P> {
-    pub(super) pieces: Vec<Piece<P>>,
-    pub(super) len: u64,
+pub(crate) struct Rope<P> {
+    pub(crate) pieces: Vec<Piece<P>>,
+    pub(crate) len: u64,
 }
 
 impl<P> Default for Rope<P> {
@@ -231,7 +231,7 @@ impl<P> Default for Rope<P> {
 }
 
 impl<P> Rope<P> {
-    pub(super) fn copy(&mut self, span: &Span) {
+    pub(crate) fn copy(&mut self, span: &Span) {
         self.len += span.len() as u64;
         match self.pieces.last_mut() {
             Some(Piece::Copy(last)) if last.end == span.start => last.end = span.end,
@@ -239,7 +239,7 @@ impl<P> Rope<P> {
         }
     }
 
-    pub(super) fn message(&mut self, message: Message) {
+    pub(crate) fn message(&mut self, message: Message) {
         self.len += message.0.len() as u64;
         match self.pieces.last_mut() {
             Some(Piece::Bytes(last)) => last.extend_from_slice(&message.0),
@@ -248,7 +248,7 @@ impl<P> Rope<P> {
     }
 
     /// A field whose `length` bytes are made later.
-    pub(super) fn later(&mut self, field: u64, piece: P, length: u64) {
+    pub(crate) fn later(&mut self, field: u64, piece: P, length: u64) {
         let mut header = Message::default();
         header.header(field, length);
         self.message(header);
@@ -257,7 +257,7 @@ impl<P> Rope<P> {
     }
 
     /// A field that holds another message.
-    pub(super) fn nested(&mut self, field: u64, inner: Self) {
+    pub(crate) fn nested(&mut self, field: u64, inner: Self) {
         let mut header = Message::default();
         header.header(field, inner.len);
         self.message(header);

@@ -1,0 +1,209 @@
+//! What real `preprocessor_config.json` say, in all the forms that they say it.
+
+use std::path::Path;
+
+use image::RgbImage;
+use serde_json::{Value, json};
+use sightline_onnx::{
+    Channels, Interpolation, Model, Pad, PreprocessConfig, Preprocessor, Resize, Rounding,
+};
+
+use crate::support::{chain, copy_of, edit};
+
+/// A folder of the tiny CLIP with another file in the place of its `preprocessor_config.json`.
+fn with(model_type: &str, file: &str, content: &Value) -> tempfile::TempDir {
+    let folder = copy_of("clip");
+    let types = ("\"model_type\": \"clip\"", model_type);
+    edit(
+        &folder.path().join("config.json"),
+        types.0,
+        &format!("\"model_type\": \"{}\"", types.1),
+    );
+    fs_err::remove_file(folder.path().join("preprocessor_config.json")).unwrap();
+    fs_err::write(folder.path().join(file), content.to_string()).unwrap();
+    folder
+}
+
+fn read(folder: &Path) -> PreprocessConfig {
+    let model = Model::open(folder).unwrap();
+    model.preprocess().clone()
+}
+
+const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
+
+#[test]
+fn every_form_of_a_processor_is_understood() {
+    use Interpolation::{Bicubic, Bilinear, Lanczos};
+    use Resize::{Keep, ShortestEdge, Squash, SquashTo};
+    let file = "preprocessor_config.json";
+    let half = [0.5; 3];
+    let cases = [
+        // As openai/clip-vit-base-patch32 had it for years: numbers, and the old name of the kind.
+        (
+            json!({"crop_size": 32, "do_center_crop": true, "do_normalize": true, "do_resize": true,
+                   "feature_extractor_type": "CLIPFeatureExtractor", "image_mean": CLIP_MEAN,
+                   "image_std": [0.26, 0.26, 0.27], "resample": 3, "size": 36}),
+            (ShortestEdge(36), 32, Bicubic, CLIP_MEAN),
+        ),
+        // The same as transformers.js has it.
+        (
+            json!({"crop_size": {"height": 32, "width": 32}, "size": {"shortest_edge": 36},
+                   "feature_extractor_type": "CLIPFeatureExtractor",
+                   "image_processor_type": "CLIPImageProcessor"}),
+            (ShortestEdge(36), 32, Bicubic, CLIP_MEAN),
+        ),
+        // Nulls, as transformers 5 writes them, and keys that change nothing.
+        (
+            json!({"crop_size": {"height": 32, "width": 32}, "data_format": "channels_first",
+                   "default_to_square": false, "device": null, "do_center_crop": true,
+                   "do_convert_rgb": true, "do_pad": null, "image_mean": null, "resample": null,
+                   "image_processor_type": "CLIPImageProcessorFast", "size": {"shortest_edge": 32}}),
+            (ShortestEdge(32), 32, Bicubic, CLIP_MEAN),
+        ),
+        // Nothing at all: what CLIP's processor does by itself.
+        (json!({}), (ShortestEdge(224), 224, Bicubic, CLIP_MEAN)),
+        // SigLIP, with the size as a dictionary, a number, a pair.
+        (
+            json!({"image_processor_type": "SiglipImageProcessor", "resample": 2,
+                   "size": {"height": 32, "width": 32}}),
+            (Squash, 32, Bilinear, half),
+        ),
+        (
+            json!({"image_processor_type": "SiglipImageProcessor", "size": 32}),
+            (Squash, 32, Bicubic, half),
+        ),
+        (
+            json!({"image_processor_type": "SiglipImageProcessor", "size": [32, 32]}),
+            (Squash, 32, Bicubic, half),
+        ),
+        (
+            json!({"image_processor_type": "ViTFeatureExtractor", "size": 32, "resample": 1}),
+            (Squash, 32, Lanczos, half),
+        ),
+        // Both sides to 256, then a crop: DeiT's own way, and that of a CLIP told to.
+        (
+            json!({"image_processor_type": "DeiTImageProcessor"}),
+            (SquashTo(256), 224, Bicubic, half),
+        ),
+        (
+            json!({"image_processor_type": "CLIPImageProcessor", "crop_size": 32,
+                   "size": {"height": 40, "width": 40}}),
+            (SquashTo(40), 32, Bicubic, CLIP_MEAN),
+        ),
+        (
+            json!({"image_processor_type": "CLIPImageProcessor", "do_center_crop": false,
+                   "size": {"height": 32, "width": 32}}),
+            (Squash, 32, Bicubic, CLIP_MEAN),
+        ),
+        (
+            json!({"image_processor_type": "CLIPImageProcessor", "do_resize": false,
+                   "crop_size": 32, "do_normalize": false}),
+            (Keep, 32, Bicubic, [0.0; 3]),
+        ),
+    ];
+    for (content, (resize, side, interpolation, mean)) in &cases {
+        let found = read(with("clip", file, content).path());
+        assert_eq!(found.resize, *resize, "{content}");
+        assert_eq!(found.output_size(), (*side, *side), "{content}");
+        assert_eq!(found.interpolation, *interpolation, "{content}");
+        assert_eq!(found.mean, *mean, "{content}");
+        assert!((found.rescale * 255.0 - 1.0).abs() < 1e-9, "{content}");
+    }
+    assert_eq!(cases.len(), 12);
+}
+
+#[test]
+fn what_a_processor_leaves_out_depends_on_the_model() {
+    // The newer file, with the processor one level deeper.
+    let nested = json!({"processor_class": "SiglipProcessor", "image_processor": {"size": 32}});
+    let folder = copy_of("layouts/siglip");
+    fs_err::remove_file(folder.path().join("preprocessor_config.json")).unwrap();
+    let file = folder.path().join("processor_config.json");
+    fs_err::write(file, nested.to_string()).unwrap();
+    let found = read(folder.path());
+    assert_eq!((found.resize, found.mean), (Resize::Squash, [0.5; 3]));
+    assert_eq!(found.output_size(), (32, 32));
+
+    let unnamed = json!({"size": 32, "crop_size": 32});
+    let found = read(with("clip", "preprocessor_config.json", &unnamed).path());
+    assert_eq!(
+        (found.resize, found.mean),
+        (Resize::ShortestEdge(32), CLIP_MEAN)
+    );
+
+    let flipped = json!({"image_processor_type": "MobileViTImageProcessor", "size": 32,
+                         "crop_size": 32, "do_rescale": false});
+    let found = read(with("clip", "preprocessor_config.json", &flipped).path());
+    assert_eq!((found.channels, found.mean), (Channels::Bgr, [0.0; 3]));
+    assert!((found.rescale - 1.0).abs() < f64::EPSILON);
+}
+
+#[test]
+fn a_processor_that_is_not_understood_says_why() {
+    let cases = [
+        (json!({"size": {"longest_edge": 32}}), "a size must be"),
+        (json!({"size": "large"}), "a size must be"),
+        (json!({"resample": 9}), "resample = 9 cannot be used"),
+        (json!({"image_mean": [0.5]}), "invalid length 1"),
+        (json!({"image_std": [0.5, 0.0, 0.5]}), "image.std"),
+        (
+            json!({"size": {"height": 30, "width": 40}, "crop_size": 32}),
+            "size = 30 × 40 cannot be used",
+        ),
+        (
+            json!({"size": 0, "crop_size": 0}),
+            "sides must be 1 to 8192",
+        ),
+        (
+            json!({"image_processor_type": "Siglip2ImageProcessor"}),
+            "image.resize, image.interpolation, image.mean, image.std cannot be told",
+        ),
+    ];
+    let mut n_cases = 0;
+    for (content, expected) in &cases {
+        let folder = with("other", "preprocessor_config.json", content);
+        let told = chain(&Model::open(folder.path()).unwrap_err()).join(": ");
+        assert!(told.contains(expected), "{content}: {told}");
+        assert!(!told.contains('\n'), "{told}");
+        n_cases += 1;
+    }
+    assert_eq!(n_cases, 8);
+}
+
+/// `MobileCLIP`'s exports for transformers.js are of the type `clip` and say no more.
+#[test]
+fn texts_are_filled_up_where_nothing_says_that_it_does_not_matter() {
+    let folder = copy_of("layouts/mobileclip");
+    assert_eq!(
+        Model::open(folder.path()).unwrap().tokenize().pad,
+        Pad::Context
+    );
+    // Even where the graph leaves the length open.
+    let folder = copy_of("clip");
+    assert_eq!(
+        Model::open(folder.path()).unwrap().tokenize().pad,
+        Pad::Longest
+    );
+    let config = folder.path().join("config.json");
+    fs_err::write(config, "{\"model_type\": \"clip\", \"projection_dim\": 24}").unwrap();
+    let model = Model::open(folder.path()).unwrap();
+    assert_eq!(model.tokenize().pad, Pad::Context);
+}
+
+#[test]
+fn a_squashed_picture_may_be_cropped() {
+    let picture = RgbImage::from_fn(61, 47, |x, y| {
+        let value = |n: u32| u8::try_from(n % 256).unwrap();
+        image::Rgb([value(x * 7 + y), value(y * 5), value(x * y)])
+    });
+    let folder = copy_of("clip");
+    let mut config = Model::open(folder.path()).unwrap().preprocess().clone();
+    (config.resize, config.rounding) = (Resize::Squash, Rounding::Transformers);
+    (config.height, config.width) = (41, 41);
+    let squashed = Preprocessor::new(&config).resized(&picture);
+    (config.height, config.width) = (32, 30);
+    config.resize = Resize::SquashTo(41);
+    let cropped = Preprocessor::new(&config).resized(&picture);
+    let expected = image::imageops::crop_imm(&squashed, 5, 4, 30, 32).to_image();
+    assert_eq!(cropped, expected);
+}
