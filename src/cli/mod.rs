@@ -25,6 +25,7 @@ use settings::Settings;
 
 /// Runs the program with these arguments, the first being its own name, and says how it ended.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    leave_caught_panics_to_their_errors();
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
@@ -53,6 +54,17 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     status.into()
+}
+
+/// A decoder that panics makes its file one that is skipped, which is said in its place; the panic
+/// itself, with places in the source of a library, would only fill the screen.
+fn leave_caught_panics_to_their_errors() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !sightline_onnx::picture::panics_are_caught() {
+            usual(panic);
+        }
+    }));
 }
 
 /// An error, and the way out of it where that depends on the settings.

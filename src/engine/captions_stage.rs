@@ -178,6 +178,14 @@ impl Run<'_> {
                 .flat_map(|change| &change.captions)
                 .map(String::as_str)
                 .collect();
+            // Beside the encoding itself, counting the tokens once more costs next to nothing.
+            for change in &group {
+                for caption in &change.captions {
+                    if self.encoders.text().n_tokens_dropped(caption)? > 0 {
+                        self.ledger.report.cut_captions.push(change.source.clone());
+                    }
+                }
+            }
             let mut vectors = Vec::with_capacity(texts.len());
             for batch in texts.chunks(BATCH) {
                 vectors.extend(self.encoders.text().encode(batch)?);

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use sightline_onnx::EncodeError;
 use sightline_onnx::picture::{self, DecodeLimits};
 
-use super::{Encoders, EngineError};
+use super::{Encoders, EngineError, picture_file};
 
 /// Pictures or texts encoded at once; this many prepared pictures are held in memory.
 const BATCH: usize = 16;
@@ -30,7 +30,7 @@ impl Encoders {
     ) -> Result<(), EngineError> {
         let limits = DecodeLimits::default();
         let prepare = |file: &Path| {
-            let bytes = fs_err::read(file)?;
+            let bytes = picture_file::read(file, &limits)?;
             let picture =
                 picture::decode(&bytes, &limits).map_err(|source| EngineError::Picture {
                     path: file.to_path_buf(),

@@ -39,7 +39,7 @@ pub enum EngineError {
     #[error("the model returned an embedding that cannot be used")]
     Embedding(#[from] VectorError),
     /// The picture given as a query cannot be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {}", path.display(), source.reason())]
     Picture {
         /// The picture.
         path: PathBuf,

@@ -12,7 +12,7 @@ use sightline_onnx::picture::{self, DecodeLimits};
 
 use super::pipeline::{self, Event, Shape};
 use super::report::{Progress, Skipped, Stage};
-use super::{Encoders, EngineError, caption_files};
+use super::{Encoders, EngineError, caption_files, picture_file};
 
 /// Pictures or captions encoded at once.
 const BATCH: usize = 16;
@@ -37,6 +37,8 @@ pub struct Evaluation {
     pub n_images: usize,
     /// Captions measured.
     pub n_captions: usize,
+    /// Those of them of which the model read only the beginning, since they are too long for it.
+    pub n_captions_cut: usize,
     /// Each caption is a query for its picture among all pictures.
     pub text_to_image: Recalls,
     /// Each picture is a query for any of its captions among all captions.
@@ -107,10 +109,15 @@ impl Encoders {
         let Some(captions) = self.encode_captions(&texts, progress)? else {
             return Ok(None);
         };
+        let mut n_captions_cut = 0;
+        for text in &texts {
+            n_captions_cut += usize::from(self.text().n_tokens_dropped(text)? > 0);
+        }
         let (text_to_image, image_to_text) = ranks(&vectors, &captions, &owners);
         Ok(Some(Evaluation {
             n_images: vectors.len(),
             n_captions: texts.len(),
+            n_captions_cut,
             text_to_image: Recalls::of(text_to_image),
             image_to_text: Recalls::of(image_to_text),
             skipped,
@@ -131,12 +138,15 @@ impl Encoders {
         let (mut places, mut batch) = (Vec::new(), Vec::new());
         let mut n_done = 0;
         let prepare = |place: usize| {
-            let pixels = fs_err::read(paths[place])
-                .map_err(|error| error.to_string())
+            let pixels = picture_file::read(paths[place], &limits)
+                .map_err(|error| match error {
+                    EngineError::Picture { source, .. } => source.reason(),
+                    error => error.to_string(),
+                })
                 .and_then(
                     |bytes| match picture::decode_reduced(&bytes, &limits, smallest) {
                         Ok(picture) => Ok(self.image().prepare(&picture.image)),
-                        Err(error) => Err(error.to_string()),
+                        Err(error) => Err(error.reason()),
                     },
                 );
             (place, pixels)

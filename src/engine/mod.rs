@@ -18,6 +18,7 @@ pub mod hub;
 mod ingest;
 mod ledger;
 pub mod models;
+mod picture_file;
 mod pipeline;
 mod prepare;
 mod query;

@@ -12,6 +12,7 @@ use sightline_onnx::picture::{self, DecodeError, Smallest};
 use super::Encoders;
 use super::budget::MemoryBudget;
 use super::ingest::IndexRequest;
+use super::picture_file;
 use super::walk::Candidate;
 
 /// BLAKE3 of a file's bytes: what makes two files the same picture.
@@ -121,14 +122,22 @@ impl Preparing<'_> {
             let reason = format!("larger than {} MB", max_bytes / 1_000_000);
             Content::Bad { hash: None, reason }
         } else {
-            let (path, n_bytes) = (&candidate.path, candidate.n_bytes);
-            self.decoding
-                .read(path, n_bytes, |bytes| self.content(bytes))
+            self.read(&candidate)
                 .unwrap_or_else(|error| Content::Unreadable {
                     reason: unreadable(&error),
                 })
         };
         Prepared { candidate, content }
+    }
+
+    fn read(&self, candidate: &Candidate) -> std::io::Result<Content> {
+        let (path, n_bytes) = (&candidate.path, candidate.n_bytes);
+        if let Some(error) = picture_file::refused(path)? {
+            let reason = error.reason();
+            return Ok(Content::Bad { hash: None, reason });
+        }
+        self.decoding
+            .read(path, n_bytes, |bytes| self.content(bytes))
     }
 
     fn content(&self, bytes: Vec<u8>) -> Content {
@@ -160,7 +169,7 @@ impl Preparing<'_> {
             },
             Err(error) => Content::Bad {
                 hash: Some(hash),
-                reason: error.to_string(),
+                reason: error.reason(),
             },
         }
     }

@@ -8,7 +8,7 @@ use sightline_onnx::picture::{self, DecodeLimits};
 
 use super::fusion::{Fused, fuse};
 use super::report::{CaptionHit, SearchHit};
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, picture_file};
 
 /// How many of each ranking are joined: deep enough that an item far down one list can still be
 /// lifted by the other.
@@ -218,9 +218,9 @@ impl Engine {
         let embeddings = match query {
             Query::Text(text) => self.encoders().text().encode(&[text])?,
             Query::Picture(path) => {
-                let bytes = fs_err::read(path)?;
-                let image = self.encoders().image();
                 let limits = DecodeLimits::default();
+                let bytes = picture_file::read(path, &limits)?;
+                let image = self.encoders().image();
                 // As in indexing, so that a picture of the index finds itself.
                 let picture = picture::decode_reduced(&bytes, &limits, image.smallest()).map_err(
                     |source| EngineError::Picture {

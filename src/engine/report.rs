@@ -117,6 +117,9 @@ pub struct IndexReport {
     pub n_captions_added: usize,
     /// Captions taken out in this run.
     pub n_captions_removed: usize,
+    /// The files of captions of this run that have more tokens than the model reads: of each
+    /// such caption only the beginning was encoded. Keywords are found in all of it.
+    pub cut_captions: Vec<PathBuf>,
     /// Files and lines left out.
     pub skipped: Vec<Skipped>,
     /// Library folders in which nothing was found though the index holds files of theirs, as

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ignore::WalkBuilder;
-use sightline_onnx::picture::EXTENSIONS;
+use sightline_onnx::picture::is_picture;
 
+use super::picture_file::extension;
 use super::report::Skipped;
 
 /// A file with `.gitignore`-style rules for Sightline alone; `.ignore` files count too.
@@ -76,15 +77,10 @@ pub(super) fn walk(folder: &Path) -> Walk {
 
 impl Walk {
     fn note(&mut self, entry: ignore::DirEntry) {
-        let extension = entry
-            .path()
-            .extension()
-            .and_then(|extension| extension.to_str())
-            .map(str::to_ascii_lowercase)
-            .unwrap_or_default();
+        let extension = extension(entry.path());
         if extension == "txt" {
             self.texts.insert(entry.into_path());
-        } else if EXTENSIONS.contains(&extension.as_str()) {
+        } else if is_picture(&extension) {
             match entry.metadata() {
                 Ok(metadata) => {
                     let modified_ns = metadata.modified().map_or(0, nanoseconds_since_1970);

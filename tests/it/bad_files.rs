@@ -224,6 +224,63 @@ fn a_bad_file_as_the_query() {
     ");
 }
 
+/// Of a known format that is not read, the index run and the query say the same.
+#[test]
+fn formats_that_are_not_read_are_named_with_the_way_out() {
+    let env = TestEnv::new();
+    corpus::plain(&env.path("photos/red.png"), "red");
+    env.write("photos/layers.psd", b"8BPS\0\x01 and what follows");
+    env.write("photos/SCAN.JP2", b"\0\0\0\x0cjP  \r\n\x87\n and so on");
+    env.write("photos/scan.jpg", b"\xff\x4f\xff\x51 and so on");
+    env.write("photos/raw.mrw", b"\0MRM and what follows");
+    // Its name is wrong, which does not matter.
+    let jpeg = corpus::jpeg(&corpus::halves("blue", "blue"));
+    env.write("photos/blue.psd", &jpeg);
+    let report = env.index_photos();
+    assert_eq!((&report["seen"], &report["added"]), (&6.into(), &2.into()));
+    let reasons = skipped(&report);
+    let lines: Vec<_> = reasons
+        .iter()
+        .map(|(name, reason)| format!("{name}: {reason}"))
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    SCAN.JP2: pictures of this kind are not supported: JPEG 2000; convert it, for example to JPEG or PNG
+    layers.psd: pictures of this kind are not supported: Photoshop; convert it, for example to JPEG or PNG
+    raw.mrw: pictures of this kind are not supported: camera RAW (MRW) without an embedded JPEG; convert it, for example to JPEG or PNG
+    scan.jpg: pictures of this kind are not supported: JPEG 2000; convert it, for example to JPEG or PNG
+    ");
+    let ran = env
+        .sightline(["search", "--image", "photos/layers.psd"])
+        .run()
+        .expect(2);
+    let expected = format!("error: photos/layers.psd: {}\n", reasons["layers.psd"]);
+    assert_eq!(ran.stderr(), expected);
+}
+
+/// Folders, pipes and devices with a picture's name are no files to wait for.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_not_waited_for() {
+    let env = TestEnv::new();
+    corpus::plain(&env.path("photos/folder.jpg/red.png"), "red");
+    let pipe = env.path("photos/pipe.jpg");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    std::os::unix::fs::symlink("/dev/zero", env.path("photos/endless.png")).unwrap();
+    std::os::unix::fs::symlink("nowhere", env.path("photos/lost.png")).unwrap();
+    let report = env.index_photos();
+    assert_eq!((&report["seen"], &report["added"]), (&1.into(), &1.into()));
+    let names: Vec<String> = skipped(&report).into_keys().collect();
+    assert_eq!(names, ["lost.png"]);
+    snapshot!(env, env.sightline(["search", "--image", "photos/endless.png"]).run(), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: photos/endless.png: the file is larger than 1073741824 bytes
+    ");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_path_that_is_not_utf8() {

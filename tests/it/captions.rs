@@ -136,3 +136,37 @@ fn a_page_of_captions() {
     );
     assert_eq!(page.matches("<li>").count(), 2);
 }
+
+/// The colour model reads sixteen tokens of a text.
+#[test]
+fn captions_too_long_for_the_model_are_told_and_found_by_all_their_words() {
+    let env = TestEnv::new();
+    corpus::one_of_each(&env.path("photos"));
+    let long = "red ".repeat(30) + "tail";
+    env.write("photos/red.txt", format!("{long}\nsomething red\n"));
+    snapshot!(env, env.sightline(["index", "photos"]).run(), @r"
+    exit code: 0
+    ----- stdout -----
+
+    ----- stderr -----
+    the model reads only the beginning of a caption in photos/red.txt: it is too long
+    8 picture files in [TIME]: 8 added, 2 captions added
+    ");
+    assert_eq!(
+        env.found(["tail", "--by", "words"]),
+        ["photos/red.png".to_owned()]
+    );
+    // Once more only when the words have changed.
+    assert_eq!(env.index_photos()["captions_cut"], 0);
+    env.write("photos/blue.txt", format!("{long}\n{long} 2\n"));
+    let report = env.index_photos();
+    assert_eq!(
+        (&report["captions_cut"], &report["captions_added"]),
+        (&2.into(), &2.into())
+    );
+    env.write("photos/blue.txt", format!("{long} 3\n{long} 4\n"));
+    let ran = env.sightline(["index", "photos"]).run().expect(0);
+    let told = "the model reads only the beginning of 2 captions that are too long, the first of \
+                them in photos/blue.txt\n";
+    assert!(ran.stderr().contains(told), "{ran}");
+}

@@ -38,6 +38,7 @@ fn figures_of_a_hand_made_set() {
         "model": "colours",
         "images": 4,
         "captions": 6,
+        "captions_cut": 0,
         "text_to_image": { "r1": 66.67, "r5": 100.0, "r10": 100.0, "median_rank": 1.0 },
         "image_to_text": { "r1": 75.0, "r5": 100.0, "r10": 100.0, "median_rank": 1.0 },
         "skipped": [],
@@ -132,4 +133,27 @@ fn sets_with_nothing_to_measure() {
     ----- stderr -----
     error: failed to open file `absent.jsonl`: No such file or directory (os error 2)
     ");
+}
+
+/// The colour model reads sixteen tokens of a text.
+#[test]
+fn captions_too_long_for_the_model_are_told() {
+    let env = TestEnv::new();
+    dataset(&env);
+    let long = "red ".repeat(30);
+    env.write(
+        "set/captions.jsonl",
+        format!(
+            "{{\"image\": \"pictures/red.png\", \"captions\": [\"{long}\", \"red\", \"{long}\"]}}\n"
+        ),
+    );
+    let ran = env
+        .sightline(["eval", "set/captions.jsonl", "--json"])
+        .run()
+        .expect(0);
+    assert_eq!(ran.json()["captions_cut"], 2);
+    assert_eq!(
+        ran.stderr(),
+        "the model reads only the beginning of 2 of the captions, which are too long for it\n"
+    );
 }

@@ -119,7 +119,7 @@ fn the_formats_are_told_without_an_index() {
             .find(|format| format["name"] == name)
             .unwrap()
     };
-    assert_eq!(formats.len(), 22);
+    assert_eq!(formats.len(), 23);
     let n_read = formats
         .iter()
         .filter(|format| format["read"] == true)

@@ -8,7 +8,6 @@
 //! none of some hundred test colours by more than one step of 255 is not applied, so that they cost
 //! nothing. Profiles come back file after file: what the last few of them do is remembered.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use image::RgbImage;
@@ -162,7 +161,7 @@ fn remembered(icc: &[u8]) -> Conversion {
 
 /// Profiles come from anywhere: one that makes the library panic is a broken one.
 fn guarded<T>(work: impl FnOnce() -> Option<T>) -> Option<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_default()
+    super::guard::guarded(work).flatten()
 }
 
 fn of_profile(icc: &[u8]) -> Option<Conversion> {

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use image::ImageError;
 
+/// Letters of a cause that are told.
+const MAX_TOLD: usize = 160;
+
 /// Why bytes did not become a picture. The caller knows the file's name and says it first.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -14,8 +17,11 @@ pub enum DecodeError {
     /// The content is no picture format that is known.
     #[error("this is not a picture")]
     NotAPicture,
-    /// The content is a picture, in a format or variant that is not read.
-    #[error("pictures of this kind are not supported: {format}")]
+    /// The content is a picture, in a format or variant that is not read. Another program can
+    /// make one of it that is, so that is said too.
+    #[error(
+        "pictures of this kind are not supported: {format}; convert it, for example to JPEG or PNG"
+    )]
     Unsupported {
         /// The format or variant.
         format: String,
@@ -47,6 +53,12 @@ pub enum DecodeError {
         /// The limit.
         max_bytes: u64,
     },
+    /// The file itself has more bytes than a picture may take.
+    #[error("the file is larger than {max_bytes} bytes")]
+    FileTooLarge {
+        /// The limit.
+        max_bytes: u64,
+    },
     /// Decoding the picture takes longer than allowed.
     #[error("decoding takes longer than the limit of {} s", max_time.as_secs_f64())]
     TooSlow {
@@ -66,6 +78,31 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
+    /// The message with its causes, on one line, for lists of files.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        let mut reason = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            let told = error.to_string();
+            // Decoders quote what they found, which may be anything.
+            let told: String = told
+                .split_whitespace()
+                .map(|word| word.replace(char::is_control, ""))
+                .collect::<Vec<_>>()
+                .join(" ");
+            let told: String = told.chars().take(MAX_TOLD).collect();
+            // Libraries often say the cause in their own message too.
+            let start: String = told.chars().take(20).collect();
+            if !told.is_empty() && !reason.contains(&start) {
+                reason.push_str(": ");
+                reason.push_str(&told);
+            }
+            cause = error.source();
+        }
+        reason
+    }
+
     /// A broken picture, in the words of a decoder.
     pub(super) fn broken(
         source: impl Into<Box<dyn std::error::Error + Send + Sync + 'static>>,
@@ -105,4 +142,24 @@ fn is_early_end(error: &ImageError) -> bool {
     }
     // `ImageError::IoError` shows its error's source, not the error itself.
     matches!(error, ImageError::IoError(io) if io.kind() == std::io::ErrorKind::UnexpectedEof)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_one_line_with_its_causes() {
+        let cause = format!("a chunk\nof\tkind \u{1b}[31m {}", "x".repeat(500));
+        let reason = DecodeError::broken(cause).reason();
+        let expected = format!(
+            "the picture is broken: a chunk of kind [31m {}",
+            "x".repeat(MAX_TOLD - 21)
+        );
+        assert_eq!(reason, expected);
+        assert_eq!(DecodeError::Empty.reason(), "the file is empty");
+        let io = std::io::Error::other(DecodeError::broken("the cause"));
+        let reason = DecodeError::broken(io).reason();
+        assert_eq!(reason, "the picture is broken: the cause");
+    }
 }

@@ -43,8 +43,8 @@ const fn named(
 const FORMATS: &[Format] = &[
     read(
         "JPEG",
-        &["jfif", "jpe", "jpeg", "jpg"],
-        "baseline and progressive; grey, YCbCr, RGB, CMYK, YCCK",
+        &["jfif", "jpe", "jpeg", "jpg", "mpo"],
+        "baseline and progressive; grey, YCbCr, RGB, CMYK, YCCK; of several pictures the first",
     ),
     read(
         "PNG",
@@ -75,7 +75,7 @@ const FORMATS: &[Format] = &[
     read(
         "TIFF",
         &["tif", "tiff"],
-        "the first page; 1, 8, 16 bits and floating point, grey, RGB, CMYK",
+        "the first page; 1 to 32 bits and floating point; grey, palette, RGB, CMYK, YCbCr",
     ),
     read("BMP", &["bmp", "dib"], ""),
     read("PNM", &["pam", "pbm", "pgm", "pnm", "ppm"], ""),
@@ -100,11 +100,14 @@ const FORMATS: &[Format] = &[
     read(
         "camera RAW",
         &[
-            "arw", "cr2", "cr3", "dng", "nef", "nrw", "orf", "pef", "raf", "rw2", "srw",
+            "3fr", "arw", "cr2", "cr3", "crw", "dcr", "dng", "erf", "fff", "gpr", "iiq", "kdc",
+            "mef", "mos", "mrw", "nef", "nrw", "orf", "pef", "raf", "rw2", "rwl", "sr2", "srf",
+            "srw", "x3f",
         ],
         "the largest embedded JPEG, not the sensor's values",
     ),
     named("JPEG 2000", &["j2k", "jp2"], ""),
+    named("JPEG XR", &["jxr", "wdp"], ""),
     named("Photoshop", &["psd"], ""),
     named("XCF", &["xcf"], ""),
     named("DirectDraw Surface", &["dds"], ""),
@@ -117,12 +120,21 @@ pub fn formats() -> &'static [Format] {
     FORMATS
 }
 
+/// Whether a file with this lowercase extension is a picture, read or not.
+#[must_use]
+pub fn is_picture(extension: &str) -> bool {
+    FORMATS
+        .iter()
+        .any(|format| format.extensions.contains(&extension))
+}
+
 /// Lowercase extensions of files that are worth trying. What a file really is, its content says.
 pub const EXTENSIONS: &[&str] = &[
-    "apng", "arw", "avif", "bmp", "cr2", "cr3", "dib", "dng", "exr", "gif", "hdr", "heic", "heif",
-    "hif", "ico", "jfif", "jpe", "jpeg", "jpg", "jxl", "nef", "nrw", "orf", "pam", "pbm", "pef",
-    "pgm", "png", "pnm", "ppm", "qoi", "raf", "rw2", "srw", "svg", "svgz", "tga", "tif", "tiff",
-    "webp",
+    "3fr", "apng", "arw", "avif", "bmp", "cr2", "cr3", "crw", "dcr", "dib", "dng", "erf", "exr",
+    "fff", "gif", "gpr", "hdr", "heic", "heif", "hif", "ico", "iiq", "jfif", "jpe", "jpeg", "jpg",
+    "jxl", "kdc", "mef", "mos", "mpo", "mrw", "nef", "nrw", "orf", "pam", "pbm", "pef", "pgm",
+    "png", "pnm", "ppm", "qoi", "raf", "rw2", "rwl", "sr2", "srf", "srw", "svg", "svgz", "tga",
+    "tif", "tiff", "webp", "x3f",
 ];
 
 #[cfg(test)]
@@ -144,6 +156,7 @@ mod tests {
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
         };
         assert!(EXTENSIONS.iter().all(is_lowercase));
-        assert_eq!(EXTENSIONS.len(), 40);
+        assert_eq!(EXTENSIONS.len(), 56);
+        assert!(is_picture("x3f") && is_picture("psd") && !is_picture("txt") && !is_picture(""));
     }
 }

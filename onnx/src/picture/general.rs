@@ -10,6 +10,7 @@ use super::colour::Source;
 use super::directories::Tiff;
 use super::limits::{Deadline, TimedReader};
 use super::opaque::opaque;
+use super::page::{Page, Shown};
 use super::palette::Palette;
 use super::{DecodeError, DecodeLimits, from_exif, ink, light, sniff, turns_sides, upright};
 
@@ -38,6 +39,12 @@ fn decode_in_time(
     deadline: Deadline,
 ) -> Result<RgbImage, DecodeError> {
     let palette = palette_of(bytes, format);
+    if format == ImageFormat::Tiff
+        && is_plausible(bytes)
+        && let Some(page) = Page::of(bytes)
+    {
+        return show(&page, bytes, palette.as_ref(), limits, deadline);
+    }
     let bytes = palette.as_ref().map_or(bytes, |palette| &palette.as_grey);
     let Opened {
         mut decoder,
@@ -60,7 +67,7 @@ fn decode_in_time(
         DynamicImage::ImageRgb32F(light) => light::expose(&light, 3, width, height),
         DynamicImage::ImageRgba32F(light) => light::expose(&light, 4, width, height),
         DynamicImage::ImageLuma8(indices) if palette.is_some() => {
-            let coloured = palette.and_then(|palette| palette.apply(&indices));
+            let coloured = palette.and_then(|p| p.apply(indices.as_raw(), width, height));
             let coloured = coloured.unwrap_or_default();
             opaque(DynamicImage::ImageRgb8(coloured), &Source::from_icc(icc))
         }
@@ -69,11 +76,51 @@ fn decode_in_time(
     Ok(upright(picture, orientation))
 }
 
+/// A page that the `image` crate does not read, or not rightly.
+fn show(
+    page: &Page,
+    bytes: &[u8],
+    palette: Option<&Palette>,
+    limits: &DecodeLimits,
+    deadline: Deadline,
+) -> Result<RgbImage, DecodeError> {
+    limits.check(page.width, page.height, page.n_bytes())?;
+    let as_grey = palette.map_or(bytes, |palette| &palette.as_grey);
+    let picture = match page.read(as_grey, limits.max_bytes, deadline)? {
+        Shown::Exposed(picture) => picture,
+        Shown::Picture(picture) => opaque(picture, &Source::from_icc(super::palette::icc(bytes))),
+        Shown::Indices(indices) => {
+            let coloured = palette.and_then(|p| p.apply(&indices, page.width, page.height));
+            let coloured = coloured.ok_or_else(|| DecodeError::broken("the palette is missing"))?;
+            let colours = Source::from_icc(super::palette::icc(bytes));
+            opaque(DynamicImage::ImageRgb8(coloured), &colours)
+        }
+    };
+    let orientation = page.orientation.and_then(Orientation::from_exif);
+    Ok(upright(
+        picture,
+        orientation.unwrap_or(Orientation::NoTransforms),
+    ))
+}
+
+/// Whether no entry of a TIFF's first directory is longer than the file.
+fn is_plausible(bytes: &[u8]) -> bool {
+    Tiff::open(bytes).is_none_or(|tiff| {
+        let first = tiff.first();
+        first.is_none_or(|first| first.is_plausible(&tiff))
+    })
+}
+
 /// The most bytes that decoding takes, by the header.
 pub(super) fn memory_needed(bytes: &[u8], format: ImageFormat) -> Result<u64, DecodeError> {
     let limits = DecodeLimits::default();
     let palette = palette_of(bytes, format);
     let as_grey = palette.as_ref().map(|palette| palette.as_grey.as_slice());
+    if format == ImageFormat::Tiff
+        && let Some(page) = Page::of(bytes)
+    {
+        return Ok(page.n_bytes() + as_grey.map_or(0, |copy| copy.len() as u64));
+    }
     let opened = open(as_grey.unwrap_or(bytes), format, &limits, limits.deadline())?;
     Ok(opened.n_bytes + as_grey.map_or(0, |copy| copy.len() as u64))
 }
@@ -92,11 +139,7 @@ fn open<'a>(
     limits: &DecodeLimits,
     deadline: Deadline,
 ) -> Result<Opened<'a>, DecodeError> {
-    if format == ImageFormat::Tiff
-        && let Some(tiff) = Tiff::open(bytes)
-        && let Some(first) = tiff.first()
-        && !first.is_plausible(&tiff)
-    {
+    if format == ImageFormat::Tiff && !is_plausible(bytes) {
         return Err(DecodeError::broken("an entry is longer than the file"));
     }
     let source = TimedReader::new(bytes, deadline);

@@ -37,7 +37,7 @@ pub(super) fn read(bytes: &[u8], max_bytes: u64, icc: Option<&[u8]>) -> Option<R
 }
 
 /// Cyan, magenta, yellow and black, 255 being full ink, to red, green and blue.
-fn mix(inks: &[u8]) -> Vec<u8> {
+pub(super) fn mix(inks: &[u8]) -> Vec<u8> {
     let mut rgb = Vec::with_capacity(inks.len() / 4 * 3);
     for pixel in inks.chunks_exact(4) {
         let paper = u32::from(255 - pixel[3]);

@@ -92,12 +92,16 @@ impl DecodeLimits {
 /// The moment at which a picture has taken too long.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadline {
-    /// None: so far away that no clock reaches it.
     end: Option<Instant>,
     max_time: Duration,
 }
 
 impl Deadline {
+    /// `None`: so far away that no clock reaches it.
+    pub(super) fn end(&self) -> Option<Instant> {
+        self.end
+    }
+
     pub(super) fn has_passed(&self) -> bool {
         self.end.is_some_and(|end| Instant::now() >= end)
     }

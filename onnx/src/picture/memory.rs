@@ -1,11 +1,10 @@
 //! How much memory will decoding a file take?
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use image::metadata::Orientation;
 
+use super::guard::guarded;
 use super::sniff::{Kind, kind};
-use super::{from_exif, general, heif, jxl, raw, svg, turns_sides};
+use super::{from_exif, general, heif, jpeg, jxl, raw, svg, turns_sides};
 
 /// The most bytes that [`decode`](super::decode) will hold at once for this file, the file itself
 /// not counted, as far as its header tells. Zero for what is not read or broken.
@@ -14,23 +13,23 @@ use super::{from_exif, general, heif, jxl, raw, svg, turns_sides};
 /// over several pictures within bounds.
 #[must_use]
 pub fn memory_needed(bytes: &[u8]) -> u64 {
-    catch_unwind(AssertUnwindSafe(|| measure(bytes))).unwrap_or(0)
+    guarded(|| measure(bytes)).unwrap_or(0)
 }
 
 fn measure(bytes: &[u8]) -> u64 {
     match kind(bytes) {
-        Kind::Jpeg => jpeg(bytes),
+        Kind::Jpeg => of_jpeg(bytes),
         Kind::Readable(format) => general::memory_needed(bytes, format).unwrap_or(0),
         Kind::Heif => heif::memory_needed(bytes).unwrap_or(0),
         Kind::Jxl => jxl::memory_needed(bytes).unwrap_or(0),
         Kind::Svg | Kind::Svgz => svg::memory_needed(bytes),
-        Kind::Raw(_) => raw::preview(bytes).map_or(0, |preview| jpeg(preview.jpeg)),
+        Kind::Raw(_) => raw::preview(bytes).map_or(0, |preview| of_jpeg(preview.jpeg)),
         Kind::Known(_) | Kind::Unknown => 0,
     }
 }
 
 /// By the segments before the first scan (ITU-T T.81, B.2).
-fn jpeg(bytes: &[u8]) -> u64 {
+fn of_jpeg(bytes: &[u8]) -> u64 {
     let mut orientation = Orientation::NoTransforms;
     let mut rest = bytes.get(2..).unwrap_or_default();
     while let [0xFF, marker, tail @ ..] = rest {
@@ -63,7 +62,13 @@ fn jpeg(bytes: &[u8]) -> u64 {
                     u64::from(n_components == 1).max(3 * u64::from(turns_sides(orientation)));
                 // A few rows of blocks, in 16 bits and interpolated.
                 let rows = 64 * 4 * n_components * width.next_multiple_of(16);
-                return n_pixels * (3 + coefficients.max(beside)) + rows;
+                // Inks are held beside the colours that become of them, when a profile says how.
+                let (inks, table) = if n_components == 4 {
+                    (jpeg::INKS_BYTES, jpeg::TABLE_BYTES)
+                } else {
+                    (0, 0)
+                };
+                return n_pixels * (3 + coefficients.max(beside) + inks) + rows + table;
             }
             (0xDA | 0xD9, _) => return 0,
             _ => {}

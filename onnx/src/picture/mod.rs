@@ -11,6 +11,7 @@ mod error;
 mod exr;
 mod formats;
 mod general;
+mod guard;
 mod heif;
 mod ink;
 mod jpeg;
@@ -19,19 +20,20 @@ mod light;
 mod limits;
 mod memory;
 mod opaque;
+mod page;
 mod palette;
 mod raw;
 mod smallest;
 mod sniff;
 mod svg;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use image::metadata::Orientation;
 use image::{DynamicImage, RgbImage};
 
 pub use error::DecodeError;
-pub use formats::{EXTENSIONS, Format, formats};
+pub use formats::{EXTENSIONS, Format, formats, is_picture};
+use guard::guarded;
+pub use guard::panics_are_caught;
 use limits::Deadline;
 pub use limits::DecodeLimits;
 pub use memory::memory_needed;
@@ -60,6 +62,13 @@ impl Decoded {
     }
 }
 
+/// The error for a file of a picture format that is not read, by the first few bytes of it: of a
+/// large one no more need be read.
+#[must_use]
+pub fn unread(start: &[u8]) -> Option<DecodeError> {
+    sniff::unread(start).map(DecodeError::unsupported)
+}
+
 /// Decodes a picture file's content at its full size.
 ///
 /// # Errors
@@ -78,15 +87,10 @@ pub fn decode_reduced(
     limits: &DecodeLimits,
     smallest: Smallest,
 ) -> Result<Decoded, DecodeError> {
-    // Decoders are large and their input comes from anywhere: a mistake in one of them must cost
-    // one picture, not the run. Nothing of ours is shared with the closure but the input.
-    catch_unwind(AssertUnwindSafe(|| {
-        decode_unguarded(bytes, limits, smallest)
-    }))
-    .unwrap_or_else(|_| {
-        Err(DecodeError::Broken {
-            source: "the decoder gave up on contradictory content".into(),
-        })
+    guarded(|| decode_unguarded(bytes, limits, smallest)).unwrap_or_else(|| {
+        Err(DecodeError::broken(
+            "the decoder gave up on contradictory content",
+        ))
     })
 }
 
@@ -133,7 +137,7 @@ fn decode_jpeg(
     orientation: Option<Orientation>,
 ) -> Result<Decoded, DecodeError> {
     deadline.check()?;
-    let mut jpeg = jpeg::decode(bytes, limits, smallest)?;
+    let mut jpeg = jpeg::decode(bytes, limits, deadline, smallest)?;
     if let Some(icc) = &jpeg.icc {
         colour::to_srgb(&mut jpeg.image, icc);
     }

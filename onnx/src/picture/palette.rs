@@ -3,7 +3,7 @@
 //! The `image` crate refuses palettes. Their indices are stored just as grey values are: a copy of
 //! the file that says "grey" in its directory is read as such, and the colours are looked up here.
 
-use image::{GrayImage, RgbImage};
+use image::RgbImage;
 
 use super::directories::Tiff;
 
@@ -30,16 +30,18 @@ pub(super) struct Palette {
 }
 
 impl Palette {
-    /// `None` when the file has no palette, or one of other than 256 colours.
+    /// `None` when the file has no palette, or one of more than 256 colours.
     pub(super) fn of(bytes: &[u8]) -> Option<Self> {
         let tiff = Tiff::open(bytes)?;
         let directory = tiff.first()?;
-        if directory.number(&tiff, PHOTOMETRIC)? != PALETTE || directory.number(&tiff, BITS)? != 8 {
+        let n_bits = directory.number(&tiff, BITS).unwrap_or(1);
+        if directory.number(&tiff, PHOTOMETRIC)? != PALETTE || !matches!(n_bits, 1 | 2 | 4 | 8) {
             return None;
         }
+        let n_colours = 1usize << n_bits;
         let table = directory.bytes(&tiff, COLOURS)?;
         let start = directory.entry(COLOURS)?.place(&tiff)?;
-        if table.len() != 3 * 256 * 2 {
+        if table.len() != 3 * n_colours * 2 {
             return None;
         }
         // All reds, all greens, all blues, 16 bits each.
@@ -47,8 +49,8 @@ impl Palette {
             tiff.short(start + 2 * n)
                 .map(|value| value.to_be_bytes()[0])
         };
-        let colour = |n| Some([value(n)?, value(n + 256)?, value(n + 512)?]);
-        let colours = (0..256).map(colour).collect::<Option<_>>()?;
+        let colour = |n| Some([value(n)?, value(n + n_colours)?, value(n + 2 * n_colours)?]);
+        let colours = (0..n_colours).map(colour).collect::<Option<_>>()?;
         let mut as_grey = bytes.to_vec();
         let at = directory.entry(PHOTOMETRIC)?.place(&tiff)?;
         // Of two bytes the lower one is the first or the second.
@@ -58,11 +60,11 @@ impl Palette {
     }
 
     /// The colours of indices.
-    pub(super) fn apply(&self, indices: &GrayImage) -> Option<RgbImage> {
+    pub(super) fn apply(&self, indices: &[u8], width: u32, height: u32) -> Option<RgbImage> {
+        let colour = |&index: &u8| self.colours.get(usize::from(index)).copied();
         let rgb = indices
-            .as_raw()
             .iter()
-            .flat_map(|&index| self.colours[usize::from(index)]);
-        RgbImage::from_raw(indices.width(), indices.height(), rgb.collect())
+            .flat_map(|index| colour(index).unwrap_or_default());
+        RgbImage::from_raw(width, height, rgb.collect())
     }
 }

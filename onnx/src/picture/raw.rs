@@ -28,6 +28,9 @@ pub(super) fn kind(bytes: &[u8]) -> Option<&'static str> {
         (0, b"IIRS", "ORF"),
         (0, b"MMOR", "ORF"),
         (0, b"IIU\0", "RW2"),
+        (6, b"HEAPCCDR", "CRW"),
+        (0, b"FOVb", "X3F"),
+        (0, b"\0MRM", "MRW"),
     ];
     let signed = SIGNATURES
         .iter()

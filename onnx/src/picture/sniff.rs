@@ -4,7 +4,7 @@ use std::io::Read;
 
 use image::ImageFormat;
 
-use super::raw;
+use super::{raw, svg};
 
 /// What the first bytes, and for TGA the last, give away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +82,13 @@ fn is_heif(bytes: &[u8]) -> bool {
 
 /// Whether the first element is an SVG drawing, behind what XML allows before it.
 fn is_svg(bytes: &[u8]) -> bool {
+    let start;
+    let bytes = if svg::is_utf16(bytes) {
+        start = svg::from_utf16(&bytes[..bytes.len().min(1 << 14)]);
+        start.as_bytes()
+    } else {
+        bytes
+    };
     let mut rest = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let behind = |rest: &[u8], end: &[u8]| {
         let at = rest.windows(end.len()).position(|window| window == end)?;
@@ -119,8 +126,8 @@ pub(super) fn is_gzip(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\x1f\x8b\x08")
 }
 
-/// The name of a picture format that is not read.
-fn unread(bytes: &[u8]) -> Option<&'static str> {
+/// The name of a picture format that is not read. A few bytes of the start are enough.
+pub(super) fn unread(bytes: &[u8]) -> Option<&'static str> {
     const SIGNATURES: &[(&[u8], &str)] = &[
         (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
         (b"\xff\x4f\xff\x51", "JPEG 2000"),
@@ -128,7 +135,9 @@ fn unread(bytes: &[u8]) -> Option<&'static str> {
         (b"DDS ", "DirectDraw Surface"),
         (b"farbfeld", "farbfeld"),
         (b"gimp xcf", "XCF"),
-        (b"FOVb", "X3F raw"),
+        (b"II\xbc\x01", "JPEG XR"),
+        (b"II+\0", "BigTIFF"),
+        (b"MM\0+", "BigTIFF"),
     ];
     SIGNATURES
         .iter()
@@ -185,6 +194,10 @@ mod tests {
             (b"\0\0\0\x18ftypcrx \0\0\0\0", Kind::Raw("CR3")),
             (b"\xff\x0a\xfa\x7f", Kind::Jxl),
             (b"8BPS\0\x01", Kind::Known("Photoshop")),
+            (b"II\xbc\x01\x20\0\0\0", Kind::Known("JPEG XR")),
+            (b"II\x1a\0\0\0HEAPCCDR\x02\0", Kind::Raw("CRW")),
+            (b"FOVb\x03\0\x02\0", Kind::Raw("X3F")),
+            (b"\0MRM\0\0\0\0", Kind::Raw("MRW")),
             (b"FUJIFILMCCD-RAW 0201", Kind::Raw("RAF")),
             (b"v/1\x01\x02\0\0\0", Kind::Readable(ImageFormat::OpenExr)),
             (b"#?RADIANCE\n", Kind::Readable(ImageFormat::Hdr)),
@@ -197,6 +210,9 @@ mod tests {
             (b"<!DOCTYPE svg PUBLIC \"x\"><svg/>", Kind::Svg),
             (b"<!DOCTYPE html><html><svg>", Kind::Unknown),
             (b"<svgs>", Kind::Unknown),
+            (b"\xff\xfe<\0s\0v\0g\0>\0", Kind::Svg),
+            (b"\xfe\xff\0<\0s\0v\0g\0>", Kind::Svg),
+            (b"\xff\xfe<\0p\0>\0", Kind::Unknown),
             (b"<!-- never ends <svg>", Kind::Unknown),
             (b"\xff\xd8\xff\xe0", Kind::Jpeg),
             (b"\x89PNG\r\n\x1a\n", Kind::Readable(ImageFormat::Png)),
@@ -208,7 +224,7 @@ mod tests {
         for (bytes, expected) in cases {
             assert_eq!(kind(bytes), *expected, "{bytes:?}");
         }
-        assert_eq!(cases.len(), 23);
+        assert_eq!(cases.len(), 30);
     }
 
     #[test]

@@ -196,6 +196,16 @@ def profiles():
     profile = cmyk_profile()
     data = saved(inks, "TIFF", icc_profile=profile)
     keep("inks_profile.tif", data, to_srgb(inks, profile), 4, 1.5)
+    data = saved(inks, "JPEG", quality=95, icc_profile=profile)
+    keep("inks_profile.jpg", data, to_srgb(opened(data), profile), 6, 1.5)
+    # The same numbers read as YCCK: odd to look at, and exact to compare.
+    at = data.index(b"Adobe") + 11
+    assert data[at] == 0
+    data = data[:at] + b"\x02" + data[at + 1:]
+    keep("ycck_profile.jpg", data, to_srgb(opened(data), profile), 6, 1.5)
+    # Not a profile of inks: mixed as without one.
+    data = saved(inks, "JPEG", quality=95, icc_profile=DISPLAY_P3)
+    keep("inks_wrong_profile.jpg", data, opened(data).convert("RGB"), 3)
 
 
 # ---------------------------------------------------------------------------- TIFF, EXR, HDR
@@ -216,6 +226,50 @@ def tiffs():
     keep("alpha.tif", saved(transparent, "TIFF"), on_white(transparent))
     wide = (np.asarray(image).astype(np.uint16) * 257 + 77).clip(0, 65535)
     keep("rgb16.tif", tiff16(wide), Image.fromarray((wide >> 8).astype(np.uint8)))
+    data = saved(image.convert("YCbCr"), "TIFF", compression="jpeg", quality=92)
+    assert Image.open(io.BytesIO(data)).tag_v2[262] == 6
+    keep("ycbcr.tif", data, opened(data), 5, 1)
+    rgba = np.asarray(transparent).astype(np.float64)
+    rgba[..., :3] = np.round(rgba[..., :3] * rgba[..., 3:] / 255)
+    on_paper = Image.fromarray((rgba[..., :3] + 255 - rgba[..., 3:]).clip(0, 255).astype(np.uint8))
+    keep("premultiplied.tif", page(rgba.astype(np.uint8).tobytes(), 61, 43, [8] * 4, 2, (338, [1])),
+         on_paper, 2)
+    grey = np.asarray(image.convert("L"))
+    veiled = np.dstack([grey, np.asarray(alpha_of(61, 43))])
+    keep("grey_alpha.tif", page(veiled.tobytes(), 61, 43, [8] * 2, 1, (338, [2])),
+         on_white(Image.fromarray(veiled, "LA")))
+    deep = np.asarray(image).astype("<u4") << 24 | 77
+    keep("rgb32.tif", page(deep.tobytes(), 61, 43, [32] * 3, 2), image)
+    rng = np.random.default_rng(SEED)
+    for bits in (1, 2, 4):
+        places = grey >> (8 - bits)
+        colours = rng.integers(0, 65536, (3, 2 ** bits))
+        shown = (colours >> 8).astype(np.uint8)[:, places].transpose(1, 2, 0)
+        keep(f"palette_{bits}.tif", page(packed(places, bits), 61, 43, [bits], 3,
+                                         (320, colours.ravel().tolist())), Image.fromarray(shown))
+    for bits, photometric in ((2, 1), (4, 0)):
+        places = grey >> (8 - bits)
+        most = 2 ** bits - 1
+        stored = places if photometric else most - places
+        keep(f"grey_{bits}.tif", page(packed(stored, bits), 61, 43, [bits], photometric),
+             Image.fromarray(places * np.uint8(255 // most)))
+
+
+def packed(values, bits):
+    """Rows of values of a few bits, each row from a new byte on."""
+    rows = ("".join(f"{value:0{bits}b}" for value in row) for row in values)
+    rows = (row + "0" * (-len(row) % 8) for row in rows)
+    return b"".join(int(row, 2).to_bytes(len(row) // 8, "big") for row in rows)
+
+
+def page(pixels, width, height, bits, photometric, extra=None):
+    """A TIFF of one strip that is not compressed."""
+    entries = [(256, 3, [width]), (257, 3, [height]), (258, 3, bits), (259, 3, [1]),
+               (262, 3, [photometric]), (273, 4, [600]), (277, 3, [len(bits)]), (278, 3, [height]),
+               (279, 4, [len(pixels)])]
+    if extra:
+        entries.append((extra[0], 3, extra[1]))
+    return (b"II*\0\x08\0\0\0" + directory(entries, 8)).ljust(600, b"\0") + pixels
 
 
 def tiff16(values):
@@ -529,6 +583,12 @@ def svgs():
         draw.rectangle([2 * x, 2 * y, 2 * x + 127, 2 * y + 127], fill=colour)
     keep("shapes.svg", shapes.encode(), expected, 1)
     keep("shapes.svgz", gzip.compress(shapes.encode(), mtime=0), expected, 1)
+    square = ("<?xml version='1.0' encoding='{}'?><svg xmlns='http://www.w3.org/2000/svg' width='8' "
+              "height='8'><title>caf\xe9</title><rect width='4' height='8' fill='teal'/></svg>")
+    expected = Image.new("RGB", (768, 768), "white")
+    ImageDraw.Draw(expected).rectangle([0, 0, 383, 767], fill="teal")
+    keep("utf16.svg", square.format("UTF-16").encode("utf-16"), expected, 0, 0)
+    keep("latin1.svg", square.format("ISO-8859-1").encode("latin-1"), expected, 0, 0)
 
 
 # ---------------------------------------------------------------------------- camera RAW

@@ -1,4 +1,5 @@
-//! Every decoder on files that are cut off, spoilt, or made to do harm.
+//! Every decoder, and every reader of a model's files, on files that are cut off, spoilt, or made
+//! to do harm.
 //!
 //! Nothing may panic, take longer than five seconds, or hold more memory than its limit. This is a
 //! program of its own because it counts every byte that is allocated.
@@ -9,10 +10,18 @@
 mod bombs;
 /// How much memory is held, and by whom.
 mod counted;
+/// Model folders whose files were changed at random.
+mod manifests;
 /// What is needed for a sound file.
 mod needs;
 /// Sound files that were changed at random.
 mod spoilt;
+#[path = "../it/support.rs"]
+#[expect(
+    dead_code,
+    reason = "shared with another test program, which uses all of it"
+)]
+mod support;
 
 use std::collections::BTreeMap;
 use std::path::Path;

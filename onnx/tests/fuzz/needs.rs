@@ -25,7 +25,7 @@ fn no_sound_file_takes_more_than_was_foretold() {
         n_cases += 1;
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-    assert_eq!(n_cases, 77 + 43);
+    assert_eq!(n_cases, 91 + 43);
 }
 
 /// Pictures that are so large that constants do not matter.

@@ -15,7 +15,7 @@ const N_CASES: u32 = 24;
 
 /// How a file is changed: which part of it stays, and which bytes become others.
 #[derive(Debug, Clone)]
-struct Change {
+pub(crate) struct Change {
     /// Of 1000 parts; all of them in half of the cases.
     kept: usize,
     /// Where, of 65,536 parts of the file or of its first 512 bytes, and what is written there.
@@ -23,13 +23,13 @@ struct Change {
 }
 
 impl Change {
-    fn any() -> impl Strategy<Value = Self> {
+    pub(crate) fn any() -> impl Strategy<Value = Self> {
         let kept = prop_oneof![Just(1000), 0..1000usize];
         let bytes = prop::collection::vec(any::<(bool, u16, u8)>(), 0..12);
         (kept, bytes).prop_map(|(kept, bytes)| Self { kept, bytes })
     }
 
-    fn apply(&self, bytes: &[u8]) -> Vec<u8> {
+    pub(crate) fn apply(&self, bytes: &[u8]) -> Vec<u8> {
         let mut changed = bytes[..bytes.len() * self.kept / 1000].to_vec();
         for &(in_header, part, value) in &self.bytes {
             let length = if in_header {
@@ -95,7 +95,7 @@ fn changed_files_do_no_harm() {
     }
     assert_eq!(kinds, 25);
     let (n_cases, n_refused) = (n_cases.get(), n_refused.get());
-    assert!(n_cases >= 124 * N_CASES, "{n_cases}");
+    assert!(n_cases >= 138 * N_CASES, "{n_cases}");
     // Some changes do no harm to a picture, most do.
     assert!(
         n_refused > n_cases / 2 && n_refused < n_cases,

@@ -27,7 +27,7 @@ fn no_bytes_and_no_picture_are_told_apart() {
     }
     assert_eq!(
         error_of(b"8BPS\0\x01 and so on").to_string(),
-        "pictures of this kind are not supported: Photoshop"
+        "pictures of this kind are not supported: Photoshop; convert it, for example to JPEG or PNG"
     );
 }
 

@@ -35,11 +35,18 @@ pub(in crate::cli) fn run(
             Printer::safe(reason)
         ));
     }
+    if evaluation.n_captions_cut > 0 {
+        printer.note(format_args!(
+            "the model reads only the beginning of {} of the captions, which are too long for it",
+            evaluation.n_captions_cut
+        ));
+    }
     if args.json {
         printer.json(&json!({
             "model": encoders.identity().name,
             "images": evaluation.n_images,
             "captions": evaluation.n_captions,
+            "captions_cut": evaluation.n_captions_cut,
             "text_to_image": recalls_json(&evaluation.text_to_image),
             "image_to_text": recalls_json(&evaluation.image_to_text),
             "skipped": skipped_json(&evaluation.skipped),

@@ -74,6 +74,19 @@ fn tell(report: &IndexReport, args: &IndexArgs, settings: &Settings, printer: &P
             "… and {n_more} more (--list-skipped names them all)"
         ));
     }
+    if let [first, rest @ ..] = report.cut_captions.as_slice() {
+        let first = settings.shown(first);
+        printer.note(match rest.len() {
+            0 => format!(
+                "the model reads only the beginning of a caption in {first}: it is too long"
+            ),
+            n => format!(
+                "the model reads only the beginning of {} captions that are too long, the first \
+                 of them in {first}",
+                n + 1
+            ),
+        });
+    }
     for (folder, n) in &report.held_back {
         printer.note(format_args!(
             "no pictures in {}, but the index holds {n} from there: nothing was removed\n\n\
@@ -144,6 +157,7 @@ fn to_json(report: &IndexReport) -> serde_json::Value {
         "removed": report.n_removed,
         "captions_added": report.n_captions_added,
         "captions_removed": report.n_captions_removed,
+        "captions_cut": report.cut_captions.len(),
         "skipped": skipped_json(&report.skipped),
         "held_back": held_back,
         "interrupted": report.interrupted,

@@ -6,21 +6,39 @@
 
 use image::RgbImage;
 use image::metadata::Orientation;
-use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 
+use super::super::colour::inks_to_srgb;
+use super::super::ink::mix;
+use super::super::limits::Deadline;
 use super::super::{DecodeError, DecodeLimits, from_exif};
 use super::Jpeg;
 use super::reduced::MAX_SCANS;
+use super::timed::TimedBytes;
 
 /// Decodes a JPEG: grey, YCbCr, RGB, CMYK and YCCK, baseline and progressive.
 ///
 /// CMYK is taken as inverted (0 is full ink), with or without Adobe's marker: so write all
-/// programs that write it, and so Pillow reads it.
-pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Jpeg, DecodeError> {
+/// programs that write it, and so Pillow reads it. A profile for inks says how they look.
+pub(super) fn decode(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    deadline: Deadline,
+) -> Result<Jpeg, DecodeError> {
+    let decoded = decode_in_time(bytes, limits, deadline)?;
+    // When time is up, the decoder sees the end of the file, and may take that for the picture's.
+    deadline.check()?;
+    Ok(decoded)
+}
+
+fn decode_in_time(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    deadline: Deadline,
+) -> Result<Jpeg, DecodeError> {
     let complete = has_end(bytes);
     // Each scan may touch every pixel for a handful of bytes, and the decoder takes no limit.
     if markers(bytes).filter(|&marker| marker == 0xDA).count() > MAX_SCANS {
@@ -28,46 +46,60 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Jpeg, Decode
             source: "it has more scans than any program writes".into(),
         });
     }
+    if let Some(kind) = unread(bytes) {
+        return Err(DecodeError::unsupported(format!("JPEG, {kind}")));
+    }
     let options = DecoderOptions::default()
         .set_strict_mode(false)
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX));
     let broken = |error: DecodeErrors| match error {
-        DecodeErrors::Unsupported(scheme) => DecodeError::Unsupported {
-            format: format!("JPEG, {scheme:?}"),
-        },
+        _ if deadline.check().is_err() => deadline.explain(DecodeError::Truncated),
         _ if !complete => DecodeError::Truncated,
         DecodeErrors::ExhaustedData => DecodeError::Truncated,
         error => DecodeError::Broken {
             source: Box::new(error),
         },
     };
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    let mut decoder = JpegDecoder::new_with_options(TimedBytes::new(bytes, deadline), options);
     decoder.decode_headers().map_err(broken)?;
     let info = decoder.info().ok_or(DecodeError::NotAPicture)?;
     let (width, height) = (u32::from(info.width), u32::from(info.height));
     let n_pixels = u64::from(width) * u64::from(height);
     // A progressive file keeps all coefficients, two bytes each, until its last scan.
     let n_channels = u64::from(info.components);
-    let n_bytes = n_pixels
-        * (3 + if is_progressive(bytes) {
-            2 * n_channels
-        } else {
-            0
-        });
-    limits.check(width, height, n_bytes)?;
+    let coefficients = if is_progressive(bytes) {
+        2 * n_channels
+    } else {
+        0
+    };
+    let has_inks = matches!(
+        decoder.input_colorspace(),
+        Some(ColorSpace::CMYK | ColorSpace::YCCK)
+    );
+    let icc = decoder.icc_profile();
+    let profile = if has_inks { icc.as_deref() } else { None };
+    let inks = if profile.is_some() {
+        INKS_BYTES * n_pixels + TABLE_BYTES
+    } else {
+        0
+    };
+    limits.check(width, height, n_pixels * (3 + coefficients) + inks)?;
     if !complete {
         return Err(DecodeError::Truncated);
     }
     let output = match decoder.input_colorspace() {
         Some(ColorSpace::Luma) => ColorSpace::Luma,
+        // As they are stored.
+        Some(inks) if profile.is_some() => inks,
         Some(ColorSpace::YCbCr | ColorSpace::RGB | ColorSpace::CMYK | ColorSpace::YCCK) => {
             ColorSpace::RGB
         }
         other => {
-            return Err(DecodeError::Unsupported {
-                format: format!("JPEG, {other:?}"),
-            });
+            return Err(DecodeError::unsupported(match other {
+                Some(ColorSpace::MultiBand(n)) => format!("JPEG of {n} channels"),
+                other => format!("JPEG, {other:?}"),
+            }));
         }
     };
     decoder.set_options(options.jpeg_set_out_colorspace(output));
@@ -75,18 +107,69 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Jpeg, Decode
     if output == ColorSpace::Luma {
         values = values.into_iter().flat_map(|grey| [grey; 3]).collect();
     }
+    if let Some(profile) = profile {
+        if output == ColorSpace::YCCK {
+            // What comes out of the differences is ink already; only black is stored inverted.
+            for pixel in values.chunks_exact_mut(4) {
+                without_differences(pixel);
+                pixel[..3]
+                    .iter_mut()
+                    .for_each(|value| *value = 255 - *value);
+            }
+        }
+        values.iter_mut().for_each(|value| *value = 255 - *value);
+        values = inks_to_srgb(&values, profile).unwrap_or_else(|| mix(&values));
+    }
     let orientation = decoder.exif().map(|exif| from_exif(exif));
-    let icc = match decoder.input_colorspace() {
-        Some(ColorSpace::CMYK | ColorSpace::YCCK) => None,
-        _ => decoder.icc_profile(),
-    };
     Ok(Jpeg {
         image: RgbImage::from_raw(width, height, values).ok_or(DecodeError::Truncated)?,
         width,
         height,
         orientation: orientation.unwrap_or(Orientation::NoTransforms),
-        icc,
+        icc: icc.filter(|_| !has_inks),
     })
+}
+
+/// Bytes a pixel for inks, beside the colours that become of them.
+pub(in super::super) const INKS_BYTES: u64 = 4;
+
+/// A table of a profile's inks, spread for speed.
+pub(in super::super) const TABLE_BYTES: u64 = 4 << 20;
+
+/// How the pixels are coded, when that is a way that is not read (ITU-T T.81, table B.1).
+fn unread(bytes: &[u8]) -> Option<&'static str> {
+    let (marker, at) = segments(bytes).find(|(marker, _)| {
+        matches!(marker, 0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF | 0xF7)
+    })?;
+    match marker {
+        0xC3 | 0xC7 | 0xCB | 0xCF => Some("lossless"),
+        0xC9 | 0xCA => Some("arithmetic coding"),
+        0xC5 | 0xC6 | 0xCD | 0xCE => Some("hierarchical"),
+        0xF7 => Some("JPEG-LS"),
+        _ if bytes.get(at + 4).is_some_and(|&n_bits| n_bits != 8) => Some("more than 8 bits"),
+        _ => None,
+    }
+}
+
+/// Luminance and colour differences become what they are of: red, green and blue, or inks
+/// (JFIF 1.02). A fourth value stays.
+pub(in super::super) fn without_differences(pixel: &mut [u8]) {
+    let [y, cb, cr] = [0, 1, 2].map(|n| f32::from(pixel[n]));
+    let (cb, cr) = (cb - 128.0, cr - 128.0);
+    let values = [
+        y + 1.402 * cr,
+        y - 0.344_136 * cb - 0.714_136 * cr,
+        y + 1.772 * cb,
+    ];
+    for (stored, value) in pixel.iter_mut().zip(values) {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 0 and 255.5"
+        )]
+        let byte = (value.clamp(0.0, 255.0) + 0.5) as u8;
+        *stored = byte;
+    }
 }
 
 /// Walks the file's segments from the start: is there an end marker after the first scan?
@@ -104,6 +187,11 @@ fn is_progressive(bytes: &[u8]) -> bool {
 
 /// The markers of a JPEG in order, without the restart markers inside scans (ITU-T T.81, B.1.1).
 fn markers(bytes: &[u8]) -> impl Iterator<Item = u8> + '_ {
+    segments(bytes).map(|(marker, _)| marker)
+}
+
+/// The markers, and where each is.
+fn segments(bytes: &[u8]) -> impl Iterator<Item = (u8, usize)> + '_ {
     let mut at = 0;
     std::iter::from_fn(move || {
         loop {
@@ -116,12 +204,13 @@ fn markers(bytes: &[u8]) -> impl Iterator<Item = u8> + '_ {
                 0x00 | 0x01 | 0xD0..=0xD8 => at += 2,
                 0xD9 => {
                     at += 2;
-                    return Some(marker);
+                    return Some((marker, at - 2));
                 }
                 _ => {
                     let length = [*bytes.get(at + 2)?, *bytes.get(at + 3)?];
+                    let start = at;
                     at += 2 + usize::from(u16::from_be_bytes(length));
-                    return Some(marker);
+                    return Some((marker, start));
                 }
             }
         }
@@ -149,5 +238,30 @@ mod tests {
         assert!(!is_progressive(&cut));
         let progressive = [&start[..], &[0xFF, 0xC2, 0x00, 0x02], &scan].concat();
         assert!(is_progressive(&progressive));
+    }
+
+    #[test]
+    fn kinds_that_are_not_read_are_told_by_their_frame() {
+        let jpeg = |marker, n_bits| {
+            let thumbnail = [0xFF, 0xE1, 0x00, 0x06, 0xFF, 0xC9, 0x00, 0x00];
+            let frame = [0xFF, marker, 0x00, 0x0B, n_bits, 0, 8, 0, 8, 1, 1, 0x11, 0];
+            [&[0xFF, 0xD8][..], &thumbnail, &frame].concat()
+        };
+        let cases = [
+            (0xC0, 8, None),
+            (0xC1, 8, None),
+            (0xC2, 8, None),
+            (0xC1, 12, Some("more than 8 bits")),
+            (0xC3, 8, Some("lossless")),
+            (0xC9, 8, Some("arithmetic coding")),
+            (0xCA, 8, Some("arithmetic coding")),
+            (0xCD, 8, Some("hierarchical")),
+            (0xF7, 8, Some("JPEG-LS")),
+        ];
+        for (marker, n_bits, expected) in cases {
+            assert_eq!(unread(&jpeg(marker, n_bits)), expected, "{marker:X}");
+        }
+        assert_eq!(cases.len(), 9);
+        assert_eq!(unread(&[0xFF, 0xD8]), None);
     }
 }

@@ -10,6 +10,7 @@
 //! and work a certain number of pixels a second of the time limit.
 
 mod cost;
+mod encoding;
 mod weight;
 
 use std::io::Read;
@@ -20,6 +21,7 @@ use resvg::usvg::{ImageHrefResolver, ImageKind, Options, Tree, roxmltree};
 
 use super::limits::Deadline;
 use super::{DecodeError, DecodeLimits, sniff};
+pub(super) use encoding::{from_utf16, is_utf16};
 
 /// Pixels on the longer side.
 const LENGTH: u32 = 768;
@@ -45,18 +47,19 @@ pub(super) fn decode(
     };
     let n_bytes = memory_for(text.len() as u64);
     limits.check(LENGTH, LENGTH, n_bytes)?;
-    let text = std::str::from_utf8(text)
-        .map_err(|_| DecodeError::unsupported("SVG in another encoding than UTF-8"))?;
+    let text = encoding::text_of(text)?;
     // The libraries go down into groups by recursion: on a stack of its own that cannot overflow.
     let drawn = std::thread::scope(|scope| {
         let worker = std::thread::Builder::new()
             .stack_size(N_STACK_BYTES)
-            .spawn_scoped(scope, || draw(text, n_bytes, limits, deadline));
-        worker.map(std::thread::ScopedJoinHandle::join)
+            .spawn_scoped(scope, || {
+                super::guard::guarded(|| draw(&text, n_bytes, limits, deadline))
+            });
+        worker.map(|worker| worker.join().ok().flatten())
     });
     match drawn {
-        Ok(Ok(drawn)) => drawn,
-        Ok(Err(_)) => Err(DecodeError::broken(
+        Ok(Some(drawn)) => drawn,
+        Ok(None) => Err(DecodeError::broken(
             "the decoder gave up on contradictory content",
         )),
         Err(error) => Err(DecodeError::broken(error)),
