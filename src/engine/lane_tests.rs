@@ -9,6 +9,11 @@ use super::encoder::Lane;
 use super::ingest::MANY;
 use super::*;
 
+/// As many pictures as are worth a second lane.
+fn n_many() -> u32 {
+    u32::try_from(MANY).unwrap()
+}
+
 /// Two lanes wait here for one another, once.
 #[derive(Default)]
 struct Meeting {
@@ -25,12 +30,13 @@ impl Meeting {
         here[number] = true;
         self.came.notify_all();
         // Never reached when both lanes run: then each comes within moments.
-        let patience = Duration::from_secs(60);
-        let (_, late) = self
+        let patience = Duration::from_mins(1);
+        let missed = self
             .came
             .wait_timeout_while(here, patience, |here| *here != [true, true])
-            .unwrap();
-        assert!(!late.timed_out(), "lane {number} encodes alone");
+            .unwrap()
+            .1;
+        assert!(!missed.timed_out(), "lane {number} encodes alone");
     }
 }
 
@@ -39,7 +45,7 @@ fn two_lanes_encode_at_once_what_one_encodes_alone() {
     let root = tempfile::tempdir().unwrap();
     let photos = root.path().join("photos");
     fs_err::create_dir(&photos).unwrap();
-    for (i, value) in (0..MANY as u32 + 20).zip((0..=255).cycle()) {
+    for (i, value) in (0..n_many() + 20).zip((0..=255).cycle()) {
         // The width makes each file's bytes its own.
         let colour = Rgb([value, 255 - value, 60]);
         RgbImage::from_pixel(8 + i, 4, colour)
@@ -97,7 +103,7 @@ fn a_few_pictures_are_not_worth_a_second_lane() {
 fn an_error_in_one_lane_ends_the_run() {
     // As `Part` of an encoder that cannot be loaded; the writer hears it once and all threads end.
     let root = tempfile::tempdir().unwrap();
-    for i in 0..MANY as u32 {
+    for i in 0..n_many() {
         RgbImage::from_pixel(8 + i, 4, Rgb([9, 9, 9]))
             .save(root.path().join(format!("{i:03}.png")))
             .unwrap();

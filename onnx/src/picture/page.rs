@@ -130,7 +130,9 @@ impl Page {
                     return Some(Shown::Indices(unpacked));
                 }
                 let factor = if n_bits == 2 { 85 } else { 17 };
-                unpacked.iter_mut().for_each(|value| *value *= factor);
+                for value in &mut unpacked {
+                    *value *= factor;
+                }
                 GrayImage::from_raw(width, height, unpacked)?.into()
             }
             (Kind::GreyAlpha, DecodingResult::U8(values)) => {

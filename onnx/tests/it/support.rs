@@ -140,3 +140,15 @@ pub(crate) fn cosine(a: &[f32], b: &[f32]) -> f64 {
     };
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
+
+/// The least cosine to fp32 that int8 weights of the full range must reach. Processors of x86-64
+/// without VNNI add products of bytes in pairs of 16 bits, which such weights overflow: ONNX
+/// Runtime cuts the sums off there (its documentation of quantisation, `reduce_range`). Weights of
+/// the smaller range, which `quantize` writes by itself, are as exact everywhere.
+pub(crate) fn least_of_full_range() -> f64 {
+    #[cfg(target_arch = "x86_64")]
+    if !(is_x86_feature_detected!("avx512vnni") || is_x86_feature_detected!("avxvnni")) {
+        return 0.9;
+    }
+    0.99
+}

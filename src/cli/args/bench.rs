@@ -14,6 +14,10 @@ Examples:
 E is the encoder alone, D reading and decoding alone, P indexing, each on all cores, in pictures a
 second. Both kinds of work on the same cores can at best reach 1 / (1/E + 1/D), the ideal. The
 index is a temporary one; yours is not touched.")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag that can be given or not"
+)]
 pub(in crate::cli) struct BenchArgs {
     /// Folder of pictures to measure with; some hundreds are best
     #[arg(long, value_name = "DIR")]

@@ -88,36 +88,14 @@ fn decode_in_time(
     if !complete {
         return Err(DecodeError::Truncated);
     }
-    let output = match decoder.input_colorspace() {
-        Some(ColorSpace::Luma) => ColorSpace::Luma,
-        // As they are stored.
-        Some(inks) if profile.is_some() => inks,
-        Some(ColorSpace::YCbCr | ColorSpace::RGB | ColorSpace::CMYK | ColorSpace::YCCK) => {
-            ColorSpace::RGB
-        }
-        other => {
-            return Err(DecodeError::unsupported(match other {
-                Some(ColorSpace::MultiBand(n)) => format!("JPEG of {n} channels"),
-                other => format!("JPEG, {other:?}"),
-            }));
-        }
-    };
+    let output = output_space(decoder.input_colorspace(), profile.is_some())?;
     decoder.set_options(options.jpeg_set_out_colorspace(output));
     let mut values = decoder.decode().map_err(broken)?;
     if output == ColorSpace::Luma {
         values = values.into_iter().flat_map(|grey| [grey; 3]).collect();
     }
     if let Some(profile) = profile {
-        if output == ColorSpace::YCCK {
-            // What comes out of the differences is ink already; only black is stored inverted.
-            for pixel in values.chunks_exact_mut(4) {
-                without_differences(pixel);
-                pixel[..3]
-                    .iter_mut()
-                    .for_each(|value| *value = 255 - *value);
-            }
-        }
-        values.iter_mut().for_each(|value| *value = 255 - *value);
+        invert_inks(&mut values, output == ColorSpace::YCCK);
         values = inks_to_srgb(&values, profile).unwrap_or_else(|| mix(&values));
     }
     let orientation = decoder.exif().map(|exif| from_exif(exif));
@@ -128,6 +106,37 @@ fn decode_in_time(
         orientation: orientation.unwrap_or(Orientation::NoTransforms),
         icc: icc.filter(|_| !has_inks),
     })
+}
+
+/// The colours to ask the decoder for. Inks with a profile come as they are stored.
+fn output_space(stored: Option<ColorSpace>, has_profile: bool) -> Result<ColorSpace, DecodeError> {
+    match stored {
+        Some(ColorSpace::Luma) => Ok(ColorSpace::Luma),
+        Some(inks) if has_profile => Ok(inks),
+        Some(ColorSpace::YCbCr | ColorSpace::RGB | ColorSpace::CMYK | ColorSpace::YCCK) => {
+            Ok(ColorSpace::RGB)
+        }
+        Some(ColorSpace::MultiBand(n)) => {
+            Err(DecodeError::unsupported(format!("JPEG of {n} channels")))
+        }
+        other => Err(DecodeError::unsupported(format!("JPEG, {other:?}"))),
+    }
+}
+
+/// From inks as they are stored, 0 for full, to amounts of ink.
+fn invert_inks(values: &mut [u8], are_differences: bool) {
+    if are_differences {
+        // What comes out of the differences is ink already; only black is stored inverted.
+        for pixel in values.chunks_exact_mut(4) {
+            without_differences(pixel);
+            for value in &mut pixel[..3] {
+                *value = 255 - *value;
+            }
+        }
+    }
+    for value in values {
+        *value = 255 - *value;
+    }
 }
 
 /// Bytes a pixel for inks, beside the colours that become of them.
