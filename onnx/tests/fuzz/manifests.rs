@@ -174,7 +174,8 @@ fn is_fit_to_show(message: &str, folder: &Path) -> bool {
 #[test]
 fn spoilt_model_folders_do_no_harm() {
     const N_CASES: u32 = 48;
-    let picture = RgbImage::from_fn(31, 17, |x, y| image::Rgb([x, y, x ^ y].map(|v| v as u8)));
+    let byte = |value: u32| u8::try_from(value).unwrap();
+    let picture = RgbImage::from_fn(31, 17, |x, y| image::Rgb([x, y, x ^ y].map(byte)));
     let n_refused = Cell::new(0);
     let (mut n_files, n_cases) = (0, Cell::new(0));
     for name in FOLDERS {
