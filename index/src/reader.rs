@@ -526,17 +526,15 @@ fn from_graph(
     best
 }
 
-/// Why there is nothing to read: no index at all, or one whose creation was cut short.
-/// What records without a manifest are: an index whose making was cut short holds nothing yet, one
-/// that holds something has lost its manifest.
+/// Why there is nothing to read. Records without a manifest are either an index whose making was
+/// cut short, which holds nothing yet and is none, or one that has lost its manifest.
 fn no_index(layout: &Layout) -> IndexError {
     let path = layout.records();
-    let holds_nothing = || {
+    let generation = || {
         let _gate = Gate::pass(layout).ok()?;
-        let store = Store::open_read_only(&path).ok()?;
-        (store.generation().ok()? == Generation(0)).then_some(())
+        Store::open_read_only(&path).ok()?.generation().ok()
     };
-    if path.join("CURRENT").exists() && holds_nothing().is_none() {
+    if path.join("CURRENT").exists() && generation() != Some(Generation(0)) {
         IndexError::Damaged {
             path: layout.manifest(),
             what: "it is missing; indexing again brings it back",

@@ -91,7 +91,28 @@ fn because(why: &str) -> String {
     if why.is_empty() {
         return String::new();
     }
-    format!(" ({why})")
+    format!(" ({})", told(why))
+}
+
+/// Letters of a value that are told.
+const MAX_TOLD: usize = 200;
+
+/// Words from a model's files on one line: they may be anything, of any length, and must not drive
+/// a terminal.
+fn told(words: &str) -> String {
+    let mut letters = words.chars();
+    let mut told = String::new();
+    for letter in letters.by_ref().take(MAX_TOLD) {
+        if letter.is_control() {
+            told.extend(letter.escape_default());
+        } else {
+            told.push(letter);
+        }
+    }
+    if letters.next().is_some() {
+        told.push('…');
+    }
+    told
 }
 
 /// Why a folder is not a model that can be used.
@@ -172,7 +193,7 @@ pub enum ModelError {
         why: String,
     },
     /// A value cannot be used.
-    #[error("{}: {key} = {value} cannot be used: {reason}", file.display())]
+    #[error("{}: {key} = {} cannot be used: {reason}", file.display(), told(value))]
     Value {
         /// The file that holds the value.
         file: PathBuf,
@@ -353,4 +374,32 @@ pub enum EncodeError {
         /// Place in the batch, from 0.
         position: usize,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_told_on_one_line_of_bounded_length() {
+        let error = |value: &str| {
+            let (file, value) = (PathBuf::from("a.json"), value.to_owned());
+            let (key, reason) = ("size", "no");
+            let error = ModelError::Value {
+                file,
+                key,
+                value,
+                reason,
+            };
+            error.to_string()
+        };
+        assert_eq!(error("7"), "a.json: size = 7 cannot be used: no");
+        assert_eq!(
+            error("a\nb\u{1b}[31m"),
+            "a.json: size = a\\nb\\u{1b}[31m cannot be used: no"
+        );
+        let long = error(&"x".repeat(10_000));
+        let cut = "x".repeat(MAX_TOLD);
+        assert_eq!(long, format!("a.json: size = {cut}… cannot be used: no"));
+    }
 }

@@ -83,14 +83,18 @@ impl Printer {
 
     /// An error, and after a blank line what to do about it. Shown even when quiet.
     pub(super) fn error(&self, error: impl Display, hint: Option<&str>) {
+        // Both may name files, and quote what is in them.
+        let safe = |text: &str| -> Vec<String> { text.lines().map(Self::safe).collect() };
         talk(&format!(
-            "{}: {error}",
-            paint(self.colour_err, Style::Red, "error")
+            "{}: {}",
+            paint(self.colour_err, Style::Red, "error"),
+            safe(&error.to_string()).join("\n")
         ));
         if let Some(hint) = hint {
             talk(&format!(
-                "\n{}: {hint}",
-                paint(self.colour_err, Style::Bold, "hint")
+                "\n{}: {}",
+                paint(self.colour_err, Style::Bold, "hint"),
+                safe(hint).join("\n")
             ));
         }
     }

@@ -162,6 +162,17 @@ mod tests {
     }
 
     #[test]
+    fn lanes_that_overtake_one_another_are_heard() {
+        // Both were told 1; by the time the second one is back, 2 is next.
+        let mut finder = BatchFinder::among(PART_SIZES);
+        finder.note(1, Duration::from_millis(10));
+        assert_eq!(finder.size(), 2);
+        finder.note(1, Duration::from_millis(10));
+        assert_eq!(finder.tried[0], (2, Duration::from_millis(20)));
+        assert_eq!(finder.size(), 2);
+    }
+
+    #[test]
     fn a_slow_model_is_not_measured_for_ever() {
         // Two seconds a picture: after 1, 2 and 4 the time is spent.
         assert_eq!(found(|n| 2000.0 * n as f64), (4, 7));

@@ -80,7 +80,7 @@ impl Lane {
     }
 }
 
-/// Parts that a processor is split into for encoding. Two cores encode 5 to 12 % more pictures
+/// Parts that a processor is split into for encoding. Two cores take 7 to 9 % less time a picture
 /// apart than together (benches/RESULTS.md); more parts were not measured, and each costs memory.
 const N_PARTS: usize = 2;
 
@@ -272,7 +272,7 @@ impl<T> LazyTower<T> {
 }
 
 /// How the parts of the machine run a model's image tower; none when it is not worth splitting.
-fn options_of_parts(model: &Model, options: &SessionOptions) -> Vec<SessionOptions> {
+pub(super) fn options_of_parts(model: &Model, options: &SessionOptions) -> Vec<SessionOptions> {
     let n_threads = options.threads();
     let is_small = || matches!(model.n_image_bytes(), Ok(n) if n <= LARGEST_IN_PARTS);
     if options.device != Device::Cpu || n_threads < N_PARTS || !is_small() {

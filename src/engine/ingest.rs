@@ -37,7 +37,7 @@ pub struct IndexRequest {
     pub prune: bool,
     /// Refuses pictures that are too large to decode safely.
     pub limits: DecodeLimits,
-    /// Pictures encoded at once; `None`: found by measuring the first batches.
+    /// Pictures in a batch; `None`: found by measuring the first batches.
     pub batch_size: Option<usize>,
     /// Encodes one batch at a time with all threads. Otherwise, when there is much to do, the
     /// threads are split between two batches at a time, which is a little quicker and takes the

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use image::{Rgb, RgbImage};
 
-use super::encoder::Lane;
+use sightline_onnx::{Model, SessionOptions};
+
+use super::encoder::{Lane, options_of_parts};
 use super::ingest::MANY;
 use super::*;
 
@@ -84,6 +86,23 @@ fn two_lanes_encode_at_once_what_one_encodes_alone() {
     }
     assert_eq!(*meeting.here.lock().unwrap(), [true, true]);
     assert_eq!(answers[0], answers[1]);
+}
+
+#[test]
+fn parts_share_the_threads() {
+    let model = Model::starter().unwrap();
+    let cases: [(usize, &[usize]); 4] = [(1, &[]), (2, &[1, 1]), (3, &[1, 2]), (8, &[4, 4])];
+    for (n_threads, expected) in cases {
+        let options = SessionOptions::default().with_threads(n_threads);
+        let parts = options_of_parts(&model, &options);
+        let parts: Vec<usize> = parts.iter().map(SessionOptions::threads).collect();
+        assert_eq!(parts, expected);
+    }
+    // A device of its own has no cores to split.
+    let device = SessionOptions::default()
+        .with_threads(8)
+        .with_device(sightline_onnx::Device::Cuda);
+    assert_eq!(options_of_parts(&model, &device), []);
 }
 
 #[test]

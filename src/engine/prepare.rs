@@ -119,7 +119,7 @@ impl Preparing<'_> {
     pub(super) fn prepare(&self, candidate: Candidate) -> Prepared {
         let max_bytes = self.request.limits.max_bytes;
         let content = if candidate.n_bytes > max_bytes {
-            let reason = format!("larger than {} MB", max_bytes / 1_000_000);
+            let reason = DecodeError::FileTooLarge { max_bytes }.reason();
             Content::Bad { hash: None, reason }
         } else {
             self.read(&candidate)

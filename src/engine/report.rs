@@ -60,21 +60,21 @@ impl Progress {
     }
 }
 
-/// How the encoder was kept busy in an index run.
+/// How the encoder was kept busy in an index run, by all its lanes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EncodingFigures {
-    /// Pictures encoded at once: given, or found by measuring; `None` when too few were encoded to
+    /// Pictures in a batch: given, or found by measuring; `None` when too few were encoded to
     /// find it.
     pub batch_size: Option<usize>,
     /// Pictures encoded.
     pub n_encoded: usize,
     /// Batches they were encoded in.
     pub n_batches: usize,
-    /// Batches for which the encoder waited, because nothing was prepared and more was to come.
+    /// Batches for which a lane waited, because nothing was prepared and more was to come.
     pub n_starved: usize,
-    /// How long it waited in all. While it waits, the decoders have all cores.
+    /// How long all lanes waited together. Meanwhile the decoders have their cores.
     pub waited: Duration,
-    /// How long it encoded in all.
+    /// How long all lanes encoded together.
     pub encoded: Duration,
 }
 

@@ -194,6 +194,58 @@ fn threads_decoders_batches_and_full_decoding_change_no_answer() {
     }
 }
 
+/// A real model in two sessions at once gives what it gives in one.
+#[test]
+fn two_lanes_give_the_vectors_of_one() {
+    const N: u32 = 120;
+    let env = TestEnv::new();
+    fs_err::create_dir(env.path("many")).unwrap();
+    for i in 0..N {
+        let [red, green] = [i * 2, 255 - i].map(|value| u8::try_from(value).unwrap());
+        image::RgbImage::from_pixel(16 + i, 16, image::Rgb([red, green, 90]))
+            .save(env.path("many").join(format!("{i:03}.png")))
+            .unwrap();
+    }
+    let mut answers = Vec::new();
+    for (index, split) in [("two", &[][..]), ("one", &["--no-split"][..])] {
+        let arguments = [
+            "index",
+            "many",
+            "--json",
+            "--threads",
+            "2",
+            "--index",
+            index,
+        ];
+        let ran = env.sightline(arguments.iter().chain(split)).run().expect(0);
+        let report = ran.json();
+        assert_eq!(report["added"], N);
+        // What is tried for half of the threads is less.
+        let largest = if split.is_empty() { 4 } else { 8 };
+        let size = report["batch_size"].as_u64().unwrap();
+        assert!(size <= largest, "{size}");
+        let arguments = [
+            "search", "red", "-k", "120", "--by", "meaning", "--json", "--index", index,
+        ];
+        let found = env.sightline(arguments).run().expect(0).json();
+        let hits: BTreeMap<String, i64> = found["hits"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|hit| {
+                #[expect(clippy::cast_possible_truncation, reason = "within ±10,000")]
+                let similarity = (1e4 * number(&hit["similarity"])).round() as i64;
+                (hit["path"].to_string(), similarity)
+            })
+            .collect();
+        assert_eq!(hits.len(), N as usize);
+        answers.push(hits);
+    }
+    assert_eq!(answers[0], answers[1]);
+    let different: std::collections::BTreeSet<_> = answers[0].values().collect();
+    assert!(different.len() > 50, "the pictures are told apart");
+}
+
 fn number_in(share: &Value) -> bool {
     share
         .as_f64()

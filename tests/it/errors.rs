@@ -429,3 +429,16 @@ fn a_page_that_cannot_be_written() {
     ");
     assert_eq!(fs_err::read(env.path("mine.html")).unwrap(), b"my own page");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_name_in_an_error_does_not_drive_the_terminal() {
+    let env = TestEnv::new();
+    let ran = env.sightline(["index", "red\u{1b}[31m"]).run().expect(2);
+    assert!(!ran.stderr().contains('\u{1b}'), "{:?}", ran.stderr());
+    assert!(
+        ran.stderr().contains("red\\u{1b}[31m"),
+        "{:?}",
+        ran.stderr()
+    );
+}

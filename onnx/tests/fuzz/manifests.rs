@@ -166,9 +166,61 @@ fn runner(n_cases: u32) -> TestRunner {
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[9; 32]))
 }
 
-/// An error of one line that names the folder or a file in it.
-fn is_fit_to_show(message: &str, folder: &Path) -> bool {
-    message.starts_with(&*folder.to_string_lossy())
+/// How many files were spoilt, how often, and how often that was refused.
+#[derive(Default)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "each says how many there are of something"
+)]
+struct Tally {
+    n_files: u32,
+    n_cases: Cell<u32>,
+    n_refused: Cell<u32>,
+}
+
+impl Tally {
+    /// Spoils a file in so many ways, those left out that `apply` makes nothing of, and mends it
+    /// again. Each time `open` must come back soon, hold
+    /// at most so many bytes, and refuse with one line that begins with `named`.
+    fn spoil<S: Strategy, E: std::fmt::Display>(
+        &mut self,
+        file: &Path,
+        spoils: &S,
+        apply: impl Fn(S::Value, &[u8]) -> Option<Vec<u8>>,
+        limits: &Limits<'_>,
+        open: impl Fn() -> Result<(), E>,
+    ) {
+        self.n_files += 1;
+        let sound = fs_err::read(file).unwrap();
+        let outcome = runner(limits.n_cases).run(spoils, |spoil| {
+            let Some(changed) = apply(spoil, &sound) else {
+                return Ok(());
+            };
+            fs_err::write(file, changed).unwrap();
+            let (result, took) = counted(&open);
+            self.n_cases.set(self.n_cases.get() + 1);
+            prop_assert!(took.time < Duration::from_secs(5), "{:?}", took.time);
+            prop_assert!(took.memory <= limits.memory, "{} bytes", took.memory);
+            if let Err(error) = result {
+                self.n_refused.set(self.n_refused.get() + 1);
+                let message = error.to_string();
+                prop_assert!(message.starts_with(limits.named), "{message}");
+                prop_assert!(!message.contains('\n'), "{message}");
+            }
+            Ok(())
+        });
+        fs_err::write(file, &sound).unwrap();
+        let failed = outcome.err().map(|error| error.to_string());
+        assert_eq!(failed, None, "{}", file.display());
+    }
+}
+
+/// What a spoilt file is held to.
+struct Limits<'a> {
+    n_cases: u32,
+    memory: u64,
+    /// How errors begin: with the folder, or a file in it.
+    named: &'a str,
 }
 
 #[test]
@@ -176,52 +228,36 @@ fn spoilt_model_folders_do_no_harm() {
     const N_CASES: u32 = 48;
     let byte = |value: u32| u8::try_from(value).unwrap();
     let picture = RgbImage::from_fn(31, 17, |x, y| image::Rgb([x, y, x ^ y].map(byte)));
-    let n_refused = Cell::new(0);
-    let (mut n_files, n_cases) = (0, Cell::new(0));
+    let mut tally = Tally::default();
     for name in FOLDERS {
         let copy = copy_of(name);
         let folder = copy.path();
+        let limits = Limits {
+            n_cases: N_CASES,
+            memory: MOST,
+            named: folder.to_str().unwrap(),
+        };
         for file in files(folder, &["json", "toml"]) {
             if file.ends_with("tokenizer.json") || file.ends_with("words.json") {
                 continue;
             }
-            n_files += 1;
-            let sound = fs_err::read(&file).unwrap();
-            let outcome = runner(N_CASES).run(&Spoil::any(), |spoil| {
-                fs_err::write(&file, spoil.apply(&file, &sound)).unwrap();
-                let (result, took) = counted(|| {
-                    Model::open(folder).map(|model| {
-                        let pixels = model.preprocessor().pixels(&picture);
-                        assert_eq!(
-                            pixels.as_slice().len(),
-                            3 * pixels.width() as usize * pixels.height() as usize
-                        );
-                    })
-                });
-                n_cases.set(n_cases.get() + 1);
-                prop_assert!(took.time < Duration::from_secs(5), "{:?}", took.time);
-                prop_assert!(took.memory <= MOST, "{} bytes", took.memory);
-                if let Err(error) = result {
-                    n_refused.set(n_refused.get() + 1);
-                    let message = error.to_string();
-                    prop_assert!(is_fit_to_show(&message, folder), "{message}");
-                }
-                Ok(())
+            let apply = |spoil: Spoil, sound: &[u8]| Some(spoil.apply(&file, sound));
+            tally.spoil(&file, &Spoil::any(), apply, &limits, || {
+                Model::open(folder).map(|model| {
+                    let pixels = model.preprocessor().pixels(&picture);
+                    assert_eq!(
+                        pixels.as_slice().len(),
+                        3 * pixels.width() as usize * pixels.height() as usize
+                    );
+                })
             });
-            fs_err::write(&file, &sound).unwrap();
-            assert!(
-                outcome.is_ok(),
-                "{}: {}",
-                file.display(),
-                outcome.unwrap_err()
-            );
         }
         // Nothing was left behind that would make all further cases the same.
         assert!(Model::open(folder).is_ok(), "{name}");
     }
-    assert_eq!(n_files, 24);
-    assert_eq!(n_cases.get(), n_files * N_CASES);
-    let (n_refused, n_cases) = (n_refused.get(), n_cases.get());
+    assert_eq!(tally.n_files, 24);
+    let (n_refused, n_cases) = (tally.n_refused.get(), tally.n_cases.get());
+    assert_eq!(n_cases, tally.n_files * N_CASES);
     assert!(
         n_refused > n_cases / 3 && n_refused < n_cases,
         "{n_refused} of {n_cases}"
@@ -232,38 +268,26 @@ fn spoilt_model_folders_do_no_harm() {
 #[test]
 fn spoilt_graphs_do_no_harm_when_a_folder_is_looked_at() {
     const N_CASES: u32 = 48;
-    let (mut n_files, n_cases, n_refused) = (0, Cell::new(0), Cell::new(0));
+    let mut tally = Tally::default();
     for name in FOLDERS {
         let copy = copy_of(name);
         let folder = copy.path();
+        let limits = Limits {
+            n_cases: N_CASES,
+            memory: 16 << 20,
+            named: folder.to_str().unwrap(),
+        };
         for file in files(folder, &["onnx"]) {
-            n_files += 1;
-            let sound = fs_err::read(&file).unwrap();
-            let outcome = runner(N_CASES).run(&Change::any(), |change| {
-                fs_err::write(&file, change.apply(&sound)).unwrap();
-                let (result, took) = counted(|| Model::open(folder).map(drop));
-                n_cases.set(n_cases.get() + 1);
-                prop_assert!(took.time < Duration::from_secs(5), "{:?}", took.time);
-                prop_assert!(took.memory <= 16 << 20, "{} bytes", took.memory);
-                if let Err(error) = result {
-                    n_refused.set(n_refused.get() + 1);
-                    let message = error.to_string();
-                    prop_assert!(is_fit_to_show(&message, folder), "{message}");
-                }
-                Ok(())
+            let apply = |change: Change, sound: &[u8]| Some(change.apply(sound));
+            tally.spoil(&file, &Change::any(), apply, &limits, || {
+                Model::open(folder).map(drop)
             });
-            fs_err::write(&file, &sound).unwrap();
-            assert!(
-                outcome.is_ok(),
-                "{}: {}",
-                file.display(),
-                outcome.unwrap_err()
-            );
         }
     }
-    assert_eq!(n_files, 22);
-    assert_eq!(n_cases.get(), n_files * N_CASES);
-    assert!(n_refused.get() > n_cases.get() / 10, "{}", n_refused.get());
+    assert_eq!(tally.n_files, 22);
+    let (n_refused, n_cases) = (tally.n_refused.get(), tally.n_cases.get());
+    assert_eq!(n_cases, tally.n_files * N_CASES);
+    assert!(n_refused > n_cases / 10, "{n_refused}");
 }
 
 #[test]
@@ -276,10 +300,15 @@ fn spoilt_tokenizers_do_no_harm() {
         "一只狗 \u{1f436} كلب",
         &"word ".repeat(300),
     ];
-    let (mut n_files, n_cases, n_refused) = (0, Cell::new(0), Cell::new(0));
+    let mut tally = Tally::default();
     for name in FOLDERS {
         let copy = copy_of(name);
         let folder = copy.path();
+        let limits = Limits {
+            n_cases: N_CASES,
+            memory: 64 << 20,
+            named: folder.to_str().unwrap(),
+        };
         for file in files(folder, &["json", "txt"]) {
             let is_tokenizer = ["tokenizer.json", "words.json", "vocab.txt"]
                 .iter()
@@ -290,43 +319,25 @@ fn spoilt_tokenizers_do_no_harm() {
             if file.ends_with("vocab.txt") {
                 fs_err::remove_file(folder.join("tokenizer.json")).unwrap();
             }
-            n_files += 1;
-            let sound = fs_err::read(&file).unwrap();
             let is_text = file.extension().is_some_and(|end| end == "txt");
-            let outcome = runner(N_CASES).run(&Spoil::any(), |spoil| {
-                if is_text && matches!(spoil, Spoil::Value(..)) {
-                    return Ok(());
+            let apply = |spoil: Spoil, sound: &[u8]| {
+                let has_place = !(is_text && matches!(spoil, Spoil::Value(..)));
+                has_place.then(|| spoil.apply(&file, sound))
+            };
+            tally.spoil(&file, &Spoil::any(), apply, &limits, || {
+                let model = Model::open(folder).unwrap();
+                let options = SessionOptions::default();
+                let encoder = TextEncoder::load(&runtime, &model, &options)?;
+                for text in texts {
+                    encoder.token_ids(text)?;
+                    encoder.n_tokens_dropped(text)?;
                 }
-                fs_err::write(&file, spoil.apply(&file, &sound)).unwrap();
-                let (result, took) = counted(|| {
-                    let model = Model::open(folder).unwrap();
-                    let options = SessionOptions::default();
-                    let encoder = TextEncoder::load(&runtime, &model, &options)?;
-                    for text in texts {
-                        encoder.token_ids(text)?;
-                        encoder.n_tokens_dropped(text)?;
-                    }
-                    Ok::<_, sightline_onnx::EncodeError>(())
-                });
-                n_cases.set(n_cases.get() + 1);
-                prop_assert!(took.time < Duration::from_secs(5), "{:?}", took.time);
-                prop_assert!(took.memory <= 64 << 20, "{} bytes", took.memory);
-                if let Err(error) = result {
-                    n_refused.set(n_refused.get() + 1);
-                    prop_assert!(!error.to_string().contains('\n'), "{error}");
-                }
-                Ok(())
+                Ok::<_, sightline_onnx::EncodeError>(())
             });
-            assert!(
-                outcome.is_ok(),
-                "{}: {}",
-                file.display(),
-                outcome.unwrap_err()
-            );
-            fs_err::write(&file, &sound).unwrap();
         }
     }
-    assert_eq!(n_files, 10);
-    assert!(n_cases.get() > 9 * N_CASES, "{}", n_cases.get());
-    assert!(n_refused.get() > n_cases.get() / 10, "{}", n_refused.get());
+    assert_eq!(tally.n_files, 10);
+    let (n_refused, n_cases) = (tally.n_refused.get(), tally.n_cases.get());
+    assert!(n_cases > 9 * N_CASES, "{n_cases}");
+    assert!(n_refused > n_cases / 10, "{n_refused}");
 }
