@@ -1,13 +1,14 @@
 //! One vector a picture or text, for those who keep an index of their own.
 
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use rayon::prelude::*;
 use sightline_onnx::EncodeError;
-use sightline_onnx::picture::{self, DecodeLimits};
 
-use super::{Encoders, EngineError, picture_file};
+use super::ingest::IndexRequest;
+use super::pipeline::{self, Event, Shape};
+use super::prepare::Decoding;
+use super::{Encoders, EngineError};
 
 /// Pictures or texts encoded at once; this many prepared pictures are held in memory.
 const BATCH: usize = 16;
@@ -28,31 +29,38 @@ impl Encoders {
         files: &[PathBuf],
         take: &mut TakeVector<'_>,
     ) -> Result<(), EngineError> {
-        let limits = DecodeLimits::default();
-        let prepare = |file: &Path| {
-            let bytes = picture_file::read(file, &limits)?;
-            let picture =
-                picture::decode(&bytes, &limits).map_err(|source| EngineError::Picture {
-                    path: file.to_path_buf(),
-                    source,
-                })?;
-            Ok(self.image().prepare(&picture))
+        let request = IndexRequest {
+            full_decode: true,
+            ..IndexRequest::default()
+        };
+        let decoding = Decoding::new(&request, self);
+        let shape = Shape {
+            n_workers: pipeline::default_workers(),
+            n_prepared: BATCH,
+            n_encoders: 1,
+            n_encoded: BATCH,
         };
         for (chunk, files) in files.chunks(BATCH).enumerate() {
-            let prepared: Vec<Result<_, EngineError>> =
-                files.par_iter().map(|file| prepare(file)).collect();
             let mut failed = Vec::new();
-            let mut places = Vec::new();
-            let mut batch = Vec::new();
-            for (place, prepared) in prepared.into_iter().enumerate() {
-                match prepared {
-                    Ok(pixels) => {
-                        places.push(place);
-                        batch.push(pixels);
+            let mut prepared = Vec::new();
+            let jobs = files.iter().enumerate();
+            let _: ControlFlow<()> = pipeline::prepare_all(
+                jobs,
+                shape,
+                |(place, file)| (place, decoding.file(file)),
+                |event| {
+                    match event {
+                        Event::Ready((place, Ok(picture))) => {
+                            prepared.push((place, picture.pixels));
+                        }
+                        Event::Ready((place, Err(error))) => failed.push((place, Err(error))),
+                        Event::Idle => {}
                     }
-                    Err(error) => failed.push((place, Err(error))),
-                }
-            }
+                    ControlFlow::Continue(())
+                },
+            );
+            prepared.sort_by_key(|(place, _)| *place);
+            let (places, batch): (Vec<_>, Vec<_>) = prepared.into_iter().unzip();
             let vectors = each_or_all(&batch, |batch| self.image().encode(batch))?;
             let mut done: Vec<_> = places.into_iter().zip(vectors).chain(failed).collect();
             done.sort_by_key(|(place, _)| *place);

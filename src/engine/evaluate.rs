@@ -8,11 +8,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use rayon::prelude::*;
-use sightline_onnx::picture::{self, DecodeLimits};
 
+use super::ingest::IndexRequest;
 use super::pipeline::{self, Event, Shape};
+use super::prepare::Decoding;
 use super::report::{Progress, Skipped, Stage};
-use super::{Encoders, EngineError, caption_files, picture_file};
+use super::{Encoders, EngineError, caption_files};
 
 /// Pictures or captions encoded at once.
 const BATCH: usize = 16;
@@ -131,24 +132,19 @@ impl Encoders {
         paths: &[&Path],
         progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<Option<(Vec<Option<Vec<f32>>>, Vec<Skipped>)>, EngineError> {
-        let (began, limits) = (Instant::now(), DecodeLimits::default());
-        let smallest = self.image().smallest();
+        let began = Instant::now();
+        let request = IndexRequest::default();
+        let decoding = Decoding::new(&request, self);
         let mut vectors: Vec<Option<Vec<f32>>> = vec![None; paths.len()];
         let mut skipped = Vec::new();
         let (mut places, mut batch) = (Vec::new(), Vec::new());
         let mut n_done = 0;
         let prepare = |place: usize| {
-            let pixels = picture_file::read(paths[place], &limits)
-                .map_err(|error| match error {
-                    EngineError::Picture { source, .. } => source.reason(),
-                    error => error.to_string(),
-                })
-                .and_then(
-                    |bytes| match picture::decode_reduced(&bytes, &limits, smallest) {
-                        Ok(picture) => Ok(self.image().prepare(&picture.image)),
-                        Err(error) => Err(error.reason()),
-                    },
-                );
+            let pixels = match decoding.file(paths[place]) {
+                Ok(picture) => Ok(picture.pixels),
+                Err(EngineError::Picture { source, .. }) => Err(source.reason()),
+                Err(error) => Err(error.to_string()),
+            };
             (place, pixels)
         };
         let mut encode = |places: &mut Vec<usize>, batch: &mut Vec<_>| {

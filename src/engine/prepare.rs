@@ -9,11 +9,11 @@ use sightline_index::{IndexWriter, ItemId};
 use sightline_onnx::Pixels;
 use sightline_onnx::picture::{self, DecodeError, Smallest};
 
-use super::Encoders;
 use super::budget::MemoryBudget;
 use super::ingest::IndexRequest;
 use super::picture_file;
 use super::walk::Candidate;
+use super::{Encoders, EngineError};
 
 /// BLAKE3 of a file's bytes: what makes two files the same picture.
 pub(super) type Hash = [u8; 32];
@@ -89,6 +89,26 @@ impl<'a> Decoding<'a> {
     ) -> std::io::Result<R> {
         let _share = self.files.take(n_bytes);
         Ok(then(fs_err::read(path)?))
+    }
+
+    /// Reads, decodes and preprocesses a file that someone named; see [`picture_file::read`].
+    pub(super) fn file(&self, path: &Path) -> Result<Picture, EngineError> {
+        let limits = &self.request.limits;
+        // What is no plain file has no length and is read up to the limit. What is missing fails
+        // below, where the error names it.
+        let n_bytes = std::fs::metadata(path).map_or(0, |about| {
+            if about.is_file() {
+                about.len().min(limits.max_bytes)
+            } else {
+                limits.max_bytes
+            }
+        });
+        let _share = self.files.take(n_bytes);
+        let bytes = picture_file::read(path, limits)?;
+        self.picture(bytes).map_err(|source| EngineError::Picture {
+            path: path.to_path_buf(),
+            source,
+        })
     }
 
     /// Decodes and preprocesses; the bytes are dropped as soon as they are decoded.

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use sightline_index::{Caption, IndexReader, Item, ItemId, ItemKind, Nearest, UnitVector};
-use sightline_onnx::picture::{self, DecodeLimits};
 
 use super::fusion::{Fused, fuse};
+use super::ingest::IndexRequest;
+use super::prepare::Decoding;
 use super::report::{CaptionHit, SearchHit};
-use super::{Engine, EngineError, picture_file};
+use super::{Engine, EngineError};
 
 /// How many of each ranking are joined: deep enough that an item far down one list can still be
 /// lifted by the other.
@@ -218,17 +219,10 @@ impl Engine {
         let embeddings = match query {
             Query::Text(text) => self.encoders().text().encode(&[text])?,
             Query::Picture(path) => {
-                let limits = DecodeLimits::default();
-                let bytes = picture_file::read(path, &limits)?;
-                let image = self.encoders().image();
                 // As in indexing, so that a picture of the index finds itself.
-                let picture = picture::decode_reduced(&bytes, &limits, image.smallest()).map_err(
-                    |source| EngineError::Picture {
-                        path: path.clone(),
-                        source,
-                    },
-                )?;
-                image.encode(&[image.prepare(&picture.image)])?
+                let request = IndexRequest::default();
+                let picture = Decoding::new(&request, self.encoders()).file(path)?;
+                self.encoders().image().encode(&[picture.pixels])?
             }
         };
         Ok(UnitVector::new(

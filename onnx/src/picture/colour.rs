@@ -235,8 +235,8 @@ fn test_colours() -> Vec<u8> {
 /// The conversion of colour code points.
 ///
 /// Files that name one of television's curves (1, 6, 14, 15) mean sRGB's in practice, and are shown
-/// so by browsers; the same holds for what is not specified. Only other primaries and pure powers
-/// are told apart.
+/// so by browsers; the same holds for what is not specified. Only other primaries, pure powers and
+/// the two curves of HDR are told apart.
 fn of_codes(primaries: u16, transfer: u16) -> Conversion {
     let mut profile = match primaries {
         9 => ColorProfile::new_bt2020(),
@@ -247,12 +247,56 @@ fn of_codes(primaries: u16, transfer: u16) -> Conversion {
         4 => Some(ToneReprCurve::Parametric(vec![2.2])),
         5 => Some(ToneReprCurve::Parametric(vec![2.8])),
         8 => Some(ToneReprCurve::Parametric(vec![1.0])),
+        16 => Some(of_nits(perceptual_quantizer)),
+        18 => Some(of_nits(hybrid_log_gamma)),
         _ => ColorProfile::new_srgb().red_trc,
     };
     profile.red_trc.clone_from(&curve);
     profile.green_trc.clone_from(&curve);
     profile.blue_trc = curve;
     guarded(|| of_colour(&profile)).unwrap_or(Conversion::None)
+}
+
+/// White of a page or a bright wall in HDR pictures, in candela a square metre (ITU-R BT.2408): what
+/// sRGB's white shows. Only lights and glints are brighter, and they are cut off.
+const WHITE_NITS: f64 = 203.0;
+
+/// The curve of a signal from 0 to 1 that means a brightness in candela a square metre.
+fn of_nits(nits: impl Fn(f64) -> f64) -> ToneReprCurve {
+    let light = |code: u8| (nits(f64::from(code) / 255.0) / WHITE_NITS).min(1.0);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "from 0 to 65,535"
+    )]
+    let value = |code| (light(code) * 65_535.0).round() as u16;
+    ToneReprCurve::Lut((0..=u8::MAX).map(value).collect())
+}
+
+/// SMPTE ST 2084, as in ITU-R BT.2100, table 4.
+fn perceptual_quantizer(signal: f64) -> f64 {
+    const M1: f64 = 2610.0 / 16_384.0;
+    const M2: f64 = 2523.0 / 4096.0 * 128.0;
+    const C1: f64 = 3424.0 / 4096.0;
+    const C2: f64 = 2413.0 / 4096.0 * 32.0;
+    const C3: f64 = 2392.0 / 4096.0 * 32.0;
+    let power = signal.powf(1.0 / M2);
+    10_000.0 * ((power - C1).max(0.0) / (C2 - C3 * power)).powf(1.0 / M1)
+}
+
+/// Hybrid log-gamma on a screen of 1,000 nits (ITU-R BT.2100, table 5). The screen's gamma of 1.2
+/// belongs to the brightness of a pixel; here it is applied to each colour, which is the same for
+/// greys.
+fn hybrid_log_gamma(signal: f64) -> f64 {
+    const A: f64 = 0.178_832_77;
+    const B: f64 = 1.0 - 4.0 * A;
+    let c = 0.5 - A * (4.0 * A).ln();
+    let scene = if signal <= 0.5 {
+        signal * signal / 3.0
+    } else {
+        (((signal - c) / A).exp() + B) / 12.0
+    };
+    1000.0 * scene.powf(1.2)
 }
 
 #[cfg(test)]
@@ -332,6 +376,31 @@ mod tests {
             .apply(&mut rgb);
             assert_eq!(rgb, [9, 99, 199]);
         }
+    }
+
+    /// Expected values from the formulas of BT.2100 and sRGB, worked out apart (in Python).
+    #[test]
+    fn hdr_is_as_bright_as_on_a_screen_up_to_white() {
+        let shown = |transfer, codes: [u8; 6]| {
+            let mut rgb: Vec<u8> = codes.iter().flat_map(|&code| [code; 3]).collect();
+            let primaries = 9;
+            Source::Codes {
+                primaries,
+                transfer,
+            }
+            .apply(&mut rgb);
+            assert!(rgb.chunks_exact(3).all(|p| p[0].abs_diff(p[1]) <= 1));
+            rgb.chunks_exact(3).map(|p| p[0]).collect::<Vec<_>>()
+        };
+        let near = |a: &[u8], b: [u8; 6]| a.iter().zip(b).all(|(a, b)| a.abs_diff(b) <= 1);
+        let codes = [0, 64, 97, 128, 148, 255];
+        let quantized = shown(16, codes);
+        assert!(
+            near(&quantized, [0, 45, 100, 181, 255, 255]),
+            "{quantized:?}"
+        );
+        let hybrid = shown(18, codes);
+        assert!(near(&hybrid, [0, 62, 101, 137, 165, 255]), "{hybrid:?}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::panic;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The system's allocator, which also counts.
@@ -52,8 +53,25 @@ pub(crate) struct Took {
     pub(crate) time: Duration,
 }
 
+/// Leaves a panic that becomes a picture's error untold, as the program itself does.
+///
+/// Where `RUST_BACKTRACE` is set, telling it reads the debug information of this whole program:
+/// some 90 MB that would count as the decoder's.
+fn caught_panics_stay_silent() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let told = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            if !sightline_onnx::picture::panics_are_caught() {
+                told(panic);
+            }
+        }));
+    });
+}
+
 /// Does some work, alone: other tests of this program wait.
 pub(crate) fn counted<T>(work: impl FnOnce() -> T) -> (T, Took) {
+    caught_panics_stay_silent();
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let before = HELD.load(Ordering::Relaxed);

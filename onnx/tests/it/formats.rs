@@ -105,6 +105,30 @@ fn every_format_shows_what_others_see_in_it() {
     assert_eq!(told, expected);
 }
 
+/// Numbers that H.273 reserves, in the header of the coded picture: they say nothing about its
+/// colours, and the decoder panics when it is asked for them.
+#[test]
+fn reserved_numbers_for_colours_count_as_none() {
+    let limits = DecodeLimits::default();
+    let sound = sample("plain.avif");
+    let expected = decode(&sound, &limits).unwrap();
+    // Primaries, transfer and matrix: those of sRGB.
+    const PLACE: std::ops::Range<usize> = 284..287;
+    assert_eq!(sound[PLACE], [1, 13, 6]);
+    let box_of_colours = sound.windows(8).position(|bytes| bytes == b"colrnclx");
+    let mut n_read = 0;
+    for reserved in [[3, 13, 6], [1, 3, 6], [1, 13, 3], [0, 0, 3]] {
+        let mut bytes = sound.clone();
+        bytes[PLACE].copy_from_slice(&reserved);
+        assert_eq!(decode(&bytes, &limits).unwrap(), expected, "{reserved:?}");
+        // Without the container's word on it, the coded picture's own counts.
+        bytes[box_of_colours.unwrap()..][..4].copy_from_slice(b"free");
+        assert_eq!(decode(&bytes, &limits).unwrap(), expected, "{reserved:?}");
+        n_read += 2;
+    }
+    assert_eq!(n_read, 8);
+}
+
 #[test]
 fn what_is_not_read_says_why() {
     let cases = [

@@ -8,6 +8,7 @@ use re_rav1d::dav1d::{
 };
 
 use super::planes::{Coding, Planes, Sampling};
+use crate::picture::guard::guarded;
 use crate::picture::{DecodeError, DecodeLimits};
 
 /// Decodes one item and gives its planes and what it says about their colours to `put`.
@@ -50,31 +51,37 @@ fn broken(error: Error) -> DecodeError {
 }
 
 /// What the coded picture itself says (AV1, section 6.4.2), as numbers of H.273.
+///
+/// The decoder's crate panics for numbers that H.273 reserves; they say nothing, so the picture is
+/// shown as one that is silent about them.
 fn said(picture: &Picture) -> Coding {
+    let matrix = guarded(|| picture.matrix_coefficients());
+    let primaries = guarded(|| picture.color_primaries());
+    let transfer = guarded(|| picture.transfer_characteristic());
     Coding {
-        matrix: match picture.matrix_coefficients() {
-            MatrixCoefficients::Identity => 0,
-            MatrixCoefficients::BT709 => 1,
-            MatrixCoefficients::BT470M => 4,
-            MatrixCoefficients::ST240M => 7,
-            MatrixCoefficients::YCgCo => 8,
-            MatrixCoefficients::BT2020NonConstantLuminance => 9,
-            MatrixCoefficients::BT2020ConstantLuminance => 10,
+        matrix: match matrix {
+            Some(MatrixCoefficients::Identity) => 0,
+            Some(MatrixCoefficients::BT709) => 1,
+            Some(MatrixCoefficients::BT470M) => 4,
+            Some(MatrixCoefficients::ST240M) => 7,
+            Some(MatrixCoefficients::YCgCo) => 8,
+            Some(MatrixCoefficients::BT2020NonConstantLuminance) => 9,
+            Some(MatrixCoefficients::BT2020ConstantLuminance) => 10,
             _ => 6,
         },
         is_full_range: picture.color_range() == YUVRange::Full,
-        primaries: match picture.color_primaries() {
-            ColorPrimaries::BT2020 => 9,
-            ColorPrimaries::P3DCI => 11,
-            ColorPrimaries::P3Display => 12,
+        primaries: match primaries {
+            Some(ColorPrimaries::BT2020) => 9,
+            Some(ColorPrimaries::P3DCI) => 11,
+            Some(ColorPrimaries::P3Display) => 12,
             _ => 1,
         },
-        transfer: match picture.transfer_characteristic() {
-            TransferCharacteristic::BT470M => 4,
-            TransferCharacteristic::BT470BG => 5,
-            TransferCharacteristic::Linear => 8,
-            TransferCharacteristic::PerceptualQuantizer => 16,
-            TransferCharacteristic::HybridLogGamma => 18,
+        transfer: match transfer {
+            Some(TransferCharacteristic::BT470M) => 4,
+            Some(TransferCharacteristic::BT470BG) => 5,
+            Some(TransferCharacteristic::Linear) => 8,
+            Some(TransferCharacteristic::PerceptualQuantizer) => 16,
+            Some(TransferCharacteristic::HybridLogGamma) => 18,
             _ => 13,
         },
     }
