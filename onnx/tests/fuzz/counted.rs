@@ -71,8 +71,8 @@ fn caught_panics_stay_silent() {
 
 /// Does some work, alone: other tests of this program wait.
 pub(crate) fn counted<T>(work: impl FnOnce() -> T) -> (T, Took) {
-    caught_panics_stay_silent();
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    caught_panics_stay_silent();
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let before = HELD.load(Ordering::Relaxed);
     MOST.store(before, Ordering::Relaxed);

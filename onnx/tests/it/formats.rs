@@ -109,11 +109,11 @@ fn every_format_shows_what_others_see_in_it() {
 /// colours, and the decoder panics when it is asked for them.
 #[test]
 fn reserved_numbers_for_colours_count_as_none() {
+    // Primaries, transfer and matrix: those of sRGB.
+    const PLACE: std::ops::Range<usize> = 284..287;
     let limits = DecodeLimits::default();
     let sound = sample("plain.avif");
     let expected = decode(&sound, &limits).unwrap();
-    // Primaries, transfer and matrix: those of sRGB.
-    const PLACE: std::ops::Range<usize> = 284..287;
     assert_eq!(sound[PLACE], [1, 13, 6]);
     let box_of_colours = sound.windows(8).position(|bytes| bytes == b"colrnclx");
     let mut n_read = 0;
