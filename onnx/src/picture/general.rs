@@ -56,6 +56,7 @@ fn decode_in_time(
     let icc = match format {
         // Written as bytes of no type, which the decoder does not take for a profile.
         ImageFormat::Tiff => super::palette::icc(bytes),
+        ImageFormat::WebP => sniff::webp_chunk(bytes, *b"ICCP").map(<[u8]>::to_vec),
         _ => decoder.icc_profile().ok().flatten(),
     };
     if decoder.original_color_type() == ExtendedColorType::Cmyk8
@@ -203,6 +204,11 @@ fn n_bytes(decoder: &impl ImageDecoder, format: ImageFormat, orientation: Orient
 
 /// What EXIF says about which way is up; when it says nothing sensible, the picture is upright.
 fn orientation(decoder: &mut impl ImageDecoder, bytes: &[u8], format: ImageFormat) -> Orientation {
+    if format == ImageFormat::WebP {
+        // The decoder sets as much memory aside as the chunk says it is long, up to 4 GB.
+        let exif = sniff::webp_chunk(bytes, *b"EXIF");
+        return exif.map_or(Orientation::NoTransforms, from_exif);
+    }
     let exif = decoder.exif_metadata().ok().flatten();
     let late;
     let exif = match (&exif, format) {

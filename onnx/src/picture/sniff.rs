@@ -180,6 +180,19 @@ pub(super) fn png_chunk(bytes: &[u8], wanted: [u8; 4]) -> Option<&[u8]> {
     }
 }
 
+/// The content of the first chunk of this type in a WebP, where all of it lies in the file.
+pub(super) fn webp_chunk(bytes: &[u8], wanted: [u8; 4]) -> Option<&[u8]> {
+    let mut rest = bytes.get(12..)?;
+    loop {
+        let length = usize::try_from(u32::from_le_bytes(*rest.get(4..)?.first_chunk()?)).ok()?;
+        let content = rest.get(8..8usize.checked_add(length)?)?;
+        if rest.get(..4)? == wanted {
+            return Some(content);
+        }
+        rest = rest.get(length.next_multiple_of(2).checked_add(8)?..)?;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -146,6 +146,35 @@ fn packed_nothing_is_not_unpacked() {
     assert_eq!(n_cases, 3);
 }
 
+/// Chunks that say they are longer than the file is.
+#[test]
+fn metadata_longer_than_its_file_is_left_aside() {
+    let sound = sample("exif_8.webp");
+    let at = sound
+        .windows(4)
+        .rposition(|bytes| bytes == b"EXIF")
+        .unwrap();
+    let limits = DecodeLimits::default();
+    let upright = decode(&sound, &limits).unwrap().dimensions();
+    let mut n_read = 0;
+    // The byte after VP8X's length says what else there is.
+    for (kind, flag) in [(b"EXIF", 0x08), (b"ICCP", 0x20)] {
+        let mut bytes = sound.clone();
+        assert_eq!(bytes[20] & 0x28, 0x08);
+        bytes[20] = bytes[20] & !0x28 | flag;
+        bytes[at..at + 4].copy_from_slice(kind);
+        bytes[at + 4..at + 8].copy_from_slice(&0xF000_0000_u32.to_le_bytes());
+        let (picture, took) = counted(|| decode(&bytes, &limits));
+        // What says how it is turned is gone, the picture is not.
+        assert_eq!(picture.unwrap().dimensions(), (upright.1, upright.0));
+        assert!(took.memory < 1 << 20, "{} bytes", took.memory);
+        let (_, took) = counted(|| memory_needed(&bytes));
+        assert!(took.memory < 1 << 20, "{} bytes", took.memory);
+        n_read += 1;
+    }
+    assert_eq!(n_read, 2);
+}
+
 /// Headers that promise pictures which no memory holds.
 #[test]
 fn absurd_sizes_are_refused_by_the_header() {
