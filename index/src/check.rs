@@ -344,6 +344,12 @@ impl Checker {
                 return Ok(());
             }
         };
+        if graph.n_unreachable() > 0 {
+            report(format!(
+                "no search reaches {} of its points",
+                graph.n_unreachable()
+            ));
+        }
         let purged = self.store.purged()?[kind.number()];
         let usable = shelf::is_usable(
             &graph,

@@ -502,7 +502,8 @@ impl fmt::Debug for IndexReader {
     }
 }
 
-/// The best of a graph. Where the search of it comes back with less than there is, everything is compared.
+/// The best of a graph. Where the search of it comes back with less than there is, everything is compared: by codes,
+/// or by full vectors where nothing may be missed.
 fn from_graph(
     graph: &Graph,
     removed: &HashSet<u32>,
@@ -522,7 +523,11 @@ fn from_graph(
         }
     }
     let mut best = Best::new(n);
-    graph.scan(query, alive, &mut best);
+    if how.exact {
+        graph.scan(query, alive, &mut best);
+    } else {
+        graph.scan_codes(query, alive, &mut best);
+    }
     best
 }
 

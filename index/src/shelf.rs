@@ -6,8 +6,10 @@ use std::path::Path;
 
 use crate::error::{IndexError, Within};
 use crate::graph::build::Builder;
-use crate::graph::file::{self, Graph, Stamp};
+use crate::graph::file::Graph;
+use crate::graph::format::Stamp;
 use crate::graph::params::{GraphParams, MIN_ITEMS, REBUILD_DIVISOR};
+use crate::graph::write::Aside;
 use crate::item::{Generation, ItemId, ItemKind};
 use crate::layout::Layout;
 use crate::manifest::Manifest;
@@ -241,10 +243,17 @@ fn build(
     };
     let folder = layout.graphs();
     fs_err::create_dir_all(&folder).map_err(|source| IndexError::writing(dir, &folder, source))?;
-    file::write(&layout.graph(kind), &stamp, &built, || {
-        steps.reach(Step::GraphAside)
-    })
-    .within(dir)?;
+    let mut file = Aside::begin(&layout.graph(kind), &stamp, &built).within(dir)?;
+    let mut written = ItemId(0);
+    loop {
+        let (ids, vectors) = portion(draft, kind, written, dimension).within(dir)?;
+        let Some(&last) = ids.last() else { break };
+        written = ItemId(last);
+        for (&id, vector) in ids.iter().zip(vectors.chunks_exact(dimension)) {
+            file.push(id, vector).within(dir)?;
+        }
+    }
+    file.switch(|| steps.reach(Step::GraphAside)).within(dir)?;
     let stopped = |source| IndexError::Io {
         path: dir.to_owned(),
         source,

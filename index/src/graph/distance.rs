@@ -46,20 +46,6 @@ fn dot_avx2(a: &[f32], b: &[f32]) -> f32 {
     sum::<32, true>(a, b)
 }
 
-/// Tells the processor that a vector will soon be read. Has no effect on any result.
-pub(crate) fn prefetch(vector: &[f32]) {
-    /// Lines of 16 values asked for; the rest is guessed by the processor, which sees them read in order.
-    const N_LINES: usize = 8;
-    #[cfg(target_arch = "x86_64")]
-    for line in vector.chunks(16).take(N_LINES) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: every x86-64 processor has the instruction, and the address lies in a slice that is borrowed.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (vector, N_LINES);
-}
-
 fn dot_portable(a: &[f32], b: &[f32]) -> f32 {
     // Fused multiply-add is one instruction on 64-bit ARM and a slow library call on old x86.
     sum::<16, { cfg!(target_arch = "aarch64") }>(a, b)
@@ -144,16 +130,6 @@ mod tests {
         if is_x86_feature_detected!("avx512f") {
             // SAFETY: the feature was asked for.
             assert!((unsafe { dot_avx512(&a, &b) } - plain).abs() < plain.abs() * 1e-5);
-        }
-    }
-
-    #[test]
-    fn prefetching_changes_nothing() {
-        let vectors: [&[f32]; 4] = [&[], &[1.0], &[2.0; 16], &[3.0; 1000]];
-        for vector in vectors {
-            let before = vector.to_vec();
-            prefetch(vector);
-            assert_eq!(vector, before);
         }
     }
 

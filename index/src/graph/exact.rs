@@ -5,6 +5,7 @@ use std::collections::BinaryHeap;
 
 use rayon::prelude::*;
 
+use super::codes::{self, Query};
 use super::{Neighbour, distance};
 
 /// Vectors with their ids: row i of `vectors` belongs to `ids[i]`.
@@ -64,8 +65,13 @@ impl Best {
         }
     }
 
+    /// How many it keeps.
+    pub(crate) fn capacity(&self) -> usize {
+        self.n
+    }
+
     /// The least similarity that can still enter.
-    fn floor(&self) -> f32 {
+    pub(crate) fn floor(&self) -> f32 {
         if self.heap.len() < self.n {
             f32::NEG_INFINITY
         } else {
@@ -95,8 +101,8 @@ impl Best {
     }
 }
 
-/// Values scanned by one task: 4 MB, so that small sets stay on one thread.
-const VALUES_PER_TASK: usize = 1 << 20;
+/// Bytes scanned by one task, so that small sets stay on one thread.
+const BYTES_PER_TASK: usize = 4 << 20;
 
 /// Offers every row of `vectors`, shape `[n, dimension]`, to `best`. `ids_of(row, sink)` calls the sink with each id
 /// that row stands for and that may be found.
@@ -104,15 +110,45 @@ pub(crate) fn scan<F>(vectors: &[f32], dimension: usize, query: &[f32], best: &m
 where
     F: Fn(usize, &mut dyn FnMut(u32)) + Sync,
 {
-    if dimension == 0 {
+    let dot = distance::dot_function();
+    scan_with(
+        vectors,
+        dimension,
+        |vector| dot(query, vector),
+        best,
+        ids_of,
+    );
+}
+
+/// [`scan`] of rows of codes, shape `[n, stride(dimension)]`; similarities are those of codes.
+pub(crate) fn scan_codes<F>(
+    rows: &[u8],
+    dimension: usize,
+    query: &Query,
+    best: &mut Best,
+    ids_of: F,
+) where
+    F: Fn(usize, &mut dyn FnMut(u32)) + Sync,
+{
+    let stride = codes::stride(dimension);
+    scan_with(rows, stride, |row| query.similarity(row), best, ids_of);
+}
+
+fn scan_with<T: Sync>(
+    values: &[T],
+    width: usize,
+    similarity: impl Fn(&[T]) -> f32 + Sync,
+    best: &mut Best,
+    ids_of: impl Fn(usize, &mut dyn FnMut(u32)) + Sync,
+) {
+    if width == 0 {
         return;
     }
-    let dot = distance::dot_function();
-    let rows_per_task = (VALUES_PER_TASK / dimension).max(1);
-    let scan_part = |(part, values): (usize, &[f32]), n: usize| {
+    let rows_per_task = (BYTES_PER_TASK / (width * size_of::<T>())).max(1);
+    let scan_part = |(part, values): (usize, &[T]), n: usize| {
         let mut best = Best::new(n);
-        for (row, vector) in values.chunks_exact(dimension).enumerate() {
-            let similarity = dot(query, vector);
+        for (row, values) in values.chunks_exact(width).enumerate() {
+            let similarity = similarity(values);
             if similarity >= best.floor() {
                 ids_of(part * rows_per_task + row, &mut |id| {
                     best.offer(Neighbour { similarity, id });
@@ -121,13 +157,13 @@ where
         }
         best
     };
-    if vectors.len() <= VALUES_PER_TASK {
-        best.extend(scan_part((0, vectors), best.n));
+    if values.len() <= rows_per_task * width {
+        best.extend(scan_part((0, values), best.n));
         return;
     }
     let n = best.n;
-    let parts: Vec<Best> = vectors
-        .par_chunks(rows_per_task * dimension)
+    let parts: Vec<Best> = values
+        .par_chunks(rows_per_task * width)
         .enumerate()
         .map(|part| scan_part(part, n))
         .collect();
@@ -164,7 +200,7 @@ mod tests {
             .map(|i| ((i * 2_654_435_761 % 1000) as f32) / 1000.0)
             .collect();
         assert!(
-            vectors.len() > VALUES_PER_TASK,
+            vectors.len() * 4 > BYTES_PER_TASK,
             "the set is large enough for several tasks"
         );
         let query = vec![0.1; dimension];

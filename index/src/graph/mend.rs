@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::NONE;
 use super::build::Built;
+use super::codes::Query;
 use super::params::EF_SELF;
 use super::search::{self, Scratch};
 
@@ -62,8 +63,8 @@ fn find_lost(built: &Built) -> Vec<(u32, Vec<u32>)> {
     (0..n_points)
         .into_par_iter()
         .map_init(Scratch::default, |scratch, point| {
-            let vector = links.vector(point)?;
-            let near = search::search(&links, vector, EF_SELF, scratch, |_| true);
+            let query = Query::of_row(links.row(point)?);
+            let near = search::search(&links, &query, EF_SELF, scratch, |_| true);
             if near.iter().any(|found| found.id == point) {
                 return None;
             }
@@ -107,6 +108,7 @@ fn link(built: &mut Built, incoming: &mut [u32], from: u32, to: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::codes;
     use crate::graph::params::GraphParams;
 
     /// Points on half a circle, linked in a chain that leaves out the last `n_cut` of them.
@@ -125,6 +127,8 @@ mod tests {
             row.sort_unstable();
         }
         let angle = |i: u16| f32::from(i) * std::f32::consts::PI / f32::from(n);
+        let mut rows = vec![];
+        (0..n).for_each(|i| codes::encode(&[angle(i).cos(), angle(i).sin()], &mut rows));
         Built {
             params,
             dimension: 2,
@@ -132,9 +136,7 @@ mod tests {
             layer0,
             upper_start: vec![0; usize::from(n) + 1],
             upper: vec![],
-            vectors: (0..n)
-                .flat_map(|i| [angle(i).cos(), angle(i).sin()])
-                .collect(),
+            rows,
             ids_start: (0..=u32::from(n)).collect(),
             ids: (0..u32::from(n)).collect(),
             loose: vec![],

@@ -1,18 +1,22 @@
 //! Here is a vector, give me near ids.
 //!
 //! A graph is built by `hnsw_rs` in parallel ([`build`]), mended so that each point is found by its own vector
-//! ([`mend`]), and frozen into one file of flat arrays ([`file`]) that is memory-mapped and searched by [`search`].
+//! ([`mend`]), and frozen ([`write`]) into one file of flat arrays ([`format`]) that is memory-mapped ([`file`]) and searched by [`search`].
+//! Both compare [`codes`], 8 bits a value; the best candidates are compared again with full vectors ([`distance`]).
 //! [`exact`] scans vectors one by one: the oracle in tests, the search for small sets, and the fallback when there
 //! is no usable file. Nothing here knows what an id stands for.
 
 pub(crate) mod build;
+pub(crate) mod codes;
 pub(crate) mod distance;
 pub(crate) mod exact;
 pub(crate) mod file;
+pub(crate) mod format;
 pub(crate) mod mend;
 pub(crate) mod params;
 pub(crate) mod search;
 pub(crate) mod visited;
+pub(crate) mod write;
 
 use std::cmp::Ordering;
 use std::path::PathBuf;

@@ -38,6 +38,17 @@ pub(crate) const N_SEQUENTIAL: usize = 512;
 /// The width of the search by which a build checks that a point is found by its own vector.
 pub(crate) const EF_SELF: usize = 32;
 
+/// How many candidates a scan of codes keeps to compare with full vectors, for `n` results: as many as an ordinary
+/// search of the graph, and several times what is asked for.
+pub(crate) fn n_candidates(n: usize) -> usize {
+    n.saturating_mul(4).max(EF_SEARCH)
+}
+
 /// The width of an ordinary search. Recall@10 is above 0.995 among clustered vectors and above 0.99 for queries that lie
 /// far from all of them (`tests/index/recall.rs`), as texts do from pictures.
 pub(crate) const EF_SEARCH: usize = 96;
+
+/// A search that leaves in doubt which vectors are the nearest, since codes cannot tell so many of them apart, is
+/// repeated with twice the width until it reaches this: bursts of hundreds of nearly equal pictures exist, and one of
+/// thousands is left to the luck of rounding.
+pub(crate) const MAX_EF_IN_DOUBT: usize = 2_048;

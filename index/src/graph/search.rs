@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::distance::{self, Dot};
+use super::codes::{self, Query};
 use super::visited::Visited;
 use super::{NONE, Neighbour};
 
@@ -23,8 +23,8 @@ pub(crate) struct Links<'a> {
     pub(crate) upper_start: &'a [u32],
     /// `[rows, m]`: links in the upper layers.
     pub(crate) upper: &'a [u32],
-    /// `[n, dimension]`.
-    pub(crate) vectors: &'a [f32],
+    /// `[n, stride(dimension)]`: a row of codes each.
+    pub(crate) rows: &'a [u8],
 }
 
 impl<'a> Links<'a> {
@@ -32,9 +32,11 @@ impl<'a> Links<'a> {
         self.upper_start.len().saturating_sub(1)
     }
 
-    pub(crate) fn vector(&self, point: u32) -> Option<&'a [f32]> {
-        let start = (point as usize).checked_mul(self.dimension)?;
-        self.vectors.get(start..start.checked_add(self.dimension)?)
+    /// The codes of a point.
+    pub(crate) fn row(&self, point: u32) -> Option<&'a [u8]> {
+        let stride = codes::stride(self.dimension);
+        let start = (point as usize).checked_mul(stride)?;
+        self.rows.get(start..start.checked_add(stride)?)
     }
 
     fn links(&self, point: u32, layer: usize) -> &'a [u32] {
@@ -55,6 +57,12 @@ impl<'a> Links<'a> {
         (row < end).then_some(row)
     }
 
+    /// The links of a point in all layers, [`NONE`] among them.
+    pub(crate) fn all(&self, point: u32) -> impl Iterator<Item = u32> {
+        let layers = 0..=self.level(point);
+        layers.flat_map(move |layer| self.links(point, layer).iter().copied())
+    }
+
     /// The highest layer of a point.
     fn level(&self, point: u32) -> usize {
         let at = |i: usize| self.upper_start.get(i).copied().unwrap_or(0) as usize;
@@ -73,32 +81,26 @@ pub(crate) struct Scratch {
 }
 
 /// The points nearest to `query` (of the graph's dimension) that `accept` takes, at most `ef` of them, best first;
-/// [`Neighbour::id`] is the number of the point. Points that are not accepted are walked through all the same.
+/// [`Neighbour::id`] is the number of the point, and similarities are those of codes. Points that are not accepted are
+/// walked through all the same.
 pub(crate) fn search(
     links: &Links<'_>,
-    query: &[f32],
+    query: &Query,
     ef: usize,
     scratch: &mut Scratch,
     accept: impl Fn(u32) -> bool,
 ) -> Vec<Neighbour> {
-    let dot = distance::dot_function();
-    let Some(mut nearest) = similarity(links, dot, query, links.entry) else {
+    let Some(mut nearest) = similarity(links, query, links.entry) else {
         return Vec::new();
     };
     for layer in (1..=links.level(links.entry)).rev() {
-        nearest = descend(links, dot, query, nearest, layer);
+        nearest = descend(links, query, nearest, layer);
     }
-    widen(links, dot, query, nearest, ef.max(1), scratch, accept)
+    widen(links, query, nearest, ef.max(1), scratch, accept)
 }
 
-fn similarity(links: &Links<'_>, dot: Dot, query: &[f32], point: u32) -> Option<Neighbour> {
-    let similarity = dot(query, links.vector(point)?);
-    // A damaged vector must not lead the search: what is no number is as far as can be.
-    let similarity = if similarity.is_nan() {
-        f32::NEG_INFINITY
-    } else {
-        similarity
-    };
+fn similarity(links: &Links<'_>, query: &Query, point: u32) -> Option<Neighbour> {
+    let similarity = query.similarity(links.row(point)?);
     Some(Neighbour {
         similarity,
         id: point,
@@ -106,13 +108,7 @@ fn similarity(links: &Links<'_>, dot: Dot, query: &[f32], point: u32) -> Option<
 }
 
 /// Walks to ever nearer points of one upper layer.
-fn descend(
-    links: &Links<'_>,
-    dot: Dot,
-    query: &[f32],
-    mut nearest: Neighbour,
-    layer: usize,
-) -> Neighbour {
+fn descend(links: &Links<'_>, query: &Query, mut nearest: Neighbour, layer: usize) -> Neighbour {
     loop {
         let here = nearest;
         for &link in links
@@ -120,7 +116,7 @@ fn descend(
             .iter()
             .take_while(|&&link| link != NONE)
         {
-            if let Some(there) = similarity(links, dot, query, link)
+            if let Some(there) = similarity(links, query, link)
                 && there.similarity > nearest.similarity
             {
                 nearest = there;
@@ -135,8 +131,7 @@ fn descend(
 /// Best-first search of layer 0.
 fn widen(
     links: &Links<'_>,
-    dot: Dot,
-    query: &[f32],
+    query: &Query,
     start: Neighbour,
     ef: usize,
     scratch: &mut Scratch,
@@ -164,7 +159,7 @@ fn widen(
         {
             break;
         }
-        // All vectors of a list are asked for from memory before the first of them is needed.
+        // All rows of a list are asked for from memory before the first of them is needed.
         fresh.clear();
         let row = links.links(candidate.id, 0).iter();
         fresh.extend(
@@ -172,12 +167,12 @@ fn widen(
                 .filter(|&&link| visited.insert(link)),
         );
         for &link in fresh.iter() {
-            if let Some(vector) = links.vector(link) {
-                distance::prefetch(vector);
+            if let Some(row) = links.row(link) {
+                codes::prefetch(row);
             }
         }
         for &link in fresh.iter() {
-            let Some(there) = similarity(links, dot, query, link) else {
+            let Some(there) = similarity(links, query, link) else {
                 continue;
             };
             let full = found.len() >= ef;

@@ -1,0 +1,153 @@
+//! How does a graph come to disk? Written aside, synced, renamed over the old one.
+
+use std::io::{self, BufWriter, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use super::GraphError;
+use super::build::Built;
+use super::format::{ALIGNMENT, HEADER_BYTES, N_SECTIONS, Section, Shape, Stamp, encode_header};
+
+/// A graph file that is being written beside the one in use: `path` holds either that one or the whole new one, whatever
+/// happens.
+pub(crate) struct Aside {
+    path: PathBuf,
+    out: BufWriter<fs_err::File>,
+    stamp: Stamp,
+    shape: Shape,
+    sums: [u32; N_SECTIONS],
+    /// The lowest id of each point whose vector has not come yet.
+    awaited: std::vec::IntoIter<u32>,
+    next: Option<u32>,
+    vectors_sum: crc32fast::Hasher,
+}
+
+impl Aside {
+    /// Writes all but the vectors, which are to be [`push`](Self::push)ed.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub(crate) fn begin(path: &Path, stamp: &Stamp, built: &Built) -> Result<Self, GraphError> {
+        let shape = shape_of(built)?;
+        let sections = shape.sections().ok_or(GraphError::TooLarge {
+            n_points: built.n_points(),
+        })?;
+        let values: [&[u8]; N_SECTIONS - 1] = [
+            bytemuck::cast_slice(&built.upper_start),
+            bytemuck::cast_slice(&built.layer0),
+            bytemuck::cast_slice(&built.upper),
+            bytemuck::cast_slice(&built.ids_start),
+            bytemuck::cast_slice(&built.ids),
+            bytemuck::cast_slice(&built.loose),
+            &built.rows,
+        ];
+        let mut sums = [0; N_SECTIONS];
+        for (sum, bytes) in sums.iter_mut().zip(values) {
+            *sum = crc32fast::hash(bytes);
+        }
+        let begin = || -> io::Result<BufWriter<fs_err::File>> {
+            let file = fs_err::File::create(aside(path))?;
+            let mut out = BufWriter::with_capacity(1 << 20, file);
+            // The header comes last: its checksums are not known yet.
+            out.write_all(&[0; HEADER_BYTES])?;
+            let mut end = HEADER_BYTES;
+            for (section, bytes) in sections.iter().zip(values.into_iter().chain([&[][..]])) {
+                out.write_all(&[0; ALIGNMENT][..section.start - end])?;
+                out.write_all(bytes)?;
+                end = section.start + bytes.len();
+            }
+            Ok(out)
+        };
+        let mut awaited = built.first_ids().collect::<Vec<_>>().into_iter();
+        Ok(Self {
+            out: begin().map_err(|source| io_error(path, source))?,
+            path: path.to_owned(),
+            stamp: *stamp,
+            shape,
+            sums,
+            next: awaited.next(),
+            awaited,
+            vectors_sum: crc32fast::Hasher::new(),
+        })
+    }
+
+    /// Takes the vector of an id. Ids come in ascending order, all that were built from; those that share the vector of
+    /// a lower one are left out.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub(crate) fn push(&mut self, id: u32, vector: &[f32]) -> Result<(), GraphError> {
+        if self.next != Some(id) {
+            return Ok(());
+        }
+        self.next = self.awaited.next();
+        let bytes = bytemuck::cast_slice(vector);
+        self.vectors_sum.update(bytes);
+        self.out
+            .write_all(bytes)
+            .map_err(|source| io_error(&self.path, source))
+    }
+
+    /// Puts the file in its place. `before_switch` is called when it is complete but not there.
+    ///
+    /// # Errors
+    /// When a vector did not come, or the file system refuses, or `before_switch` does.
+    pub(crate) fn switch(
+        mut self,
+        before_switch: impl FnOnce() -> io::Result<()>,
+    ) -> Result<(), GraphError> {
+        if self.next.is_some() {
+            return Err(GraphError::Build {
+                what: "the vector of a point did not come".to_owned(),
+            });
+        }
+        self.sums[Section::Vectors as usize] = self.vectors_sum.finalize();
+        let header = encode_header(&self.stamp, &self.shape, &self.sums);
+        let path = self.path;
+        let switch = || -> io::Result<()> {
+            let mut file = self
+                .out
+                .into_inner()
+                .map_err(io::IntoInnerError::into_error)?;
+            file.rewind()?;
+            file.write_all(&header)?;
+            file.sync_all()?;
+            before_switch()?;
+            fs_err::rename(aside(&path), &path)?;
+            sync_folder(&path)
+        };
+        switch().map_err(|source| io_error(&path, source))
+    }
+}
+
+fn shape_of(built: &Built) -> Result<Shape, GraphError> {
+    let count = |n: usize| u32::try_from(n).map_err(|_| GraphError::TooLarge { n_points: n });
+    Ok(Shape {
+        dimension: count(built.dimension)?,
+        n_points: count(built.n_points())?,
+        n_ids: count(built.ids.len())?,
+        m: count(built.params.m)?,
+        m0: count(built.params.m0)?,
+        entry: built.entry,
+        n_upper_rows: count(built.upper.len() / built.params.m)?,
+        n_loose: count(built.loose.len())?,
+    })
+}
+
+fn aside(path: &Path) -> PathBuf {
+    path.with_extension("graph.tmp")
+}
+
+pub(super) fn io_error(path: &Path, source: io::Error) -> GraphError {
+    GraphError::Io {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// Makes a rename last. Only Unix lets a folder be opened for that; elsewhere the rename itself must do.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(folder) if cfg!(unix) => fs_err::File::open(folder)?.sync_all(),
+        _ => Ok(()),
+    }
+}
