@@ -11,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use hnsw_rs::anndists::dist::Distance;
 use hnsw_rs::hnsw::Hnsw;
 
+use super::codes::CodeDot;
 use super::params::{GraphParams, N_SEQUENTIAL};
 use super::search::Links;
 use super::{GraphError, NONE, codes, mend};
@@ -21,12 +22,14 @@ const N_LAYERS: usize = 16;
 /// 2 − cosine of rows of codes, as a distance. By rounding a cosine of codes may be above 1, and the library asserts that
 /// no distance is below 0; cutting it off there would make all members of a tight cluster equally near. Codes are a
 /// quarter of the memory to read, which is what building waits for.
-#[derive(Debug, Clone, Copy, Default)]
-struct Turned;
+#[derive(Debug, Clone, Copy)]
+struct Turned {
+    dot: CodeDot,
+}
 
 impl Distance<u8> for Turned {
     fn eval(&self, a: &[u8], b: &[u8]) -> f32 {
-        (2.0 - codes::similarity(a, b)).max(0.0)
+        (2.0 - codes::similarity(self.dot, a, b)).max(0.0)
     }
 }
 
@@ -68,7 +71,9 @@ impl Builder {
             n_expected,
             N_LAYERS,
             params.ef_construction,
-            Turned,
+            Turned {
+                dot: codes::dot_function(),
+            },
         );
         Self {
             params,

@@ -126,11 +126,12 @@ impl Query {
     }
 }
 
-/// The similarity of two rows; see [`Query::similarity`].
-pub(crate) fn similarity(a: &[u8], b: &[u8]) -> f32 {
+/// The similarity of two rows by `dot`, which is [`dot_function`]'s; see [`Query::similarity`].
+#[inline]
+pub(crate) fn similarity(dot: CodeDot, a: &[u8], b: &[u8]) -> f32 {
     let (codes_a, scale_a, _) = parts(a);
     let (codes_b, scale_b, sum_b) = parts(b);
-    to_f32(dot_function()(codes_a, codes_b, sum_b)) * (scale_a * scale_b)
+    to_f32(dot(codes_a, codes_b, sum_b)) * (scale_a * scale_b)
 }
 
 #[expect(
@@ -141,16 +142,16 @@ fn to_f32(sum: i32) -> f32 {
     sum as f32
 }
 
+#[inline]
 fn parts(row: &[u8]) -> (&[u8], f32, i32) {
-    let (codes, tail) = row.split_at(row.len().saturating_sub(BLOCK));
-    let number = |at: usize| {
-        let bytes = tail.get(at..).and_then(<[u8]>::first_chunk::<4>);
-        bytes.copied().unwrap_or_default()
+    let Some((codes, tail)) = row.split_last_chunk::<BLOCK>() else {
+        return (&[], 0.0, 0);
     };
+    let [a, b, c, d, e, f, g, h, ..] = *tail;
     (
         codes,
-        f32::from_le_bytes(number(0)),
-        i32::from_le_bytes(number(4)),
+        f32::from_le_bytes([a, b, c, d]),
+        i32::from_le_bytes([e, f, g, h]),
     )
 }
 
@@ -289,7 +290,7 @@ mod arm {
 #[inline]
 pub(crate) fn prefetch(row: &[u8]) {
     /// Lines asked for; the rest of a longer row is guessed by the processor, which sees it read in order.
-    const N_LINES: usize = 10;
+    const N_LINES: usize = 4;
     #[cfg(target_arch = "x86_64")]
     for line in row.chunks(BLOCK).take(N_LINES) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
@@ -369,7 +370,7 @@ mod tests {
             let (a, b) = (unit(seed), unit(seed * 3 + 1));
             let exact = super::super::distance::dot(&a, &b);
             let (row_a, row_b) = (row(&a), row(&b));
-            let found = similarity(&row_a, &row_b);
+            let found = similarity(dot_function(), &row_a, &row_b);
             assert!((found - exact).abs() < 0.01, "{found} is not {exact}");
             assert!((Query::new(&a).similarity(&row_b) - found).abs() < 1e-6);
             assert!((Query::of_row(&row_a).similarity(&row_a) - 1.0).abs() < 0.01);

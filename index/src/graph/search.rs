@@ -183,6 +183,8 @@ fn widen(
             {
                 continue;
             }
+            // Its links may be wanted soon.
+            codes::prefetch(bytemuck::cast_slice(links.links(link, 0)));
             candidates.push(there);
             if accept(link) {
                 if full {
