@@ -302,12 +302,42 @@ impl IndexReader {
         n: usize,
         how: &Nearest,
     ) -> Result<Vec<Near>, IndexError> {
+        self.nearest_of(kind, vector, n, how, None)
+    }
+
+    /// [`nearest`](Self::nearest) among the items that are in `wanted`; numbers in it that do not exist are no error.
+    ///
+    /// Few of them are compared one by one, many are looked for in the graph, whichever is estimated to take fewer
+    /// comparisons; either way nothing else is ever returned.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn nearest_among(
+        &self,
+        kind: ItemKind,
+        vector: &UnitVector,
+        n: usize,
+        how: &Nearest,
+        wanted: &HashSet<ItemId>,
+    ) -> Result<Vec<Near>, IndexError> {
+        self.nearest_of(kind, vector, n, how, Some(wanted))
+    }
+
+    fn nearest_of(
+        &self,
+        kind: ItemKind,
+        vector: &UnitVector,
+        n: usize,
+        how: &Nearest,
+        wanted: Option<&HashSet<ItemId>>,
+    ) -> Result<Vec<Near>, IndexError> {
         let (expected, found) = (self.binding.dimension, vector.dimension());
         if expected != found {
             return Err(IndexError::WrongDimension { expected, found });
         }
         let fresh = self.fresh(kind)?;
         let query = vector.as_slice();
+        let is_wanted = |id: u32| wanted.is_none_or(|wanted| wanted.contains(&ItemId(id)));
         let mut best = Best::new(n);
         exact::scan(
             &fresh.newer.vectors,
@@ -315,11 +345,15 @@ impl IndexReader {
             query,
             &mut best,
             |row, sink| {
-                fresh.newer.ids.get(row).copied().into_iter().for_each(sink);
+                let id = fresh.newer.ids.get(row).copied();
+                id.filter(|&id| is_wanted(id)).into_iter().for_each(sink);
             },
         );
         if let Ok(Some(graph)) = &self.shelves[kind.number()].graph {
-            best.extend(from_graph(graph, &fresh.removed, query, n, how));
+            let alive = |id: u32| !fresh.removed.contains(&id) && is_wanted(id);
+            let n_alive = graph.n_ids().saturating_sub(fresh.removed.len());
+            let n_alive = wanted.map_or(n_alive, |wanted| wanted.len().min(n_alive));
+            best.extend(from_graph(graph, &alive, n_alive, query, n, how));
         }
         let near = |found: crate::graph::Neighbour| Near {
             id: ItemId(found.id),
@@ -502,33 +536,49 @@ impl fmt::Debug for IndexReader {
     }
 }
 
-/// The best of a graph. Where the search of it comes back with less than there is, everything is compared: by codes,
-/// or by full vectors where nothing may be missed.
+/// The best of a graph among those of its ids that are `alive`, about `n_alive` of them. Where a search of it would cost
+/// more than a scan, or comes back with less than there may be, everything is compared: by codes, or by full vectors
+/// where nothing may be missed.
 fn from_graph(
     graph: &Graph,
-    removed: &HashSet<u32>,
+    alive: &(impl Fn(u32) -> bool + Sync),
+    n_alive: usize,
     query: &[f32],
     n: usize,
     how: &Nearest,
 ) -> Best {
-    let alive = |id: u32| !removed.contains(&id);
-    let n_alive = graph.n_ids().saturating_sub(removed.len());
     let ef = how.ef.max(n.saturating_mul(2));
-    // A search that keeps a good part of all items costs more than looking at each.
-    if !how.exact && ef < n_alive / 4 {
-        let mut best = Best::new(n);
+    let mut best = Best::new(n);
+    if how.exact {
+        graph.scan(query, alive, &mut best);
+        return best;
+    }
+    if is_search_cheaper(ef, n_alive, graph.n_ids()) {
         graph.search(query, ef, alive, &mut best);
         if best.len() >= n.min(n_alive) {
             return best;
         }
     }
     let mut best = Best::new(n);
-    if how.exact {
-        graph.scan(query, alive, &mut best);
-    } else {
-        graph.scan_codes(query, alive, &mut best);
-    }
+    graph.scan_codes(query, alive, &mut best);
     best
+}
+
+/// Whether a search of width `ef` among `n_alive` of `n_ids` items takes fewer comparisons than looking at each that is
+/// alive.
+///
+/// A search walks through items that are not alive too, so it sees the more of them the fewer are. That it compares
+/// about 16 for each that it keeps is measured (`benches/graph.py`), and so is that a comparison along links costs as
+/// much as four in a row.
+fn is_search_cheaper(ef: usize, n_alive: usize, n_ids: usize) -> bool {
+    const N_COMPARED: usize = 16;
+    const COST: usize = 4;
+    if n_alive == 0 {
+        return false;
+    }
+    let compared = ef.saturating_mul(N_COMPARED).saturating_mul(n_ids) / n_alive;
+    // Whether an item is alive must be asked for each, which is a small part of a comparison.
+    compared.min(n_ids).saturating_mul(COST) < n_alive.saturating_add(n_ids / 8)
 }
 
 /// Why there is nothing to read. Records without a manifest are either an index whose making was

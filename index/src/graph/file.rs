@@ -411,3 +411,131 @@ fn add_missing(found: &mut Vec<Neighbour>, others: &[Neighbour]) {
     // A point has the same similarity in both, so its two entries lie side by side.
     found.dedup_by_key(|point| point.id);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::build::Builder;
+    use crate::graph::params::GraphParams;
+    use crate::graph::write::Aside;
+
+    const DIMENSION: usize = 8;
+
+    fn vector(number: u16) -> Vec<f32> {
+        let values = (0..DIMENSION).map(|i| (f32::from(number) * 0.37 + i as f32).sin());
+        let values: Vec<f32> = values.collect();
+        let length = values.iter().map(|value| value * value).sum::<f32>().sqrt();
+        values.into_iter().map(|value| value / length).collect()
+    }
+
+    fn write(path: &Path, change: impl FnOnce(&mut crate::graph::build::Built)) -> Graph {
+        let mut builder = Builder::new(DIMENSION, GraphParams::default(), 200);
+        let vectors: Vec<f32> = (0..200).flat_map(vector).collect();
+        let ids: Vec<u32> = (10..210).collect();
+        builder.add(&ids, &vectors).unwrap();
+        let mut built = builder.finish().unwrap();
+        change(&mut built);
+        let stamp = Stamp {
+            index_id: [1; 16],
+            kind: 0,
+            generation: 1,
+            last_id: 209,
+        };
+        let mut file = Aside::begin(path, &stamp, &built).unwrap();
+        for (&id, vector) in ids.iter().zip(vectors.chunks_exact(DIMENSION)) {
+            file.push(id, vector).unwrap();
+        }
+        file.switch(|| Ok(())).unwrap();
+        Graph::open(path).unwrap().unwrap()
+    }
+
+    #[test]
+    fn points_without_a_way_to_them_are_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.graph");
+        assert_eq!(write(&path, |_| {}).n_unreachable(), 0);
+        let cut = |point: u32| {
+            move |built: &mut crate::graph::build::Built| {
+                let links = built.layer0.iter_mut().chain(&mut built.upper);
+                links
+                    .filter(|link| **link == point)
+                    .for_each(|link| *link = super::super::NONE);
+                assert_ne!(built.entry, point);
+            }
+        };
+        let graph = write(&path, cut(150));
+        graph.verify().unwrap();
+        assert_eq!(graph.n_unreachable(), 1);
+        let graph = write(&path, |built| {
+            cut(150)(built);
+            built.loose.push(150);
+        });
+        assert_eq!(graph.n_unreachable(), 0, "it is compared with every query");
+        let mut best = Best::new(1);
+        graph.search(&vector(150), 8, |_| true, &mut best);
+        assert_eq!(best.into_sorted()[0].id, 160);
+    }
+
+    #[test]
+    fn the_vectors_of_all_points_must_come() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.graph");
+        let mut builder = Builder::new(DIMENSION, GraphParams::default(), 2);
+        let vectors: Vec<f32> = (0..2).flat_map(vector).collect();
+        builder.add(&[1, 2], &vectors).unwrap();
+        let built = builder.finish().unwrap();
+        let stamp = Stamp {
+            index_id: [1; 16],
+            kind: 0,
+            generation: 1,
+            last_id: 2,
+        };
+        let mut file = Aside::begin(&path, &stamp, &built).unwrap();
+        file.push(1, &vector(0)).unwrap();
+        assert!(matches!(
+            file.switch(|| Ok(())),
+            Err(GraphError::Build { .. })
+        ));
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_scan_in_doubt_compares_every_vector() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.graph");
+        let mut builder = Builder::new(DIMENSION, GraphParams::default(), 600);
+        // All of them within one step of codes.
+        let vectors: Vec<Vec<f32>> = (0..600u16)
+            .map(|i| {
+                let angle = f32::from(i) * 1e-5;
+                let mut values = vec![0.0; DIMENSION];
+                (values[0], values[1]) = (angle.cos(), angle.sin());
+                values
+            })
+            .collect();
+        let ids: Vec<u32> = (1..=600).collect();
+        builder.add(&ids, &vectors.concat()).unwrap();
+        let built = builder.finish().unwrap();
+        let stamp = Stamp {
+            index_id: [1; 16],
+            kind: 0,
+            generation: 1,
+            last_id: 600,
+        };
+        let mut file = Aside::begin(&path, &stamp, &built).unwrap();
+        for (&id, vector) in ids.iter().zip(&vectors) {
+            file.push(id, vector).unwrap();
+        }
+        file.switch(|| Ok(())).unwrap();
+        let graph = Graph::open(&path).unwrap().unwrap();
+        let answer = |scan: &dyn Fn(&mut Best)| {
+            let mut best = Best::new(10);
+            scan(&mut best);
+            best.into_sorted()
+        };
+        let query = &vectors[599];
+        let exact = answer(&|best| graph.scan(query, |_| true, best));
+        let codes = answer(&|best| graph.scan_codes(query, |_| true, best));
+        assert_eq!(codes, exact);
+    }
+}

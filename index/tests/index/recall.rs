@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use sightline_index::{GraphState, IndexReader, IndexWriter, ItemKind, Nearest, UnitVector};
+use sightline_index::{
+    GraphState, IndexReader, IndexWriter, ItemId, ItemKind, Nearest, UnitVector,
+};
 
 use crate::support::{
     Clusters, EXACT, assert_healthy, binding, hash, ids, photo, put_photo, unit, vector,
@@ -351,4 +353,97 @@ fn a_graph_is_built_anew_when_much_is_new_or_gone() {
     writer.finish().unwrap();
     assert_eq!(state(), GraphState::Absent, "51 photos need no graph");
     assert_healthy(dir.path());
+}
+
+/// Bursts of photos: hundreds of vectors that codes of 8 bits cannot tell apart, beside others.
+#[test]
+fn bursts_are_ranked_like_the_scan_ranks_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let dimension = 64;
+    let mut bursts = Clusters::new(dimension, 30, 0.002, 3);
+    let mut others = Clusters::new(dimension, 100, 0.5, 4);
+    let options = with_graphs_from(1000);
+    let mut writer =
+        IndexWriter::open_or_create_with(dir.path(), &binding(dimension), options).unwrap();
+    for number in 0..9_000 {
+        let next = if number % 2 == 0 {
+            bursts.next()
+        } else {
+            others.next()
+        };
+        put_photo(&mut writer, number, next);
+    }
+    writer.finish().unwrap();
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    let queries: Vec<_> = (0..200).map(|_| bursts.next()).collect();
+    let (n_right, n_asked) = recall(&reader, &queries);
+    assert_eq!(n_asked, 2_000);
+    assert!(
+        n_right * 100 >= n_asked * 99,
+        "recall@10 within bursts is {n_right} of {n_asked}"
+    );
+}
+
+/// Whatever part of the items is asked for: nothing else comes back, and what comes is what the scan finds.
+#[test]
+fn a_part_of_the_items_is_searched_like_the_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let dimension = 32;
+    let mut clusters = Clusters::new(dimension, 100, 0.5, 9);
+    let mut writer = IndexWriter::open_or_create(dir.path(), &binding(dimension)).unwrap();
+    for number in 0..10_000 {
+        put_photo(&mut writer, number, clusters.next());
+    }
+    writer.finish().unwrap();
+    // Some are newer than the graph, some are gone from it.
+    let mut writer = IndexWriter::open_or_create(dir.path(), &binding(dimension)).unwrap();
+    for number in 10_000..10_200 {
+        put_photo(&mut writer, number, clusters.next());
+    }
+    (0..500).for_each(|number| writer.remove_file(&photo(number)).unwrap());
+    writer.finish().unwrap();
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    assert_eq!(
+        reader.counts().image_graph,
+        GraphState::Ready {
+            n_items: 9_500,
+            n_fresh: 200
+        }
+    );
+    let (mut n_right, mut n_asked, mut n_checked) = (0, 0, 0);
+    // All, most, half, a few, two, and only such as do not exist.
+    for step in [1, 2, 7, 100, 6_000] {
+        let wanted: HashSet<ItemId> = (1..=20_000).step_by(step).map(ItemId).collect();
+        for _ in 0..50 {
+            let query = clusters.next();
+            let ask = |how| {
+                let kind = ItemKind::Image;
+                reader
+                    .nearest_among(kind, &query, 10, &how, &wanted)
+                    .unwrap()
+            };
+            let (truth, found) = (ids(&ask(EXACT)), ids(&ask(Nearest::default())));
+            assert_eq!(found.len(), truth.len());
+            assert!(
+                found
+                    .iter()
+                    .all(|&id| id > 500 && wanted.contains(&ItemId(id)))
+            );
+            n_asked += truth.len();
+            n_right += found.iter().filter(|id| truth.contains(id)).count();
+            n_checked += 1;
+        }
+    }
+    assert_eq!(n_checked, 250);
+    assert_eq!(n_asked, 4 * 50 * 10 + 50);
+    assert!(
+        n_right * 1000 >= n_asked * 995,
+        "recall@10 of parts is {n_right} of {n_asked}"
+    );
+    let nothing = HashSet::from([ItemId(1), ItemId(77_777)]);
+    for how in [EXACT, Nearest::default()] {
+        let query = clusters.next();
+        let found = reader.nearest_among(ItemKind::Image, &query, 10, &how, &nothing);
+        assert_eq!(found.unwrap(), []);
+    }
 }
