@@ -30,7 +30,7 @@ struct Matrix {
 
 impl Matrix {
     fn read(path: &str) -> Self {
-        let bytes = std::fs::read(path).unwrap();
+        let bytes = fs_err::read(path).unwrap();
         assert_eq!(&bytes[..8], b"\x93NUMPY\x01\x00", "{path}");
         let start = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
         let header = std::str::from_utf8(&bytes[10..start]).unwrap();
@@ -96,7 +96,7 @@ fn build(dir: &Path, base: &str) {
     let put_s = start.elapsed().as_secs_f64();
     let start = Instant::now();
     writer.finish().unwrap();
-    let graph = std::fs::metadata(dir.join("graphs/image.graph")).unwrap();
+    let graph = fs_err::metadata(dir.join("graphs/image.graph")).unwrap();
     println!(
         "{}",
         json!({"n": n, "put_s": put_s, "build_s": start.elapsed().as_secs_f64(),
@@ -106,7 +106,7 @@ fn build(dir: &Path, base: &str) {
 
 /// A number of kB out of the kernel's account of this process, in bytes.
 fn resident(name: &str) -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let status = fs_err::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with(name))?;
     let kb: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kb * 1024)

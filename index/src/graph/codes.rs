@@ -147,12 +147,10 @@ fn parts(row: &[u8]) -> (&[u8], f32, i32) {
     let Some((codes, tail)) = row.split_last_chunk::<BLOCK>() else {
         return (&[], 0.0, 0);
     };
-    let [a, b, c, d, e, f, g, h, ..] = *tail;
-    (
-        codes,
-        f32::from_le_bytes([a, b, c, d]),
-        i32::from_le_bytes([e, f, g, h]),
-    )
+    let [scale, sum, ..] = tail.as_chunks().0 else {
+        return (&[], 0.0, 0);
+    };
+    (codes, f32::from_le_bytes(*scale), i32::from_le_bytes(*sum))
 }
 
 /// The function of this machine.
