@@ -179,8 +179,7 @@ impl Successor {
             }
             fs_err::rename(&self.folder, &gone)
         };
-        delete()
-            .map_err(|source| IndexError::writing(self.layout.dir(), &self.folder, source))?;
+        delete().map_err(|source| IndexError::writing(self.layout.dir(), &self.folder, source))?;
         // What is left of it is rubbish for the next writer.
         let _ = fs_err::remove_dir_all(&gone);
         Ok(())

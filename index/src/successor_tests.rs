@@ -409,10 +409,7 @@ fn a_lost_manifest_comes_back_before_and_after_the_switch() {
     assert!(IndexWriter::open_or_create(dir, &new()).is_err());
     let writer = IndexWriter::open_or_create_with(dir, &old(), OPTIONS).unwrap();
     writer.finish().unwrap();
-    assert_eq!(
-        fs_err::read(dir.join("manifest.json")).unwrap(),
-        manifest
-    );
+    assert_eq!(fs_err::read(dir.join("manifest.json")).unwrap(), manifest);
     assert_eq!(answers(dir), made_anew(&old()));
 
     change_on(dir);
@@ -420,10 +417,7 @@ fn a_lost_manifest_comes_back_before_and_after_the_switch() {
     assert!(IndexWriter::open_or_create(dir, &old()).is_err());
     let writer = IndexWriter::open_or_create_with(dir, &new(), OPTIONS).unwrap();
     writer.finish().unwrap();
-    assert_eq!(
-        fs_err::read(dir.join("manifest.json")).unwrap(),
-        manifest
-    );
+    assert_eq!(fs_err::read(dir.join("manifest.json")).unwrap(), manifest);
     assert_changed(dir, "data-2");
     assert_eq!(answers(dir), made_anew(&new()));
 }

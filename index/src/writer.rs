@@ -526,7 +526,9 @@ fn open_records(
         fs_err::create_dir_all(&path).map_err(|source| IndexError::writing(dir, &path, source))?;
         let store = Store::open(&path, true).within(dir)?;
         let copy = store.manifest_copy().within(dir)?;
-        let known = copy.map(|copy| Manifest::parse(&layout, &copy)).transpose()?;
+        let known = copy
+            .map(|copy| Manifest::parse(&layout, &copy))
+            .transpose()?;
         (layout, store, known)
     };
     let io_error = |source| IndexError::Io {

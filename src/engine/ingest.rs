@@ -437,6 +437,7 @@ impl Run<'_> {
             ledger,
             last_commit,
             progress,
+            before: _,
         } = self;
         let (request, encoders, writer) = (&**request, &**encoders, &*writer);
         let preparing = Preparing {

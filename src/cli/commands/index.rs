@@ -11,9 +11,7 @@ use crate::cli::output::{path_json, skipped_json};
 use crate::cli::printer::Printer;
 use crate::cli::progress::ProgressView;
 use crate::cli::settings::Settings;
-use crate::engine::{
-    Engine, IndexReport, IndexRequest, ModelChange, Skipped, UnfinishedChange,
-};
+use crate::engine::{Engine, IndexReport, IndexRequest, ModelChange, Skipped, UnfinishedChange};
 
 /// How many skipped files are named without `--list-skipped`.
 const N_NAMED: usize = 10;
@@ -106,7 +104,10 @@ fn tell_plan(change: &ModelChange, printer: &Printer) {
         images(*n_images)
     ));
     if *n_before > 0 {
-        printer.note(format_args!("going on: {} were done before", images(*n_before)));
+        printer.note(format_args!(
+            "going on: {} were done before",
+            images(*n_before)
+        ));
     }
 }
 
@@ -180,7 +181,9 @@ fn tell(report: &IndexReport, args: &IndexArgs, settings: &Settings, printer: &P
         let what = if report.model_change.is_some() {
             format!("{n} pictures of the index in {folder} were not found or could not be read")
         } else {
-            format!("no pictures in {folder}, but the index holds {n} from there: nothing was removed")
+            format!(
+                "no pictures in {folder}, but the index holds {n} from there: nothing was removed"
+            )
         };
         printer.note(format_args!(
             "{what}\n\n\
