@@ -80,6 +80,7 @@ pub fn check(dir: &Path) -> Result<Vec<Problem>, IndexError> {
     let manifest = Manifest::read(&layout)?.ok_or_else(|| IndexError::NoIndex {
         dir: dir.to_owned(),
     })?;
+    let layout = layout.with_data(manifest.data());
     let gate = Gate::pass(&layout)?;
     let store = Store::open_read_only(&layout.records()).within(dir)?;
     drop(gate);

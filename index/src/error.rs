@@ -33,15 +33,23 @@ pub enum IndexError {
         /// The name of the model asked for.
         asked: String,
     },
-    /// The vectors in the index have another dimension.
-    #[error("{}: the index holds vectors of dimension {built_with}, not {asked}", dir.display())]
+    /// The vectors in the index were made by another model and have another dimension.
+    #[error(
+        "{}: the index was built with model {model}, whose vectors have dimension {built_with}, not {asked} as those \
+         of {asked_model}",
+        dir.display()
+    )]
     OtherDimension {
         /// The index.
         dir: PathBuf,
         /// Its dimension.
         built_with: usize,
+        /// The name of the model that made its vectors.
+        model: String,
         /// The dimension asked for.
         asked: usize,
+        /// The name of the model asked for.
+        asked_model: String,
     },
     /// The index was written by a newer program.
     #[error("{}: the index has format {found}, newer than format {supported} of this program", dir.display())]

@@ -1,24 +1,85 @@
 //! Which file of an index is where?
+//!
+//! The data, `records`, `graphs` and `words`, lie in the index folder itself or in a folder `data-2`, `data-3`… inside
+//! it, as the manifest says. Whatever else is named so belongs to an index that takes this one's place, or is rubbish.
 
 use std::path::{Path, PathBuf};
 
 use crate::item::ItemKind;
 
+/// At the end of the name of a data folder that is being deleted.
+pub(crate) const GONE: &str = ".gone";
+
 /// The paths inside the folder of an index.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     dir: PathBuf,
+    data: PathBuf,
+}
+
+/// Data in the index folder itself count as the first.
+pub(crate) const FIRST_DATA: u32 = 1;
+
+/// The name of a data folder; none for the index folder itself.
+pub(crate) fn data_name(number: u32) -> String {
+    if number == FIRST_DATA {
+        String::new()
+    } else {
+        format!("data-{number}")
+    }
+}
+
+/// The number of a data folder; nothing when it is not the name of one.
+pub(crate) fn data_number(name: &str) -> Option<u32> {
+    let number = match name.strip_prefix("data-") {
+        Some(number) => number.parse().ok()?,
+        None => FIRST_DATA,
+    };
+    (data_name(number) == name).then_some(number)
 }
 
 impl Layout {
     pub(crate) fn new(dir: &Path) -> Self {
         Self {
             dir: dir.to_owned(),
+            data: dir.to_owned(),
         }
+    }
+
+    /// The same index with its data in this folder, see [`data_name`].
+    pub(crate) fn with_data(&self, name: &str) -> Self {
+        let dir = self.dir.clone();
+        let data = if name.is_empty() {
+            dir.clone()
+        } else {
+            dir.join(name)
+        };
+        Self { dir, data }
     }
 
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Where the data lie.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Whether there is a database.
+    pub(crate) fn has_records(&self) -> bool {
+        self.records().join("CURRENT").exists()
+    }
+
+    /// The data folders that are there, the newest first.
+    pub(crate) fn data_folders(&self) -> Vec<u32> {
+        let entries = fs_err::read_dir(&self.dir).into_iter().flatten();
+        let names = entries.flatten().map(|entry| entry.file_name());
+        let mut numbers: Vec<u32> = names
+            .filter_map(|name| data_number(name.to_str()?))
+            .collect();
+        numbers.sort_unstable_by(|a, b| b.cmp(a));
+        numbers
     }
 
     pub(crate) fn manifest(&self) -> PathBuf {
@@ -34,15 +95,15 @@ impl Layout {
     }
 
     pub(crate) fn records(&self) -> PathBuf {
-        self.dir.join("records")
+        self.data.join("records")
     }
 
     pub(crate) fn words(&self) -> PathBuf {
-        self.dir.join("words")
+        self.data.join("words")
     }
 
     pub(crate) fn graphs(&self) -> PathBuf {
-        self.dir.join("graphs")
+        self.data.join("graphs")
     }
 
     pub(crate) fn graph(&self, kind: ItemKind) -> PathBuf {
@@ -65,7 +126,10 @@ impl Layout {
         ];
         for entry in fs_err::read_dir(&self.dir)? {
             let name = entry?.file_name();
-            if !OURS.iter().any(|ours| name == *ours) {
+            let is_data = name
+                .to_str()
+                .is_some_and(|name| data_number(name.trim_end_matches(GONE)).is_some());
+            if !is_data && !OURS.iter().any(|ours| name == *ours) {
                 return Ok(false);
             }
         }

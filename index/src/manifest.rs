@@ -1,4 +1,4 @@
-//! Which index is this, and whose vectors does it hold? One small file, written once and never changed.
+//! Which index is this, whose vectors does it hold, and where do they lie? One small file, replaced as a whole.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
@@ -7,10 +7,13 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::IndexError;
-use crate::layout::Layout;
+use crate::layout::{Layout, data_number};
 
-/// The format of a whole index that this program writes, and the only one that it reads.
-pub(crate) const FORMAT: u32 = 1;
+/// The format of a whole index that this program writes.
+pub(crate) const FORMAT: u32 = 2;
+
+/// The oldest format that it reads. Writers make a newer one of it.
+pub(crate) const OLDEST_FORMAT: u32 = 1;
 
 /// The model that made the vectors of an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +42,9 @@ pub(crate) struct Manifest {
     format: u32,
     /// 32 hex digits drawn at random, which the graphs and the word index repeat.
     index_id: String,
+    /// The folder inside the index folder where its data lie; empty for the index folder itself, as in format 1.
+    #[serde(default)]
+    data: String,
     dimension: usize,
     fingerprint: String,
     model: String,
@@ -62,6 +68,7 @@ impl Manifest {
         Self {
             format: FORMAT,
             index_id: format!("{:016x}{:016x}", random(), random()),
+            data: String::new(),
             dimension,
             fingerprint,
             model,
@@ -92,25 +99,55 @@ impl Manifest {
         };
         let AnyFormat { format: found } = serde_json::from_slice(bytes).map_err(|_| damaged())?;
         let dir = || layout.dir().to_owned();
-        match found.cmp(&FORMAT) {
-            std::cmp::Ordering::Greater => Err(IndexError::NewerFormat {
+        if found > FORMAT {
+            return Err(IndexError::NewerFormat {
                 dir: dir(),
                 found,
                 supported: FORMAT,
-            }),
-            std::cmp::Ordering::Less => Err(IndexError::OlderFormat {
-                dir: dir(),
-                found,
-                supported: FORMAT,
-            }),
-            std::cmp::Ordering::Equal => {
-                let manifest: Self = serde_json::from_slice(bytes).map_err(|_| damaged())?;
-                if manifest.parse_id().is_none() || manifest.dimension == 0 {
-                    return Err(damaged());
-                }
-                Ok(manifest)
-            }
+            });
         }
+        if found < OLDEST_FORMAT {
+            return Err(IndexError::OlderFormat {
+                dir: dir(),
+                found,
+                supported: OLDEST_FORMAT,
+            });
+        }
+        let manifest: Self = serde_json::from_slice(bytes).map_err(|_| damaged())?;
+        let is_sound = manifest.parse_id().is_some()
+            && manifest.dimension > 0
+            && data_number(&manifest.data).is_some();
+        if is_sound {
+            Ok(manifest)
+        } else {
+            Err(damaged())
+        }
+    }
+
+    /// The same in the newest format.
+    pub(crate) fn upgraded(&self) -> Self {
+        Self {
+            format: FORMAT,
+            ..self.clone()
+        }
+    }
+
+    /// The same index with its data in another folder.
+    pub(crate) fn moved_to(&self, data: &str) -> Self {
+        Self {
+            data: data.to_owned(),
+            ..self.upgraded()
+        }
+    }
+
+    /// The folder inside the index folder where the data lie; empty for the index folder itself.
+    pub(crate) fn data(&self) -> &str {
+        &self.data
+    }
+
+    /// The number of that folder.
+    pub(crate) fn data_number(&self) -> u32 {
+        data_number(&self.data).unwrap_or(crate::layout::FIRST_DATA)
     }
 
     pub(crate) fn to_bytes(&self) -> io::Result<Vec<u8>> {
@@ -137,6 +174,7 @@ impl Manifest {
         let Self {
             format: _,
             index_id: _,
+            data: _,
             dimension,
             fingerprint,
             model,
@@ -170,6 +208,15 @@ impl Manifest {
             fingerprint,
             model,
         } = asked;
+        if self.dimension != *dimension {
+            return Err(IndexError::OtherDimension {
+                dir: dir.to_owned(),
+                built_with: self.dimension,
+                model: self.model.clone(),
+                asked: *dimension,
+                asked_model: model.clone(),
+            });
+        }
         if self.fingerprint != *fingerprint {
             let same_name = self.model == *model;
             let name = |model: &str, fingerprint: &str| {
@@ -183,13 +230,6 @@ impl Manifest {
                 dir: dir.to_owned(),
                 built_with: name(&self.model, &self.fingerprint),
                 asked: name(model, fingerprint),
-            });
-        }
-        if self.dimension != *dimension {
-            return Err(IndexError::OtherDimension {
-                dir: dir.to_owned(),
-                built_with: self.dimension,
-                asked: *dimension,
             });
         }
         Ok(())
@@ -224,13 +264,41 @@ mod tests {
         assert_ne!(manifest.index_id(), Manifest::new(&binding).index_id());
         let parse = |text: &str| Manifest::parse(&layout, text.as_bytes()).unwrap_err();
         assert!(matches!(
-            parse(r#"{"format": 2, "more": []}"#),
-            IndexError::NewerFormat { found: 2, .. }
+            parse(r#"{"format": 3, "more": []}"#),
+            IndexError::NewerFormat {
+                found: 3,
+                supported: 2,
+                ..
+            }
         ));
         assert!(matches!(
             parse(r#"{"format": 0}"#),
-            IndexError::OlderFormat { found: 0, .. }
+            IndexError::OlderFormat {
+                found: 0,
+                supported: 1,
+                ..
+            }
         ));
+        let text = String::from_utf8(bytes).unwrap();
+        // Format 1 did not say where the data lie.
+        let first = text
+            .replace("\"format\": 2", "\"format\": 1")
+            .replace("  \"data\": \"\",\n", "");
+        assert_eq!(first.lines().count() + 1, text.lines().count());
+        let first = Manifest::parse(&layout, first.as_bytes()).unwrap();
+        assert_ne!(first, manifest);
+        assert_eq!((first.data(), first.upgraded()), ("", manifest.clone()));
+        let moved = manifest.moved_to("data-2");
+        assert_eq!((moved.data(), moved.data_number()), ("data-2", 2));
+        // It is no way out of the index folder.
+        for elsewhere in ["..", "/", "data-1", "data-02", "data-", "data-2/..", "next"] {
+            let told = text.replace("\"data\": \"\"", &format!("\"data\": \"{elsewhere}\""));
+            assert_ne!(told, text);
+            assert!(
+                matches!(parse(&told), IndexError::Damaged { .. }),
+                "{elsewhere}"
+            );
+        }
         for broken in ["", "{", "{}", r#"{"format": 1}"#, "\u{0}\u{0}"] {
             assert!(
                 matches!(parse(broken), IndexError::Damaged { .. }),
@@ -273,7 +341,7 @@ mod tests {
         };
         assert_eq!(
             message(wider),
-            "/index: the index holds vectors of dimension 3, not 4"
+            "/index: the index was built with model m, whose vectors have dimension 3, not 4 as those of m"
         );
     }
 }

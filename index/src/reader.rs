@@ -142,16 +142,18 @@ impl IndexReader {
     /// are missing, behind or damaged are no error: the vectors are compared one by one, and the words are indexed
     /// in memory when first asked for, which takes about a second per 100,000 items.
     pub fn open(dir: &Path, binding: Option<&Binding>) -> Result<Self, IndexError> {
-        let layout = Layout::new(dir);
-        let Some(manifest) = Manifest::read(&layout)? else {
-            return Err(no_index(&layout));
-        };
-        if let Some(binding) = binding {
-            manifest.check_binding(dir, binding)?;
-        }
         let mut pause = Duration::from_millis(5);
         for attempt in 1..=N_ATTEMPTS {
             let is_last = attempt == N_ATTEMPTS;
+            let layout = Layout::new(dir);
+            // Each time anew: a switch to another model's data takes the old ones away.
+            let Some(manifest) = Manifest::read(&layout)? else {
+                return Err(no_index(&layout));
+            };
+            if let Some(binding) = binding {
+                manifest.check_binding(dir, binding)?;
+            }
+            let layout = layout.with_data(manifest.data());
             match Self::open_once(&layout, &manifest) {
                 Ok((reader, settled)) if settled || is_last => return Ok(reader),
                 // The gate has been waited for long enough.
@@ -171,7 +173,7 @@ impl IndexReader {
     fn open_once(layout: &Layout, manifest: &Manifest) -> Result<(Self, bool), IndexError> {
         let dir = layout.dir();
         let path = layout.records();
-        if !path.join("CURRENT").exists() {
+        if !layout.has_records() {
             return Err(IndexError::Damaged {
                 path,
                 what: "its records are gone",
@@ -415,6 +417,14 @@ impl IndexReader {
         self.store.captions_of(Some(image)).within(self.dir())
     }
 
+    /// The captions that belong to no image, by source and then in the order in which they were put.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn captions_alone(&self) -> Result<Vec<Caption>, IndexError> {
+        self.store.captions_of(None).within(self.dir())
+    }
+
     /// The vector of an item, where it exists.
     ///
     /// # Errors
@@ -584,12 +594,15 @@ fn is_search_cheaper(ef: usize, n_alive: usize, n_ids: usize) -> bool {
 /// Why there is nothing to read. Records without a manifest are either an index whose making was
 /// cut short, which holds nothing yet and is none, or one that has lost its manifest.
 fn no_index(layout: &Layout) -> IndexError {
-    let path = layout.records();
     let generation = || {
         let _gate = Gate::pass(layout).ok()?;
-        Store::open_read_only(&path).ok()?.generation().ok()
+        Store::open_read_only(&layout.records())
+            .ok()?
+            .generation()
+            .ok()
     };
-    if path.join("CURRENT").exists() && generation() != Some(Generation(0)) {
+    let is_made = layout.has_records() && generation() != Some(Generation(0));
+    if is_made || !layout.data_folders().is_empty() {
         IndexError::Damaged {
             path: layout.manifest(),
             what: "it is missing; indexing again brings it back",

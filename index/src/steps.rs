@@ -7,6 +7,8 @@ use std::io;
 pub(crate) enum Step {
     /// A new index: the records are there, the manifest is not.
     RecordsCreated,
+    /// An index of an older format: the copy of the manifest in its records is of the newest, the manifest is not.
+    UpgradeCopied,
     /// The words of a generation are written out but not switched to.
     WordsPrepared,
     /// The records of a generation are committed, its words are not.
@@ -19,6 +21,12 @@ pub(crate) enum Step {
     GraphSwitched,
     /// The tombstones are gone too.
     GraphPurged,
+    /// The records of the index that takes another's place say that they are the present ones; the manifest does not.
+    SuccessorCopied,
+    /// The manifest names the new data; the old are still there.
+    SuccessorSwitched,
+    /// The old records cannot be opened any more, but are not all deleted.
+    OldDataDisabled,
 }
 
 /// Tells the writer to go on, except in tests that stop it.

@@ -13,14 +13,15 @@ use std::path::{Path, PathBuf};
 use crate::documents;
 use crate::error::{IndexError, Within};
 use crate::item::{FileRecord, Generation, ItemId, Library};
-use crate::layout::Layout;
+use crate::layout::{Layout, data_name};
 use crate::lock::{Gate, WriteLock};
-use crate::manifest::{self, Binding, Manifest};
+use crate::manifest::{Binding, Manifest};
 use crate::records::draft::Draft;
 use crate::records::read::Read;
 use crate::records::store::Store;
 use crate::shelf::{BuildProgress, Shelf};
 use crate::steps::{Step, Steps};
+use crate::successor;
 use crate::vector::UnitVector;
 use crate::words::{WordsError, WordsStamp, WordsWriter};
 
@@ -99,8 +100,9 @@ impl IndexWriter {
         }
         let lock = WriteLock::take(&layout)?;
         let gate = Gate::close(&layout)?;
-        let (manifest, store) = open_records(&layout, binding, steps)?;
+        let (layout, manifest, store) = open_records(&layout, binding, steps)?;
         drop(gate);
+        successor::sweep(&layout, &manifest, steps)?;
         let generation = store.generation().within(dir)?;
         let mut draft = Draft::new(store);
         let shelf = Shelf::open(
@@ -493,53 +495,79 @@ fn prepare_folder(layout: &Layout) -> Result<(), IndexError> {
     Ok(())
 }
 
-/// Opens or makes the records and the manifest. The manifest comes last and marks the index as made; its copy in the
-/// records brings back a lost or damaged one.
+/// Opens or makes the records and the manifest, and tells where the data lie. The manifest comes last and marks the
+/// index as made; its copy in the records brings back a lost or damaged one. An older format becomes the newest.
 fn open_records(
     layout: &Layout,
     binding: &Binding,
     steps: Steps,
-) -> Result<(Manifest, Store), IndexError> {
+) -> Result<(Layout, Manifest, Store), IndexError> {
     let dir = layout.dir();
-    let path = layout.records();
-    let has_records = path.join("CURRENT").exists();
+    let has_records = layout.has_records() || !layout.data_folders().is_empty();
     let found = match Manifest::read(layout) {
         Ok(found) => found,
         Err(IndexError::Damaged { .. }) if has_records => None,
         Err(error) => return Err(error),
     };
-    if let Some(manifest) = found {
+    let (layout, store, known) = if let Some(manifest) = &found {
         manifest.check_binding(dir, binding)?;
-        if !has_records {
+        let layout = layout.with_data(manifest.data());
+        if !layout.has_records() {
             return Err(IndexError::Damaged {
-                path,
+                path: layout.records(),
                 what: "its records are gone",
             });
         }
-        return Ok((manifest, Store::open(&path, false).within(dir)?));
-    }
-    fs_err::create_dir_all(&path).map_err(|source| IndexError::writing(dir, &path, source))?;
-    let store = Store::open(&path, true).within(dir)?;
-    let manifest = if let Some(copy) = store.manifest_copy().within(dir)? {
-        let manifest = Manifest::parse(layout, &copy)?;
-        manifest.check_binding(dir, binding)?;
-        manifest
+        let store = Store::open(&layout.records(), false).within(dir)?;
+        (layout, store, Some(manifest.clone()))
     } else {
-        let manifest = Manifest::new(binding);
-        let io_error = |source| IndexError::Io {
-            path: path.clone(),
-            source,
-        };
-        store
-            .write_manifest_copy(&manifest.to_bytes().map_err(io_error)?)
-            .within(dir)?;
-        steps.reach(Step::RecordsCreated).map_err(io_error)?;
-        manifest
+        let layout = layout.with_data(&data_without_manifest(layout));
+        let path = layout.records();
+        fs_err::create_dir_all(&path).map_err(|source| IndexError::writing(dir, &path, source))?;
+        let store = Store::open(&path, true).within(dir)?;
+        let copy = store.manifest_copy().within(dir)?;
+        let known = copy
+            .map(|copy| Manifest::parse(&layout, &copy))
+            .transpose()?;
+        (layout, store, known)
     };
-    manifest.write(layout)?;
-    manifest::sync_folder(dir).map_err(|source| IndexError::Io {
-        path: dir.to_owned(),
+    let io_error = |source| IndexError::Io {
+        path: layout.records(),
         source,
-    })?;
-    Ok((manifest, store))
+    };
+    let manifest = if let Some(manifest) = &known {
+        manifest.check_binding(dir, binding)?;
+        manifest.upgraded()
+    } else {
+        Manifest::new(binding)
+    };
+    let bytes = manifest.to_bytes().map_err(io_error)?;
+    // The copy first: a crash in between leaves the old manifest, and the same is done again.
+    if store.manifest_copy().within(dir)?.as_deref() != Some(bytes.as_slice()) {
+        store.write_manifest_copy(&bytes).within(dir)?;
+    }
+    if known.is_none() {
+        steps.reach(Step::RecordsCreated).map_err(io_error)?;
+    }
+    if found.as_ref() != Some(&manifest) {
+        steps.reach(Step::UpgradeCopied).map_err(io_error)?;
+        manifest.write(&layout)?;
+    }
+    Ok((layout, manifest, store))
+}
+
+/// Where the data of an index lie that has no manifest: in the newest folder whose records say that they are the
+/// present ones. An index that was to take this one's place, and did not come so far, says otherwise.
+fn data_without_manifest(layout: &Layout) -> String {
+    let says_so = |name: &str| {
+        let there = layout.with_data(name);
+        let store = Store::open_read_only(&there.records()).ok()?;
+        let manifest = Manifest::parse(layout, &store.manifest_copy().ok()??).ok()?;
+        (manifest.data() == name).then_some(())
+    };
+    let names = layout.data_folders().into_iter().map(data_name);
+    names
+        .filter(|name| layout.with_data(name).has_records())
+        .find(|name| says_so(name).is_some())
+        .unwrap_or_default()
 }

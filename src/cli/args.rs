@@ -5,9 +5,12 @@ mod embed;
 mod models;
 mod models_fetch;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use sightline_onnx::{Device, Precision};
 
 pub(super) use bench::BenchArgs;
@@ -39,6 +42,33 @@ pub(super) struct Cli {
     pub(super) command: Command,
 }
 
+impl Cli {
+    /// Understands what was typed, the program's name first.
+    pub(super) fn understand(
+        arguments: impl IntoIterator<Item = OsString>,
+    ) -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(arguments)?;
+        let mut cli =
+            Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        let source = matches.value_source("model");
+        cli.global.is_model_typed = source == Some(ValueSource::CommandLine);
+        if let Command::Index(index) = &cli.command
+            && index.names_nothing()
+            && !cli.global.is_model_typed
+        {
+            let what = "name folders to index, captions with --captions, or with --model the model \
+                        that the index is to be changed to";
+            // With the usage of that command.
+            return Err(match command.find_subcommand_mut("index") {
+                Some(index) => index.error(ErrorKind::MissingRequiredArgument, what),
+                None => command.error(ErrorKind::MissingRequiredArgument, what),
+            });
+        }
+        Ok(cli)
+    }
+}
+
 /// Options every command takes.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
@@ -62,6 +92,9 @@ pub(super) struct Global {
         hide_env_values = true
     )]
     pub(super) model: Option<PathBuf>,
+    /// Whether the model was typed, and not taken from the environment.
+    #[arg(skip)]
+    pub(super) is_model_typed: bool,
     /// Which copy of the model's graphs to run: fp32, fp16 or int8 [default: the index's own, or
     /// the one that `sightline models check` chose]
     #[arg(long, global = true, value_name = "PRECISION")]
@@ -105,11 +138,15 @@ Examples:
   sightline index ~/Pictures ~/Phone                     two library folders in one index
   sightline index photos --captions photos/captions.jsonl
   sightline index --captions words.txt                   a list of captions of no picture
+  sightline index --model my-clip                        change the model of the index
 
 A text beside a picture (photo.txt beside photo.jpg) gives it captions, one a line. Rules in
 .sightlineignore or .ignore files, written as in .gitignore, leave files out. Ctrl-C stops after
-what is under way; the next run goes on from there.")]
-#[command(group = ArgGroup::new("what").args(["folders", "captions"]).required(true).multiple(true))]
+what is under way, a second Ctrl-C quits at once; the next run goes on from there.
+
+An index goes on with the model that made it. --model NEW embeds all that it holds again, beside
+it, and switches to that when complete; until then searches use the old model, and the same command
+goes on with what was begun.")]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a flag that can be given or not"
@@ -142,6 +179,13 @@ pub(super) struct IndexArgs {
     /// Print the report as JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+impl IndexArgs {
+    /// Whether neither a folder nor a captions file is given.
+    pub(super) fn names_nothing(&self) -> bool {
+        self.folders.is_empty() && self.captions.is_empty()
+    }
 }
 
 #[derive(Debug, Args)]
@@ -269,7 +313,6 @@ pub(super) enum FindArg {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_definition_is_sound() {

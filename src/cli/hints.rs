@@ -162,7 +162,18 @@ impl Hint for IndexError {
             ),
             Self::OtherModel { .. } | Self::OtherDimension { .. } => Some(
                 "vectors of two models cannot be compared: use the --model it was built with, or \
+                 another --index folder; to embed all that it holds again with another model: \
+                 sightline index --model NAME"
+                    .to_owned(),
+            ),
+            Self::NewerFormat { .. } => Some(
+                "a newer sightline made it and nothing was touched: use that one or a newer, or \
                  another --index folder"
+                    .to_owned(),
+            ),
+            Self::OlderFormat { .. } => Some(
+                "index the folders anew with another --index folder, or use the sightline that \
+                 made it"
                     .to_owned(),
             ),
             _ => None,

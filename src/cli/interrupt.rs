@@ -10,8 +10,9 @@ static ASKED_TO_STOP: AtomicBool = AtomicBool::new(false);
 pub(super) fn listen() {
     let _ = ctrlc::set_handler(|| {
         if ASKED_TO_STOP.swap(true, Ordering::SeqCst) {
-            #[expect(clippy::exit, reason = "the second Ctrl-C means now")]
-            std::process::exit(130);
+            // Now, whatever the other threads are doing: an orderly exit would take the libraries
+            // apart under their feet, and may wait for them. What was committed is on disk.
+            signal_hook::low_level::exit(130);
         }
     });
 }

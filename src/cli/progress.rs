@@ -69,6 +69,13 @@ impl<'a> ProgressView<'a> {
         }
     }
 
+    /// Says that Ctrl-C was heard, while what is under way comes to its end.
+    pub(super) fn stopping(&mut self) {
+        self.clear();
+        self.printer
+            .note("stopping after what is under way; Ctrl-C again quits at once");
+    }
+
     /// Takes the bar off the screen.
     pub(super) fn clear(&mut self) {
         if let Some((_, bar)) = self.bar.take() {

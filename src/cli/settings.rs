@@ -9,13 +9,14 @@ use sightline_onnx::{Precision, SessionOptions};
 use super::args::Global;
 use super::printer::Printer;
 use crate::engine::models::{Entry, Opened, Registry, Wanted};
-use crate::engine::{Encoders, Engine, EngineError};
+use crate::engine::{Encoders, Engine, EngineError, UnfinishedChange};
 use crate::platform;
 
 /// What every command works with.
 pub(super) struct Settings {
     index: PathBuf,
     model: Option<PathBuf>,
+    is_model_typed: bool,
     precision: Option<Precision>,
     registry: Registry,
     session: SessionOptions,
@@ -39,6 +40,7 @@ impl Settings {
         Ok(Self {
             index,
             model: global.model.clone(),
+            is_model_typed: global.is_model_typed,
             precision: global.precision,
             registry: Registry::new(platform::data_folder()),
             session: session_options(global),
@@ -131,6 +133,40 @@ impl Settings {
         Ok(Engine::open(&self.index, encoders))
     }
 
+    /// Whether `--model` was typed. The environment or the default model changes no index.
+    pub(super) fn is_model_typed(&self) -> bool {
+        self.is_model_typed
+    }
+
+    /// The same for what is going to be indexed: of a model that was typed, also the precision of
+    /// a change to it that was begun.
+    pub(super) fn engine_to_index(&self) -> anyhow::Result<Engine> {
+        let made_with = self.made_with();
+        let begun = self.is_model_typed.then(|| {
+            let unfinished = sightline_index::unfinished(&self.index).ok().flatten()?;
+            let is_meant = |fingerprint: Option<&str>| {
+                let opened = self.opened(fingerprint).ok();
+                opened.is_some_and(|opened| Some(opened.model.fingerprint()) == fingerprint)
+            };
+            let fingerprint = unfinished.binding.fingerprint;
+            (!is_meant(made_with.as_deref()) && is_meant(Some(&fingerprint))).then_some(fingerprint)
+        });
+        let fingerprint = begun.flatten().or(made_with);
+        let encoders = self.encoders_for(fingerprint.as_deref())?;
+        Ok(Engine::open(&self.index, encoders))
+    }
+
+    /// The command that goes on with a change of the model that was begun.
+    pub(super) fn command_to_go_on(&self, unfinished: &UnfinishedChange) -> String {
+        let maker = self
+            .registry
+            .maker(&unfinished.fingerprint, self.model.as_deref());
+        match maker {
+            Ok(Some((entry, precision))) => change_to(&quoted(&entry), Some(precision)),
+            _ => change_to(&unfinished.model, None),
+        }
+    }
+
     /// What to tell someone who indexes and may expect the default model to be used.
     pub(super) fn note_on_the_model(&self) -> Option<String> {
         let made_with = self.made_with().filter(|_| self.model.is_none())?;
@@ -138,8 +174,9 @@ impl Settings {
         let used = self.opened(Some(&made_with)).ok()?.entry.label();
         (used != default).then(|| {
             format!(
-                "this index goes on with the model that made it, {used}; to use {default}, give \
-                 another --index folder"
+                "this index goes on with the model that made it, {used}; to change it to {default}: \
+                 {}",
+                change_to(&default, None)
             )
         })
     }
@@ -157,13 +194,19 @@ impl Settings {
             .maker(&self.made_with()?, self.model.as_deref());
         let (maker, precision) = maker.ok()??;
         let made_by = format!("the index was made with {} at {precision}", maker.label());
+        let asked = match &self.model {
+            Some(asked) => self.registry.find(asked).ok()?,
+            None => maker.clone(),
+        };
+        let change = change_to(&quoted(&asked), self.precision);
         Some(match maker.name() {
             Some(_) => format!(
                 "{made_by}: leave out --model and --precision, and SIGHTLINE_MODEL if it is set, \
-                 or use another --index folder"
+                 or use another --index folder; to change its model: {change}"
             ),
             None => format!(
-                "{made_by}: give --model '{}' --precision {precision}, or use another --index folder",
+                "{made_by}: give --model '{}' --precision {precision}, or use another --index \
+                 folder; to change its model: {change}",
                 maker.label()
             ),
         })
@@ -178,6 +221,23 @@ impl Settings {
             .filter(|short| !short.as_os_str().is_empty())
             .unwrap_or(path);
         Printer::safe(&short.to_string_lossy())
+    }
+}
+
+/// A model as it is typed: a name, or a folder that may have spaces in it.
+fn quoted(entry: &Entry) -> String {
+    match entry.name() {
+        Some(name) => name.to_owned(),
+        None if entry.folder().is_some() => format!("'{}'", entry.label()),
+        None => entry.label(),
+    }
+}
+
+/// The command that gives an index another model.
+fn change_to(model: &str, precision: Option<Precision>) -> String {
+    match precision {
+        Some(precision) => format!("sightline index --model {model} --precision {precision}"),
+        None => format!("sightline index --model {model}"),
     }
 }
 

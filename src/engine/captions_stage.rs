@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use sightline_index::{ItemId, UnitVector};
+use sightline_index::{Caption, IndexReader, Item, ItemId, UnitVector};
 
 use super::EngineError;
 use super::caption_files::{self, CaptionSet};
@@ -23,6 +23,15 @@ struct Change {
     n_before: usize,
 }
 
+/// Captions in their order, by the file that they came from.
+fn by_source(captions: Vec<Caption>) -> BTreeMap<PathBuf, Vec<String>> {
+    let mut texts: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
+    for caption in captions {
+        texts.entry(caption.source).or_default().push(caption.text);
+    }
+    texts
+}
+
 impl Run<'_> {
     /// Brings the captions up to date: of `pictures` with a sidecar among `texts`, and of the
     /// captions files.
@@ -33,6 +42,10 @@ impl Run<'_> {
         files: Vec<(PathBuf, Vec<CaptionSet>)>,
     ) -> Result<ControlFlow<()>, EngineError> {
         let mut changes = self.changed_sidecars(pictures, texts)?;
+        if let Some(before) = self.before {
+            let given: HashSet<&Path> = files.iter().map(|(source, _)| source.as_path()).collect();
+            changes.extend(self.taken_over(before, &given)?);
+        }
         for (source, sets) in files {
             changes.extend(self.changed_by_file(&source, sets)?);
         }
@@ -137,6 +150,45 @@ impl Run<'_> {
         }
         for (owner, captions) in wanted {
             changes.extend(self.change(owner, source.to_path_buf(), captions)?);
+        }
+        Ok(changes)
+    }
+
+    /// The texts that `before` has from captions files, for its images that are here too. Sidecars
+    /// were read again, and so will be the files that are `given`.
+    fn taken_over(
+        &mut self,
+        before: &IndexReader,
+        given: &HashSet<&Path>,
+    ) -> Result<Vec<Change>, EngineError> {
+        let mut changes = Vec::new();
+        let alone = by_source(before.captions_alone()?);
+        for (source, captions) in alone {
+            if !given.contains(source.as_path()) {
+                changes.extend(self.change(None, source, captions)?);
+            }
+        }
+        let mut seen = HashSet::new();
+        for (_, record) in before.files()? {
+            if !seen.insert(record.image) {
+                continue;
+            }
+            let Some(Item::Image(image)) = before.item(record.image)? else {
+                continue;
+            };
+            let Some(here) = self.writing().image_with_hash(&image.content_hash)? else {
+                continue;
+            };
+            let sidecars: HashSet<PathBuf> = image
+                .paths
+                .iter()
+                .flat_map(|path| caption_files::sidecars_of(path))
+                .collect();
+            for (source, captions) in by_source(before.captions_of(record.image)?) {
+                if !sidecars.contains(&source) && !given.contains(source.as_path()) {
+                    changes.extend(self.change(Some(here), source, captions)?);
+                }
+            }
         }
         Ok(changes)
     }

@@ -21,10 +21,24 @@ pub(super) fn watched_encoders(
     fingerprint: &str,
     watch: impl Fn(Lane) + Send + Sync + 'static,
 ) -> Encoders {
+    padded_encoders("colours", fingerprint, 0, watch)
+}
+
+/// Encoders of another fake model, with embeddings of one number more.
+pub(super) fn wider_encoders(fingerprint: &str) -> Encoders {
+    padded_encoders("wide colours", fingerprint, 1, |_| ())
+}
+
+fn padded_encoders(
+    name: &str,
+    fingerprint: &str,
+    n_zeros: usize,
+    watch: impl Fn(Lane) + Send + Sync + 'static,
+) -> Encoders {
     let identity = ModelIdentity {
-        name: "colours".to_owned(),
+        name: name.to_owned(),
         fingerprint: fingerprint.to_owned(),
-        dimension: 4,
+        dimension: 4 + n_zeros,
     };
     let config = PreprocessConfig {
         width: 4,
@@ -41,13 +55,16 @@ pub(super) fn watched_encoders(
     let image = FakeImageEncoder {
         preprocessor: Preprocessor::new(&config),
         watch: Box::new(watch),
+        n_zeros,
     };
-    Encoders::new(identity, Box::new(image), Box::new(FakeTextEncoder))
+    let text = FakeTextEncoder { n_zeros };
+    Encoders::new(identity, Box::new(image), Box::new(text))
 }
 
 struct FakeImageEncoder {
     preprocessor: Preprocessor,
     watch: Box<dyn Fn(Lane) + Send + Sync>,
+    n_zeros: usize,
 }
 
 impl ImageEncoder for FakeImageEncoder {
@@ -67,11 +84,16 @@ impl ImageEncoder for FakeImageEncoder {
             let mut planes = values.chunks(values.len() / 3).map(mean);
             std::array::from_fn(|_| planes.next().unwrap())
         };
-        Ok(batch.iter().map(|pixels| unit(one(pixels))).collect())
+        Ok(batch
+            .iter()
+            .map(|pixels| unit(one(pixels), self.n_zeros))
+            .collect())
     }
 }
 
-struct FakeTextEncoder;
+struct FakeTextEncoder {
+    n_zeros: usize,
+}
 
 impl TextEncoder for FakeTextEncoder {
     fn encode(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EngineError> {
@@ -81,7 +103,7 @@ impl TextEncoder for FakeTextEncoder {
                     .filter(|&word| word == colour)
                     .count() as f32
             };
-            unit([n("red"), n("green"), n("blue")])
+            unit([n("red"), n("green"), n("blue")], self.n_zeros)
         };
         Ok(texts.iter().map(one).collect())
     }
@@ -91,8 +113,9 @@ impl TextEncoder for FakeTextEncoder {
     }
 }
 
-fn unit([red, green, blue]: [f32; 3]) -> Vec<f32> {
+fn unit([red, green, blue]: [f32; 3], n_zeros: usize) -> Vec<f32> {
     let vector = [red, green, blue, 0.05];
     let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
-    vector.iter().map(|value| value / length).collect()
+    let scaled = vector.iter().map(|value| value / length);
+    scaled.chain(std::iter::repeat_n(0.0, n_zeros)).collect()
 }

@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use sightline_index::{FileRecord, IndexWriter, Library};
+use sightline_index::{FileRecord, IndexReader, IndexWriter, Library};
 use sightline_onnx::picture::DecodeLimits;
 
 use super::batch_size::{BatchFinder, DEVICE_SIZES, PART_SIZES, SIZES};
+use super::caption_files::CaptionSet;
 use super::encoder::Lane;
 use super::encoding::Encoding;
 use super::ledger::Ledger;
@@ -35,6 +36,9 @@ pub struct IndexRequest {
     pub captions: Vec<PathBuf>,
     /// Also remove what is gone when a whole library folder is missing or empty.
     pub prune: bool,
+    /// Where the index was made with another model, give it this one: all that it holds is
+    /// embedded again beside it, and takes its place when complete. Otherwise that is an error.
+    pub change_model: bool,
     /// Refuses pictures that are too large to decode safely.
     pub limits: DecodeLimits,
     /// Pictures in a batch; `None`: found by measuring the first batches.
@@ -75,6 +79,7 @@ impl Default for IndexRequest {
             folders: Vec::new(),
             captions: Vec::new(),
             prune: false,
+            change_model: false,
             limits: DecodeLimits::default(),
             batch_size: None,
             no_split: false,
@@ -108,7 +113,8 @@ impl Engine {
     ///
     /// # Errors
     /// When a folder or captions file is missing or malformed, the index is locked, read-only or
-    /// was made by another model, or the model cannot be run. What was committed before stays.
+    /// was made by another model (unless that is to be changed), or the model cannot be run. What
+    /// was committed before stays.
     pub fn index(
         &self,
         request: &IndexRequest,
@@ -124,8 +130,39 @@ impl Engine {
             sets.push((path.clone(), super::caption_files::read(&path)?));
         }
         let folders = resolve_folders(self, request)?;
-        let writer = IndexWriter::open_or_create(self.folder(), &self.binding())?;
+        let job = Job {
+            request,
+            folders,
+            sets,
+            before: None,
+        };
+        let mut report = if request.change_model
+            && let Some(change) = self.planned_change()?
+        {
+            self.change_model(job, change, progress)?
+        } else {
+            let writer = IndexWriter::open_or_create(self.folder(), &self.binding())?;
+            self.run(job, writer, progress)?
+        };
+        report.elapsed = began.elapsed();
+        Ok(report)
+    }
+
+    /// Does all that there is to do with a writer.
+    pub(super) fn run(
+        &self,
+        job: Job<'_>,
+        writer: IndexWriter,
+        progress: &mut OnProgress<'_>,
+    ) -> Result<IndexReport, EngineError> {
+        let Job {
+            request,
+            folders,
+            sets,
+            before,
+        } = job;
         let mut run = Run {
+            before,
             request,
             encoders: self.encoders(),
             writer: RwLock::new(writer),
@@ -158,9 +195,19 @@ impl Engine {
         self.forget_reader();
         ledger.report.interrupted = outcome?.is_break();
         finished?;
-        ledger.report.elapsed = began.elapsed();
         Ok(ledger.into_report())
     }
+}
+
+/// What is to be indexed in one run.
+pub(super) struct Job<'a> {
+    pub(super) request: &'a IndexRequest,
+    /// Absolute, each once.
+    pub(super) folders: Vec<PathBuf>,
+    /// What the captions files say.
+    pub(super) sets: Vec<(PathBuf, Vec<CaptionSet>)>,
+    /// The index that is embedded again with another model.
+    pub(super) before: Option<&'a IndexReader>,
 }
 
 /// Absolute folders, each once; a missing one is an error unless `prune` asks to forget it.
@@ -176,9 +223,9 @@ fn resolve_folders(engine: &Engine, request: &IndexRequest) -> Result<Vec<PathBu
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let absolute = std::path::absolute(folder)?;
-                let n_indexed = engine
-                    .reader()
-                    .and_then(|reader| Ok(reader.files()?))
+                // Whichever model made it.
+                let n_indexed = IndexReader::open(engine.folder(), None)
+                    .and_then(|reader| reader.files())
                     .map_or(0, |files| {
                         files
                             .iter()
@@ -197,10 +244,14 @@ fn resolve_folders(engine: &Engine, request: &IndexRequest) -> Result<Vec<PathBu
         };
         folders.push(resolved);
     }
+    Ok(outermost(folders))
+}
+
+/// Each folder once, without those inside another one, which are walked with it.
+pub(super) fn outermost(mut folders: Vec<PathBuf>) -> Vec<PathBuf> {
     folders.sort();
-    // A folder inside another one is walked with it.
     folders.dedup_by(|inner, outer| inner.starts_with(&*outer));
-    Ok(folders)
+    folders
 }
 
 /// One index run.
@@ -214,13 +265,15 @@ pub(super) struct Run<'a> {
     pub(super) ledger: Ledger,
     last_commit: Instant,
     pub(super) progress: &'a mut OnProgress<'a>,
+    /// The index that is embedded again with another model.
+    pub(super) before: Option<&'a IndexReader>,
 }
 
 impl Run<'_> {
     fn all(
         &mut self,
         folders: Vec<PathBuf>,
-        sets: Vec<(PathBuf, Vec<super::caption_files::CaptionSet>)>,
+        sets: Vec<(PathBuf, Vec<CaptionSet>)>,
     ) -> Result<ControlFlow<()>, EngineError> {
         let mut visits = Vec::new();
         for folder in folders {
@@ -230,7 +283,8 @@ impl Run<'_> {
             {
                 return Ok(ControlFlow::Break(()));
             }
-            // Only `prune` lets a missing folder come this far: all of it is gone.
+            // With `prune` all of a missing folder is gone. When the model is changed, it holds the
+            // change back.
             let walk = if folder.exists() {
                 walk(&folder)
             } else {
@@ -271,6 +325,14 @@ impl Run<'_> {
         for visit in &visits {
             let n_files = self.writing().files_under(&visit.folder)?.len();
             self.note_library(&visit.folder, n_files)?;
+        }
+        // Folders inside others that were indexed on their own once.
+        let before = self.before.map_or(Ok(Vec::new()), IndexReader::libraries)?;
+        for library in before {
+            if visits.iter().all(|visit| visit.folder != library.folder) {
+                let n_files = self.writing().files_under(&library.folder)?.len() as u64;
+                self.writing().put_library(Library { n_files, ..library })?;
+            }
         }
         self.commit()?;
         Ok(ControlFlow::Continue(()))
@@ -375,6 +437,7 @@ impl Run<'_> {
             ledger,
             last_commit,
             progress,
+            before: _,
         } = self;
         let (request, encoders, writer) = (&**request, &**encoders, &*writer);
         let preparing = Preparing {

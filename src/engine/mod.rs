@@ -17,6 +17,7 @@ mod fusion;
 pub mod hub;
 mod ingest;
 mod ledger;
+mod model_change;
 pub mod models;
 mod picture_file;
 mod pipeline;
@@ -30,6 +31,8 @@ mod walk;
 mod fake;
 #[cfg(test)]
 mod lane_tests;
+#[cfg(test)]
+mod model_change_tests;
 #[cfg(test)]
 mod tests;
 
@@ -45,6 +48,7 @@ pub use error::{EngineError, LineError};
 pub use evaluate::{Evaluation, Recalls};
 pub use fusion::{Fused, fuse};
 pub use ingest::IndexRequest;
+pub use model_change::{ModelChange, UnfinishedChange};
 pub use query::{By, Find, Query, SearchRequest};
 pub use report::{
     CaptionHit, EncodingFigures, IndexReport, Progress, SearchHit, Skipped, Stage, Status,

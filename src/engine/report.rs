@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sightline_index::{IndexReader, Library};
 
-use super::EngineError;
+use super::{EngineError, ModelChange, UnfinishedChange};
 
 /// A file, or a line of a captions file, that was left out, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,8 +123,12 @@ pub struct IndexReport {
     /// Files and lines left out.
     pub skipped: Vec<Skipped>,
     /// Library folders in which nothing was found though the index holds files of theirs, as
-    /// after a disk was unmounted. Nothing was removed.
+    /// after a disk was unmounted, with how many. Nothing was removed. When the model is changed,
+    /// also those of whose files some could not be looked at.
     pub held_back: Vec<(PathBuf, usize)>,
+    /// What became of a change of the model, when the run was one. While files are held back it is
+    /// not done.
+    pub model_change: Option<ModelChange>,
     /// True when the run was stopped early. What was finished is committed.
     pub interrupted: bool,
     /// Wall time of the run.
@@ -217,6 +221,8 @@ pub struct Status {
     pub n_bytes_on_disk: u64,
     /// The folders that were indexed.
     pub libraries: Vec<Library>,
+    /// A change of the model that was begun and is not complete.
+    pub unfinished: Option<UnfinishedChange>,
 }
 
 impl Status {
@@ -233,6 +239,7 @@ impl Status {
             n_files: counts.n_files,
             n_bytes_on_disk: counts.n_bytes_on_disk,
             libraries: reader.libraries()?,
+            unfinished: UnfinishedChange::read(folder)?,
         })
     }
 }

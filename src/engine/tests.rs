@@ -8,18 +8,18 @@ use sightline_index::IndexError;
 
 use super::*;
 
-const RED: [u8; 3] = [220, 20, 20];
-const GREEN: [u8; 3] = [20, 200, 20];
-const BLUE: [u8; 3] = [20, 20, 220];
+pub(super) const RED: [u8; 3] = [220, 20, 20];
+pub(super) const GREEN: [u8; 3] = [20, 200, 20];
+pub(super) const BLUE: [u8; 3] = [20, 20, 220];
 
-struct Place {
+pub(super) struct Place {
     _root: tempfile::TempDir,
-    photos: PathBuf,
-    index: PathBuf,
+    pub(super) photos: PathBuf,
+    pub(super) index: PathBuf,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         // Links resolved, as the walk does: temporary folders are links on some systems.
         let base = root.path().canonicalize().unwrap();
@@ -32,12 +32,12 @@ impl Place {
         }
     }
 
-    fn engine(&self) -> Engine {
+    pub(super) fn engine(&self) -> Engine {
         Engine::open(&self.index, fake::encoders("one"))
     }
 
     /// Draws a picture whose size makes its bytes its own.
-    fn draw(&self, name: &str, colour: [u8; 3], width: u32) -> PathBuf {
+    pub(super) fn draw(&self, name: &str, colour: [u8; 3], width: u32) -> PathBuf {
         let path = self.photos.join(name);
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
         RgbImage::from_pixel(width, 20, Rgb(colour))
@@ -46,7 +46,7 @@ impl Place {
         path
     }
 
-    fn index(&self) -> IndexReport {
+    pub(super) fn index(&self) -> IndexReport {
         self.engine()
             .index(&IndexRequest::folder(&self.photos), &mut quietly)
             .unwrap()
@@ -61,7 +61,7 @@ impl Place {
     }
 }
 
-fn name(path: &Path) -> String {
+pub(super) fn name(path: &Path) -> String {
     path.file_name().unwrap().to_string_lossy().into_owned()
 }
 

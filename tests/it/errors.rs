@@ -65,7 +65,7 @@ fn an_index_made_by_another_model() {
     for command in commands {
         let ran = env
             .sightline(command)
-            .args(["--model", "other"])
+            .env("SIGHTLINE_MODEL", "other")
             .run()
             .expect(2);
         assert!(

@@ -49,5 +49,7 @@ mod search;
 mod setup;
 /// `sightline status`.
 mod status;
+/// Another model for an index, and indexes of other models, dimensions and formats.
+mod switch;
 /// The architecture's rules, checked on the source text.
 mod tidy;

@@ -293,6 +293,44 @@ fn stopped_by_ctrl_c_or_by_the_system() {
     }
 }
 
+/// The first Ctrl-C waits for the batch that is under way, the second does not.
+#[test]
+fn a_second_ctrl_c_quits_at_once() {
+    let env = TestEnv::new();
+    corpus::numbered(&env.path("photos"), 400);
+    let index = || env.sightline(["index", "photos", "--json"]).starter();
+    // How long it takes until the one large batch is being encoded is not known; whoever asks too
+    // early is answered by an end in good order.
+    let mut n_tries = 0;
+    for tenths in [10, 20, 40, 80, 160, 320] {
+        n_tries += 1;
+        let mut running = index().args(["--batch", "400", "--no-split"]).spawn();
+        std::thread::sleep(Duration::from_millis(100 * tenths));
+        running.signal(Signal::SIGINT);
+        std::thread::sleep(Duration::from_millis(300));
+        if running.has_ended() {
+            running.wait().expect(130);
+            continue;
+        }
+        running.signal(Signal::SIGINT);
+        let ran = running.wait().expect(130);
+        // It has said that it heard the first, and neither waited nor reported.
+        assert_eq!(
+            (ran.stderr(), ran.stdout()),
+            (
+                "stopping after what is under way; Ctrl-C again quits at once\n",
+                ""
+            )
+        );
+        let report = index().run().expect(0).json();
+        let n = |key: &str| report[key].as_u64().unwrap();
+        assert_eq!(n("added") + n("unchanged"), 400);
+        assert_sound(&env, "index");
+        return;
+    }
+    panic!("no batch took long enough in {n_tries} tries");
+}
+
 /// Whether the writer holds the gate of the index.
 fn moves_records(env: &TestEnv) -> bool {
     // The stop takes effect a moment after the signal was sent.

@@ -55,6 +55,7 @@ fn what_programs_see() {
         "captions",
         "bytes_on_disk",
         "libraries",
+        "unfinished_change",
     ];
     expected.sort_unstable();
     assert_eq!(keys, expected);

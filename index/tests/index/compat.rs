@@ -1,11 +1,19 @@
 //! Old formats stay readable: an index of every format version lies in `tests/data`, and must be read, changed and
 //! found in order by the program of today.
 //!
-//! The index of the current version was made by [`write_the_index_of_this_version`]; a stored one is never changed.
+//! The index of the current version was made by [`write_the_index_of_this_version`]; a stored one is never changed
+//! once its version is released. The command, from the project's folder:
+//!
+//! ```sh
+//! SIGHTLINE_TEST_WRITE_FORMAT=$PWD/index/tests/data/format_v2 \
+//!     cargo test --release -p sightline-index --test index write_the_index_of_this_version
+//! ```
 
 use std::path::{Path, PathBuf};
 
-use sightline_index::{GraphState, IndexReader, IndexWriter, Item, ItemKind, Library, Nearest};
+use sightline_index::{
+    Binding, GraphState, IndexReader, IndexWriter, Item, ItemKind, Library, Nearest, Successor,
+};
 
 use crate::support::{
     assert_healthy, binding, copy_folder, hash, ids, photo, put_photo, vector, with_graphs_from,
@@ -14,7 +22,7 @@ use crate::support::{
 const DIMENSION: usize = 4;
 const N: u64 = 24;
 
-fn stored(version: u32) -> PathBuf {
+fn stored(version: u64) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/format_v{version}"))
 }
 
@@ -22,13 +30,25 @@ fn open(dir: &Path) -> IndexWriter {
     IndexWriter::open_or_create_with(dir, &binding(DIMENSION), with_graphs_from(20)).unwrap()
 }
 
-/// Writes the index to the folder that `SIGHTLINE_TEST_WRITE_FORMAT` names, once per format version.
+/// Writes the index to the folder that `SIGHTLINE_TEST_WRITE_FORMAT` names, in place of what is there. Its model was
+/// changed once, so that its data lie in a folder of their own.
 #[test]
 fn write_the_index_of_this_version() {
     let temporary = tempfile::tempdir().unwrap();
     let named = std::env::var_os("SIGHTLINE_TEST_WRITE_FORMAT").map(PathBuf::from);
     let dir = named.as_deref().unwrap_or(temporary.path());
-    let mut writer = open(dir);
+    if dir.exists() {
+        fs_err::remove_dir_all(dir).unwrap();
+    }
+    let other = Binding {
+        fingerprint: "beef".into(),
+        ..binding(DIMENSION)
+    };
+    let mut writer = IndexWriter::open_or_create(dir, &other).unwrap();
+    put_photo(&mut writer, 1, vector(DIMENSION, 77));
+    writer.finish().unwrap();
+    let successor = Successor::begin(dir, &binding(DIMENSION)).unwrap().unwrap();
+    let mut writer = successor.writer(with_graphs_from(20)).unwrap();
     let library = Library {
         folder: "/photos".into(),
         n_files: N,
@@ -47,6 +67,7 @@ fn write_the_index_of_this_version() {
             .unwrap();
     }
     writer.finish().unwrap();
+    successor.replace().unwrap();
     // A second generation, which leaves a tombstone and a newer item beside each graph.
     let mut writer = open(dir);
     writer.remove_file(&photo(0)).unwrap();
@@ -55,6 +76,8 @@ fn write_the_index_of_this_version() {
         .set_captions(None, Path::new("/photos/list.txt"), alone)
         .unwrap();
     writer.finish().unwrap();
+    // What a copy of an index need not have.
+    fs_err::remove_file(dir.join("lock")).unwrap();
     check_contents(dir);
     assert_healthy(dir);
 }
@@ -124,11 +147,17 @@ fn check_contents(dir: &Path) {
 #[test]
 fn stored_indexes_are_read_and_written() {
     let mut n_versions = 0;
-    for version in 1..=1 {
+    for version in 1..=2 {
         let dir = tempfile::tempdir().unwrap();
         copy_folder(&stored(version), dir.path());
+        let format = || {
+            let manifest = fs_err::read(dir.path().join("manifest.json")).unwrap();
+            let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+            manifest["format"].as_u64().unwrap()
+        };
         check_contents(dir.path());
         assert_healthy(dir.path());
+        assert_eq!(format(), version, "reading changes nothing");
         let mut writer = open(dir.path());
         put_photo(&mut writer, 1_000, vector(DIMENSION, 1_000));
         writer.remove_file(&photo(1_000)).unwrap();
@@ -136,7 +165,8 @@ fn stored_indexes_are_read_and_written() {
         let reader = IndexReader::open(dir.path(), None).unwrap();
         assert_eq!((reader.generation().0, reader.counts().n_images), (3, N));
         assert_healthy(dir.path());
+        assert_eq!(format(), 2);
         n_versions += 1;
     }
-    assert_eq!(n_versions, 1);
+    assert_eq!(n_versions, 2);
 }

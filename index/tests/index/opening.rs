@@ -74,11 +74,16 @@ fn other_models_and_dimensions_are_refused_by_both() {
         assert_eq!(error.to_string(), message);
         assert!(matches!(error, IndexError::OtherModel { .. }));
     }
+    let message = format!(
+        "{}: the index was built with model toy, whose vectors have dimension 8, not 9 as those of toy",
+        dir.path().display()
+    );
     let errors = [
         refused(IndexWriter::open_or_create(dir.path(), &binding(9))),
         refused(IndexReader::open(dir.path(), Some(&binding(9)))),
     ];
     for error in errors {
+        assert_eq!(error.to_string(), message);
         assert!(
             matches!(
                 error,
@@ -102,8 +107,8 @@ fn formats_of_other_programs_are_named() {
     make_index(dir.path(), 8, 3);
     let manifest = dir.path().join("manifest.json");
     let text = fs_err::read_to_string(&manifest).unwrap();
-    for (format, newer) in [("2", true), ("0", false)] {
-        let changed = text.replace("\"format\": 1", &format!("\"format\": {format}"));
+    for (format, newer) in [("3", true), ("0", false)] {
+        let changed = text.replace("\"format\": 2", &format!("\"format\": {format}"));
         assert_ne!(changed, text);
         fs_err::write(&manifest, changed).unwrap();
         for error in [
@@ -112,8 +117,8 @@ fn formats_of_other_programs_are_named() {
         ] {
             match error {
                 IndexError::NewerFormat {
-                    found: 2,
-                    supported: 1,
+                    found: 3,
+                    supported: 2,
                     ..
                 } => assert!(newer),
                 IndexError::OlderFormat {

@@ -1,6 +1,7 @@
 //! `sightline index`
 
 use anyhow::Result;
+use indicatif::HumanCount;
 use serde_json::json;
 
 use crate::cli::args::IndexArgs;
@@ -10,7 +11,7 @@ use crate::cli::output::{path_json, skipped_json};
 use crate::cli::printer::Printer;
 use crate::cli::progress::ProgressView;
 use crate::cli::settings::Settings;
-use crate::engine::{IndexReport, IndexRequest, Skipped};
+use crate::engine::{Engine, IndexReport, IndexRequest, ModelChange, Skipped, UnfinishedChange};
 
 /// How many skipped files are named without `--list-skipped`.
 const N_NAMED: usize = 10;
@@ -20,11 +21,22 @@ pub(in crate::cli) fn run(
     settings: &Settings,
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
-    let engine = settings.engine()?;
+    let engine = settings.engine_to_index()?;
+    let change = if settings.is_model_typed() {
+        engine.planned_change()?
+    } else {
+        None
+    };
+    let is_for_the_model = args.names_nothing();
+    if is_for_the_model && change.is_none() {
+        // There is nothing to change: no index, which is an error, or one of this model.
+        Engine::status(settings.index())?;
+    }
     let request = IndexRequest {
         folders: args.folders.clone(),
         captions: args.captions.clone(),
         prune: args.prune,
+        change_model: change.is_some(),
         batch_size: args.batch.map(usize::from),
         no_split: args.no_split,
         n_decoders: args.decoders.map(usize::from).or(settings.threads()),
@@ -34,25 +46,102 @@ pub(in crate::cli) fn run(
     if let Some(note) = settings.note_on_the_model() {
         printer.note(note);
     }
+    if let Some(change) = &change {
+        tell_plan(change, printer);
+    }
     interrupt::listen();
     let mut view = ProgressView::new(printer);
+    let mut was_told = false;
     let report = engine.index(&request, &mut |progress| {
         view.show(progress);
-        interrupt::check()
+        let flow = interrupt::check();
+        if flow.is_break() && !was_told {
+            was_told = true;
+            view.stopping();
+        }
+        flow
     });
     drop(view);
     let report = report?;
     tell(&report, args, settings, printer);
+    tell_unfinished(&report, settings, printer)?;
     if args.json {
         printer.json(&to_json(&report))?;
     }
+    let is_held_back = |change: &ModelChange| !change.is_done;
     Ok(if report.interrupted {
         ExitStatus::Interrupted
+    } else if report.model_change.as_ref().is_some_and(is_held_back) {
+        ExitStatus::Nothing
+    } else if is_for_the_model {
+        ExitStatus::Found
     } else if report.n_seen == 0 && report.n_captions_added == 0 && args.captions.is_empty() {
         ExitStatus::Nothing
     } else {
         ExitStatus::Found
     })
+}
+
+/// Before a change of the model: what is going to happen.
+fn tell_plan(change: &ModelChange, printer: &Printer) {
+    let ModelChange {
+        from,
+        to,
+        n_images,
+        n_before,
+        discarded,
+        is_done: _,
+    } = change;
+    if let Some(other) = discarded {
+        printer.note(format_args!(
+            "the unfinished change to {} is thrown away",
+            Printer::safe(other)
+        ));
+    }
+    let (from, to) = (Printer::safe(from), Printer::safe(to));
+    printer.note(format_args!(
+        "embedding {} again with {to} beside the index; searches use {from} until it is complete",
+        images(*n_images)
+    ));
+    if *n_before > 0 {
+        printer.note(format_args!(
+            "going on: {} were done before",
+            images(*n_before)
+        ));
+    }
+}
+
+fn images(n: u64) -> String {
+    format!("{} image{}", HumanCount(n), if n == 1 { "" } else { "s" })
+}
+
+/// After a run: what became of a change of the model, this run's or an earlier one's.
+fn tell_unfinished(report: &IndexReport, settings: &Settings, printer: &Printer) -> Result<()> {
+    match &report.model_change {
+        Some(ModelChange {
+            from, to, is_done, ..
+        }) => {
+            let (from, to) = (Printer::safe(from), Printer::safe(to));
+            printer.note(if *is_done {
+                format!("the index is of {to} now; the vectors of {from} are deleted")
+            } else {
+                format!("the change to {to} is not complete: searches use {from} until it is")
+            });
+        }
+        None => {
+            if let Some(unfinished) = UnfinishedChange::read(settings.index())? {
+                printer.note(format_args!(
+                    "the change of the model to {} is not complete; go on with: {}",
+                    Printer::safe(&unfinished.model),
+                    Printer::safe(&settings.command_to_go_on(&unfinished))
+                ));
+            }
+        }
+    }
+    if report.interrupted {
+        printer.note("stopped; what is finished is kept. Run the same command to go on.");
+    }
+    Ok(())
 }
 
 fn tell(report: &IndexReport, args: &IndexArgs, settings: &Settings, printer: &Printer) {
@@ -88,18 +177,22 @@ fn tell(report: &IndexReport, args: &IndexArgs, settings: &Settings, printer: &P
         });
     }
     for (folder, n) in &report.held_back {
+        let folder = settings.shown(folder);
+        let what = if report.model_change.is_some() {
+            format!("{n} pictures of the index in {folder} were not found or could not be read")
+        } else {
+            format!(
+                "no pictures in {folder}, but the index holds {n} from there: nothing was removed"
+            )
+        };
         printer.note(format_args!(
-            "no pictures in {}, but the index holds {n} from there: nothing was removed\n\n\
-             hint: if they are gone for good and not on a disk that is away, run again with --prune",
-            settings.shown(folder)
+            "{what}\n\n\
+             hint: if they are gone for good and not on a disk that is away, run again with --prune"
         ));
     }
     printer.note(summary(report));
     if report.n_seen == 0 && !args.folders.is_empty() && report.held_back.is_empty() {
         printer.note("no pictures found in the folders given");
-    }
-    if report.interrupted {
-        printer.note("stopped; what is finished is kept. Run the same command to go on.");
     }
 }
 
@@ -160,6 +253,13 @@ fn to_json(report: &IndexReport) -> serde_json::Value {
         "captions_cut": report.cut_captions.len(),
         "skipped": skipped_json(&report.skipped),
         "held_back": held_back,
+        "model_change": report.model_change.as_ref().map(|change| json!({
+            "from": change.from,
+            "to": change.to,
+            "done_before": change.n_before,
+            "discarded": change.discarded,
+            "done": change.is_done,
+        })),
         "interrupted": report.interrupted,
         "seconds": report.elapsed.as_secs_f64(),
         "images_per_second": report.rate(),

@@ -45,6 +45,15 @@ pub(in crate::cli) fn run(
             "captions": status.n_captions,
             "bytes_on_disk": status.n_bytes_on_disk,
             "libraries": libraries,
+            "unfinished_change": status.unfinished.as_ref().map(|change| json!({
+                "model": {
+                    "name": change.model,
+                    "fingerprint": change.fingerprint,
+                    "dimension": change.dimension,
+                },
+                "images": change.n_images,
+                "folder": path_json(&change.folder),
+            })),
         }))?;
     } else {
         let mut row = |name: &str, value: String| {
@@ -73,6 +82,19 @@ pub(in crate::cli) fn run(
             row(
                 "library",
                 format!("{folder} ({} files)", HumanCount(library.n_files)),
+            )?;
+        }
+        if let Some(change) = &status.unfinished {
+            row(
+                "unfinished",
+                format!(
+                    "change to {}, {} of {} images; go on with: {}; to give it up, delete {}",
+                    Printer::safe(&change.model),
+                    HumanCount(change.n_images),
+                    HumanCount(n_images),
+                    Printer::safe(&settings.command_to_go_on(change)),
+                    settings.shown(&change.folder)
+                ),
             )?;
         }
     }

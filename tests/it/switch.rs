@@ -1,0 +1,353 @@
+//! Another model for an index, and indexes of other models, dimensions and formats.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use sightline_index::{IndexReader, Item};
+
+use crate::support::{Ran, TestEnv, corpus, hits, snapshot};
+
+/// Pictures: enough for several commits, which come every thousand.
+const N_PICTURES: usize = 2_500;
+const N_KILLS: usize = 6;
+/// Of those, so many at least must have left a change that was begun and not complete.
+const N_PARTIAL: usize = 2;
+const SEED: u64 = 0x0005_117c;
+
+/// Numbers from a seed (Steele, Lea and Flood, `SplitMix64`, OOPSLA 2014), from 0 to 1.
+struct Shares(u64);
+
+impl Shares {
+    fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^= z >> 31;
+        f64::from(u32::try_from(z >> 32).unwrap()) / f64::from(u32::MAX)
+    }
+}
+
+/// Thousands of pictures in an index of the colour model, captions for every tenth, and two more
+/// models, `pale` and `dark`.
+fn world() -> TestEnv {
+    let env = TestEnv::new();
+    corpus::numbered(&env.path("photos"), N_PICTURES);
+    let lines: String = (0..N_PICTURES)
+        .step_by(10)
+        .map(|number| {
+            format!("{{\"image\": \"{number:04}.png\", \"captions\": [\"number {number}\"]}}\n")
+        })
+        .collect();
+    env.write("photos/captions.jsonl", lines);
+    env.colour_model("pale", "0.9");
+    env.colour_model("dark", "0.3");
+    let ran = env.sightline(["index", "photos", "--captions", "photos/captions.jsonl"]);
+    ran.run().expect(0);
+    // The change has to do without it.
+    fs_err::remove_file(env.path("photos/captions.jsonl")).unwrap();
+    env
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs_err::create_dir_all(to).unwrap();
+    for entry in fs_err::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            fs_err::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Per picture its vector and its captions.
+type Content = BTreeMap<PathBuf, (Vec<f32>, Vec<String>)>;
+
+fn content(index: &Path) -> Content {
+    let reader = IndexReader::open(index, None).unwrap();
+    let mut content = Content::new();
+    for (path, record) in reader.files().unwrap() {
+        let Some(Item::Image(image)) = reader.item(record.image).unwrap() else {
+            panic!("{} has no picture", path.display())
+        };
+        assert_eq!(image.paths, std::slice::from_ref(&path));
+        let vector = reader.vector(record.image).unwrap().expect("a vector");
+        let captions = reader.captions_of(record.image).unwrap();
+        let captions = captions.into_iter().map(|caption| caption.text).collect();
+        content.insert(path, (vector.as_slice().to_vec(), captions));
+    }
+    content
+}
+
+/// Answers of the program with a model.
+fn answers(env: &TestEnv, index: &str, model: &str) -> Vec<Vec<(String, f64)>> {
+    let questions: [&[&str]; 4] = [
+        &["search", "red", "--by", "meaning", "-k", "3"],
+        &["search", "--image", "photos/0777.png", "-k", "3"],
+        &["search", "1230", "--by", "words"],
+        &["captions", "photos/0770.png", "-k", "1"],
+    ];
+    let answer = |question: &&[&str]| {
+        let ran = env.sightline(*question);
+        let ran = ran.args(["--json", "--index", index, "--model", model]);
+        let told = ran.run().expect(0).json();
+        if question[0] == "captions" {
+            let hit = &told["hits"][0];
+            return vec![(hit["text"].to_string(), hit["similarity"].as_f64().unwrap())];
+        }
+        let found = hits(&told);
+        let number = |similarity: f64| if similarity.is_nan() { 0.0 } else { similarity };
+        found
+            .into_iter()
+            .map(|(name, similarity)| (name, number(similarity)))
+            .collect()
+    };
+    questions.iter().map(answer).collect()
+}
+
+fn model_of(index: &Path) -> String {
+    sightline_index::binding(index).unwrap().unwrap().model
+}
+
+fn colours() -> &'static str {
+    crate::support::COLOUR_MODEL
+}
+
+#[test]
+fn killed_while_the_model_is_changed() {
+    let env = world();
+    let old = content(&env.index());
+    let (with_old, is_old) = (answers(&env, "index", colours()), "colours");
+    // What an index made anew with the new model says; texts are those of the first.
+    let began = Instant::now();
+    copy_folder(&env.index(), &env.path("clean"));
+    let change =
+        |index: &str| env.sightline(["index", "--model", "pale", "--json", "--index", index]);
+    let report = change("clean").run().expect(0).json();
+    let time_of_a_run = began.elapsed();
+    assert_eq!(
+        (&report["added"], &report["model_change"]["done"]),
+        (&N_PICTURES.into(), &true.into())
+    );
+    let anew = ["index", "photos", "--model", "pale", "--index", "anew"];
+    env.sightline(anew).run().expect(0);
+    let new = content(&env.path("clean"));
+    assert_eq!((new.len(), old.len()), (N_PICTURES, N_PICTURES));
+    for (path, (vector, _)) in content(&env.path("anew")) {
+        assert_eq!(new[&path].0, vector);
+        assert_eq!(new[&path].1, old[&path].1, "the same captions");
+        assert_ne!(new[&path].0, old[&path].0, "another vector");
+    }
+    let with_new = answers(&env, "clean", "pale");
+    assert_ne!(with_new, with_old);
+
+    let mut shares = Shares(SEED);
+    let (mut n_kills, mut n_partial, mut n_tries) = (0, 0, 0);
+    let mut index = String::new();
+    while n_kills < N_KILLS {
+        n_tries += 1;
+        assert!(
+            n_tries <= 10 * N_KILLS,
+            "runs end before they can be killed"
+        );
+        if index.is_empty() {
+            index = format!("killed-{n_tries}");
+            copy_folder(&env.index(), &env.path(&index));
+        }
+        let when = format!("seed {SEED:#x}, try {n_tries}, {index}");
+        let mut running = change(&index).spawn();
+        std::thread::sleep(time_of_a_run.mul_f64(shares.next()));
+        if !running.has_ended() {
+            running.signal(Signal::SIGKILL);
+        }
+        let was_killed = running.wait().signal() == Some(Signal::SIGKILL as i32);
+        n_kills += usize::from(was_killed);
+        let folder = env.path(&index);
+        assert_eq!(sightline_index::check(&folder).unwrap(), [], "{when}");
+        if model_of(&folder) == is_old {
+            assert!(was_killed, "{when}");
+            assert_eq!(content(&folder), old, "{when}");
+            assert_eq!(answers(&env, &index, colours()), with_old, "{when}");
+            let status = env.sightline(["status", "--json", "--index", &index]);
+            let status = status.run().expect(0).json();
+            let n_done = status["unfinished_change"]["images"].as_u64().unwrap_or(0);
+            n_partial += usize::from(n_done > 0);
+        } else {
+            assert_eq!(content(&folder), new, "{when}");
+            index.clear();
+        }
+    }
+    assert!(
+        n_partial >= N_PARTIAL,
+        "only {n_partial} of {n_kills} left something"
+    );
+    if index.is_empty() {
+        index = "last".to_owned();
+        copy_folder(&env.index(), &env.path(&index));
+    }
+
+    // The last one is brought to its end.
+    let report = change(&index).run().expect(0).json();
+    assert_eq!(report["model_change"]["done"], true);
+    let n_done = &report["model_change"]["done_before"];
+    assert_eq!(&report["unchanged"], n_done, "nothing is embedded twice");
+    let folder = env.path(&index);
+    assert_eq!(content(&folder), new);
+    assert_eq!(answers(&env, &index, "pale"), with_new);
+    assert_eq!(sightline_index::check(&folder).unwrap(), []);
+    assert!(!folder.join("records").exists(), "the old data are gone");
+    eprintln!("{n_kills} kills survived, 0 items lost");
+}
+
+/// Begins a change to a model and stops it by Ctrl-C when something is done.
+fn interrupted(env: &TestEnv, model: &str) -> Ran {
+    let running = env.sightline(["index", "--model", model, "--json"]).spawn();
+    let begun = env.index().join("data-2/manifest.json");
+    let began = Instant::now();
+    while !begun.exists() {
+        assert!(
+            began.elapsed() < Duration::from_mins(1),
+            "it does not begin"
+        );
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    running.signal(Signal::SIGINT);
+    running.wait().expect(130)
+}
+
+#[test]
+fn a_change_that_is_not_complete_is_told_everywhere() {
+    let env = world();
+    let with_old = answers(&env, "index", colours());
+    let ran = interrupted(&env, "pale");
+    let report = ran.json();
+    assert_eq!(report["model_change"]["done"], false);
+    let last: Vec<&str> = ran.stderr().lines().rev().take(2).collect();
+    assert_eq!(
+        last,
+        [
+            "stopped; what is finished is kept. Run the same command to go on.",
+            "the change to pale is not complete: searches use colours until it is",
+        ]
+    );
+    let n_done = report["added"].as_u64().unwrap();
+    assert!(n_done < N_PICTURES as u64, "it was stopped too late");
+    assert_eq!(answers(&env, "index", colours()), with_old);
+
+    let status = env.sightline(["status"]).run().expect(0);
+    let pale = env.path("pale");
+    let go_on = format!(
+        "sightline index --model '{}' --precision fp32",
+        pale.display()
+    );
+    let expected = [
+        &format!("change to pale, {n_done} of 2,500 images; go on with: {go_on}"),
+        "to give it up, delete index/data-2",
+    ];
+    // Hundreds need no comma; thousands have one.
+    let told = status.stdout().replace(',', "");
+    for part in expected {
+        assert!(told.contains(&part.replace(',', "")), "{part}\n{status}");
+    }
+    // An ordinary run goes on with the old model, and says so.
+    let ran = env.sightline(["index", "photos"]).run().expect(0);
+    let note = format!("the change of the model to pale is not complete; go on with: {go_on}");
+    assert_eq!(ran.stderr().lines().last(), Some(note.as_str()), "{ran}");
+
+    // A third model.
+    let ran = interrupted(&env, "dark");
+    let first: Vec<&str> = ran.stderr().lines().take(2).collect();
+    assert_eq!(
+        first,
+        [
+            "the unfinished change to pale is thrown away",
+            "embedding 2,500 images again with dark beside the index; searches use colours until \
+             it is complete",
+        ]
+    );
+    assert_eq!(ran.json()["model_change"]["discarded"], "pale");
+    let n_done = ran.json()["added"].as_u64().unwrap();
+    let ran = env
+        .sightline(["index", "--model", "dark", "--json"])
+        .run()
+        .expect(0);
+    assert_eq!(ran.json()["unchanged"], n_done);
+    assert_eq!(model_of(&env.index()), "dark");
+    assert_eq!(content(&env.index()).len(), N_PICTURES);
+}
+
+#[test]
+fn the_model_of_an_index_is_changed() {
+    let env = TestEnv::indexed();
+    env.colour_model("pale", "0.9");
+    snapshot!(env, env.sightline(["index", "--model", "pale"]).run(), @"");
+    assert_eq!(
+        env.found(["red", "--by", "meaning", "-k1", "--model", "pale"]),
+        ["photos/red.png"]
+    );
+    // The same once more changes nothing.
+    snapshot!(env, env.sightline(["index", "--model", "pale"]).run(), @"");
+    // To the built-in model, whose vectors have another dimension, and a library that is away.
+    fs_err::rename(env.path("photos"), env.path("away")).unwrap();
+    snapshot!(env, env.sightline(["index", "--model", "starter"]).run(), @"");
+    assert_eq!(
+        env.found(["red", "--by", "words", "-k1", "--model", "pale"]),
+        ["photos/red.png"]
+    );
+    fs_err::rename(env.path("away"), env.path("photos")).unwrap();
+    snapshot!(env, env.sightline(["index", "--model", "starter"]).run(), @"");
+    let status = env.sightline(["status", "--json"]).run().expect(0).json();
+    assert_eq!(
+        (&status["model"]["name"], &status["images"]),
+        (&"starter".into(), &8.into())
+    );
+    assert_eq!(status["unfinished_change"], serde_json::Value::Null);
+    let ran = env.sightline(["search", "red"]).starter().run().expect(0);
+    assert_eq!(ran.stderr(), "");
+    // There must be something to change.
+    let ran = env
+        .sightline(["index", "--model", "pale", "--index", "absent"])
+        .run()
+        .expect(2);
+    assert!(ran.stderr().contains("there is no index here"), "{ran}");
+    assert!(!env.path("absent").exists());
+    snapshot!(env, env.sightline(["index"]).run(), @"");
+}
+
+#[test]
+fn each_other_index_has_its_own_error_and_way_out() {
+    let env = TestEnv::indexed();
+    let manifest = env.index().join("manifest.json");
+    let text = fs_err::read_to_string(&manifest).unwrap();
+    // The environment is no wish to change an index.
+    let pale = env.colour_model("pale", "0.9");
+    let ran = env
+        .sightline(["index", "photos"])
+        .env("SIGHTLINE_MODEL", &pale);
+    snapshot!(env, ran.run(), @"");
+    snapshot!(env, env.sightline(["search", "red", "--model", "starter"]).run(), @"");
+    let (newer, older) = (
+        text.replace("\"format\": 2", "\"format\": 3"),
+        text.replace("\"format\": 2", "\"format\": 0"),
+    );
+    assert!(newer != text && older != text);
+    fs_err::write(&manifest, &newer).unwrap();
+    snapshot!(env, env.sightline(["search", "red"]).run(), @"");
+    for command in [
+        &["index", "photos"][..],
+        &["index", "--model", "pale"],
+        &["status"],
+    ] {
+        let ran = env.sightline(command).run().expect(2);
+        assert!(ran.stderr().contains("newer than format 2"), "{ran}");
+    }
+    assert_eq!(fs_err::read_to_string(&manifest).unwrap(), newer);
+    fs_err::write(&manifest, &older).unwrap();
+    snapshot!(env, env.sightline(["search", "red"]).run(), @"");
+    fs_err::write(&manifest, &text).unwrap();
+    assert_eq!(env.index_photos()["unchanged"], 8);
+}
