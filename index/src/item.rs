@@ -49,7 +49,8 @@ pub struct Image {
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
-    /// What its file says about it; none where an older version of this program indexed it, which did not look.
+    /// What its file says about it; none where nobody looked, as in an index
+    /// that an older version of this program made.
     pub details: Option<Details>,
     /// Where it lies, sorted by the bytes of the path.
     pub paths: Vec<PathBuf>,

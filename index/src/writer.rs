@@ -204,7 +204,7 @@ impl IndexWriter {
         id.within(self.layout.dir())
     }
 
-    /// Notes what the file of an image says about it; the words of it are found, too. A new image has none of it.
+    /// Notes what the file of an image says about it; the words of it are found, too. A new image has no details yet.
     ///
     /// # Errors
     /// When there is no such image, or the records cannot be read.
@@ -214,8 +214,8 @@ impl IndexWriter {
             .within(self.layout.dir())
     }
 
-    /// The images that an older version of this program indexed, which did not look for details. To be asked between
-    /// commits: without changes that are pending, an empty answer is remembered.
+    /// The committed images without details, as an older version of this program left them. An empty answer is
+    /// remembered, and images that are put without details later are not found by it.
     ///
     /// # Errors
     /// When the records cannot be read or written.

@@ -224,7 +224,7 @@ impl Draft {
                 content_hash,
                 width,
                 height,
-                details: Some(Details::default()),
+                details: None,
             },
             vector,
         )?;
@@ -262,21 +262,20 @@ impl Draft {
         Ok(())
     }
 
-    /// The images whose details were never looked for: an older version of this program indexed them. When there
-    /// are none, that is noted, since looking for them takes time.
+    /// The committed images without details. When there are none, that is noted, since looking for them takes time.
     pub(crate) fn images_without_details(&self) -> Result<Vec<ItemId>, RecordsError> {
         let noted = keys::meta(Meta::Detailed);
         let mut found = Vec::new();
         if self.store.get(Column::Default, noted)?.is_some() {
             return Ok(found);
         }
-        self.scan_items(&mut |id, item| {
+        self.store.scan_items(&mut |id, item| {
             if matches!(item, StoredItem::Image { details: None, .. }) {
                 found.push(id);
             }
             Ok(())
         })?;
-        if found.is_empty() && self.is_empty() {
+        if found.is_empty() {
             self.store
                 .write([(Column::Default, noted, Some([].as_slice()))])?;
         }

@@ -71,7 +71,7 @@ pub(crate) enum Meta {
     Manifest,
     /// The code of the language in which words are brought to their stems.
     Language,
-    /// There is no image left whose details were never looked for.
+    /// There was no image without details: an older version of this program left some.
     Detailed,
     /// For each kind, the generation up to which tombstones were dropped: graphs that are older are of no use.
     Purged,

@@ -276,7 +276,10 @@ fn texts_are_tidied_and_makers_not_named_twice() {
         "ü".repeat(MAX_CHARS)
     );
     assert_eq!(tidy(&b"\xff".repeat(5000)).unwrap(), "ÿ".repeat(MAX_CHARS));
-    assert_eq!(tidy("a猫".repeat(200).as_bytes()).unwrap(), "a猫".repeat(64));
+    assert_eq!(
+        tidy("a猫".repeat(200).as_bytes()).unwrap(),
+        "a猫".repeat(64)
+    );
     let own = |text: &str| Some(text.to_owned());
     let rows = [
         ("Canon", "Canon EOS 5D", "Canon EOS 5D"),
