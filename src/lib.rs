@@ -40,6 +40,6 @@ pub mod engine;
 pub mod platform;
 
 pub use engine::{
-    By, CaptionHit, Encoders, Engine, EngineError, Find, IndexReport, IndexRequest, Progress,
-    Query, SearchHit, SearchRequest, quietly,
+    By, CaptionHit, Details, Encoders, Engine, EngineError, Find, IndexReport, IndexRequest,
+    Language, Moment, Progress, Query, SearchHit, SearchRequest, quietly,
 };

@@ -22,7 +22,10 @@ fn make(dir: &Path) {
         fingerprint: "f".into(),
         model: "m".into(),
     };
-    let options = WriterOptions { min_graph_items: 5 };
+    let options = WriterOptions {
+        min_graph_items: 5,
+        ..WriterOptions::default()
+    };
     let mut writer = IndexWriter::open_or_create_with(dir, &binding, options).unwrap();
     for number in 0..10u8 {
         let image = writer

@@ -25,6 +25,7 @@ fn open(dir: &Path, steps: Steps) -> Result<IndexWriter, IndexError> {
         &binding(),
         WriterOptions {
             min_graph_items: 40,
+            ..WriterOptions::default()
         },
         steps,
     )

@@ -1,8 +1,9 @@
-//! Which words stand for an item? A caption's are its text; an image's are its captions and the names of its files
-//! and folders.
+//! Which words stand for an item? A caption's are its text; an image's are its captions, the names of its files and
+//! folders, and those of its camera, its date and its places.
 
 use std::path::{Component, Path};
 
+use crate::calendar;
 use crate::error::{IndexError, Within};
 use crate::item::{ItemId, Library};
 use crate::records::RecordsError;
@@ -25,14 +26,22 @@ pub(crate) fn document(
     let kind = item.kind().number();
     let text = match item {
         StoredItem::Caption { text, .. } => text,
-        StoredItem::Image { .. } => {
+        StoredItem::Image { details, .. } => {
             let captions = records
                 .captions_of(Some(id))?
                 .into_iter()
                 .map(|caption| caption.text);
             let paths = records.paths_of(id)?;
             let names = paths.iter().map(|path| names(path, libraries));
-            captions.chain(names).collect::<Vec<_>>().join("\n")
+            let details = details.unwrap_or_default();
+            let language = records.language()?;
+            let date = details.taken.map(|taken| calendar::words(taken, language));
+            let said = details.camera.into_iter().chain(date).chain(details.places);
+            captions
+                .chain(names)
+                .chain(said)
+                .collect::<Vec<_>>()
+                .join("\n")
         }
     };
     Ok(Some(Document {

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::details::Details;
+
 /// The number of an item: 1 and up, given once and never again, even when the item is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ItemId(pub u32);
@@ -47,6 +49,9 @@ pub struct Image {
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
+    /// What its file says about it; none where nobody looked, as in an index
+    /// that an older version of this program made.
+    pub details: Option<Details>,
     /// Where it lies, sorted by the bytes of the path.
     pub paths: Vec<PathBuf>,
 }

@@ -36,13 +36,16 @@
 //! # }
 //! ```
 
+mod calendar;
 mod check;
 #[cfg(test)]
 mod crash_tests;
+mod details;
 mod documents;
 mod error;
 mod graph;
 mod item;
+mod language;
 mod layout;
 mod lock;
 mod manifest;
@@ -56,9 +59,11 @@ mod words;
 mod writer;
 
 pub use check::{Problem, check};
+pub use details::{Details, Moment};
 pub use error::IndexError;
 pub use graph::GraphError;
 pub use item::{Caption, FileRecord, Generation, Image, Item, ItemId, ItemKind, Library};
+pub use language::{Language, UnknownLanguage};
 pub use manifest::{Binding, binding};
 pub use reader::{Counts, GraphState, IndexReader, Match, Near, Nearest};
 pub use records::RecordsError;

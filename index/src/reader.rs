@@ -13,6 +13,7 @@ use crate::graph::exact::{self, Best, Matrix};
 use crate::graph::file::Graph;
 use crate::graph::params::EF_SEARCH;
 use crate::item::{Caption, FileRecord, Generation, Item, ItemId, ItemKind, Library};
+use crate::language::Language;
 use crate::layout::Layout;
 use crate::lock::Gate;
 use crate::manifest::{Binding, Manifest};
@@ -110,6 +111,7 @@ pub struct IndexReader {
     store: Store,
     generation: Generation,
     counts: StoredCounts,
+    language: Language,
     shelves: [Shelf; 2],
     words: Mutex<Option<Arc<Words>>>,
 }
@@ -185,6 +187,7 @@ impl IndexReader {
         let generation = store.generation().within(dir)?;
         let counts = store.stored_counts().within(dir)?;
         let purged = store.purged().within(dir)?;
+        let language = store.language().within(dir)?;
         let mut settled = true;
         let shelves = ItemKind::ALL.map(|kind| {
             let graph = match Graph::open(&layout.graph(kind)) {
@@ -215,7 +218,7 @@ impl IndexReader {
             index_id: manifest.index_id(),
             generation: generation.0,
         };
-        let words = match Words::open(&layout.words()) {
+        let words = match Words::open(&layout.words(), language) {
             Ok(words) if words.stamp() == Some(stamp) => Some(Arc::new(words)),
             // The writer may be between its commit and the switch of the words, or past the next.
             Ok(_) | Err(_) => {
@@ -231,6 +234,7 @@ impl IndexReader {
                 store,
                 generation,
                 counts,
+                language,
                 shelves,
                 words: Mutex::new(words),
             },
@@ -266,6 +270,12 @@ impl IndexReader {
             image_graph: self.graph_state(ItemKind::Image, n_images),
             caption_graph: self.graph_state(ItemKind::Caption, n_captions),
         }
+    }
+
+    /// The language in which words are brought to their stems.
+    #[must_use]
+    pub fn language(&self) -> Language {
+        self.language
     }
 
     fn graph_state(&self, kind: ItemKind, n_items: u64) -> GraphState {
@@ -527,7 +537,7 @@ impl IndexReader {
             return Ok(Arc::clone(words));
         }
         let dir = self.dir();
-        let words = Words::in_memory::<IndexError>(|put| {
+        let words = Words::in_memory::<IndexError>(self.language, |put| {
             documents::all_documents(&self.store, dir, &mut |document| put(document).within(dir))
         })?;
         let words = Arc::new(words);

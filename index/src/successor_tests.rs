@@ -27,6 +27,7 @@ fn new() -> Binding {
 
 const OPTIONS: WriterOptions = WriterOptions {
     min_graph_items: 20,
+    language: None,
 };
 
 /// A direction for a number, well away from those of other numbers.

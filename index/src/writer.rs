@@ -10,9 +10,11 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::details::Details;
 use crate::documents;
 use crate::error::{IndexError, Within};
 use crate::item::{FileRecord, Generation, ItemId, Library};
+use crate::language::Language;
 use crate::layout::{Layout, data_name};
 use crate::lock::{Gate, WriteLock};
 use crate::manifest::{Binding, Manifest};
@@ -32,12 +34,16 @@ pub struct WriterOptions {
     /// Fewer items of a kind than this get no graph: all of them are compared with each query. The default, 8,192,
     /// is about where a graph begins to be quicker.
     pub min_graph_items: usize,
+    /// The language of captions and names; none, the default, for that which the index has: English for a new one.
+    /// Another language makes all words anew.
+    pub language: Option<Language>,
 }
 
 impl Default for WriterOptions {
     fn default() -> Self {
         Self {
             min_graph_items: crate::graph::params::MIN_ITEMS,
+            language: None,
         }
     }
 }
@@ -52,6 +58,7 @@ pub struct IndexWriter {
     draft: Draft,
     /// None after an error of the word index; it is opened anew by the next commit.
     words: Option<WordsWriter>,
+    language: Language,
     shelf: Shelf,
     generation: Generation,
     steps: Steps,
@@ -104,6 +111,11 @@ impl IndexWriter {
         drop(gate);
         successor::sweep(&layout, &manifest, steps)?;
         let generation = store.generation().within(dir)?;
+        let mut language = store.language().within(dir)?;
+        if let Some(wanted) = options.language.filter(|&wanted| wanted != language) {
+            store.write_language(wanted).within(dir)?;
+            language = wanted;
+        }
         let mut draft = Draft::new(store);
         let shelf = Shelf::open(
             &layout,
@@ -117,6 +129,7 @@ impl IndexWriter {
             manifest,
             draft,
             words: None,
+            language,
             shelf,
             generation,
             steps,
@@ -191,6 +204,31 @@ impl IndexWriter {
         self.check_dimension(&vector)?;
         let id = self.draft.put_image(hash, width, height, &vector);
         id.within(self.layout.dir())
+    }
+
+    /// Notes what the file of an image says about it; the words of it are found, too. A new image has no details yet.
+    ///
+    /// # Errors
+    /// When there is no such image, or the records cannot be read.
+    pub fn set_details(&mut self, image: ItemId, details: Details) -> Result<(), IndexError> {
+        self.draft
+            .set_details(image, details)
+            .within(self.layout.dir())
+    }
+
+    /// The committed images without details, as an older version of this program left them. An empty answer is
+    /// remembered, and images that are put without details later are not found by it.
+    ///
+    /// # Errors
+    /// When the records cannot be read or written.
+    pub fn images_without_details(&self) -> Result<Vec<ItemId>, IndexError> {
+        self.draft.images_without_details().within(self.dir())
+    }
+
+    /// The language in which words are brought to their stems.
+    #[must_use]
+    pub fn language(&self) -> Language {
+        self.language
     }
 
     /// Says what a path holds. If it held another image, that one loses the path; without any path at the next commit
@@ -399,13 +437,13 @@ impl IndexWriter {
         let path = self.layout.words();
         let writing = |source| IndexError::writing(self.layout.dir(), &path, source);
         fs_err::create_dir_all(&path).map_err(writing)?;
-        let mut words = if let Ok(words) = WordsWriter::open(&path) {
+        let mut words = if let Ok(words) = WordsWriter::open(&path, self.language) {
             words
         } else {
             // It is derived: whatever is wrong with it, a new one is as good.
             fs_err::remove_dir_all(&path).map_err(writing)?;
             fs_err::create_dir_all(&path).map_err(writing)?;
-            WordsWriter::open(&path).within(self.dir())?
+            WordsWriter::open(&path, self.language).within(self.dir())?
         };
         if words.stamp() != Some(self.stamp(self.generation)) {
             self.replay_words(&mut words)?;

@@ -8,10 +8,13 @@ mod models_fetch;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use sightline_onnx::{Device, Precision};
+
+use crate::engine::Language;
 
 pub(super) use bench::BenchArgs;
 pub(super) use embed::EmbedArgs;
@@ -173,6 +176,10 @@ pub(super) struct IndexArgs {
     /// Decode large JPEGs at their full size: several times slower, the vectors nearly the same
     #[arg(long)]
     pub(super) full_decode: bool,
+    /// Language of captions and names, so that a search for "beaches" finds "beach": kept by the index; another one
+    /// makes its words anew [default: that of the index; en for a new one]
+    #[arg(long, value_name = "CODE", value_parser = language_parser())]
+    pub(super) language: Option<Language>,
     /// Name every skipped file, not only the first ones
     #[arg(long)]
     pub(super) list_skipped: bool,
@@ -308,6 +315,12 @@ pub(super) enum FindArg {
     Images,
     /// Captions
     Captions,
+}
+
+/// Takes the codes of the languages, and names them when it is given another.
+fn language_parser() -> impl TypedValueParser<Value = Language> {
+    let codes = Language::ALL.map(Language::code);
+    PossibleValuesParser::new(codes).try_map(|code| code.parse::<Language>())
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::exit::ExitStatus;
 use super::gallery::{Card, Gallery};
 use super::printer::{Printer, Style};
 use super::settings::Settings;
-use crate::engine::{By, CaptionHit, Engine, Query, SearchHit, Skipped};
+use crate::engine::{By, CaptionHit, Details, Engine, Query, SearchHit, Skipped};
 
 /// How many of a picture's captions a line of results shows.
 const N_CAPTIONS_SHOWN: usize = 1;
@@ -112,6 +112,9 @@ pub(super) fn images(
             for path in hit.paths.iter().skip(1) {
                 let path = settings.shown(path);
                 printer.line(printer.paint(Style::Dim, &format!("{:13}also {path}", "")))?;
+            }
+            if let Some(details) = details(&hit.details) {
+                printer.line(printer.paint(Style::Dim, &format!("{:13}{details}", "")))?;
             }
             for caption in hit.captions.iter().take(N_CAPTIONS_SHOWN) {
                 printer.line(format_args!("{:13}“{}”", "", Printer::safe(caption)))?;
@@ -221,6 +224,21 @@ fn why(hit: &SearchHit) -> String {
     }
 }
 
+/// `2023-08-14, Nikon D750, Kyoto`: what the file says, where it says something.
+fn details(details: &Details) -> Option<String> {
+    let date = details.taken.map(|taken| {
+        let (year, month, day) = (taken.year(), taken.month(), taken.day());
+        format!("{year:04}-{month:02}-{day:02}")
+    });
+    let camera = details.camera.clone();
+    let known: Vec<String> = date
+        .into_iter()
+        .chain(camera)
+        .chain(details.places.iter().cloned())
+        .collect();
+    (!known.is_empty()).then(|| Printer::safe(&known.join(", ")))
+}
+
 fn image_json(rank: usize, hit: &SearchHit) -> Value {
     let mut by = Vec::new();
     if hit.rank_by_meaning.is_some() {
@@ -245,6 +263,15 @@ fn image_json(rank: usize, hit: &SearchHit) -> Value {
     entry.insert("captions".into(), json!(hit.captions));
     entry.insert("width".into(), json!(hit.width));
     entry.insert("height".into(), json!(hit.height));
+    let Details {
+        camera,
+        taken,
+        places,
+    } = &hit.details;
+    entry.insert("camera".into(), json!(camera));
+    let taken = taken.map(|taken| taken.to_string());
+    entry.insert("taken".into(), json!(taken));
+    entry.insert("places".into(), json!(places));
     Value::Object(entry)
 }
 

@@ -52,7 +52,7 @@ impl<'a> ProgressView<'a> {
             let bar = ProgressBar::new(progress.n_total as u64);
             let template = match progress.stage {
                 Stage::Walking => "{spinner} {prefix}",
-                Stage::Pictures | Stage::Captions | Stage::Building => {
+                Stage::Details | Stage::Pictures | Stage::Captions | Stage::Building => {
                     "{prefix} {wide_bar:.green} {human_pos}/{human_len}  {msg}"
                 }
             };
@@ -137,6 +137,7 @@ impl Drop for BytesView<'_> {
 fn title(stage: Stage) -> &'static str {
     match stage {
         Stage::Walking => "Looking for pictures",
+        Stage::Details => "Reading what files say",
         Stage::Pictures => "Pictures",
         Stage::Captions => "Captions",
         Stage::Building => "Building the search graph",

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
-use sightline_index::UnitVector;
+use sightline_index::{Details, UnitVector};
 use sightline_onnx::Pixels;
 
 use super::batch_size::BatchFinder;
@@ -24,6 +24,7 @@ pub(super) struct Source {
     pub(super) hash: Hash,
     pub(super) width: u32,
     pub(super) height: u32,
+    pub(super) details: Details,
 }
 
 /// What the writer is given.
@@ -107,12 +108,14 @@ impl Owner<'_> {
                         width,
                         height,
                         pixels,
+                        details,
                     } => {
                         let source = Source {
                             candidate,
                             hash,
                             width,
                             height,
+                            details,
                         };
                         batch.push((source, pixels));
                     }

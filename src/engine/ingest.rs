@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use sightline_index::{FileRecord, IndexReader, IndexWriter, Library};
+use sightline_index::{FileRecord, IndexReader, IndexWriter, Language, Library, WriterOptions};
 use sightline_onnx::picture::DecodeLimits;
 
 use super::batch_size::{BatchFinder, DEVICE_SIZES, PART_SIZES, SIZES};
@@ -57,6 +57,9 @@ pub struct IndexRequest {
     /// Bytes of memory that reading and decoding may take, all threads together. A picture that
     /// needs more is decoded alone.
     pub memory: u64,
+    /// The language of captions and names, for the stems of words; `None`: that of the index, which is English for a
+    /// new one. Another one makes the word index anew, nothing else.
+    pub language: Option<Language>,
     /// Pictures or captions after which what is finished is committed.
     pub commit_every: usize,
     /// Time after which it is committed all the same.
@@ -86,6 +89,7 @@ impl Default for IndexRequest {
             n_decoders: None,
             full_decode: false,
             memory: 512 << 20,
+            language: None,
             commit_every: 1000,
             commit_interval: Duration::from_secs(10),
         }
@@ -96,11 +100,36 @@ impl Default for IndexRequest {
 pub(super) type OnProgress<'a> = dyn FnMut(&Progress) -> ControlFlow<()> + 'a;
 
 /// A library folder with what one walk over it saw.
-struct Visit {
+pub(super) struct Visit {
     folder: PathBuf,
     walk: Walk,
     /// Files the index held under the folder before this run.
     known: Vec<(PathBuf, FileRecord)>,
+}
+
+impl Visit {
+    /// The files that the walk saw, and what the index held of each.
+    fn files(&self) -> impl Iterator<Item = (&Candidate, Option<&FileRecord>)> {
+        let known: HashMap<&Path, &FileRecord> = self
+            .known
+            .iter()
+            .map(|(path, record)| (path.as_path(), record))
+            .collect();
+        let files = self.walk.candidates.iter();
+        files.map(move |candidate| (candidate, known.get(candidate.path.as_path()).copied()))
+    }
+
+    /// The files that look as they did.
+    pub(super) fn unchanged(&self) -> impl Iterator<Item = (&Candidate, &FileRecord)> {
+        self.files().filter_map(|(candidate, record)| {
+            let record = record.filter(|record| is_unchanged(candidate, record))?;
+            Some((candidate, record))
+        })
+    }
+}
+
+fn is_unchanged(candidate: &Candidate, record: &FileRecord) -> bool {
+    record.n_bytes == candidate.n_bytes && record.modified_ns == candidate.modified_ns
 }
 
 impl Engine {
@@ -141,7 +170,9 @@ impl Engine {
         {
             self.change_model(job, change, progress)?
         } else {
-            let writer = IndexWriter::open_or_create(self.folder(), &self.binding())?;
+            let mut options = WriterOptions::default();
+            options.language = request.language;
+            let writer = IndexWriter::open_or_create_with(self.folder(), &self.binding(), options)?;
             self.run(job, writer, progress)?
         };
         report.elapsed = began.elapsed();
@@ -304,7 +335,7 @@ impl Run<'_> {
                 known,
             });
         }
-        if self.pictures(&visits)?.is_break() {
+        if self.read_missing_details(&visits)?.is_break() || self.pictures(&visits)?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
         self.drop_captions_of_old_content()?;
@@ -392,17 +423,9 @@ impl Run<'_> {
     fn pictures(&mut self, visits: &[Visit]) -> Result<ControlFlow<()>, EngineError> {
         let mut jobs = Vec::new();
         for visit in visits {
-            let known: HashMap<&Path, &FileRecord> = visit
-                .known
-                .iter()
-                .map(|(path, record)| (path.as_path(), record))
-                .collect();
-            for candidate in &visit.walk.candidates {
-                match known.get(candidate.path.as_path()) {
-                    Some(record)
-                        if record.n_bytes == candidate.n_bytes
-                            && record.modified_ns == candidate.modified_ns =>
-                    {
+            for (candidate, record) in visit.files() {
+                match record {
+                    Some(record) if is_unchanged(candidate, record) => {
                         self.ledger.report.n_unchanged += 1;
                     }
                     before => {

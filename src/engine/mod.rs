@@ -8,6 +8,7 @@ pub mod bench;
 mod budget;
 mod caption_files;
 mod captions_stage;
+mod details;
 mod embed;
 mod encoder;
 mod encoding;
@@ -53,6 +54,7 @@ pub use query::{By, Find, Query, SearchRequest};
 pub use report::{
     CaptionHit, EncodingFigures, IndexReport, Progress, SearchHit, Skipped, Stage, Status,
 };
+pub use sightline_index::{Details, Language, Moment};
 pub use walk::{IGNORE_FILE, SKIPPED_FOLDERS};
 
 /// A progress callback that shows nothing and never stops the run.

@@ -110,7 +110,9 @@ impl Engine {
     ) -> Result<IndexReport, EngineError> {
         let Some(successor) = Successor::begin(self.folder(), &self.binding())? else {
             // Another process has made the same change meanwhile.
-            let writer = IndexWriter::open_or_create(self.folder(), &self.binding())?;
+            let mut options = WriterOptions::default();
+            options.language = job.request.language;
+            let writer = IndexWriter::open_or_create_with(self.folder(), &self.binding(), options)?;
             return self.run(job, writer, progress);
         };
         let before = IndexReader::open(self.folder(), None)?;
@@ -118,7 +120,9 @@ impl Engine {
         let known = libraries.into_iter().map(|library| library.folder);
         let folders = outermost(job.folders.into_iter().chain(known).collect());
         let prune = job.request.prune;
-        let writer = successor.writer(WriterOptions::default())?;
+        let mut options = WriterOptions::default();
+        options.language = job.request.language.or(Some(before.language()));
+        let writer = successor.writer(options)?;
         let job = Job {
             folders,
             before: Some(&before),

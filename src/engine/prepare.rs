@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError, RwLock};
 
-use sightline_index::{IndexWriter, ItemId};
+use sightline_index::{Details, IndexWriter, ItemId};
 use sightline_onnx::Pixels;
 use sightline_onnx::picture::{self, DecodeError, Smallest};
 
@@ -35,6 +35,8 @@ pub(super) enum Content {
         width: u32,
         height: u32,
         pixels: Pixels,
+        /// What its file says about it.
+        details: Details,
     },
     /// Not a picture, or one that cannot be decoded.
     Bad { hash: Option<Hash>, reason: String },
@@ -180,12 +182,14 @@ impl Preparing<'_> {
             return Content::Twin(hash);
         }
         drop(claims);
+        let details = super::details::of(&bytes);
         match self.decoding.picture(bytes) {
             Ok(picture) => Content::Fresh {
                 hash,
                 width: picture.width,
                 height: picture.height,
                 pixels: picture.pixels,
+                details,
             },
             Err(error) => Content::Bad {
                 hash: Some(hash),

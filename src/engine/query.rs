@@ -29,7 +29,7 @@ pub enum Query {
 pub enum By {
     /// The model's similarity.
     Meaning,
-    /// Keywords in captions, file and folder names (BM25).
+    /// Keywords in captions, file and folder names, camera, date and places (BM25).
     Words,
     /// Both rankings joined; a picture as query has no words and goes by meaning.
     #[default]
@@ -130,6 +130,7 @@ impl Engine {
                 captions: captions.into_iter().map(|caption| caption.text).collect(),
                 width: image.width,
                 height: image.height,
+                details: image.details.unwrap_or_default(),
             });
         }
         Ok(hits)

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sightline_index::{IndexReader, Library};
+use sightline_index::{Details, IndexReader, Language, Library};
 
 use super::{EngineError, ModelChange, UnfinishedChange};
 
@@ -21,6 +21,8 @@ pub struct Skipped {
 pub enum Stage {
     /// Looking for files.
     Walking,
+    /// Reading what files say about pictures that an older version indexed.
+    Details,
     /// Reading, decoding and encoding pictures.
     Pictures,
     /// Encoding captions.
@@ -165,7 +167,7 @@ pub struct SearchHit {
     pub rank_by_meaning: Option<usize>,
     /// Place among the keyword matches, from 1, when it is among them.
     pub rank_by_words: Option<usize>,
-    /// The query's words that its captions, file or folder names hold.
+    /// The query's words that its captions, file or folder names, camera, date or places hold.
     pub words: Vec<String>,
     /// Its captions, in the order they were given.
     pub captions: Vec<String>,
@@ -173,6 +175,8 @@ pub struct SearchHit {
     pub width: u32,
     /// Size in pixels, upright.
     pub height: u32,
+    /// What its file says about it.
+    pub details: Details,
 }
 
 impl SearchHit {
@@ -209,6 +213,8 @@ pub struct Status {
     pub fingerprint: String,
     /// Length of the vectors.
     pub dimension: usize,
+    /// The language in which words are brought to their stems.
+    pub language: Language,
     /// Number of the last commit.
     pub generation: u64,
     /// Pictures, each content once.
@@ -233,6 +239,7 @@ impl Status {
             model: binding.model.clone(),
             fingerprint: binding.fingerprint.clone(),
             dimension: binding.dimension,
+            language: reader.language(),
             generation: reader.generation().0,
             n_images: counts.n_images,
             n_captions: counts.n_captions,

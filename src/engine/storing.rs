@@ -78,6 +78,7 @@ impl Storing<'_, '_> {
                 width,
                 height,
                 pixels,
+                details,
             } => {
                 let pictures = std::slice::from_ref(&pixels);
                 let mut vectors = encode(self.preparing.encoders, Lane::Whole, pictures)?;
@@ -86,6 +87,7 @@ impl Storing<'_, '_> {
                     hash,
                     width,
                     height,
+                    details,
                 };
                 self.encoded(&source, vectors.swap_remove(0))
             }
@@ -112,9 +114,11 @@ impl Storing<'_, '_> {
             hash,
             width,
             height,
+            details,
         } = source;
         let mut writer = self.writer.write().unwrap_or_else(PoisonError::into_inner);
         let image = writer.put_image(*hash, *width, *height, vector)?;
+        writer.set_details(image, details.clone())?;
         writer.put_file(&candidate.path, record(candidate, image))?;
         drop(writer);
         self.ledger.encoded(&candidate.path);

@@ -3,10 +3,15 @@
 use std::path::Path;
 
 use super::{RecordsError, keys};
+use crate::details::{Details, Moment};
 use crate::item::{FileRecord, Generation, ItemId, ItemKind, Library};
+use crate::language::Language;
 
 /// The version byte at the start of every value but vectors, ids and numbers under `m`.
 const VERSION: u8 = 1;
+
+/// That of an image: version 1 had no details.
+const IMAGE_VERSION: u8 = 2;
 
 /// What the `items` column holds; the paths of an image lie in the `paths` column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +20,8 @@ pub(crate) enum StoredItem {
         content_hash: [u8; 32],
         width: u32,
         height: u32,
+        /// None when they were never looked for.
+        details: Option<Details>,
     },
     Caption {
         owner: Option<ItemId>,
@@ -49,6 +56,10 @@ impl Out {
         Self(vec![VERSION])
     }
 
+    fn with_version(version: u8) -> Self {
+        Self(vec![version])
+    }
+
     fn put(mut self, bytes: &[u8]) -> Self {
         self.0.extend_from_slice(bytes);
         self
@@ -74,6 +85,22 @@ impl<'a> In<'a> {
             [VERSION] => Ok(input),
             [found] => Err(RecordsError::OtherVersion { what, found }),
         }
+    }
+
+    /// A value of this version or an older one; gives the version.
+    fn up_to(newest: u8, bytes: &'a [u8], what: &'static str) -> Result<(Self, u8), RecordsError> {
+        let mut input = Self { rest: bytes, what };
+        let [found] = input.array::<1>()?;
+        if (VERSION..=newest).contains(&found) {
+            Ok((input, found))
+        } else {
+            Err(RecordsError::OtherVersion { what, found })
+        }
+    }
+
+    fn text(&mut self) -> Result<String, RecordsError> {
+        let what = self.what;
+        String::from_utf8(self.sized()?.to_vec()).map_err(|_| RecordsError::Damaged { what })
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], RecordsError> {
@@ -113,23 +140,31 @@ impl<'a> In<'a> {
 }
 
 pub(crate) fn encode_item(item: &StoredItem) -> Result<Vec<u8>, RecordsError> {
-    let out = Out::versioned();
     Ok(match item {
         StoredItem::Image {
             content_hash,
             width,
             height,
-        } => out
-            .put(&[0])
-            .put(content_hash)
-            .put(&width.to_le_bytes())
-            .put(&height.to_le_bytes()),
+            details,
+        } => {
+            // What has no details yet is written as it was when there were none.
+            let version = details.as_ref().map_or(VERSION, |_| IMAGE_VERSION);
+            let out = Out::with_version(version)
+                .put(&[0])
+                .put(content_hash)
+                .put(&width.to_le_bytes())
+                .put(&height.to_le_bytes());
+            match details {
+                Some(details) => put_details(out, details)?,
+                None => out,
+            }
+        }
         StoredItem::Caption {
             owner,
             rank,
             source,
             text,
-        } => out
+        } => Out::versioned()
             .put(&[1, u8::from(owner.is_some())])
             .put(&owner.map_or(0, |owner| owner.0).to_le_bytes())
             .put(&rank.to_le_bytes())
@@ -141,25 +176,33 @@ pub(crate) fn encode_item(item: &StoredItem) -> Result<Vec<u8>, RecordsError> {
 
 pub(crate) fn decode_item(bytes: &[u8]) -> Result<StoredItem, RecordsError> {
     const WHAT: &str = "an item";
-    let mut input = In::versioned(bytes, WHAT)?;
+    let (mut input, version) = In::up_to(IMAGE_VERSION, bytes, WHAT)?;
     match input.array::<1>()? {
         [0] => {
             let content_hash = input.array()?;
             let (width, height) = (input.number()?, input.number()?);
+            let details = match version {
+                VERSION => None,
+                _ => Some(take_details(&mut input)?),
+            };
             input.end(StoredItem::Image {
                 content_hash,
                 width,
                 height,
+                details,
             })
         }
+        [1] if version != VERSION => Err(RecordsError::OtherVersion {
+            what: WHAT,
+            found: version,
+        }),
         [1] => {
             let [has_owner] = input.array::<1>()?;
             let owner = ItemId(input.number()?);
             let owner = (has_owner != 0).then_some(owner);
             let rank = input.number()?;
             let source = keys::path_from(input.sized()?)?;
-            let text = String::from_utf8(input.sized()?.to_vec())
-                .map_err(|_| RecordsError::Damaged { what: WHAT })?;
+            let text = input.text()?;
             input.end(StoredItem::Caption {
                 owner,
                 rank,
@@ -169,6 +212,65 @@ pub(crate) fn decode_item(bytes: &[u8]) -> Result<StoredItem, RecordsError> {
         }
         _ => Err(RecordsError::Damaged { what: WHAT }),
     }
+}
+
+/// Camera (empty for none), moment (eight bytes: year u16, month, day, has a time, hour, minute, second; zeros for
+/// none), number of places, places.
+fn put_details(out: Out, details: &Details) -> Result<Out, RecordsError> {
+    let Details {
+        camera,
+        taken,
+        places,
+    } = details;
+    let n_places = u32::try_from(places.len()).map_err(|_| RecordsError::Damaged {
+        what: "a list of places is longer than 4 GB",
+    })?;
+    let mut moment = [0; 8];
+    if let Some(taken) = taken {
+        let [y0, y1] = taken.year().to_le_bytes();
+        let [hour, minute, second] = taken.time().unwrap_or_default();
+        let has_time = u8::from(taken.time().is_some());
+        let (month, day) = (taken.month(), taken.day());
+        moment = [y0, y1, month, day, has_time, hour, minute, second];
+    }
+    let mut out = out
+        .put_sized(camera.as_deref().unwrap_or_default().as_bytes())?
+        .put(&moment)
+        .put(&n_places.to_le_bytes());
+    for place in places {
+        out = out.put_sized(place.as_bytes())?;
+    }
+    Ok(out)
+}
+
+fn take_details(input: &mut In<'_>) -> Result<Details, RecordsError> {
+    let camera = Some(input.text()?).filter(|camera| !camera.is_empty());
+    let taken = match input.array::<8>()? {
+        [0, 0, 0, 0, 0, 0, 0, 0] => None,
+        [y0, y1, month, day, has_time, time @ ..] => {
+            let time = (has_time != 0).then_some(time);
+            let taken = Moment::new(u16::from_le_bytes([y0, y1]), month, day, time);
+            Some(taken.ok_or(RecordsError::Damaged { what: input.what })?)
+        }
+    };
+    let n_places = input.number()?;
+    let mut places = Vec::new();
+    for _ in 0..n_places {
+        places.push(input.text()?);
+    }
+    Ok(Details {
+        camera,
+        taken,
+        places,
+    })
+}
+
+pub(crate) fn decode_language(bytes: &[u8]) -> Result<Language, RecordsError> {
+    let damaged = RecordsError::Damaged {
+        what: "the language of the words",
+    };
+    let code = std::str::from_utf8(bytes).ok();
+    code.and_then(|code| code.parse().ok()).ok_or(damaged)
 }
 
 pub(crate) fn encode_file(file: &FileRecord) -> Vec<u8> {
@@ -324,12 +426,21 @@ mod tests {
 
     #[test]
     fn values_come_back_and_every_cut_is_noticed() {
+        let image = |details| StoredItem::Image {
+            content_hash: [7; 32],
+            width: 640,
+            height: u32::MAX,
+            details,
+        };
+        let details = Details {
+            camera: Some("Nikon".into()),
+            taken: Moment::new(2023, 8, 14, Some([17, 3, 21])),
+            places: vec!["Köln".into(), "Germany".into()],
+        };
         let items = [
-            StoredItem::Image {
-                content_hash: [7; 32],
-                width: 640,
-                height: u32::MAX,
-            },
+            image(None),
+            image(Some(Details::default())),
+            image(Some(details)),
             StoredItem::Caption {
                 owner: None,
                 rank: 3,
@@ -356,7 +467,7 @@ mod tests {
                 "a byte too many"
             );
         }
-        assert_eq!(n_cuts, 42 + 25 + 30);
+        assert_eq!(n_cuts, 42 + 58 + 83 + 25 + 30);
         let file = FileRecord {
             n_bytes: u64::MAX,
             modified_ns: -5,
@@ -382,6 +493,11 @@ mod tests {
         assert_eq!(decode_counts(&encode_counts(&counts)).unwrap(), counts);
         let purged = [Generation(4), Generation(5)];
         assert_eq!(decode_purged(&encode_purged(purged)).unwrap(), purged);
+        for language in Language::ALL {
+            let code = language.code().as_bytes();
+            assert_eq!(decode_language(code).unwrap(), language);
+        }
+        assert!(decode_language(b"xx").is_err());
         let mut vector = vec![];
         decode_vector(&encode_vector(&[0.5, -1.0]), 2, &mut vector).unwrap();
         assert_eq!(vector, [0.5, -1.0]);
@@ -403,6 +519,20 @@ mod tests {
                 found: 9
             })
         ));
+        let caption = StoredItem::Caption {
+            owner: None,
+            rank: 0,
+            source: PathBuf::new(),
+            text: String::new(),
+        };
+        let mut bytes = encode_item(&caption).unwrap();
+        for version in [0, 2, 3] {
+            bytes[0] = version;
+            let found = decode_item(&bytes);
+            assert!(
+                matches!(found, Err(RecordsError::OtherVersion { found, .. }) if found == version)
+            );
+        }
         assert!(matches!(
             decode_file(&[]),
             Err(RecordsError::Damaged { .. })

@@ -9,6 +9,7 @@ use super::keys::{self, Column, Meta};
 use super::read::Read;
 use super::store::Store;
 use super::{RecordsError, Source, Visit};
+use crate::details::Details;
 use crate::item::{FileRecord, Generation, ItemId, ItemKind, Library};
 use crate::vector::UnitVector;
 
@@ -223,12 +224,62 @@ impl Draft {
                 content_hash,
                 width,
                 height,
+                details: None,
             },
             vector,
         )?;
         self.put(Column::Hashes, content_hash.to_vec(), codec::encode_id(id));
         self.change_counts(|counts| counts.n_images += 1)?;
         Ok(id)
+    }
+
+    /// Notes what the file of an image says about it.
+    pub(crate) fn set_details(&mut self, id: ItemId, details: Details) -> Result<(), RecordsError> {
+        let Some(StoredItem::Image {
+            content_hash,
+            width,
+            height,
+            details: before,
+        }) = self.stored_item(id)?
+        else {
+            return Err(RecordsError::NoSuchImage { id });
+        };
+        if before.as_ref() == Some(&details) {
+            return Ok(());
+        }
+        let item = StoredItem::Image {
+            content_hash,
+            width,
+            height,
+            details: Some(details),
+        };
+        self.put(
+            Column::Items,
+            keys::item(id).to_vec(),
+            codec::encode_item(&item)?,
+        );
+        self.touched.insert((ItemKind::Image, id));
+        Ok(())
+    }
+
+    /// The committed images without details. When there are none, that is noted, since looking for them takes time.
+    pub(crate) fn images_without_details(&self) -> Result<Vec<ItemId>, RecordsError> {
+        let noted = keys::meta(Meta::Detailed);
+        let mut found = Vec::new();
+        if self.store.get(Column::Default, noted)?.is_some() {
+            return Ok(found);
+        }
+        self.store.scan_items(&mut |id, item| {
+            if matches!(item, StoredItem::Image { details: None, .. }) {
+                found.push(id);
+            }
+            Ok(())
+        })?;
+        if found.is_empty() {
+            self.store
+                .write([(Column::Default, noted, Some([].as_slice()))])?;
+        }
+        Ok(found)
     }
 
     /// Says which image a path holds now. An image that loses its last path this way is removed.

@@ -69,6 +69,10 @@ pub(crate) enum Meta {
     Counts,
     /// A copy of the manifest, by which a lost one is made anew.
     Manifest,
+    /// The code of the language in which words are brought to their stems.
+    Language,
+    /// There was no image without details: an older version of this program left some.
+    Detailed,
     /// For each kind, the generation up to which tombstones were dropped: graphs that are older are of no use.
     Purged,
 }
@@ -79,6 +83,8 @@ pub(crate) fn meta(meta: Meta) -> &'static [u8] {
         Meta::NextId => b"mnext_id",
         Meta::Counts => b"mcounts",
         Meta::Manifest => b"mmanifest",
+        Meta::Language => b"mlanguage",
+        Meta::Detailed => b"mdetailed",
         Meta::Purged => b"mpurged",
     }
 }
@@ -295,8 +301,10 @@ mod tests {
             ),
             (library(path).unwrap(), b"l/a/b.jpg"),
             (meta(Meta::Generation).to_vec(), b"mgeneration"),
+            (meta(Meta::Language).to_vec(), b"mlanguage"),
+            (meta(Meta::Detailed).to_vec(), b"mdetailed"),
         ];
-        assert_eq!(rows.len(), 11);
+        assert_eq!(rows.len(), 13);
         for (key, bytes) in rows {
             assert_eq!(key, bytes);
         }

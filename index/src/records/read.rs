@@ -6,6 +6,7 @@ use super::codec::{self, StoredCounts, StoredItem};
 use super::keys::{self, Column, Meta};
 use super::{RecordsError, Source};
 use crate::item::{Caption, FileRecord, Generation, Image, Item, ItemId, ItemKind, Library};
+use crate::language::Language;
 
 /// Sees an id and its vector; false ends the scan.
 pub(crate) type VisitVector<'a> = dyn FnMut(ItemId, &[f32]) -> Result<bool, RecordsError> + 'a;
@@ -38,6 +39,14 @@ pub(crate) trait Read: Source {
         bytes.map_or(Ok([Generation(0); 2]), |bytes| codec::decode_purged(&bytes))
     }
 
+    /// The language of the words; an index without one was made when all were English.
+    fn language(&self) -> Result<Language, RecordsError> {
+        let bytes = self.get(Column::Default, keys::meta(Meta::Language))?;
+        bytes.map_or(Ok(Language::English), |bytes| {
+            codec::decode_language(&bytes)
+        })
+    }
+
     fn stored_item(&self, id: ItemId) -> Result<Option<StoredItem>, RecordsError> {
         self.get(Column::Items, &keys::item(id))?
             .map(|bytes| codec::decode_item(&bytes))
@@ -51,11 +60,13 @@ pub(crate) trait Read: Source {
                 content_hash,
                 width,
                 height,
+                details,
             }) => Some(Item::Image(Image {
                 id,
                 content_hash,
                 width,
                 height,
+                details,
                 paths: self.paths_of(id)?,
             })),
             Some(StoredItem::Caption {

@@ -9,6 +9,7 @@ use rocksdb::{
 
 use super::keys::{self, Column, Meta};
 use super::{RecordsError, Source, Visit};
+use crate::language::Language;
 
 /// RocksDB would write its tables by itself only beyond this; [`Store::flush_if_large`] does it long before, at a
 /// moment of our choosing. Readers in other processes rely on that.
@@ -77,6 +78,13 @@ impl Store {
     /// Keeps a copy of the manifest.
     pub(crate) fn write_manifest_copy(&self, manifest: &[u8]) -> Result<(), RecordsError> {
         self.write([(Column::Default, keys::meta(Meta::Manifest), Some(manifest))])
+    }
+
+    /// Notes the language of the words. Written at once; not a generation of its own: the words of another language
+    /// are made anew whatever it is.
+    pub(crate) fn write_language(&self, language: Language) -> Result<(), RecordsError> {
+        let code = language.code().as_bytes();
+        self.write([(Column::Default, keys::meta(Meta::Language), Some(code))])
     }
 
     /// Whether enough was written since the last flush to make opening slow.

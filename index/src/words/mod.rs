@@ -3,10 +3,13 @@
 //! [`WordsWriter`] keeps one document per item; each commit carries the stamp of the generation that it belongs to.
 //! [`Words`] answers from what was committed, or from documents held in memory. Nothing here knows records or graphs.
 
+mod chain;
 mod directory;
+mod normal;
 mod query;
 mod schema;
 mod split;
+mod unspaced;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -15,7 +18,9 @@ use tantivy::directory::MmapDirectory;
 use tantivy::schema::Schema;
 use tantivy::{Index, IndexWriter, ReloadPolicy, Searcher, TantivyDocument};
 
+use self::chain::Chain;
 use self::schema::Fields;
+use crate::language::Language;
 
 /// Memory that the writer gathers documents in before it writes them out.
 const WRITER_BYTES: usize = 48 << 20;
@@ -144,10 +149,10 @@ impl WordsWriter {
     /// Opens the index in `dir`, or makes one in an empty folder.
     ///
     /// # Errors
-    /// When what is there cannot be used; then it should be deleted and made anew.
-    pub(crate) fn open(dir: &Path) -> Result<Self, WordsError> {
+    /// When what is there cannot be used, or is of another language; then it should be deleted and made anew.
+    pub(crate) fn open(dir: &Path, language: Language) -> Result<Self, WordsError> {
         guarded(|| {
-            let (expected, fields) = schema::schema();
+            let (expected, fields) = schema::schema(language);
             let directory = MmapDirectory::open(dir)?;
             let index = if Index::exists(&directory).map_err(tantivy::TantivyError::from)? {
                 Index::open(directory)?
@@ -160,7 +165,7 @@ impl WordsWriter {
             };
             check_schema(&index, &expected)?;
             check_sums(&index, dir, MAX_BYTES_CHECKED_ON_OPEN)?;
-            schema::register(&index);
+            schema::register(&index, language);
             let stamp = stamp_of(&index)?;
             let writer = index.writer_with_num_threads(1, WRITER_BYTES)?;
             Ok(Self {
@@ -243,6 +248,7 @@ impl Prepared<'_> {
 /// A state of the word index that does not change. Any number of threads may ask it at once.
 pub(crate) struct Words {
     fields: Fields,
+    chain: Chain,
     searcher: Searcher,
     stamp: Option<WordsStamp>,
     index: Index,
@@ -252,10 +258,10 @@ impl Words {
     /// Opens the newest commit without writing anything.
     ///
     /// # Errors
-    /// When there is none, or it cannot be used, or a writer was just changing it.
-    pub(crate) fn open(dir: &Path) -> Result<Self, WordsError> {
+    /// When there is none, or it cannot be used or is of another language, or a writer was just changing it.
+    pub(crate) fn open(dir: &Path, language: Language) -> Result<Self, WordsError> {
         guarded(|| {
-            let (expected, fields) = schema::schema();
+            let (expected, fields) = schema::schema(language);
             let index = Index::open(directory::ReadOnly(MmapDirectory::open(dir)?))?;
             check_schema(&index, &expected)?;
             check_sums(&index, dir, MAX_BYTES_CHECKED_ON_OPEN)?;
@@ -271,6 +277,7 @@ impl Words {
             }
             Ok(Self {
                 fields,
+                chain: Chain::new(language),
                 searcher,
                 stamp: before,
                 index,
@@ -280,14 +287,15 @@ impl Words {
 
     /// Makes an index in memory. `fill` hands every document to the function that it is given.
     pub(crate) fn in_memory<E>(
+        language: Language,
         fill: impl FnOnce(&mut dyn FnMut(&Document) -> Result<(), WordsError>) -> Result<(), E>,
     ) -> Result<Self, E>
     where
         E: From<WordsError>,
     {
-        let (expected, fields) = schema::schema();
+        let (expected, fields) = schema::schema(language);
         let index = Index::create_in_ram(expected);
-        schema::register(&index);
+        schema::register(&index, language);
         let storage = WordsError::from;
         let mut writer: IndexWriter = index
             .writer_with_num_threads(1, WRITER_BYTES)
@@ -304,6 +312,7 @@ impl Words {
             .map_err(storage)?;
         Ok(Self {
             fields,
+            chain: Chain::new(language),
             searcher: reader.searcher(),
             stamp: None,
             index,
@@ -327,8 +336,8 @@ impl Words {
             Ok(query::matching(
                 &self.searcher,
                 &self.fields,
-                kind,
-                words,
+                &self.chain,
+                (kind, words),
                 n,
             )?)
         })
@@ -357,7 +366,11 @@ mod tests {
     use super::*;
 
     fn words(rows: &[(usize, u32, &str)]) -> Words {
-        Words::in_memory::<WordsError>(|put| {
+        words_in(Language::English, rows)
+    }
+
+    fn words_in(language: Language, rows: &[(usize, u32, &str)]) -> Words {
+        Words::in_memory::<WordsError>(language, |put| {
             rows.iter().try_for_each(|&(kind, id, text)| {
                 put(&Document {
                     kind,
@@ -419,6 +432,102 @@ mod tests {
     }
 
     #[test]
+    fn words_are_found_in_the_language_of_the_index() {
+        let rows = [
+            (0, 1, "Zwei Häuser am Strand"),
+            (0, 2, "ein Haus in München"),
+            (0, 3, "Café an der Straße"),
+        ];
+        let german = words_in(Language::German, &rows);
+        check(&german, 0, "haus", &[(1, &["haus"]), (2, &["haus"])]);
+        check(&german, 0, "Muenchen", &[(2, &["Muenchen"])]);
+        check(&german, 0, "strassen", &[(3, &["strassen"])]);
+        check(&german, 0, "cafés", &[(3, &["cafés"])]);
+        check(&german, 0, "der Strand", &[(1, &["Strand"])]);
+        let plain = words_in(Language::None, &rows);
+        check(&plain, 0, "haus", &[(2, &["haus"])]);
+        check(&plain, 0, "hauser", &[(1, &["hauser"])]);
+        check(&plain, 0, "strände", &[]);
+        check(&plain, 0, "CAFE", &[(3, &["CAFE"])]);
+    }
+
+    #[test]
+    fn words_are_found_where_there_are_no_spaces() {
+        let words = words(&[
+            (0, 1, "我们在海滩散步"),
+            (0, 2, "ビーチで遊ぶ犬"),
+            (0, 3, "바다에서 수영"),
+            (0, 4, "ビール"),
+            (0, 5, "上海的海"),
+            (0, 6, "ชายหาดสวยมาก"),
+            (0, 7, "\u{1107}\u{1161}\u{1103}\u{1161} 2023年8月"),
+        ]);
+        check(&words, 0, "海滩", &[(1, &["海滩"])]);
+        check(&words, 0, "散步 海滩", &[(1, &["散步", "海滩"])]);
+        check(&words, 0, "ビーチ", &[(2, &["ビーチ"])]);
+        check(
+            &words,
+            0,
+            "\u{ff8b}\u{ff9e}\u{ff70}\u{ff99}",
+            &[(4, &["\u{ff8b}\u{ff9e}\u{ff70}\u{ff99}"])],
+        );
+        check(&words, 0, "犬", &[(2, &["犬"])]);
+        check(&words, 0, "바다", &[(7, &["바다"]), (3, &["바다"])]);
+        check(
+            &words,
+            0,
+            "바다에서",
+            &[(7, &["바다에서"]), (3, &["바다에서"])],
+        );
+        check(&words, 0, "海", &[(5, &["海"]), (1, &["海"])]);
+        check(&words, 0, "ชายหาด", &[(6, &["ชายหาด"])]);
+        check(&words, 0, "海浪", &[]);
+    }
+
+    #[test]
+    fn dates_are_words() {
+        let words = words(&[
+            (0, 1, "IMG_2023-08-beach"),
+            (0, 2, "PXL_20230814_120000"),
+            (0, 3, "08 of 2023"),
+        ]);
+        check(
+            &words,
+            0,
+            "2023-08",
+            &[(1, &["2023-08"]), (2, &["2023-08"]), (3, &["2023", "08"])],
+        );
+        check(
+            &words,
+            0,
+            "2023-08-14",
+            &[
+                (2, &["2023-08-14"]),
+                (1, &["2023-08"]),
+                (3, &["2023", "08"]),
+            ],
+        );
+        check(&words, 0, "20230814", &[(2, &["20230814"])]);
+    }
+
+    #[test]
+    fn another_language_is_another_index() {
+        let dir = tempfile::tempdir().unwrap();
+        let stamp = WordsStamp {
+            index_id: [1; 16],
+            generation: 1,
+        };
+        let mut writer = WordsWriter::open(dir.path(), Language::German).unwrap();
+        writer.prepare(stamp).unwrap().commit().unwrap();
+        writer.close().unwrap();
+        assert!(Words::open(dir.path(), Language::German).is_ok());
+        let refused = Words::open(dir.path(), Language::English).map(|_| ());
+        assert!(matches!(refused, Err(WordsError::OtherSchema)));
+        let refused = WordsWriter::open(dir.path(), Language::English).map(|_| ());
+        assert!(matches!(refused, Err(WordsError::OtherSchema)));
+    }
+
+    #[test]
     fn odd_input_is_no_error() {
         let words = words(&[(0, 1, "a \"dog\" AND cat"), (1, 2, "x")]);
         let mut many: Vec<String> = (0..10_000).map(|i| format!("word{i}")).collect();
@@ -462,7 +571,7 @@ mod tests {
             index_id: [171; 16],
             generation: 7,
         };
-        let mut writer = WordsWriter::open(dir.path()).unwrap();
+        let mut writer = WordsWriter::open(dir.path(), Language::English).unwrap();
         assert_eq!(writer.stamp(), None);
         writer
             .put(&Document {
@@ -473,14 +582,14 @@ mod tests {
             .unwrap();
         let prepared = writer.prepare(stamp).unwrap();
         assert!(
-            Words::open(dir.path())
+            Words::open(dir.path(), Language::English)
                 .unwrap()
                 .matching(0, "dog", 5)
                 .unwrap()
                 .is_empty()
         );
         prepared.commit().unwrap();
-        let seen = Words::open(dir.path()).unwrap();
+        let seen = Words::open(dir.path(), Language::English).unwrap();
         assert_eq!(seen.matching(0, "dog", 5).unwrap().len(), 1);
         assert_eq!((seen.stamp(), writer.stamp()), (Some(stamp), Some(stamp)));
         writer.remove(1);
@@ -516,11 +625,16 @@ mod tests {
             .unwrap();
         writer.close().unwrap();
         assert_eq!(
-            Words::open(dir.path()).unwrap().verified_ids().unwrap(),
+            Words::open(dir.path(), Language::English)
+                .unwrap()
+                .verified_ids()
+                .unwrap(),
             [1, 3]
         );
         assert_eq!(
-            WordsWriter::open(dir.path()).unwrap().stamp(),
+            WordsWriter::open(dir.path(), Language::English)
+                .unwrap()
+                .stamp(),
             Some(WordsStamp {
                 generation: 9,
                 ..stamp

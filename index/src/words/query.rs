@@ -5,39 +5,57 @@ use std::collections::{BTreeMap, BinaryHeap, HashSet};
 
 use tantivy::collector::{Collector, SegmentCollector};
 use tantivy::columnar::Column;
-use tantivy::query::{Bm25StatisticsProvider, BooleanQuery, Occur, Query, TermQuery};
+use tantivy::query::{
+    Bm25StatisticsProvider, BooleanQuery, DisjunctionMaxQuery, Occur, Query, TermQuery,
+};
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocAddress, DocId, DocSet, Score, Searcher, SegmentOrdinal, SegmentReader, Term};
 
 use super::Found;
+use super::chain::{self, Chain, Terms};
 use super::schema::{self, Fields};
 
 /// Different words of a query beyond this many are not looked at; a search for thousands would only be slow.
 const MAX_TERMS: usize = 1_024;
 
-/// Words that say nothing, unless a query has no others.
-const FILLERS: [&str; 38] = [
-    "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "from", "has", "have", "if",
-    "in", "into", "is", "it", "its", "no", "not", "of", "on", "or", "s", "some", "such", "that",
-    "the", "their", "then", "there", "these", "they", "this", "to", "was", "with",
-];
-
-/// A term of the query and the place of the word that it came from.
+/// A word of the query, with its terms in the field that is asked.
 struct Asked {
-    term: Term,
+    terms: Vec<Term>,
+    /// All terms are needed, not just one.
+    needs_all: bool,
     from: usize,
     to: usize,
+}
+
+impl Asked {
+    fn query(&self) -> Box<dyn Query> {
+        let mut terms = self.terms.iter().map(|term| -> Box<dyn Query> {
+            Box::new(TermQuery::new(term.clone(), IndexRecordOption::WithFreqs))
+        });
+        if terms.len() == 1
+            && let Some(only) = terms.next()
+        {
+            return only;
+        }
+        if self.needs_all {
+            Box::new(BooleanQuery::new(
+                terms.map(|term| (Occur::Must, term)).collect(),
+            ))
+        } else {
+            Box::new(DisjunctionMaxQuery::new(terms.collect()))
+        }
+    }
 }
 
 /// The best `n` items of a kind, highest BM25 first, equal ones by id.
 pub(super) fn matching(
     searcher: &Searcher,
     fields: &Fields,
-    kind: usize,
-    words: &str,
+    chain: &Chain,
+    (kind, words): (usize, &str),
     n: usize,
 ) -> tantivy::Result<Vec<Found>> {
-    let asked = terms(fields.text[kind], words);
+    let asked = asked(chain, fields.text[kind], words);
     if asked.is_empty() || n == 0 {
         return Ok(Vec::new());
     }
@@ -48,13 +66,7 @@ pub(super) fn matching(
     if statistics.total_num_docs()? == 0 {
         return Ok(Vec::new());
     }
-    let clauses = asked.iter().map(|asked| {
-        let query: Box<dyn Query> = Box::new(TermQuery::new(
-            asked.term.clone(),
-            IndexRecordOption::WithFreqs,
-        ));
-        (Occur::Should, query)
-    });
+    let clauses = asked.iter().map(|asked| (Occur::Should, asked.query()));
     let query = BooleanQuery::new(clauses.collect());
     let best = searcher.search_with_statistics_provider(&query, &BestByScore { n }, &statistics)?;
     let matched = matched_words(searcher, &asked, &best, words)?;
@@ -69,30 +81,35 @@ pub(super) fn matching(
         .collect())
 }
 
-/// The different terms of a text, without fillers where there are others.
-fn terms(field: Field, text: &str) -> Vec<Asked> {
+/// The different words of a text, without fillers where there are others.
+fn asked(chain: &Chain, field: Field, text: &str) -> Vec<Asked> {
     let mut seen = HashSet::new();
     let (mut asked, mut fillers) = (Vec::new(), Vec::new());
-    let mut analyzer = schema::analyzer();
-    let mut stream = analyzer.token_stream(text);
-    while let Some(token) = stream.next() {
-        if asked.len() >= MAX_TERMS {
+    let mut n_terms = 0;
+    for chain::Asked {
+        from,
+        to,
+        is_filler,
+        terms,
+    } in chain.asked(text)
+    {
+        n_terms += terms.list().len();
+        if n_terms > MAX_TERMS {
             break;
         }
-        if !seen.insert(token.text.clone()) {
+        if terms.list().is_empty() || !seen.insert(terms.clone()) {
             continue;
         }
-        let word = text
-            .get(token.offset_from..token.offset_to)
-            .unwrap_or("")
-            .to_lowercase();
-        let term = Term::from_field_text(field, &token.text);
+        let list = terms.list().iter();
         let found = Asked {
-            term,
-            from: token.offset_from,
-            to: token.offset_to,
+            terms: list
+                .map(|term| Term::from_field_text(field, term))
+                .collect(),
+            needs_all: matches!(terms, Terms::All(_)),
+            from,
+            to,
         };
-        if FILLERS.contains(&word.as_str()) {
+        if is_filler {
             fillers.push(found);
         } else {
             asked.push(found);
@@ -140,17 +157,27 @@ fn matched_words(
         docs.sort_unstable();
         let reader = searcher.segment_reader(segment);
         for asked in asked {
-            let inverted = reader.inverted_index(asked.term.field())?;
-            let Some(mut postings) =
-                inverted.read_postings(&asked.term, IndexRecordOption::Basic)?
-            else {
-                continue;
-            };
-            for &(doc, rank) in &docs {
-                if postings.doc() < doc {
-                    postings.seek(doc);
+            let mut n_held = vec![0; docs.len()];
+            for term in &asked.terms {
+                let inverted = reader.inverted_index(term.field())?;
+                let Some(mut postings) = inverted.read_postings(term, IndexRecordOption::Basic)?
+                else {
+                    continue;
+                };
+                for (&(doc, _), n_held) in docs.iter().zip(&mut n_held) {
+                    if postings.doc() < doc {
+                        postings.seek(doc);
+                    }
+                    *n_held += usize::from(postings.doc() == doc);
                 }
-                if postings.doc() == doc {
+            }
+            let n_needed = if asked.needs_all {
+                asked.terms.len()
+            } else {
+                1
+            };
+            for (&(_, rank), n_held) in docs.iter().zip(n_held) {
+                if n_held >= n_needed {
                     matched[rank].push(asked);
                 }
             }

@@ -3,14 +3,15 @@
 use tantivy::schema::{
     FAST, Field, INDEXED, IndexRecordOption, NumericOptions, Schema, TextFieldIndexing, TextOptions,
 };
-use tantivy::tokenizer::{AsciiFoldingFilter, Language, LowerCaser, Stemmer, TextAnalyzer};
+use tantivy::tokenizer::TextAnalyzer;
 use tantivy::{Index, Term};
 
-use super::split::Splitter;
+use super::chain::Chain;
+use crate::language::Language;
 
-/// The name of the analyzer in the stored schema. A change of its rules needs a new name: an index with another
-/// schema is made anew.
-const ANALYZER: &str = "sightline-1";
+/// The name of the analyzer in the stored schema, with the language's code behind it. A change of the chain's rules
+/// needs a new name: an index with another schema is made anew, and so is one of another language.
+const ANALYZER: &str = "sightline-2";
 
 /// How many kinds of item there are; each has a text field of its own, so that the rarity of a word is counted among
 /// items of the same kind.
@@ -27,10 +28,14 @@ pub(super) struct Fields {
 /// The name of the column of ids.
 pub(super) const ID: &str = "id";
 
-pub(super) fn schema() -> (Schema, Fields) {
+fn analyzer_name(language: Language) -> String {
+    format!("{ANALYZER}-{language}")
+}
+
+pub(super) fn schema(language: Language) -> (Schema, Fields) {
     let mut schema = Schema::builder();
     let indexing = TextFieldIndexing::default()
-        .set_tokenizer(ANALYZER)
+        .set_tokenizer(&analyzer_name(language))
         .set_index_option(IndexRecordOption::WithFreqs)
         .set_fieldnorms(true);
     let text = TextOptions::default().set_indexing_options(indexing);
@@ -46,17 +51,11 @@ pub(super) fn schema() -> (Schema, Fields) {
     (schema.build(), fields)
 }
 
-/// Split, lowercase, fold accents, stem as English.
-pub(super) fn analyzer() -> TextAnalyzer {
-    TextAnalyzer::builder(Splitter)
-        .filter(LowerCaser)
-        .filter(AsciiFoldingFilter)
-        .filter(Stemmer::new(Language::English))
-        .build()
-}
-
-pub(super) fn register(index: &Index) {
-    index.tokenizers().register(ANALYZER, analyzer());
+pub(super) fn register(index: &Index, language: Language) {
+    let analyzer = TextAnalyzer::builder(Chain::new(language)).build();
+    index
+        .tokenizers()
+        .register(&analyzer_name(language), analyzer);
 }
 
 impl Fields {

@@ -25,3 +25,5 @@ mod reading;
 mod recall;
 /// Images, paths and captions: what replaces, removes and keeps what.
 mod records;
+/// Words by language, without spaces, and those of details.
+mod words;

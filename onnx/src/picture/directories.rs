@@ -54,6 +54,11 @@ impl<'a> Tiff<'a> {
         self.directory(self.first).map(|(directory, _)| directory)
     }
 
+    /// The one at an offset.
+    pub(super) fn at(&self, at: usize) -> Option<Directory> {
+        self.directory(at).map(|(directory, _)| directory)
+    }
+
     /// All directories, the first one first, each once.
     pub(super) fn directories(&self) -> Vec<Directory> {
         let mut found: Vec<Directory> = Vec::new();

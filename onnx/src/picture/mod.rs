@@ -3,9 +3,10 @@
 //! Bytes in, upright 8-bit RGB out. The format is told by the content, since names lie. Sizes are
 //! checked from the header, before memory is asked for. Orientation from EXIF is applied, what is
 //! transparent stands on white (`opaque` says why), of an animation the first picture counts,
-//! embedded colour profiles are converted to sRGB.
+//! embedded colour profiles are converted to sRGB. What the file says besides, [`details`] reads.
 
 mod colour;
+mod details;
 mod directories;
 mod error;
 mod exr;
@@ -30,6 +31,7 @@ mod svg;
 use image::metadata::Orientation;
 use image::{DynamicImage, RgbImage};
 
+pub use details::{Details, Taken, details};
 pub use error::DecodeError;
 pub use formats::{EXTENSIONS, Format, formats, is_picture};
 use guard::guarded;

@@ -39,6 +39,7 @@ pub(in crate::cli) fn run(
                 "fingerprint": status.fingerprint,
                 "dimension": status.dimension,
             },
+            "language": status.language.code(),
             "generation": status.generation,
             "images": status.n_images,
             "files": status.n_files,
@@ -75,6 +76,7 @@ pub(in crate::cli) fn run(
             format!("{} in {} files", HumanCount(n_images), HumanCount(n_files)),
         )?;
         row("captions", HumanCount(status.n_captions).to_string())?;
+        row("language", status.language.to_string())?;
         row("on disk", HumanBytes(status.n_bytes_on_disk).to_string())?;
         row("generation", status.generation.to_string())?;
         for library in &status.libraries {

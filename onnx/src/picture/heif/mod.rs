@@ -17,6 +17,8 @@ mod hevc;
 mod planes;
 mod vui;
 
+use std::borrow::Cow;
+
 use heic_rs::Image;
 use heic_rs::PixelLayout;
 use heic_rs::context::Context;
@@ -63,6 +65,29 @@ pub(super) fn decode(
 pub(super) fn memory_needed(bytes: &[u8]) -> Result<u64, DecodeError> {
     let file = open(bytes)?;
     Picture::find(&file)?.n_bytes()
+}
+
+/// A block of metadata, as it lies in the file or put together from its parts.
+type Block<'a> = Option<Cow<'a, [u8]>>;
+
+/// EXIF and XMP of the picture.
+pub(super) fn metadata(bytes: &[u8]) -> (Block<'_>, Block<'_>) {
+    let Ok(file) = open(bytes) else {
+        return (None, None);
+    };
+    let id = file.meta.primary;
+    let data = |item: Option<u32>| file.item_data(item?).ok();
+    let exif = data(file.exif_item(id)).and_then(|item| {
+        // A count of the bytes before the TIFF.
+        let (skip, rest) = item.split_first_chunk()?;
+        let skip = usize::try_from(u32::from_be_bytes(*skip)).ok()?;
+        rest.get(skip..)?;
+        Some(match item {
+            Cow::Borrowed(item) => Cow::Borrowed(item.get(4 + skip..)?),
+            Cow::Owned(item) => Cow::Owned(item.get(4 + skip..)?.to_vec()),
+        })
+    });
+    (exif, data(file.xmp_item(id)))
 }
 
 /// Reads the container. The library's own way in refuses AVIF by its name; the container is the

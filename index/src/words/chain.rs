@@ -1,0 +1,333 @@
+//! Which terms stand for a text in the index, and which does a query ask for?
+//!
+//! Words are made small, brought to their stems in the language of the index, and lose their accents. A stem may
+//! depend on an accent (French `aimée`), and who types may leave accents out, so a word with an accent gives two
+//! terms where they differ: the stem of the plain word, and the plain form of the word's stem.
+
+use frostem::{Algorithm, Stemmer};
+use tantivy::tokenizer::{
+    RawTokenizer, StopWordFilter, TextAnalyzer, Token, TokenStream, Tokenizer,
+};
+
+use super::normal::folded;
+use super::split::{Piece, Shape, split};
+use super::unspaced;
+use crate::language::Language;
+
+/// English words that say nothing, unless a query has no others. They are left out whatever the language is: English
+/// is everywhere in names and captions.
+const FILLERS: [&str; 38] = [
+    "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "from", "has", "have", "if",
+    "in", "into", "is", "it", "its", "no", "not", "of", "on", "or", "s", "some", "such", "that",
+    "the", "their", "then", "there", "these", "they", "this", "to", "was", "with",
+];
+
+/// What a word of a query asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// Where the word is in the query, in bytes.
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) is_filler: bool,
+    pub(super) terms: Terms,
+}
+
+/// The terms of one word.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Terms {
+    /// Spellings of it: one is enough.
+    Any(Vec<String>),
+    /// Pieces of it: an item must have them all.
+    All(Vec<String>),
+}
+
+impl Terms {
+    pub(super) fn list(&self) -> &[String] {
+        match self {
+            Self::Any(terms) | Self::All(terms) => terms,
+        }
+    }
+}
+
+/// The chain from text to terms, for one language.
+#[derive(Clone)]
+pub(super) struct Chain {
+    language: Language,
+    stemmer: Option<Stemmer>,
+    tokens: Vec<Token>,
+}
+
+impl Chain {
+    pub(super) fn new(language: Language) -> Self {
+        Self {
+            language,
+            stemmer: algorithm(language).map(Stemmer::new),
+            tokens: Vec::new(),
+        }
+    }
+
+    fn stem(&self, word: &str) -> String {
+        match &self.stemmer {
+            Some(stemmer) => stemmer.stem(word).into_owned(),
+            None => word.to_owned(),
+        }
+    }
+
+    /// The terms of a word without spaces in it: one, or two where accents make a difference.
+    fn forms(&self, word: &str) -> Vec<String> {
+        let small = word.to_lowercase();
+        let mut forms = vec![self.stem(&folded(&small))];
+        if !small.is_ascii() {
+            let other = folded(&self.stem(&small));
+            if !forms.contains(&other) {
+                forms.push(other);
+            }
+        }
+        forms.retain(|form| !form.is_empty());
+        forms
+    }
+
+    /// The terms by which a text is indexed, with their places.
+    fn indexed(&self, text: &str) -> Vec<(usize, usize, String)> {
+        let of_piece = |Piece { from, to, shape }| match shape {
+            Shape::Word(word) => {
+                let forms = self.forms(&word).into_iter();
+                forms.map(|form| (from, to, form)).collect()
+            }
+            Shape::Date(date) => vec![(from, to, date)],
+            Shape::Run(units) => unspaced::all_terms(&units),
+        };
+        split(text).into_iter().flat_map(of_piece).collect()
+    }
+
+    /// The words of a query.
+    pub(super) fn asked(&self, text: &str) -> Vec<Asked> {
+        let mut stop_words = self.stop_words();
+        let mut asked = Vec::new();
+        for Piece { from, to, shape } in split(text) {
+            match shape {
+                Shape::Word(word) => {
+                    let small = word.to_lowercase();
+                    let is_stop_word = |analyzer: &mut TextAnalyzer| {
+                        let mut left = analyzer.token_stream(&small);
+                        !left.advance()
+                    };
+                    asked.push(Asked {
+                        from,
+                        to,
+                        is_filler: FILLERS.contains(&small.as_str())
+                            || stop_words.as_mut().is_some_and(is_stop_word),
+                        terms: Terms::Any(self.forms(&word)),
+                    });
+                }
+                // Eight digits in a row ask for their day, not for its parts.
+                Shape::Date(date) if date.len() < to - from => {}
+                Shape::Date(date) => asked.push(Asked {
+                    from,
+                    to,
+                    is_filler: false,
+                    terms: Terms::Any(vec![date]),
+                }),
+                Shape::Run(units) => {
+                    asked.extend(unspaced::words(&units).into_iter().map(|cut| Asked {
+                        from: cut.from,
+                        to: cut.to,
+                        is_filler: cut.is_filler,
+                        terms: Terms::All(cut.terms),
+                    }))
+                }
+            }
+        }
+        asked
+    }
+
+    /// Leaves the words out that say nothing in the language, where there is a list of them.
+    fn stop_words(&self) -> Option<TextAnalyzer> {
+        let filter = StopWordFilter::new(stop_words_of(self.language)?)?;
+        Some(
+            TextAnalyzer::builder(RawTokenizer::default())
+                .filter(filter)
+                .build(),
+        )
+    }
+}
+
+impl Tokenizer for Chain {
+    type TokenStream<'a> = Tokens<'a>;
+
+    fn token_stream<'a>(&'a mut self, text: &'a str) -> Tokens<'a> {
+        let indexed = self.indexed(text).into_iter().enumerate();
+        self.tokens = indexed
+            .map(|(position, (from, to, text))| Token {
+                offset_from: from,
+                offset_to: to,
+                position,
+                text,
+                position_length: 1,
+            })
+            .collect();
+        Tokens {
+            tokens: &mut self.tokens,
+            n_seen: 0,
+        }
+    }
+}
+
+/// The tokens of one text.
+#[derive(Debug)]
+pub(super) struct Tokens<'a> {
+    tokens: &'a mut [Token],
+    n_seen: usize,
+}
+
+impl TokenStream for Tokens<'_> {
+    fn advance(&mut self) -> bool {
+        let is_one = self.n_seen < self.tokens.len();
+        self.n_seen += usize::from(is_one);
+        is_one
+    }
+
+    fn token(&self) -> &Token {
+        &self.tokens[self.n_seen.saturating_sub(1)]
+    }
+
+    fn token_mut(&mut self) -> &mut Token {
+        &mut self.tokens[self.n_seen.saturating_sub(1)]
+    }
+}
+
+fn algorithm(language: Language) -> Option<Algorithm> {
+    Some(match language {
+        Language::None => return None,
+        Language::Arabic => Algorithm::Arabic,
+        Language::Danish => Algorithm::Danish,
+        Language::German => Algorithm::German,
+        Language::Greek => Algorithm::Greek,
+        Language::English => Algorithm::English,
+        Language::Spanish => Algorithm::Spanish,
+        Language::Finnish => Algorithm::Finnish,
+        Language::French => Algorithm::French,
+        Language::Hungarian => Algorithm::Hungarian,
+        Language::Italian => Algorithm::Italian,
+        Language::Dutch => Algorithm::Dutch,
+        Language::Norwegian => Algorithm::Norwegian,
+        Language::Portuguese => Algorithm::Portuguese,
+        Language::Romanian => Algorithm::Romanian,
+        Language::Russian => Algorithm::Russian,
+        Language::Swedish => Algorithm::Swedish,
+        Language::Tamil => Algorithm::Tamil,
+        Language::Turkish => Algorithm::Turkish,
+    })
+}
+
+/// English has a list of its own above.
+fn stop_words_of(language: Language) -> Option<tantivy::tokenizer::Language> {
+    use tantivy::tokenizer::Language as Known;
+    Some(match language {
+        Language::Danish => Known::Danish,
+        Language::German => Known::German,
+        Language::Spanish => Known::Spanish,
+        Language::Finnish => Known::Finnish,
+        Language::French => Known::French,
+        Language::Hungarian => Known::Hungarian,
+        Language::Italian => Known::Italian,
+        Language::Dutch => Known::Dutch,
+        Language::Norwegian => Known::Norwegian,
+        Language::Portuguese => Known::Portuguese,
+        Language::Russian => Known::Russian,
+        Language::Swedish => Known::Swedish,
+        Language::None
+        | Language::Arabic
+        | Language::English
+        | Language::Greek
+        | Language::Romanian
+        | Language::Tamil
+        | Language::Turkish => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_become_terms() {
+        use Language::{English, French, German, None, Russian, Spanish};
+        let rows: &[(Language, &str, &[&str])] = &[
+            (English, "Two dogs running", &["two", "dog", "run"]),
+            (None, "Two dogs running", &["two", "dogs", "running"]),
+            (
+                English,
+                "BeachParty.jpg",
+                &["beachparti", "beach", "parti", "jpg"],
+            ),
+            (
+                English,
+                "IMG_2023-08-beach",
+                &["img", "2023", "08", "beach", "2023-08"],
+            ),
+            (
+                English,
+                "cafés CAFES cafe\u{301}",
+                &["cafe", "cafe", "cafe"],
+            ),
+            (English, "resumé", &["resum", "resume"]),
+            (German, "Häuser am Strand", &["haus", "am", "strand"]),
+            (German, "Straße STRASSE", &["strass", "strass"]),
+            (German, "München Muenchen", &["munch", "munch"]),
+            (French, "plages aimées", &["plag", "aime", "aim"]),
+            (Spanish, "montañas", &["montan"]),
+            (Russian, "собаки", &["собак"]),
+            (English, "海滩散", &["海", "滩", "散", "海滩", "滩散"]),
+            (English, "바다", &["바", "다", "바다"]),
+            (English, "ＤＯＧＳ", &["dog"]),
+            (English, "", &[]),
+        ];
+        assert_eq!(rows.len(), 16);
+        for (language, text, expected) in rows {
+            let mut chain = Chain::new(*language);
+            let mut stream = chain.token_stream(text);
+            let mut terms = Vec::new();
+            while stream.advance() {
+                let Token {
+                    offset_from,
+                    offset_to,
+                    position,
+                    text: term,
+                    ..
+                } = stream.token();
+                assert!(text.get(*offset_from..*offset_to).is_some(), "{text}");
+                assert_eq!(*position, terms.len());
+                terms.push(term.clone());
+            }
+            assert_eq!(&terms, expected, "{language:?} {text}");
+        }
+    }
+
+    #[test]
+    fn fillers_are_those_of_the_language_and_english_ones() {
+        let fillers = |language, text: &str| -> Vec<String> {
+            let asked = Chain::new(language).asked(text);
+            let fillers = asked.iter().filter(|asked| asked.is_filler);
+            fillers
+                .map(|asked| text[asked.from..asked.to].to_owned())
+                .collect()
+        };
+        assert_eq!(
+            fillers(Language::German, "der Hund und the dog für dich"),
+            ["der", "und", "the", "für", "dich"]
+        );
+        assert_eq!(fillers(Language::English, "der Hund und the dog"), ["the"]);
+        assert_eq!(fillers(Language::None, "the dog of us"), ["the", "of"]);
+        assert_eq!(fillers(Language::English, "海辺の犬"), ["の"]);
+    }
+
+    #[test]
+    fn every_language_but_none_has_stems() {
+        let n_with = Language::ALL
+            .into_iter()
+            .filter(|language| algorithm(*language).is_some())
+            .count();
+        assert_eq!(n_with, Language::ALL.len() - 1);
+    }
+}

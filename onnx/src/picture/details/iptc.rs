@@ -1,0 +1,51 @@
+//! What do IPTC's records say? (IPTC-NAA Information Interchange Model, version 4.2)
+
+use super::{Said, date, tidy};
+
+/// Reads a list of data sets: a mark, record, number, length, and content.
+pub(super) fn read(mut rest: &[u8]) -> Said {
+    let mut said = Said::default();
+    let (mut spot, mut city, mut region, mut country) = (None, None, None, None);
+    // Lengths from 32,768 on are written in another way; no name is that long.
+    while let [0x1C, record, number, l0 @ 0..0x80, l1, tail @ ..] = rest {
+        let length = usize::from(u16::from_be_bytes([*l0, *l1]));
+        let Some((content, after)) = tail.split_at_checked(length) else {
+            break;
+        };
+        rest = after;
+        match (record, number) {
+            (2, 55) => {
+                let text = std::str::from_utf8(content).ok();
+                said.taken = said.taken.or_else(|| text.and_then(date));
+            }
+            (2, 90) => city = city.or_else(|| tidy(content)),
+            (2, 92) => spot = spot.or_else(|| tidy(content)),
+            (2, 95) => region = region.or_else(|| tidy(content)),
+            (2, 101) => country = country.or_else(|| tidy(content)),
+            _ => {}
+        }
+    }
+    said.places = [spot, city, region, country]
+        .into_iter()
+        .flatten()
+        .collect();
+    said
+}
+
+/// The IPTC block among Photoshop's resources: a mark, number, name, length, and content, names and contents filled
+/// up to an even length (Adobe Photoshop File Formats Specification).
+pub(super) fn in_resources(mut rest: &[u8]) -> Option<&[u8]> {
+    const IPTC: [u8; 2] = [4, 4];
+    loop {
+        let number = *rest.strip_prefix(b"8BIM")?.first_chunk::<2>()?;
+        let n_name = usize::from(*rest.get(6)?);
+        rest = rest.get(6 + (1 + n_name).next_multiple_of(2)..)?;
+        let (length, tail) = rest.split_first_chunk()?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        let content = tail.get(..length)?;
+        if number == IPTC {
+            return Some(content);
+        }
+        rest = tail.get(length.checked_next_multiple_of(2)?..)?;
+    }
+}

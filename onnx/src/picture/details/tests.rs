@@ -1,0 +1,339 @@
+//! Every block is made here, byte by byte, so that it is known what it says.
+
+use std::io::Write;
+
+use super::*;
+
+/// A little-endian TIFF of a first directory and one of EXIF's.
+fn tiff(make: &str, model: &str, changed: &str, taken: &str) -> Vec<u8> {
+    let first: Vec<(u16, &str)> = [(271, make), (272, model), (306, changed)]
+        .into_iter()
+        .filter(|(_, text)| !text.is_empty())
+        .collect();
+    let n_first = first.len() + 1;
+    let exif_at = 8 + 2 + 12 * n_first + 4;
+    let mut text_at = exif_at + 2 + 12 + 4;
+    let mut texts = Vec::new();
+    let mut out = b"II\x2a\0\x08\0\0\0".to_vec();
+    let mut ascii = |out: &mut Vec<u8>, tag: u16, text: &str| {
+        let bytes = [text.as_bytes(), b"\0"].concat();
+        out.extend(tag.to_le_bytes());
+        out.extend(2u16.to_le_bytes());
+        out.extend(u32::try_from(bytes.len()).unwrap().to_le_bytes());
+        if bytes.len() <= 4 {
+            let mut inline = bytes;
+            inline.resize(4, 0);
+            out.extend(inline);
+        } else {
+            out.extend(u32::try_from(text_at).unwrap().to_le_bytes());
+            text_at += bytes.len();
+            texts.extend(bytes);
+        }
+    };
+    out.extend(u16::try_from(n_first).unwrap().to_le_bytes());
+    for (tag, text) in first {
+        ascii(&mut out, tag, text);
+    }
+    out.extend(34_665u16.to_le_bytes());
+    out.extend(4u16.to_le_bytes());
+    out.extend(1u32.to_le_bytes());
+    out.extend(u32::try_from(exif_at).unwrap().to_le_bytes());
+    out.extend([0; 4]);
+    out.extend(1u16.to_le_bytes());
+    ascii(&mut out, 36_867, taken);
+    out.extend([0; 4]);
+    out.extend(texts);
+    out
+}
+
+fn camera_tiff() -> Vec<u8> {
+    tiff(
+        "Nikon",
+        "NIKON D750",
+        "2024:01:02 03:04:05",
+        "2023:08:14 17:03:21",
+    )
+}
+
+fn data_set(number: u8, content: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+    [&[0x1C, 2, number][..], &length, content].concat()
+}
+
+fn iptc() -> Vec<u8> {
+    [
+        [0x1C, 1, 90, 0, 3, 0x1B, b'%', b'G'].to_vec(),
+        data_set(101, b"Germany"),
+        data_set(90, "Köln".as_bytes()),
+        data_set(95, b"Nordrhein-Westfalen"),
+        data_set(55, b"20220301"),
+    ]
+    .concat()
+}
+
+fn resources() -> Vec<u8> {
+    let iptc = iptc();
+    let mut out = b"8BIM\x03\xed\x03abc\0\0\0\x03xyz\0".to_vec();
+    out.extend(b"8BIM\x04\x04\0\0");
+    out.extend(u32::try_from(iptc.len()).unwrap().to_be_bytes());
+    out.extend(&iptc);
+    out
+}
+
+const XMP: &str = r#"<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/"
+ xmlns:Iptc4xmpCore="http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/"
+ xmlns:ext="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" xmlns:xmp="http://ns.adobe.com/xap/1.0/"
+ xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Make="Apple" tiff:Model="iPhone 13"
+ photoshop:City="Kyoto" photoshop:DateCreated="2021-11-05T09:30:00+09:00" xmp:CreateDate="2020-01-01">
+<photoshop:Country>Japan</photoshop:Country>
+<Iptc4xmpCore:Location>Fushimi  Inari
+ Taisha</Iptc4xmpCore:Location>
+<ext:LocationShown><rdf:Bag><rdf:li rdf:parseType="Resource"><ext:City>kyoto</ext:City>
+<ext:LocationName><rdf:Alt><rdf:li xml:lang="x-default">Torii path</rdf:li></rdf:Alt></ext:LocationName>
+</rdf:li></rdf:Bag></ext:LocationShown>
+</rdf:Description></rdf:RDF></x:xmpmeta>
+<?xpacket end="w"?>   "#;
+
+fn jpeg(segments: &[(u8, &[u8])]) -> Vec<u8> {
+    let mut out = vec![0xFF, 0xD8];
+    for (marker, content) in segments {
+        out.extend([0xFF, *marker]);
+        out.extend(u16::try_from(content.len() + 2).unwrap().to_be_bytes());
+        out.extend(*content);
+    }
+    out.extend([0xFF, 0xDA, 0, 2, 0xFF, 0xD9]);
+    out
+}
+
+fn chunk(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(content.len()).unwrap().to_be_bytes();
+    [&length[..], kind, content, &[0; 4]].concat()
+}
+
+fn full_jpeg() -> Vec<u8> {
+    let exif = [b"Exif\0\0", &camera_tiff()[..]].concat();
+    let xmp = [b"http://ns.adobe.com/xap/1.0/\0", XMP.as_bytes()].concat();
+    let photoshop = [b"Photoshop 3.0\0", &resources()[..]].concat();
+    jpeg(&[
+        (0xE0, b"JFIF\0\x01\x01"),
+        (0xE1, &exif),
+        (0xE1, &xmp),
+        (0xED, &photoshop),
+    ])
+}
+
+fn taken(year: u16, month: u8, day: u8, time: Option<[u8; 3]>) -> Option<Taken> {
+    Some(Taken {
+        year,
+        month,
+        day,
+        time,
+    })
+}
+
+#[test]
+fn all_blocks_of_a_jpeg_are_read() {
+    let found = details(&full_jpeg());
+    assert_eq!(found.camera.as_deref(), Some("NIKON D750"));
+    assert_eq!(found.taken, taken(2023, 8, 14, Some([17, 3, 21])));
+    assert_eq!(
+        found.places,
+        [
+            "Fushimi Inari Taisha",
+            "Torii path",
+            "Kyoto",
+            "Japan",
+            "Köln",
+            "Nordrhein-Westfalen",
+            "Germany"
+        ]
+    );
+}
+
+#[test]
+fn each_block_alone_says_what_it_knows() {
+    let xmp = [b"http://ns.adobe.com/xap/1.0/\0", XMP.as_bytes()].concat();
+    let found = details(&jpeg(&[(0xE1, &xmp)]));
+    assert_eq!(found.camera.as_deref(), Some("Apple iPhone 13"));
+    assert_eq!(found.taken, taken(2021, 11, 5, Some([9, 30, 0])));
+    assert_eq!(found.places.len(), 4);
+    let photoshop = [b"Photoshop 3.0\0", &resources()[..]].concat();
+    let found = details(&jpeg(&[(0xED, &photoshop)]));
+    assert_eq!(found.camera, None);
+    assert_eq!(found.taken, taken(2022, 3, 1, None));
+    assert_eq!(found.places, ["Köln", "Nordrhein-Westfalen", "Germany"]);
+    let changed = tiff("", "", "2024:01:02 03:04:05", "0000:00:00 00:00:00");
+    let exif = [b"Exif\0\0", &changed[..]].concat();
+    let found = details(&jpeg(&[(0xE1, &exif)]));
+    assert_eq!(found.taken, taken(2024, 1, 2, Some([3, 4, 5])));
+}
+
+#[test]
+fn other_containers_are_read() {
+    let tiff = camera_tiff();
+    let text = [b"XML:com.adobe.xmp\0\0\0\0\0", XMP.as_bytes()].concat();
+    let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    packer.write_all(XMP.as_bytes()).unwrap();
+    let packed = [
+        b"XML:com.adobe.xmp\0\x01\0\0\0",
+        &packer.finish().unwrap()[..],
+    ]
+    .concat();
+    let png = |text: &[u8]| {
+        [
+            b"\x89PNG\r\n\x1a\n".to_vec(),
+            chunk(b"iTXt", b"Comment\0\0\0\0\0hello"),
+            chunk(b"iTXt", text),
+            chunk(b"IDAT", b"pixels"),
+            chunk(b"eXIf", &tiff),
+        ]
+        .concat()
+    };
+    let riff = |kind: &[u8; 4], content: &[u8]| {
+        let length = u32::try_from(content.len()).unwrap().to_le_bytes();
+        let mut out = [kind, &length[..], content].concat();
+        out.resize(out.len().next_multiple_of(2), 0);
+        out
+    };
+    let webp = [
+        b"RIFF\0\0\0\0WEBP".to_vec(),
+        riff(b"VP8 ", b"abc"),
+        riff(b"EXIF", &tiff),
+        riff(b"XMP ", XMP.as_bytes()),
+    ]
+    .concat();
+    let boxed = |kind: &[u8; 4], content: &[u8]| {
+        let length = u32::try_from(content.len() + 8).unwrap().to_be_bytes();
+        [&length[..], kind, content].concat()
+    };
+    let jxl = [
+        b"\0\0\0\x0cJXL \r\n\x87\n".to_vec(),
+        boxed(b"Exif", &[&[0; 4][..], &tiff].concat()),
+        boxed(b"xml ", XMP.as_bytes()),
+        b"\0\0\0\0jxlc\xff\x0a".to_vec(),
+    ]
+    .concat();
+    let files = [png(&text), png(&packed), webp, jxl];
+    let mut n_read = 0;
+    for file in &files {
+        let found = details(file);
+        assert_eq!(found.camera.as_deref(), Some("NIKON D750"), "{n_read}");
+        assert_eq!(found.taken, taken(2023, 8, 14, Some([17, 3, 21])));
+        assert_eq!(found.places.len(), 4);
+        n_read += 1;
+    }
+    assert_eq!(n_read, 4);
+    assert_eq!(details(&tiff).camera.as_deref(), Some("NIKON D750"));
+}
+
+#[test]
+fn dates_are_read_in_all_their_forms() {
+    let rows = [
+        (
+            "2023:08:14 17:03:21\0",
+            taken(2023, 8, 14, Some([17, 3, 21])),
+        ),
+        ("2023-08-14T17:03", taken(2023, 8, 14, Some([17, 3, 0]))),
+        (
+            "2023-08-14T17:03:21.5+02:00",
+            taken(2023, 8, 14, Some([17, 3, 21])),
+        ),
+        ("2023-08-14", taken(2023, 8, 14, None)),
+        ("20230814", taken(2023, 8, 14, None)),
+        ("2023:08:14 99:99:99", taken(2023, 8, 14, None)),
+        ("2023-08-14+02:00", taken(2023, 8, 14, None)),
+        ("0000:00:00 00:00:00", None),
+        ("    :  :     :  :  ", None),
+        ("2023-08", None),
+        ("14.08.2023", None),
+        ("yesterday", None),
+        ("", None),
+    ];
+    assert_eq!(rows.len(), 13);
+    for (text, expected) in rows {
+        assert_eq!(date(text), expected, "{text:?}");
+    }
+}
+
+#[test]
+fn texts_are_tidied_and_makers_not_named_twice() {
+    let texts: [(&[u8], Option<&str>); 6] = [
+        (b"Canon\0garbage", Some("Canon")),
+        (b"  two \x1b[31m\n words ", Some("two [31m words")),
+        (b"\x00", None),
+        (b"   ", None),
+        (b"K\xf6ln", Some("Köln")),
+        ("Zürich".as_bytes(), Some("Zürich")),
+    ];
+    for (bytes, expected) in texts {
+        assert_eq!(tidy(bytes).as_deref(), expected);
+    }
+    assert_eq!(tidy(&[b'x'; 5000]).unwrap().len(), MAX_CHARS);
+    assert_eq!(
+        tidy("ü".repeat(5000).as_bytes()).unwrap(),
+        "ü".repeat(MAX_CHARS)
+    );
+    assert_eq!(tidy(&b"\xff".repeat(5000)).unwrap(), "ÿ".repeat(MAX_CHARS));
+    assert_eq!(
+        tidy("a猫".repeat(200).as_bytes()).unwrap(),
+        "a猫".repeat(64)
+    );
+    let own = |text: &str| Some(text.to_owned());
+    let rows = [
+        ("Canon", "Canon EOS 5D", "Canon EOS 5D"),
+        ("NIKON CORPORATION", "NIKON D750", "NIKON D750"),
+        ("Apple", "iPhone 13", "Apple iPhone 13"),
+    ];
+    for (make, model, expected) in rows {
+        assert_eq!(camera(own(make), own(model)).as_deref(), Some(expected));
+    }
+    assert_eq!(camera(None, own("X100")), own("X100"));
+    assert_eq!(camera(own("Leica"), None), own("Leica"));
+    assert_eq!(camera(None, None), None);
+}
+
+#[test]
+fn whatever_is_malformed_is_as_if_it_were_not_there() {
+    let whole = full_jpeg();
+    let mut n_cuts = 0;
+    for cut in 0..whole.len() {
+        let _ = details(&whole[..cut]);
+        n_cuts += 1;
+    }
+    assert_eq!(n_cuts, whole.len());
+    // Every byte of a block is set to what makes lengths and offsets the largest.
+    let tiff = camera_tiff();
+    let mut n_spoilt = 0;
+    for at in 0..tiff.len() {
+        for value in [0, 0x7F, 0xFF] {
+            let mut spoilt = tiff.clone();
+            spoilt[at] = value;
+            let exif = [b"Exif\0\0", &spoilt[..]].concat();
+            let found = details(&jpeg(&[(0xE1, &exif)]));
+            let n_bytes = found.camera.map_or(0, |camera| camera.len());
+            assert!(n_bytes <= 2 * MAX_CHARS + 1);
+            n_spoilt += 1;
+        }
+    }
+    assert_eq!(n_spoilt, 3 * tiff.len());
+    let iptc = iptc();
+    for at in 0..iptc.len() {
+        let mut spoilt = iptc.clone();
+        spoilt[at] = 0xFF;
+        assert!(iptc::read(&spoilt).places.len() <= 4);
+    }
+    for xmp in [
+        "",
+        "<",
+        "<a",
+        "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>",
+        "<a/>",
+    ] {
+        assert_eq!(xmp::read(xmp.as_bytes()), Said::default(), "{xmp}");
+    }
+    let huge = format!("<a>{}</a>", " ".repeat(xmp::MAX_BYTES));
+    assert_eq!(xmp::read(huge.as_bytes()), Said::default());
+    assert_eq!(details(&[]), Details::default());
+}
