@@ -22,6 +22,18 @@ use crate::words::{Words, WordsStamp};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
+    /// `manifest.json` is missing or damaged. The next writer brings it back from its copy in the records.
+    #[error("the manifest: {what}")]
+    Manifest {
+        /// What is wrong.
+        what: String,
+    },
+    /// A file of the records cannot be read, or is not what was written.
+    #[error("the records: {what}")]
+    Records {
+        /// What is wrong.
+        what: String,
+    },
     /// A record contradicts another, or is missing.
     #[error("item {}: {what}", id.0)]
     Item {
@@ -70,35 +82,126 @@ pub enum Problem {
     },
 }
 
-/// Compares all parts of an index. An empty list means that nothing is wrong. Writes nothing. While a writer commits,
-/// words and graphs may seem not to belong to the records for a moment.
+/// Reads all of an index, which looks at every checksum, and compares its parts with each other. An empty list means
+/// that nothing is wrong. Writes nothing. While a writer commits, words and graphs may seem not to belong to the
+/// records for a moment.
 ///
 /// # Errors
-/// When there is no index, or its records cannot be read at all.
+/// When there is no index, it has another format, or it may not be read.
 pub fn check(dir: &Path) -> Result<Vec<Problem>, IndexError> {
     let layout = Layout::new(dir);
-    let manifest = Manifest::read(&layout)?.ok_or_else(|| IndexError::NoIndex {
-        dir: dir.to_owned(),
-    })?;
-    let gate = Gate::pass(&layout)?;
-    let store = Store::open_read_only(&layout.records()).within(dir)?;
-    drop(gate);
+    let mut problems = Vec::new();
+    let manifest = find_manifest(&layout, &mut problems)?;
+    let Some(store) = open_store(&layout, &mut problems)? else {
+        return Ok(problems);
+    };
+    for column in Column::ALL {
+        if let Err(error) = store.verify(column) {
+            note_damage(error, dir, &mut problems)?;
+        }
+    }
+    let n_unreadable = problems.len() - usize::from(manifest.is_none());
+    if n_unreadable > 0 {
+        // Whatever else seems wrong may only be unreadable.
+        return Ok(problems);
+    }
+    let manifest = match (manifest, store.manifest_copy().within(dir)?) {
+        (Some(manifest), copy) => {
+            if copy.is_none() {
+                let what = "its copy in the records is missing".to_owned();
+                problems.push(Problem::Manifest { what });
+            }
+            manifest
+        }
+        (None, Some(copy)) => Manifest::parse(&layout, &copy)?,
+        (None, None) => {
+            let what = "its copy in the records is missing too".to_owned();
+            problems.push(Problem::Manifest { what });
+            return Ok(problems);
+        }
+    };
     let mut checker = Checker {
         layout,
         manifest,
         store,
-        problems: Vec::new(),
+        problems,
     };
-    let items = checker.check_items().within(dir)?;
-    checker.check_files(&items).within(dir)?;
-    checker.check_captions(&items).within(dir)?;
-    checker.check_counts(&items).within(dir)?;
-    checker.check_generations().within(dir)?;
-    for kind in ItemKind::ALL {
-        checker.check_graph(kind, &items).within(dir)?;
+    if let Err(error) = checker.check_all() {
+        note_damage(error, dir, &mut checker.problems)?;
     }
-    checker.check_words(&items).within(dir)?;
     Ok(checker.problems)
+}
+
+/// The manifest, or none and a problem.
+fn find_manifest(
+    layout: &Layout,
+    problems: &mut Vec<Problem>,
+) -> Result<Option<Manifest>, IndexError> {
+    let what = match Manifest::read(layout) {
+        Ok(Some(manifest)) => return Ok(Some(manifest)),
+        // Records without anything in them are an index whose making was cut short, which is none.
+        Ok(None)
+            if !layout.records().is_dir()
+                || Store::open_read_only(&layout.records())
+                    .is_ok_and(|store| matches!(store.generation(), Ok(Generation(0)))) =>
+        {
+            return Err(IndexError::NoIndex {
+                dir: layout.dir().to_owned(),
+            });
+        }
+        Ok(None) => "it is missing".to_owned(),
+        Err(IndexError::Damaged { what, .. }) => what.to_owned(),
+        Err(error) => return Err(error),
+    };
+    problems.push(Problem::Manifest { what });
+    Ok(None)
+}
+
+/// How often opening is tried while a writer moves records under our eyes.
+const N_ATTEMPTS: usize = 4;
+
+/// The records, or none and a problem.
+fn open_store(layout: &Layout, problems: &mut Vec<Problem>) -> Result<Option<Store>, IndexError> {
+    let path = layout.records();
+    if !path.is_dir() {
+        let what = "their folder is gone".to_owned();
+        problems.push(Problem::Records { what });
+        return Ok(None);
+    }
+    let mut attempt = 1;
+    loop {
+        let gate = Gate::pass(layout)?;
+        let opened = Store::open_read_only(&path);
+        drop(gate);
+        match opened {
+            Ok(store) => return Ok(Some(store)),
+            Err(_) if attempt < N_ATTEMPTS => {
+                attempt += 1;
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            Err(error) => {
+                note_damage(error, layout.dir(), problems)?;
+                return Ok(None);
+            }
+        }
+    }
+}
+
+/// Damage is what a check looks for; anything else is an error.
+fn note_damage(
+    error: RecordsError,
+    dir: &Path,
+    problems: &mut Vec<Problem>,
+) -> Result<(), IndexError> {
+    let what = match &error {
+        RecordsError::Storage { source } if error.is_damage() => source.to_string(),
+        error if error.is_damage() => error.to_string(),
+        _ => return Err(error).within(dir),
+    };
+    if !problems.iter().any(|problem| matches!(problem, Problem::Records { what: known } if *known == what)) {
+        problems.push(Problem::Records { what });
+    }
+    Ok(())
 }
 
 type Items = HashMap<ItemId, StoredItem>;
@@ -111,6 +214,20 @@ struct Checker {
 }
 
 impl Checker {
+    fn check_all(&mut self) -> Result<(), RecordsError> {
+        let items = self.check_items()?;
+        self.check_files(&items)?;
+        self.check_captions(&items)?;
+        self.check_counts(&items)?;
+        self.store.libraries()?;
+        self.store.last_run()?;
+        self.check_generations()?;
+        for kind in ItemKind::ALL {
+            self.check_graph(kind, &items)?;
+        }
+        self.check_words(&items)
+    }
+
     fn report(&mut self, id: ItemId, what: &'static str) {
         self.problems.push(Problem::Item { id, what });
     }
@@ -307,6 +424,19 @@ impl Checker {
         if !numbers.eq(first..=generation.0) {
             self.problems.push(Problem::Generations {
                 what: "the lists of changes do not end with the newest",
+            });
+        }
+        let path = self.layout.records();
+        let words = Words::stamp_in(&self.layout.words());
+        if let Some(words) = words.filter(|stamp| stamp.index_id == self.manifest.index_id())
+            && words.generation > generation.0
+            && self.store.has_more_than_it_knows(&path)
+        {
+            self.problems.push(Problem::Records {
+                what: format!(
+                    "commits are missing: they end with {}, and there was a {}",
+                    generation.0, words.generation
+                ),
             });
         }
         if self

@@ -48,6 +48,7 @@ mod lock;
 mod manifest;
 mod reader;
 mod records;
+mod repair;
 mod shelf;
 mod steps;
 mod vector;
@@ -57,11 +58,14 @@ mod writer;
 pub use check::{Problem, check};
 pub use error::IndexError;
 pub use graph::GraphError;
-pub use item::{Caption, FileRecord, Generation, Image, Item, ItemId, ItemKind, Library};
+pub use item::{
+    Caption, FileRecord, Generation, Image, Item, ItemId, ItemKind, LastRun, Library,
+};
 pub use manifest::{Binding, binding};
-pub use reader::{Counts, GraphState, IndexReader, Match, Near, Nearest};
+pub use reader::{Counts, GraphState, IndexReader, Leftovers, Match, Near, Nearest, Sizes};
 pub use records::RecordsError;
+pub use repair::{Repair, repair, repair_with};
 pub use shelf::BuildProgress;
 pub use vector::{UnitVector, VectorError};
 pub use words::WordsError;
-pub use writer::{IndexWriter, WriterOptions};
+pub use writer::{Compacted, IndexWriter, WriterOptions};

@@ -1,5 +1,7 @@
 //! What does the index say? A reader sees one generation, whatever is written meanwhile, and writes nothing itself.
 
+mod census;
+
 use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fmt;
@@ -23,6 +25,8 @@ use crate::records::store::Store;
 use crate::shelf::{self, Usable};
 use crate::vector::UnitVector;
 use crate::words::{Words, WordsStamp};
+
+pub use census::{Leftovers, Sizes};
 
 /// How [`IndexReader::nearest`] searches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -215,6 +219,13 @@ impl IndexReader {
         };
         let words = match Words::open(&layout.words()) {
             Ok(words) if words.stamp() == Some(stamp) => Some(Arc::new(words)),
+            Ok(words) if is_ahead(words.stamp(), stamp) && store.has_more_than_it_knows(&path) => {
+                // A writer may be in the middle of all this; if it is still so at the last attempt, there is none.
+                return Err(IndexError::Damaged {
+                    path,
+                    what: "commits are missing",
+                });
+            }
             // The writer may be between its commit and the switch of the words, or past the next.
             Ok(_) | Err(_) => {
                 settled &= generation == Generation(0);
@@ -524,6 +535,13 @@ fn from_graph(
     let mut best = Best::new(n);
     graph.scan(query, alive, &mut best);
     best
+}
+
+/// Whether the words belong to a later generation of the same index.
+fn is_ahead(words: Option<WordsStamp>, records: WordsStamp) -> bool {
+    words.is_some_and(|words| {
+        words.index_id == records.index_id && words.generation > records.generation
+    })
 }
 
 /// Why there is nothing to read. Records without a manifest are either an index whose making was

@@ -25,3 +25,5 @@ mod reading;
 mod recall;
 /// Images, paths and captions: what replaces, removes and keeps what.
 mod records;
+/// Every file missing, cut and changed, and what a repair makes of it.
+mod repair;
