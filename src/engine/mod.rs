@@ -1,7 +1,7 @@
 //! The library's face: one [`Engine`] joins one index with one model.
 //!
-//! `walk` finds files, `ingest` turns them into items, `query` answers, `evaluate` measures. The
-//! engine prints nothing, never exits, reads no environment variable and installs no logger.
+//! `walk` finds files, `ingest` turns them into items, `query` answers, `evaluate` measures,
+//! `upkeep` looks after the index, `exchange` takes it to other programs and back. The engine prints nothing, never exits, reads no environment variable and installs no logger.
 
 mod batch_size;
 pub mod bench;
@@ -13,17 +13,20 @@ mod encoder;
 mod encoding;
 mod error;
 mod evaluate;
+pub mod exchange;
 mod fusion;
 pub mod hub;
 mod ingest;
 mod ledger;
 pub mod models;
+pub mod npy;
 mod picture_file;
 mod pipeline;
 mod prepare;
 mod query;
 mod report;
 mod storing;
+mod upkeep;
 mod walk;
 
 #[cfg(test)]
@@ -47,8 +50,10 @@ pub use fusion::{Fused, fuse};
 pub use ingest::IndexRequest;
 pub use query::{By, Find, Query, SearchRequest};
 pub use report::{
-    CaptionHit, EncodingFigures, IndexReport, Progress, SearchHit, Skipped, Stage, Status,
+    CaptionHit, EncodingFigures, IndexReport, KindStatus, Progress, SearchHit, Skipped, Stage,
+    Status,
 };
+pub use upkeep::{OnBuilding, RemoveReport};
 pub use walk::{IGNORE_FILE, SKIPPED_FOLDERS};
 
 /// A progress callback that shows nothing and never stops the run.
