@@ -119,13 +119,14 @@ pub(crate) fn repair_stepwise(
         discard(&layout, &layout.new_records())?;
         return Ok(told);
     }
-    let was_interrupted = unfinished.is_some();
+    let mut is_replaced = unfinished.is_some();
     if let Some(lost) = unfinished {
         told.add(lost);
     }
     let (manifest, lost) = if are_readable(&layout, &known) {
         mend_in_place(&layout, &known)?
     } else {
+        is_replaced = true;
         replace(&layout, &known, steps)?
     };
     let changed = lost.n_changes > 0;
@@ -138,12 +139,10 @@ pub(crate) fn repair_stepwise(
         IndexWriter::open_locked(layout.clone(), &manifest.binding(), options, steps, lock)?;
     writer.finish_with(progress)?;
     told.left = check(dir)?;
-    if layout.damaged_records().exists() {
-        if told.has_losses() {
-            told.kept = Some(layout.damaged_records());
-        } else if changed || was_interrupted {
-            discard(&layout, &layout.damaged_records())?;
-        }
+    if is_replaced && told.has_losses() {
+        told.kept = Some(layout.damaged_records());
+    } else if is_replaced {
+        discard(&layout, &layout.damaged_records())?;
     }
     discard(&layout, &layout.scratch())?;
     discard(&layout, &note_path(&layout))?;

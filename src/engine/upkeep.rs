@@ -111,9 +111,9 @@ fn open_writer(folder: &Path) -> Result<IndexWriter, EngineError> {
 }
 
 /// Tells the progress of a graph in the engine's words.
-pub(super) fn building<'a>(
-    progress: &'a mut OnBuilding<'_>,
-) -> impl FnMut(BuildProgress) + use<'a, '_> {
+pub(super) fn building(
+    progress: &mut OnBuilding<'_>,
+) -> impl FnMut(BuildProgress) {
     let began = Instant::now();
     move |build: BuildProgress| {
         progress(&Progress {
