@@ -1,6 +1,6 @@
 //! Is everything as it should be? Reads all of an index and compares its parts with each other.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::error::{IndexError, Within};
@@ -198,13 +198,16 @@ fn note_damage(
         error if error.is_damage() => error.to_string(),
         _ => return Err(error).within(dir),
     };
-    if !problems.iter().any(|problem| matches!(problem, Problem::Records { what: known } if *known == what)) {
+    if !problems
+        .iter()
+        .any(|problem| matches!(problem, Problem::Records { what: known } if *known == what))
+    {
         problems.push(Problem::Records { what });
     }
     Ok(())
 }
 
-type Items = HashMap<ItemId, StoredItem>;
+type Items = BTreeMap<ItemId, StoredItem>;
 
 struct Checker {
     layout: Layout,
@@ -240,7 +243,7 @@ impl Checker {
             Ok(())
         })?;
         let next = self.store.next_id()?;
-        let mut with_vector = HashSet::new();
+        let mut with_vector = BTreeSet::new();
         for kind in ItemKind::ALL {
             let mut found = Vec::new();
             self.store.scan_vectors(
@@ -267,7 +270,7 @@ impl Checker {
                 }
             }
         }
-        let mut hashes = HashMap::new();
+        let mut hashes = BTreeMap::new();
         self.store
             .scan(Column::Hashes, &[], &[], &mut |key, value| {
                 hashes.insert(key.to_vec(), codec::decode_id(value)?);
@@ -303,7 +306,7 @@ impl Checker {
 
     /// Files and images know each other.
     fn check_files(&mut self, items: &Items) -> Result<(), RecordsError> {
-        let mut files = HashMap::new();
+        let mut files = BTreeMap::new();
         self.store.scan_files(&mut |path, file| {
             files.insert(path, file.image);
             Ok(())
@@ -341,19 +344,19 @@ impl Checker {
 
     /// Captions are listed under their owners and sources, and owners exist.
     fn check_captions(&mut self, items: &Items) -> Result<(), RecordsError> {
-        let mut listed = HashMap::new();
+        let mut listed = BTreeMap::new();
         self.store
             .scan(Column::Captions, b"o", b"o", &mut |key, value| {
                 listed.insert(codec::decode_id(value)?, key.to_vec());
                 Ok(true)
             })?;
-        let mut sources = HashSet::new();
+        let mut sources = BTreeSet::new();
         self.store
             .scan(Column::Captions, b"s", b"s", &mut |key, _| {
                 sources.insert(key.to_vec());
                 Ok(true)
             })?;
-        let mut used = HashSet::new();
+        let mut used = BTreeSet::new();
         for (&id, item) in items {
             let StoredItem::Caption {
                 owner,
@@ -454,7 +457,7 @@ impl Checker {
 
     /// The graph holds exactly the items that it should, with the vectors that the records have.
     fn check_graph(&mut self, kind: ItemKind, items: &Items) -> Result<(), RecordsError> {
-        let removed: HashSet<ItemId> = self.store.removed(kind)?.into_iter().collect();
+        let removed: BTreeSet<ItemId> = self.store.removed(kind)?.into_iter().collect();
         for &id in removed.iter().filter(|id| items.contains_key(id)) {
             self.problems.push(Problem::Item {
                 id,
@@ -487,7 +490,7 @@ impl Checker {
             return Ok(());
         }
         let last_id = ItemId(graph.stamp().last_id);
-        let mut expected: HashSet<ItemId> = items
+        let mut expected: BTreeSet<ItemId> = items
             .iter()
             .filter(|&(&id, item)| item.kind() == kind && id <= last_id)
             .map(|(&id, _)| id)

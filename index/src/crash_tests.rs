@@ -430,8 +430,8 @@ fn stopped_while_repairing() {
         bytes[300] ^= 1;
         fs_err::write(&table, bytes).unwrap();
         if let Some(step) = step {
-            let error =
-                repair_stepwise(dir.path(), options, Steps::stop_at(step), &mut |_| {}).unwrap_err();
+            let error = repair_stepwise(dir.path(), options, Steps::stop_at(step), &mut |_| {})
+                .unwrap_err();
             assert!(
                 format!("{error:?}").contains(&format!("stopped at {step:?}")),
                 "{error:?}"
@@ -449,5 +449,8 @@ fn stopped_while_repairing() {
         assert!(again.found.is_empty() && !again.has_losses(), "{step:?}");
     }
     assert_eq!(n_lost.len(), 4);
-    assert!(n_lost.windows(2).all(|pair| pair[0] == pair[1]), "{n_lost:?}");
+    assert!(
+        n_lost.windows(2).all(|pair| pair[0] == pair[1]),
+        "{n_lost:?}"
+    );
 }

@@ -58,9 +58,7 @@ mod writer;
 pub use check::{Problem, check};
 pub use error::IndexError;
 pub use graph::GraphError;
-pub use item::{
-    Caption, FileRecord, Generation, Image, Item, ItemId, ItemKind, LastRun, Library,
-};
+pub use item::{Caption, FileRecord, Generation, Image, Item, ItemId, ItemKind, LastRun, Library};
 pub use manifest::{Binding, binding};
 pub use reader::{Counts, GraphState, IndexReader, Leftovers, Match, Near, Nearest, Sizes};
 pub use records::RecordsError;

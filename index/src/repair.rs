@@ -78,10 +78,7 @@ impl Repair {
 /// # Errors
 /// When there is no index, somebody else writes to it, it has another format, neither the manifest nor its copy in the
 /// records can be read, or the disk refuses. The damaged records are still there then.
-pub fn repair(
-    dir: &Path,
-    progress: &mut dyn FnMut(BuildProgress),
-) -> Result<Repair, IndexError> {
+pub fn repair(dir: &Path, progress: &mut dyn FnMut(BuildProgress)) -> Result<Repair, IndexError> {
     repair_with(dir, WriterOptions::default(), progress)
 }
 
@@ -195,12 +192,15 @@ impl Known {
         }
     }
 
-    fn terms(&self, manifest: &Manifest, images_need_paths: bool) -> Terms {
+    /// The terms for records that could be read in whole, or not, with the columns where places were passed over. Of
+    /// what is missing in the log nobody knows the column.
+    fn terms(&self, manifest: &Manifest, is_incomplete: bool, passed: &[Column]) -> Terms {
         Terms {
             dimension: manifest.dimension(),
             generation: self.generation,
             last_id: self.last_id,
-            images_need_paths,
+            is_incomplete,
+            images_need_paths: passed.contains(&Column::Paths),
         }
     }
 
@@ -256,7 +256,7 @@ fn mend_in_place(layout: &Layout, known: &Known) -> Result<(Manifest, Reconciled
     let store = Store::open(&layout.records(), false).within(dir)?;
     let manifest = known.manifest_or_copy(layout, &store)?;
     keep_copy_of_manifest(&store, &manifest, layout)?;
-    let told = reconcile(&store, known.terms(&manifest, false)).within(dir)?;
+    let told = reconcile(&store, known.terms(&manifest, false, &[])).within(dir)?;
     if told.n_changes > 0 {
         store.flush().within(dir)?;
     }
@@ -280,8 +280,7 @@ fn replace(
     let store = Store::open(&new, false).within(dir)?;
     let manifest = known.manifest_or_copy(layout, &store)?;
     keep_copy_of_manifest(&store, &manifest, layout)?;
-    let images_need_paths = incomplete.contains(&Column::Paths);
-    let told = reconcile(&store, known.terms(&manifest, images_need_paths)).within(dir)?;
+    let told = reconcile(&store, known.terms(&manifest, true, &incomplete)).within(dir)?;
     store.flush().within(dir)?;
     drop(store);
     write_note(layout, &told)?;
@@ -374,7 +373,11 @@ fn note_path(layout: &Layout) -> PathBuf {
 fn write_note(layout: &Layout, lost: &Reconciled) -> Result<(), IndexError> {
     let path = note_path(layout);
     let bytes = |paths: &[PathBuf]| -> Vec<Vec<u8>> {
-        let of = |path: &PathBuf| keys::path_bytes(path).ok().map(std::borrow::Cow::into_owned);
+        let of = |path: &PathBuf| {
+            keys::path_bytes(path)
+                .ok()
+                .map(std::borrow::Cow::into_owned)
+        };
         paths.iter().filter_map(of).collect()
     };
     let note = Note {

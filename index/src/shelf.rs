@@ -329,7 +329,13 @@ mod tests {
         );
         assert!(is_due(graph(9_000, 0), 18_000, 0, MIN_ITEMS));
         let is_loose = |graph, n_items, n_removed| {
-            super::is_due(graph, n_items, n_removed, MIN_ITEMS, Due::WhenAnythingIsLoose)
+            super::is_due(
+                graph,
+                n_items,
+                n_removed,
+                MIN_ITEMS,
+                Due::WhenAnythingIsLoose,
+            )
         };
         assert!(!is_loose(graph(9_000, 0), 9_000, 0));
         assert!(is_loose(graph(9_000, 0), 9_001, 0));

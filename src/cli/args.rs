@@ -17,9 +17,7 @@ pub(super) use models::{
     AddArgs, CheckArgs, DefaultArgs, InfoArgs, ListArgs, ModelsArgs, ModelsCommand, RemoveArgs,
 };
 pub(super) use models_fetch::{PullArgs, QuantizeArgs};
-pub(super) use upkeep::{
-    CheckIndexArgs, CompactArgs, ExportArgs, ImportArgs, RemoveFilesArgs,
-};
+pub(super) use upkeep::{CheckIndexArgs, CompactArgs, ExportArgs, ImportArgs, RemoveFilesArgs};
 
 /// Find pictures with words and words with pictures, on your own machine, offline
 #[derive(Debug, Parser)]

@@ -184,7 +184,9 @@ fn read_header(file: &mut impl Read) -> io::Result<(u64, usize, usize)> {
     let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let value = |key: &str| Some(text.split_once(&format!("'{key}':"))?.1);
     if !value("descr").is_some_and(|rest| rest.starts_with("'<f4'")) {
-        return Err(invalid("its numbers are no little-endian 32-bit floats (<f4)"));
+        return Err(invalid(
+            "its numbers are no little-endian 32-bit floats (<f4)",
+        ));
     }
     if !value("fortran_order").is_some_and(|rest| rest.starts_with("False")) {
         return Err(invalid("its rows do not lie one after another (C order)"));

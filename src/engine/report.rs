@@ -281,12 +281,7 @@ impl Status {
             n_captions: counts.n_captions,
             n_captions_alone: reader.n_captions_alone()?,
             n_files: counts.n_files,
-            images: KindStatus::read(
-                reader,
-                ItemKind::Image,
-                counts.n_images,
-                counts.image_graph,
-            )?,
+            images: KindStatus::read(reader, ItemKind::Image, counts.n_images, counts.image_graph)?,
             captions: KindStatus::read(
                 reader,
                 ItemKind::Caption,

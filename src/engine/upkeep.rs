@@ -51,10 +51,7 @@ impl Engine {
     ///
     /// # Errors
     /// When there is no index there, somebody else writes to it, or it cannot be written.
-    pub fn compact(
-        folder: &Path,
-        progress: &mut OnBuilding<'_>,
-    ) -> Result<Compacted, EngineError> {
+    pub fn compact(folder: &Path, progress: &mut OnBuilding<'_>) -> Result<Compacted, EngineError> {
         let mut writer = open_writer(folder)?;
         let compacted = writer.compact(&mut building(progress))?;
         writer.finish()?;
@@ -111,9 +108,7 @@ fn open_writer(folder: &Path) -> Result<IndexWriter, EngineError> {
 }
 
 /// Tells the progress of a graph in the engine's words.
-pub(super) fn building(
-    progress: &mut OnBuilding<'_>,
-) -> impl FnMut(BuildProgress) {
+pub(super) fn building(progress: &mut OnBuilding<'_>) -> impl FnMut(BuildProgress) {
     let began = Instant::now();
     move |build: BuildProgress| {
         progress(&Progress {

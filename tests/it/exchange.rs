@@ -76,7 +76,10 @@ fn everything_is_in_it() {
     assert_eq!(about["version"], 1);
     assert_eq!(about["model"]["name"], "colours");
     assert_eq!(about["model"]["dimension"], 13);
-    assert_eq!((&about["images"], &about["captions"]), (&8.into(), &3.into()));
+    assert_eq!(
+        (&about["images"], &about["captions"]),
+        (&8.into(), &3.into())
+    );
     let folder = env.path("photos");
     assert_eq!(about["libraries"][0]["path"], folder.to_str().unwrap());
 
@@ -113,7 +116,12 @@ fn everything_is_in_it() {
         .iter()
         .find(|line| line["files"][0]["path_base64"].is_string())
         .expect("a path that is not UTF-8");
-    assert!(odd["files"][0]["path"].as_str().unwrap().contains("bl\u{fffd}e"));
+    assert!(
+        odd["files"][0]["path"]
+            .as_str()
+            .unwrap()
+            .contains("bl\u{fffd}e")
+    );
     let texts: Vec<_> = captions
         .iter()
         .map(|line| (line["text"].as_str().unwrap(), line["image"].clone()))
@@ -142,7 +150,9 @@ fn python_reads(folder: &Path) {
         assert numpy.allclose((vectors * vectors).sum(axis=1), 1)\n\
         assert [line['row'] for line in lines] == list(range(11))\n\
         print('read', repr(float(vectors[7, 3])))\n";
-    let has_numpy = Command::new("python3").args(["-c", "import numpy"]).output();
+    let has_numpy = Command::new("python3")
+        .args(["-c", "import numpy"])
+        .output();
     if !has_numpy.is_ok_and(|ran| ran.status.success()) {
         eprintln!("no python3 with numpy here: the bytes are checked, not how numpy reads them");
         return;
@@ -196,7 +206,10 @@ fn there_and_back_again() {
         .run()
         .expect(0)
         .json();
-    assert_eq!((&report["unchanged"], &report["added"]), (&9.into(), &0.into()));
+    assert_eq!(
+        (&report["unchanged"], &report["added"]),
+        (&9.into(), &0.into())
+    );
     // Into what is there already.
     let told = env
         .sightline(["import", "out", "--json"])
@@ -270,19 +283,77 @@ fn a_broken_export_is_refused_before_anything_is_written() {
     let env = world();
     env.sightline(["export", "out"]).run().expect(0);
     let changes: [Change<'_>; 13] = [
-        ("index.json", &text(|t| t.replace("-export", "")), "index.json: it does not describe an export"),
-        ("index.json", &text(|t| t.replace("\"version\": 1", "\"version\": 2")), "index.json: it is of version 2"),
-        ("index.json", &text(|t| t.replace("\"captions\": 3", "\"captions\": 4")), "index.json: it speaks of 8 images and 4 captions"),
-        ("index.json", &text(|t| t.replace("\"dimension\": 13", "\"dimension\": 12")), "vectors.npy: its shape is [11, 13]"),
-        ("items.jsonl", &text(|t| t.replacen("\"row\":2,", "\"row\":1,", 1)), "items.jsonl: line 3: row 1 belongs to a line above"),
-        ("items.jsonl", &text(|t| t.replacen("\"row\":2,", "\"row\":99,", 1)), "items.jsonl: line 3: there is no row 99"),
-        ("items.jsonl", &text(|t| t.replacen("\"kind\":\"image\"", "\"kind\":\"film\"", 1)), "items.jsonl: line 1: not of the form"),
-        ("items.jsonl", &text(|t| t.replacen("\"hash\":\"", "\"hash\":\"x", 1)), "items.jsonl: line 1: its hash is not 64 hex digits"),
-        ("items.jsonl", &text(|t| t.replacen("\"text\":", "\"txt\":", 1)), "items.jsonl: line 9: it lacks \"text\""),
-        ("items.jsonl", &text(|t| t.lines().skip(8).collect::<Vec<_>>().join("\n")), "items.jsonl: line 1: image "),
-        ("items.jsonl", &text(|t| t.lines().take(10).collect::<Vec<_>>().join("\n")), "items.jsonl: it has 10 lines"),
-        ("vectors.npy", &|mut bytes| { bytes.truncate(300); bytes }, "vectors.npy: it has 300 bytes"),
-        ("vectors.npy", &|mut bytes| { bytes[128 + 52..128 + 104].fill(0); bytes }, "items.jsonl: line 2: row 1 of vectors.npy: the vector has length 0"),
+        (
+            "index.json",
+            &text(|t| t.replace("-export", "")),
+            "index.json: it does not describe an export",
+        ),
+        (
+            "index.json",
+            &text(|t| t.replace("\"version\": 1", "\"version\": 2")),
+            "index.json: it is of version 2",
+        ),
+        (
+            "index.json",
+            &text(|t| t.replace("\"captions\": 3", "\"captions\": 4")),
+            "index.json: it speaks of 8 images and 4 captions",
+        ),
+        (
+            "index.json",
+            &text(|t| t.replace("\"dimension\": 13", "\"dimension\": 12")),
+            "vectors.npy: its shape is [11, 13]",
+        ),
+        (
+            "items.jsonl",
+            &text(|t| t.replacen("\"row\":2,", "\"row\":1,", 1)),
+            "items.jsonl: line 3: row 1 belongs to a line above",
+        ),
+        (
+            "items.jsonl",
+            &text(|t| t.replacen("\"row\":2,", "\"row\":99,", 1)),
+            "items.jsonl: line 3: there is no row 99",
+        ),
+        (
+            "items.jsonl",
+            &text(|t| t.replacen("\"kind\":\"image\"", "\"kind\":\"film\"", 1)),
+            "items.jsonl: line 1: not of the form",
+        ),
+        (
+            "items.jsonl",
+            &text(|t| t.replacen("\"hash\":\"", "\"hash\":\"x", 1)),
+            "items.jsonl: line 1: its hash is not 64 hex digits",
+        ),
+        (
+            "items.jsonl",
+            &text(|t| t.replacen("\"text\":", "\"txt\":", 1)),
+            "items.jsonl: line 9: it lacks \"text\"",
+        ),
+        (
+            "items.jsonl",
+            &text(|t| t.lines().skip(8).collect::<Vec<_>>().join("\n")),
+            "items.jsonl: line 1: image ",
+        ),
+        (
+            "items.jsonl",
+            &text(|t| t.lines().take(10).collect::<Vec<_>>().join("\n")),
+            "items.jsonl: it has 10 lines",
+        ),
+        (
+            "vectors.npy",
+            &|mut bytes| {
+                bytes.truncate(300);
+                bytes
+            },
+            "vectors.npy: it has 300 bytes",
+        ),
+        (
+            "vectors.npy",
+            &|mut bytes| {
+                bytes[128 + 52..128 + 104].fill(0);
+                bytes
+            },
+            "items.jsonl: line 2: row 1 of vectors.npy: the vector has length 0",
+        ),
     ];
     assert_eq!(changes.len(), 13);
     for (name, change, expected) in changes {
@@ -293,7 +364,10 @@ fn a_broken_export_is_refused_before_anything_is_written() {
             .sightline(["import", "out", "--index", "new"])
             .run()
             .expect(2);
-        assert!(ran.stderr().starts_with(&format!("error: out/{expected}")), "{expected}: {ran}");
+        assert!(
+            ran.stderr().starts_with(&format!("error: out/{expected}")),
+            "{expected}: {ran}"
+        );
         assert!(!env.path("new").exists(), "{expected}");
         fs_err::write(&path, before).unwrap();
     }

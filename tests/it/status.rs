@@ -84,7 +84,10 @@ fn what_programs_see() {
     );
     for (kind, n) in [("image", 8), ("caption", 1)] {
         let graph = &status["graphs"][kind];
-        assert_eq!((&graph["state"], &graph["reason"]), (&"absent".into(), &Value::Null));
+        assert_eq!(
+            (&graph["state"], &graph["reason"]),
+            (&"absent".into(), &Value::Null)
+        );
         let numbers = ["in_graph", "fresh", "tombstones", "loose"].map(|key| &graph[key]);
         assert_eq!(numbers.map(|number| number.as_u64().unwrap()), [0, n, 0, 0]);
     }

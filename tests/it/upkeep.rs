@@ -94,7 +94,8 @@ fn what_is_derived_is_mended_without_loss() {
     fs_err::write(env.index().join("words/meta.json"), "{").unwrap();
     fs_err::remove_file(env.index().join("manifest.json")).unwrap();
     let ran = env.sightline(["status"]).run().expect(2);
-    let hint = "hint: see what is damaged with: sightline check; mend it with: sightline check --repair";
+    let hint =
+        "hint: see what is damaged with: sightline check; mend it with: sightline check --repair";
     assert!(ran.stderr().contains(hint), "{ran}");
     snapshot!(env, env.sightline(["check"]).run(), @r"
     exit code: 2
@@ -220,7 +221,12 @@ fn files_folders_and_lists_are_removed_by_name() {
     // One that is gone from the disk, by a way that leads through a folder that is there, and one that never was.
     fs_err::remove_file(env.path("photos/green.png")).unwrap();
     let ran = env
-        .sightline(["remove", "photos/../photos/./green.png", "nothing.png", "--json"])
+        .sightline([
+            "remove",
+            "photos/../photos/./green.png",
+            "nothing.png",
+            "--json",
+        ])
         .run()
         .expect(1);
     let told = ran.json();
@@ -246,7 +252,10 @@ fn files_folders_and_lists_are_removed_by_name() {
     assert_eq!(status(&env)["libraries"].as_array().unwrap().len(), 0);
     env.sightline(["check"]).run().expect(0);
     let ran = env.sightline(["remove", "photos"]).run().expect(1);
-    assert!(ran.stderr().starts_with("photos: not in the index"), "{ran}");
+    assert!(
+        ran.stderr().starts_with("photos: not in the index"),
+        "{ran}"
+    );
     // What is indexed again comes back.
     assert_eq!(env.index_photos()["added"], 7);
 }

@@ -227,10 +227,17 @@ pub(crate) fn encode_last_run(run: &LastRun) -> Vec<u8> {
         n_skipped,
         interrupted,
     } = *run;
-    let numbers = [ended_unix_s, n_seen, n_added, n_changed, n_removed, n_skipped];
-    let out = numbers
-        .iter()
-        .fold(Out::versioned(), |out, number| out.put(&number.to_le_bytes()));
+    let numbers = [
+        ended_unix_s,
+        n_seen,
+        n_added,
+        n_changed,
+        n_removed,
+        n_skipped,
+    ];
+    let out = numbers.iter().fold(Out::versioned(), |out, number| {
+        out.put(&number.to_le_bytes())
+    });
     out.put(&[u8::from(interrupted)]).0
 }
 

@@ -23,6 +23,8 @@ pub(crate) struct Terms {
     pub(crate) generation: Generation,
     /// A number that was given at some time, likewise.
     pub(crate) last_id: ItemId,
+    /// Whether something could not be read, so that fewer items than were counted are items that are lost.
+    pub(crate) is_incomplete: bool,
     /// Whether an image that has no path has lost it. Otherwise it may never have had one.
     pub(crate) images_need_paths: bool,
 }
@@ -132,25 +134,26 @@ impl Work<'_> {
         let mut usable = HashSet::new();
         let mut bad = Vec::new();
         let dimension = self.terms.dimension;
-        self.store.scan(Column::Vectors, &[], &[], &mut |key, value| {
-            let mut values = Vec::with_capacity(dimension);
-            let name = match key {
-                [kind, id @ ..] if id.len() == 4 => {
-                    ItemKind::from_number(*kind).zip(keys::id_at_end(id))
+        self.store
+            .scan(Column::Vectors, &[], &[], &mut |key, value| {
+                let mut values = Vec::with_capacity(dimension);
+                let name = match key {
+                    [kind, id @ ..] if id.len() == 4 => {
+                        ItemKind::from_number(*kind).zip(keys::id_at_end(id))
+                    }
+                    _ => None,
+                };
+                match name {
+                    Some(name)
+                        if codec::decode_vector(value, dimension, &mut values).is_ok()
+                            && is_unit(&values) =>
+                    {
+                        usable.insert(name);
+                    }
+                    _ => bad.push((key.to_vec(), name)),
                 }
-                _ => None,
-            };
-            match name {
-                Some(name)
-                    if codec::decode_vector(value, dimension, &mut values).is_ok()
-                        && is_unit(&values) =>
-                {
-                    usable.insert(name);
-                }
-                _ => bad.push((key.to_vec(), name)),
-            }
-            Ok(true)
-        })?;
+                Ok(true)
+            })?;
         for (key, name) in bad {
             self.changes.push((Column::Vectors, key, None));
             self.gone.extend(name);
@@ -163,11 +166,12 @@ impl Work<'_> {
 
     fn read_items(&mut self, vectors: &HashSet<(ItemKind, ItemId)>) -> Result<(), RecordsError> {
         let mut found = Vec::new();
-        self.store.scan(Column::Items, &[], &[], &mut |key, value| {
-            let id = keys::id_at_end(key).filter(|_| key.len() == 4);
-            found.push((key.to_vec(), id, codec::decode_item(value).ok()));
-            Ok(true)
-        })?;
+        self.store
+            .scan(Column::Items, &[], &[], &mut |key, value| {
+                let id = keys::id_at_end(key).filter(|_| key.len() == 4);
+                found.push((key.to_vec(), id, codec::decode_item(value).ok()));
+                Ok(true)
+            })?;
         for (key, id, item) in found {
             if let Some(id) = id {
                 self.see(id);
@@ -258,12 +262,17 @@ impl Work<'_> {
         let mut lost = BTreeSet::new();
         let mut found = Vec::new();
         let store = self.store;
-        store.scan(Column::Paths, keys::FILES, keys::FILES, &mut |key, value| {
-            if let (Ok(path), Ok(file)) = (keys::path_of_file(key), codec::decode_file(value)) {
-                found.push((path, file));
-            }
-            Ok(true)
-        })?;
+        store.scan(
+            Column::Paths,
+            keys::FILES,
+            keys::FILES,
+            &mut |key, value| {
+                if let (Ok(path), Ok(file)) = (keys::path_of_file(key), codec::decode_file(value)) {
+                    found.push((path, file));
+                }
+                Ok(true)
+            },
+        )?;
         for (path, file) in found {
             self.see(file.image);
             if self.is_image(file.image) {
@@ -395,16 +404,22 @@ impl Work<'_> {
 
     /// Counts, the next number, libraries.
     fn settle_single_records(&mut self, n_files: u64) -> Result<(), RecordsError> {
-        let count = |kind| self.items.values().filter(|item| item.kind() == kind).count() as u64;
+        let count = |kind| {
+            self.items
+                .values()
+                .filter(|item| item.kind() == kind)
+                .count() as u64
+        };
         let counts = StoredCounts {
             n_images: count(ItemKind::Image),
             n_captions: count(ItemKind::Caption),
             n_files,
         };
         let stored = self.store.stored_counts().ok();
-        if let Some(stored) = stored {
+        if let Some(stored) = stored.filter(|_| self.terms.is_incomplete) {
             // What left no trace at all was still counted.
-            let lost = |stored: u64, found: u64, known: u64| stored.saturating_sub(found).max(known);
+            let lost =
+                |stored: u64, found: u64, known: u64| stored.saturating_sub(found).max(known);
             let told = &mut self.told;
             told.n_lost_images = lost(stored.n_images, counts.n_images, told.n_lost_images);
             told.n_lost_captions = lost(stored.n_captions, counts.n_captions, told.n_lost_captions);

@@ -233,7 +233,9 @@ fn copy_column(
             Ok(true)
         });
         portion.write(target, column)?;
-        let Err(error) = copied else { return Ok(n_gaps) };
+        let Err(error) = copied else {
+            return Ok(n_gaps);
+        };
         salvaged.note(&error);
         n_gaps += 1;
         let mut from = start.clone();
@@ -295,11 +297,7 @@ impl Portion {
 }
 
 /// The first key after an unreadable place that begins at `from`; none if the column ends there.
-fn behind(
-    source: &Store,
-    column: Column,
-    from: &[u8],
-) -> Result<Option<Vec<u8>>, RecordsError> {
+fn behind(source: &Store, column: Column, from: &[u8]) -> Result<Option<Vec<u8>>, RecordsError> {
     let is_readable = |key: &[u8]| source.seek(column, key).is_ok();
     if is_readable(from) {
         return source.seek(column, from);

@@ -108,11 +108,7 @@ impl Store {
     }
 
     /// The first key that is not before `key`; an error when it lies in what cannot be read.
-    pub(super) fn seek(
-        &self,
-        column: Column,
-        key: &[u8],
-    ) -> Result<Option<Vec<u8>>, RecordsError> {
+    pub(super) fn seek(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, RecordsError> {
         let mut iterator = self.db.raw_iterator_cf(self.column(column)?);
         iterator.seek(key);
         let found = iterator.key().map(<[u8]>::to_vec);

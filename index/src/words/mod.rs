@@ -222,7 +222,10 @@ impl WordsWriter {
             _ => false,
         };
         if !is_tidy {
-            let ids: Vec<_> = segments.iter().map(tantivy::index::SegmentMeta::id).collect();
+            let ids: Vec<_> = segments
+                .iter()
+                .map(tantivy::index::SegmentMeta::id)
+                .collect();
             self.writer.merge(&ids).wait()?;
         }
         self.writer.garbage_collect_files().wait()?;

@@ -201,7 +201,9 @@ type Spoil = fn(&Path, usize);
 const SPOILS: [(&str, Spoil); 4] = [
     ("gone", |path, _| fs_err::remove_file(path).unwrap()),
     ("cut", |path, _| cut(path)),
-    ("a bit near its start", |path, length| flip(path, length / 9)),
+    ("a bit near its start", |path, length| {
+        flip(path, length / 9)
+    }),
     ("a bit near its end", |path, length| flip(path, length - 30)),
 ];
 
@@ -260,7 +262,9 @@ fn the_lists_of_tables_follow_from_the_tables() {
             let (_, found) = check_repair(original.path(), &name, &|dir| spoil(&dir.join(below)));
             assert_eq!(found, everything(), "{name}");
         };
-        spoil("gone".to_owned(), &|path| fs_err::remove_file(path).unwrap());
+        spoil("gone".to_owned(), &|path| {
+            fs_err::remove_file(path).unwrap()
+        });
         n_spoilt += 1;
         for at in cuts {
             spoil(format!("cut to {at}"), &|path| {
@@ -371,7 +375,9 @@ fn a_file_without_size_and_time_is_kept_and_read_again() {
             n_to_read += told.n_files_to_read;
             let reader = IndexReader::open(copy.path(), None).unwrap();
             let unknown = reader.files().unwrap();
-            let unknown = unknown.iter().filter(|(_, known)| known.n_bytes == u64::MAX);
+            let unknown = unknown
+                .iter()
+                .filter(|(_, known)| known.n_bytes == u64::MAX);
             let unknown: Vec<_> = unknown.collect();
             assert_eq!(unknown.len() as u64, told.n_files_to_read);
             let Some(Item::Image(image)) = reader.item(unknown[0].1.image).unwrap() else {

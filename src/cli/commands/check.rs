@@ -89,7 +89,10 @@ fn repair(json: bool, settings: &Settings, printer: &mut Printer) -> Result<Exit
         show(&told.left, settings, printer)?;
         let _ = printer.flush();
         printer.error(
-            format_args!("{}: not all could be mended", settings.shown(settings.index())),
+            format_args!(
+                "{}: not all could be mended",
+                settings.shown(settings.index())
+            ),
             Some("make a new index in another --index folder"),
         );
         return Ok(ExitStatus::Error);

@@ -154,7 +154,11 @@ fn show(status: &Status, printer: &mut Printer) -> Result<()> {
         )?;
     }
     if let Some(run) = status.last_run {
-        let stopped = if run.interrupted { ", stopped early" } else { "" };
+        let stopped = if run.interrupted {
+            ", stopped early"
+        } else {
+            ""
+        };
         row(
             "last run",
             format!(

@@ -198,7 +198,9 @@ fn write_item(
                 id: id.0,
                 kind: "image",
                 row,
-                hash: blake3::Hash::from_bytes(image.content_hash).to_hex().to_string(),
+                hash: blake3::Hash::from_bytes(image.content_hash)
+                    .to_hex()
+                    .to_string(),
                 width: image.width,
                 height: image.height,
                 files,
