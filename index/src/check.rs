@@ -1,6 +1,6 @@
 //! Is everything as it should be? Reads all of an index and compares its parts with each other.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::error::{IndexError, Within};
@@ -17,11 +17,24 @@ use crate::records::store::Store;
 use crate::records::{Source, codec};
 use crate::shelf::{self, Usable};
 use crate::words::{Words, WordsStamp};
+use crate::writer::data_without_manifest;
 
 /// Something in an index that should not be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
+    /// `manifest.json` is missing or damaged. The next writer brings it back from its copy in the records.
+    #[error("the manifest: {what}")]
+    Manifest {
+        /// What is wrong.
+        what: String,
+    },
+    /// A file of the records cannot be read, or is not what was written.
+    #[error("the records: {what}")]
+    Records {
+        /// What is wrong.
+        what: String,
+    },
     /// A record contradicts another, or is missing.
     #[error("item {}: {what}", id.0)]
     Item {
@@ -70,39 +83,136 @@ pub enum Problem {
     },
 }
 
-/// Compares all parts of an index. An empty list means that nothing is wrong. Writes nothing. While a writer commits,
-/// words and graphs may seem not to belong to the records for a moment.
+/// Reads all of an index, which looks at every checksum, and compares its parts with each other. An empty list means
+/// that nothing is wrong. Writes nothing. While a writer commits, words and graphs may seem not to belong to the
+/// records for a moment.
 ///
 /// # Errors
-/// When there is no index, or its records cannot be read at all.
+/// When there is no index, it has another format, or it may not be read.
 pub fn check(dir: &Path) -> Result<Vec<Problem>, IndexError> {
     let layout = Layout::new(dir);
-    let manifest = Manifest::read(&layout)?.ok_or_else(|| IndexError::NoIndex {
-        dir: dir.to_owned(),
-    })?;
-    let layout = layout.with_data(manifest.data());
-    let gate = Gate::pass(&layout)?;
-    let store = Store::open_read_only(&layout.records()).within(dir)?;
-    drop(gate);
+    let mut problems = Vec::new();
+    let manifest = find_manifest(&layout, &mut problems)?;
+    let layout = match &manifest {
+        Some(manifest) => layout.with_data(manifest.data()),
+        None => layout.with_data(&data_without_manifest(&layout)),
+    };
+    let Some(store) = open_store(&layout, &mut problems)? else {
+        return Ok(problems);
+    };
+    for column in Column::ALL {
+        if let Err(error) = store.verify(column) {
+            note_damage(error, dir, &mut problems)?;
+        }
+    }
+    let n_unreadable = problems.len() - usize::from(manifest.is_none());
+    if n_unreadable > 0 {
+        // Whatever else seems wrong may only be unreadable.
+        return Ok(problems);
+    }
+    let manifest = match (manifest, store.manifest_copy().within(dir)?) {
+        (Some(manifest), copy) => {
+            if copy.is_none() {
+                let what = "its copy in the records is missing".to_owned();
+                problems.push(Problem::Manifest { what });
+            }
+            manifest
+        }
+        (None, Some(copy)) => Manifest::parse(&layout, &copy)?,
+        (None, None) => {
+            let what = "its copy in the records is missing too".to_owned();
+            problems.push(Problem::Manifest { what });
+            return Ok(problems);
+        }
+    };
     let mut checker = Checker {
         layout,
         manifest,
         store,
-        problems: Vec::new(),
+        problems,
     };
-    let items = checker.check_items().within(dir)?;
-    checker.check_files(&items).within(dir)?;
-    checker.check_captions(&items).within(dir)?;
-    checker.check_counts(&items).within(dir)?;
-    checker.check_generations().within(dir)?;
-    for kind in ItemKind::ALL {
-        checker.check_graph(kind, &items).within(dir)?;
+    if let Err(error) = checker.check_all() {
+        note_damage(error, dir, &mut checker.problems)?;
     }
-    checker.check_words(&items).within(dir)?;
     Ok(checker.problems)
 }
 
-type Items = HashMap<ItemId, StoredItem>;
+/// The manifest, or none and a problem.
+fn find_manifest(
+    layout: &Layout,
+    problems: &mut Vec<Problem>,
+) -> Result<Option<Manifest>, IndexError> {
+    let what = match Manifest::read(layout) {
+        Ok(Some(manifest)) => return Ok(Some(manifest)),
+        // Records without anything in them are an index whose making was cut short, which is none.
+        Ok(None)
+            if !layout.records().is_dir()
+                || Store::open_read_only(&layout.records())
+                    .is_ok_and(|store| matches!(store.generation(), Ok(Generation(0)))) =>
+        {
+            return Err(IndexError::NoIndex {
+                dir: layout.dir().to_owned(),
+            });
+        }
+        Ok(None) => "it is missing".to_owned(),
+        Err(IndexError::Damaged { what, .. }) => what.to_owned(),
+        Err(error) => return Err(error),
+    };
+    problems.push(Problem::Manifest { what });
+    Ok(None)
+}
+
+/// How often opening is tried while a writer moves records under our eyes.
+const N_ATTEMPTS: usize = 4;
+
+/// The records, or none and a problem.
+fn open_store(layout: &Layout, problems: &mut Vec<Problem>) -> Result<Option<Store>, IndexError> {
+    let path = layout.records();
+    if !path.is_dir() {
+        let what = "their folder is gone".to_owned();
+        problems.push(Problem::Records { what });
+        return Ok(None);
+    }
+    let mut attempt = 1;
+    loop {
+        let gate = Gate::pass(layout)?;
+        let opened = Store::open_read_only(&path);
+        drop(gate);
+        match opened {
+            Ok(store) => return Ok(Some(store)),
+            Err(_) if attempt < N_ATTEMPTS => {
+                attempt += 1;
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            Err(error) => {
+                note_damage(error, layout.dir(), problems)?;
+                return Ok(None);
+            }
+        }
+    }
+}
+
+/// Damage is what a check looks for; anything else is an error.
+fn note_damage(
+    error: RecordsError,
+    dir: &Path,
+    problems: &mut Vec<Problem>,
+) -> Result<(), IndexError> {
+    let what = match &error {
+        RecordsError::Storage { source } if error.is_damage() => source.to_string(),
+        error if error.is_damage() => error.to_string(),
+        _ => return Err(error).within(dir),
+    };
+    if !problems
+        .iter()
+        .any(|problem| matches!(problem, Problem::Records { what: known } if *known == what))
+    {
+        problems.push(Problem::Records { what });
+    }
+    Ok(())
+}
+
+type Items = BTreeMap<ItemId, StoredItem>;
 
 struct Checker {
     layout: Layout,
@@ -112,6 +222,20 @@ struct Checker {
 }
 
 impl Checker {
+    fn check_all(&mut self) -> Result<(), RecordsError> {
+        let items = self.check_items()?;
+        self.check_files(&items)?;
+        self.check_captions(&items)?;
+        self.check_counts(&items)?;
+        self.store.libraries()?;
+        self.store.last_run()?;
+        self.check_generations()?;
+        for kind in ItemKind::ALL {
+            self.check_graph(kind, &items)?;
+        }
+        self.check_words(&items)
+    }
+
     fn report(&mut self, id: ItemId, what: &'static str) {
         self.problems.push(Problem::Item { id, what });
     }
@@ -124,7 +248,7 @@ impl Checker {
             Ok(())
         })?;
         let next = self.store.next_id()?;
-        let mut with_vector = HashSet::new();
+        let mut with_vector = BTreeSet::new();
         for kind in ItemKind::ALL {
             let mut found = Vec::new();
             self.store.scan_vectors(
@@ -151,7 +275,7 @@ impl Checker {
                 }
             }
         }
-        let mut hashes = HashMap::new();
+        let mut hashes = BTreeMap::new();
         self.store
             .scan(Column::Hashes, &[], &[], &mut |key, value| {
                 hashes.insert(key.to_vec(), codec::decode_id(value)?);
@@ -187,7 +311,7 @@ impl Checker {
 
     /// Files and images know each other.
     fn check_files(&mut self, items: &Items) -> Result<(), RecordsError> {
-        let mut files = HashMap::new();
+        let mut files = BTreeMap::new();
         self.store.scan_files(&mut |path, file| {
             files.insert(path, file.image);
             Ok(())
@@ -225,19 +349,19 @@ impl Checker {
 
     /// Captions are listed under their owners and sources, and owners exist.
     fn check_captions(&mut self, items: &Items) -> Result<(), RecordsError> {
-        let mut listed = HashMap::new();
+        let mut listed = BTreeMap::new();
         self.store
             .scan(Column::Captions, b"o", b"o", &mut |key, value| {
                 listed.insert(codec::decode_id(value)?, key.to_vec());
                 Ok(true)
             })?;
-        let mut sources = HashSet::new();
+        let mut sources = BTreeSet::new();
         self.store
             .scan(Column::Captions, b"s", b"s", &mut |key, _| {
                 sources.insert(key.to_vec());
                 Ok(true)
             })?;
-        let mut used = HashSet::new();
+        let mut used = BTreeSet::new();
         for (&id, item) in items {
             let StoredItem::Caption {
                 owner,
@@ -310,6 +434,19 @@ impl Checker {
                 what: "the lists of changes do not end with the newest",
             });
         }
+        let path = self.layout.records();
+        let words = Words::stamp_in(&self.layout.words());
+        if let Some(words) = words.filter(|stamp| stamp.index_id == self.manifest.index_id())
+            && words.generation > generation.0
+            && self.store.has_more_than_it_knows(&path)
+        {
+            self.problems.push(Problem::Records {
+                what: format!(
+                    "commits are missing: they end with {}, and there was a {}",
+                    generation.0, words.generation
+                ),
+            });
+        }
         if self
             .store
             .purged()?
@@ -325,7 +462,7 @@ impl Checker {
 
     /// The graph holds exactly the items that it should, with the vectors that the records have.
     fn check_graph(&mut self, kind: ItemKind, items: &Items) -> Result<(), RecordsError> {
-        let removed: HashSet<ItemId> = self.store.removed(kind)?.into_iter().collect();
+        let removed: BTreeSet<ItemId> = self.store.removed(kind)?.into_iter().collect();
         for &id in removed.iter().filter(|id| items.contains_key(id)) {
             self.problems.push(Problem::Item {
                 id,
@@ -364,7 +501,7 @@ impl Checker {
             return Ok(());
         }
         let last_id = ItemId(graph.stamp().last_id);
-        let mut expected: HashSet<ItemId> = items
+        let mut expected: BTreeSet<ItemId> = items
             .iter()
             .filter(|&(&id, item)| item.kind() == kind && id <= last_id)
             .map(|(&id, _)| id)

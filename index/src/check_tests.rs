@@ -50,7 +50,7 @@ fn make(dir: &Path) {
 /// Every kind of damage to the records is noticed, and said of the right thing.
 #[test]
 #[expect(clippy::too_many_lines, reason = "most of it is a table")]
-fn contradicting_records_are_reported() {
+fn contradicting_records_are_reported_and_put_in_order() {
     let image = ItemId(3);
     let caption = ItemId(4);
     let path = Path::new("/1.jpg");
@@ -188,7 +188,43 @@ fn contradicting_records_are_reported() {
                 .any(|problem| problem.to_string().contains(expected)),
             "{name}: {problems:?}"
         );
+        check_put_in_order(dir.path(), name, problems);
     }
+}
+
+/// Contradicting records are put in order: only an item that lacks a part of itself is lost, with what hangs on it.
+fn check_put_in_order(dir: &Path, name: &str, problems: Vec<Problem>) {
+    let options = WriterOptions {
+        min_graph_items: 5,
+        language: None,
+    };
+    let told = crate::repair_with(dir, options, &mut |_| {}).unwrap();
+    assert_eq!((told.found, told.left), (problems, vec![]), "{name}");
+    let expected: (u64, u64, &[&str]) = match name {
+        // The caption goes with its image.
+        "item" | "vector" | "length" => (1, 1, &["/1.jpg"]),
+        _ => (0, 0, &[]),
+    };
+    let lost: Vec<&Path> = told.lost_files.iter().map(PathBuf::as_path).collect();
+    assert_eq!(
+        (told.n_lost_images, told.n_lost_captions),
+        (expected.0, expected.1),
+        "{name}"
+    );
+    assert_eq!(
+        lost,
+        expected.2.iter().map(Path::new).collect::<Vec<_>>(),
+        "{name}"
+    );
+    assert_eq!(told.n_files_to_read, u64::from(name == "file"), "{name}");
+    assert_eq!(told.kept, None, "{name}: all of it could be read");
+    let counts = crate::IndexReader::open(dir, None).unwrap().counts();
+    let n_whole = 10 - u64::from(!lost.is_empty());
+    assert_eq!(
+        (counts.n_images, counts.n_captions, counts.n_files),
+        (n_whole, n_whole, n_whole),
+        "{name}"
+    );
 }
 
 /// A graph that is whole but holds something else than the records do.

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::repair::repair_stepwise;
 use crate::steps::{Step, Steps};
 use crate::{
     Binding, FileRecord, Generation, GraphState, IndexError, IndexReader, IndexWriter, Item,
@@ -326,4 +327,132 @@ fn copy(from: &Path, to: &Path) {
         let entry = entry.unwrap();
         fs_err::copy(entry.path(), to.join(entry.file_name())).unwrap();
     }
+}
+
+/// Compacts after `second` and stops it at `step`: the answers never change.
+fn check_stopped_compaction(step: Step) {
+    let [_, after] = undisturbed();
+    let dir = tempfile::tempdir().unwrap();
+    first(dir.path());
+    // So that there is something to write anew: fresh and removed items, and two segments of words.
+    let mut writer = IndexWriter::open_or_create(dir.path(), &binding()).unwrap();
+    second(&mut writer);
+    writer.commit().unwrap();
+    drop(writer);
+    let mut writer = open(dir.path(), Steps::stop_at(step)).unwrap();
+    let error = writer.compact(&mut |_| {}).unwrap_err();
+    assert!(
+        format!("{error:?}").contains(&format!("stopped at {step:?}")),
+        "{error:?}"
+    );
+    // A reader beside it, and one after it.
+    assert_eq!(answers(dir.path()), after, "{step:?}");
+    drop(writer);
+    assert_eq!(answers(dir.path()), after, "{step:?}");
+    assert_eq!(check(dir.path()).unwrap(), [], "{step:?}");
+    let mut writer = open(dir.path(), Steps::default()).unwrap();
+    writer.compact(&mut |_| {}).unwrap();
+    assert_eq!(writer.finish().unwrap(), Generation(2));
+    assert_eq!(answers(dir.path()), after, "{step:?}");
+    assert_eq!(check(dir.path()).unwrap(), [], "{step:?}");
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    for kind in ItemKind::ALL {
+        assert_eq!(reader.leftovers(kind).unwrap().n_tombstones, 0, "{step:?}");
+    }
+}
+
+#[test]
+fn stopped_while_compacting() {
+    let steps = [
+        Step::GraphAside,
+        Step::GraphSwitched,
+        Step::GraphPurged,
+        Step::CompactFlushed,
+        Step::CompactTables,
+        Step::CompactWords,
+    ];
+    assert_eq!(steps.len(), 6);
+    steps.into_iter().for_each(check_stopped_compaction);
+}
+
+/// A reader that was opened before sees its own generation to the end.
+#[test]
+fn compacting_does_not_disturb_an_open_reader() {
+    let dir = tempfile::tempdir().unwrap();
+    first(dir.path());
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    let mut writer = open(dir.path(), Steps::default()).unwrap();
+    second(&mut writer);
+    writer.compact(&mut |_| {}).unwrap();
+    assert_eq!(reader.generation(), Generation(1));
+    for number in 0..50 {
+        let found = reader
+            .nearest(ItemKind::Image, &vector(number), 1, &Nearest::default())
+            .unwrap();
+        let Some(Item::Image(image)) = reader.item(found[0].id).unwrap() else {
+            panic!("photo {number}")
+        };
+        let name = format!("photo{number}.jpg");
+        assert!(image.paths[0].ends_with(name));
+        assert_eq!(reader.captions_of(image.id).unwrap().len(), 1);
+    }
+    assert_eq!(
+        reader
+            .matching(ItemKind::Caption, "caption", 1000)
+            .unwrap()
+            .len(),
+        50
+    );
+}
+
+/// Stops a repair at each of its steps; the next one ends it, and tells the losses that the first did not.
+#[test]
+fn stopped_while_repairing() {
+    let options = WriterOptions {
+        min_graph_items: 40,
+        language: None,
+    };
+    let mut n_lost = Vec::new();
+    for step in [
+        None,
+        Some(Step::RepairCopied),
+        Some(Step::RepairSetAside),
+        Some(Step::RepairSwitched),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        first(dir.path());
+        let records = dir.path().join("records");
+        let table = fs_err::read_dir(&records)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "sst"))
+            .max_by_key(|path| fs_err::metadata(path).unwrap().len())
+            .unwrap();
+        let mut bytes = fs_err::read(&table).unwrap();
+        bytes[300] ^= 1;
+        fs_err::write(&table, bytes).unwrap();
+        if let Some(step) = step {
+            let error = repair_stepwise(dir.path(), options, Steps::stop_at(step), &mut |_| {})
+                .unwrap_err();
+            assert!(
+                format!("{error:?}").contains(&format!("stopped at {step:?}")),
+                "{error:?}"
+            );
+        }
+        let told = repair_stepwise(dir.path(), options, Steps::default(), &mut |_| {}).unwrap();
+        assert_eq!(told.left, [], "{step:?}");
+        assert_eq!(check(dir.path()).unwrap(), [], "{step:?}");
+        let counts = IndexReader::open(dir.path(), None).unwrap().counts();
+        assert_eq!(counts.n_images, 50 - told.n_lost_images, "{step:?}");
+        assert_eq!(counts.n_captions, 50 - told.n_lost_captions, "{step:?}");
+        assert!(told.has_losses() && told.kept.is_some(), "{step:?}");
+        n_lost.push((told.n_lost_images, told.n_lost_captions, told.lost_files));
+        let again = repair_stepwise(dir.path(), options, Steps::default(), &mut |_| {}).unwrap();
+        assert!(again.found.is_empty() && !again.has_losses(), "{step:?}");
+    }
+    assert_eq!(n_lost.len(), 4);
+    assert!(
+        n_lost.windows(2).all(|pair| pair[0] == pair[1]),
+        "{n_lost:?}"
+    );
 }

@@ -156,6 +156,17 @@ fn holder(pid: Option<u32>) -> String {
 }
 
 impl IndexError {
+    /// Whether a part of the index that cannot be made anew is not what was written. [`repair`](crate::repair) saves
+    /// what can be saved.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged { .. } => true,
+            Self::Records { source, .. } => source.is_damage(),
+            _ => false,
+        }
+    }
+
     /// An error of the file system, told apart by whether the folder may be written at all.
     pub(crate) fn writing(dir: &Path, path: &Path, source: io::Error) -> Self {
         match source.kind() {

@@ -99,3 +99,22 @@ pub struct Library {
     /// When it was last indexed, in seconds since 1970.
     pub last_run_unix_s: u64,
 }
+
+/// What the last run of whoever fills the index did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LastRun {
+    /// When it ended, in seconds since 1970.
+    pub ended_unix_s: u64,
+    /// Files that it looked at.
+    pub n_seen: u64,
+    /// New files.
+    pub n_added: u64,
+    /// Files with new content.
+    pub n_changed: u64,
+    /// Files that were taken out.
+    pub n_removed: u64,
+    /// Files that could not be read.
+    pub n_skipped: u64,
+    /// Whether it was stopped before it had done all.
+    pub interrupted: bool,
+}

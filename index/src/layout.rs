@@ -136,21 +136,38 @@ impl Layout {
         Ok(true)
     }
 
+    /// Records that are being made from what can be read of damaged ones.
+    pub(crate) fn new_records(&self) -> PathBuf {
+        self.data.join("records.new")
+    }
+
+    /// Damaged records that were replaced.
+    pub(crate) fn damaged_records(&self) -> PathBuf {
+        self.data.join("records.damaged")
+    }
+
+    /// A folder to work in while records are repaired.
+    pub(crate) fn scratch(&self) -> PathBuf {
+        self.data.join("records.tmp")
+    }
+
     /// The bytes of all files of the index; what cannot be read counts nothing.
     pub(crate) fn n_bytes(&self) -> u64 {
-        fn of_folder(folder: &Path) -> u64 {
-            let Ok(entries) = fs_err::read_dir(folder) else {
-                return 0;
-            };
-            entries
-                .flatten()
-                .map(|entry| match entry.metadata() {
-                    Ok(data) if data.is_dir() => of_folder(&entry.path()),
-                    Ok(data) => data.len(),
-                    Err(_) => 0,
-                })
-                .sum()
-        }
-        of_folder(&self.dir)
+        n_bytes_in(&self.dir)
     }
+}
+
+/// The bytes of all files in a folder and below; what cannot be read counts nothing.
+pub(crate) fn n_bytes_in(folder: &Path) -> u64 {
+    let Ok(entries) = fs_err::read_dir(folder) else {
+        return 0;
+    };
+    entries
+        .flatten()
+        .map(|entry| match entry.metadata() {
+            Ok(data) if data.is_dir() => n_bytes_in(&entry.path()),
+            Ok(data) => data.len(),
+            Err(_) => 0,
+        })
+        .sum()
 }

@@ -47,6 +47,15 @@ pub(crate) struct Shelf {
     graphs: [Option<OnDisk>; 2],
 }
 
+/// When a new graph is worth its while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// When a good part of the old one is fresh, gone or loose.
+    WhenWorthIt,
+    /// When anything is.
+    WhenAnythingIsLoose,
+}
+
 /// Whether a graph may be used with records of `generation`, of which graphs before `purged` are useless.
 pub(crate) fn is_usable(
     graph: &Graph,
@@ -132,12 +141,17 @@ impl Shelf {
     }
 
     /// Builds each graph that is due.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the writer's own parts, lent for the building"
+    )]
     pub(crate) fn build_due(
         &mut self,
         layout: &Layout,
         manifest: &Manifest,
         draft: &mut Draft,
         generation: Generation,
+        due: Due,
         steps: Steps,
         progress: &mut dyn FnMut(BuildProgress),
     ) -> Result<(), IndexError> {
@@ -156,7 +170,7 @@ impl Shelf {
                     discard(layout, &layout.graph(kind))?;
                     draft.purge(kind, generation, |_| false).within(dir)?;
                 }
-            } else if is_due(*graph, n_items, n_removed, self.min_items) {
+            } else if is_due(*graph, n_items, n_removed, self.min_items, due) {
                 let job = Job {
                     layout,
                     manifest,
@@ -180,10 +194,19 @@ fn on_disk(graph: &Graph) -> OnDisk {
     }
 }
 
-fn is_due(graph: Option<OnDisk>, n_items: usize, n_removed: usize, min_items: usize) -> bool {
+fn is_due(
+    graph: Option<OnDisk>,
+    n_items: usize,
+    n_removed: usize,
+    min_items: usize,
+    due: Due,
+) -> bool {
     let Some(graph) = graph else { return true };
     let n_fresh = n_items.saturating_sub(graph.n_ids.saturating_sub(n_removed));
-    let allowed = (graph.n_ids / REBUILD_DIVISOR).max(min_items.min(MIN_ITEMS));
+    let allowed = match due {
+        Due::WhenWorthIt => (graph.n_ids / REBUILD_DIVISOR).max(min_items.min(MIN_ITEMS)),
+        Due::WhenAnythingIsLoose => 0,
+    };
     n_fresh + n_removed + graph.n_loose > allowed
 }
 
@@ -300,6 +323,9 @@ mod tests {
                 last_id: ItemId(1),
             })
         };
+        let is_due = |graph, n_items, n_removed, min_items| {
+            is_due(graph, n_items, n_removed, min_items, Due::WhenWorthIt)
+        };
         assert!(is_due(None, 5_000, 0, MIN_ITEMS));
         assert!(!is_due(graph(100_000, 0), 100_000, 0, MIN_ITEMS));
         assert!(!is_due(graph(100_000, 0), 125_000, 0, MIN_ITEMS));
@@ -311,5 +337,18 @@ mod tests {
             "a few thousand are scanned"
         );
         assert!(is_due(graph(9_000, 0), 18_000, 0, MIN_ITEMS));
+        let is_loose = |graph, n_items, n_removed| {
+            super::is_due(
+                graph,
+                n_items,
+                n_removed,
+                MIN_ITEMS,
+                Due::WhenAnythingIsLoose,
+            )
+        };
+        assert!(!is_loose(graph(9_000, 0), 9_000, 0));
+        assert!(is_loose(graph(9_000, 0), 9_001, 0));
+        assert!(is_loose(graph(9_000, 0), 8_999, 1));
+        assert!(is_loose(graph(9_000, 1), 9_000, 0));
     }
 }

@@ -27,6 +27,18 @@ pub(crate) enum Step {
     SuccessorSwitched,
     /// The old records cannot be opened any more, but are not all deleted.
     OldDataDisabled,
+    /// Compacting: what the log held is in tables, which are about to be written anew.
+    CompactFlushed,
+    /// Compacting: the tables are written anew, the words are not merged yet.
+    CompactTables,
+    /// Compacting: the words are merged too.
+    CompactWords,
+    /// Repairing: what can be read of the records is in new ones beside them.
+    RepairCopied,
+    /// Repairing: the damaged records have another name, the new ones do not have theirs.
+    RepairSetAside,
+    /// Repairing: the new records are in place; graphs and words are still those of the old ones.
+    RepairSwitched,
 }
 
 /// Tells the writer to go on, except in tests that stop it.

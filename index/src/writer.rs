@@ -7,6 +7,9 @@
 //! A crash before 2 leaves the old generation, one after it the new one; the words catch up when the next writer opens.
 //! Graphs are built by [`IndexWriter::finish`] only.
 
+mod compact;
+mod removal;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -21,11 +24,13 @@ use crate::manifest::{Binding, Manifest};
 use crate::records::draft::Draft;
 use crate::records::read::Read;
 use crate::records::store::Store;
-use crate::shelf::{BuildProgress, Shelf};
+use crate::shelf::{BuildProgress, Due, Shelf};
 use crate::steps::{Step, Steps};
 use crate::successor;
 use crate::vector::UnitVector;
-use crate::words::{WordsError, WordsStamp, WordsWriter};
+use crate::words::{Words, WordsError, WordsStamp, WordsWriter};
+
+pub use compact::Compacted;
 
 /// What a writer may be told beyond the folder and the model.
 #[derive(Debug, Clone, Copy)]
@@ -106,6 +111,19 @@ impl IndexWriter {
             Err(error) => return Err(error),
         }
         let lock = WriteLock::take(&layout)?;
+        Self::open_locked(layout, binding, options, steps, lock)
+    }
+
+    /// Opens the index for whoever has the lock already.
+    pub(crate) fn open_locked(
+        layout: Layout,
+        binding: &Binding,
+        options: WriterOptions,
+        steps: Steps,
+        lock: WriteLock,
+    ) -> Result<Self, IndexError> {
+        let owned = layout.dir().to_owned();
+        let dir = owned.as_path();
         let gate = Gate::close(&layout)?;
         let (layout, manifest, store) = open_records(&layout, binding, steps)?;
         drop(gate);
@@ -365,20 +383,29 @@ impl IndexWriter {
         progress: &mut dyn FnMut(BuildProgress),
     ) -> Result<Generation, IndexError> {
         let generation = self.commit()?;
-        self.shelf.build_due(
-            &self.layout,
-            &self.manifest,
-            &mut self.draft,
-            generation,
-            self.steps,
-            progress,
-        )?;
+        self.build_graphs(Due::WhenWorthIt, progress)?;
         if let Some(words) = self.words.take() {
             words.close().within(self.layout.dir())?;
         }
         // Readers have to replay what is only in the log.
         self.flush_if(self.wrote)?;
         Ok(generation)
+    }
+
+    fn build_graphs(
+        &mut self,
+        due: Due,
+        progress: &mut dyn FnMut(BuildProgress),
+    ) -> Result<(), IndexError> {
+        self.shelf.build_due(
+            &self.layout,
+            &self.manifest,
+            &mut self.draft,
+            self.generation,
+            due,
+            self.steps,
+            progress,
+        )
     }
 
     fn dir(&self) -> &Path {
@@ -512,6 +539,25 @@ impl fmt::Debug for IndexWriter {
     }
 }
 
+/// RocksDB takes a list of tables or a log that was cut short for a shorter history, and would delete what that does
+/// not name. Where the words know better, nothing is opened for writing.
+fn refuse_missing_commits(layout: &Layout, manifest: &Manifest) -> Result<(), IndexError> {
+    let path = layout.records();
+    let store = Store::open_read_only(&path).within(layout.dir())?;
+    let words = Words::stamp_in(&layout.words());
+    let is_behind = words.is_some_and(|stamp| {
+        let generation = store.generation().map_or(0, |found| found.0);
+        stamp.index_id == manifest.index_id() && stamp.generation > generation
+    });
+    if is_behind && store.has_more_than_it_knows(&path) {
+        return Err(IndexError::Damaged {
+            path,
+            what: "commits are missing",
+        });
+    }
+    Ok(())
+}
+
 /// Makes the folder, or refuses one that holds something else.
 fn prepare_folder(layout: &Layout) -> Result<(), IndexError> {
     let dir = layout.dir();
@@ -556,6 +602,7 @@ fn open_records(
                 what: "its records are gone",
             });
         }
+        refuse_missing_commits(&layout, &manifest)?;
         let store = Store::open(&layout.records(), false).within(dir)?;
         (layout, store, Some(manifest.clone()))
     } else {
@@ -596,7 +643,7 @@ fn open_records(
 
 /// Where the data of an index lie that has no manifest: in the newest folder whose records say that they are the
 /// present ones. An index that was to take this one's place, and did not come so far, says otherwise.
-fn data_without_manifest(layout: &Layout) -> String {
+pub(crate) fn data_without_manifest(layout: &Layout) -> String {
     let says_so = |name: &str| {
         let there = layout.with_data(name);
         let store = Store::open_read_only(&there.records()).ok()?;

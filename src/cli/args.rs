@@ -4,6 +4,7 @@ mod bench;
 mod embed;
 mod models;
 mod models_fetch;
+mod upkeep;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub(super) use models::{
     AddArgs, CheckArgs, DefaultArgs, InfoArgs, ListArgs, ModelsArgs, ModelsCommand, RemoveArgs,
 };
 pub(super) use models_fetch::{PullArgs, QuantizeArgs};
+pub(super) use upkeep::{CheckIndexArgs, CompactArgs, ExportArgs, ImportArgs, RemoveFilesArgs};
 
 /// Find pictures with words and words with pictures, on your own machine, offline
 #[derive(Debug, Parser)]
@@ -124,6 +126,16 @@ pub(super) enum Command {
     Captions(CaptionsArgs),
     /// Show what the index holds
     Status(StatusArgs),
+    /// Take files or folders out of the index; on disk nothing is touched
+    Remove(RemoveFilesArgs),
+    /// Look whether the index is sound, and repair it
+    Check(CheckIndexArgs),
+    /// Make the index as small and quick as it can be
+    Compact(CompactArgs),
+    /// Write the index as NumPy and JSON lines, for other programs
+    Export(ExportArgs),
+    /// Put an export into the index
+    Import(ImportArgs),
     /// Measure Recall@K on a captioned data set, by exact scan
     Eval(EvalArgs),
     /// List, add, check and choose models

@@ -5,6 +5,7 @@ use sightline_onnx::quantize::QuantizeError;
 use sightline_onnx::{DeviceError, EncodeError, ModelError};
 
 use crate::engine::EngineError;
+use crate::engine::exchange::ExchangeError;
 use crate::engine::hub::HubError;
 use crate::engine::models::RegistryError;
 use crate::platform;
@@ -25,6 +26,7 @@ impl Hint for EngineError {
         match self {
             Self::Index(error) => error.hint(),
             Self::Registry(error) => error.hint(),
+            Self::Exchange(error) => error.hint(),
             Self::Hub(error) => error.hint(),
             Self::Quantize(QuantizeError::Exists { .. }) => {
                 Some("replace it with --force".to_owned())
@@ -176,7 +178,23 @@ impl Hint for IndexError {
                  made it"
                     .to_owned(),
             ),
+            error if error.is_damage() => Some(
+                "see what is damaged with: sightline check; mend it with: sightline check --repair"
+                    .to_owned(),
+            ),
             _ => None,
+        }
+    }
+}
+
+impl Hint for ExchangeError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Exists { .. } => Some("replace it with --force, or give another folder".into()),
+            Self::NotReplaced { .. } => Some("give another folder".into()),
+            Self::File { .. } | Self::Line { .. } => {
+                Some("export it again: sightline export DIR; nothing was imported".into())
+            }
         }
     }
 }

@@ -6,7 +6,6 @@ mod exit;
 mod gallery;
 mod hints;
 mod interrupt;
-mod npy;
 mod output;
 mod printer;
 mod progress;
@@ -97,6 +96,11 @@ fn run_command(
         Command::Status(args) => commands::status::run(&args, settings, printer),
         Command::Bench(args) => commands::bench::run(&args, settings, printer),
         Command::Eval(args) => commands::eval::run(&args, settings, printer),
+        Command::Check(args) => commands::check::run(&args, settings, printer),
+        Command::Compact(args) => commands::compact::run(&args, settings, printer),
+        Command::Remove(args) => commands::remove::run(&args, settings, printer),
+        Command::Export(args) => commands::export::run(&args, settings, printer),
+        Command::Import(args) => commands::import::run(&args, settings, printer),
         Command::Models(args) => commands::models::run(&args, settings, printer),
         Command::Embed(args) => commands::embed::run(&args, settings, printer),
     }

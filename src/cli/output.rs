@@ -43,6 +43,16 @@ impl Asked<'_> {
     }
 }
 
+/// `1 file`, `2 files`
+pub(super) fn counted(n: u64, what: &str) -> String {
+    let number = indicatif::HumanCount(n);
+    match (n, what.split_once(' ')) {
+        (1, _) => format!("{number} {what}"),
+        (_, Some((first, rest))) => format!("{number} {first}s {rest}"),
+        (_, None) => format!("{number} {what}s"),
+    }
+}
+
 /// `{"path": …}`, and when the path is not UTF-8 its exact bytes as `path_base64` too.
 pub(super) fn path_json(path: &Path) -> Map<String, Value> {
     let mut entry = Map::new();

@@ -7,6 +7,7 @@ use sightline_onnx::picture::DecodeError;
 use sightline_onnx::quantize::QuantizeError;
 use sightline_onnx::{DeviceError, EncodeError, ModelError, RuntimeError};
 
+use super::exchange::ExchangeError;
 use super::hub::HubError;
 use super::models::RegistryError;
 
@@ -23,6 +24,9 @@ pub enum EngineError {
     /// The models that this machine knows could not be read or changed.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// An index could not be exported or imported.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
     /// A model could not be downloaded.
     #[error(transparent)]
     Hub(#[from] HubError),

@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use sightline_index::{FileRecord, IndexReader, IndexWriter, Language, Library, WriterOptions};
+use sightline_index::{
+    FileRecord, IndexReader, IndexWriter, Language, LastRun, Library, WriterOptions,
+};
 use sightline_onnx::picture::DecodeLimits;
 
 use super::batch_size::{BatchFinder, DEVICE_SIZES, PART_SIZES, SIZES};
@@ -203,6 +205,9 @@ impl Engine {
             progress,
         };
         let outcome = run.all(folders, sets);
+        if let Ok(ControlFlow::Break(())) = outcome {
+            run.note_run(true);
+        }
         let Run {
             writer,
             mut ledger,
@@ -365,14 +370,28 @@ impl Run<'_> {
                 self.writing().put_library(Library { n_files, ..library })?;
             }
         }
+        self.note_run(false);
         self.commit()?;
         Ok(ControlFlow::Continue(()))
     }
 
+    /// What `sightline status` tells of this run.
+    fn note_run(&mut self, interrupted: bool) {
+        let report = &self.ledger.report;
+        let run = LastRun {
+            ended_unix_s: unix_s(),
+            n_seen: report.n_seen as u64,
+            n_added: report.n_added as u64,
+            n_changed: (report.n_changed + report.n_changed_to_known) as u64,
+            n_removed: report.n_removed as u64,
+            n_skipped: report.skipped.len() as u64,
+            interrupted,
+        };
+        self.writing().put_last_run(&run);
+    }
+
     fn note_library(&mut self, folder: &Path, n_files: usize) -> Result<(), EngineError> {
-        let last_run_unix_s = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
+        let last_run_unix_s = unix_s();
         let folder = folder.to_path_buf();
         Ok(self.writing().put_library(Library {
             folder,
@@ -558,6 +577,13 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// Now, in seconds since 1970.
+fn unix_s() -> u64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }
 
 fn go_on(_: ()) -> ControlFlow<EngineError> {

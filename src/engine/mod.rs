@@ -1,7 +1,7 @@
 //! The library's face: one [`Engine`] joins one index with one model.
 //!
-//! `walk` finds files, `ingest` turns them into items, `query` answers, `evaluate` measures. The
-//! engine prints nothing, never exits, reads no environment variable and installs no logger.
+//! `walk` finds files, `ingest` turns them into items, `query` answers, `evaluate` measures,
+//! `upkeep` looks after the index, `exchange` takes it to other programs and back. The engine prints nothing, never exits, reads no environment variable and installs no logger.
 
 mod batch_size;
 pub mod bench;
@@ -14,18 +14,21 @@ mod encoder;
 mod encoding;
 mod error;
 mod evaluate;
+pub mod exchange;
 mod fusion;
 pub mod hub;
 mod ingest;
 mod ledger;
 mod model_change;
 pub mod models;
+pub mod npy;
 mod picture_file;
 mod pipeline;
 mod prepare;
 mod query;
 mod report;
 mod storing;
+mod upkeep;
 mod walk;
 
 #[cfg(test)]
@@ -52,9 +55,11 @@ pub use ingest::IndexRequest;
 pub use model_change::{ModelChange, UnfinishedChange};
 pub use query::{By, Find, Query, SearchRequest};
 pub use report::{
-    CaptionHit, EncodingFigures, IndexReport, Progress, SearchHit, Skipped, Stage, Status,
+    CaptionHit, EncodingFigures, IndexReport, KindStatus, Progress, SearchHit, Skipped, Stage,
+    Status,
 };
 pub use sightline_index::{Details, Language, Moment};
+pub use upkeep::{OnBuilding, RemoveReport};
 pub use walk::{IGNORE_FILE, SKIPPED_FOLDERS};
 
 /// A progress callback that shows nothing and never stops the run.

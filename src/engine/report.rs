@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sightline_index::{Details, IndexReader, Language, Library};
+use sightline_index::{
+    Details, GraphState, IndexReader, ItemKind, Language, LastRun, Library, Sizes,
+};
 
 use super::{EngineError, ModelChange, UnfinishedChange};
 
@@ -202,6 +204,45 @@ pub struct CaptionHit {
     pub source: PathBuf,
 }
 
+/// How the items of a kind are searched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KindStatus {
+    /// How many there are.
+    pub n_items: u64,
+    /// The state of their graph.
+    pub graph: GraphState,
+    /// Items of the graph that do not exist any more.
+    pub n_tombstones: u64,
+    /// Vectors that a search of the graph does not reach, and that are compared one by one.
+    pub n_loose: u64,
+}
+
+impl KindStatus {
+    fn read(
+        reader: &IndexReader,
+        kind: ItemKind,
+        n_items: u64,
+        graph: GraphState,
+    ) -> Result<Self, EngineError> {
+        let leftovers = reader.leftovers(kind)?;
+        Ok(Self {
+            n_items,
+            graph,
+            n_tombstones: leftovers.n_tombstones,
+            n_loose: leftovers.n_loose,
+        })
+    }
+
+    /// How many items are in the graph, and how many are compared one by one.
+    #[must_use]
+    pub fn in_graph_and_fresh(&self) -> (u64, u64) {
+        match self.graph {
+            GraphState::Ready { n_items, n_fresh } => (n_items, n_fresh),
+            _ => (0, self.n_items),
+        }
+    }
+}
+
 /// What an index holds.
 #[derive(Debug, Clone)]
 pub struct Status {
@@ -221,14 +262,24 @@ pub struct Status {
     pub n_images: u64,
     /// Captions.
     pub n_captions: u64,
+    /// Captions that describe no picture.
+    pub n_captions_alone: u64,
     /// Files.
     pub n_files: u64,
+    /// How pictures are searched.
+    pub images: KindStatus,
+    /// How captions are searched.
+    pub captions: KindStatus,
     /// Bytes the index takes on disk.
     pub n_bytes_on_disk: u64,
+    /// Bytes of its parts.
+    pub sizes: Sizes,
     /// The folders that were indexed.
     pub libraries: Vec<Library>,
     /// A change of the model that was begun and is not complete.
     pub unfinished: Option<UnfinishedChange>,
+    /// What the last index run did; `None` when a program made the index that did not note it.
+    pub last_run: Option<LastRun>,
 }
 
 impl Status {
@@ -243,10 +294,20 @@ impl Status {
             generation: reader.generation().0,
             n_images: counts.n_images,
             n_captions: counts.n_captions,
+            n_captions_alone: reader.n_captions_alone()?,
             n_files: counts.n_files,
+            images: KindStatus::read(reader, ItemKind::Image, counts.n_images, counts.image_graph)?,
+            captions: KindStatus::read(
+                reader,
+                ItemKind::Caption,
+                counts.n_captions,
+                counts.caption_graph,
+            )?,
             n_bytes_on_disk: counts.n_bytes_on_disk,
+            sizes: reader.sizes(),
             libraries: reader.libraries()?,
             unfinished: UnfinishedChange::read(folder)?,
+            last_run: reader.last_run()?,
         })
     }
 }

@@ -2,12 +2,17 @@
 
 use crate::support::TestEnv;
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 22] = [
     "",
     "index",
     "search",
     "captions",
     "status",
+    "remove",
+    "check",
+    "compact",
+    "export",
+    "import",
     "eval",
     "bench",
     "embed",

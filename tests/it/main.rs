@@ -27,6 +27,8 @@ mod embed;
 mod errors;
 /// `sightline eval`: figures that can be worked out by hand.
 mod eval;
+/// `sightline export` and `import`: an index as files that other programs read.
+mod exchange;
 /// `--help` of every command, word for word.
 mod help;
 /// `sightline index`: what is added, kept, moved, removed and left out, and captions.
@@ -53,3 +55,5 @@ mod status;
 mod switch;
 /// The architecture's rules, checked on the source text.
 mod tidy;
+/// `sightline check`, `compact` and `remove`: what looks after an index.
+mod upkeep;

@@ -1,5 +1,7 @@
 //! `sightline status`.
 
+use serde_json::Value;
+
 use crate::support::TestEnv;
 use crate::support::corpus;
 
@@ -17,19 +19,22 @@ fn what_people_see() {
     let env = env_with_index();
     let ran = env.sightline(["status"]).run().expect(0);
     let mut settings = env.settings(&ran);
-    settings.add_filter(r"(on disk +)[\d.]+ [KM]iB", "$1[SIZE]");
+    settings.add_filter(r"[\d.]+ (Ki|Mi|)B\b", "[SIZE]");
     settings.add_filter(r"(generation +)\d+", "$1[NUMBER]");
     settings.bind(|| {
         insta::assert_snapshot!(ran.to_string(), @r"
     exit code: 0
     ----- stdout -----
-    index       [ROOT]/index
-    model       colours (13 dimensions, 3e7867d17d98)
-    images      8 in 9 files
-    captions    1
-    on disk     [SIZE]
-    generation  [NUMBER]
-    library     [ROOT]/photos (9 files)
+    index         [ROOT]/index
+    model         colours (13 dimensions, 3e7867d17d98)
+    images        8 in 9 files
+    captions      1
+    image graph   none, all are compared
+    caption graph none, all are compared
+    on disk       [SIZE] (records [SIZE], graphs [SIZE], words [SIZE])
+    generation    [NUMBER]
+    library       [ROOT]/photos (9 files, just now)
+    last run      just now: 9 files seen, 9 added, 0 changed, 0 removed, 0 skipped
 
     ----- stderr -----
     ");
@@ -53,9 +58,14 @@ fn what_programs_see() {
         "images",
         "files",
         "captions",
+        "captions_with_image",
+        "captions_alone",
+        "graphs",
         "bytes_on_disk",
+        "sizes",
         "libraries",
         "unfinished_change",
+        "last_run",
     ];
     expected.sort_unstable();
     assert_eq!(keys, expected);
@@ -69,6 +79,26 @@ fn what_programs_see() {
     assert_eq!(status["model"]["dimension"], 13);
     assert_eq!(status["model"]["fingerprint"].as_str().unwrap().len(), 32);
     assert!(status["generation"].as_u64().unwrap() >= 1);
+    assert_eq!(
+        (&status["captions_with_image"], &status["captions_alone"]),
+        (&1.into(), &0.into())
+    );
+    for (kind, n) in [("image", 8), ("caption", 1)] {
+        let graph = &status["graphs"][kind];
+        assert_eq!(
+            (&graph["state"], &graph["reason"]),
+            (&"absent".into(), &Value::Null)
+        );
+        let numbers = ["in_graph", "fresh", "tombstones", "loose"].map(|key| &graph[key]);
+        assert_eq!(numbers.map(|number| number.as_u64().unwrap()), [0, n, 0, 0]);
+    }
+    let sizes = ["records", "graphs", "words"].map(|key| status["sizes"][key].as_u64().unwrap());
+    assert!(sizes[0] > 1000 && sizes[2] > 100, "{sizes:?}");
+    assert!(sizes.iter().sum::<u64>() <= status["bytes_on_disk"].as_u64().unwrap());
+    let run = &status["last_run"];
+    assert_eq!(run["seen"], 9);
+    assert_eq!(run["interrupted"], false);
+    assert!(run["ended_unix_s"].as_u64().unwrap() > 1_700_000_000);
     let library = &status["libraries"][0];
     assert_eq!(library["path"], env.path("photos").to_str().unwrap());
     assert_eq!(library["files"], 9);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{RecordsError, keys};
 use crate::details::{Details, Moment};
-use crate::item::{FileRecord, Generation, ItemId, ItemKind, Library};
+use crate::item::{FileRecord, Generation, ItemId, ItemKind, LastRun, Library};
 use crate::language::Language;
 
 /// The version byte at the start of every value but vectors, ids and numbers under `m`.
@@ -317,6 +317,44 @@ pub(crate) fn decode_library(folder: &Path, bytes: &[u8]) -> Result<Library, Rec
         n_files,
         last_run_unix_s,
     })
+}
+
+pub(crate) fn encode_last_run(run: &LastRun) -> Vec<u8> {
+    let LastRun {
+        ended_unix_s,
+        n_seen,
+        n_added,
+        n_changed,
+        n_removed,
+        n_skipped,
+        interrupted,
+    } = *run;
+    let numbers = [
+        ended_unix_s,
+        n_seen,
+        n_added,
+        n_changed,
+        n_removed,
+        n_skipped,
+    ];
+    let out = numbers.iter().fold(Out::versioned(), |out, number| {
+        out.put(&number.to_le_bytes())
+    });
+    out.put(&[u8::from(interrupted)]).0
+}
+
+pub(crate) fn decode_last_run(bytes: &[u8]) -> Result<LastRun, RecordsError> {
+    let mut input = In::versioned(bytes, "the record of the last run")?;
+    let run = LastRun {
+        ended_unix_s: input.long()?,
+        n_seen: input.long()?,
+        n_added: input.long()?,
+        n_changed: input.long()?,
+        n_removed: input.long()?,
+        n_skipped: input.long()?,
+        interrupted: input.array::<1>()? != [0],
+    };
+    input.end(run)
 }
 
 pub(crate) fn encode_changes<'a>(ids: impl IntoIterator<Item = &'a (ItemKind, ItemId)>) -> Vec<u8> {

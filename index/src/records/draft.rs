@@ -10,7 +10,7 @@ use super::read::Read;
 use super::store::Store;
 use super::{RecordsError, Source, Visit};
 use crate::details::Details;
-use crate::item::{FileRecord, Generation, ItemId, ItemKind, Library};
+use crate::item::{FileRecord, Generation, ItemId, ItemKind, LastRun, Library};
 use crate::vector::UnitVector;
 
 /// The database with the changes that are not committed yet. Reading sees both.
@@ -401,6 +401,24 @@ impl Draft {
             codec::encode_library(library),
         );
         Ok(())
+    }
+}
+
+impl Draft {
+    pub(crate) fn remove_library(&mut self, folder: &Path) -> Result<(), RecordsError> {
+        let key = keys::library(folder)?;
+        if self.get(Column::Default, &key)?.is_some() {
+            self.remove(Column::Default, key);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn put_last_run(&mut self, run: &LastRun) {
+        self.put(
+            Column::Default,
+            keys::meta(Meta::LastRun).to_vec(),
+            codec::encode_last_run(run),
+        );
     }
 }
 

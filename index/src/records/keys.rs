@@ -75,6 +75,8 @@ pub(crate) enum Meta {
     Detailed,
     /// For each kind, the generation up to which tombstones were dropped: graphs that are older are of no use.
     Purged,
+    /// What the last run of an indexer did.
+    LastRun,
 }
 
 pub(crate) fn meta(meta: Meta) -> &'static [u8] {
@@ -86,11 +88,16 @@ pub(crate) fn meta(meta: Meta) -> &'static [u8] {
         Meta::Language => b"mlanguage",
         Meta::Detailed => b"mdetailed",
         Meta::Purged => b"mpurged",
+        Meta::LastRun => b"mlast_run",
     }
 }
 
 pub(crate) const LIBRARIES: &[u8] = b"l";
 pub(crate) const CHANGES: &[u8] = b"g";
+/// Tombstones of either kind.
+pub(crate) const REMOVED: &[u8] = b"r";
+/// From image to path.
+pub(crate) const LINKS: &[u8] = b"i";
 
 pub(crate) fn library(folder: &Path) -> Result<Vec<u8>, RecordsError> {
     Ok(joined(&[LIBRARIES, &path_bytes(folder)?]))
@@ -193,6 +200,18 @@ pub(crate) fn source(source: &Path, owner: Option<ItemId>) -> Result<Vec<u8>, Re
     let mut key = source_prefix(source)?;
     key.extend(owner_bytes(owner));
     Ok(key)
+}
+
+/// The source in any key of the captions.
+pub(crate) fn source_in(key: &[u8]) -> Option<PathBuf> {
+    let rest = match key.split_first()? {
+        (b'o', rest) => rest.get(5..)?,
+        (b's', rest) => rest,
+        _ => return None,
+    };
+    let (length, rest) = rest.split_first_chunk::<4>()?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+    path_from(rest.get(..length)?).ok()
 }
 
 /// The owner that ends a key made by [`source`]; the outer option is about the key.
@@ -327,5 +346,11 @@ mod tests {
             Some(Some(ItemId(4)))
         );
         assert_eq!(owner_at_end(b"\x07abcd"), None);
+        let some = Some(ItemId(4));
+        for key in [source(path, some).unwrap(), caption(some, path, 7).unwrap()] {
+            assert_eq!(source_in(&key).as_deref(), Some(path));
+            assert_eq!(source_in(&key[..6]), None);
+        }
+        assert_eq!(source_in(b"x"), None);
     }
 }

@@ -1,12 +1,16 @@
 //! Here is an id, give me the item. RocksDB is named only in this folder.
 //!
 //! [`store`] opens the database and is the one place that calls it; [`draft`] holds what was put since the last
-//! commit on top of it; [`read`] understands the records of either; [`keys`] and [`codec`] say what the bytes mean.
+//! commit on top of it; [`read`] understands the records of either; [`keys`] and [`codec`] say what the bytes
+//! mean; [`salvage`] reads what is left of a damaged database, [`reconcile`] puts records in order that contradict each
+//! other.
 
 pub(crate) mod codec;
 pub(crate) mod draft;
 pub(crate) mod keys;
 pub(crate) mod read;
+pub(crate) mod reconcile;
+pub(crate) mod salvage;
 pub(crate) mod store;
 
 use std::path::PathBuf;
@@ -50,9 +54,33 @@ pub enum RecordsError {
         /// The number asked for.
         id: ItemId,
     },
+    /// A file of the records could not be copied, linked or removed.
+    #[error("the records cannot be put in order")]
+    File {
+        /// What the system said.
+        #[from]
+        source: std::io::Error,
+    },
     /// All 32-bit numbers were given away.
     #[error("no item numbers are left")]
     IdsExhausted,
+}
+
+impl RecordsError {
+    /// Whether the records are not what was written, which trying again does not mend.
+    pub(crate) fn is_damage(&self) -> bool {
+        match self {
+            Self::Storage { source } => {
+                let text = source.to_string();
+                // A table that is missing is told as a file that could not be opened.
+                matches!(source.kind(), rocksdb::ErrorKind::Corruption)
+                    || (matches!(source.kind(), rocksdb::ErrorKind::IOError)
+                        && text.contains("No such file"))
+            }
+            Self::Damaged { .. } => true,
+            _ => false,
+        }
+    }
 }
 
 /// Something to read records from: the database, or the database under a draft.

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use super::codec::{self, StoredCounts, StoredItem};
 use super::keys::{self, Column, Meta};
 use super::{RecordsError, Source};
-use crate::item::{Caption, FileRecord, Generation, Image, Item, ItemId, ItemKind, Library};
+use crate::item::{
+    Caption, FileRecord, Generation, Image, Item, ItemId, ItemKind, LastRun, Library,
+};
 use crate::language::Language;
 
 /// Sees an id and its vector; false ends the scan.
@@ -45,6 +47,12 @@ pub(crate) trait Read: Source {
         bytes.map_or(Ok(Language::English), |bytes| {
             codec::decode_language(&bytes)
         })
+    }
+
+    fn last_run(&self) -> Result<Option<LastRun>, RecordsError> {
+        self.get(Column::Default, keys::meta(Meta::LastRun))?
+            .map(|bytes| codec::decode_last_run(&bytes))
+            .transpose()
     }
 
     fn stored_item(&self, id: ItemId) -> Result<Option<StoredItem>, RecordsError> {
@@ -257,6 +265,21 @@ pub(crate) trait Read: Source {
             Ok(true)
         })?;
         Ok(owners)
+    }
+
+    /// The files that captions came from, with the owners of those captions.
+    #[expect(clippy::type_complexity, reason = "a list of pairs needs no name")]
+    fn caption_sources(&self) -> Result<Vec<(PathBuf, Option<ItemId>)>, RecordsError> {
+        const DAMAGED: RecordsError = RecordsError::Damaged {
+            what: "the key of a caption's source",
+        };
+        let mut sources = Vec::new();
+        self.scan(Column::Captions, b"s", b"s", &mut |key, _| {
+            let source = keys::source_in(key).ok_or(DAMAGED)?;
+            sources.push((source, keys::owner_at_end(key).ok_or(DAMAGED)?));
+            Ok(true)
+        })?;
+        Ok(sources)
     }
 
     fn libraries(&self) -> Result<Vec<Library>, RecordsError> {

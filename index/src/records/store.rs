@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use rocksdb::{
-    ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, FlushOptions,
-    LogLevel, Options, ReadOptions, WriteBatch, WriteOptions,
+    BottommostLevelCompaction, ColumnFamily, ColumnFamilyDescriptor, CompactOptions, DB,
+    DBCompressionType, DBRecoveryMode, FlushOptions, LogLevel, Options, ReadOptions, WriteBatch,
+    WriteOptions,
 };
 
 use super::keys::{self, Column, Meta};
@@ -47,6 +48,22 @@ impl Store {
         Ok(Self {
             db: DB::open_cf_descriptors_read_only(&options, dir, columns(), false)?,
         })
+    }
+
+    /// Opens what can still be opened of damaged records, for reading: missing tables and broken parts of the log are
+    /// passed over. Reading what is not there fails then.
+    pub(super) fn open_tolerant(dir: &Path) -> Result<Self, RecordsError> {
+        let mut options = options();
+        options.set_wal_recovery_mode(DBRecoveryMode::SkipAnyCorruptedRecord);
+        options.set_paranoid_checks(false);
+        Ok(Self {
+            db: DB::open_cf_descriptors_read_only(&options, dir, columns(), false)?,
+        })
+    }
+
+    /// RocksDB's own repair: a new list of tables from those that are whole, and new tables from the logs.
+    pub(super) fn rebuild_list_of_tables(dir: &Path) -> Result<(), RecordsError> {
+        Ok(DB::repair(&options(), dir)?)
     }
 
     fn column(&self, column: Column) -> Result<&ColumnFamily, RecordsError> {
@@ -96,6 +113,58 @@ impl Store {
                 .ok()?
         };
         Column::ALL.into_iter().filter_map(unflushed).sum::<u64>() > FLUSH_BYTES
+    }
+
+    /// The first key that is not before `key`; an error when it lies in what cannot be read.
+    pub(super) fn seek(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, RecordsError> {
+        let mut iterator = self.db.raw_iterator_cf(self.column(column)?);
+        iterator.seek(key);
+        let found = iterator.key().map(<[u8]>::to_vec);
+        iterator.status()?;
+        Ok(found)
+    }
+
+    /// Reads every block of a column, which looks at its checksum.
+    pub(crate) fn verify(&self, column: Column) -> Result<(), RecordsError> {
+        self.scan(column, &[], &[], &mut |_, _| Ok(true))
+    }
+
+    /// Whether the folder holds tables that the list of tables does not name, or a log that is not empty. Either is
+    /// usual after a crash; together with a derived part that knows a newer generation it means that commits are
+    /// missing, because the list or the log was cut short.
+    pub(crate) fn has_more_than_it_knows(&self, dir: &Path) -> bool {
+        let Ok(live) = self.db.live_files() else {
+            return true;
+        };
+        let live: Vec<&str> = live
+            .iter()
+            .map(|file| file.name.trim_start_matches('/'))
+            .collect();
+        let Ok(entries) = fs_err::read_dir(dir) else {
+            return false;
+        };
+        entries.flatten().any(|entry| {
+            let name = entry.file_name();
+            let path = Path::new(&name);
+            match path.extension().and_then(|extension| extension.to_str()) {
+                Some("sst") => !live.iter().any(|live| name == *live),
+                Some("log") => entry.metadata().is_ok_and(|data| data.len() > 0),
+                _ => false,
+            }
+        })
+    }
+
+    /// Writes the tables anew without what was removed or replaced. Flush before: what is only in the log would be
+    /// moved at a moment that readers are not protected against.
+    pub(crate) fn compact(&self) -> Result<(), RecordsError> {
+        let mut options = CompactOptions::default();
+        options.set_bottommost_level_compaction(BottommostLevelCompaction::ForceOptimized);
+        for column in Column::ALL {
+            let column = self.column(column)?;
+            self.db
+                .compact_range_cf_opt(column, None::<&[u8]>, None::<&[u8]>, &options);
+        }
+        Ok(())
     }
 
     /// Moves what the log holds into tables.

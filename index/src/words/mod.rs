@@ -217,6 +217,26 @@ impl WordsWriter {
         Ok(())
     }
 
+    /// Makes one segment of all, without what was removed, and deletes what is of no use any more. To be called with
+    /// nothing uncommitted.
+    pub(crate) fn merge(&mut self) -> Result<(), WordsError> {
+        let segments = self.writer.index().searchable_segment_metas()?;
+        let is_tidy = match segments.as_slice() {
+            [] => true,
+            [only] => only.num_deleted_docs() == 0,
+            _ => false,
+        };
+        if !is_tidy {
+            let ids: Vec<_> = segments
+                .iter()
+                .map(tantivy::index::SegmentMeta::id)
+                .collect();
+            self.writer.merge(&ids).wait()?;
+        }
+        self.writer.garbage_collect_files().wait()?;
+        Ok(())
+    }
+
     /// Waits for merges and ends the threads.
     pub(crate) fn close(self) -> Result<(), WordsError> {
         self.writer.wait_merging_threads()?;
@@ -317,6 +337,13 @@ impl Words {
             stamp: None,
             index,
         })
+    }
+
+    /// The state that the newest commit in a folder belongs to, without opening it.
+    pub(crate) fn stamp_in(dir: &Path) -> Option<WordsStamp> {
+        let meta: serde_json::Value =
+            serde_json::from_slice(&fs_err::read(dir.join("meta.json")).ok()?).ok()?;
+        WordsStamp::from_payload(meta.get("payload")?.as_str()?)
     }
 
     /// The state that this belongs to; none in memory.

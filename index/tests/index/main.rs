@@ -25,5 +25,7 @@ mod reading;
 mod recall;
 /// Images, paths and captions: what replaces, removes and keeps what.
 mod records;
+/// Every file missing, cut and changed, and what a repair makes of it.
+mod repair;
 /// Words by language, without spaces, and those of details.
 mod words;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use sightline_index::{IndexReader, IndexWriter, Item, ItemId, ItemKind, Nearest};
+use sightline_index::{GraphState, IndexReader, IndexWriter, Item, ItemId, ItemKind, Nearest};
 
 use crate::support::{EXACT, assert_healthy, binding, file, hash, vector, with_graphs_from};
 
@@ -33,6 +33,8 @@ enum Operation {
     Reopen,
     /// Commits, builds graphs, opens again.
     Finish,
+    /// Commits and writes everything anew; the writer goes on.
+    Compact,
 }
 
 fn operations() -> impl Strategy<Value = Vec<Operation>> {
@@ -44,6 +46,7 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
         2 => Just(Operation::Commit),
         1 => Just(Operation::Reopen),
         1 => Just(Operation::Finish),
+        1 => Just(Operation::Compact),
     ];
     proptest::collection::vec(operation, 1..50)
 }
@@ -154,6 +157,10 @@ fn run(operations: &[Operation]) {
                 writer = open(dir.path());
                 now = committed.clone();
             }
+            Operation::Compact => {
+                writer.compact(&mut |_| {}).unwrap();
+                committed = now.committed();
+            }
             Operation::Finish => {
                 writer.finish().unwrap();
                 committed = now.committed();
@@ -162,10 +169,34 @@ fn run(operations: &[Operation]) {
             }
         }
         compare_pending(&writer, &now);
+        if matches!(operation, Operation::Compact) {
+            N_COMPACTED.fetch_add(1, Ordering::Relaxed);
+            compare(dir.path(), &committed);
+            assert_compact(dir.path());
+        }
     }
     drop(writer);
     compare(dir.path(), &committed);
     assert_healthy(dir.path());
+}
+
+/// Nothing is left to be done better.
+fn assert_compact(dir: &Path) {
+    let reader = IndexReader::open(dir, None).unwrap();
+    let counts = reader.counts();
+    for (kind, n_items, graph) in [
+        (ItemKind::Image, counts.n_images, &counts.image_graph),
+        (ItemKind::Caption, counts.n_captions, &counts.caption_graph),
+    ] {
+        let n_fresh = 0;
+        let expected = if n_items < 6 {
+            GraphState::Absent
+        } else {
+            GraphState::Ready { n_items, n_fresh }
+        };
+        assert_eq!(*graph, expected);
+        assert_eq!(reader.leftovers(kind).unwrap().n_tombstones, 0);
+    }
 }
 
 /// The writer's look-ups see what is not committed.
@@ -326,6 +357,8 @@ fn compare_words(reader: &IndexReader, model: &Model, images: &BTreeMap<ItemId, 
     }
 }
 
+static N_COMPACTED: AtomicUsize = AtomicUsize::new(0);
+
 #[test]
 fn any_sequence_of_operations_gives_what_a_map_would() {
     static N_RUN: AtomicUsize = AtomicUsize::new(0);
@@ -346,4 +379,6 @@ fn any_sequence_of_operations_gives_what_a_map_would() {
         panic!("{error}");
     }
     assert_eq!(N_RUN.load(Ordering::Relaxed), 24);
+    let n_compacted = N_COMPACTED.load(Ordering::Relaxed);
+    assert!(n_compacted >= 10, "{n_compacted}");
 }

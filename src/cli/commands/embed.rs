@@ -10,10 +10,10 @@ use serde::Serialize;
 use crate::cli::args::EmbedArgs;
 use crate::cli::exit::ExitStatus;
 use crate::cli::interrupt;
-use crate::cli::npy::NpyWriter;
 use crate::cli::output::path_base64;
 use crate::cli::printer::Printer;
 use crate::cli::settings::Settings;
+use crate::engine::npy::NpyWriter;
 use crate::engine::{Encoders, EngineError};
 
 pub(in crate::cli) fn run(

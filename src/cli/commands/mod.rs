@@ -2,9 +2,14 @@
 
 pub(super) mod bench;
 pub(super) mod captions;
+pub(super) mod check;
+pub(super) mod compact;
 pub(super) mod embed;
 pub(super) mod eval;
+pub(super) mod export;
+pub(super) mod import;
 pub(super) mod index;
 pub(super) mod models;
+pub(super) mod remove;
 pub(super) mod search;
 pub(super) mod status;

@@ -1,15 +1,18 @@
 //! `sightline status`
 
+use std::time::Duration;
+
 use anyhow::Result;
-use indicatif::{HumanBytes, HumanCount};
+use indicatif::{HumanBytes, HumanCount, HumanDuration};
 use serde_json::json;
+use sightline_index::GraphState;
 
 use crate::cli::args::StatusArgs;
 use crate::cli::exit::ExitStatus;
 use crate::cli::output::path_json;
 use crate::cli::printer::{Printer, Style};
 use crate::cli::settings::Settings;
-use crate::engine::Engine;
+use crate::engine::{Engine, KindStatus, Status};
 use sightline_onnx::picture::{self, DecodeLimits};
 
 pub(in crate::cli) fn run(
@@ -22,89 +25,207 @@ pub(in crate::cli) fn run(
     }
     let status = Engine::status(settings.index())?;
     if args.json {
-        let libraries: Vec<_> = status
-            .libraries
-            .iter()
-            .map(|library| {
-                let mut entry = path_json(&library.folder);
-                entry.insert("files".into(), json!(library.n_files));
-                entry.insert("last_run_unix_s".into(), json!(library.last_run_unix_s));
-                entry
-            })
-            .collect();
-        printer.json(&json!({
-            "index": path_json(&status.folder),
-            "model": {
-                "name": status.model,
-                "fingerprint": status.fingerprint,
-                "dimension": status.dimension,
-            },
-            "language": status.language.code(),
-            "generation": status.generation,
-            "images": status.n_images,
-            "files": status.n_files,
-            "captions": status.n_captions,
-            "bytes_on_disk": status.n_bytes_on_disk,
-            "libraries": libraries,
-            "unfinished_change": status.unfinished.as_ref().map(|change| json!({
-                "model": {
-                    "name": change.model,
-                    "fingerprint": change.fingerprint,
-                    "dimension": change.dimension,
-                },
-                "images": change.n_images,
-                "folder": path_json(&change.folder),
-            })),
-        }))?;
+        printer.json(&to_json(&status))?;
     } else {
-        let mut row = |name: &str, value: String| {
-            let name = printer.paint(Style::Dim, &format!("{name:<11}"));
-            printer.line(format_args!("{name} {value}"))
-        };
-        row("index", Printer::safe(&status.folder.to_string_lossy()))?;
-        let short = status.fingerprint.get(..12).unwrap_or(&status.fingerprint);
-        row(
-            "model",
-            format!(
-                "{} ({} dimensions, {short})",
-                status.model, status.dimension
-            ),
-        )?;
-        let (n_images, n_files) = (status.n_images, status.n_files);
-        row(
-            "images",
-            format!("{} in {} files", HumanCount(n_images), HumanCount(n_files)),
-        )?;
-        row("captions", HumanCount(status.n_captions).to_string())?;
-        row("language", status.language.to_string())?;
-        row("on disk", HumanBytes(status.n_bytes_on_disk).to_string())?;
-        row("generation", status.generation.to_string())?;
-        for library in &status.libraries {
-            let folder = Printer::safe(&library.folder.to_string_lossy());
-            row(
-                "library",
-                format!("{folder} ({} files)", HumanCount(library.n_files)),
-            )?;
-        }
-        if let Some(change) = &status.unfinished {
-            row(
-                "unfinished",
-                format!(
-                    "change to {}, {} of {} images; go on with: {}; to give it up, delete {}",
-                    Printer::safe(&change.model),
-                    HumanCount(change.n_images),
-                    HumanCount(n_images),
-                    Printer::safe(&settings.command_to_go_on(change)),
-                    settings.shown(&change.folder)
-                ),
-            )?;
-        }
+        show(&status, settings, printer)?;
     }
     Ok(if status.n_images + status.n_captions == 0 {
         ExitStatus::Nothing
     } else {
         ExitStatus::Found
     })
+}
+
+fn to_json(status: &Status) -> serde_json::Value {
+    let libraries: Vec<_> = status
+        .libraries
+        .iter()
+        .map(|library| {
+            let mut entry = path_json(&library.folder);
+            entry.insert("files".into(), json!(library.n_files));
+            entry.insert("last_run_unix_s".into(), json!(library.last_run_unix_s));
+            entry
+        })
+        .collect();
+    let last_run = status.last_run.map(|run| {
+        json!({
+            "ended_unix_s": run.ended_unix_s,
+            "seen": run.n_seen,
+            "added": run.n_added,
+            "changed": run.n_changed,
+            "removed": run.n_removed,
+            "skipped": run.n_skipped,
+            "interrupted": run.interrupted,
+        })
+    });
+    json!({
+        "index": path_json(&status.folder),
+        "model": {
+            "name": status.model,
+            "fingerprint": status.fingerprint,
+            "dimension": status.dimension,
+        },
+        "language": status.language.code(),
+        "generation": status.generation,
+        "images": status.n_images,
+        "files": status.n_files,
+        "captions": status.n_captions,
+        "captions_with_image": status.n_captions - status.n_captions_alone.min(status.n_captions),
+        "captions_alone": status.n_captions_alone,
+        "graphs": {
+            "image": graph_json(&status.images),
+            "caption": graph_json(&status.captions),
+        },
+        "bytes_on_disk": status.n_bytes_on_disk,
+        "sizes": {
+            "records": status.sizes.n_bytes_of_records,
+            "graphs": status.sizes.n_bytes_of_graphs,
+            "words": status.sizes.n_bytes_of_words,
+        },
+        "libraries": libraries,
+        "last_run": last_run,
+        "unfinished_change": status.unfinished.as_ref().map(|change| json!({
+            "model": {
+                "name": change.model,
+                "fingerprint": change.fingerprint,
+                "dimension": change.dimension,
+            },
+            "images": change.n_images,
+            "folder": path_json(&change.folder),
+        })),
+    })
+}
+
+fn graph_json(kind: &KindStatus) -> serde_json::Value {
+    let (in_graph, fresh) = kind.in_graph_and_fresh();
+    let (state, reason) = match &kind.graph {
+        GraphState::Ready { .. } => ("ready", None),
+        GraphState::Unusable { reason } => ("unusable", Some(reason)),
+        _ => ("absent", None),
+    };
+    json!({
+        "state": state,
+        "reason": reason,
+        "in_graph": in_graph,
+        "fresh": fresh,
+        "tombstones": kind.n_tombstones,
+        "loose": kind.n_loose,
+    })
+}
+
+fn show(status: &Status, settings: &Settings, printer: &mut Printer) -> Result<()> {
+    let mut row = |name: &str, value: String| {
+        let name = printer.paint(Style::Dim, &format!("{name:<13}"));
+        printer.line(format_args!("{name} {value}"))
+    };
+    row("index", Printer::safe(&status.folder.to_string_lossy()))?;
+    let short = status.fingerprint.get(..12).unwrap_or(&status.fingerprint);
+    row(
+        "model",
+        format!(
+            "{} ({} dimensions, {short})",
+            status.model, status.dimension
+        ),
+    )?;
+    let (n_images, n_files) = (status.n_images, status.n_files);
+    row(
+        "images",
+        format!("{} in {} files", HumanCount(n_images), HumanCount(n_files)),
+    )?;
+    row(
+        "captions",
+        match status.n_captions_alone {
+            0 => HumanCount(status.n_captions).to_string(),
+            n => format!("{}, {n} of no image", HumanCount(status.n_captions)),
+        },
+    )?;
+    row("language", status.language.to_string())?;
+    row("image graph", graph(&status.images))?;
+    row("caption graph", graph(&status.captions))?;
+    row(
+        "on disk",
+        format!(
+            "{} (records {}, graphs {}, words {})",
+            HumanBytes(status.n_bytes_on_disk),
+            HumanBytes(status.sizes.n_bytes_of_records),
+            HumanBytes(status.sizes.n_bytes_of_graphs),
+            HumanBytes(status.sizes.n_bytes_of_words),
+        ),
+    )?;
+    row("generation", status.generation.to_string())?;
+    for library in &status.libraries {
+        let folder = Printer::safe(&library.folder.to_string_lossy());
+        row(
+            "library",
+            format!(
+                "{folder} ({} files, {})",
+                HumanCount(library.n_files),
+                ago(library.last_run_unix_s)
+            ),
+        )?;
+    }
+    if let Some(run) = status.last_run {
+        let stopped = if run.interrupted {
+            ", stopped early"
+        } else {
+            ""
+        };
+        row(
+            "last run",
+            format!(
+                "{}: {} files seen, {} added, {} changed, {} removed, {} skipped{stopped}",
+                ago(run.ended_unix_s),
+                HumanCount(run.n_seen),
+                HumanCount(run.n_added),
+                HumanCount(run.n_changed),
+                HumanCount(run.n_removed),
+                HumanCount(run.n_skipped),
+            ),
+        )?;
+    }
+    if let Some(change) = &status.unfinished {
+        row(
+            "unfinished",
+            format!(
+                "change to {}, {} of {} images; go on with: {}; to give it up, delete {}",
+                Printer::safe(&change.model),
+                HumanCount(change.n_images),
+                HumanCount(n_images),
+                Printer::safe(&settings.command_to_go_on(change)),
+                settings.shown(&change.folder)
+            ),
+        )?;
+    }
+    Ok(())
+}
+
+fn graph(kind: &KindStatus) -> String {
+    let (in_graph, fresh) = kind.in_graph_and_fresh();
+    match &kind.graph {
+        GraphState::Ready { .. } => format!(
+            "{} items, {} newer, {} removed, {} loose",
+            HumanCount(in_graph),
+            HumanCount(fresh),
+            HumanCount(kind.n_tombstones),
+            HumanCount(kind.n_loose)
+        ),
+        GraphState::Unusable { reason } => format!(
+            "unusable, {}; all are compared until the next index run or `sightline compact`",
+            Printer::safe(reason)
+        ),
+        _ => "none, all are compared".to_owned(),
+    }
+}
+
+/// `5 minutes ago`
+fn ago(unix_s: u64) -> String {
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    match now.saturating_sub(unix_s) {
+        0..60 => "just now".to_owned(),
+        seconds => format!("{} ago", HumanDuration(Duration::from_secs(seconds))),
+    }
 }
 
 /// Which picture formats this build reads. Needs no index.

@@ -1,0 +1,422 @@
+//! What can still be read of damaged records? It is copied, block by block, into a new database.
+//!
+//! RocksDB's own repair gives up a whole table for one bad block, so it is only asked where the list of tables is of no
+//! use or a table is missing. What the copy lacks is found out and named by whoever asked for it.
+
+use std::path::{Path, PathBuf};
+
+use super::keys::{self, Column};
+use super::read::Read;
+use super::store::Store;
+use super::{RecordsError, Source};
+use crate::item::{Generation, ItemId, ItemKind};
+
+/// Bytes written at once.
+const PORTION: usize = 4 << 20;
+
+/// Behind every key of every column.
+const END: [u8; 64] = [0xff; 64];
+
+/// The key of a record that only makes a column known.
+const STUB: &[u8] = &[0xff; 16];
+
+/// What was copied.
+#[derive(Debug, Default)]
+pub(crate) struct Salvaged {
+    /// Columns of which something could not be read.
+    pub(crate) incomplete: Vec<Column>,
+    /// What RocksDB said of the damage, without saying it twice.
+    pub(crate) reasons: Vec<String>,
+}
+
+impl Salvaged {
+    fn note(&mut self, error: &RecordsError) {
+        let text = match error {
+            RecordsError::Storage { source } => source.to_string(),
+            error => error.to_string(),
+        };
+        if !self.reasons.contains(&text) {
+            self.reasons.push(text);
+        }
+    }
+}
+
+/// A way to make damaged records readable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// As they are.
+    Tolerant,
+    /// With the newest list of tables, whatever `CURRENT` says.
+    NewestList,
+    /// With a new list of tables.
+    NewList,
+}
+
+const WAYS: [Way; 3] = [Way::Tolerant, Way::NewestList, Way::NewList];
+
+/// Copies all that can be read of the database in `dir` into a new one in `target`. `scratch` is a folder to work in;
+/// `dir` is not changed. Some commit of generation `expected` was made, as other parts of the index say.
+pub(crate) fn salvage(
+    dir: &Path,
+    scratch: &Path,
+    target: &Path,
+    expected: Generation,
+) -> Result<Salvaged, RecordsError> {
+    let mut salvaged = Salvaged::default();
+    let mut best: Option<(Generation, usize)> = None;
+    for number in 0..WAYS.len() {
+        let Some(generation) = copy(dir, scratch, target, number, &mut salvaged)? else {
+            continue;
+        };
+        if generation >= expected {
+            return Ok(salvaged);
+        }
+        if best.is_none_or(|(found, _)| generation > found) {
+            best = Some((generation, number));
+        }
+    }
+    match best {
+        Some((_, number)) => copy(dir, scratch, target, number, &mut salvaged)?
+            .map(|_| salvaged)
+            .ok_or(RecordsError::Damaged {
+                what: "the database",
+            }),
+        None => Err(RecordsError::Damaged {
+            what: "every file of the database",
+        }),
+    }
+}
+
+/// Copies what a way of opening gives, and what the ways after it give of columns that it does not. The generation
+/// that came of it, if anything did.
+fn copy(
+    dir: &Path,
+    scratch: &Path,
+    target: &Path,
+    first: usize,
+    salvaged: &mut Salvaged,
+) -> Result<Option<Generation>, RecordsError> {
+    remove_folder(target)?;
+    fs_err::create_dir_all(target)?;
+    let copy = Store::open(target, true)?;
+    let mut missing = Column::ALL.to_vec();
+    salvaged.incomplete.clear();
+    for way in WAYS.into_iter().skip(first) {
+        let source = match prepare(dir, scratch, way) {
+            Ok(Some(path)) => Store::open_tolerant(&path),
+            Ok(None) => continue,
+            Err(error) => Err(error),
+        };
+        let source = match source {
+            Ok(source) => source,
+            Err(error) => {
+                salvaged.note(&error);
+                continue;
+            }
+        };
+        missing.retain(|&column| {
+            let copied = copy_column(&source, &copy, column, salvaged);
+            let Ok(n_gaps) = copied.map_err(|error| salvaged.note(&error)) else {
+                return true;
+            };
+            // RocksDB's repair does not tell which tables it left out.
+            if n_gaps > 0 || way == Way::NewList {
+                salvaged.incomplete.push(column);
+            }
+            false
+        });
+        if missing.is_empty() {
+            break;
+        }
+    }
+    let generation = if missing.is_empty() {
+        copy.flush()?;
+        Some(copy.generation().unwrap_or(Generation(0)))
+    } else {
+        None
+    };
+    drop(copy);
+    remove_folder(scratch)?;
+    Ok(generation)
+}
+
+/// Makes the records readable in one way, and says where they are then; nothing if this way is no other than the one
+/// before.
+fn prepare(dir: &Path, scratch: &Path, way: Way) -> Result<Option<PathBuf>, RecordsError> {
+    if way == Way::Tolerant {
+        return Ok(Some(dir.to_owned()));
+    }
+    remove_folder(scratch)?;
+    fs_err::create_dir_all(scratch)?;
+    let mut newest: Option<String> = None;
+    for entry in fs_err::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(text) = name.to_str() else { continue };
+        if !entry.file_type()?.is_file() || matches!(text, "LOCK" | "CURRENT") {
+            continue;
+        }
+        if text.starts_with("MANIFEST-") && newest.as_deref().is_none_or(|known| known < text) {
+            newest = Some(text.to_owned());
+        }
+        let to = scratch.join(&name);
+        // Neither way changes a file; both only rename and remove them.
+        if std::fs::hard_link(entry.path(), &to).is_err() {
+            fs_err::copy(entry.path(), &to)?;
+        }
+    }
+    let current = scratch.join("CURRENT");
+    match (way, newest) {
+        (Way::NewestList, Some(newest)) => {
+            let line = format!("{newest}\n");
+            if fs_err::read(dir.join("CURRENT")).is_ok_and(|found| found == line.as_bytes()) {
+                return Ok(None);
+            }
+            fs_err::write(&current, line)?;
+        }
+        (Way::NewestList, None) => return Ok(None),
+        (Way::Tolerant | Way::NewList, newest) => {
+            if let Some(newest) = newest {
+                fs_err::write(&current, format!("{newest}\n"))?;
+            }
+            add_stubs(scratch)?;
+            Store::rebuild_list_of_tables(scratch)?;
+        }
+    }
+    Ok(Some(scratch.to_owned()))
+}
+
+/// RocksDB's repair learns which columns there are from the tables, and drops what the logs have for others. So each
+/// column gets a table with a record that nobody reads.
+fn add_stubs(scratch: &Path) -> Result<(), RecordsError> {
+    let aside = scratch.join("stubs");
+    {
+        let store = Store::open(&aside, true)?;
+        store.write(
+            Column::ALL
+                .into_iter()
+                .map(|column| (column, STUB, Some(STUB))),
+        )?;
+        store.flush()?;
+    }
+    let mut number = 9_000_000;
+    for entry in fs_err::read_dir(&aside)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "sst") {
+            fs_err::rename(&path, scratch.join(format!("{number}.sst")))?;
+            number += 1;
+        }
+    }
+    remove_folder(&aside)?;
+    Ok(())
+}
+
+/// Copies a column without what cannot be read, and says in how many places that was; an error if nothing of it can.
+fn copy_column(
+    source: &Store,
+    target: &Store,
+    column: Column,
+    salvaged: &mut Salvaged,
+) -> Result<usize, RecordsError> {
+    source.seek(column, &END)?;
+    let mut n_gaps = 0;
+    let mut start = Vec::new();
+    loop {
+        let mut portion = Portion::default();
+        let mut last = None;
+        let copied = source.scan(column, &[], &start, &mut |key, value| {
+            last = Some(key.to_vec());
+            if key == STUB {
+                return Ok(true);
+            }
+            portion.put(target, column, key, value)?;
+            Ok(true)
+        });
+        portion.write(target, column)?;
+        let Err(error) = copied else {
+            return Ok(n_gaps);
+        };
+        salvaged.note(&error);
+        n_gaps += 1;
+        let mut from = start.clone();
+        if let Some(last) = last {
+            from = last;
+            from.push(0);
+        }
+        let Some(next) = behind(source, column, &from)? else {
+            copy_gap(source, target, column, &from, &END)?;
+            return Ok(n_gaps);
+        };
+        copy_gap(source, target, column, &from, &next)?;
+        // A key that can be found but not read counts as part of the gap.
+        start = if next <= from {
+            let mut next = from;
+            next.push(0);
+            next
+        } else {
+            next
+        };
+    }
+}
+
+/// Records on their way to the new database.
+#[derive(Default)]
+struct Portion {
+    records: Vec<(Vec<u8>, Vec<u8>)>,
+    n_bytes: usize,
+}
+
+impl Portion {
+    fn put(
+        &mut self,
+        target: &Store,
+        column: Column,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<(), RecordsError> {
+        self.n_bytes += key.len() + value.len();
+        self.records.push((key.to_vec(), value.to_vec()));
+        if self.n_bytes > PORTION {
+            self.write(target, column)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, target: &Store, column: Column) -> Result<(), RecordsError> {
+        if !self.records.is_empty() {
+            target.write(
+                self.records
+                    .iter()
+                    .map(|(key, value)| (column, key.as_slice(), Some(value.as_slice()))),
+            )?;
+        }
+        self.records.clear();
+        self.n_bytes = 0;
+        Ok(())
+    }
+}
+
+/// The first key after an unreadable place that begins at `from`; none if the column ends there.
+fn behind(source: &Store, column: Column, from: &[u8]) -> Result<Option<Vec<u8>>, RecordsError> {
+    let is_readable = |key: &[u8]| source.seek(column, key).is_ok();
+    if is_readable(from) {
+        return source.seek(column, from);
+    }
+    // Ever larger steps, then halves of the last one: blocks are small, and there may be another bad one further on.
+    let mut low = from.to_vec();
+    let mut high = END.to_vec();
+    for length in (1..=from.len()).rev() {
+        let mut key = from[..length].to_vec();
+        let Some(byte) = key[length - 1].checked_add(1) else {
+            continue;
+        };
+        key[length - 1] = byte;
+        if is_readable(&key) {
+            high = key;
+            break;
+        }
+        low = key;
+    }
+    for _ in 0..8 * (from.len() + 8) {
+        let middle = between(&low, &high);
+        if middle <= low || middle >= high {
+            break;
+        }
+        if is_readable(&middle) {
+            high = middle;
+        } else {
+            low = middle;
+        }
+    }
+    source.seek(column, &high)
+}
+
+/// The middle of two keys, read as the digits of fractions to base 256, with one more digit than the longer one.
+fn between(low: &[u8], high: &[u8]) -> Vec<u8> {
+    let n_digits = low.len().max(high.len()) + 1;
+    let digit = |key: &[u8], place: usize| u16::from(key.get(place).copied().unwrap_or(0));
+    // The sum, from its last digit to its first, with what is carried beyond that.
+    let mut sum = vec![0u16; n_digits];
+    let mut carry = 0;
+    for place in (0..n_digits).rev() {
+        let total = digit(low, place) + digit(high, place) + carry;
+        sum[place] = total & 0xff;
+        carry = total >> 8;
+    }
+    let mut rest = carry;
+    sum.into_iter()
+        .map(|digit| {
+            let value = (rest << 8) | digit;
+            rest = value & 1;
+            u8::try_from(value >> 1).unwrap_or(u8::MAX)
+        })
+        .collect()
+}
+
+/// A bad block hides newer records of the same keys in other tables. Where the keys are numbers, each is asked for.
+fn copy_gap(
+    source: &Store,
+    target: &Store,
+    column: Column,
+    from: &[u8],
+    to: &[u8],
+) -> Result<(), RecordsError> {
+    if !matches!(column, Column::Items | Column::Vectors) {
+        return Ok(());
+    }
+    let Ok(next) = source.next_id() else {
+        return Ok(());
+    };
+    let mut portion = Portion::default();
+    let mut ask = |key: &[u8]| -> Result<(), RecordsError> {
+        if let Ok(Some(value)) = source.get(column, key) {
+            portion.put(target, column, key, &value)?;
+        }
+        Ok(())
+    };
+    let is_within = |key: &[u8]| key >= from && key < to;
+    for id in 1..next.0 {
+        let id = ItemId(id);
+        if column == Column::Items {
+            let key = keys::item(id);
+            if is_within(&key) {
+                ask(&key)?;
+            }
+        } else {
+            for kind in ItemKind::ALL {
+                let key = keys::vector(kind, id);
+                if is_within(&key) {
+                    ask(&key)?;
+                }
+            }
+        }
+    }
+    portion.write(target, column)
+}
+
+fn remove_folder(path: &Path) -> Result<(), RecordsError> {
+    match fs_err::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_lies_between() {
+        let rows: [(&[u8], &[u8], &[u8]); 5] = [
+            (b"\x10", b"\x20", b"\x18\0"),
+            (b"\x10", b"\x11", b"\x10\x80"),
+            (b"", b"\xff\xff", b"\x7f\xff\x80"),
+            (b"\xfe", b"\xff", b"\xfe\x80"),
+            (b"a\xff", b"b", b"a\xff\x80"),
+        ];
+        assert_eq!(rows.len(), 5);
+        for (low, high, middle) in rows {
+            assert_eq!(between(low, high), middle, "{low:?} {high:?}");
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! Every file of an index, missing, cut and changed: after a repair what was not hit is found, and what was is named.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use sightline_index::{
+    IndexError, IndexReader, IndexWriter, Item, ItemKind, Nearest, Problem, Repair, UnitVector,
+    check, repair_with,
+};
+
+use crate::support::{
+    assert_healthy, binding, copy_folder, file, hash, photo, put_photo, vector, with_graphs_from,
+};
+
+const DIMENSION: usize = 96;
+/// Photos of the two generations that were finished, and of the two that are only in the log.
+const PARTS: [std::ops::Range<u64>; 4] = [0..70, 70..130, 130..150, 150..170];
+const N_PHOTOS: u64 = 170;
+/// A block of 4 KiB holds so many vectors, and a few more items.
+const N_IN_A_BLOCK: usize = 60;
+
+fn caption_source(number: u64) -> PathBuf {
+    PathBuf::from(format!("/photos/captions{}.jsonl", number % 3))
+}
+
+fn caption_vector(number: u64) -> UnitVector {
+    vector(DIMENSION, 5000 + number)
+}
+
+fn put(writer: &mut IndexWriter, number: u64) {
+    let id = put_photo(writer, number, vector(DIMENSION, number));
+    let caption = (format!("caption {number}"), caption_vector(number));
+    writer
+        .set_captions(Some(id), &caption_source(number), vec![caption])
+        .unwrap();
+}
+
+fn open(dir: &Path) -> IndexWriter {
+    IndexWriter::open_or_create_with(dir, &binding(DIMENSION), with_graphs_from(50)).unwrap()
+}
+
+/// Some of it in tables, some in the log, with graphs that lack the newest.
+fn make(dir: &Path) {
+    for part in &PARTS[..2] {
+        let mut writer = open(dir);
+        part.clone().for_each(|number| put(&mut writer, number));
+        writer.finish().unwrap();
+    }
+    let mut writer = open(dir);
+    for part in &PARTS[2..] {
+        part.clone().for_each(|number| put(&mut writer, number));
+        writer.commit().unwrap();
+    }
+}
+
+fn repair(dir: &Path) -> Result<Repair, IndexError> {
+    repair_with(dir, with_graphs_from(50), &mut |_| {})
+}
+
+/// What a reader finds of each photo.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Found {
+    photos: BTreeSet<u64>,
+    captions: BTreeSet<u64>,
+}
+
+fn everything() -> Found {
+    Found {
+        photos: (0..N_PHOTOS).collect(),
+        captions: (0..N_PHOTOS).collect(),
+    }
+}
+
+/// Looks for every photo in every way; whatever is there must be there whole.
+fn look(dir: &Path, name: &str) -> Found {
+    let reader = IndexReader::open(dir, Some(&binding(DIMENSION))).unwrap();
+    let mut found = Found::default();
+    for number in 0..N_PHOTOS {
+        let Some(record) = reader.file(&photo(number)).unwrap() else {
+            assert_eq!(
+                reader.image_with_hash(&hash(number)).unwrap(),
+                None,
+                "{name}: photo {number} has lost its file"
+            );
+            continue;
+        };
+        found.photos.insert(number);
+        let image = record.image;
+        assert_eq!(reader.image_with_hash(&hash(number)).unwrap(), Some(image));
+        let vector = vector(DIMENSION, number);
+        assert_eq!(reader.vector(image).unwrap().as_ref(), Some(&vector));
+        for exact in [true, false] {
+            let how = Nearest { exact, ef: 20 };
+            let near = reader.nearest(ItemKind::Image, &vector, 1, &how).unwrap();
+            assert_eq!(near[0].id, image, "{name}: photo {number} by its vector");
+        }
+        let word = format!("photo{number}");
+        let words = reader.matching(ItemKind::Image, &word, 1000).unwrap();
+        assert!(
+            words.iter().any(|found| found.id == image),
+            "{name}: photo {number} by its name"
+        );
+        let captions = reader.captions_of(image).unwrap();
+        if let [caption] = captions.as_slice() {
+            assert_eq!(caption.text, format!("caption {number}"));
+            let near = reader
+                .nearest(
+                    ItemKind::Caption,
+                    &caption_vector(number),
+                    1,
+                    &Nearest::default(),
+                )
+                .unwrap();
+            assert_eq!(near[0].id, caption.id, "{name}: caption {number}");
+            found.captions.insert(number);
+        } else {
+            assert!(captions.is_empty(), "{name}: {captions:?}");
+        }
+    }
+    let counts = reader.counts();
+    assert_eq!(counts.n_images, found.photos.len() as u64, "{name}");
+    assert_eq!(counts.n_files, found.photos.len() as u64, "{name}");
+    assert_eq!(counts.n_captions, found.captions.len() as u64, "{name}");
+    found
+}
+
+/// Damages a copy, repairs it, and checks that every loss was told. What is left is brought back from the "files".
+fn check_repair(original: &Path, name: &str, damage: &dyn Fn(&Path)) -> (Vec<Problem>, Found) {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    copy_folder(original, dir);
+    damage(dir);
+    let problems = check(dir).unwrap();
+    let told = repair(dir).unwrap_or_else(|error| panic!("{name}: {error:?}"));
+    assert_eq!(told.found, problems, "{name}");
+    assert_eq!(told.left, [], "{name}");
+    assert_healthy(dir);
+    let found = look(dir, name);
+    let all = everything();
+    let n_images = (all.photos.len() - found.photos.len()) as u64;
+    let n_captions = (all.captions.len() - found.captions.len()) as u64;
+    if told.n_lost_commits == 0 {
+        assert_eq!(told.n_lost_images, n_images, "{name}: {told:?}");
+        assert_eq!(told.n_lost_captions, n_captions, "{name}: {told:?}");
+    } else {
+        // Nobody knows what was in them, only that they were there.
+        assert!(told.n_lost_images <= n_images, "{name}: {told:?}");
+        assert!(told.n_lost_captions <= n_captions, "{name}: {told:?}");
+    }
+    for path in &told.lost_files {
+        assert!(
+            (0..N_PHOTOS).any(|number| photo(number) == *path && !found.photos.contains(&number)),
+            "{name}: {} is not lost",
+            path.display()
+        );
+    }
+    if problems.is_empty() {
+        assert_eq!(found, all, "{name}: lost without a word");
+    }
+    if told.has_losses() {
+        assert!(told.kept.is_some_and(|kept| kept.is_dir()), "{name}");
+    } else {
+        assert!(!dir.join("records.damaged").exists(), "{name}");
+    }
+    let again = repair(dir).unwrap();
+    assert_eq!((again.found, again.left), (vec![], vec![]), "{name}: again");
+    let mut writer = open(dir);
+    (0..N_PHOTOS).for_each(|number| put(&mut writer, number));
+    writer.finish().unwrap();
+    assert_eq!(look(dir, name), all, "{name}: indexed again");
+    assert_healthy(dir);
+    (problems, found)
+}
+
+fn files_in(folder: &Path, is_meant: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs_err::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| is_meant(&path.file_name().unwrap().to_string_lossy()))
+        .collect();
+    files.sort();
+    files
+}
+
+fn flip(path: &Path, at: usize) {
+    let mut bytes = fs_err::read(path).unwrap();
+    let at = at.min(bytes.len() - 1);
+    bytes[at] ^= 0x55;
+    fs_err::write(path, bytes).unwrap();
+}
+
+fn cut(path: &Path) {
+    let file = fs_err::OpenOptions::new().write(true).open(path).unwrap();
+    let length = file.metadata().unwrap().len();
+    file.set_len(length / 2).unwrap();
+}
+
+/// A way to spoil a file, of which the length is given.
+type Spoil = fn(&Path, usize);
+
+const SPOILS: [(&str, Spoil); 4] = [
+    ("gone", |path, _| fs_err::remove_file(path).unwrap()),
+    ("cut", |path, _| cut(path)),
+    ("a bit near its start", |path, length| {
+        flip(path, length / 9)
+    }),
+    ("a bit near its end", |path, length| flip(path, length - 30)),
+];
+
+#[test]
+fn tables_that_are_spoilt_cost_what_was_in_them() {
+    let original = tempfile::tempdir().unwrap();
+    make(original.path());
+    assert_healthy(original.path());
+    assert_eq!(look(original.path(), "undamaged"), everything());
+    let tables = files_in(&original.path().join("records"), |name| {
+        name.ends_with(".sst")
+    });
+    let (mut n_spoilt, mut n_lossless) = (0, 0);
+    for table in &tables {
+        let below = table.strip_prefix(original.path()).unwrap();
+        let length = usize::try_from(fs_err::metadata(table).unwrap().len()).unwrap();
+        for (how, spoil) in SPOILS {
+            let name = format!("{}: {how}", below.display());
+            let (problems, found) = check_repair(original.path(), &name, &|dir| {
+                spoil(&dir.join(below), length);
+            });
+            assert!(
+                matches!(problems[..], [Problem::Records { .. }, ..]),
+                "{name}: {problems:?}"
+            );
+            // One bad block is not a bad table.
+            if how == "a bit near its start" {
+                let n_lost = 170 - found.photos.len() + 170 - found.captions.len();
+                assert!(n_lost <= 2 * N_IN_A_BLOCK, "{name}: {n_lost} lost");
+            }
+            n_spoilt += 1;
+            n_lossless += usize::from(found == everything());
+        }
+    }
+    // Six columns, flushed twice.
+    assert_eq!(n_spoilt, 12 * SPOILS.len());
+    // Hashes, and the lists of captions, follow from the rest.
+    assert!(n_lossless >= 16, "{n_lossless} of {n_spoilt}");
+}
+
+#[test]
+fn the_lists_of_tables_follow_from_the_tables() {
+    let original = tempfile::tempdir().unwrap();
+    make(original.path());
+    let lists = files_in(&original.path().join("records"), |name| {
+        name == "CURRENT" || name.starts_with("MANIFEST-")
+    });
+    assert_eq!(lists.len(), 2, "{lists:?}");
+    let mut n_spoilt = 0;
+    for list in &lists {
+        let below = list.strip_prefix(original.path()).unwrap();
+        let length = usize::try_from(fs_err::metadata(list).unwrap().len()).unwrap();
+        let cuts = (0..length).step_by(97.min(length / 3));
+        let spoil = |how: String, spoil: &dyn Fn(&Path)| {
+            let name = format!("{}: {how}", below.display());
+            let (_, found) = check_repair(original.path(), &name, &|dir| spoil(&dir.join(below)));
+            assert_eq!(found, everything(), "{name}");
+        };
+        spoil("gone".to_owned(), &|path| {
+            fs_err::remove_file(path).unwrap()
+        });
+        n_spoilt += 1;
+        for at in cuts {
+            spoil(format!("cut to {at}"), &|path| {
+                let file = fs_err::OpenOptions::new().write(true).open(path).unwrap();
+                file.set_len(at as u64).unwrap();
+            });
+            spoil(format!("a bit at {at}"), &|path| flip(path, at));
+            n_spoilt += 2;
+        }
+    }
+    assert!(n_spoilt > 12, "{n_spoilt}");
+}
+
+#[test]
+fn a_log_that_is_damaged_in_the_middle_costs_one_commit() {
+    let original = tempfile::tempdir().unwrap();
+    make(original.path());
+    let logs = files_in(&original.path().join("records"), |name| {
+        name.ends_with(".log")
+    });
+    let [log] = logs.as_slice() else {
+        panic!("{logs:?}")
+    };
+    let below = log.strip_prefix(original.path()).unwrap();
+    let length = usize::try_from(fs_err::metadata(log).unwrap().len()).unwrap();
+    let mut n_spoilt = 0;
+    for at in (0..length).step_by(length / 12) {
+        let name = format!("a bit of the log at {at}");
+        let (problems, found) =
+            check_repair(original.path(), &name, &|dir| flip(&dir.join(below), at));
+        assert!(!problems.is_empty(), "{name}");
+        assert!(found.photos.len() >= 130, "{name}: {}", found.photos.len());
+        n_spoilt += 1;
+    }
+    assert!(n_spoilt >= 12);
+    let (problems, found) = check_repair(original.path(), "log cut", &|dir| cut(&dir.join(below)));
+    assert!(!problems.is_empty());
+    assert!(found.photos.len() >= 130);
+}
+
+#[test]
+fn what_is_derived_costs_nothing() {
+    let original = tempfile::tempdir().unwrap();
+    make(original.path());
+    let words = files_in(&original.path().join("words"), |name| {
+        // What follows are locks and a list of files to delete.
+        !name.starts_with('.') && !name.ends_with(".lock")
+    });
+    let mut files = words;
+    files.extend(files_in(&original.path().join("graphs"), |_| true));
+    files.push(original.path().join("manifest.json"));
+    assert!(files.len() >= 10, "{files:?}");
+    let (mut n_spoilt, mut n_noticed) = (0, 0);
+    for path in &files {
+        let below = path.strip_prefix(original.path()).unwrap();
+        let length = usize::try_from(fs_err::metadata(path).unwrap().len()).unwrap();
+        if length < 30 {
+            continue;
+        }
+        for (how, spoil) in &SPOILS[..3] {
+            let name = format!("{}: {how}", below.display());
+            let (problems, found) = check_repair(original.path(), &name, &|dir| {
+                spoil(&dir.join(below), length);
+            });
+            assert_eq!(found, everything(), "{name}");
+            n_spoilt += 1;
+            n_noticed += usize::from(!problems.is_empty());
+        }
+    }
+    assert!(n_spoilt >= 30, "{n_spoilt}");
+    // A graph that is gone is none, and the model's name in the manifest is only a name.
+    assert!(n_noticed + 8 >= n_spoilt, "{n_noticed} of {n_spoilt}");
+}
+
+#[test]
+fn without_manifest_and_copy_there_is_no_way_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    assert!(matches!(repair(dir), Err(IndexError::NoIndex { .. })));
+    assert_eq!(fs_err::read_dir(dir).unwrap().count(), 0, "nothing is made");
+    make(dir);
+    let writer = open(dir);
+    assert!(matches!(repair(dir), Err(IndexError::Locked { .. })));
+    drop(writer);
+    let told = repair(dir).unwrap();
+    assert!(told.found.is_empty() && told.left.is_empty() && !told.has_losses());
+    assert_eq!(look(dir, "sound"), everything());
+}
+
+/// Half of what is known of a file is enough.
+#[test]
+fn a_file_without_size_and_time_is_kept_and_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    make(dir);
+    open(dir).finish().unwrap();
+    let tables = files_in(&dir.join("records"), |name| name.ends_with(".sst"));
+    // Spoils the first block of each table in turn until it is that of the paths.
+    let mut n_to_read = 0;
+    for table in tables {
+        let below = table.strip_prefix(dir).unwrap();
+        let copy = tempfile::tempdir().unwrap();
+        copy_folder(dir, copy.path());
+        flip(&copy.path().join(below), 40);
+        let told = repair(copy.path()).unwrap();
+        // In a small table, both halves of a path may be in one block.
+        if told.n_files_to_read > 0 && told.n_lost_images == 0 {
+            n_to_read += told.n_files_to_read;
+            let reader = IndexReader::open(copy.path(), None).unwrap();
+            let unknown = reader.files().unwrap();
+            let unknown = unknown
+                .iter()
+                .filter(|(_, known)| known.n_bytes == u64::MAX);
+            let unknown: Vec<_> = unknown.collect();
+            assert_eq!(unknown.len() as u64, told.n_files_to_read);
+            let Some(Item::Image(image)) = reader.item(unknown[0].1.image).unwrap() else {
+                panic!("it is there")
+            };
+            assert_eq!(image.paths, [unknown[0].0.clone()]);
+            let mut writer = open(copy.path());
+            for (path, known) in unknown {
+                writer.put_file(path, file(known.image)).unwrap();
+            }
+            writer.finish().unwrap();
+            assert_eq!(look(copy.path(), "read again"), everything());
+        }
+    }
+    assert!(n_to_read > 10, "{n_to_read}");
+}

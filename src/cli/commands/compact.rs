@@ -1,0 +1,35 @@
+//! `sightline compact`
+
+use anyhow::Result;
+use indicatif::HumanBytes;
+use serde_json::json;
+
+use crate::cli::args::CompactArgs;
+use crate::cli::exit::ExitStatus;
+use crate::cli::printer::Printer;
+use crate::cli::progress::ProgressView;
+use crate::cli::settings::Settings;
+use crate::engine::Engine;
+
+pub(in crate::cli) fn run(
+    args: &CompactArgs,
+    settings: &Settings,
+    printer: &mut Printer,
+) -> Result<ExitStatus> {
+    let mut view = ProgressView::new(printer);
+    let compacted = Engine::compact(settings.index(), &mut |progress| view.show(progress));
+    drop(view);
+    let compacted = compacted?;
+    printer.note(format_args!(
+        "{} before, {} now",
+        HumanBytes(compacted.n_bytes_before),
+        HumanBytes(compacted.n_bytes_after)
+    ));
+    if args.json {
+        printer.json(&json!({
+            "bytes_before": compacted.n_bytes_before,
+            "bytes_after": compacted.n_bytes_after,
+        }))?;
+    }
+    Ok(ExitStatus::Found)
+}

@@ -1,0 +1,44 @@
+//! `sightline import`
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::cli::args::ImportArgs;
+use crate::cli::exit::ExitStatus;
+use crate::cli::output::counted;
+use crate::cli::printer::Printer;
+use crate::cli::progress::ProgressView;
+use crate::cli::settings::Settings;
+use crate::engine::Engine;
+
+pub(in crate::cli) fn run(
+    args: &ImportArgs,
+    settings: &Settings,
+    printer: &mut Printer,
+) -> Result<ExitStatus> {
+    let mut view = ProgressView::new(printer);
+    let report = Engine::import(settings.index(), &args.from, &mut |progress| {
+        view.show(progress);
+    });
+    drop(view);
+    let report = report?;
+    let known = match report.n_known {
+        0 => String::new(),
+        n => format!(", {n} of them known before"),
+    };
+    printer.note(format_args!(
+        "imported {} ({}{known}) and {}",
+        counted(report.n_images, "picture"),
+        counted(report.n_files, "file"),
+        counted(report.n_captions, "caption"),
+    ));
+    if args.json {
+        printer.json(&json!({
+            "images": report.n_images,
+            "known": report.n_known,
+            "files": report.n_files,
+            "captions": report.n_captions,
+        }))?;
+    }
+    Ok(ExitStatus::Found)
+}

@@ -1,0 +1,386 @@
+//! Reads an export into an index. All of it is checked before anything is written.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use sightline_index::{Binding, FileRecord, IndexWriter, ItemId, Library, UnitVector};
+
+use super::{ABOUT, About, ExchangeError, FORMAT, FileLine, ITEMS, PathText, VECTORS, VERSION};
+use crate::engine::error::LineError;
+use crate::engine::npy::NpyReader;
+use crate::engine::upkeep::{OnBuilding, building};
+use crate::engine::{Engine, EngineError};
+
+/// Items after which what is there is committed.
+const COMMIT_EVERY: usize = 10_000;
+
+/// What was imported.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ImportReport {
+    /// Images of the export.
+    pub n_images: u64,
+    /// Of those, images that the index had already; they keep their vectors.
+    pub n_known: u64,
+    /// Files of those images.
+    pub n_files: u64,
+    /// Captions of the export.
+    pub n_captions: u64,
+}
+
+/// A line of items.jsonl, of either kind.
+#[derive(Debug, Deserialize)]
+struct Line {
+    id: u32,
+    kind: Kind,
+    row: usize,
+    hash: Option<String>,
+    width: Option<u32>,
+    height: Option<u32>,
+    files: Option<Vec<FileLine>>,
+    text: Option<String>,
+    image: Option<u32>,
+    source: Option<PathText>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Image,
+    Caption,
+}
+
+/// What a line says.
+enum Record {
+    Image {
+        id: u32,
+        row: usize,
+        hash: [u8; 32],
+        width: u32,
+        height: u32,
+        files: Vec<(PathBuf, u64, i128)>,
+    },
+    Caption {
+        row: usize,
+        text: String,
+        image: Option<u32>,
+        source: PathBuf,
+    },
+}
+
+impl Record {
+    fn row(&self) -> usize {
+        match self {
+            Self::Image { row, .. } | Self::Caption { row, .. } => *row,
+        }
+    }
+}
+
+const FORM: &str = "{\"id\": …, \"kind\": \"image\" or \"caption\", \"row\": …, …}";
+
+impl Engine {
+    /// Puts an export into the index in `folder`: a new one, or one of the same model, to which it is added. Images
+    /// that the index has already keep their vectors; captions of the same image from the same file are replaced.
+    ///
+    /// # Errors
+    /// When the export is not whole (nothing is written then), the index is of another model or somebody else writes
+    /// to it, or it cannot be written.
+    pub fn import(
+        folder: &Path,
+        from: &Path,
+        progress: &mut OnBuilding<'_>,
+    ) -> Result<ImportReport, EngineError> {
+        let about = read_about(&from.join(ABOUT))?;
+        let items = from.join(ITEMS);
+        let mut vectors = open_vectors(&from.join(VECTORS), about.model.dimension)?;
+        let records = read_items(&items, vectors.n_rows())?;
+        check_counts(&from.join(ABOUT), &about, &records)?;
+        for (place, record) in records.iter().enumerate() {
+            vector(&mut vectors, record, &items, place)?;
+        }
+        let binding = Binding {
+            dimension: about.model.dimension,
+            fingerprint: about.model.fingerprint.clone(),
+            model: about.model.name.clone(),
+        };
+        let libraries = libraries(&from.join(ABOUT), &about)?;
+        let mut writer = IndexWriter::open_or_create(folder, &binding)?;
+        let known: Vec<PathBuf> = writer
+            .libraries()?
+            .into_iter()
+            .map(|library| library.folder)
+            .collect();
+        // Before the files in them, whose words begin at the library folder.
+        for library in libraries {
+            if !known.contains(&library.folder) {
+                writer.put_library(library)?;
+            }
+        }
+        let report = put_all(&mut writer, &records, &mut vectors, &items)?;
+        writer.finish_with(&mut building(progress))?;
+        Ok(report)
+    }
+}
+
+fn file_error(path: &Path, what: impl Into<String>) -> EngineError {
+    ExchangeError::File {
+        path: path.to_path_buf(),
+        what: what.into(),
+    }
+    .into()
+}
+
+fn line_error(path: &Path, place: usize, what: impl Into<String>) -> EngineError {
+    ExchangeError::Line {
+        path: path.to_path_buf(),
+        line: place + 1,
+        what: what.into(),
+    }
+    .into()
+}
+
+fn read_about(path: &Path) -> Result<About, EngineError> {
+    #[derive(Deserialize)]
+    struct Any {
+        format: String,
+        version: u32,
+    }
+    let bytes = fs_err::read(path)?;
+    let any: Any = serde_json::from_slice(&bytes)
+        .map_err(|error| file_error(path, format!("it does not describe an export: {error}")))?;
+    if any.format != FORMAT {
+        return Err(file_error(path, "it does not describe an export"));
+    }
+    if any.version != VERSION {
+        let found = any.version;
+        return Err(file_error(
+            path,
+            format!("it is of version {found}, this program reads version {VERSION}"),
+        ));
+    }
+    let about: About =
+        serde_json::from_slice(&bytes).map_err(|error| file_error(path, error.to_string()))?;
+    if about.model.dimension == 0 {
+        return Err(file_error(path, "the dimension is 0"));
+    }
+    Ok(about)
+}
+
+fn libraries(path: &Path, about: &About) -> Result<Vec<Library>, EngineError> {
+    let one = |line: &super::LibraryLine| {
+        let folder = line.folder.to_path();
+        Ok(Library {
+            folder: folder.ok_or_else(|| file_error(path, "a path is none on this system"))?,
+            n_files: line.files,
+            last_run_unix_s: line.last_run_unix_s,
+        })
+    };
+    about.libraries.iter().map(one).collect()
+}
+
+fn open_vectors(path: &Path, dimension: usize) -> Result<NpyReader, EngineError> {
+    let vectors = NpyReader::open(path).map_err(|error| {
+        if error.kind() == std::io::ErrorKind::InvalidData {
+            file_error(path, error.to_string())
+        } else {
+            error.into()
+        }
+    })?;
+    if vectors.dimension() != dimension {
+        return Err(file_error(
+            path,
+            format!(
+                "its shape is [{}, {}], and {ABOUT} says that the dimension is {dimension}",
+                vectors.n_rows(),
+                vectors.dimension()
+            ),
+        ));
+    }
+    Ok(vectors)
+}
+
+fn read_items(path: &Path, n_rows: usize) -> Result<Vec<Record>, EngineError> {
+    let bytes = fs_err::read(path)?;
+    let text = String::from_utf8(bytes).map_err(|_| EngineError::NotText {
+        path: path.to_path_buf(),
+    })?;
+    let mut records = Vec::new();
+    let mut is_taken = vec![false; n_rows];
+    let mut images = HashMap::new();
+    for (place, line) in text.lines().enumerate() {
+        let line: Line = serde_json::from_str(line).map_err(|source| EngineError::BadLine {
+            path: path.to_path_buf(),
+            line: place + 1,
+            form: FORM,
+            source: LineError(source),
+        })?;
+        let wrong = |what: String| line_error(path, place, what);
+        match is_taken.get_mut(line.row) {
+            None => {
+                return Err(wrong(format!(
+                    "there is no row {} in {VECTORS}, which has {n_rows}",
+                    line.row
+                )));
+            }
+            Some(taken) if *taken => {
+                return Err(wrong(format!("row {} belongs to a line above", line.row)));
+            }
+            Some(taken) => *taken = true,
+        }
+        if line.kind == Kind::Image && images.insert(line.id, place).is_some() {
+            return Err(wrong(format!("image {} is in a line above", line.id)));
+        }
+        if let Some(image) = line.image
+            && !images.contains_key(&image)
+        {
+            return Err(wrong(format!("image {image} is in no line above")));
+        }
+        records.push(record(line).map_err(wrong)?);
+    }
+    if records.len() != n_rows {
+        let n = records.len();
+        return Err(file_error(
+            path,
+            format!("it has {n} lines, and {VECTORS} has {n_rows} rows"),
+        ));
+    }
+    Ok(records)
+}
+
+/// What a line says, or what it lacks.
+fn record(line: Line) -> Result<Record, String> {
+    let lacks = |key: &str| format!("it lacks \"{key}\"");
+    let path = |text: &PathText| {
+        let path = text.to_path();
+        path.ok_or_else(|| format!("{} is no path on this system", text.path))
+    };
+    Ok(match line.kind {
+        Kind::Image => {
+            let hash = line.hash.ok_or_else(|| lacks("hash"))?;
+            let hash = blake3::Hash::from_hex(&hash);
+            let mut files = Vec::new();
+            for file in line.files.ok_or_else(|| lacks("files"))? {
+                let FileLine {
+                    path: name,
+                    path_base64,
+                    bytes,
+                    modified_ns,
+                } = file;
+                let name = PathText {
+                    path: name,
+                    path_base64,
+                };
+                files.push((path(&name)?, bytes, modified_ns));
+            }
+            Record::Image {
+                id: line.id,
+                row: line.row,
+                hash: *hash
+                    .map_err(|_| "its hash is not 64 hex digits".to_owned())?
+                    .as_bytes(),
+                width: line.width.ok_or_else(|| lacks("width"))?,
+                height: line.height.ok_or_else(|| lacks("height"))?,
+                files,
+            }
+        }
+        Kind::Caption => Record::Caption {
+            row: line.row,
+            text: line.text.ok_or_else(|| lacks("text"))?,
+            image: line.image,
+            source: path(&line.source.ok_or_else(|| lacks("source"))?)?,
+        },
+    })
+}
+
+fn check_counts(path: &Path, about: &About, records: &[Record]) -> Result<(), EngineError> {
+    let is_image = |record: &&Record| matches!(record, Record::Image { .. });
+    let n_images = records.iter().filter(is_image).count() as u64;
+    let n_captions = records.len() as u64 - n_images;
+    if (about.images, about.captions) == (n_images, n_captions) {
+        return Ok(());
+    }
+    Err(file_error(
+        path,
+        format!(
+            "it speaks of {} images and {} captions, and {ITEMS} has {n_images} and {n_captions}",
+            about.images, about.captions
+        ),
+    ))
+}
+
+fn vector(
+    vectors: &mut NpyReader,
+    record: &Record,
+    items: &Path,
+    place: usize,
+) -> Result<UnitVector, EngineError> {
+    let row = record.row();
+    UnitVector::new(vectors.row(row)?)
+        .map_err(|error| line_error(items, place, format!("row {row} of {VECTORS}: {error}")))
+}
+
+fn put_all(
+    writer: &mut IndexWriter,
+    records: &[Record],
+    vectors: &mut NpyReader,
+    items: &Path,
+) -> Result<ImportReport, EngineError> {
+    // The captions that one file gives one image are put together, where the first of them is.
+    let mut groups: HashMap<(Option<u32>, &Path), Vec<usize>> = HashMap::new();
+    for (place, record) in records.iter().enumerate() {
+        if let Record::Caption { image, source, .. } = record {
+            groups.entry((*image, source)).or_default().push(place);
+        }
+    }
+    let mut report = ImportReport::default();
+    let mut ids: HashMap<u32, ItemId> = HashMap::new();
+    for (place, record) in records.iter().enumerate() {
+        match record {
+            Record::Image {
+                id,
+                hash,
+                width,
+                height,
+                files,
+                ..
+            } => {
+                report.n_known += u64::from(writer.image_with_hash(hash)?.is_some());
+                let vector = vector(vectors, record, items, place)?;
+                let image = writer.put_image(*hash, *width, *height, vector)?;
+                ids.insert(*id, image);
+                for (path, n_bytes, modified_ns) in files {
+                    writer.put_file(
+                        path,
+                        FileRecord {
+                            n_bytes: *n_bytes,
+                            modified_ns: *modified_ns,
+                            image,
+                        },
+                    )?;
+                }
+                report.n_images += 1;
+                report.n_files += files.len() as u64;
+            }
+            Record::Caption { image, source, .. } => {
+                let group = &groups[&(*image, source.as_path())];
+                if group.first() != Some(&place) {
+                    continue;
+                }
+                let mut captions = Vec::with_capacity(group.len());
+                for &member in group {
+                    let vector = vector(vectors, &records[member], items, member)?;
+                    if let Record::Caption { text, .. } = &records[member] {
+                        captions.push((text.clone(), vector));
+                    }
+                }
+                report.n_captions += captions.len() as u64;
+                let owner = image.and_then(|image| ids.get(&image).copied());
+                writer.set_captions(owner, source, captions)?;
+            }
+        }
+        if writer.n_pending() >= COMMIT_EVERY {
+            writer.commit()?;
+        }
+    }
+    Ok(report)
+}

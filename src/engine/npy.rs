@@ -1,0 +1,298 @@
+//! Writes and reads vectors as a NumPy file: format version 1.0, little-endian f32, C order, `[n, dimension]`.
+//!
+//! The format is specified in the NumPy documentation (`numpy.lib.format`). How many rows there
+//! are is only known at the end, so the header has room and is written twice. The file gets its
+//! name when it is whole.
+
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// Bytes before the data; NumPy wants a multiple of 64.
+const HEADER: usize = 128;
+
+/// A file that is being written. Deleted again unless it is finished.
+pub struct NpyWriter {
+    file: BufWriter<fs_err::File>,
+    aside: PathBuf,
+    path: PathBuf,
+    dimension: usize,
+    n_rows: usize,
+    is_finished: bool,
+}
+
+impl NpyWriter {
+    /// Begins a file of rows of this length.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn create(path: &Path, dimension: usize) -> io::Result<Self> {
+        let mut aside = path.to_path_buf().into_os_string();
+        aside.push(".tmp");
+        let aside = PathBuf::from(aside);
+        let mut file = BufWriter::new(fs_err::File::create(&aside)?);
+        file.write_all(&header(0, dimension))?;
+        Ok(Self {
+            file,
+            aside,
+            path: path.to_path_buf(),
+            dimension,
+            n_rows: 0,
+            is_finished: false,
+        })
+    }
+
+    /// Adds a row and says which one it is, from 0.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn push(&mut self, vector: &[f32]) -> io::Result<usize> {
+        debug_assert_eq!(vector.len(), self.dimension);
+        for value in vector {
+            self.file.write_all(&value.to_le_bytes())?;
+        }
+        self.n_rows += 1;
+        Ok(self.n_rows - 1)
+    }
+
+    /// Gives the file its name.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(0))?;
+        self.file.write_all(&header(self.n_rows, self.dimension))?;
+        self.file.flush()?;
+        self.file.get_ref().sync_all()?;
+        fs_err::rename(&self.aside, &self.path)?;
+        self.is_finished = true;
+        Ok(())
+    }
+}
+
+impl Drop for NpyWriter {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            let _ = fs_err::remove_file(&self.aside);
+        }
+    }
+}
+
+/// Rows of a file, in any order.
+#[derive(Debug)]
+pub struct NpyReader {
+    file: BufReader<fs_err::File>,
+    /// Where the first row begins.
+    start: u64,
+    n_rows: usize,
+    dimension: usize,
+    /// The row that is read next without seeking.
+    next: usize,
+}
+
+impl NpyReader {
+    /// Opens a file of f32 rows.
+    ///
+    /// # Errors
+    /// When it cannot be read, or with [`io::ErrorKind::InvalidData`] when it is something else.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let mut file = BufReader::new(fs_err::File::open(path)?);
+        let n_bytes = file.get_ref().metadata()?.len();
+        let (start, n_rows, dimension) = read_header(&mut file)?;
+        let expected = (n_rows as u64)
+            .checked_mul(dimension as u64)
+            .and_then(|n| n.checked_mul(4)?.checked_add(start));
+        if expected != Some(n_bytes) {
+            return Err(invalid(format!(
+                "it has {n_bytes} bytes, which is not right for the shape [{n_rows}, {dimension}]"
+            )));
+        }
+        Ok(Self {
+            file,
+            start,
+            n_rows,
+            dimension,
+            next: 0,
+        })
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+
+    /// How long each is.
+    #[must_use]
+    pub fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    /// A row, from 0.
+    ///
+    /// # Errors
+    /// When it cannot be read, or there is no such row.
+    pub fn row(&mut self, row: usize) -> io::Result<Vec<f32>> {
+        if row >= self.n_rows {
+            return Err(invalid(format!("there is no row {row}")));
+        }
+        let n_bytes = self.dimension * 4;
+        if row != self.next {
+            self.file
+                .seek(SeekFrom::Start(self.start + row as u64 * n_bytes as u64))?;
+        }
+        let mut bytes = vec![0; n_bytes];
+        self.file.read_exact(&mut bytes)?;
+        self.next = row + 1;
+        let (values, _) = bytes.as_chunks::<4>();
+        Ok(values
+            .iter()
+            .map(|value| f32::from_le_bytes(*value))
+            .collect())
+    }
+}
+
+fn invalid(what: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.into())
+}
+
+/// Where the data begins, and its shape.
+fn read_header(file: &mut impl Read) -> io::Result<(u64, usize, usize)> {
+    let no_npy = || invalid("it is no NumPy file");
+    let mut magic = [0; 8];
+    file.read_exact(&mut magic).map_err(|_| no_npy())?;
+    let (length, n_before) = match magic {
+        [0x93, b'N', b'U', b'M', b'P', b'Y', 1, _] => {
+            let mut length = [0; 2];
+            file.read_exact(&mut length).map_err(|_| no_npy())?;
+            (u32::from(u16::from_le_bytes(length)), 10)
+        }
+        [0x93, b'N', b'U', b'M', b'P', b'Y', 2 | 3, _] => {
+            let mut length = [0; 4];
+            file.read_exact(&mut length).map_err(|_| no_npy())?;
+            (u32::from_le_bytes(length), 12)
+        }
+        _ => return Err(no_npy()),
+    };
+    let mut text = String::new();
+    let n_read = file
+        .take(u64::from(length))
+        .read_to_string(&mut text)
+        .map_err(|_| no_npy())?;
+    if n_read as u64 != u64::from(length) {
+        return Err(no_npy());
+    }
+    let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let value = |key: &str| Some(text.split_once(&format!("'{key}':"))?.1);
+    if !value("descr").is_some_and(|rest| rest.starts_with("'<f4'")) {
+        return Err(invalid(
+            "its numbers are no little-endian 32-bit floats (<f4)",
+        ));
+    }
+    if !value("fortran_order").is_some_and(|rest| rest.starts_with("False")) {
+        return Err(invalid("its rows do not lie one after another (C order)"));
+    }
+    let shape = value("shape")
+        .and_then(|rest| rest.strip_prefix('(')?.split_once(')'))
+        .map(|(shape, _)| shape);
+    let shape: Option<Vec<usize>> = shape.and_then(|shape| {
+        let numbers = shape.split(',').filter(|number| !number.is_empty());
+        numbers.map(|number| number.parse().ok()).collect()
+    });
+    match shape.as_deref() {
+        Some(&[n_rows, dimension]) => Ok((n_before + u64::from(length), n_rows, dimension)),
+        _ => Err(invalid("its shape is not [n, dimension]")),
+    }
+}
+
+fn header(n_rows: usize, dimension: usize) -> [u8; HEADER] {
+    const MAGIC: &[u8] = b"\x93NUMPY\x01\x00";
+    let told =
+        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({n_rows}, {dimension}), }}");
+    let mut header = [b' '; HEADER];
+    header[..8].copy_from_slice(MAGIC);
+    header[8..10].copy_from_slice(&118_u16.to_le_bytes());
+    // Two numbers of 20 digits at most leave room to spare.
+    header[10..10 + told.len()].copy_from_slice(told.as_bytes());
+    header[HEADER - 1] = b'\n';
+    header
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_header_fits() {
+        let header = header(usize::MAX, usize::MAX);
+        assert!(header.ends_with(b"\n") && header.starts_with(b"\x93NUMPY"));
+        assert_eq!(
+            header.iter().rposition(|&byte| byte == b'}'),
+            header.iter().position(|&byte| byte == b'}')
+        );
+    }
+
+    #[test]
+    fn what_is_not_finished_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("v.npy");
+        let mut writer = NpyWriter::create(&path, 2).unwrap();
+        writer.push(&[0.6, 0.8]).unwrap();
+        drop(writer);
+        assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 0);
+        let mut writer = NpyWriter::create(&path, 2).unwrap();
+        assert_eq!(writer.push(&[0.6, 0.8]).unwrap(), 0);
+        assert_eq!(writer.push(&[1.0, 0.0]).unwrap(), 1);
+        writer.finish().unwrap();
+        let bytes = fs_err::read(&path).unwrap();
+        assert_eq!(bytes.len(), HEADER + 16);
+        let header = String::from_utf8_lossy(&bytes[10..HEADER]);
+        assert!(header.contains("'shape': (2, 2)"), "{header}");
+        assert_eq!(bytes[HEADER..HEADER + 4], 0.6_f32.to_le_bytes());
+        let mut reader = NpyReader::open(&path).unwrap();
+        assert_eq!((reader.n_rows(), reader.dimension()), (2, 2));
+        for row in [1, 0, 1] {
+            let expected = [[0.6, 0.8], [1.0, 0.0]][row];
+            assert_eq!(reader.row(row).unwrap(), expected);
+        }
+        assert!(reader.row(2).is_err());
+    }
+
+    #[test]
+    fn what_is_no_table_of_floats_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("v.npy");
+        let file = |version: u8, dict: &str, data: &[u8]| {
+            let mut bytes = b"\x93NUMPY".to_vec();
+            bytes.extend([version, 0]);
+            let length = u16::try_from(dict.len()).unwrap();
+            bytes.extend(length.to_le_bytes());
+            if version > 1 {
+                bytes.extend([0, 0]);
+            }
+            bytes.extend(dict.as_bytes());
+            bytes.extend(data);
+            bytes
+        };
+        let good = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2), }";
+        for version in 1..=3 {
+            fs_err::write(&path, file(version, good, &[0; 8])).unwrap();
+            assert_eq!(NpyReader::open(&path).unwrap().dimension(), 2);
+        }
+        let rows: [(Vec<u8>, &str); 8] = [
+            (b"".to_vec(), "no NumPy file"),
+            (b"PK\x03\x04 not this one".to_vec(), "no NumPy file"),
+            (file(9, good, &[0; 8]), "no NumPy file"),
+            (file(1, good, &[0; 7]), "not right for the shape"),
+            (file(1, &good.replace("<f4", "<f8"), &[0; 8]), "32-bit"),
+            (file(1, &good.replace("False", "True"), &[0; 8]), "C order"),
+            (file(1, &good.replace("(1, 2)", "(2,)"), &[0; 8]), "shape"),
+            (file(1, good, &[0; 8])[..30].to_vec(), "no NumPy file"),
+        ];
+        for (bytes, expected) in rows {
+            fs_err::write(&path, bytes).unwrap();
+            let error = NpyReader::open(&path).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Looks after an index: checks and repairs it, makes it compact, takes files out by name. None of this needs a model.
+
+use std::path::{Component, Path, PathBuf};
+use std::time::Instant;
+
+use sightline_index::{
+    BuildProgress, Compacted, IndexError, IndexReader, IndexWriter, ItemId, Library, Problem,
+    Repair,
+};
+
+use super::caption_files;
+use super::report::{Progress, Stage};
+use super::{Engine, EngineError};
+
+/// Shown while a search graph is built, which cannot be stopped: it is built whole or not at all.
+pub type OnBuilding<'a> = dyn FnMut(&Progress) + 'a;
+
+/// What [`Engine::remove`] took out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RemoveReport {
+    /// Files taken out.
+    pub n_files: u64,
+    /// Images that no other file holds, and that left with them.
+    pub n_images: u64,
+    /// Captions taken out.
+    pub n_captions: u64,
+    /// Library folders that are forgotten.
+    pub libraries: Vec<PathBuf>,
+    /// What was asked to be taken out and is not in the index.
+    pub unknown: Vec<PathBuf>,
+}
+
+impl Engine {
+    /// Reads all of the index in `folder` and compares its parts. An empty list means that it is sound.
+    ///
+    /// # Errors
+    /// When there is no index there, it has another format, or it may not be read.
+    pub fn check(folder: &Path) -> Result<Vec<Problem>, EngineError> {
+        Ok(sightline_index::check(folder)?)
+    }
+
+    /// Puts the index in `folder` in order and names what is lost; see [`sightline_index::repair`].
+    ///
+    /// # Errors
+    /// When there is no index there, somebody else writes to it, or it cannot be repaired.
+    pub fn repair(folder: &Path, progress: &mut OnBuilding<'_>) -> Result<Repair, EngineError> {
+        Ok(sightline_index::repair(folder, &mut building(progress))?)
+    }
+
+    /// Makes the index in `folder` as small and quick as it can be; see [`IndexWriter::compact`].
+    ///
+    /// # Errors
+    /// When there is no index there, somebody else writes to it, or it cannot be written.
+    pub fn compact(folder: &Path, progress: &mut OnBuilding<'_>) -> Result<Compacted, EngineError> {
+        let mut writer = open_writer(folder)?;
+        let compacted = writer.compact(&mut building(progress))?;
+        writer.finish()?;
+        Ok(compacted)
+    }
+
+    /// Takes files, folders with all that is below them, and captions files out of the index in `folder`. On disk
+    /// nothing is touched, and nothing need be there. A library folder that is taken out is forgotten; if another run
+    /// indexes it, it comes back.
+    ///
+    /// # Errors
+    /// When there is no index there, somebody else writes to it, or it cannot be written.
+    pub fn remove(
+        folder: &Path,
+        paths: &[PathBuf],
+        progress: &mut OnBuilding<'_>,
+    ) -> Result<RemoveReport, EngineError> {
+        let mut writer = open_writer(folder)?;
+        let before = IndexReader::open(folder, None)?.counts();
+        let mut report = RemoveReport::default();
+        for path in paths {
+            let mut is_known = false;
+            for place in places(path)? {
+                if take_out(&mut writer, &place, &mut report)? {
+                    is_known = true;
+                    break;
+                }
+            }
+            if !is_known {
+                report.unknown.push(path.clone());
+            }
+        }
+        writer.finish_with(&mut building(progress))?;
+        let after = IndexReader::open(folder, None)?.counts();
+        report.n_files = before.n_files.saturating_sub(after.n_files);
+        report.n_images = before.n_images.saturating_sub(after.n_images);
+        report.n_captions = before.n_captions.saturating_sub(after.n_captions);
+        Ok(report)
+    }
+}
+
+/// The writer of an index that exists, whichever model made it.
+fn open_writer(folder: &Path) -> Result<IndexWriter, EngineError> {
+    let binding = sightline_index::binding(folder)?;
+    let binding = binding.ok_or_else(|| {
+        // Which of two errors it is, a reader tells.
+        IndexReader::open(folder, None)
+            .err()
+            .unwrap_or_else(|| IndexError::NoIndex {
+                dir: folder.to_path_buf(),
+            })
+    })?;
+    Ok(IndexWriter::open_or_create(folder, &binding)?)
+}
+
+/// Tells the progress of a graph in the engine's words.
+pub(super) fn building(progress: &mut OnBuilding<'_>) -> impl FnMut(BuildProgress) {
+    let began = Instant::now();
+    move |build: BuildProgress| {
+        progress(&Progress {
+            stage: Stage::Building,
+            n_done: build.n_done,
+            n_total: build.n_total,
+            n_skipped: 0,
+            elapsed: began.elapsed(),
+        });
+    }
+}
+
+/// Takes out what the index holds of a path and below. False when that is nothing.
+fn take_out(
+    writer: &mut IndexWriter,
+    place: &Path,
+    report: &mut RemoveReport,
+) -> Result<bool, EngineError> {
+    let files = writer.files_under(place)?;
+    let sources = writer.caption_sources_under(place)?;
+    let (below, others): (Vec<Library>, Vec<Library>) = writer
+        .libraries()?
+        .into_iter()
+        .partition(|library| library.folder.starts_with(place));
+    if files.is_empty() && sources.is_empty() && below.is_empty() {
+        return Ok(false);
+    }
+    for (path, file) in &files {
+        drop_sidecar_captions(writer, path, file.image)?;
+        writer.remove_file(path)?;
+    }
+    for (source, image) in sources {
+        writer.set_captions(image, &source, Vec::new())?;
+    }
+    for library in below {
+        writer.remove_library(&library.folder)?;
+        report.libraries.push(library.folder);
+    }
+    for library in others {
+        if place.starts_with(&library.folder) {
+            let n_files = writer.files_under(&library.folder)?.len() as u64;
+            writer.put_library(Library { n_files, ..library })?;
+        }
+    }
+    Ok(true)
+}
+
+/// The image may live on under another path; a text beside this one has no say any more.
+fn drop_sidecar_captions(
+    writer: &mut IndexWriter,
+    path: &Path,
+    image: ItemId,
+) -> Result<(), EngineError> {
+    for source in caption_files::sidecars_of(path) {
+        if !writer.captions_from(Some(image), &source)?.is_empty() {
+            writer.set_captions(Some(image), &source, Vec::new())?;
+        }
+    }
+    Ok(())
+}
+
+/// What a path may be called in the index: links are resolved up to the library folder only, and what is not there any
+/// more cannot be resolved at all.
+fn places(path: &Path) -> Result<Vec<PathBuf>, EngineError> {
+    let absolute = std::path::absolute(path)?;
+    let plain = without_dots(&absolute);
+    let mut places = vec![plain.clone(), resolved(&plain)];
+    if let (Some(parent), Some(name)) = (plain.parent(), plain.file_name()) {
+        places.push(resolved(parent).join(name));
+    }
+    // `a/../b` is not `b` where `a` is a link.
+    places.extend(fs_err::canonicalize(&absolute));
+    let mut different: Vec<PathBuf> = Vec::new();
+    for place in places {
+        if !different.contains(&place) {
+            different.push(place);
+        }
+    }
+    Ok(different)
+}
+
+fn without_dots(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            component => plain.push(component),
+        }
+    }
+    plain
+}
+
+/// As far as it is there, without links; the rest as it is.
+fn resolved(path: &Path) -> PathBuf {
+    match (fs_err::canonicalize(path), path.parent(), path.file_name()) {
+        (Ok(resolved), _, _) => resolved,
+        (Err(_), Some(parent), Some(name)) => resolved(parent).join(name),
+        _ => path.to_path_buf(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_is_gone_is_resolved_as_far_as_it_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = fs_err::canonicalize(folder.path()).unwrap();
+        fs_err::create_dir(root.join("real")).unwrap();
+        std::os::unix::fs::symlink(root.join("real"), root.join("link")).unwrap();
+        let asked = root.join("link/../link/gone/./a.jpg");
+        let places = places(&asked).unwrap();
+        assert_eq!(
+            places,
+            [root.join("link/gone/a.jpg"), root.join("real/gone/a.jpg")]
+        );
+    }
+}

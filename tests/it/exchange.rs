@@ -1,0 +1,377 @@
+//! `sightline export` and `import`: an index as files that other programs read.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::support::{TestEnv, corpus, snapshot};
+
+/// Pictures (one of them twice, one with a name that is not UTF-8), captions of each kind.
+fn world() -> TestEnv {
+    let env = TestEnv::new();
+    corpus::one_of_each(&env.path("photos"));
+    corpus::plain(&env.path("photos/again/red.png"), "red");
+    let odd = env.path("photos").join(OsStr::from_bytes(b"bl\xfce.png"));
+    fs_err::rename(env.path("photos/blue.png"), odd).unwrap();
+    env.write("photos/red.txt", "an apple\na rose\n");
+    env.write("words.txt", "sky\n");
+    env.sightline(["index", "photos", "--captions", "words.txt"])
+        .run()
+        .expect(0);
+    env
+}
+
+fn lines(folder: &Path) -> Vec<Value> {
+    let text = fs_err::read_to_string(folder.join("items.jsonl")).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn bytes(folder: &Path, name: &str) -> Vec<u8> {
+    fs_err::read(folder.join(name)).unwrap()
+}
+
+/// The rows of vectors.npy, read by hand: header of 128 bytes, then f32.
+fn rows(folder: &Path) -> Vec<Vec<f32>> {
+    let npy = bytes(folder, "vectors.npy");
+    let (header, data) = npy.split_at(128);
+    assert_eq!(&header[..10], b"\x93NUMPY\x01\x00\x76\x00");
+    let text = std::str::from_utf8(&header[10..]).unwrap().trim_end();
+    let n = data.len() / 4 / 13;
+    assert_eq!(
+        text,
+        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({n}, 13), }}")
+    );
+    let (values, rest) = data.as_chunks::<4>();
+    assert!(rest.is_empty());
+    values
+        .chunks_exact(13)
+        .map(|row| row.iter().map(|value| f32::from_le_bytes(*value)).collect())
+        .collect()
+}
+
+#[test]
+fn everything_is_in_it() {
+    let env = world();
+    snapshot!(env, env.sightline(["export", "out"]).run(), @r"
+    exit code: 0
+    ----- stdout -----
+
+    ----- stderr -----
+    exported 8 pictures and 3 captions to out
+    ");
+    let out = env.path("out");
+    let mut names: Vec<_> = fs_err::read_dir(&out)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["index.json", "items.jsonl", "vectors.npy"]);
+    let about: Value = serde_json::from_slice(&bytes(&out, "index.json")).unwrap();
+    assert_eq!(about["format"], "sightline-export");
+    assert_eq!(about["version"], 1);
+    assert_eq!(about["model"]["name"], "colours");
+    assert_eq!(about["model"]["dimension"], 13);
+    assert_eq!(
+        (&about["images"], &about["captions"]),
+        (&8.into(), &3.into())
+    );
+    let folder = env.path("photos");
+    assert_eq!(about["libraries"][0]["path"], folder.to_str().unwrap());
+
+    let (lines, rows) = (lines(&out), rows(&out));
+    assert_eq!((lines.len(), rows.len()), (11, 11));
+    for (place, (line, row)) in lines.iter().zip(&rows).enumerate() {
+        assert_eq!(line["row"], place);
+        let length: f32 = row.iter().map(|value| value * value).sum();
+        assert!((length - 1.0).abs() < 1e-4);
+    }
+    let with_kind = |kind: &str| {
+        let of_kind = lines.iter().filter(|line| line["kind"] == kind);
+        of_kind.collect::<Vec<_>>()
+    };
+    let (images, captions) = (with_kind("image"), with_kind("caption"));
+    assert_eq!((images.len(), captions.len()), (8, 3));
+    let red = images
+        .iter()
+        .find(|line| line["files"].as_array().unwrap().len() == 2)
+        .unwrap();
+    let file = env.path("photos/red.png");
+    let content = fs_err::read(&file).unwrap();
+    assert_eq!(red["hash"], blake3::hash(&content).to_hex().as_str());
+    assert_eq!((&red["width"], &red["height"]), (&48.into(), &32.into()));
+    assert_eq!(red["files"][1]["path"], file.to_str().unwrap());
+    assert_eq!(red["files"][1]["bytes"], content.len());
+    let modified = fs_err::metadata(&file).unwrap().modified().unwrap();
+    let modified = modified.duration_since(std::time::UNIX_EPOCH).unwrap();
+    assert_eq!(
+        red["files"][1]["modified_ns"],
+        u64::try_from(modified.as_nanos()).unwrap()
+    );
+    let odd = images
+        .iter()
+        .find(|line| line["files"][0]["path_base64"].is_string())
+        .expect("a path that is not UTF-8");
+    assert!(
+        odd["files"][0]["path"]
+            .as_str()
+            .unwrap()
+            .contains("bl\u{fffd}e")
+    );
+    let texts: Vec<_> = captions
+        .iter()
+        .map(|line| (line["text"].as_str().unwrap(), line["image"].clone()))
+        .collect();
+    assert_eq!(
+        texts,
+        [
+            ("an apple", red["id"].clone()),
+            ("a rose", red["id"].clone()),
+            ("sky", json!(null))
+        ]
+    );
+    assert_eq!(
+        captions[2]["source"]["path"],
+        env.path("words.txt").to_str().unwrap()
+    );
+    python_reads(&out);
+}
+
+/// The same by numpy, where there is one.
+fn python_reads(folder: &Path) {
+    let script = "import json, sys, numpy\n\
+        vectors = numpy.load(sys.argv[1] + '/vectors.npy')\n\
+        lines = [json.loads(line) for line in open(sys.argv[1] + '/items.jsonl', encoding='utf-8')]\n\
+        assert vectors.shape == (11, 13) and vectors.dtype == numpy.float32\n\
+        assert numpy.allclose((vectors * vectors).sum(axis=1), 1)\n\
+        assert [line['row'] for line in lines] == list(range(11))\n\
+        print('read', repr(float(vectors[7, 3])))\n";
+    let has_numpy = Command::new("python3")
+        .args(["-c", "import numpy"])
+        .output();
+    if !has_numpy.is_ok_and(|ran| ran.status.success()) {
+        eprintln!("no python3 with numpy here: the bytes are checked, not how numpy reads them");
+        return;
+    }
+    let ran = Command::new("python3")
+        .args(["-c", script])
+        .arg(folder)
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&ran.stdout).into_owned();
+    let number: f64 = told
+        .trim()
+        .strip_prefix("read ")
+        .unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&ran.stderr)))
+        .parse()
+        .unwrap();
+    assert_eq!(number, f64::from(rows(folder)[7][3]));
+}
+
+#[test]
+fn there_and_back_again() {
+    let env = world();
+    env.sightline(["export", "out"]).run().expect(0);
+    snapshot!(env, env.sightline(["import", "out", "--index", "other"]).run(), @r"
+    exit code: 0
+    ----- stdout -----
+
+    ----- stderr -----
+    imported 8 pictures (9 files) and 3 captions
+    ");
+    env.sightline(["export", "back", "--index", "other"])
+        .run()
+        .expect(0);
+    for name in ["index.json", "items.jsonl", "vectors.npy"] {
+        assert_eq!(
+            bytes(&env.path("out"), name),
+            bytes(&env.path("back"), name),
+            "{name}"
+        );
+    }
+    env.sightline(["check", "--index", "other"]).run().expect(0);
+    let asked = ["search", "a rose", "--json"];
+    let hits = |index: &str| {
+        let ran = env.sightline(asked).args(["--index", index]).run();
+        ran.expect(0).json()["hits"].clone()
+    };
+    assert_eq!(hits("index"), hits("other"));
+    // The files are known by size and time.
+    let report = env
+        .sightline(["index", "photos", "--json", "--index", "other"])
+        .run()
+        .expect(0)
+        .json();
+    assert_eq!(
+        (&report["unchanged"], &report["added"]),
+        (&9.into(), &0.into())
+    );
+    // Into what is there already.
+    let told = env
+        .sightline(["import", "out", "--json"])
+        .run()
+        .expect(0)
+        .json();
+    assert_eq!((&told["images"], &told["known"]), (&8.into(), &8.into()));
+    env.sightline(["check"]).run().expect(0);
+    let model = env.colour_model("others", "0.4");
+    corpus::plain(&env.path("few/red.png"), "red");
+    env.sightline(["index", "few", "--index", "third", "--model"])
+        .args([&model])
+        .run()
+        .expect(0);
+    let ran = env
+        .sightline(["import", "out", "--index", "third"])
+        .run()
+        .expect(2);
+    assert!(ran.stderr().contains("built with model others"), "{ran}");
+}
+
+#[test]
+fn nothing_is_overwritten_unless_told() {
+    let env = world();
+    fs_err::create_dir(env.path("out")).unwrap();
+    env.sightline(["export", "out"]).run().expect(0);
+    env.sightline(["remove", "words.txt"]).run().expect(0);
+    snapshot!(env, env.sightline(["export", "out"]).run(), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: [ROOT]/out: there is something already
+
+    hint: replace it with --force, or give another folder
+    ");
+    assert_eq!(lines(&env.path("out")).len(), 11);
+    env.sightline(["export", "out", "--force"]).run().expect(0);
+    assert_eq!(lines(&env.path("out")).len(), 10);
+    snapshot!(env, env.sightline(["export", "photos", "--force"]).run(), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: [ROOT]/photos: it is no export, so it is not replaced
+
+    hint: give another folder
+    ");
+    assert!(env.path("photos/red.png").exists());
+    let left: Vec<_> = fs_err::read_dir(env.path("."))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".tmp") || name.ends_with(".old"))
+        .collect();
+    assert_eq!(left, Vec::<String>::new());
+}
+
+/// A file of an export with something replaced, what that must be told as, and in which line.
+type Change<'a> = (&'a str, &'a dyn Fn(Vec<u8>) -> Vec<u8>, &'a str);
+
+#[test]
+fn a_broken_export_is_refused_before_anything_is_written() {
+    fn text(change: impl Fn(&str) -> String) -> impl Fn(Vec<u8>) -> Vec<u8> {
+        move |bytes| {
+            let before = String::from_utf8(bytes).unwrap();
+            let after = change(&before);
+            assert_ne!(before, after);
+            after.into_bytes()
+        }
+    }
+    let env = world();
+    env.sightline(["export", "out"]).run().expect(0);
+    let changes: [Change<'_>; 13] = [
+        (
+            "index.json",
+            &text(|t| t.replace("-export", "")),
+            "index.json: it does not describe an export",
+        ),
+        (
+            "index.json",
+            &text(|t| t.replace("\"version\": 1", "\"version\": 2")),
+            "index.json: it is of version 2",
+        ),
+        (
+            "index.json",
+            &text(|t| t.replace("\"captions\": 3", "\"captions\": 4")),
+            "index.json: it speaks of 8 images and 4 captions",
+        ),
+        (
+            "index.json",
+            &text(|t| t.replace("\"dimension\": 13", "\"dimension\": 12")),
+            "vectors.npy: its shape is [11, 13]",
+        ),
+        (
+            "items.jsonl",
+            &text(|t| t.replacen("\"row\":2,", "\"row\":1,", 1)),
+            "items.jsonl: line 3: row 1 belongs to a line above",
+        ),
+        (
+            "items.jsonl",
+            &text(|t| t.replacen("\"row\":2,", "\"row\":99,", 1)),
+            "items.jsonl: line 3: there is no row 99",
+        ),
+        (
+            "items.jsonl",
+            &text(|t| t.replacen("\"kind\":\"image\"", "\"kind\":\"film\"", 1)),
+            "items.jsonl: line 1: not of the form",
+        ),
+        (
+            "items.jsonl",
+            &text(|t| t.replacen("\"hash\":\"", "\"hash\":\"x", 1)),
+            "items.jsonl: line 1: its hash is not 64 hex digits",
+        ),
+        (
+            "items.jsonl",
+            &text(|t| t.replacen("\"text\":", "\"txt\":", 1)),
+            "items.jsonl: line 9: it lacks \"text\"",
+        ),
+        (
+            "items.jsonl",
+            &text(|t| t.lines().skip(8).collect::<Vec<_>>().join("\n")),
+            "items.jsonl: line 1: image ",
+        ),
+        (
+            "items.jsonl",
+            &text(|t| t.lines().take(10).collect::<Vec<_>>().join("\n")),
+            "items.jsonl: it has 10 lines",
+        ),
+        (
+            "vectors.npy",
+            &|mut bytes| {
+                bytes.truncate(300);
+                bytes
+            },
+            "vectors.npy: it has 300 bytes",
+        ),
+        (
+            "vectors.npy",
+            &|mut bytes| {
+                bytes[128 + 52..128 + 104].fill(0);
+                bytes
+            },
+            "items.jsonl: line 2: row 1 of vectors.npy: the vector has length 0",
+        ),
+    ];
+    assert_eq!(changes.len(), 13);
+    for (name, change, expected) in changes {
+        let path = env.path("out").join(name);
+        let before = fs_err::read(&path).unwrap();
+        fs_err::write(&path, change(before.clone())).unwrap();
+        let ran = env
+            .sightline(["import", "out", "--index", "new"])
+            .run()
+            .expect(2);
+        assert!(
+            ran.stderr().starts_with(&format!("error: out/{expected}")),
+            "{expected}: {ran}"
+        );
+        assert!(!env.path("new").exists(), "{expected}");
+        fs_err::write(&path, before).unwrap();
+    }
+    fs_err::remove_file(env.path("out/vectors.npy")).unwrap();
+    let ran = env.sightline(["import", "out"]).run().expect(2);
+    assert!(ran.stderr().contains("out/vectors.npy"), "{ran}");
+}

@@ -1,0 +1,278 @@
+//! `sightline check`, `compact` and `remove`: what looks after an index.
+
+use std::path::{Path, PathBuf};
+
+use crate::support::{TestEnv, corpus, snapshot};
+
+/// Eight pictures, one of them twice, with captions from a text beside one and from two lists.
+fn world() -> TestEnv {
+    let env = TestEnv::new();
+    corpus::one_of_each(&env.path("photos"));
+    corpus::plain(&env.path("photos/again/red.png"), "red");
+    env.write("photos/again/red.txt", "an apple\n");
+    env.write(
+        "photos/captions.jsonl",
+        "{\"image\": \"green.png\", \"captions\": [\"grass\", \"a frog\"]}\n",
+    );
+    env.write("words.txt", "sky\nsea\n");
+    env.sightline([
+        "index",
+        "photos",
+        "--captions",
+        "photos/captions.jsonl",
+        "--captions",
+        "words.txt",
+    ])
+    .run()
+    .expect(0);
+    env
+}
+
+fn status(env: &TestEnv) -> serde_json::Value {
+    env.sightline(["status", "--json"]).run().json()
+}
+
+fn counts(env: &TestEnv) -> [u64; 3] {
+    let status = status(env);
+    ["images", "files", "captions"].map(|key| status[key].as_u64().unwrap())
+}
+
+/// The table of the column that holds vectors: the largest one.
+fn table_of_vectors(env: &TestEnv) -> PathBuf {
+    fs_err::read_dir(env.index().join("records"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "sst"))
+        .max_by_key(|path| fs_err::metadata(path).unwrap().len())
+        .unwrap()
+}
+
+fn flip(path: &Path, at: usize) {
+    let mut bytes = fs_err::read(path).unwrap();
+    bytes[at] ^= 0x40;
+    fs_err::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_sound_index() {
+    let env = world();
+    let ran = env.sightline(["check"]).run().expect(0);
+    let line = "sound: 8 pictures, 9 files, 5 captions, generation ";
+    assert!(ran.stdout().starts_with(line), "{ran}");
+    assert_eq!(ran.stderr(), "");
+    let told = env.sightline(["check", "--json"]).run().expect(0).json();
+    assert_eq!(told["sound"], true);
+    assert_eq!(told["problems"].as_array().unwrap().len(), 0);
+    assert!(told["repair"].is_null());
+    let before = status(&env);
+    let ran = env.sightline(["check", "--repair"]).run().expect(0);
+    assert!(ran.stdout().starts_with(line), "{ran}");
+    assert_eq!(status(&env), before, "a sound index is not changed");
+}
+
+#[test]
+fn no_index() {
+    let env = TestEnv::new();
+    for command in [
+        &["check"][..],
+        &["check", "--repair"],
+        &["compact"],
+        &["remove", "a.jpg"],
+        &["export", "out"],
+    ] {
+        let ran = env.sightline(command).run().expect(2);
+        assert_eq!(ran.stdout(), "");
+        let says = "there is no index here\n\nhint: index a folder first";
+        assert!(ran.stderr().contains(says), "{command:?}: {ran}");
+        assert!(!env.index().exists() && !env.path("out").exists());
+    }
+}
+
+#[test]
+fn what_is_derived_is_mended_without_loss() {
+    let env = world();
+    fs_err::write(env.index().join("words/meta.json"), "{").unwrap();
+    fs_err::remove_file(env.index().join("manifest.json")).unwrap();
+    let ran = env.sightline(["status"]).run().expect(2);
+    let hint =
+        "hint: see what is damaged with: sightline check; mend it with: sightline check --repair";
+    assert!(ran.stderr().contains(hint), "{ran}");
+    snapshot!(env, env.sightline(["check"]).run(), @r"
+    exit code: 2
+    ----- stdout -----
+    the manifest: it is missing
+    the word index: the word index cannot be read or written
+
+    ----- stderr -----
+    error: index: the index is not sound
+
+    hint: mend it with: sightline check --repair
+    ");
+    let told = env.sightline(["check", "--json"]).run().expect(2).json();
+    assert_eq!(told["sound"], false);
+    assert_eq!(told["problems"][0]["about"], "manifest");
+    assert_eq!(told["problems"][1]["about"], "words");
+    snapshot!(env, env.sightline(["check", "--repair"]).run(), @r"
+    exit code: 0
+    ----- stdout -----
+    the manifest: it is missing
+    the word index: the word index cannot be read or written
+    all of this is mended
+
+    ----- stderr -----
+    ");
+    env.sightline(["check"]).run().expect(0);
+    assert_eq!(counts(&env), [8, 9, 5]);
+    assert_eq!(env.found(["grass", "--by", "words"]), ["photos/green.png"]);
+}
+
+/// With a bad block in the vectors, what was in it is named, and comes back from the files.
+#[test]
+fn what_is_lost_is_named_and_indexed_again() {
+    let env = TestEnv::new();
+    corpus::numbered(&env.path("photos"), 400);
+    env.index_photos();
+    let table = table_of_vectors(&env);
+    flip(&table, 100);
+    for command in [&["index", "photos"][..], &["search", "red"], &["check"]] {
+        let ran = env.sightline(command).run().expect(2);
+        let hint = "sightline check --repair";
+        assert!(ran.stderr().contains(hint), "{ran}");
+    }
+    let ran = env.sightline(["check"]).run().expect(2);
+    let name = table.file_name().unwrap().to_str().unwrap();
+    assert!(ran.stdout().starts_with("the records: Corruption"), "{ran}");
+    assert!(ran.stdout().contains(name), "{ran}");
+    assert_eq!(ran.stdout().lines().count(), 1, "{ran}");
+
+    let ran = env
+        .sightline(["check", "--repair", "--json"])
+        .run()
+        .expect(0);
+    let told = ran.json();
+    assert_eq!(told["sound"], true);
+    assert_eq!(told["problems"][0]["about"], "records");
+    let lost = &told["repair"]["lost"];
+    let n_lost = lost["images"].as_u64().unwrap();
+    assert!((20..200).contains(&n_lost), "{told}");
+    let files = lost["files"].as_array().unwrap();
+    assert_eq!(files.len() as u64, n_lost, "each is named");
+    assert!(ran.stderr().contains("sightline index"), "{ran}");
+    let kept = told["repair"]["kept"]["path"].as_str().unwrap();
+    assert!(Path::new(kept).is_dir());
+    env.sightline(["check"]).run().expect(0);
+    assert_eq!(counts(&env), [400 - n_lost, 400 - n_lost, 0]);
+    for file in files {
+        let path = file["path"].as_str().unwrap();
+        let name = Path::new(path).file_stem().unwrap().to_str().unwrap();
+        env.sightline(["search", name, "--by", "words"])
+            .run()
+            .expect(1);
+    }
+    let report = env.index_photos();
+    assert_eq!(report["added"], n_lost);
+    assert_eq!(counts(&env), [400, 400, 0]);
+    env.sightline(["check"]).run().expect(0);
+}
+
+#[test]
+fn compacting_keeps_what_is_found() {
+    let env = TestEnv::new();
+    corpus::numbered(&env.path("photos"), 300);
+    env.index_photos();
+    for number in 0..200 {
+        fs_err::remove_file(env.path(format!("photos/{number:04}.png"))).unwrap();
+    }
+    env.index_photos();
+    let asked = ["search", "--image", "photos/0250.png", "--json", "-k5"];
+    let answer = |env: &TestEnv| env.sightline(asked).run().expect(0).json()["hits"].clone();
+    let before = answer(&env);
+    let ran = env.sightline(["compact", "--json"]).run().expect(0);
+    let told = ran.json();
+    let bytes = |key: &str| told[key].as_u64().unwrap();
+    assert!(bytes("bytes_after") < bytes("bytes_before"), "{ran}");
+    assert!(ran.stderr().contains(" before, "), "{ran}");
+    assert_eq!(answer(&env), before);
+    assert_eq!(counts(&env), [100, 100, 0]);
+    env.sightline(["check"]).run().expect(0);
+    let ran = env.sightline(["compact", "-q"]).run().expect(0);
+    assert_eq!((ran.stdout(), ran.stderr()), ("", ""));
+}
+
+#[test]
+fn files_folders_and_lists_are_removed_by_name() {
+    let env = world();
+    // One of two files of the same content: the picture stays, what the text beside it said goes.
+    snapshot!(env, env.sightline(["remove", "photos/again/red.png"]).run(), @r"
+    exit code: 0
+    ----- stdout -----
+
+    ----- stderr -----
+    removed 1 file (0 pictures) and 1 caption
+    ");
+    assert_eq!(counts(&env), [8, 8, 4]);
+    assert!(env.path("photos/again/red.png").exists(), "not on disk");
+    let library = &status(&env)["libraries"][0];
+    assert_eq!(library["files"], 8);
+    // Captions of a list.
+    let ran = env.sightline(["remove", "words.txt", "-q"]).run().expect(0);
+    assert_eq!((ran.stdout(), ran.stderr()), ("", ""));
+    assert_eq!(counts(&env), [8, 8, 2]);
+    // One that is gone from the disk, by a way that leads through a folder that is there, and one that never was.
+    fs_err::remove_file(env.path("photos/green.png")).unwrap();
+    let ran = env
+        .sightline([
+            "remove",
+            "photos/../photos/./green.png",
+            "nothing.png",
+            "--json",
+        ])
+        .run()
+        .expect(1);
+    let told = ran.json();
+    assert_eq!(
+        (&told["files"], &told["images"], &told["captions"]),
+        (&1.into(), &1.into(), &2.into())
+    );
+    assert_eq!(told["unknown"][0]["path"], "nothing.png");
+    assert!(ran.stderr().contains("nothing.png: not in the index"));
+    assert_eq!(counts(&env), [7, 7, 0]);
+    // The whole library, which then is none any more.
+    let told = env
+        .sightline(["remove", "photos", "--json"])
+        .run()
+        .expect(0)
+        .json();
+    assert_eq!(told["files"], 7);
+    assert_eq!(
+        told["libraries"][0]["path"],
+        env.path("photos").to_str().unwrap()
+    );
+    env.sightline(["status"]).run().expect(1);
+    assert_eq!(status(&env)["libraries"].as_array().unwrap().len(), 0);
+    env.sightline(["check"]).run().expect(0);
+    let ran = env.sightline(["remove", "photos"]).run().expect(1);
+    assert!(
+        ran.stderr().starts_with("photos: not in the index"),
+        "{ran}"
+    );
+    // What is indexed again comes back.
+    assert_eq!(env.index_photos()["added"], 7);
+}
+
+#[test]
+fn a_linked_library_is_removed_by_either_name() {
+    let env = TestEnv::new();
+    corpus::one_of_each(&env.path("real/photos"));
+    std::os::unix::fs::symlink(env.path("real"), env.path("link")).unwrap();
+    for name in ["link/photos", "real/photos"] {
+        env.sightline(["index", "link/photos"]).run().expect(0);
+        assert_eq!(counts(&env), [8, 8, 0]);
+        env.sightline(["remove", &format!("{name}/red.png")])
+            .run()
+            .expect(0);
+        assert_eq!(counts(&env), [7, 7, 0]);
+        env.sightline(["remove", name]).run().expect(0);
+        assert_eq!(counts(&env), [0, 0, 0]);
+    }
+}
