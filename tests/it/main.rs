@@ -51,3 +51,5 @@ mod setup;
 mod status;
 /// The architecture's rules, checked on the source text.
 mod tidy;
+/// Words of what a picture's file says, of languages, and of scripts without spaces.
+mod words;

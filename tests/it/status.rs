@@ -27,6 +27,7 @@ fn what_people_see() {
     model       colours (13 dimensions, 3e7867d17d98)
     images      8 in 9 files
     captions    1
+    language    en
     on disk     [SIZE]
     generation  [NUMBER]
     library     [ROOT]/photos (9 files)
@@ -49,6 +50,7 @@ fn what_programs_see() {
     let mut expected = [
         "index",
         "model",
+        "language",
         "generation",
         "images",
         "files",
