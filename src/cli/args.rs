@@ -188,8 +188,8 @@ pub(super) struct IndexArgs {
     /// Decode large JPEGs at their full size: several times slower, the vectors nearly the same
     #[arg(long)]
     pub(super) full_decode: bool,
-    /// Language of captions and names, so that a search for "beaches" finds "beach": kept by the index; another one
-    /// makes its words anew [default: that of the index; en for a new one]
+    /// Language of captions and names, by which "beaches" finds "beach"; the index keeps it
+    /// [default: that of the index; en for a new one]
     #[arg(long, value_name = "CODE", value_parser = language_parser())]
     pub(super) language: Option<Language>,
     /// Name every skipped file, not only the first ones
@@ -211,7 +211,7 @@ impl IndexArgs {
 #[command(after_help = "\
 Examples:
   sightline search \"red bicycle against a wall\"
-  sightline search --by words IMG_2023          by captions, file and folder names alone
+  sightline search --by words IMG_2023          by captions, names, camera, date and places alone
   sightline search --image beach.jpg -k 20      pictures like this one
   sightline search \"sunset\" --html sunset.html  a page with thumbnails
   sightline search \"cat\" --paths -0 | xargs -0 -I{} cp {} cats/
@@ -315,7 +315,7 @@ pub(super) struct EvalArgs {
 pub(super) enum ByArg {
     /// What the picture shows, as the model sees it
     Meaning,
-    /// Keywords in captions, file and folder names
+    /// Keywords in captions, file and folder names, camera, date and places
     Words,
     /// Both rankings joined
     Both,

@@ -96,3 +96,89 @@ fn read(path: &Path, max_bytes: u64) -> std::io::Result<Details> {
     }
     Ok(of(&bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use sightline_index::{
+        Binding, FileRecord, IndexReader, IndexWriter, Item, ItemKind, UnitVector,
+    };
+
+    use super::super::{Engine, IndexRequest, fake, quietly};
+
+    /// The start of a JPEG with an XMP packet; no pixels follow.
+    fn torso(model: &str) -> Vec<u8> {
+        let packet = format!(
+            "http://ns.adobe.com/xap/1.0/\0<x xmlns:t='http://ns.adobe.com/tiff/1.0/' t:Model='{model}'/>"
+        );
+        let length = u16::try_from(packet.len() + 2).unwrap().to_be_bytes();
+        [
+            b"\xff\xd8\xff\xe1",
+            &length[..],
+            packet.as_bytes(),
+            b"\xff\xd9",
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn what_an_older_version_did_not_look_for_is_read_once_and_nothing_decoded() {
+        let root = tempfile::tempdir().unwrap();
+        let base = root.path().canonicalize().unwrap();
+        let (photos, index) = (base.join("photos"), base.join("index"));
+        fs_err::create_dir(&photos).unwrap();
+        let binding = Binding {
+            dimension: 4,
+            fingerprint: "one".into(),
+            model: "colours".into(),
+        };
+        let mut writer = IndexWriter::open_or_create(&index, &binding).unwrap();
+        // The second file is not what it was, and is no picture.
+        for (number, model) in [(1u8, "X100"), (2, "X200"), (3, "X300")] {
+            let path = photos.join(format!("{number}.jpg"));
+            fs_err::write(&path, torso(model)).unwrap();
+            let about = fs_err::metadata(&path).unwrap();
+            let since = about.modified().unwrap().duration_since(UNIX_EPOCH);
+            let vector = UnitVector::new(vec![1.0, 0.0, 0.0, 0.0]).unwrap();
+            let image = writer.put_image([number; 32], 4, 3, vector).unwrap();
+            let n_bytes = about.len() + u64::from(number == 2);
+            let modified_ns = i128::try_from(since.unwrap().as_nanos()).unwrap();
+            let file = FileRecord {
+                n_bytes,
+                modified_ns,
+                image,
+            };
+            writer.put_file(&path, file).unwrap();
+        }
+        writer.finish().unwrap();
+        let run = || {
+            let engine = Engine::open(&index, fake::encoders("one"));
+            let request = IndexRequest::folder(&photos);
+            let report = engine.index(&request, &mut quietly).unwrap();
+            (report.n_unchanged, report.skipped.len())
+        };
+        let cameras = || {
+            let reader = IndexReader::open(&index, None).unwrap();
+            let mut cameras = Vec::new();
+            for (_, file) in reader.files().unwrap() {
+                let Some(Item::Image(image)) = reader.item(file.image).unwrap() else {
+                    panic!("no image");
+                };
+                cameras.push(image.details.and_then(|details| details.camera));
+            }
+            let found = reader.matching(ItemKind::Image, "X100 X300", 9).unwrap();
+            (cameras, found.len())
+        };
+        assert_eq!(cameras(), (vec![None, None, None], 0));
+        assert_eq!(run(), (2, 1), "the changed one is looked at as a picture");
+        let own = |model: &str| Some(model.to_owned());
+        assert_eq!(cameras(), (vec![own("X100"), own("X300")], 2));
+        // Found once, it is not looked for again.
+        let writer = IndexWriter::open_or_create(&index, &binding).unwrap();
+        assert!(writer.images_without_details().unwrap().is_empty());
+        drop(writer);
+        assert_eq!(run(), (2, 1));
+        assert_eq!(cameras(), (vec![own("X100"), own("X300")], 2));
+    }
+}

@@ -57,3 +57,5 @@ mod switch;
 mod tidy;
 /// `sightline check`, `compact` and `remove`: what looks after an index.
 mod upkeep;
+/// Words of what a picture's file says, of languages, and of scripts without spaces.
+mod words;

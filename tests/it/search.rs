@@ -255,14 +255,17 @@ fn what_programs_see() {
             "meaning",
             "words"
           ],
+          "camera": null,
           "captions": [
             "a frog on a leaf"
           ],
           "height": 32,
           "other_paths": [],
           "path": "[ROOT]/photos/IMG_1.png",
+          "places": [],
           "rank": 1,
           "similarity": 0.990,
+          "taken": null,
           "width": 48,
           "words": [
             "frog"

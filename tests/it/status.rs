@@ -29,6 +29,7 @@ fn what_people_see() {
     model         colours (13 dimensions, 3e7867d17d98)
     images        8 in 9 files
     captions      1
+    language      en
     image graph   none, all are compared
     caption graph none, all are compared
     on disk       [SIZE] (records [SIZE], graphs [SIZE], words [SIZE])
@@ -54,6 +55,7 @@ fn what_programs_see() {
     let mut expected = [
         "index",
         "model",
+        "language",
         "generation",
         "images",
         "files",

@@ -134,7 +134,7 @@ impl Chain {
                         to: cut.to,
                         is_filler: cut.is_filler,
                         terms: Terms::All(cut.terms),
-                    }))
+                    }));
                 }
             }
         }

@@ -93,12 +93,12 @@ fn asked(chain: &Chain, field: Field, text: &str) -> Vec<Asked> {
         terms,
     } in chain.asked(text)
     {
+        if terms.list().is_empty() || !seen.insert(terms.clone()) {
+            continue;
+        }
         n_terms += terms.list().len();
         if n_terms > MAX_TERMS {
             break;
-        }
-        if terms.list().is_empty() || !seen.insert(terms.clone()) {
-            continue;
         }
         let list = terms.list().iter();
         let found = Asked {

@@ -88,6 +88,47 @@ pub(crate) fn jpeg_with_orientation(picture: &RgbImage, orientation: u16) -> Vec
     bytes
 }
 
+/// A JPEG with a camera and a date in EXIF, and places in XMP. The camera's name would colour a terminal.
+pub(crate) fn jpeg_with_details(picture: &RgbImage) -> Vec<u8> {
+    let entry = |tag: u16, kind: u16, n: usize, value: u32| {
+        let n = u32::try_from(n).unwrap().to_be_bytes();
+        [
+            &tag.to_be_bytes()[..],
+            &kind.to_be_bytes(),
+            &n,
+            &value.to_be_bytes(),
+        ]
+        .concat()
+    };
+    let (make, model, taken) = ("NIKON\0", "NIKON \x1b[31m D750\0", "2023:08:14 17:03:21\0");
+    // Two directories of three entries and one, then the texts.
+    let (below, texts) = (8 + 2 + 3 * 12 + 4, 8 + 2 + 3 * 12 + 4 + 2 + 12 + 4);
+    let at = |n_before: usize| texts + u32::try_from(n_before).unwrap();
+    let exif = [
+        b"Exif\0\0MM\0*\0\0\0\x08\0\x03".to_vec(),
+        entry(271, 2, make.len(), at(0)),
+        entry(272, 2, model.len(), at(make.len())),
+        entry(34_665, 4, 1, below),
+        vec![0; 4],
+        vec![0, 1],
+        entry(36_867, 2, taken.len(), at(make.len() + model.len())),
+        vec![0; 4],
+        [make, model, taken].concat().into_bytes(),
+    ]
+    .concat();
+    let xmp = "http://ns.adobe.com/xap/1.0/\0<x xmlns:p='http://ns.adobe.com/photoshop/1.0/' \
+               xmlns:i='http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/' i:Location='Fushimi Inari'>\
+               <p:City>Kyoto</p:City><p:Country>Japan</p:Country></x>";
+    let mut bytes = vec![0xff, 0xd8];
+    for segment in [&exif[..], xmp.as_bytes()] {
+        bytes.extend([0xff, 0xe1]);
+        bytes.extend(u16::try_from(segment.len() + 2).unwrap().to_be_bytes());
+        bytes.extend(segment);
+    }
+    bytes.extend(&jpeg(picture)[2..]);
+    bytes
+}
+
 /// A sound PNG of 30,000 × 30,000 black dots in about a hundred kilobytes: 900 million pixels,
 /// written row by row.
 pub(crate) fn bomb(path: &Path) {

@@ -107,9 +107,9 @@ fn jpeg(segments: &[(u8, &[u8])]) -> Vec<u8> {
     out
 }
 
-fn chunk(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+fn chunk(kind: [u8; 4], content: &[u8]) -> Vec<u8> {
     let length = u32::try_from(content.len()).unwrap().to_be_bytes();
-    [&length[..], kind, content, &[0; 4]].concat()
+    [&length[..], &kind, content, &[0; 4]].concat()
 }
 
 fn full_jpeg() -> Vec<u8> {
@@ -124,6 +124,10 @@ fn full_jpeg() -> Vec<u8> {
     ])
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "what is compared with it may be none"
+)]
 fn taken(year: u16, month: u8, day: u8, time: Option<[u8; 3]>) -> Option<Taken> {
     Some(Taken {
         year,
@@ -174,20 +178,20 @@ fn each_block_alone_says_what_it_knows() {
 fn other_containers_are_read() {
     let tiff = camera_tiff();
     let text = [b"XML:com.adobe.xmp\0\0\0\0\0", XMP.as_bytes()].concat();
-    let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
-    packer.write_all(XMP.as_bytes()).unwrap();
+    let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    zlib.write_all(XMP.as_bytes()).unwrap();
     let packed = [
         b"XML:com.adobe.xmp\0\x01\0\0\0",
-        &packer.finish().unwrap()[..],
+        &zlib.finish().unwrap()[..],
     ]
     .concat();
     let png = |text: &[u8]| {
         [
             b"\x89PNG\r\n\x1a\n".to_vec(),
-            chunk(b"iTXt", b"Comment\0\0\0\0\0hello"),
-            chunk(b"iTXt", text),
-            chunk(b"IDAT", b"pixels"),
-            chunk(b"eXIf", &tiff),
+            chunk(*b"iTXt", b"Comment\0\0\0\0\0hello"),
+            chunk(*b"iTXt", text),
+            chunk(*b"IDAT", b"pixels"),
+            chunk(*b"eXIf", &tiff),
         ]
         .concat()
     };
