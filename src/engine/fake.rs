@@ -32,13 +32,13 @@ pub(super) fn wider_encoders(fingerprint: &str) -> Encoders {
 fn padded_encoders(
     name: &str,
     fingerprint: &str,
-    n_zeros: usize,
+    n_more: usize,
     watch: impl Fn(Lane) + Send + Sync + 'static,
 ) -> Encoders {
     let identity = ModelIdentity {
         name: name.to_owned(),
         fingerprint: fingerprint.to_owned(),
-        dimension: 4 + n_zeros,
+        dimension: 4 + n_more,
     };
     let config = PreprocessConfig {
         width: 4,
@@ -55,16 +55,16 @@ fn padded_encoders(
     let image = FakeImageEncoder {
         preprocessor: Preprocessor::new(&config),
         watch: Box::new(watch),
-        n_zeros,
+        n_more,
     };
-    let text = FakeTextEncoder { n_zeros };
+    let text = FakeTextEncoder { n_more };
     Encoders::new(identity, Box::new(image), Box::new(text))
 }
 
 struct FakeImageEncoder {
     preprocessor: Preprocessor,
     watch: Box<dyn Fn(Lane) + Send + Sync>,
-    n_zeros: usize,
+    n_more: usize,
 }
 
 impl ImageEncoder for FakeImageEncoder {
@@ -86,13 +86,13 @@ impl ImageEncoder for FakeImageEncoder {
         };
         Ok(batch
             .iter()
-            .map(|pixels| unit(one(pixels), self.n_zeros))
+            .map(|pixels| unit(one(pixels), self.n_more))
             .collect())
     }
 }
 
 struct FakeTextEncoder {
-    n_zeros: usize,
+    n_more: usize,
 }
 
 impl TextEncoder for FakeTextEncoder {
@@ -103,7 +103,7 @@ impl TextEncoder for FakeTextEncoder {
                     .filter(|&word| word == colour)
                     .count() as f32
             };
-            unit([n("red"), n("green"), n("blue")], self.n_zeros)
+            unit([n("red"), n("green"), n("blue")], self.n_more)
         };
         Ok(texts.iter().map(one).collect())
     }
@@ -113,9 +113,10 @@ impl TextEncoder for FakeTextEncoder {
     }
 }
 
-fn unit([red, green, blue]: [f32; 3], n_zeros: usize) -> Vec<f32> {
-    let vector = [red, green, blue, 0.05];
+/// The wider model sees some of something else everywhere, so that its similarities are other ones.
+fn unit([red, green, blue]: [f32; 3], n_more: usize) -> Vec<f32> {
+    let mut vector = vec![red, green, blue, 0.05];
+    vector.extend(std::iter::repeat_n(0.3, n_more));
     let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
-    let scaled = vector.iter().map(|value| value / length);
-    scaled.chain(std::iter::repeat_n(0.0, n_zeros)).collect()
+    vector.iter().map(|value| value / length).collect()
 }

@@ -80,7 +80,7 @@ fn an_index_made_by_another_model() {
     ----- stderr -----
     error: [ROOT]/index: the index was built with model colours, not with pale colours
 
-    hint: the index was made with [COLOUR_MODEL] at fp32: give --model '[COLOUR_MODEL]' --precision fp32, or use another --index folder
+    hint: the index was made with [COLOUR_MODEL] at fp32: give --model '[COLOUR_MODEL]' --precision fp32, or use another --index folder; to change its model: sightline index --model 'other'
     ");
     // Of another dimension.
     let ran = env.sightline(["search", "red"]).starter().run().expect(2);

@@ -206,9 +206,12 @@ fn killed_while_the_model_is_changed() {
 /// Begins a change to a model and stops it by Ctrl-C when something is done.
 fn interrupted(env: &TestEnv, model: &str) -> Ran {
     let running = env.sightline(["index", "--model", model, "--json"]).spawn();
-    let begun = env.index().join("data-2/manifest.json");
+    let is_begun = || {
+        let unfinished = sightline_index::unfinished(&env.index()).unwrap();
+        unfinished.is_some_and(|unfinished| unfinished.binding.model == model)
+    };
     let began = Instant::now();
-    while !begun.exists() {
+    while !is_begun() {
         assert!(
             began.elapsed() < Duration::from_mins(1),
             "it does not begin"
@@ -284,26 +287,60 @@ fn a_change_that_is_not_complete_is_told_everywhere() {
 fn the_model_of_an_index_is_changed() {
     let env = TestEnv::indexed();
     env.colour_model("pale", "0.9");
-    snapshot!(env, env.sightline(["index", "--model", "pale"]).run(), @"");
+    snapshot!(env, env.sightline(["index", "--model", "pale"]).run(), @r"
+    exit code: 0
+    ----- stdout -----
+
+    ----- stderr -----
+    embedding 8 images again with pale beside the index; searches use colours until it is complete
+    8 picture files in [TIME]: 8 added
+    the index is of pale now; the vectors of colours are deleted
+    ");
     assert_eq!(
         env.found(["red", "--by", "meaning", "-k1", "--model", "pale"]),
         ["photos/red.png"]
     );
     // The same once more changes nothing.
-    snapshot!(env, env.sightline(["index", "--model", "pale"]).run(), @"");
+    snapshot!(env, env.sightline(["index", "--model", "pale"]).run(), @r"
+    exit code: 0
+    ----- stdout -----
+
+    ----- stderr -----
+    0 picture files in [TIME]: nothing to do
+    the index is of pale already
+    ");
     // To the built-in model, whose vectors have another dimension, and a library that is away.
     fs_err::rename(env.path("photos"), env.path("away")).unwrap();
-    snapshot!(env, env.sightline(["index", "--model", "starter"]).run(), @"");
+    snapshot!(env, env.sightline(["index", "--model", "starter"]).run(), @r"
+    exit code: 1
+    ----- stdout -----
+
+    ----- stderr -----
+    embedding 8 images again with sightline-starter-1 beside the index; searches use pale until it is complete
+    8 pictures of the index in photos were not found or could not be read
+
+    hint: if they are gone for good and not on a disk that is away, run again with --prune
+    0 picture files in [TIME]: nothing to do
+    the change to sightline-starter-1 is not complete: searches use pale until it is
+    ");
     assert_eq!(
         env.found(["red", "--by", "words", "-k1", "--model", "pale"]),
         ["photos/red.png"]
     );
     fs_err::rename(env.path("away"), env.path("photos")).unwrap();
-    snapshot!(env, env.sightline(["index", "--model", "starter"]).run(), @"");
+    snapshot!(env, env.sightline(["index", "--model", "starter"]).run(), @r"
+    exit code: 0
+    ----- stdout -----
+
+    ----- stderr -----
+    embedding 8 images again with sightline-starter-1 beside the index; searches use pale until it is complete
+    8 picture files in [TIME]: 8 added
+    the index is of sightline-starter-1 now; the vectors of pale are deleted
+    ");
     let status = env.sightline(["status", "--json"]).run().expect(0).json();
     assert_eq!(
         (&status["model"]["name"], &status["images"]),
-        (&"starter".into(), &8.into())
+        (&"sightline-starter-1".into(), &8.into())
     );
     assert_eq!(status["unfinished_change"], serde_json::Value::Null);
     let ran = env.sightline(["search", "red"]).starter().run().expect(0);
@@ -315,7 +352,17 @@ fn the_model_of_an_index_is_changed() {
         .expect(2);
     assert!(ran.stderr().contains("there is no index here"), "{ran}");
     assert!(!env.path("absent").exists());
-    snapshot!(env, env.sightline(["index"]).run(), @"");
+    snapshot!(env, env.sightline(["index"]).run(), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: name folders to index, captions with --captions, or with --model the model that the index is to be changed to
+
+    Usage: sightline index [OPTIONS] [FOLDER]...
+
+    For more information, try '--help'.
+    ");
 }
 
 #[test]
@@ -328,15 +375,39 @@ fn each_other_index_has_its_own_error_and_way_out() {
     let ran = env
         .sightline(["index", "photos"])
         .env("SIGHTLINE_MODEL", &pale);
-    snapshot!(env, ran.run(), @"");
-    snapshot!(env, env.sightline(["search", "red", "--model", "starter"]).run(), @"");
+    snapshot!(env, ran.run(), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: [ROOT]/index: the index was built with model colours, not with pale
+
+    hint: the index was made with [COLOUR_MODEL] at fp32: give --model '[COLOUR_MODEL]' --precision fp32, or use another --index folder; to change its model: sightline index --model '[ROOT]/pale'
+    ");
+    snapshot!(env, env.sightline(["search", "red", "--model", "starter"]).run(), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: [ROOT]/index: the index was built with model colours, whose vectors have dimension 13, not 384 as those of sightline-starter-1
+
+    hint: the index was made with [COLOUR_MODEL] at fp32: give --model '[COLOUR_MODEL]' --precision fp32, or use another --index folder; to change its model: sightline index --model starter
+    ");
     let (newer, older) = (
         text.replace("\"format\": 2", "\"format\": 3"),
         text.replace("\"format\": 2", "\"format\": 0"),
     );
     assert!(newer != text && older != text);
     fs_err::write(&manifest, &newer).unwrap();
-    snapshot!(env, env.sightline(["search", "red"]).run(), @"");
+    snapshot!(env, env.sightline(["search", "red"]).run(), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: [ROOT]/index: the index has format 3, newer than format 2 of this program
+
+    hint: a newer sightline made it and nothing was touched: use that one or a newer, or another --index folder
+    ");
     for command in [
         &["index", "photos"][..],
         &["index", "--model", "pale"],
@@ -347,7 +418,15 @@ fn each_other_index_has_its_own_error_and_way_out() {
     }
     assert_eq!(fs_err::read_to_string(&manifest).unwrap(), newer);
     fs_err::write(&manifest, &older).unwrap();
-    snapshot!(env, env.sightline(["search", "red"]).run(), @"");
+    snapshot!(env, env.sightline(["search", "red"]).run(), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: [ROOT]/index: the index has format 0, older than format 1 of this program
+
+    hint: index the folders anew with another --index folder, or use the sightline that made it
+    ");
     fs_err::write(&manifest, &text).unwrap();
     assert_eq!(env.index_photos()["unchanged"], 8);
 }

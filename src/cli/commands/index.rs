@@ -28,9 +28,10 @@ pub(in crate::cli) fn run(
         None
     };
     let is_for_the_model = args.names_nothing();
+    let mut is_already_of = None;
     if is_for_the_model && change.is_none() {
         // There is nothing to change: no index, which is an error, or one of this model.
-        Engine::status(settings.index())?;
+        is_already_of = Some(Engine::status(settings.index())?.model);
     }
     let request = IndexRequest {
         folders: args.folders.clone(),
@@ -66,6 +67,12 @@ pub(in crate::cli) fn run(
     let report = report?;
     tell(&report, args, settings, printer);
     tell_unfinished(&report, settings, printer)?;
+    if let Some(model) = is_already_of {
+        printer.note(format_args!(
+            "the index is of {} already",
+            Printer::safe(&model)
+        ));
+    }
     if args.json {
         printer.json(&to_json(&report))?;
     }
