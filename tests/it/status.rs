@@ -35,7 +35,7 @@ fn what_people_see() {
     on disk       [SIZE] (records [SIZE], graphs [SIZE], words [SIZE])
     generation    [NUMBER]
     library       [ROOT]/photos (9 files, just now)
-    last run      just now: 9 files seen, 9 added, 0 changed, 0 removed, 0 skipped
+    last run      just now: 9 files seen, 8 added, 0 changed, 0 removed, 0 skipped
 
     ----- stderr -----
     ");

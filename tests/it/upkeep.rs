@@ -134,7 +134,12 @@ fn what_is_lost_is_named_and_indexed_again() {
     env.index_photos();
     let table = table_of_vectors(&env);
     flip(&table, 100);
-    for command in [&["index", "photos"][..], &["search", "red"], &["check"]] {
+    let image = ["search", "--image", "photos/0000.png"];
+    for command in [
+        &image[..],
+        &["search", "red", "--by", "meaning"],
+        &["check"],
+    ] {
         let ran = env.sightline(command).run().expect(2);
         let hint = "sightline check --repair";
         assert!(ran.stderr().contains(hint), "{ran}");

@@ -17,6 +17,9 @@ const PORTION: usize = 4 << 20;
 /// Behind every key of every column.
 const END: [u8; 64] = [0xff; 64];
 
+/// Halves of a gap that are looked at: a bit each, for paths of 4 KiB.
+const MOST_HALVES: usize = 8 * 4096;
+
 /// The key of a record that only makes a column known.
 const STUB: &[u8] = &[0xff; 16];
 
@@ -317,18 +320,24 @@ fn behind(source: &Store, column: Column, from: &[u8]) -> Result<Option<Vec<u8>>
         }
         low = key;
     }
-    for _ in 0..8 * (from.len() + 8) {
+    let mut found = source.seek(column, &high)?;
+    // Until the two agree in all that could tell the key that was found from one before it.
+    for _ in 0..MOST_HALVES {
         let middle = between(&low, &high);
-        if middle <= low || middle >= high {
+        let n_equal = low.iter().zip(&high).take_while(|(a, b)| a == b).count();
+        let n_telling = found.as_ref().map_or(END.len(), Vec::len);
+        if middle <= low || middle >= high || n_equal > n_telling {
             break;
         }
-        if is_readable(&middle) {
-            high = middle;
-        } else {
-            low = middle;
+        match source.seek(column, &middle) {
+            Ok(key) => {
+                high = middle;
+                found = key;
+            }
+            Err(_) => low = middle,
         }
     }
-    source.seek(column, &high)
+    Ok(found)
 }
 
 /// The middle of two keys, read as the digits of fractions to base 256, with one more digit than the longer one.

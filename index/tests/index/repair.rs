@@ -16,7 +16,7 @@ const DIMENSION: usize = 96;
 /// Photos of the two generations that were finished, and of the two that are only in the log.
 const PARTS: [std::ops::Range<u64>; 4] = [0..70, 70..130, 130..150, 150..170];
 const N_PHOTOS: u64 = 170;
-/// A block of 4 KiB holds so many vectors, and a few more items.
+/// A block of 4 KiB holds fewer items than this with what belongs to them.
 const N_IN_A_BLOCK: usize = 60;
 
 fn caption_source(number: u64) -> PathBuf {
@@ -89,11 +89,12 @@ fn look(dir: &Path, name: &str) -> Found {
         assert_eq!(reader.image_with_hash(&hash(number)).unwrap(), Some(image));
         let vector = vector(DIMENSION, number);
         assert_eq!(reader.vector(image).unwrap().as_ref(), Some(&vector));
-        for exact in [true, false] {
-            let how = Nearest { exact, ef: 20 };
-            let near = reader.nearest(ItemKind::Image, &vector, 1, &how).unwrap();
-            assert_eq!(near[0].id, image, "{name}: photo {number} by its vector");
-        }
+        let how = Nearest {
+            exact: number % 2 == 0,
+            ef: 20,
+        };
+        let near = reader.nearest(ItemKind::Image, &vector, 1, &how).unwrap();
+        assert_eq!(near[0].id, image, "{name}: photo {number} by its vector");
         let word = format!("photo{number}");
         let words = reader.matching(ItemKind::Image, &word, 1000).unwrap();
         assert!(
@@ -124,7 +125,8 @@ fn look(dir: &Path, name: &str) -> Found {
     found
 }
 
-/// Damages a copy, repairs it, and checks that every loss was told. What is left is brought back from the "files".
+/// Damages a copy, repairs it, and checks that every loss was told. Where a file is gone, what is lost is then brought
+/// back, as by indexing again.
 fn check_repair(original: &Path, name: &str, damage: &dyn Fn(&Path)) -> (Vec<Problem>, Found) {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
@@ -161,6 +163,9 @@ fn check_repair(original: &Path, name: &str, damage: &dyn Fn(&Path)) -> (Vec<Pro
         assert!(told.kept.is_some_and(|kept| kept.is_dir()), "{name}");
     } else {
         assert!(!dir.join("records.damaged").exists(), "{name}");
+    }
+    if !name.ends_with("gone") {
+        return (problems, found);
     }
     let again = repair(dir).unwrap();
     assert_eq!((again.found, again.left), (vec![], vec![]), "{name}: again");
@@ -256,7 +261,7 @@ fn the_lists_of_tables_follow_from_the_tables() {
     for list in &lists {
         let below = list.strip_prefix(original.path()).unwrap();
         let length = usize::try_from(fs_err::metadata(list).unwrap().len()).unwrap();
-        let cuts = (0..length).step_by(97.min(length / 3));
+        let cuts = (0..length).step_by((length / 8).max(5));
         let spoil = |how: String, spoil: &dyn Fn(&Path)| {
             let name = format!("{}: {how}", below.display());
             let (_, found) = check_repair(original.path(), &name, &|dir| spoil(&dir.join(below)));
@@ -291,7 +296,7 @@ fn a_log_that_is_damaged_in_the_middle_costs_one_commit() {
     let below = log.strip_prefix(original.path()).unwrap();
     let length = usize::try_from(fs_err::metadata(log).unwrap().len()).unwrap();
     let mut n_spoilt = 0;
-    for at in (0..length).step_by(length / 12) {
+    for at in (0..length).step_by(length / 6) {
         let name = format!("a bit of the log at {at}");
         let (problems, found) =
             check_repair(original.path(), &name, &|dir| flip(&dir.join(below), at));
@@ -299,7 +304,7 @@ fn a_log_that_is_damaged_in_the_middle_costs_one_commit() {
         assert!(found.photos.len() >= 130, "{name}: {}", found.photos.len());
         n_spoilt += 1;
     }
-    assert!(n_spoilt >= 12);
+    assert!(n_spoilt >= 6);
     let (problems, found) = check_repair(original.path(), "log cut", &|dir| cut(&dir.join(below)));
     assert!(!problems.is_empty());
     assert!(found.photos.len() >= 130);
@@ -362,7 +367,7 @@ fn a_file_without_size_and_time_is_kept_and_read_again() {
     make(dir);
     open(dir).finish().unwrap();
     let tables = files_in(&dir.join("records"), |name| name.ends_with(".sst"));
-    // Spoils the first block of each table in turn until it is that of the paths.
+    // Spoils the first block of each table; of the paths, it has those that know size and time.
     let mut n_to_read = 0;
     for table in tables {
         let below = table.strip_prefix(dir).unwrap();
@@ -370,27 +375,23 @@ fn a_file_without_size_and_time_is_kept_and_read_again() {
         copy_folder(dir, copy.path());
         flip(&copy.path().join(below), 40);
         let told = repair(copy.path()).unwrap();
-        // In a small table, both halves of a path may be in one block.
-        if told.n_files_to_read > 0 && told.n_lost_images == 0 {
-            n_to_read += told.n_files_to_read;
-            let reader = IndexReader::open(copy.path(), None).unwrap();
-            let unknown = reader.files().unwrap();
-            let unknown = unknown
-                .iter()
-                .filter(|(_, known)| known.n_bytes == u64::MAX);
-            let unknown: Vec<_> = unknown.collect();
-            assert_eq!(unknown.len() as u64, told.n_files_to_read);
-            let Some(Item::Image(image)) = reader.item(unknown[0].1.image).unwrap() else {
-                panic!("it is there")
+        n_to_read += told.n_files_to_read;
+        let reader = IndexReader::open(copy.path(), None).unwrap();
+        let mut unknown = reader.files().unwrap();
+        unknown.retain(|(_, known)| known.n_bytes == u64::MAX);
+        assert_eq!(unknown.len() as u64, told.n_files_to_read);
+        let before = look(copy.path(), "before it is read");
+        let mut writer = open(copy.path());
+        for (path, known) in &unknown {
+            let Some(Item::Image(image)) = reader.item(known.image).unwrap() else {
+                panic!("{} has no image", path.display())
             };
-            assert_eq!(image.paths, [unknown[0].0.clone()]);
-            let mut writer = open(copy.path());
-            for (path, known) in unknown {
-                writer.put_file(path, file(known.image)).unwrap();
-            }
-            writer.finish().unwrap();
-            assert_eq!(look(copy.path(), "read again"), everything());
+            assert_eq!(image.paths, std::slice::from_ref(path));
+            writer.put_file(path, file(known.image)).unwrap();
         }
+        writer.finish().unwrap();
+        assert_eq!(look(copy.path(), "read again"), before);
+        assert_healthy(copy.path());
     }
     assert!(n_to_read > 10, "{n_to_read}");
 }
