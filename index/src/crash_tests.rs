@@ -11,7 +11,7 @@ use crate::{
 
 const DIMENSION: usize = 6;
 
-fn binding() -> Binding {
+pub(crate) fn binding() -> Binding {
     Binding {
         dimension: DIMENSION,
         fingerprint: "f00d".into(),
@@ -19,7 +19,7 @@ fn binding() -> Binding {
     }
 }
 
-fn open(dir: &Path, steps: Steps) -> Result<IndexWriter, IndexError> {
+pub(crate) fn open(dir: &Path, steps: Steps) -> Result<IndexWriter, IndexError> {
     IndexWriter::open_stepwise(
         dir,
         &binding(),
@@ -66,14 +66,18 @@ fn put(writer: &mut IndexWriter, number: u32) {
 }
 
 /// The first generation: 50 photos with captions, and graphs.
-fn first(dir: &Path) {
+pub(crate) fn first(dir: &Path) {
     let mut writer = open(dir, Steps::default()).unwrap();
-    (0..50).for_each(|number| put(&mut writer, number));
+    put_first(&mut writer);
     assert_eq!(writer.finish().unwrap(), Generation(1));
 }
 
+pub(crate) fn put_first(writer: &mut IndexWriter) {
+    (0..50).for_each(|number| put(writer, number));
+}
+
 /// The second: some gone, some new, enough of both for new graphs.
-fn second(writer: &mut IndexWriter) {
+pub(crate) fn second(writer: &mut IndexWriter) {
     for number in 0..20 {
         writer
             .remove_file(&PathBuf::from(format!(
@@ -86,7 +90,7 @@ fn second(writer: &mut IndexWriter) {
 }
 
 /// All that an index can say, as text.
-fn answers(dir: &Path) -> Vec<String> {
+pub(crate) fn answers(dir: &Path) -> Vec<String> {
     let reader = IndexReader::open(dir, Some(&binding())).unwrap();
     let mut answers = vec![format!("{:?}", reader.generation())];
     for (path, file) in reader.files().unwrap() {

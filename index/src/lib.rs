@@ -41,6 +41,8 @@ mod check;
 mod crash_tests;
 mod documents;
 mod error;
+#[cfg(test)]
+mod fault_tests;
 mod graph;
 mod item;
 mod layout;

@@ -253,12 +253,19 @@ impl IndexWriter {
         self.generation
     }
 
-    /// Makes all changes last, or none. When this returns they outlive a crash and a power cut. Without changes there
-    /// is no new generation.
+    /// Makes all changes last, or none. Without changes there is no new generation.
+    ///
+    /// # Durability
+    /// When this returns, the changes outlive the end of this process by any means, a crash of the system, and a
+    /// power cut: the log that holds them is on the disk (`fdatasync`), and so are the names of all files that they
+    /// need. It takes the disk to keep what it says that it has; `FORMAT.md` has the details and `benches/RESULTS.md`
+    /// of the project what it costs.
     ///
     /// # Errors
-    /// When the records or the words cannot be written. The changes are then still pending, unless
-    /// [`generation`](Self::generation) has grown: then they are committed, and the words catch up later.
+    /// When the records or the words cannot be written, for instance because the disk is full. The changes are then
+    /// still pending, unless [`generation`](Self::generation) has grown: then they are committed, and the words catch
+    /// up later. Where the records themselves failed, this writer can write no more: once there is room, open another
+    /// one. It holds all that was committed before, and either all or nothing of the changes that failed.
     pub fn commit(&mut self) -> Result<Generation, IndexError> {
         if self.words.is_none() {
             self.open_words()?;
@@ -269,10 +276,7 @@ impl IndexWriter {
         self.draft.drop_pathless().within(self.layout.dir())?;
         let next = Generation(self.generation.0 + 1);
         let dir = self.layout.dir().to_owned();
-        let stopped = |source| IndexError::Io {
-            path: dir.clone(),
-            source,
-        };
+        let stopped = |source| IndexError::writing(&dir, &dir, source);
         let stamp = self.stamp(next);
         if let Err(error) = self.write_words() {
             self.give_up_words();
@@ -285,23 +289,31 @@ impl IndexWriter {
             Ok(prepared) => prepared,
             Err(source) => {
                 self.give_up_words();
-                return Err(IndexError::Words { dir, source });
+                return Err(source).within(&dir);
             }
         };
-        self.steps.reach(Step::WordsPrepared).map_err(stopped)?;
-        if let Err(source) = self.draft.commit(next, self.generation) {
+        let written = self
+            .steps
+            .reach(Step::WordsPrepared)
+            .map_err(stopped)
+            .and_then(|()| self.draft.commit(next, self.generation).within(&dir));
+        if let Err(error) = written {
             // The documents must not come along with the next commit as if they were true.
             if prepared.abort().is_err() {
                 self.give_up_words();
             }
-            return Err(IndexError::Records { dir, source });
+            return Err(error);
         }
         self.generation = next;
         self.wrote = true;
-        self.steps.reach(Step::RecordsCommitted).map_err(stopped)?;
-        if let Err(source) = prepared.commit() {
+        let switched = self
+            .steps
+            .reach(Step::RecordsCommitted)
+            .map_err(stopped)
+            .and_then(|()| prepared.commit().within(&dir));
+        if let Err(error) = switched {
             self.give_up_words();
-            return Err(IndexError::Words { dir, source });
+            return Err(error);
         }
         self.steps.reach(Step::WordsCommitted).map_err(stopped)?;
         self.flush_if(self.draft.store().is_flush_due())?;
@@ -363,8 +375,11 @@ impl IndexWriter {
 
     fn flush_if(&self, due: bool) -> Result<(), IndexError> {
         if due {
+            let stopped = |source| IndexError::writing(self.dir(), self.dir(), source);
             let _closed = Gate::close(&self.layout)?;
+            self.steps.reach(Step::GateClosed).map_err(stopped)?;
             self.draft.store().flush().within(self.dir())?;
+            self.steps.reach(Step::TablesFlushed).map_err(stopped)?;
         }
         Ok(())
     }
@@ -526,10 +541,7 @@ fn open_records(
         manifest
     } else {
         let manifest = Manifest::new(binding);
-        let io_error = |source| IndexError::Io {
-            path: path.clone(),
-            source,
-        };
+        let io_error = |source| IndexError::writing(dir, &path, source);
         store
             .write_manifest_copy(&manifest.to_bytes().map_err(io_error)?)
             .within(dir)?;
