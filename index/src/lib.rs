@@ -53,6 +53,7 @@ mod records;
 mod shelf;
 mod steps;
 mod vector;
+mod witness;
 mod words;
 mod writer;
 

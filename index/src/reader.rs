@@ -22,6 +22,7 @@ use crate::records::read::Read;
 use crate::records::store::Store;
 use crate::shelf::{self, Usable};
 use crate::vector::UnitVector;
+use crate::witness;
 use crate::words::{Words, WordsStamp};
 
 /// How [`IndexReader::nearest`] searches.
@@ -177,10 +178,12 @@ impl IndexReader {
                 what: "its records are gone",
             });
         }
+        let seen = witness::newest_seen(layout, manifest);
         let gate = Gate::pass(layout)?;
         let store = Store::open_read_only(&path).within(dir)?;
         drop(gate);
         let generation = store.generation().within(dir)?;
+        witness::check_records(layout, seen, generation)?;
         let counts = store.stored_counts().within(dir)?;
         let purged = store.purged().within(dir)?;
         let mut settled = true;

@@ -8,6 +8,7 @@
 //! Graphs are built by [`IndexWriter::finish`] only.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::documents;
@@ -22,6 +23,7 @@ use crate::records::store::Store;
 use crate::shelf::{BuildProgress, Shelf};
 use crate::steps::{Step, Steps};
 use crate::vector::UnitVector;
+use crate::witness;
 use crate::words::{WordsError, WordsStamp, WordsWriter};
 
 /// What a writer may be told beyond the folder and the model.
@@ -99,6 +101,7 @@ impl IndexWriter {
         }
         let lock = WriteLock::take(&layout)?;
         let gate = Gate::close(&layout)?;
+        refuse_lost_records(&layout)?;
         let (manifest, store) = open_records(&layout, binding, steps)?;
         drop(gate);
         let generation = store.generation().within(dir)?;
@@ -491,7 +494,7 @@ impl fmt::Debug for IndexWriter {
 fn prepare_folder(layout: &Layout) -> Result<(), IndexError> {
     let dir = layout.dir();
     if !dir.exists() {
-        return fs_err::create_dir_all(dir).map_err(|source| IndexError::writing(dir, dir, source));
+        return create_folder(dir).map_err(|source| IndexError::writing(dir, dir, source));
     }
     if !dir.is_dir()
         || !layout
@@ -506,6 +509,31 @@ fn prepare_folder(layout: &Layout) -> Result<(), IndexError> {
         });
     }
     Ok(())
+}
+
+/// Makes a folder and those above it, and makes their names last.
+fn create_folder(dir: &Path) -> io::Result<()> {
+    let dir = std::path::absolute(dir)?;
+    let made: Vec<&Path> = dir.ancestors().take_while(|above| !above.exists()).collect();
+    fs_err::create_dir_all(&dir)?;
+    made.iter()
+        .filter_map(|made| made.parent())
+        .try_for_each(manifest::sync_folder)
+}
+
+/// Looks at the records without changing anything, before RocksDB deletes what it thinks that nobody needs.
+fn refuse_lost_records(layout: &Layout) -> Result<(), IndexError> {
+    let Ok(Some(manifest)) = Manifest::read(layout) else {
+        return Ok(());
+    };
+    let records = layout.records();
+    if !records.join("CURRENT").exists() {
+        return Ok(());
+    }
+    let seen = witness::newest_seen(layout, &manifest);
+    let store = Store::open_read_only(&records).within(layout.dir())?;
+    let found = store.generation().within(layout.dir())?;
+    witness::check_records(layout, seen, found)
 }
 
 /// Opens or makes the records and the manifest. The manifest comes last and marks the index as made; its copy in the

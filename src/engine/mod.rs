@@ -29,6 +29,8 @@ mod walk;
 #[cfg(test)]
 mod fake;
 #[cfg(test)]
+mod incremental_tests;
+#[cfg(test)]
 mod lane_tests;
 #[cfg(test)]
 mod tests;

@@ -12,14 +12,14 @@ const RED: [u8; 3] = [220, 20, 20];
 const GREEN: [u8; 3] = [20, 200, 20];
 const BLUE: [u8; 3] = [20, 20, 220];
 
-struct Place {
+pub(super) struct Place {
     _root: tempfile::TempDir,
-    photos: PathBuf,
-    index: PathBuf,
+    pub(super) photos: PathBuf,
+    pub(super) index: PathBuf,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         // Links resolved, as the walk does: temporary folders are links on some systems.
         let base = root.path().canonicalize().unwrap();
@@ -32,12 +32,12 @@ impl Place {
         }
     }
 
-    fn engine(&self) -> Engine {
+    pub(super) fn engine(&self) -> Engine {
         Engine::open(&self.index, fake::encoders("one"))
     }
 
     /// Draws a picture whose size makes its bytes its own.
-    fn draw(&self, name: &str, colour: [u8; 3], width: u32) -> PathBuf {
+    pub(super) fn draw(&self, name: &str, colour: [u8; 3], width: u32) -> PathBuf {
         let path = self.photos.join(name);
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
         RgbImage::from_pixel(width, 20, Rgb(colour))
@@ -46,13 +46,13 @@ impl Place {
         path
     }
 
-    fn index(&self) -> IndexReport {
+    pub(super) fn index(&self) -> IndexReport {
         self.engine()
             .index(&IndexRequest::folder(&self.photos), &mut quietly)
             .unwrap()
     }
 
-    fn found(&self, text: &str) -> Vec<String> {
+    pub(super) fn found(&self, text: &str) -> Vec<String> {
         let hits = self
             .engine()
             .search(&SearchRequest::text(text, 10))
@@ -66,7 +66,7 @@ fn name(path: &Path) -> String {
 }
 
 /// The counts that tell runs apart: added, unchanged, changed, moved, copies, removed, skipped.
-fn counts(report: &IndexReport) -> [usize; 7] {
+pub(super) fn counts(report: &IndexReport) -> [usize; 7] {
     [
         report.n_added,
         report.n_unchanged,

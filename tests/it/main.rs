@@ -27,10 +27,14 @@ mod embed;
 mod errors;
 /// `sightline eval`: figures that can be worked out by hand.
 mod eval;
+/// A disk without room.
+mod full_disk;
 /// `--help` of every command, word for word.
 mod help;
 /// `sightline index`: what is added, kept, moved, removed and left out, and captions.
 mod index;
+/// Killed again and again, while the folder changes.
+mod kills;
 /// `sightline models`, `--model NAME`, `--precision`.
 mod models;
 /// What may not be read or written, by a user whom permissions bind.

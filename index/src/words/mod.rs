@@ -310,6 +310,13 @@ impl Words {
         })
     }
 
+    /// The state that the newest commit in a folder belongs to, without opening it.
+    pub(crate) fn stamp_in(dir: &Path) -> Option<WordsStamp> {
+        let meta: serde_json::Value =
+            serde_json::from_slice(&fs_err::read(dir.join("meta.json")).ok()?).ok()?;
+        WordsStamp::from_payload(meta.get("payload")?.as_str()?)
+    }
+
     /// The state that this belongs to; none in memory.
     pub(crate) fn stamp(&self) -> Option<WordsStamp> {
         self.stamp

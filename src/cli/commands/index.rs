@@ -29,6 +29,7 @@ pub(in crate::cli) fn run(
         no_split: args.no_split,
         n_decoders: args.decoders.map(usize::from).or(settings.threads()),
         full_decode: args.full_decode,
+        commit_every: usize::try_from(args.commit_every).unwrap_or(usize::MAX),
         ..IndexRequest::default()
     };
     if let Some(note) = settings.note_on_the_model() {
