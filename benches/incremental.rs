@@ -107,13 +107,18 @@ fn run(index: &Path, photos: &Path) -> (IndexReport, f64) {
 }
 
 fn main() {
-    let asked = std::env::args().skip(1).find_map(|argument| argument.parse().ok());
+    let asked = std::env::args()
+        .skip(1)
+        .find_map(|argument| argument.parse().ok());
     let n_files: usize = asked.unwrap_or(N_FILES);
     let folder = tempfile::tempdir().unwrap();
     let (photos, index) = (folder.path().join("photos"), folder.path().join("index"));
     let began = Instant::now();
     draw(&photos, n_files);
-    println!("{n_files} files drawn in {:.1} s", began.elapsed().as_secs_f64());
+    println!(
+        "{n_files} files drawn in {:.1} s",
+        began.elapsed().as_secs_f64()
+    );
     let (report, seconds) = run(&index, &photos);
     assert_eq!((report.n_added, report.skipped.len()), (n_files, 0));
     println!("indexed in {seconds:.1} s");
@@ -125,5 +130,8 @@ fn main() {
         println!("found unchanged in {seconds:.2} s");
     }
     times.sort_by(f64::total_cmp);
-    println!("{n_files} unchanged files: {:.2} s at the median of {N_RUNS}", times[N_RUNS / 2]);
+    println!(
+        "{n_files} unchanged files: {:.2} s at the median of {N_RUNS}",
+        times[N_RUNS / 2]
+    );
 }

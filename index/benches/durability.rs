@@ -104,7 +104,9 @@ fn commits(dir: &Path, n: u32) -> f64 {
 }
 
 fn main() {
-    println!("| items | batch, unsynced ms | batch, synced ms | whole commit ms | synced µs an item |");
+    println!(
+        "| items | batch, unsynced ms | batch, synced ms | whole commit ms | synced µs an item |"
+    );
     println!("| --: | --: | --: | --: | --: |");
     for n in SIZES {
         let folder = tempfile::tempdir().unwrap();

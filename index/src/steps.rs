@@ -100,7 +100,8 @@ impl Steps {
 
     /// The steps in the order in which they were reached.
     pub(crate) fn reached(self) -> Vec<Step> {
-        self.plan.map_or_else(Vec::new, |plan| plan.reached.lock().unwrap().clone())
+        self.plan
+            .map_or_else(Vec::new, |plan| plan.reached.lock().unwrap().clone())
     }
 
     fn disturb(self, step: Step) -> io::Result<()> {

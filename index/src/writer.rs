@@ -514,7 +514,10 @@ fn prepare_folder(layout: &Layout) -> Result<(), IndexError> {
 /// Makes a folder and those above it, and makes their names last.
 fn create_folder(dir: &Path) -> io::Result<()> {
     let dir = std::path::absolute(dir)?;
-    let made: Vec<&Path> = dir.ancestors().take_while(|above| !above.exists()).collect();
+    let made: Vec<&Path> = dir
+        .ancestors()
+        .take_while(|above| !above.exists())
+        .collect();
     fs_err::create_dir_all(&dir)?;
     made.iter()
         .filter_map(|made| made.parent())

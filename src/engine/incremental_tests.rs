@@ -93,14 +93,23 @@ fn a_moved_file_keeps_its_picture_and_copies_share_one() {
 #[test]
 fn removed_files_leave_in_the_same_commit() {
     let place = place();
-    let generation = || IndexReader::open(&place.index, None).unwrap().generation().0;
+    let generation = || {
+        IndexReader::open(&place.index, None)
+            .unwrap()
+            .generation()
+            .0
+    };
     let before = generation();
     fs_err::remove_file(place.photos.join("a.png")).unwrap();
     fs_err::remove_file(place.photos.join("b.png")).unwrap();
     place.draw("new.png", COLOURS[1], 33);
     assert_eq!(counts(&place.index()), [1, 1, 0, 0, 0, 2, 0]);
     // One for the pictures, one for the note that the folder was looked at.
-    assert!(generation() <= before + 2, "{} after {before}", generation());
+    assert!(
+        generation() <= before + 2,
+        "{} after {before}",
+        generation()
+    );
     assert_eq!(place.found("red").len(), 2);
 }
 
@@ -120,7 +129,10 @@ fn commits_come_by_number_and_by_time() {
         };
         let report = place.engine().index(&request, &mut quietly).unwrap();
         assert_eq!(report.n_added, N as usize);
-        IndexReader::open(&place.index, None).unwrap().generation().0
+        IndexReader::open(&place.index, None)
+            .unwrap()
+            .generation()
+            .0
     };
     let never = std::time::Duration::from_hours(24);
     let few = n_commits(1000, never);

@@ -123,10 +123,20 @@ fn a_full_disk_is_told_and_loses_nothing() {
         let stages = ["stage1", "stage2", "stage3"].map(|stage| content(&env.path(stage)));
         assert_eq!(stages[0].len(), N_BEFORE);
         for (path, vector) in &stages[0] {
-            assert_eq!(stages[1].get(path), Some(vector), "{when}: {}", path.display());
+            assert_eq!(
+                stages[1].get(path),
+                Some(vector),
+                "{when}: {}",
+                path.display()
+            );
         }
         for (path, vector) in &stages[1] {
-            assert_eq!(stages[2].get(path), Some(vector), "{when}: {}", path.display());
+            assert_eq!(
+                stages[2].get(path),
+                Some(vector),
+                "{when}: {}",
+                path.display()
+            );
         }
         assert_eq!(stages[2].len(), N_ALL, "{when}");
         let problems = check(&env.path("stage3")).unwrap();

@@ -67,7 +67,9 @@ impl World {
 
     fn add(&mut self) {
         let number = self.unused.pop().expect("enough contents");
-        let path = self.env.path(format!("photos/{}/p{number}.png", number % 7));
+        let path = self
+            .env
+            .path(format!("photos/{}/p{number}.png", number % 7));
         let bytes = corpus::one_numbered(number);
         self.hashes.insert(number, *blake3::hash(&bytes).as_bytes());
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
@@ -88,7 +90,11 @@ impl World {
         }
         for _ in 0..N_RENAMED {
             let moved = self.any(numbers);
-            let name = format!("photos/moved{}/m{moved}x{}.png", moved % 3, numbers.next() % 997);
+            let name = format!(
+                "photos/moved{}/m{moved}x{}.png",
+                moved % 3,
+                numbers.next() % 997
+            );
             let to = self.env.path(name);
             fs_err::create_dir_all(to.parent().unwrap()).unwrap();
             fs_err::rename(&self.there[&moved], &to).unwrap();
@@ -100,7 +106,15 @@ impl World {
     }
 
     fn index(&self) -> TestCommand {
-        let command = ["index", "photos", "--json", "--commit-every", "20", "--batch", "1"];
+        let command = [
+            "index",
+            "photos",
+            "--json",
+            "--commit-every",
+            "20",
+            "--batch",
+            "1",
+        ];
         self.env.sightline(command)
     }
 
@@ -150,10 +164,16 @@ fn check_answers(world: &World, now: &Content, when: &str) {
         return;
     };
     let dot = |a: &UnitVector, b: &UnitVector| -> f32 {
-        a.as_slice().iter().zip(b.as_slice()).map(|(a, b)| a * b).sum()
+        a.as_slice()
+            .iter()
+            .zip(b.as_slice())
+            .map(|(a, b)| a * b)
+            .sum()
     };
     for (id, query) in now.values().step_by(now.len().div_ceil(3)) {
-        let near = reader.nearest(ItemKind::Image, query, 10, &Nearest::default()).unwrap();
+        let near = reader
+            .nearest(ItemKind::Image, query, 10, &Nearest::default())
+            .unwrap();
         let mut expected: Vec<f32> = now.values().map(|(_, vector)| dot(query, vector)).collect();
         expected.sort_by(|a, b| b.total_cmp(a));
         assert_eq!(near.len(), expected.len().min(10), "{when}");

@@ -43,7 +43,11 @@ fn everything(dir: &Path) -> Result<Vec<String>, IndexError> {
         let id = reader.image_with_hash(&hash(number))?;
         told.push(format!("{number} {id:?}"));
         if let Some(id) = id {
-            told.push(format!("{:?} {:?}", reader.item(id)?, reader.captions_of(id)?));
+            told.push(format!(
+                "{:?} {:?}",
+                reader.item(id)?,
+                reader.captions_of(id)?
+            ));
         }
     }
     told.push(format!("{:?}", reader.files()?));
@@ -209,7 +213,10 @@ fn any_file_changed_cut_or_gone() {
         let n_bytes = usize::try_from(n_bytes).unwrap();
         n_expected += if n_bytes > 0 { 7 } else { 1 };
         for harm in Harm::all(n_bytes, &mut rng) {
-            let when = format!("seed {SEED:#x}, {} of {n_bytes} bytes, {harm:?}", path.display());
+            let when = format!(
+                "seed {SEED:#x}, {} of {n_bytes} bytes, {harm:?}",
+                path.display()
+            );
             let dir = tempfile::tempdir().unwrap();
             copy_folder(original.path(), dir.path());
             harm.inflict(&dir.path().join(path));
