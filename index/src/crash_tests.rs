@@ -12,7 +12,7 @@ use crate::{
 
 const DIMENSION: usize = 6;
 
-fn binding() -> Binding {
+pub(crate) fn binding() -> Binding {
     Binding {
         dimension: DIMENSION,
         fingerprint: "f00d".into(),
@@ -20,7 +20,7 @@ fn binding() -> Binding {
     }
 }
 
-fn open(dir: &Path, steps: Steps) -> Result<IndexWriter, IndexError> {
+pub(crate) fn open(dir: &Path, steps: Steps) -> Result<IndexWriter, IndexError> {
     IndexWriter::open_stepwise(
         dir,
         &binding(),
@@ -68,14 +68,18 @@ fn put(writer: &mut IndexWriter, number: u32) {
 }
 
 /// The first generation: 50 photos with captions, and graphs.
-fn first(dir: &Path) {
+pub(crate) fn first(dir: &Path) {
     let mut writer = open(dir, Steps::default()).unwrap();
-    (0..50).for_each(|number| put(&mut writer, number));
+    put_first(&mut writer);
     assert_eq!(writer.finish().unwrap(), Generation(1));
 }
 
+pub(crate) fn put_first(writer: &mut IndexWriter) {
+    (0..50).for_each(|number| put(writer, number));
+}
+
 /// The second: some gone, some new, enough of both for new graphs.
-fn second(writer: &mut IndexWriter) {
+pub(crate) fn second(writer: &mut IndexWriter) {
     for number in 0..20 {
         writer
             .remove_file(&PathBuf::from(format!(
@@ -88,7 +92,7 @@ fn second(writer: &mut IndexWriter) {
 }
 
 /// All that an index can say, as text.
-fn answers(dir: &Path) -> Vec<String> {
+pub(crate) fn answers(dir: &Path) -> Vec<String> {
     let reader = IndexReader::open(dir, Some(&binding())).unwrap();
     let mut answers = vec![format!("{:?}", reader.generation())];
     for (path, file) in reader.files().unwrap() {
@@ -289,9 +293,10 @@ fn graphs_of_the_past_and_of_the_future_are_not_believed() {
     assert_eq!(check(dir.path()).unwrap(), []);
 }
 
-/// A generation that was taken back (records restored from a backup) takes graph and words with it.
+/// Records of an older generation (from a backup, or without their log) are not taken for all that there is. Without
+/// what was made from the newer ones, they are an index of their own.
 #[test]
-fn records_from_a_backup_win_over_newer_graphs_and_words() {
+fn records_that_lost_a_generation_are_refused() {
     let [before, after] = undisturbed();
     let dir = tempfile::tempdir().unwrap();
     first(dir.path());
@@ -303,15 +308,21 @@ fn records_from_a_backup_win_over_newer_graphs_and_words() {
     assert_eq!(answers(dir.path()), after);
     fs_err::remove_dir_all(dir.path().join("records")).unwrap();
     copy(backup.path(), &dir.path().join("records"));
-    assert_eq!(
-        answers(dir.path()),
-        before,
-        "nothing from the future is found"
-    );
+    let is_told = |error: IndexError| {
+        matches!(error, IndexError::Damaged { .. }) && error.to_string().contains("is lost")
+    };
+    assert!(IndexReader::open(dir.path(), None).is_err_and(is_told));
+    assert!(open(dir.path(), Steps::default()).is_err_and(is_told));
     assert_eq!(
         check(dir.path()).unwrap().len(),
         3,
         "two graphs and the words"
+    );
+    fs_err::remove_dir_all(dir.path().join("words")).unwrap();
+    assert_eq!(
+        answers(dir.path()),
+        before,
+        "nothing from the future is found"
     );
     open(dir.path(), Steps::default())
         .unwrap()
@@ -321,11 +332,16 @@ fn records_from_a_backup_win_over_newer_graphs_and_words() {
     assert_eq!(answers(dir.path()), before);
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs_err::create_dir_all(to).unwrap();
     for entry in fs_err::read_dir(from).unwrap() {
         let entry = entry.unwrap();
-        fs_err::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs_err::copy(entry.path(), target).unwrap();
+        }
     }
 }
 

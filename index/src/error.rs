@@ -1,5 +1,6 @@
 //! What can go wrong with an index? Each variant says where, and keeps the cause.
 
+use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -88,6 +89,12 @@ pub enum IndexError {
         #[source]
         source: io::Error,
     },
+    /// The disk, a quota or a limit on the size of files left no room. What was committed is kept.
+    #[error("{}: there is no room left on the disk of the index", dir.display())]
+    DiskFull {
+        /// The index.
+        dir: PathBuf,
+    },
     /// The index kept changing while it was being opened.
     #[error("{}: the index is changing too quickly to be opened", dir.display())]
     Busy {
@@ -174,12 +181,44 @@ impl IndexError {
                 dir: dir.to_owned(),
                 source,
             },
+            _ if is_full(&source) => Self::DiskFull {
+                dir: dir.to_owned(),
+            },
             _ => Self::Io {
                 path: path.to_owned(),
                 source,
             },
         }
     }
+}
+
+/// Whether an error, or one behind it, says that there is no room. RocksDB and tantivy pass on what the system said
+/// as text only, or inside errors of their own.
+fn is_full(error: &(dyn Error + 'static)) -> bool {
+    const SAID: [&str; 3] = [
+        "No space left on device",
+        "Disk quota exceeded",
+        "File too large",
+    ];
+    let mut error = Some(error);
+    while let Some(this) = error {
+        if let Some(io) = this.downcast_ref::<io::Error>()
+            && matches!(
+                io.kind(),
+                io::ErrorKind::StorageFull
+                    | io::ErrorKind::QuotaExceeded
+                    | io::ErrorKind::FileTooLarge
+            )
+        {
+            return true;
+        }
+        let text = this.to_string();
+        if SAID.iter().any(|said| text.contains(said)) {
+            return true;
+        }
+        error = this.source();
+    }
+    false
 }
 
 /// Adds the folder of the index to an error of one of its parts.
@@ -189,27 +228,39 @@ pub(crate) trait Within<T> {
 
 impl<T> Within<T> for Result<T, RecordsError> {
     fn within(self, dir: &Path) -> Result<T, IndexError> {
-        self.map_err(|source| IndexError::Records {
-            dir: dir.to_owned(),
-            source,
+        self.map_err(|source| {
+            let dir = dir.to_owned();
+            if is_full(&source) {
+                IndexError::DiskFull { dir }
+            } else {
+                IndexError::Records { dir, source }
+            }
         })
     }
 }
 
 impl<T> Within<T> for Result<T, GraphError> {
     fn within(self, dir: &Path) -> Result<T, IndexError> {
-        self.map_err(|source| IndexError::Graph {
-            dir: dir.to_owned(),
-            source,
+        self.map_err(|source| {
+            let dir = dir.to_owned();
+            if is_full(&source) {
+                IndexError::DiskFull { dir }
+            } else {
+                IndexError::Graph { dir, source }
+            }
         })
     }
 }
 
 impl<T> Within<T> for Result<T, WordsError> {
     fn within(self, dir: &Path) -> Result<T, IndexError> {
-        self.map_err(|source| IndexError::Words {
-            dir: dir.to_owned(),
-            source,
+        self.map_err(|source| {
+            let dir = dir.to_owned();
+            if is_full(&source) {
+                IndexError::DiskFull { dir }
+            } else {
+                IndexError::Words { dir, source }
+            }
         })
     }
 }

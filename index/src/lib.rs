@@ -43,6 +43,8 @@ mod crash_tests;
 mod details;
 mod documents;
 mod error;
+#[cfg(test)]
+mod fault_tests;
 mod graph;
 mod item;
 mod language;
@@ -56,6 +58,7 @@ mod shelf;
 mod steps;
 mod successor;
 mod vector;
+mod witness;
 mod words;
 mod writer;
 

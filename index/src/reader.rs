@@ -25,6 +25,7 @@ use crate::records::read::Read;
 use crate::records::store::Store;
 use crate::shelf::{self, Usable};
 use crate::vector::UnitVector;
+use crate::witness;
 use crate::words::{Words, WordsStamp};
 
 pub use census::{Leftovers, Sizes};
@@ -185,10 +186,12 @@ impl IndexReader {
                 what: "its records are gone",
             });
         }
+        let seen = witness::newest_seen(layout, manifest);
         let gate = Gate::pass(layout)?;
         let store = Store::open_read_only(&path).within(dir)?;
         drop(gate);
         let generation = store.generation().within(dir)?;
+        witness::check_records(layout, seen, generation)?;
         let counts = store.stored_counts().within(dir)?;
         let purged = store.purged().within(dir)?;
         let language = store.language().within(dir)?;
@@ -224,13 +227,6 @@ impl IndexReader {
         };
         let words = match Words::open(&layout.words(), language) {
             Ok(words) if words.stamp() == Some(stamp) => Some(Arc::new(words)),
-            Ok(words) if is_ahead(words.stamp(), stamp) && store.has_more_than_it_knows(&path) => {
-                // A writer may be in the middle of all this; if it is still so at the last attempt, there is none.
-                return Err(IndexError::Damaged {
-                    path,
-                    what: "commits are missing",
-                });
-            }
             // The writer may be between its commit and the switch of the words, or past the next.
             Ok(_) | Err(_) => {
                 settled &= generation == Generation(0);
@@ -610,13 +606,6 @@ fn is_search_cheaper(ef: usize, n_alive: usize, n_ids: usize) -> bool {
     let compared = ef.saturating_mul(N_COMPARED).saturating_mul(n_ids) / n_alive;
     // Whether an item is alive must be asked for each, which is a small part of a comparison.
     compared.min(n_ids).saturating_mul(COST) < n_alive.saturating_add(n_ids / 8)
-}
-
-/// Whether the words belong to a later generation of the same index.
-fn is_ahead(words: Option<WordsStamp>, records: WordsStamp) -> bool {
-    words.is_some_and(|words| {
-        words.index_id == records.index_id && words.generation > records.generation
-    })
 }
 
 /// Why there is nothing to read. Records without a manifest are either an index whose making was

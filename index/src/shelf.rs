@@ -277,10 +277,7 @@ fn build(
         }
     }
     file.switch(|| steps.reach(Step::GraphAside)).within(dir)?;
-    let stopped = |source| IndexError::Io {
-        path: dir.to_owned(),
-        source,
-    };
+    let stopped = |source| IndexError::writing(dir, dir, source);
     steps.reach(Step::GraphSwitched).map_err(stopped)?;
     draft.purge(kind, generation, |_| false).within(dir)?;
     steps.reach(Step::GraphPurged).map_err(stopped)?;

@@ -11,6 +11,7 @@ mod compact;
 mod removal;
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::details::Details;
@@ -20,7 +21,7 @@ use crate::item::{FileRecord, Generation, ItemId, Library};
 use crate::language::Language;
 use crate::layout::{Layout, data_name};
 use crate::lock::{Gate, WriteLock};
-use crate::manifest::{Binding, Manifest};
+use crate::manifest::{self, Binding, Manifest};
 use crate::records::draft::Draft;
 use crate::records::read::Read;
 use crate::records::store::Store;
@@ -28,7 +29,8 @@ use crate::shelf::{BuildProgress, Due, Shelf};
 use crate::steps::{Step, Steps};
 use crate::successor;
 use crate::vector::UnitVector;
-use crate::words::{Words, WordsError, WordsStamp, WordsWriter};
+use crate::witness;
+use crate::words::{WordsError, WordsStamp, WordsWriter};
 
 pub use compact::Compacted;
 
@@ -311,12 +313,19 @@ impl IndexWriter {
         self.generation
     }
 
-    /// Makes all changes last, or none. When this returns they outlive a crash and a power cut. Without changes there
-    /// is no new generation.
+    /// Makes all changes last, or none. Without changes there is no new generation.
+    ///
+    /// # Durability
+    /// When this returns, the changes outlive the end of this process by any means, a crash of the system, and a
+    /// power cut: the log that holds them is on the disk (`fdatasync`), and so are the names of all files that they
+    /// need. It takes the disk to keep what it says that it has; `FORMAT.md` has the details and `benches/RESULTS.md`
+    /// of the project what it costs.
     ///
     /// # Errors
-    /// When the records or the words cannot be written. The changes are then still pending, unless
-    /// [`generation`](Self::generation) has grown: then they are committed, and the words catch up later.
+    /// When the records or the words cannot be written, for instance because the disk is full. The changes are then
+    /// still pending, unless [`generation`](Self::generation) has grown: then they are committed, and the words catch
+    /// up later. Where the records themselves failed, this writer can write no more: once there is room, open another
+    /// one. It holds all that was committed before, and either all or nothing of the changes that failed.
     pub fn commit(&mut self) -> Result<Generation, IndexError> {
         if self.words.is_none() {
             self.open_words()?;
@@ -327,10 +336,7 @@ impl IndexWriter {
         self.draft.drop_pathless().within(self.layout.dir())?;
         let next = Generation(self.generation.0 + 1);
         let dir = self.layout.dir().to_owned();
-        let stopped = |source| IndexError::Io {
-            path: dir.clone(),
-            source,
-        };
+        let stopped = |source| IndexError::writing(&dir, &dir, source);
         let stamp = self.stamp(next);
         if let Err(error) = self.write_words() {
             self.give_up_words();
@@ -343,23 +349,31 @@ impl IndexWriter {
             Ok(prepared) => prepared,
             Err(source) => {
                 self.give_up_words();
-                return Err(IndexError::Words { dir, source });
+                return Err(source).within(&dir);
             }
         };
-        self.steps.reach(Step::WordsPrepared).map_err(stopped)?;
-        if let Err(source) = self.draft.commit(next, self.generation) {
+        let written = self
+            .steps
+            .reach(Step::WordsPrepared)
+            .map_err(stopped)
+            .and_then(|()| self.draft.commit(next, self.generation).within(&dir));
+        if let Err(error) = written {
             // The documents must not come along with the next commit as if they were true.
             if prepared.abort().is_err() {
                 self.give_up_words();
             }
-            return Err(IndexError::Records { dir, source });
+            return Err(error);
         }
         self.generation = next;
         self.wrote = true;
-        self.steps.reach(Step::RecordsCommitted).map_err(stopped)?;
-        if let Err(source) = prepared.commit() {
+        let switched = self
+            .steps
+            .reach(Step::RecordsCommitted)
+            .map_err(stopped)
+            .and_then(|()| prepared.commit().within(&dir));
+        if let Err(error) = switched {
             self.give_up_words();
-            return Err(IndexError::Words { dir, source });
+            return Err(error);
         }
         self.steps.reach(Step::WordsCommitted).map_err(stopped)?;
         self.flush_if(self.draft.store().is_flush_due())?;
@@ -430,8 +444,11 @@ impl IndexWriter {
 
     fn flush_if(&self, due: bool) -> Result<(), IndexError> {
         if due {
+            let stopped = |source| IndexError::writing(self.dir(), self.dir(), source);
             let _closed = Gate::close(&self.layout)?;
+            self.steps.reach(Step::GateClosed).map_err(stopped)?;
             self.draft.store().flush().within(self.dir())?;
+            self.steps.reach(Step::TablesFlushed).map_err(stopped)?;
         }
         Ok(())
     }
@@ -539,30 +556,19 @@ impl fmt::Debug for IndexWriter {
     }
 }
 
-/// RocksDB takes a list of tables or a log that was cut short for a shorter history, and would delete what that does
-/// not name. Where the words know better, nothing is opened for writing.
-fn refuse_missing_commits(layout: &Layout, manifest: &Manifest) -> Result<(), IndexError> {
-    let path = layout.records();
-    let store = Store::open_read_only(&path).within(layout.dir())?;
-    let words = Words::stamp_in(&layout.words());
-    let is_behind = words.is_some_and(|stamp| {
-        let generation = store.generation().map_or(0, |found| found.0);
-        stamp.index_id == manifest.index_id() && stamp.generation > generation
-    });
-    if is_behind && store.has_more_than_it_knows(&path) {
-        return Err(IndexError::Damaged {
-            path,
-            what: "commits are missing",
-        });
-    }
-    Ok(())
+/// Looks at the records without changing anything, before RocksDB deletes what it thinks that nobody needs.
+fn refuse_lost_records(layout: &Layout, manifest: &Manifest) -> Result<(), IndexError> {
+    let seen = witness::newest_seen(layout, manifest);
+    let store = Store::open_read_only(&layout.records()).within(layout.dir())?;
+    let found = store.generation().within(layout.dir())?;
+    witness::check_records(layout, seen, found)
 }
 
 /// Makes the folder, or refuses one that holds something else.
 fn prepare_folder(layout: &Layout) -> Result<(), IndexError> {
     let dir = layout.dir();
     if !dir.exists() {
-        return fs_err::create_dir_all(dir).map_err(|source| IndexError::writing(dir, dir, source));
+        return create_folder(dir).map_err(|source| IndexError::writing(dir, dir, source));
     }
     if !dir.is_dir()
         || !layout
@@ -577,6 +583,19 @@ fn prepare_folder(layout: &Layout) -> Result<(), IndexError> {
         });
     }
     Ok(())
+}
+
+/// Makes a folder and those above it, and makes their names last.
+fn create_folder(dir: &Path) -> io::Result<()> {
+    let dir = std::path::absolute(dir)?;
+    let made: Vec<&Path> = dir
+        .ancestors()
+        .take_while(|above| !above.exists())
+        .collect();
+    fs_err::create_dir_all(&dir)?;
+    made.iter()
+        .filter_map(|made| made.parent())
+        .try_for_each(manifest::sync_folder)
 }
 
 /// Opens or makes the records and the manifest, and tells where the data lie. The manifest comes last and marks the
@@ -602,7 +621,7 @@ fn open_records(
                 what: "its records are gone",
             });
         }
-        refuse_missing_commits(&layout, &manifest)?;
+        refuse_lost_records(&layout, &manifest)?;
         let store = Store::open(&layout.records(), false).within(dir)?;
         (layout, store, Some(manifest.clone()))
     } else {

@@ -192,6 +192,10 @@ pub(super) struct IndexArgs {
     /// [default: that of the index; en for a new one]
     #[arg(long, value_name = "CODE", value_parser = language_parser())]
     pub(super) language: Option<Language>,
+    /// Pictures or captions after which what is finished is committed; every 10 s it is all the same
+    #[arg(long, value_name = "N", default_value_t = 1000,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(super) commit_every: u32,
     /// Name every skipped file, not only the first ones
     #[arg(long)]
     pub(super) list_skipped: bool,

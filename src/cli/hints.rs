@@ -159,6 +159,11 @@ impl Hint for IndexError {
                  without"
                     .to_owned(),
             ),
+            Self::DiskFull { .. } => Some(
+                "make room there and run the same command again to go on; what was committed is \
+                 kept"
+                    .to_owned(),
+            ),
             Self::NotAnIndex { .. } => Some(
                 "give an empty folder, or one that does not exist yet, with --index".to_owned(),
             ),

@@ -34,6 +34,8 @@ mod walk;
 #[cfg(test)]
 mod fake;
 #[cfg(test)]
+mod incremental_tests;
+#[cfg(test)]
 mod lane_tests;
 #[cfg(test)]
 mod model_change_tests;

@@ -52,7 +52,7 @@ impl Place {
             .unwrap()
     }
 
-    fn found(&self, text: &str) -> Vec<String> {
+    pub(super) fn found(&self, text: &str) -> Vec<String> {
         let hits = self
             .engine()
             .search(&SearchRequest::text(text, 10))
@@ -66,7 +66,7 @@ pub(super) fn name(path: &Path) -> String {
 }
 
 /// The counts that tell runs apart: added, unchanged, changed, moved, copies, removed, skipped.
-fn counts(report: &IndexReport) -> [usize; 7] {
+pub(super) fn counts(report: &IndexReport) -> [usize; 7] {
     [
         report.n_added,
         report.n_unchanged,

@@ -29,10 +29,14 @@ mod errors;
 mod eval;
 /// `sightline export` and `import`: an index as files that other programs read.
 mod exchange;
+/// A disk without room.
+mod full_disk;
 /// `--help` of every command, word for word.
 mod help;
 /// `sightline index`: what is added, kept, moved, removed and left out, and captions.
 mod index;
+/// Killed again and again, while the folder changes.
+mod kills;
 /// `sightline models`, `--model NAME`, `--precision`.
 mod models;
 /// What may not be read or written, by a user whom permissions bind.

@@ -12,7 +12,7 @@ use super::keys::{self, Column, Meta};
 use super::{RecordsError, Source, Visit};
 use crate::language::Language;
 
-/// RocksDB would write its tables by itself only beyond this; [`Store::flush_if_large`] does it long before, at a
+/// RocksDB would write its tables by itself only beyond this, or with a log twice as long as it ever gets; [`Store::flush_if_large`] does it long before, at a
 /// moment of our choosing. Readers in other processes rely on that.
 const WRITE_BUFFER_BYTES: usize = 512 << 20;
 
@@ -210,7 +210,8 @@ impl Source for Store {
 fn options() -> Options {
     let mut options = Options::default();
     options.set_write_buffer_size(WRITE_BUFFER_BYTES);
-    options.set_max_total_wal_size(4 * WRITE_BUFFER_BYTES as u64);
+    // RocksDB reserves this much of the disk for its log beforehand. The flushes of the writer keep the log well below.
+    options.set_max_total_wal_size(2 * FLUSH_BYTES);
     options.set_log_level(LogLevel::Warn);
     options.set_keep_log_file_num(2);
     options.set_stats_dump_period_sec(0);

@@ -15,6 +15,8 @@ mod compat;
 mod damage;
 /// A writer that is killed at any moment, and readers beside it.
 mod kill;
+/// Every kind of file, changed, cut and deleted.
+mod matrix;
 /// Random sequences of operations against a map that is obviously right.
 mod model;
 /// Who may open what: locks, other models, other formats, other folders.

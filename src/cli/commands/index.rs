@@ -43,6 +43,7 @@ pub(in crate::cli) fn run(
         n_decoders: args.decoders.map(usize::from).or(settings.threads()),
         full_decode: args.full_decode,
         language: args.language,
+        commit_every: usize::try_from(args.commit_every).unwrap_or(usize::MAX),
         ..IndexRequest::default()
     };
     if let Some(note) = settings.note_on_the_model() {

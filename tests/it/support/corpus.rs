@@ -57,14 +57,20 @@ pub(crate) fn one_of_each(folder: &Path) {
 pub(crate) fn numbered(folder: &Path, n: usize) {
     fs_err::create_dir_all(folder).unwrap();
     for number in 0..n {
-        let [_, _, high, low] = u32::try_from(number).unwrap().to_be_bytes();
-        // A corner tells the number, so that no two pictures are the same.
-        let mut picture = RgbImage::from_pixel(8, 8, Rgb([high.wrapping_mul(40), low, 128]));
-        picture.put_pixel(0, 0, Rgb([high, low, 0]));
-        let mut png = Cursor::new(Vec::new());
-        picture.write_to(&mut png, ImageFormat::Png).unwrap();
-        fs_err::write(folder.join(format!("{number:04}.png")), png.into_inner()).unwrap();
+        let path = folder.join(format!("{number:04}.png"));
+        fs_err::write(path, one_numbered(number)).unwrap();
     }
+}
+
+/// The bytes of a small picture that only this number has.
+pub(crate) fn one_numbered(number: usize) -> Vec<u8> {
+    let [_, _, high, low] = u32::try_from(number).unwrap().to_be_bytes();
+    // A corner tells the number, so that no two pictures are the same.
+    let mut picture = RgbImage::from_pixel(8, 8, Rgb([high.wrapping_mul(40), low, 128]));
+    picture.put_pixel(0, 0, Rgb([high, low, 0]));
+    let mut png = Cursor::new(Vec::new());
+    picture.write_to(&mut png, ImageFormat::Png).unwrap();
+    png.into_inner()
 }
 
 pub(crate) fn jpeg(picture: &RgbImage) -> Vec<u8> {

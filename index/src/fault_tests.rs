@@ -1,0 +1,228 @@
+//! Every step of every kind of work goes wrong once: the disk is full for a moment, or the process is killed. Which
+//! steps there are is found by watching; a step that no work comes to fails `every_step_is_reached`.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::crash_tests::{answers, copy, first, open, second};
+use crate::steps::{Fault, Step, Steps};
+use crate::{IndexError, IndexReader, Problem, check};
+
+/// Something that changes an index, in several steps on the disk.
+struct Work {
+    name: &'static str,
+    /// Makes the index as it is before; it may be none at all.
+    prepare: fn(&Path),
+    /// Brings the index from any state that `run` may leave to the one that it leaves when nothing goes wrong.
+    run: fn(&Path, Steps, Patience) -> Result<(), IndexError>,
+}
+
+/// What is done about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    GiveUp,
+    /// The same again, with the same writer where there still is one.
+    TryAgain,
+}
+
+impl Patience {
+    fn with<T>(self, mut work: impl FnMut() -> Result<T, IndexError>) -> Result<T, IndexError> {
+        work().or_else(|error| match self {
+            Self::GiveUp => Err(error),
+            Self::TryAgain => work(),
+        })
+    }
+}
+
+/// A kind of work that has steps belongs in this list.
+const WORKS: [Work; 2] = [
+    Work {
+        name: "create",
+        prepare: |_| {},
+        run: |dir, steps, patience| {
+            drop(patience.with(|| open(dir, steps))?);
+            patience.with(|| {
+                let mut writer = open(dir, steps)?;
+                if writer.generation().0 == 0 {
+                    crate::crash_tests::put_first(&mut writer);
+                    patience.with(|| writer.commit())?;
+                }
+                writer.finish().map(drop)
+            })
+        },
+    },
+    Work {
+        name: "change",
+        prepare: first,
+        run: |dir, steps, patience| {
+            let mut writer = patience.with(|| open(dir, steps))?;
+            if writer.generation().0 == 1 {
+                second(&mut writer);
+                patience.with(|| writer.commit())?;
+            }
+            drop(writer);
+            patience.with(|| open(dir, steps)?.finish().map(drop))
+        },
+    },
+];
+
+/// Tells the child which index, work and step; without it the test below does nothing.
+const CHILD: &str = "SIGHTLINE_TEST_KILLED_AT_STEP";
+
+/// Not a test of its own: what the child does until it comes to its step.
+#[test]
+fn child_that_is_killed_at_a_step() {
+    let Ok(told) = std::env::var(CHILD) else {
+        return;
+    };
+    let parts: Vec<&str> = told.splitn(3, ' ').collect();
+    let work = WORKS.iter().find(|work| work.name == parts[0]).unwrap();
+    let steps = Steps::with_fault(parts[1].parse().unwrap(), Fault::Kill);
+    (work.run)(Path::new(parts[2]), steps, Patience::GiveUp).unwrap();
+}
+
+fn kill_at(work: &Work, n: usize, dir: &Path) {
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "fault_tests::child_that_is_killed_at_a_step",
+            "--exact",
+            "--test-threads",
+            "1",
+        ])
+        .env(CHILD, format!("{} {n} {}", work.name, dir.display()))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(!status.success(), "{} goes on after step {n}", work.name);
+    #[cfg(unix)]
+    assert_eq!(
+        std::os::unix::process::ExitStatusExt::signal(&status),
+        Some(6),
+        "{} does not come to step {n}",
+        work.name
+    );
+}
+
+fn copy_of(from: &Path) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    copy(from, dir.path());
+    dir
+}
+
+/// What a work leaves when nothing goes wrong, by generation, and the steps on the way.
+struct Undisturbed {
+    prepared: tempfile::TempDir,
+    before: Option<Vec<String>>,
+    after: Vec<String>,
+    steps: Vec<Step>,
+}
+
+fn undisturbed(work: &Work) -> Undisturbed {
+    let prepared = tempfile::tempdir().unwrap();
+    (work.prepare)(prepared.path());
+    let dir = copy_of(prepared.path());
+    let is_index = dir.path().join("manifest.json").exists();
+    let before = is_index.then(|| answers(dir.path()));
+    let steps = Steps::watched();
+    (work.run)(dir.path(), steps, Patience::GiveUp).unwrap();
+    assert_eq!(check(dir.path()).unwrap(), [], "{}", work.name);
+    Undisturbed {
+        prepared,
+        before,
+        after: answers(dir.path()),
+        steps: steps.reached(),
+    }
+}
+
+/// An index that was left at a step: it opens at a whole generation, and the same work brings it to its end.
+fn check_left(work: &Work, expected: &Undisturbed, dir: &Path, when: &str) {
+    match IndexReader::open(dir, None) {
+        Err(IndexError::NoIndex { .. }) if expected.before.is_none() => {}
+        Err(error) => panic!("{when}: {error}"),
+        Ok(reader) if reader.generation().0 == 0 => assert!(expected.before.is_none(), "{when}"),
+        Ok(reader) => {
+            drop(reader);
+            let found = answers(dir);
+            assert!(
+                found == expected.after || Some(&found) == expected.before.as_ref(),
+                "{when}: neither the old generation nor the new one"
+            );
+            let derived = |problem: &Problem| {
+                matches!(problem, Problem::Words { .. } | Problem::Graph { .. })
+            };
+            let problems = check(dir).unwrap();
+            assert!(problems.iter().all(derived), "{when}: {problems:?}");
+        }
+    }
+    (work.run)(dir, Steps::default(), Patience::GiveUp)
+        .unwrap_or_else(|error| panic!("{when}, then: {error}"));
+    assert_eq!(answers(dir), expected.after, "{when}");
+    assert_eq!(check(dir).unwrap(), [], "{when}");
+}
+
+#[test]
+fn every_step_is_reached() {
+    let mut reached = Vec::new();
+    for work in &WORKS {
+        reached.extend(undisturbed(work).steps);
+    }
+    for step in Step::ALL {
+        assert!(
+            reached.contains(step),
+            "no work comes to {step:?}: add the one that does to WORKS"
+        );
+    }
+    assert!(Step::ALL.len() >= 9);
+}
+
+#[test]
+fn the_disk_is_full_at_any_step() {
+    let mut n_faults = 0;
+    for work in &WORKS {
+        let expected = undisturbed(work);
+        for (n, step) in expected.steps.iter().enumerate() {
+            for patience in [Patience::GiveUp, Patience::TryAgain] {
+                let when = format!("{} failed at step {n}, {step:?}, {patience:?}", work.name);
+                let dir = copy_of(expected.prepared.path());
+                let steps = Steps::with_fault(n, Fault::Fail);
+                let ran = (work.run)(dir.path(), steps, patience);
+                assert!(steps.reached().len() > n, "{when}: it was not reached");
+                match (patience, ran) {
+                    (Patience::GiveUp, Err(error)) => {
+                        // A full disk is told from other errors wherever it comes from.
+                        let is_told = matches!(error, IndexError::DiskFull { .. })
+                            || format!("{error:?}").contains("StorageFull");
+                        assert!(is_told, "{when}: {error:?}");
+                    }
+                    (Patience::TryAgain, Ok(())) => {
+                        assert_eq!(answers(dir.path()), expected.after, "{when}");
+                        assert_eq!(check(dir.path()).unwrap(), [], "{when}");
+                    }
+                    (_, ran) => panic!("{when}: {ran:?}"),
+                }
+                check_left(work, &expected, dir.path(), &when);
+                n_faults += 1;
+            }
+        }
+    }
+    assert!(n_faults >= 2 * 20, "{n_faults}");
+    println!("{n_faults} times without room, 0 items lost");
+}
+
+#[test]
+fn the_process_is_killed_at_any_step() {
+    let mut n_kills = 0;
+    for work in &WORKS {
+        let expected = undisturbed(work);
+        for (n, step) in expected.steps.iter().enumerate() {
+            let when = format!("{} killed at step {n}, {step:?}", work.name);
+            let dir = copy_of(expected.prepared.path());
+            kill_at(work, n, dir.path());
+            check_left(work, &expected, dir.path(), &when);
+            n_kills += 1;
+        }
+    }
+    assert!(n_kills >= 20, "{n_kills}");
+    println!("{n_kills} crashes survived, 0 items lost");
+}

@@ -1,0 +1,169 @@
+//! A disk without room: one line that says so, nothing committed lost, and the same command goes on once there is room.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use sightline_index::{IndexReader, check};
+
+use crate::support::{COLOUR_MODEL, PROGRAM, TestEnv, corpus};
+
+/// Pictures before the disk is full, and in all.
+const N_BEFORE: usize = 60;
+const N_ALL: usize = 240;
+
+/// Kilobytes that are left when the second run begins: it comes to its end at different places.
+const LEFT_KB: [u32; 5] = [0, 40, 200, 700, 1500];
+
+/// How room is made scarce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scarcity {
+    /// A small file system in memory, filled up; it is seen by the script only.
+    SmallDisk,
+    /// Where no file system may be mounted: no file may become longer than so.
+    ShortFiles,
+}
+
+/// Indexes without scarcity, then with it, then without again; keeps a copy of the index after each.
+const SCRIPT: &str = r#"
+set -eu
+cd "$WORLD"
+mkdir small
+if [ "$KIND" = disk ]; then mount -t tmpfs -o size=96m none small; fi
+run() { "$PROGRAM" index "$1" --index small/index --commit-every 20 --batch 1 2> "$2" || echo $? > "$2.code"; }
+run photos first.err
+cp -R small/index stage1
+mv more/* photos/
+if [ "$KIND" = disk ]; then
+    free=$(df -Pk small | awk 'NR == 2 { print $4 }')
+    head -c $(( (free - LEFT_KB) * 1024 )) /dev/zero > small/filler
+    run photos second.err
+    cp -R small/index stage2
+    rm small/filler
+else
+    (trap '' XFSZ; ulimit -f $(( LEFT_KB / 20 )); run photos second.err)
+    cp -R small/index stage2
+fi
+run photos third.err
+cp -R small/index stage3
+"#;
+
+fn script(scarcity: Scarcity, env: &TestEnv, left_kb: u32) -> Output {
+    let mut command = match scarcity {
+        Scarcity::SmallDisk => {
+            let mut command = Command::new("unshare");
+            // A user of its own in there, who may mount; whoever runs the tests.
+            command.args(["-Urm", "sh", "-c", SCRIPT]);
+            command
+        }
+        Scarcity::ShortFiles => {
+            let mut command = Command::new("sh");
+            command.args(["-c", SCRIPT]);
+            command
+        }
+    };
+    let kind = if scarcity == Scarcity::SmallDisk {
+        "disk"
+    } else {
+        "files"
+    };
+    command
+        .env("WORLD", env.path(""))
+        .env("PROGRAM", PROGRAM)
+        .env("SIGHTLINE_MODEL", COLOUR_MODEL)
+        .env("KIND", kind)
+        .env("LEFT_KB", left_kb.to_string())
+        .output()
+        .unwrap()
+}
+
+fn may_mount() -> bool {
+    Command::new("unshare")
+        .args(["-Urm", "sh", "-c", "mount -t tmpfs -o size=1m none /mnt"])
+        .output()
+        .is_ok_and(|output| output.status.success())
+}
+
+/// Every file of an index with the vector of its picture.
+fn content(index: &Path) -> BTreeMap<PathBuf, Vec<f32>> {
+    let reader = IndexReader::open(index, None).unwrap_or_else(|error| panic!("{error}"));
+    let files = reader.files().unwrap();
+    let vector = |id| reader.vector(id).unwrap().expect("a vector");
+    files
+        .into_iter()
+        .map(|(path, file)| (path, vector(file.image).as_slice().to_vec()))
+        .collect()
+}
+
+#[test]
+fn a_full_disk_is_told_and_loses_nothing() {
+    let scarcity = if may_mount() {
+        Scarcity::SmallDisk
+    } else {
+        Scarcity::ShortFiles
+    };
+    let (mut n_full, mut n_ended) = (0, 0);
+    for left_kb in LEFT_KB {
+        let env = TestEnv::new();
+        corpus::numbered(&env.path("more"), N_ALL);
+        for number in 0..N_BEFORE {
+            let name = format!("{number:04}.png");
+            let (from, to) = (env.path("more").join(&name), env.path("photos").join(&name));
+            fs_err::rename(from, to).unwrap();
+        }
+        let output = script(scarcity, &env, left_kb);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let when = format!("{scarcity:?}, {left_kb} KB left");
+        assert!(output.status.success(), "{when}: {said}");
+        let code = |run: &str| fs_err::read_to_string(env.path(format!("{run}.err.code"))).ok();
+        let told = |run: &str| fs_err::read_to_string(env.path(format!("{run}.err"))).unwrap();
+        assert_eq!(code("first"), None, "{when}: {}", told("first"));
+        assert_eq!(code("third"), None, "{when}: {}", told("third"));
+
+        let stages = ["stage1", "stage2", "stage3"].map(|stage| content(&env.path(stage)));
+        assert_eq!(stages[0].len(), N_BEFORE);
+        for (path, vector) in &stages[0] {
+            assert_eq!(
+                stages[1].get(path),
+                Some(vector),
+                "{when}: {}",
+                path.display()
+            );
+        }
+        for (path, vector) in &stages[1] {
+            assert_eq!(
+                stages[2].get(path),
+                Some(vector),
+                "{when}: {}",
+                path.display()
+            );
+        }
+        assert_eq!(stages[2].len(), N_ALL, "{when}");
+        let problems = check(&env.path("stage3")).unwrap();
+        assert!(problems.is_empty(), "{when}: {problems:?}");
+
+        match code("second").as_deref().map(str::trim) {
+            None => n_ended += 1,
+            Some("2") => {
+                n_full += 1;
+                let told = told("second");
+                let lines: Vec<&str> = told.lines().filter(|line| !line.is_empty()).collect();
+                let at = lines.iter().position(|line| line.starts_with("error: "));
+                let at = at.unwrap_or_else(|| panic!("{when}: {told}"));
+                assert_eq!(
+                    lines[at..],
+                    [
+                        "error: small/index: there is no room left on the disk of the index",
+                        "hint: make room there and run the same command again to go on; what was \
+                         committed is kept",
+                    ],
+                    "{when}"
+                );
+            }
+            Some(other) => panic!("{when}: exit code {other}: {}", told("second")),
+        }
+    }
+    println!("{scarcity:?}: full {n_full} times, 0 items lost");
+    assert_eq!(n_full + n_ended, LEFT_KB.len());
+    assert!(n_full >= 2, "only {n_full} runs were short of room");
+}

@@ -1,0 +1,267 @@
+//! The program is killed again and again while it indexes a folder that changes between the kills.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use sightline_index::{
+    IndexError, IndexReader, Item, ItemId, ItemKind, Nearest, Problem, UnitVector, check,
+};
+
+use crate::support::{TestCommand, TestEnv, corpus};
+
+const SEED: u64 = 0x6b69_6c6c;
+/// Runs that are killed.
+const N_KILLS: usize = 50;
+/// Of those, so many at least must have left work undone, for the test to have tested something.
+const N_PARTIAL: usize = 10;
+/// Pictures in the folder at any time.
+const N_PICTURES: usize = 240;
+/// Of these, so many leave, come, and get another name between two kills.
+const N_CHANGED: usize = 60;
+const N_RENAMED: usize = 10;
+
+/// Numbers from a seed (Steele, Lea and Flood, `SplitMix64`, OOPSLA 2014).
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        usize::try_from(self.next() % u64::try_from(n).unwrap()).unwrap()
+    }
+}
+
+/// The folder of pictures, as it should be found. A content is told by its number.
+struct World {
+    env: TestEnv,
+    /// Where each content lies.
+    there: BTreeMap<usize, PathBuf>,
+    hashes: BTreeMap<usize, [u8; 32]>,
+    /// Contents that never were in the folder.
+    unused: Vec<usize>,
+}
+
+impl World {
+    fn new() -> Self {
+        let env = TestEnv::new();
+        let n_all = N_PICTURES + N_CHANGED * 10 * N_KILLS;
+        let mut world = Self {
+            env,
+            there: BTreeMap::new(),
+            hashes: BTreeMap::new(),
+            unused: (0..n_all).rev().collect(),
+        };
+        for _ in 0..N_PICTURES {
+            world.add();
+        }
+        world
+    }
+
+    fn add(&mut self) {
+        let number = self.unused.pop().expect("enough contents");
+        let path = self
+            .env
+            .path(format!("photos/{}/p{number}.png", number % 7));
+        let bytes = corpus::one_numbered(number);
+        self.hashes.insert(number, *blake3::hash(&bytes).as_bytes());
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(&path, bytes).unwrap();
+        self.there.insert(number, path);
+    }
+
+    fn any(&self, numbers: &mut Numbers) -> usize {
+        let at = numbers.below(self.there.len());
+        *self.there.keys().nth(at).unwrap()
+    }
+
+    /// Some pictures leave, others come, and others get another name in another folder.
+    fn change(&mut self, numbers: &mut Numbers) {
+        for _ in 0..N_CHANGED {
+            let gone = self.any(numbers);
+            fs_err::remove_file(self.there.remove(&gone).unwrap()).unwrap();
+        }
+        for _ in 0..N_RENAMED {
+            let moved = self.any(numbers);
+            let name = format!(
+                "photos/moved{}/m{moved}x{}.png",
+                moved % 3,
+                numbers.next() % 997
+            );
+            let to = self.env.path(name);
+            fs_err::create_dir_all(to.parent().unwrap()).unwrap();
+            fs_err::rename(&self.there[&moved], &to).unwrap();
+            self.there.insert(moved, to);
+        }
+        for _ in 0..N_CHANGED {
+            self.add();
+        }
+    }
+
+    fn index(&self) -> TestCommand {
+        let command = [
+            "index",
+            "photos",
+            "--json",
+            "--commit-every",
+            "20",
+            "--batch",
+            "1",
+        ];
+        self.env.sightline(command)
+    }
+
+    fn reader(&self) -> Option<IndexReader> {
+        match IndexReader::open(&self.env.index(), None) {
+            Ok(reader) => Some(reader),
+            Err(IndexError::NoIndex { .. }) => None,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// What a reader sees of each content: its id and vector.
+type Content = BTreeMap<usize, (ItemId, UnitVector)>;
+
+fn content(world: &World) -> Content {
+    let Some(reader) = world.reader() else {
+        return Content::new();
+    };
+    let mut content = Content::new();
+    for (&number, hash) in &world.hashes {
+        let Some(id) = reader.image_with_hash(hash).unwrap() else {
+            continue;
+        };
+        let Some(Item::Image(image)) = reader.item(id).unwrap() else {
+            panic!("{number} has no picture")
+        };
+        assert!(!image.paths.is_empty(), "{number} has no path");
+        let vector = reader.vector(id).unwrap().expect("a vector");
+        content.insert(number, (id, vector));
+    }
+    assert_eq!(reader.counts().n_images, content.len() as u64);
+    content
+}
+
+/// The contents that were there and still lie in the folder, but not in the index.
+fn n_lost(world: &World, before: &Content, now: &Content) -> usize {
+    let lost = |(number, was): &(&usize, &(ItemId, UnitVector))| {
+        world.there.contains_key(*number) && now.get(*number) != Some(was)
+    };
+    before.iter().filter(lost).count()
+}
+
+/// The answers are those of a scan over what is there, and words find what meaning finds.
+fn check_answers(world: &World, now: &Content, when: &str) {
+    let Some(reader) = world.reader().filter(|_| !now.is_empty()) else {
+        return;
+    };
+    let dot = |a: &UnitVector, b: &UnitVector| -> f32 {
+        a.as_slice()
+            .iter()
+            .zip(b.as_slice())
+            .map(|(a, b)| a * b)
+            .sum()
+    };
+    for (id, query) in now.values().step_by(now.len().div_ceil(3)) {
+        let near = reader
+            .nearest(ItemKind::Image, query, 10, &Nearest::default())
+            .unwrap();
+        let mut expected: Vec<f32> = now.values().map(|(_, vector)| dot(query, vector)).collect();
+        expected.sort_by(|a, b| b.total_cmp(a));
+        assert_eq!(near.len(), expected.len().min(10), "{when}");
+        for (near, expected) in near.iter().zip(expected) {
+            assert!((near.similarity - expected).abs() < 1e-5, "{when}");
+        }
+        let Some(Item::Image(image)) = reader.item(*id).unwrap() else {
+            panic!("{when}: {id:?}")
+        };
+        let name = image.paths[0].file_stem().unwrap().to_str().unwrap();
+        let found = reader.matching(ItemKind::Image, name, 1000).unwrap();
+        assert!(found.iter().any(|found| found.id == *id), "{when}: {name}");
+    }
+}
+
+fn check_records(world: &World, now: &Content, when: &str) {
+    if now.is_empty() {
+        return;
+    }
+    let is_derived =
+        |problem: &Problem| matches!(problem, Problem::Words { .. } | Problem::Graph { .. });
+    let problems = check(&world.env.index()).unwrap();
+    assert!(problems.iter().all(is_derived), "{when}: {problems:?}");
+}
+
+#[test]
+fn killed_while_the_folder_changes() {
+    println!("seed {SEED:#x}");
+    let mut numbers = Numbers(SEED);
+    let mut world = World::new();
+    let began = Instant::now();
+    world.index().run().expect(0);
+    let mut horizon = began.elapsed();
+    fs_err::remove_dir_all(world.env.index()).unwrap();
+
+    let (mut n_kills, mut n_partial, mut n_tries, mut n_items_lost) = (0, 0, 0, 0);
+    let mut before = Content::new();
+    while n_kills < N_KILLS {
+        n_tries += 1;
+        assert!(n_tries <= 6 * N_KILLS, "runs end before they can be killed");
+        let when = format!("seed {SEED:#x}, try {n_tries}");
+        let mut running = world.index().spawn();
+        let share = u32::try_from(numbers.below(1000)).unwrap();
+        std::thread::sleep(horizon * share / 1000);
+        // A reader beside the running writer sees a whole generation, with all that was there.
+        let beside = content(&world);
+        assert_eq!(n_lost(&world, &before, &beside), 0, "{when}, beside");
+        let ended = running.has_ended();
+        if !ended {
+            running.signal(Signal::SIGKILL);
+        }
+        let ran = running.wait();
+        if ran.signal() == Some(Signal::SIGKILL as i32) {
+            n_kills += 1;
+            horizon = horizon * 21 / 20;
+        } else {
+            ran.expect(0);
+            horizon = (horizon * 4 / 5).max(Duration::from_millis(20));
+        }
+        let now = content(&world);
+        n_items_lost += n_lost(&world, &before, &now) + n_lost(&world, &beside, &now);
+        assert_eq!(n_items_lost, 0, "{when}");
+        if !now.is_empty() && world.there.keys().any(|number| !now.contains_key(number)) {
+            n_partial += 1;
+        }
+        check_records(&world, &now, &when);
+        check_answers(&world, &now, &when);
+        before = now;
+        world.change(&mut numbers);
+    }
+
+    // The last run ends: the index is the folder.
+    world.index().run().expect(0);
+    let now = content(&world);
+    assert!(now.keys().eq(world.there.keys()));
+    n_items_lost += n_lost(&world, &before, &now);
+    let reader = world.reader().unwrap();
+    for (number, path) in &world.there {
+        let file = reader.file(path).unwrap().expect("the file is known");
+        assert_eq!(file.image, now[number].0);
+    }
+    assert_eq!(reader.counts().n_files, world.there.len() as u64);
+    assert_eq!(check(&world.env.index()).unwrap(), []);
+    assert!(
+        n_partial >= N_PARTIAL,
+        "only {n_partial} of {n_kills} kills left work undone"
+    );
+    println!("{n_kills} crashes survived, {n_items_lost} items lost");
+    assert!(n_kills >= 50);
+    assert_eq!(n_items_lost, 0);
+}
