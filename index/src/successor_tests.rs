@@ -269,7 +269,7 @@ fn stopped_while_the_old_data_are_deleted() {
 }
 
 /// Writes a manifest and its copy as format 1 had them.
-fn to_format_1(dir: &Path) -> String {
+pub(crate) fn to_format_1(dir: &Path) -> String {
     let path = dir.join("manifest.json");
     let text = fs_err::read_to_string(&path).unwrap();
     let text = text
