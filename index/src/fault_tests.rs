@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::crash_tests::{answers, binding, copy, first, open, put_first, second};
 use crate::repair::repair_stepwise;
 use crate::steps::{Fault, Step, Steps};
-use crate::successor_tests::to_format_1;
+use crate::successor::tests::to_format_1;
 use crate::{
     Binding, IndexError, IndexReader, IndexWriter, Problem, Successor, WriterOptions, check,
 };

@@ -241,4 +241,4 @@ pub(crate) fn sweep(layout: &Layout, manifest: &Manifest, steps: Steps) -> Resul
 
 #[cfg(test)]
 #[path = "successor_tests.rs"]
-mod tests;
+pub(crate) mod tests;
