@@ -315,8 +315,8 @@ fn records_that_lost_a_generation_are_refused() {
     assert!(open(dir.path(), Steps::default()).is_err_and(is_told));
     assert_eq!(
         check(dir.path()).unwrap().len(),
-        3,
-        "two graphs and the words"
+        4,
+        "two graphs, the words, and the records themselves"
     );
     fs_err::remove_dir_all(dir.path().join("words")).unwrap();
     assert_eq!(

@@ -1,6 +1,7 @@
 //! What does a picture's file say about it besides its pixels: with what, when and where was it taken?
 
 use std::fmt;
+use std::str::FromStr;
 
 /// What the file says. Plain texts that somebody wrote: they may say anything.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -107,6 +108,45 @@ impl fmt::Display for Moment {
     }
 }
 
+impl FromStr for Moment {
+    type Err = NoMoment;
+
+    /// What [`Display`](fmt::Display) writes.
+    fn from_str(text: &str) -> Result<Self, NoMoment> {
+        let numbers = |text: &str, separator: char, lengths: [usize; 3]| {
+            let mut parts = text.split(separator);
+            let mut numbers = [0u16; 3];
+            for (number, length) in numbers.iter_mut().zip(lengths) {
+                let part = parts.next().filter(|part| part.len() == length)?;
+                let is_number = part.bytes().all(|byte| byte.is_ascii_digit());
+                *number = part.parse().ok().filter(|_| is_number)?;
+            }
+            parts.next().is_none().then_some(numbers)
+        };
+        let small = |number: u16| u8::try_from(number).ok();
+        let read = || {
+            let (day, time) = text
+                .split_once('T')
+                .map_or((text, None), |(day, time)| (day, Some(time)));
+            let [year, month, day] = numbers(day, '-', [4, 2, 2])?;
+            let time = match time {
+                Some(time) => {
+                    let [hour, minute, second] = numbers(time, ':', [2, 2, 2])?;
+                    Some([small(hour)?, small(minute)?, small(second)?])
+                }
+                None => None,
+            };
+            Self::new(year, small(month)?, small(day)?, time)
+        };
+        read().ok_or(NoMoment)
+    }
+}
+
+/// A text is not a [`Moment`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a day like 2023-08-14 or a moment like 2023-08-14T17:03:21")]
+pub struct NoMoment;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,7 +178,22 @@ mod tests {
             let moment = Moment::new(year, month, day, time);
             let shown = moment.map(|moment| moment.to_string());
             assert_eq!(shown.as_deref(), expected);
+            if let Some(shown) = shown {
+                assert_eq!(shown.parse().ok(), moment);
+            }
         }
+        let wrong = [
+            "",
+            "2023",
+            "2023-8-14",
+            "2023-08-14T",
+            "2023-08-14T17:03",
+            "+023-08-14",
+        ];
+        for text in wrong {
+            assert_eq!(text.parse::<Moment>(), Err(NoMoment), "{text}");
+        }
+        assert_eq!(wrong.len(), 6);
     }
 
     #[test]

@@ -63,7 +63,7 @@ mod words;
 mod writer;
 
 pub use check::{Problem, check};
-pub use details::{Details, Moment};
+pub use details::{Details, Moment, NoMoment};
 pub use error::IndexError;
 pub use graph::GraphError;
 pub use item::{Caption, FileRecord, Generation, Image, Item, ItemId, ItemKind, LastRun, Library};

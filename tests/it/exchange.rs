@@ -231,6 +231,55 @@ fn there_and_back_again() {
     assert!(ran.stderr().contains("built with model others"), "{ran}");
 }
 
+/// What files say about their pictures and the language of the words come along, as another program may have put them.
+#[test]
+fn details_and_language_come_along() {
+    let env = world();
+    env.sightline(["index", "photos", "--language", "de"])
+        .run()
+        .expect(0);
+    env.sightline(["export", "out"]).run().expect(0);
+    let path = env.path("out/items.jsonl");
+    let text = fs_err::read_to_string(&path).unwrap();
+    let empty = r#""details":{"camera":null,"taken":null,"places":[]}"#;
+    assert_eq!(text.matches(empty).count(), 8);
+    let full =
+        r#""details":{"camera":"Nikon D7","taken":"2023-08-14T17:03:21","places":["Kyoto"]}"#;
+    fs_err::write(&path, text.replacen(empty, full, 1)).unwrap();
+    env.sightline(["import", "out", "--index", "other"])
+        .run()
+        .expect(0);
+    let search = |words: &str| {
+        env.sightline([
+            "search", words, "--by", "words", "--json", "--index", "other",
+        ])
+        .run()
+        .json()
+    };
+    for words in ["nikon", "kyoto", "2023-08", "montag"] {
+        let hits = search(words)["hits"].clone();
+        assert_eq!(hits.as_array().unwrap().len(), 1, "{words}");
+        assert_eq!(hits[0]["taken"], "2023-08-14T17:03:21");
+    }
+    let status = env.sightline(["status", "--json", "--index", "other"]);
+    assert_eq!(status.run().expect(0).json()["language"], "de");
+    env.sightline(["export", "back", "--index", "other"])
+        .run()
+        .expect(0);
+    assert_eq!(
+        bytes(&env.path("out"), "items.jsonl"),
+        bytes(&env.path("back"), "items.jsonl")
+    );
+    let bad = full.replace("2023-08-14", "2023-02-31");
+    fs_err::write(&path, text.replacen(empty, &bad, 1)).unwrap();
+    let ran = env.sightline(["import", "out", "--index", "third"]).run();
+    let stderr = ran.expect(2).stderr();
+    assert!(
+        stderr.contains("items.jsonl: line 1: its \"taken\" is"),
+        "{stderr}"
+    );
+}
+
 #[test]
 fn nothing_is_overwritten_unless_told() {
     let env = world();

@@ -7,8 +7,8 @@ use serde::Serialize;
 use sightline_index::{IndexReader, Item, ItemId};
 
 use super::{
-    ABOUT, About, ExchangeError, FORMAT, FileLine, ITEMS, LibraryLine, Model, PathText, VECTORS,
-    VERSION,
+    ABOUT, About, DetailsLine, ExchangeError, FORMAT, FileLine, ITEMS, LibraryLine, Model,
+    PathText, VECTORS, VERSION,
 };
 use crate::engine::npy::NpyWriter;
 use crate::engine::{Engine, EngineError};
@@ -40,6 +40,7 @@ struct ImageLine {
     width: u32,
     height: u32,
     files: Vec<FileLine>,
+    details: Option<DetailsLine>,
 }
 
 #[derive(Serialize)]
@@ -153,6 +154,7 @@ fn write(reader: &IndexReader, folder: &Path) -> Result<ExportReport, EngineErro
             fingerprint: binding.fingerprint.clone(),
             dimension: binding.dimension,
         },
+        language: Some(reader.language().code().to_owned()),
         images: report.n_images,
         captions: report.n_captions,
         libraries: reader
@@ -204,6 +206,7 @@ fn write_item(
                 width: image.width,
                 height: image.height,
                 files,
+                details: image.details.as_ref().map(DetailsLine::new),
             };
             serde_json::to_writer(out, &line)
         }

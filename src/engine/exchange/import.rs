@@ -4,9 +4,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use sightline_index::{Binding, FileRecord, IndexWriter, ItemId, Library, UnitVector};
+use sightline_index::{
+    Binding, Details, FileRecord, IndexWriter, ItemId, Language, Library, UnitVector, WriterOptions,
+};
 
-use super::{ABOUT, About, ExchangeError, FORMAT, FileLine, ITEMS, PathText, VECTORS, VERSION};
+use super::{
+    ABOUT, About, DetailsLine, ExchangeError, FORMAT, FileLine, ITEMS, PathText, VECTORS, VERSION,
+};
 use crate::engine::error::LineError;
 use crate::engine::npy::NpyReader;
 use crate::engine::upkeep::{OnBuilding, building};
@@ -38,6 +42,7 @@ struct Line {
     width: Option<u32>,
     height: Option<u32>,
     files: Option<Vec<FileLine>>,
+    details: Option<DetailsLine>,
     text: Option<String>,
     image: Option<u32>,
     source: Option<PathText>,
@@ -59,6 +64,7 @@ enum Record {
         width: u32,
         height: u32,
         files: Vec<(PathBuf, u64, i128)>,
+        details: Option<Details>,
     },
     Caption {
         row: usize,
@@ -104,7 +110,11 @@ impl Engine {
             model: about.model.name.clone(),
         };
         let libraries = libraries(&from.join(ABOUT), &about)?;
-        let mut writer = IndexWriter::open_or_create(folder, &binding)?;
+        let mut options = WriterOptions::default();
+        if sightline_index::binding(folder)?.is_none() {
+            options.language = language(&from.join(ABOUT), &about)?;
+        }
+        let mut writer = IndexWriter::open_or_create_with(folder, &binding, options)?;
         let known: Vec<PathBuf> = writer
             .libraries()?
             .into_iter()
@@ -176,6 +186,15 @@ fn libraries(path: &Path, about: &About) -> Result<Vec<Library>, EngineError> {
         })
     };
     about.libraries.iter().map(one).collect()
+}
+
+/// The language that a new index gets.
+fn language(path: &Path, about: &About) -> Result<Option<Language>, EngineError> {
+    let Some(code) = &about.language else {
+        return Ok(None);
+    };
+    let unknown = |_| file_error(path, format!("the language {code:?} is not known"));
+    code.parse().map(Some).map_err(unknown)
 }
 
 fn open_vectors(path: &Path, dimension: usize) -> Result<NpyReader, EngineError> {
@@ -281,6 +300,7 @@ fn record(line: Line) -> Result<Record, String> {
                 width: line.width.ok_or_else(|| lacks("width"))?,
                 height: line.height.ok_or_else(|| lacks("height"))?,
                 files,
+                details: line.details.map(DetailsLine::into_details).transpose()?,
             }
         }
         Kind::Caption => Record::Caption {
@@ -342,12 +362,17 @@ fn put_all(
                 width,
                 height,
                 files,
+                details,
                 ..
             } => {
-                report.n_known += u64::from(writer.image_with_hash(hash)?.is_some());
+                let is_known = writer.image_with_hash(hash)?.is_some();
+                report.n_known += u64::from(is_known);
                 let vector = vector(vectors, record, items, place)?;
                 let image = writer.put_image(*hash, *width, *height, vector)?;
                 ids.insert(*id, image);
+                if let Some(details) = details.as_ref().filter(|_| !is_known) {
+                    writer.set_details(image, details.clone())?;
+                }
                 for (path, n_bytes, modified_ns) in files {
                     writer.put_file(
                         path,

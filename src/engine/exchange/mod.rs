@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use sightline_index::Details;
 
 pub use export::{ExportReport, ExportRequest};
 pub use import::ImportReport;
@@ -68,6 +69,9 @@ struct About {
     format: String,
     version: u32,
     model: Model,
+    /// The code of the language of its words; missing in exports of older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    language: Option<String>,
     images: u64,
     captions: u64,
     libraries: Vec<LibraryLine>,
@@ -139,4 +143,39 @@ struct FileLine {
     path_base64: Option<String>,
     bytes: u64,
     modified_ns: i128,
+}
+
+/// What the file of a picture says, in a line of items.jsonl.
+#[derive(Debug, Serialize, Deserialize)]
+struct DetailsLine {
+    camera: Option<String>,
+    taken: Option<String>,
+    places: Vec<String>,
+}
+
+impl DetailsLine {
+    fn new(details: &Details) -> Self {
+        let Details {
+            camera,
+            taken,
+            places,
+        } = details;
+        Self {
+            camera: camera.clone(),
+            taken: taken.map(|taken| taken.to_string()),
+            places: places.clone(),
+        }
+    }
+
+    fn into_details(self) -> Result<Details, String> {
+        let taken = self.taken.map(|taken| {
+            let wrong = |error| format!("its \"taken\" is {taken:?}: {error}");
+            taken.parse().map_err(wrong)
+        });
+        let mut details = Details::default();
+        details.camera = self.camera;
+        details.taken = taken.transpose()?;
+        details.places = self.places;
+        Ok(details)
+    }
 }
