@@ -9,7 +9,7 @@ use crate::cli::exit::ExitStatus;
 use crate::cli::output::path_json;
 use crate::cli::printer::{Printer, Style};
 use crate::cli::settings::Settings;
-use crate::engine::Engine;
+use crate::engine::{Engine, Status, UnfinishedChange};
 use sightline_onnx::picture::{self, DecodeLimits};
 
 pub(in crate::cli) fn run(
@@ -45,15 +45,7 @@ pub(in crate::cli) fn run(
             "captions": status.n_captions,
             "bytes_on_disk": status.n_bytes_on_disk,
             "libraries": libraries,
-            "unfinished_change": status.unfinished.as_ref().map(|change| json!({
-                "model": {
-                    "name": change.model,
-                    "fingerprint": change.fingerprint,
-                    "dimension": change.dimension,
-                },
-                "images": change.n_images,
-                "folder": path_json(&change.folder),
-            })),
+            "unfinished_change": status.unfinished.as_ref().map(unfinished_json),
         }))?;
     } else {
         let mut row = |name: &str, value: String| {
@@ -85,23 +77,37 @@ pub(in crate::cli) fn run(
             )?;
         }
         if let Some(change) = &status.unfinished {
-            row(
-                "unfinished",
-                format!(
-                    "change to {}, {} of {} images; go on with: {}; to give it up, delete {}",
-                    Printer::safe(&change.model),
-                    HumanCount(change.n_images),
-                    HumanCount(n_images),
-                    Printer::safe(&settings.command_to_go_on(change)),
-                    settings.shown(&change.folder)
-                ),
-            )?;
+            row("unfinished", unfinished(change, &status, settings))?;
         }
     }
     Ok(if status.n_images + status.n_captions == 0 {
         ExitStatus::Nothing
     } else {
         ExitStatus::Found
+    })
+}
+
+/// `change to my-clip, 120 of 300 images; go on with: …; to give it up, delete …`
+fn unfinished(change: &UnfinishedChange, status: &Status, settings: &Settings) -> String {
+    format!(
+        "change to {}, {} of {} images; go on with: {}; to give it up, delete {}",
+        Printer::safe(&change.model),
+        HumanCount(change.n_images),
+        HumanCount(status.n_images),
+        Printer::safe(&settings.command_to_go_on(change)),
+        settings.shown(&change.folder)
+    )
+}
+
+fn unfinished_json(change: &UnfinishedChange) -> serde_json::Value {
+    json!({
+        "model": {
+            "name": change.model,
+            "fingerprint": change.fingerprint,
+            "dimension": change.dimension,
+        },
+        "images": change.n_images,
+        "folder": path_json(&change.folder),
     })
 }
 
