@@ -30,6 +30,10 @@ use super::{Encoders, Engine, EngineError};
 
 /// What to index and how.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a wish of its own, and named where it is given"
+)]
 pub struct IndexRequest {
     /// Library folders, walked recursively.
     pub folders: Vec<PathBuf>,

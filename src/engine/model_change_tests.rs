@@ -24,7 +24,11 @@ fn answers(engine: &Engine) -> Vec<String> {
     for text in ["red", "green", "blue", "door"] {
         let request = SearchRequest::text(text, 50);
         answers.push(format!("{:?}", engine.search(&request).unwrap()));
-        answers.push(format!("{:?}", engine.search_captions(&request).unwrap()));
+        // Captions that are equally near come in the order in which they were put.
+        let captions = engine.search_captions(&request).unwrap();
+        let mut captions: Vec<_> = captions.iter().map(|hit| format!("{hit:?}")).collect();
+        captions.sort();
+        answers.extend(captions);
     }
     answers
 }

@@ -35,13 +35,13 @@ impl Shares {
 fn world() -> TestEnv {
     let env = TestEnv::new();
     corpus::numbered(&env.path("photos"), N_PICTURES);
-    let lines: String = (0..N_PICTURES)
+    let lines: Vec<String> = (0..N_PICTURES)
         .step_by(10)
         .map(|number| {
             format!("{{\"image\": \"{number:04}.png\", \"captions\": [\"number {number}\"]}}\n")
         })
         .collect();
-    env.write("photos/captions.jsonl", lines);
+    env.write("photos/captions.jsonl", lines.concat());
     env.colour_model("pale", "0.9");
     env.colour_model("dark", "0.3");
     let ran = env.sightline(["index", "photos", "--captions", "photos/captions.jsonl"]);

@@ -12,7 +12,7 @@ use crate::cli::exit::ExitStatus;
 use crate::cli::output::path_json;
 use crate::cli::printer::{Printer, Style};
 use crate::cli::settings::Settings;
-use crate::engine::{Engine, KindStatus, Status};
+use crate::engine::{Engine, KindStatus, Status, UnfinishedChange};
 use sightline_onnx::picture::{self, DecodeLimits};
 
 pub(in crate::cli) fn run(
@@ -84,15 +84,7 @@ fn to_json(status: &Status) -> serde_json::Value {
         },
         "libraries": libraries,
         "last_run": last_run,
-        "unfinished_change": status.unfinished.as_ref().map(|change| json!({
-            "model": {
-                "name": change.model,
-                "fingerprint": change.fingerprint,
-                "dimension": change.dimension,
-            },
-            "images": change.n_images,
-            "folder": path_json(&change.folder),
-        })),
+        "unfinished_change": status.unfinished.as_ref().map(unfinished_json),
     })
 }
 
@@ -184,17 +176,7 @@ fn show(status: &Status, settings: &Settings, printer: &mut Printer) -> Result<(
         )?;
     }
     if let Some(change) = &status.unfinished {
-        row(
-            "unfinished",
-            format!(
-                "change to {}, {} of {} images; go on with: {}; to give it up, delete {}",
-                Printer::safe(&change.model),
-                HumanCount(change.n_images),
-                HumanCount(n_images),
-                Printer::safe(&settings.command_to_go_on(change)),
-                settings.shown(&change.folder)
-            ),
-        )?;
+        row("unfinished", unfinished(change, status, settings))?;
     }
     Ok(())
 }
@@ -226,6 +208,30 @@ fn ago(unix_s: u64) -> String {
         0..60 => "just now".to_owned(),
         seconds => format!("{} ago", HumanDuration(Duration::from_secs(seconds))),
     }
+}
+
+/// `change to my-clip, 120 of 300 images; go on with: …; to give it up, delete …`
+fn unfinished(change: &UnfinishedChange, status: &Status, settings: &Settings) -> String {
+    format!(
+        "change to {}, {} of {} images; go on with: {}; to give it up, delete {}",
+        Printer::safe(&change.model),
+        HumanCount(change.n_images),
+        HumanCount(status.n_images),
+        Printer::safe(&settings.command_to_go_on(change)),
+        settings.shown(&change.folder)
+    )
+}
+
+fn unfinished_json(change: &UnfinishedChange) -> serde_json::Value {
+    json!({
+        "model": {
+            "name": change.model,
+            "fingerprint": change.fingerprint,
+            "dimension": change.dimension,
+        },
+        "images": change.n_images,
+        "folder": path_json(&change.folder),
+    })
 }
 
 /// Which picture formats this build reads. Needs no index.
