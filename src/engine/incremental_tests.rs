@@ -26,11 +26,10 @@ fn set_modified(path: &Path, time: SystemTime) {
 
 /// Not one picture may be decoded: it would be too large.
 fn without_decoding(place: &Place) -> IndexReport {
+    let mut limits = DecodeLimits::default();
+    limits.max_pixels = 1;
     let request = IndexRequest {
-        limits: DecodeLimits {
-            max_pixels: 1,
-            ..DecodeLimits::default()
-        },
+        limits,
         ..IndexRequest::folder(&place.photos)
     };
     place.engine().index(&request, &mut quietly).unwrap()
