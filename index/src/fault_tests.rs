@@ -162,7 +162,10 @@ fn child_that_is_killed_at_a_step() {
     };
     let parts: Vec<&str> = told.splitn(3, ' ').collect();
     let work = WORKS.iter().find(|work| work.name == parts[0]).unwrap();
-    let steps = Steps::with_fault(parts[1].parse().unwrap(), Fault::Kill);
+    let steps = Steps::with_fault(
+        parts[1].parse().unwrap(),
+        Fault::Kill(|| std::process::abort()),
+    );
     (work.run)(Path::new(parts[2]), steps, Patience::GiveUp).unwrap();
 }
 

@@ -150,10 +150,15 @@ fn a_full_disk_is_told_and_loses_nothing() {
                 let lines: Vec<&str> = told.lines().filter(|line| !line.is_empty()).collect();
                 let at = lines.iter().position(|line| line.starts_with("error: "));
                 let at = at.unwrap_or_else(|| panic!("{when}: {told}"));
+                let folder = env.path("small/index");
+                let error = format!(
+                    "error: {}: there is no room left on the disk of the index",
+                    folder.display()
+                );
                 assert_eq!(
                     lines[at..],
                     [
-                        "error: small/index: there is no room left on the disk of the index",
+                        error.as_str(),
                         "hint: make room there and run the same command again to go on; what was \
                          committed is kept",
                     ],
