@@ -132,8 +132,7 @@ pub(crate) fn repair_stepwise(
         manifest.write(&layout)?;
     }
     discard_derived(&layout, changed)?;
-    let writer =
-        IndexWriter::open_locked(layout.clone(), &manifest.binding(), options, steps, lock)?;
+    let writer = IndexWriter::open_locked(&layout, &manifest.binding(), options, steps, lock)?;
     writer.finish_with(progress)?;
     told.left = check(dir)?;
     if is_replaced && told.has_losses() {

@@ -113,21 +113,20 @@ impl IndexWriter {
             Err(error) => return Err(error),
         }
         let lock = WriteLock::take(&layout)?;
-        Self::open_locked(layout, binding, options, steps, lock)
+        Self::open_locked(&layout, binding, options, steps, lock)
     }
 
     /// Opens the index for whoever has the lock already.
     pub(crate) fn open_locked(
-        layout: Layout,
+        layout: &Layout,
         binding: &Binding,
         options: WriterOptions,
         steps: Steps,
         lock: WriteLock,
     ) -> Result<Self, IndexError> {
-        let owned = layout.dir().to_owned();
-        let dir = owned.as_path();
-        let gate = Gate::close(&layout)?;
-        let (layout, manifest, store) = open_records(&layout, binding, steps)?;
+        let dir = layout.dir();
+        let gate = Gate::close(layout)?;
+        let (layout, manifest, store) = open_records(layout, binding, steps)?;
         drop(gate);
         successor::sweep(&layout, &manifest, steps)?;
         let generation = store.generation().within(dir)?;
@@ -621,7 +620,7 @@ fn open_records(
                 what: "its records are gone",
             });
         }
-        refuse_lost_records(&layout, &manifest)?;
+        refuse_lost_records(&layout, manifest)?;
         let store = Store::open(&layout.records(), false).within(dir)?;
         (layout, store, Some(manifest.clone()))
     } else {

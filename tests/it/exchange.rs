@@ -273,7 +273,8 @@ fn details_and_language_come_along() {
     let bad = full.replace("2023-08-14", "2023-02-31");
     fs_err::write(&path, text.replacen(empty, &bad, 1)).unwrap();
     let ran = env.sightline(["import", "out", "--index", "third"]).run();
-    let stderr = ran.expect(2).stderr();
+    let ran = ran.expect(2);
+    let stderr = ran.stderr();
     assert!(
         stderr.contains("items.jsonl: line 1: its \"taken\" is"),
         "{stderr}"

@@ -172,10 +172,10 @@ impl DetailsLine {
             let wrong = |error| format!("its \"taken\" is {taken:?}: {error}");
             taken.parse().map_err(wrong)
         });
-        let mut details = Details::default();
-        details.camera = self.camera;
-        details.taken = taken.transpose()?;
-        details.places = self.places;
-        Ok(details)
+        Ok(Details {
+            camera: self.camera,
+            taken: taken.transpose()?,
+            places: self.places,
+        })
     }
 }
