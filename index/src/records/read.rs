@@ -257,7 +257,6 @@ pub(crate) trait Read: Source {
     }
 
     /// The files that captions came from, with the owners of those captions.
-    #[expect(clippy::type_complexity, reason = "a list of pairs needs no name")]
     fn caption_sources(&self) -> Result<Vec<(PathBuf, Option<ItemId>)>, RecordsError> {
         const DAMAGED: RecordsError = RecordsError::Damaged {
             what: "the key of a caption's source",
