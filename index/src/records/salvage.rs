@@ -103,6 +103,7 @@ fn copy(
     fs_err::create_dir_all(target)?;
     let copy = Store::open(target, true)?;
     let mut missing = Column::ALL.to_vec();
+    let mut gaps = Vec::new();
     salvaged.incomplete.clear();
     for way in WAYS.into_iter().skip(first) {
         let source = match prepare(dir, scratch, way) {
@@ -119,13 +120,14 @@ fn copy(
         };
         missing.retain(|&column| {
             let copied = copy_column(&source, &copy, column, salvaged);
-            let Ok(n_gaps) = copied.map_err(|error| salvaged.note(&error)) else {
+            let Ok(found) = copied.map_err(|error| salvaged.note(&error)) else {
                 return true;
             };
             // RocksDB's repair does not tell which tables it left out.
-            if n_gaps > 0 || way == Way::NewList {
+            if !found.is_empty() || way == Way::NewList {
                 salvaged.incomplete.push(column);
             }
+            gaps.extend(found.into_iter().map(|gap| (column, gap)));
             false
         });
         if missing.is_empty() {
@@ -133,6 +135,7 @@ fn copy(
         }
     }
     let generation = if missing.is_empty() {
+        fill_gaps(dir, scratch, &copy, &gaps)?;
         copy.flush()?;
         Some(copy.generation().unwrap_or(Generation(0)))
     } else {
@@ -141,6 +144,45 @@ fn copy(
     drop(copy);
     remove_folder(scratch)?;
     Ok(generation)
+}
+
+/// From the first key that cannot be read to the first that can.
+type Gap = (Vec<u8>, Vec<u8>);
+
+/// A bad block also hides what other tables hold before it, since RocksDB reads all tables side by side. Of paths and
+/// single records, whose keys cannot be guessed, that is read from the tables that are whole. Some of it may be out of
+/// date, as far as the bad block replaced it.
+fn fill_gaps(
+    dir: &Path,
+    scratch: &Path,
+    target: &Store,
+    gaps: &[(Column, Gap)],
+) -> Result<(), RecordsError> {
+    let mut gaps = gaps
+        .iter()
+        .filter(|(column, _)| matches!(column, Column::Paths | Column::Default))
+        .peekable();
+    if gaps.peek().is_none() {
+        return Ok(());
+    }
+    let Some(path) = prepare(dir, scratch, Way::NewList)? else {
+        return Ok(());
+    };
+    let source = Store::open_tolerant(&path)?;
+    for (column, (from, to)) in gaps {
+        let mut portion = Portion::default();
+        source.scan(*column, &[], from, &mut |key, value| {
+            if key >= to.as_slice() {
+                return Ok(false);
+            }
+            if key != STUB && target.get(*column, key)?.is_none() {
+                portion.put(target, *column, key, value)?;
+            }
+            Ok(true)
+        })?;
+        portion.write(target, *column)?;
+    }
+    Ok(())
 }
 
 /// Makes the records readable in one way, and says where they are then; nothing if this way is no other than the one
@@ -214,15 +256,15 @@ fn add_stubs(scratch: &Path) -> Result<(), RecordsError> {
     Ok(())
 }
 
-/// Copies a column without what cannot be read, and says in how many places that was; an error if nothing of it can.
+/// Copies a column without what cannot be read, and says where that was; an error if nothing of it can.
 fn copy_column(
     source: &Store,
     target: &Store,
     column: Column,
     salvaged: &mut Salvaged,
-) -> Result<usize, RecordsError> {
+) -> Result<Vec<Gap>, RecordsError> {
     source.seek(column, &END)?;
-    let mut n_gaps = 0;
+    let mut gaps = Vec::new();
     let mut start = Vec::new();
     loop {
         let mut portion = Portion::default();
@@ -237,10 +279,9 @@ fn copy_column(
         });
         portion.write(target, column)?;
         let Err(error) = copied else {
-            return Ok(n_gaps);
+            return Ok(gaps);
         };
         salvaged.note(&error);
-        n_gaps += 1;
         let mut from = start.clone();
         if let Some(last) = last {
             from = last;
@@ -248,9 +289,11 @@ fn copy_column(
         }
         let Some(next) = behind(source, column, &from)? else {
             copy_gap(source, target, column, &from, &END)?;
-            return Ok(n_gaps);
+            gaps.push((from, END.to_vec()));
+            return Ok(gaps);
         };
         copy_gap(source, target, column, &from, &next)?;
+        gaps.push((from.clone(), next.clone()));
         // A key that can be found but not read counts as part of the gap.
         start = if next <= from {
             let mut next = from;
