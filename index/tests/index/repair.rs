@@ -187,6 +187,12 @@ fn files_in(folder: &Path, is_meant: impl Fn(&str) -> bool) -> Vec<PathBuf> {
     files
 }
 
+fn has_ending(name: &str, ending: &str) -> bool {
+    Path::new(name)
+        .extension()
+        .is_some_and(|extension| extension == ending)
+}
+
 fn flip(path: &Path, at: usize) {
     let mut bytes = fs_err::read(path).unwrap();
     let at = at.min(bytes.len() - 1);
@@ -207,7 +213,7 @@ const SPOILS: [(&str, Spoil); 4] = [
     ("gone", |path, _| fs_err::remove_file(path).unwrap()),
     ("cut", |path, _| cut(path)),
     ("a bit near its start", |path, length| {
-        flip(path, length / 9)
+        flip(path, length / 9);
     }),
     ("a bit near its end", |path, length| flip(path, length - 30)),
 ];
@@ -219,7 +225,7 @@ fn tables_that_are_spoilt_cost_what_was_in_them() {
     assert_healthy(original.path());
     assert_eq!(look(original.path(), "undamaged"), everything());
     let tables = files_in(&original.path().join("records"), |name| {
-        name.ends_with(".sst")
+        has_ending(name, "sst")
     });
     let (mut n_spoilt, mut n_lossless) = (0, 0);
     for table in &tables {
@@ -268,7 +274,7 @@ fn the_lists_of_tables_follow_from_the_tables() {
             assert_eq!(found, everything(), "{name}");
         };
         spoil("gone".to_owned(), &|path| {
-            fs_err::remove_file(path).unwrap()
+            fs_err::remove_file(path).unwrap();
         });
         n_spoilt += 1;
         for at in cuts {
@@ -288,7 +294,7 @@ fn a_log_that_is_damaged_in_the_middle_costs_one_commit() {
     let original = tempfile::tempdir().unwrap();
     make(original.path());
     let logs = files_in(&original.path().join("records"), |name| {
-        name.ends_with(".log")
+        has_ending(name, "log")
     });
     let [log] = logs.as_slice() else {
         panic!("{logs:?}")
@@ -316,7 +322,7 @@ fn what_is_derived_costs_nothing() {
     make(original.path());
     let words = files_in(&original.path().join("words"), |name| {
         // What follows are locks and a list of files to delete.
-        !name.starts_with('.') && !name.ends_with(".lock")
+        !name.starts_with('.') && !has_ending(name, "lock")
     });
     let mut files = words;
     files.extend(files_in(&original.path().join("graphs"), |_| true));
@@ -366,7 +372,7 @@ fn a_file_without_size_and_time_is_kept_and_read_again() {
     let dir = folder.path();
     make(dir);
     open(dir).finish().unwrap();
-    let tables = files_in(&dir.join("records"), |name| name.ends_with(".sst"));
+    let tables = files_in(&dir.join("records"), |name| has_ending(name, "sst"));
     // Spoils the first block of each table; of the paths, it has those that know size and time.
     let mut n_to_read = 0;
     for table in tables {
