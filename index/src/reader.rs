@@ -1,8 +1,8 @@
 //! What does the index say? A reader sees one generation, whatever is written meanwhile, and writes nothing itself.
 
 mod census;
+mod nearest;
 
-use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::documents;
 use crate::error::{IndexError, Within};
-use crate::graph::exact::{self, Best, Matrix};
+use crate::graph::exact::Matrix;
 use crate::graph::file::Graph;
 use crate::graph::params::EF_SEARCH;
 use crate::item::{Caption, FileRecord, Generation, Item, ItemId, ItemKind, Library};
@@ -310,83 +310,6 @@ impl IndexReader {
         self.store.libraries().within(self.dir())
     }
 
-    /// The `n` items of a kind whose vectors are nearest to `vector`, nearest first, equal ones by number.
-    ///
-    /// # Errors
-    /// When the vector has another dimension than the index, or the records cannot be read.
-    pub fn nearest(
-        &self,
-        kind: ItemKind,
-        vector: &UnitVector,
-        n: usize,
-        how: &Nearest,
-    ) -> Result<Vec<Near>, IndexError> {
-        self.nearest_of(kind, vector, n, how, None)
-    }
-
-    /// [`nearest`](Self::nearest) among the items that are in `wanted`; numbers in it that do not exist are no error.
-    ///
-    /// Few of them are compared one by one, many are looked for in the graph, whichever is estimated to take fewer
-    /// comparisons; either way nothing else is ever returned.
-    ///
-    /// # Errors
-    /// The same.
-    pub fn nearest_among(
-        &self,
-        kind: ItemKind,
-        vector: &UnitVector,
-        n: usize,
-        how: &Nearest,
-        wanted: &HashSet<ItemId>,
-    ) -> Result<Vec<Near>, IndexError> {
-        self.nearest_of(kind, vector, n, how, Some(wanted))
-    }
-
-    fn nearest_of(
-        &self,
-        kind: ItemKind,
-        vector: &UnitVector,
-        n: usize,
-        how: &Nearest,
-        wanted: Option<&HashSet<ItemId>>,
-    ) -> Result<Vec<Near>, IndexError> {
-        let (expected, found) = (self.binding.dimension, vector.dimension());
-        if expected != found {
-            return Err(IndexError::WrongDimension { expected, found });
-        }
-        let fresh = self.fresh(kind)?;
-        let query = vector.as_slice();
-        let is_wanted = |id: u32| wanted.is_none_or(|wanted| wanted.contains(&ItemId(id)));
-        let mut best = Best::new(n);
-        exact::scan(
-            &fresh.newer.vectors,
-            expected,
-            query,
-            &mut best,
-            |row, sink| {
-                let id = fresh.newer.ids.get(row).copied();
-                id.filter(|&id| is_wanted(id)).into_iter().for_each(sink);
-            },
-        );
-        if let Ok(Some(graph)) = &self.shelves[kind.number()].graph {
-            let alive = |id: u32| !fresh.removed.contains(&id) && is_wanted(id);
-            let n_alive = graph.n_ids().saturating_sub(fresh.removed.len());
-            let n_alive = wanted.map_or(n_alive, |wanted| wanted.len().min(n_alive));
-            best.extend(from_graph(graph, &alive, n_alive, query, n, how));
-        }
-        let near = |found: crate::graph::Neighbour| Near {
-            id: ItemId(found.id),
-            similarity: found.similarity.clamp(-1.0, 1.0),
-        };
-        let mut hits: Vec<Near> = best.into_sorted().into_iter().map(near).collect();
-        // Rounding may put two similarities beyond 1 that are equal after clamping.
-        hits.sort_by(|a, b| match b.similarity.total_cmp(&a.similarity) {
-            Ordering::Equal => a.id.cmp(&b.id),
-            order => order,
-        });
-        Ok(hits)
-    }
-
     /// The `n` items of a kind that best match a bag of words, best first, equal ones by number. Whatever `words`
     /// holds is taken literally; more than 1,024 different words are not looked at.
     ///
@@ -561,51 +484,6 @@ impl fmt::Debug for IndexReader {
             .field("generation", &self.generation)
             .finish_non_exhaustive()
     }
-}
-
-/// The best of a graph among those of its ids that are `alive`, about `n_alive` of them. Where a search of it would cost
-/// more than a scan, or comes back with less than there may be, everything is compared: by codes, or by full vectors
-/// where nothing may be missed.
-fn from_graph(
-    graph: &Graph,
-    alive: &(impl Fn(u32) -> bool + Sync),
-    n_alive: usize,
-    query: &[f32],
-    n: usize,
-    how: &Nearest,
-) -> Best {
-    let ef = how.ef.max(n.saturating_mul(2));
-    let mut best = Best::new(n);
-    if how.exact {
-        graph.scan(query, alive, &mut best);
-        return best;
-    }
-    if is_search_cheaper(ef, n_alive, graph.n_ids()) {
-        graph.search(query, ef, alive, &mut best);
-        if best.len() >= n.min(n_alive) {
-            return best;
-        }
-    }
-    let mut best = Best::new(n);
-    graph.scan_codes(query, alive, &mut best);
-    best
-}
-
-/// Whether a search of width `ef` among `n_alive` of `n_ids` items takes fewer comparisons than looking at each that is
-/// alive.
-///
-/// A search walks through items that are not alive too, so it sees the more of them the fewer are. That it compares
-/// about 16 for each that it keeps is measured (`benches/graph.py`), and so is that a comparison along links costs as
-/// much as four in a row.
-fn is_search_cheaper(ef: usize, n_alive: usize, n_ids: usize) -> bool {
-    const N_COMPARED: usize = 16;
-    const COST: usize = 4;
-    if n_alive == 0 {
-        return false;
-    }
-    let compared = ef.saturating_mul(N_COMPARED).saturating_mul(n_ids) / n_alive;
-    // Whether an item is alive must be asked for each, which is a small part of a comparison.
-    compared.min(n_ids).saturating_mul(COST) < n_alive.saturating_add(n_ids / 8)
 }
 
 /// Why there is nothing to read. Records without a manifest are either an index whose making was

@@ -8,31 +8,31 @@
 //! Graphs are built by [`IndexWriter::finish`] only.
 
 mod compact;
+mod following;
+mod opening;
 mod removal;
 
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::details::Details;
-use crate::documents;
 use crate::error::{IndexError, Within};
 use crate::item::{FileRecord, Generation, ItemId, Library};
 use crate::language::Language;
-use crate::layout::{Layout, data_name};
+use crate::layout::Layout;
 use crate::lock::{Gate, WriteLock};
-use crate::manifest::{self, Binding, Manifest};
+use crate::manifest::{Binding, Manifest};
 use crate::records::draft::Draft;
 use crate::records::read::Read;
-use crate::records::store::Store;
 use crate::shelf::{BuildProgress, Due, Shelf};
 use crate::steps::{Step, Steps};
 use crate::successor;
 use crate::vector::UnitVector;
-use crate::witness;
 use crate::words::{WordsError, WordsStamp, WordsWriter};
 
 pub use compact::Compacted;
+pub(crate) use opening::data_without_manifest;
+use opening::{open_records, prepare_folder};
 
 /// What a writer may be told beyond the folder and the model.
 #[derive(Debug, Clone, Copy)]
@@ -451,87 +451,6 @@ impl IndexWriter {
         }
         Ok(())
     }
-
-    /// Hands the documents of all touched items to the word index.
-    fn write_words(&self) -> Result<(), IndexError> {
-        let Some(words) = &self.words else {
-            return Ok(());
-        };
-        let libraries = self.draft.libraries().within(self.dir())?;
-        for &(_, id) in self.draft.touched() {
-            match documents::document(&self.draft, &libraries, id).within(self.dir())? {
-                Some(document) => words.put(&document).within(self.dir())?,
-                None => words.remove(id.0),
-            }
-        }
-        Ok(())
-    }
-
-    /// After an error nothing is known of the word index; the next commit opens it anew and replays what is missing.
-    fn give_up_words(&mut self) {
-        if let Some(mut words) = self.words.take() {
-            // Either way nothing uncommitted is kept.
-            let _ = words.rollback();
-        }
-    }
-
-    /// Opens the word index at the newest generation, whatever state it is found in.
-    fn open_words(&mut self) -> Result<(), IndexError> {
-        let path = self.layout.words();
-        let writing = |source| IndexError::writing(self.layout.dir(), &path, source);
-        fs_err::create_dir_all(&path).map_err(writing)?;
-        let mut words = if let Ok(words) = WordsWriter::open(&path, self.language) {
-            words
-        } else {
-            // It is derived: whatever is wrong with it, a new one is as good.
-            fs_err::remove_dir_all(&path).map_err(writing)?;
-            fs_err::create_dir_all(&path).map_err(writing)?;
-            WordsWriter::open(&path, self.language).within(self.dir())?
-        };
-        if words.stamp() != Some(self.stamp(self.generation)) {
-            self.replay_words(&mut words)?;
-        }
-        self.words = Some(words);
-        Ok(())
-    }
-
-    /// Brings the words to the newest generation: by the lists of changes if they reach back far enough, else anew.
-    fn replay_words(&self, words: &mut WordsWriter) -> Result<(), IndexError> {
-        let dir = self.dir();
-        let store = self.draft.store();
-        let behind = words.stamp().filter(|stamp| {
-            stamp.index_id == self.manifest.index_id() && stamp.generation <= self.generation.0
-        });
-        let lists = match behind {
-            Some(stamp) => store
-                .changes_after(Generation(stamp.generation))
-                .within(dir)?,
-            None => Vec::new(),
-        };
-        let complete = behind.is_some_and(|stamp| {
-            let expected = stamp.generation + 1..=self.generation.0;
-            lists
-                .iter()
-                .map(|(generation, _)| generation.0)
-                .eq(expected)
-        });
-        if complete {
-            let libraries = store.libraries().within(dir)?;
-            for (_, id) in lists.into_iter().flat_map(|(_, ids)| ids) {
-                match documents::document(store, &libraries, id).within(dir)? {
-                    Some(document) => words.put(&document).within(dir)?,
-                    None => words.remove(id.0),
-                }
-            }
-        } else {
-            words.clear().within(dir)?;
-            documents::all_documents(store, dir, &mut |document| words.put(document).within(dir))?;
-        }
-        words
-            .prepare(self.stamp(self.generation))
-            .and_then(crate::words::Prepared::commit)
-            .within(dir)
-    }
 }
 
 impl From<WordsError> for IndexError {
@@ -553,124 +472,4 @@ impl fmt::Debug for IndexWriter {
             .field("n_pending", &self.n_pending())
             .finish_non_exhaustive()
     }
-}
-
-/// Looks at the records without changing anything, before RocksDB deletes what it thinks that nobody needs.
-fn refuse_lost_records(layout: &Layout, manifest: &Manifest) -> Result<(), IndexError> {
-    let seen = witness::newest_seen(layout, manifest);
-    let store = Store::open_read_only(&layout.records()).within(layout.dir())?;
-    let found = store.generation().within(layout.dir())?;
-    witness::check_records(layout, seen, found)
-}
-
-/// Makes the folder, or refuses one that holds something else.
-fn prepare_folder(layout: &Layout) -> Result<(), IndexError> {
-    let dir = layout.dir();
-    if !dir.exists() {
-        return create_folder(dir).map_err(|source| IndexError::writing(dir, dir, source));
-    }
-    if !dir.is_dir()
-        || !layout
-            .holds_nothing_else()
-            .map_err(|source| IndexError::Io {
-                path: dir.to_owned(),
-                source,
-            })?
-    {
-        return Err(IndexError::NotAnIndex {
-            dir: dir.to_owned(),
-        });
-    }
-    Ok(())
-}
-
-/// Makes a folder and those above it, and makes their names last.
-fn create_folder(dir: &Path) -> io::Result<()> {
-    let dir = std::path::absolute(dir)?;
-    let made: Vec<&Path> = dir
-        .ancestors()
-        .take_while(|above| !above.exists())
-        .collect();
-    fs_err::create_dir_all(&dir)?;
-    made.iter()
-        .filter_map(|made| made.parent())
-        .try_for_each(manifest::sync_folder)
-}
-
-/// Opens or makes the records and the manifest, and tells where the data lie. The manifest comes last and marks the
-/// index as made; its copy in the records brings back a lost or damaged one. An older format becomes the newest.
-fn open_records(
-    layout: &Layout,
-    binding: &Binding,
-    steps: Steps,
-) -> Result<(Layout, Manifest, Store), IndexError> {
-    let dir = layout.dir();
-    let has_records = layout.has_records() || !layout.data_folders().is_empty();
-    let found = match Manifest::read(layout) {
-        Ok(found) => found,
-        Err(IndexError::Damaged { .. }) if has_records => None,
-        Err(error) => return Err(error),
-    };
-    let (layout, store, known) = if let Some(manifest) = &found {
-        manifest.check_binding(dir, binding)?;
-        let layout = layout.with_data(manifest.data());
-        if !layout.has_records() {
-            return Err(IndexError::Damaged {
-                path: layout.records(),
-                what: "its records are gone",
-            });
-        }
-        refuse_lost_records(&layout, manifest)?;
-        let store = Store::open(&layout.records(), false).within(dir)?;
-        (layout, store, Some(manifest.clone()))
-    } else {
-        let layout = layout.with_data(&data_without_manifest(layout));
-        let path = layout.records();
-        fs_err::create_dir_all(&path).map_err(|source| IndexError::writing(dir, &path, source))?;
-        let store = Store::open(&path, true).within(dir)?;
-        let copy = store.manifest_copy().within(dir)?;
-        let known = copy
-            .map(|copy| Manifest::parse(&layout, &copy))
-            .transpose()?;
-        (layout, store, known)
-    };
-    let io_error = |source| IndexError::Io {
-        path: layout.records(),
-        source,
-    };
-    let manifest = if let Some(manifest) = &known {
-        manifest.check_binding(dir, binding)?;
-        manifest.upgraded()
-    } else {
-        Manifest::new(binding)
-    };
-    let bytes = manifest.to_bytes().map_err(io_error)?;
-    // The copy first: a crash in between leaves the old manifest, and the same is done again.
-    if store.manifest_copy().within(dir)?.as_deref() != Some(bytes.as_slice()) {
-        store.write_manifest_copy(&bytes).within(dir)?;
-    }
-    if known.is_none() {
-        steps.reach(Step::RecordsCreated).map_err(io_error)?;
-    }
-    if found.as_ref() != Some(&manifest) {
-        steps.reach(Step::UpgradeCopied).map_err(io_error)?;
-        manifest.write(&layout)?;
-    }
-    Ok((layout, manifest, store))
-}
-
-/// Where the data of an index lie that has no manifest: in the newest folder whose records say that they are the
-/// present ones. An index that was to take this one's place, and did not come so far, says otherwise.
-pub(crate) fn data_without_manifest(layout: &Layout) -> String {
-    let says_so = |name: &str| {
-        let there = layout.with_data(name);
-        let store = Store::open_read_only(&there.records()).ok()?;
-        let manifest = Manifest::parse(layout, &store.manifest_copy().ok()??).ok()?;
-        (manifest.data() == name).then_some(())
-    };
-    let names = layout.data_folders().into_iter().map(data_name);
-    names
-        .filter(|name| layout.with_data(name).has_records())
-        .find(|name| says_so(name).is_some())
-        .unwrap_or_default()
 }

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use sightline_onnx::EncodeError;
 
-use super::ingest::IndexRequest;
 use super::pipeline::{self, Event, Shape};
 use super::prepare::Decoding;
+use super::request::IndexRequest;
 use super::{Encoders, EngineError};
 
 /// Pictures or texts encoded at once; this many prepared pictures are held in memory.

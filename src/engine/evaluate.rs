@@ -9,10 +9,10 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
-use super::ingest::IndexRequest;
 use super::pipeline::{self, Event, Shape};
 use super::prepare::Decoding;
 use super::report::{Progress, Skipped, Stage};
+use super::request::IndexRequest;
 use super::{Encoders, EngineError, caption_files};
 
 /// Pictures or captions encoded at once.

@@ -9,12 +9,9 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use sightline_index::{
-    FileRecord, IndexReader, IndexWriter, Language, LastRun, Library, WriterOptions,
-};
-use sightline_onnx::picture::DecodeLimits;
+use sightline_index::{FileRecord, IndexReader, IndexWriter, LastRun, Library, WriterOptions};
 
 use super::batch_size::{BatchFinder, DEVICE_SIZES, PART_SIZES, SIZES};
 use super::caption_files::CaptionSet;
@@ -24,83 +21,10 @@ use super::ledger::Ledger;
 use super::pipeline::{self, Event, Shape};
 use super::prepare::{Decoding, Hash, Preparing};
 use super::report::{IndexReport, Progress, Stage};
+use super::request::{IndexRequest, resolve_folders};
 use super::storing::Storing;
 use super::walk::{Candidate, Walk, walk};
 use super::{Encoders, Engine, EngineError};
-
-/// What to index and how.
-#[derive(Debug, Clone)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a wish of its own, and named where it is given"
-)]
-pub struct IndexRequest {
-    /// Library folders, walked recursively.
-    pub folders: Vec<PathBuf>,
-    /// Captions files: JSON lines `{"image": …, "captions": […]}` with paths relative to the
-    /// file, or plain text with one caption a line. Sidecars (`photo.txt`) are found by the walk.
-    pub captions: Vec<PathBuf>,
-    /// Also remove what is gone when a whole library folder is missing or empty.
-    pub prune: bool,
-    /// Where the index was made with another model, give it this one: all that it holds is
-    /// embedded again beside it, and takes its place when complete. Otherwise that is an error.
-    pub change_model: bool,
-    /// Refuses pictures that are too large to decode safely.
-    pub limits: DecodeLimits,
-    /// Pictures in a batch; `None`: found by measuring the first batches.
-    pub batch_size: Option<usize>,
-    /// Encodes one batch at a time with all threads. Otherwise, when there is much to do, the
-    /// threads are split between two batches at a time, which is a little quicker and takes the
-    /// memory of a second copy of the image tower.
-    pub no_split: bool,
-    /// Threads that read and decode; `None`: one a core.
-    pub n_decoders: Option<usize>,
-    /// Decodes large JPEGs at their full size. Otherwise they are decoded at 1/2, 1/4 or 1/8 of it
-    /// where both sides stay at least twice as long as the model sees them, which is several times
-    /// faster and changes vectors by less than a re-encoded JPEG does. It is not part of the
-    /// fingerprint: vectors of both kinds may be in one index.
-    pub full_decode: bool,
-    /// Bytes of memory that reading and decoding may take, all threads together. A picture that
-    /// needs more is decoded alone.
-    pub memory: u64,
-    /// The language of captions and names, for the stems of words; `None`: that of the index, which is English for a
-    /// new one. Another one makes the word index anew, nothing else.
-    pub language: Option<Language>,
-    /// Pictures or captions after which what is finished is committed.
-    pub commit_every: usize,
-    /// Time after which it is committed all the same.
-    pub commit_interval: Duration,
-}
-
-impl IndexRequest {
-    /// One library folder with the usual settings.
-    pub fn folder(folder: impl Into<PathBuf>) -> Self {
-        Self {
-            folders: vec![folder.into()],
-            ..Self::default()
-        }
-    }
-}
-
-impl Default for IndexRequest {
-    fn default() -> Self {
-        Self {
-            folders: Vec::new(),
-            captions: Vec::new(),
-            prune: false,
-            change_model: false,
-            limits: DecodeLimits::default(),
-            batch_size: None,
-            no_split: false,
-            n_decoders: None,
-            full_decode: false,
-            memory: 512 << 20,
-            language: None,
-            commit_every: 1000,
-            commit_interval: Duration::from_secs(10),
-        }
-    }
-}
 
 /// A progress callback: breaking stops the run after what is under way.
 pub(super) type OnProgress<'a> = dyn FnMut(&Progress) -> ControlFlow<()> + 'a;
@@ -248,43 +172,6 @@ pub(super) struct Job<'a> {
     pub(super) sets: Vec<(PathBuf, Vec<CaptionSet>)>,
     /// The index that is embedded again with another model.
     pub(super) before: Option<&'a IndexReader>,
-}
-
-/// Absolute folders, each once; a missing one is an error unless `prune` asks to forget it.
-fn resolve_folders(engine: &Engine, request: &IndexRequest) -> Result<Vec<PathBuf>, EngineError> {
-    let mut folders = Vec::new();
-    for folder in &request.folders {
-        let resolved = match fs_err::canonicalize(folder) {
-            Ok(resolved) if resolved.is_dir() => resolved,
-            Ok(_) => {
-                return Err(EngineError::NotAFolder {
-                    path: folder.clone(),
-                });
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let absolute = std::path::absolute(folder)?;
-                // Whichever model made it.
-                let n_indexed = IndexReader::open(engine.folder(), None)
-                    .and_then(|reader| reader.files())
-                    .map_or(0, |files| {
-                        files
-                            .iter()
-                            .filter(|(path, _)| path.starts_with(&absolute))
-                            .count()
-                    });
-                if !(request.prune && n_indexed > 0) {
-                    return Err(EngineError::FolderMissing {
-                        path: folder.clone(),
-                        n_indexed,
-                    });
-                }
-                absolute
-            }
-            Err(error) => return Err(error.into()),
-        };
-        folders.push(resolved);
-    }
-    Ok(outermost(folders))
 }
 
 /// Each folder once, without those inside another one, which are walked with it.

@@ -27,6 +27,7 @@ mod pipeline;
 mod prepare;
 mod query;
 mod report;
+mod request;
 mod storing;
 mod upkeep;
 mod walk;
@@ -53,13 +54,13 @@ pub use encoder::{Encoders, ImageEncoder, Lane, ModelIdentity, RuntimeSource, Te
 pub use error::{EngineError, LineError};
 pub use evaluate::{Evaluation, Recalls};
 pub use fusion::{Fused, fuse};
-pub use ingest::IndexRequest;
 pub use model_change::{ModelChange, UnfinishedChange};
 pub use query::{By, Find, Query, SearchRequest};
 pub use report::{
     CaptionHit, EncodingFigures, IndexReport, KindStatus, Progress, SearchHit, Skipped, Stage,
     Status,
 };
+pub use request::IndexRequest;
 pub use sightline_index::{Details, Language, Moment};
 pub use upkeep::{OnBuilding, RemoveReport};
 pub use walk::{IGNORE_FILE, SKIPPED_FOLDERS};

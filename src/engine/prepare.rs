@@ -10,8 +10,8 @@ use sightline_onnx::Pixels;
 use sightline_onnx::picture::{self, DecodeError, Smallest};
 
 use super::budget::MemoryBudget;
-use super::ingest::IndexRequest;
 use super::picture_file;
+use super::request::IndexRequest;
 use super::walk::Candidate;
 use super::{Encoders, EngineError};
 

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use sightline_index::{Caption, IndexReader, Item, ItemId, ItemKind, Nearest, UnitVector};
 
 use super::fusion::{Fused, fuse};
-use super::ingest::IndexRequest;
 use super::prepare::Decoding;
 use super::report::{CaptionHit, SearchHit};
+use super::request::IndexRequest;
 use super::{Engine, EngineError};
 
 /// How many of each ranking are joined: deep enough that an item far down one list can still be

@@ -9,10 +9,10 @@ use sightline_index::{FileRecord, IndexWriter, ItemId, UnitVector};
 use super::EngineError;
 use super::encoder::Lane;
 use super::encoding::{Finding, Source, encode};
-use super::ingest::IndexRequest;
 use super::ledger::Ledger;
 use super::prepare::{Content, Hash, Prepared, Preparing};
 use super::report::Skipped;
+use super::request::IndexRequest;
 use super::walk::Candidate;
 
 /// The writer and the books.

@@ -1,0 +1,92 @@
+//! How do the words follow the records? Documents of what was touched go in with each commit; what is behind is
+//! replayed by the lists of changes, and what is damaged is made anew.
+
+use super::IndexWriter;
+use crate::documents;
+use crate::error::{IndexError, Within};
+use crate::item::Generation;
+use crate::records::read::Read;
+use crate::words::WordsWriter;
+
+impl IndexWriter {
+    /// Hands the documents of all touched items to the word index.
+    pub(super) fn write_words(&self) -> Result<(), IndexError> {
+        let Some(words) = &self.words else {
+            return Ok(());
+        };
+        let libraries = self.draft.libraries().within(self.dir())?;
+        for &(_, id) in self.draft.touched() {
+            match documents::document(&self.draft, &libraries, id).within(self.dir())? {
+                Some(document) => words.put(&document).within(self.dir())?,
+                None => words.remove(id.0),
+            }
+        }
+        Ok(())
+    }
+
+    /// After an error nothing is known of the word index; the next commit opens it anew and replays what is missing.
+    pub(super) fn give_up_words(&mut self) {
+        if let Some(mut words) = self.words.take() {
+            // Either way nothing uncommitted is kept.
+            let _ = words.rollback();
+        }
+    }
+
+    /// Opens the word index at the newest generation, whatever state it is found in.
+    pub(super) fn open_words(&mut self) -> Result<(), IndexError> {
+        let path = self.layout.words();
+        let writing = |source| IndexError::writing(self.layout.dir(), &path, source);
+        fs_err::create_dir_all(&path).map_err(writing)?;
+        let mut words = if let Ok(words) = WordsWriter::open(&path, self.language) {
+            words
+        } else {
+            // It is derived: whatever is wrong with it, a new one is as good.
+            fs_err::remove_dir_all(&path).map_err(writing)?;
+            fs_err::create_dir_all(&path).map_err(writing)?;
+            WordsWriter::open(&path, self.language).within(self.dir())?
+        };
+        if words.stamp() != Some(self.stamp(self.generation)) {
+            self.replay_words(&mut words)?;
+        }
+        self.words = Some(words);
+        Ok(())
+    }
+
+    /// Brings the words to the newest generation: by the lists of changes if they reach back far enough, else anew.
+    fn replay_words(&self, words: &mut WordsWriter) -> Result<(), IndexError> {
+        let dir = self.dir();
+        let store = self.draft.store();
+        let behind = words.stamp().filter(|stamp| {
+            stamp.index_id == self.manifest.index_id() && stamp.generation <= self.generation.0
+        });
+        let lists = match behind {
+            Some(stamp) => store
+                .changes_after(Generation(stamp.generation))
+                .within(dir)?,
+            None => Vec::new(),
+        };
+        let complete = behind.is_some_and(|stamp| {
+            let expected = stamp.generation + 1..=self.generation.0;
+            lists
+                .iter()
+                .map(|(generation, _)| generation.0)
+                .eq(expected)
+        });
+        if complete {
+            let libraries = store.libraries().within(dir)?;
+            for (_, id) in lists.into_iter().flat_map(|(_, ids)| ids) {
+                match documents::document(store, &libraries, id).within(dir)? {
+                    Some(document) => words.put(&document).within(dir)?,
+                    None => words.remove(id.0),
+                }
+            }
+        } else {
+            words.clear().within(dir)?;
+            documents::all_documents(store, dir, &mut |document| words.put(document).within(dir))?;
+        }
+        words
+            .prepare(self.stamp(self.generation))
+            .and_then(crate::words::Prepared::commit)
+            .within(dir)
+    }
+}
