@@ -225,11 +225,7 @@ fn tables_that_are_spoilt_cost_what_was_in_them() {
     assert_healthy(original.path());
     assert_eq!(look(original.path(), "undamaged"), everything());
     let tables = files_in(&original.path().join("records"), |name| {
-<<<<<<< HEAD
-        ends_in(name, "sst")
-=======
         has_ending(name, "sst")
->>>>>>> h-commands
     });
     let (mut n_spoilt, mut n_lossless) = (0, 0);
     for table in &tables {
@@ -298,11 +294,7 @@ fn a_log_that_is_damaged_in_the_middle_costs_one_commit() {
     let original = tempfile::tempdir().unwrap();
     make(original.path());
     let logs = files_in(&original.path().join("records"), |name| {
-<<<<<<< HEAD
-        ends_in(name, "log")
-=======
         has_ending(name, "log")
->>>>>>> h-commands
     });
     let [log] = logs.as_slice() else {
         panic!("{logs:?}")
@@ -330,11 +322,7 @@ fn what_is_derived_costs_nothing() {
     make(original.path());
     let words = files_in(&original.path().join("words"), |name| {
         // What follows are locks and a list of files to delete.
-<<<<<<< HEAD
-        !name.starts_with('.') && !ends_in(name, "lock")
-=======
         !name.starts_with('.') && !has_ending(name, "lock")
->>>>>>> h-commands
     });
     let mut files = words;
     files.extend(files_in(&original.path().join("graphs"), |_| true));
@@ -384,11 +372,7 @@ fn a_file_without_size_and_time_is_kept_and_read_again() {
     let dir = folder.path();
     make(dir);
     open(dir).finish().unwrap();
-<<<<<<< HEAD
-    let tables = files_in(&dir.join("records"), |name| ends_in(name, "sst"));
-=======
     let tables = files_in(&dir.join("records"), |name| has_ending(name, "sst"));
->>>>>>> h-commands
     // Spoils the first block of each table; of the paths, it has those that know size and time.
     let mut n_to_read = 0;
     for table in tables {
@@ -416,10 +400,4 @@ fn a_file_without_size_and_time_is_kept_and_read_again() {
         assert_healthy(copy.path());
     }
     assert!(n_to_read > 10, "{n_to_read}");
-}
-
-fn ends_in(name: &str, extension: &str) -> bool {
-    Path::new(name)
-        .extension()
-        .is_some_and(|found| found == extension)
 }
