@@ -149,9 +149,10 @@ fn copy(
 /// From the first key that cannot be read to the first that can.
 type Gap = (Vec<u8>, Vec<u8>);
 
-/// A bad block also hides what other tables hold before it, since RocksDB reads all tables side by side. Of paths and
-/// single records, whose keys cannot be guessed, that is read from the tables that are whole. Some of it may be out of
-/// date, as far as the bad block replaced it.
+/// A bad block also hides what other tables hold before it, since RocksDB reads all tables side by side, and looks into
+/// up to three of them for any key. That is read from the tables that are whole. Some of it may be out of date, as far
+/// as the bad block replaced or removed it; then it contradicts the other columns. Hashes and the lists of captions
+/// follow from the items.
 fn fill_gaps(
     dir: &Path,
     scratch: &Path,
@@ -160,7 +161,7 @@ fn fill_gaps(
 ) -> Result<(), RecordsError> {
     let mut gaps = gaps
         .iter()
-        .filter(|(column, _)| matches!(column, Column::Paths | Column::Default))
+        .filter(|(column, _)| !matches!(column, Column::Hashes | Column::Captions))
         .peekable();
     if gaps.peek().is_none() {
         return Ok(());
