@@ -37,7 +37,7 @@ def unit(rows):
     return np.ascontiguousarray(rows, dtype=np.float32)
 
 
-def clustered(n, n_queries, dimension=512, n_centres=1000, spread=0.5, seed=5):
+def clustered(n, n_queries, dimension=512, n_centres=100, spread=0.5, seed=5):
     """Vectors around random centres, as photos of one thing lie near each other, and queries of the same kind."""
     random = np.random.default_rng(seed)
     centres = random.standard_normal((n_centres, dimension), dtype=np.float32)
@@ -271,7 +271,7 @@ def draw(folder, results):
 def million(folder):
     index = folder / "million-index"
     if not (folder / "million-base.npy").exists():
-        base, queries = clustered(1_000_000, 1_000, n_centres=10_000)
+        base, queries = clustered(1_000_000, 1_000, n_centres=1_000)
         np.save(folder / "million-base.npy", base)
         np.save(folder / "million-queries.npy", queries)
         np.save(folder / "million-truth.npy", true_neighbours(base, queries))

@@ -104,7 +104,7 @@ fn the_report_as_json() {
         "seen": 2, "added": 1, "changed": 0, "unchanged": 0, "moved": 0, "copies": 0, "removed": 0,
         "captions_added": 0, "captions_removed": 0, "captions_cut": 0,
         "skipped": [{ "path": env.path("photos/bad.png"), "reason": "this is not a picture" }],
-        "held_back": [], "interrupted": false, "batch_size": null,
+        "held_back": [], "interrupted": false, "batch_size": null, "model_change": null,
     });
     let starved = report.as_object_mut().unwrap().remove("starved").unwrap();
     assert!(
