@@ -23,8 +23,21 @@ fn answers(engine: &Engine) -> Vec<String> {
     let mut answers = Vec::new();
     for text in ["red", "green", "blue", "door"] {
         let request = SearchRequest::text(text, 50);
-        answers.push(format!("{:?}", engine.search(&request).unwrap()));
-        // Captions that are equally near come in the order in which they were put.
+        // What is equally near comes in the order in which it was put, which threads decide.
+        let hits = engine.search(&request).unwrap();
+        let told = |hit: &SearchHit| {
+            let SearchHit {
+                paths,
+                similarity,
+                words,
+                captions,
+                ..
+            } = hit;
+            format!("{paths:?} {similarity:?} {words:?} {captions:?}")
+        };
+        let mut hits: Vec<_> = hits.iter().map(told).collect();
+        hits.sort();
+        answers.extend(hits);
         let captions = engine.search_captions(&request).unwrap();
         let mut captions: Vec<_> = captions.iter().map(|hit| format!("{hit:?}")).collect();
         captions.sort();
