@@ -124,7 +124,10 @@ pub(crate) fn answers(dir: &Path) -> Vec<String> {
             answers.push(format!("{found:?}"));
         }
     }
-    assert!(answers.len() > 31, "there are photos, and thirty questions");
+    assert!(
+        answers.len() >= 31,
+        "the generation, photos, and thirty questions"
+    );
     answers
 }
 

@@ -25,20 +25,21 @@ impl WriteLock {
             .truncate(false)
             .open(&path)
             .map_err(writing)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                let pid = file
-                    .read_to_string(&mut text)
-                    .ok()
-                    .and_then(|_| text.trim().parse().ok());
+        let start = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(source)) => return Err(IndexError::Io { path, source }),
+            }
+            let pid = holder(&mut file);
+            if pid != Some(std::process::id()) || start.elapsed() > OWN_PATIENCE {
                 return Err(IndexError::Locked {
                     dir: layout.dir().to_owned(),
                     pid,
                 });
             }
-            Err(TryLockError::Error(source)) => return Err(IndexError::Io { path, source }),
+            std::thread::sleep(Duration::from_millis(5));
         }
         let note = |file: &mut File| -> io::Result<()> {
             file.set_len(0)?;
@@ -48,6 +49,18 @@ impl WriteLock {
         note(&mut file).map_err(writing)?;
         Ok(Self { _file: file })
     }
+}
+
+/// How long to wait for a lock that this process itself seems to hold: a process that it is just starting has a copy of
+/// every open file until it runs its own program, and keeps a lock for that moment that was let go meanwhile.
+const OWN_PATIENCE: Duration = Duration::from_millis(500);
+
+/// The process that last took the lock, as its file says.
+fn holder(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.rewind().ok()?;
+    file.read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
 }
 
 /// Passed by readers while they open the records, closed by the writer while it moves them between files: without it
@@ -116,12 +129,6 @@ impl Gate {
     }
 }
 
-/// The process that last took the lock, as its file says.
-#[cfg(test)]
-fn holder(path: &std::path::Path) -> Option<u32> {
-    fs_err::read_to_string(path).ok()?.trim().parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,7 +138,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
         let first = WriteLock::take(&layout).unwrap();
-        assert_eq!(holder(&layout.lock()), Some(std::process::id()));
+        let mut file = File::open(layout.lock()).unwrap();
+        assert_eq!(holder(&mut file), Some(std::process::id()));
         match WriteLock::take(&layout) {
             Err(IndexError::Locked { pid, .. }) => assert_eq!(pid, Some(std::process::id())),
             other => panic!("{other:?}"),

@@ -30,7 +30,7 @@ pub struct BuildProgress {
 }
 
 /// Vectors handed to the builder at once.
-const PORTION: usize = 4_096;
+const PORTION: usize = 32_768;
 
 /// What stands of a graph in its file.
 #[derive(Debug, Clone, Copy)]

@@ -11,10 +11,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use hnsw_rs::anndists::dist::Distance;
 use hnsw_rs::hnsw::Hnsw;
 
-use super::codes::CodeDot;
+use rayon::prelude::*;
+
+use super::codes::{CodeDot, Query};
 use super::params::{GraphParams, N_SEQUENTIAL};
 use super::search::Links;
 use super::{GraphError, NONE, codes, mend};
+
+/// How many rows of a portion stand for the places that the others lie near to.
+const N_PIVOTS: usize = 1_024;
 
 /// The number of layers `hnsw_rs` can hold.
 const N_LAYERS: usize = 16;
@@ -112,7 +117,7 @@ impl Builder {
         let n_inserted = self.hnsw.get_nb_point();
         let n_alone = N_SEQUENTIAL.saturating_sub(n_inserted).min(fresh.len());
         let mut alone: Vec<_> = rows.chunks_exact(stride).zip(fresh).collect();
-        let together = alone.split_off(n_alone);
+        let together = side_by_side(alone.split_off(n_alone));
         guarded(|| {
             for (row, point) in alone {
                 self.hnsw.insert_slice((row, point));
@@ -173,6 +178,26 @@ impl Built {
         let starts = self.ids_start.iter().take(self.n_points());
         starts.filter_map(|&start| self.ids.get(start as usize).copied())
     }
+}
+
+/// Brings rows that are alike next to each other, by the pivot that is nearest to each. A row that is inserted walks
+/// through its surroundings; for the next one they are in the processor's caches then, and these walks are what
+/// building waits for.
+fn side_by_side(rows: Vec<(&[u8], usize)>) -> Vec<(&[u8], usize)> {
+    // They come in no order that would make the first ones special.
+    let pivots: Vec<&[u8]> = rows.iter().take(N_PIVOTS).map(|row| row.0).collect();
+    let nearest = |row: &[u8]| {
+        let query = Query::of_row(row);
+        let similarities = pivots.iter().map(|pivot| query.similarity(pivot));
+        let best = similarities.enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
+        best.map_or(0, |(pivot, _)| pivot)
+    };
+    let mut placed: Vec<_> = rows
+        .into_par_iter()
+        .map(|row| (nearest(row.0), row))
+        .collect();
+    placed.sort_by_key(|&(pivot, _)| pivot);
+    placed.into_iter().map(|(_, row)| row).collect()
 }
 
 fn hash(vector: &[f32]) -> [u8; 16] {
