@@ -13,7 +13,6 @@ use crate::documents;
 use crate::error::{IndexError, Within};
 use crate::graph::exact::Matrix;
 use crate::graph::file::Graph;
-use crate::graph::params::EF_SEARCH;
 use crate::item::{Caption, FileRecord, Generation, Item, ItemId, ItemKind, Library};
 use crate::language::Language;
 use crate::layout::Layout;
@@ -36,16 +35,17 @@ pub struct Nearest {
     /// Compare with every vector: slower, and nothing is missed.
     pub exact: bool,
     /// How many candidates a search of the graph keeps; more find more of the true nearest and take longer. At least
-    /// twice the number of results is kept in any case.
+    /// twice the number of results is kept in any case. 0: chosen by the size of the graph, 96 for up to 100,000 items
+    /// and 24 more for each doubling.
     pub ef: usize,
 }
 
 impl Default for Nearest {
-    /// Not exact; 96 candidates, with which recall@10 is above 0.99.
+    /// Not exact, with as many candidates as give a recall@10 above 0.99.
     fn default() -> Self {
         Self {
             exact: false,
-            ef: EF_SEARCH,
+            ef: 0,
         }
     }
 }

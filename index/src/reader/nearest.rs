@@ -7,6 +7,7 @@ use super::{IndexReader, Near, Nearest};
 use crate::error::IndexError;
 use crate::graph::exact::{self, Best};
 use crate::graph::file::Graph;
+use crate::graph::params::ef_search;
 use crate::item::{ItemId, ItemKind};
 use crate::vector::UnitVector;
 
@@ -100,7 +101,11 @@ fn from_graph(
     n: usize,
     how: &Nearest,
 ) -> Best {
-    let ef = how.ef.max(n.saturating_mul(2));
+    let ef = match how.ef {
+        0 => ef_search(graph.n_ids()),
+        ef => ef,
+    };
+    let ef = ef.max(n.saturating_mul(2));
     let mut best = Best::new(n);
     if how.exact {
         graph.scan(query, alive, &mut best);
