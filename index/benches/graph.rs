@@ -4,7 +4,7 @@
 //! ```text
 //! cargo bench -p sightline-index --bench graph -- build INDEX BASE.npy       an index of these vectors
 //! cargo bench -p sightline-index --bench graph -- search INDEX QUERIES.npy TRUTH.npy N EF…
-//! cargo bench -p sightline-index --bench graph -- cold INDEX QUERIES.npy N EF   one query in a new process
+//! cargo bench -p sightline-index --bench graph -- cold INDEX QUERIES.npy N EF   one query in a new process, EF may be `exact`
 //! ```
 //! Each prints lines of JSON. Without arguments it does nothing.
 #![expect(clippy::unwrap_used, reason = "a benchmark ends where something fails")]
@@ -150,12 +150,15 @@ fn search(dir: &Path, queries: &str, truth: &str, n: usize, efs: &[usize]) {
     }
 }
 
-fn cold(dir: &Path, queries: &str, n: usize, ef: usize, start: Instant) {
+fn cold(dir: &Path, queries: &str, n: usize, ef: Option<usize>, start: Instant) {
     let query = Matrix::read(queries).vectors().next().unwrap();
     let read = Instant::now();
     let reader = IndexReader::open(dir, None).unwrap();
     let opened = Instant::now();
-    let how = Nearest { exact: ef == 0, ef };
+    let how = Nearest {
+        exact: ef.is_none(),
+        ef: ef.unwrap_or_default(),
+    };
     black_box(reader.nearest(ItemKind::Image, &query, n, &how).unwrap());
     let found = Instant::now();
     let ms = |from: Instant, to: Instant| (to - from).as_secs_f64() * 1000.0;
@@ -178,7 +181,7 @@ fn main() {
             search(dir.as_ref(), queries, truth, number(n), &efs);
         }
         ["cold", dir, queries, n, ef, ..] => {
-            cold(dir.as_ref(), queries, number(n), number(ef), start);
+            cold(dir.as_ref(), queries, number(n), ef.parse().ok(), start);
         }
         _ => println!("see benches/graph.py"),
     }

@@ -9,6 +9,7 @@ use sightline_index::{
     IndexError, IndexReader, Item, ItemId, ItemKind, Nearest, Problem, UnitVector, check,
 };
 
+use crate::support::numbers::Numbers;
 use crate::support::{TestCommand, TestEnv, corpus};
 
 const SEED: u64 = 0x6b69_6c6c;
@@ -21,23 +22,6 @@ const N_PICTURES: usize = 240;
 /// Of these, so many leave, come, and get another name between two kills.
 const N_CHANGED: usize = 60;
 const N_RENAMED: usize = 10;
-
-/// Numbers from a seed (Steele, Lea and Flood, `SplitMix64`, OOPSLA 2014).
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(n).unwrap()).unwrap()
-    }
-}
 
 /// The folder of pictures, as it should be found. A content is told by its number.
 struct World {

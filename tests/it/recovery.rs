@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use sightline_index::{IndexError, IndexReader, Item, Problem};
 
+use crate::support::numbers::Numbers;
 use crate::support::{TestCommand, TestEnv, corpus, hits};
 
 /// Pictures: enough for several commits, which come every thousand.
@@ -17,24 +18,6 @@ const N_KILLS: usize = 12;
 /// test to have tested something.
 const N_PARTIAL: usize = 3;
 const SEED: u64 = 0x5165_6874;
-
-/// Numbers from a seed (Steele, Lea and Flood, `SplitMix64`, OOPSLA 2014).
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// From 0 to 1.
-    fn share(&mut self) -> f64 {
-        f64::from(u32::try_from(self.next() >> 32).unwrap()) / f64::from(u32::MAX)
-    }
-}
 
 /// Thousands of pictures, and captions for every tenth.
 fn world() -> TestEnv {

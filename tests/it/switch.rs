@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use sightline_index::{IndexReader, Item};
 
+use crate::support::numbers::Numbers;
 use crate::support::{Ran, TestEnv, corpus, hits, snapshot};
 
 /// Pictures: enough for several commits, which come every thousand.
@@ -15,20 +16,6 @@ const N_KILLS: usize = 6;
 /// Of those, so many at least must have left a change that was begun and not complete.
 const N_PARTIAL: usize = 2;
 const SEED: u64 = 0x0005_117c;
-
-/// Numbers from a seed (Steele, Lea and Flood, `SplitMix64`, OOPSLA 2014), from 0 to 1.
-struct Shares(u64);
-
-impl Shares {
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^= z >> 31;
-        f64::from(u32::try_from(z >> 32).unwrap()) / f64::from(u32::MAX)
-    }
-}
 
 /// Thousands of pictures in an index of the colour model, captions for every tenth, and two more
 /// models, `pale` and `dark`.
@@ -145,7 +132,7 @@ fn killed_while_the_model_is_changed() {
     let with_new = answers(&env, "clean", "pale");
     assert_ne!(with_new, with_old);
 
-    let mut shares = Shares(SEED);
+    let mut numbers = Numbers(SEED);
     let (mut n_kills, mut n_partial, mut n_tries) = (0, 0, 0);
     let mut index = String::new();
     while n_kills < N_KILLS {
@@ -160,7 +147,7 @@ fn killed_while_the_model_is_changed() {
         }
         let when = format!("seed {SEED:#x}, try {n_tries}, {index}");
         let mut running = change(&index).spawn();
-        std::thread::sleep(time_of_a_run.mul_f64(shares.next()));
+        std::thread::sleep(time_of_a_run.mul_f64(numbers.share()));
         if !running.has_ended() {
             running.signal(Signal::SIGKILL);
         }

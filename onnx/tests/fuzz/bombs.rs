@@ -164,12 +164,18 @@ fn metadata_longer_than_its_file_is_left_aside() {
         bytes[20] = bytes[20] & !0x28 | flag;
         bytes[at..at + 4].copy_from_slice(kind);
         bytes[at + 4..at + 8].copy_from_slice(&0xF000_0000_u32.to_le_bytes());
-        let (picture, took) = counted(|| decode(&bytes, &limits));
-        // What says how it is turned is gone, the picture is not.
-        assert_eq!(picture.unwrap().dimensions(), (upright.1, upright.0));
-        assert!(took.memory < 16 << 20, "{} bytes", took.memory);
-        let (_, took) = counted(|| memory_needed(&bytes));
-        assert!(took.memory < 16 << 20, "{} bytes", took.memory);
+        // What other tests of this program take meanwhile counts too, but not every time.
+        let least = |work: &dyn Fn()| (0..5).map(|_| counted(work).1.memory).min().unwrap();
+        let decoding = least(&|| {
+            let picture = decode(&bytes, &limits).unwrap();
+            // What says how it is turned is gone, the picture is not.
+            assert_eq!(picture.dimensions(), (upright.1, upright.0));
+        });
+        let estimating = least(&|| {
+            let _ = memory_needed(&bytes);
+        });
+        assert!(decoding < 1 << 20, "{decoding} bytes");
+        assert!(estimating < 1 << 20, "{estimating} bytes");
         n_read += 1;
     }
     assert_eq!(n_read, 2);

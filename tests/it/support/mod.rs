@@ -1,6 +1,7 @@
 //! Temporary worlds to run the program in.
 
 pub(crate) mod corpus;
+pub(crate) mod numbers;
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;

@@ -1,0 +1,278 @@
+use super::*;
+
+fn words(rows: &[(usize, u32, &str)]) -> Words {
+    words_in(Language::English, rows)
+}
+
+fn words_in(language: Language, rows: &[(usize, u32, &str)]) -> Words {
+    Words::in_memory::<WordsError>(language, |put| {
+        rows.iter().try_for_each(|&(kind, id, text)| {
+            put(&Document {
+                kind,
+                id,
+                text: text.to_owned(),
+            })
+        })
+    })
+    .unwrap()
+}
+
+fn check(words: &Words, kind: usize, query: &str, expected: &[(u32, &[&str])]) {
+    let found = words.matching(kind, query, 10).unwrap();
+    let found: Vec<(u32, Vec<&str>)> = found
+        .iter()
+        .map(|found| (found.id, found.words.iter().map(String::as_str).collect()))
+        .collect();
+    let expected: Vec<(u32, Vec<&str>)> = expected
+        .iter()
+        .map(|(id, words)| (*id, words.to_vec()))
+        .collect();
+    assert_eq!(found, expected, "{query:?}");
+}
+
+#[test]
+fn bags_of_words_find_items_of_their_kind() {
+    let words = words(&[
+        (0, 1, "IMG_2024-BeachParty.jpg two dogs running"),
+        (0, 2, "a dog on the beach"),
+        (0, 3, "Café in Zürich"),
+        (0, 4, "iPhone photo"),
+        (1, 5, "a dog"),
+    ]);
+    check(
+        &words,
+        0,
+        "beaches",
+        &[(2, &["beaches"]), (1, &["beaches"])],
+    );
+    check(
+        &words,
+        0,
+        "Running DOG!",
+        &[(1, &["Running", "DOG"]), (2, &["DOG"])],
+    );
+    check(&words, 1, "dog", &[(5, &["dog"])]);
+    check(&words, 0, "cafe zurich", &[(3, &["cafe", "zurich"])]);
+    check(&words, 0, "iphone", &[(4, &["iphone"])]);
+    check(&words, 0, "iPhone", &[(4, &["iPhone"])]);
+    check(
+        &words,
+        0,
+        "beach-party 2024",
+        &[(1, &["beach", "party", "2024"]), (2, &["beach"])],
+    );
+    check(&words, 0, "the dog", &[(2, &["dog"]), (1, &["dog"])]);
+    check(&words, 0, "the", &[(2, &["the"])]);
+    check(&words, 0, "unicorn", &[]);
+}
+
+#[test]
+fn words_are_found_in_the_language_of_the_index() {
+    let rows = [
+        (0, 1, "Zwei Häuser am Strand"),
+        (0, 2, "ein Haus in München"),
+        (0, 3, "Café an der Straße"),
+    ];
+    let german = words_in(Language::German, &rows);
+    check(&german, 0, "haus", &[(1, &["haus"]), (2, &["haus"])]);
+    check(&german, 0, "Muenchen", &[(2, &["Muenchen"])]);
+    check(&german, 0, "strassen", &[(3, &["strassen"])]);
+    check(&german, 0, "cafés", &[(3, &["cafés"])]);
+    check(&german, 0, "der Strand", &[(1, &["Strand"])]);
+    let plain = words_in(Language::None, &rows);
+    check(&plain, 0, "haus", &[(2, &["haus"])]);
+    check(&plain, 0, "hauser", &[(1, &["hauser"])]);
+    check(&plain, 0, "strände", &[]);
+    check(&plain, 0, "CAFE", &[(3, &["CAFE"])]);
+}
+
+#[test]
+fn words_are_found_where_there_are_no_spaces() {
+    let words = words(&[
+        (0, 1, "我们在海滩散步"),
+        (0, 2, "ビーチで遊ぶ犬"),
+        (0, 3, "바다에서 수영"),
+        (0, 4, "ビール"),
+        (0, 5, "上海的海"),
+        (0, 6, "ชายหาดสวยมาก"),
+        (0, 7, "\u{1107}\u{1161}\u{1103}\u{1161} 2023年8月"),
+    ]);
+    check(&words, 0, "海滩", &[(1, &["海滩"])]);
+    check(&words, 0, "散步 海滩", &[(1, &["散步", "海滩"])]);
+    check(&words, 0, "ビーチ", &[(2, &["ビーチ"])]);
+    check(
+        &words,
+        0,
+        "\u{ff8b}\u{ff9e}\u{ff70}\u{ff99}",
+        &[(4, &["\u{ff8b}\u{ff9e}\u{ff70}\u{ff99}"])],
+    );
+    check(&words, 0, "犬", &[(2, &["犬"])]);
+    check(&words, 0, "바다", &[(7, &["바다"]), (3, &["바다"])]);
+    check(
+        &words,
+        0,
+        "바다에서",
+        &[(7, &["바다에서"]), (3, &["바다에서"])],
+    );
+    check(&words, 0, "海", &[(5, &["海"]), (1, &["海"])]);
+    check(&words, 0, "ชายหาด", &[(6, &["ชายหาด"])]);
+    check(&words, 0, "海浪", &[]);
+}
+
+#[test]
+fn dates_are_words() {
+    let words = words(&[
+        (0, 1, "IMG_2023-08-beach"),
+        (0, 2, "PXL_20230814_120000"),
+        (0, 3, "08 of 2023"),
+    ]);
+    check(
+        &words,
+        0,
+        "2023-08",
+        &[(1, &["2023-08"]), (2, &["2023-08"]), (3, &["2023", "08"])],
+    );
+    check(
+        &words,
+        0,
+        "2023-08-14",
+        &[
+            (2, &["2023-08-14"]),
+            (1, &["2023-08"]),
+            (3, &["2023", "08"]),
+        ],
+    );
+    check(&words, 0, "20230814", &[(2, &["20230814"])]);
+}
+
+#[test]
+fn another_language_is_another_index() {
+    let dir = tempfile::tempdir().unwrap();
+    let stamp = WordsStamp {
+        index_id: [1; 16],
+        generation: 1,
+    };
+    let mut writer = WordsWriter::open(dir.path(), Language::German).unwrap();
+    writer.prepare(stamp).unwrap().commit().unwrap();
+    writer.close().unwrap();
+    assert!(Words::open(dir.path(), Language::German).is_ok());
+    let refused = Words::open(dir.path(), Language::English).map(|_| ());
+    assert!(matches!(refused, Err(WordsError::OtherSchema)));
+    let refused = WordsWriter::open(dir.path(), Language::English).map(|_| ());
+    assert!(matches!(refused, Err(WordsError::OtherSchema)));
+}
+
+#[test]
+fn odd_input_is_no_error() {
+    let words = words(&[(0, 1, "a \"dog\" AND cat"), (1, 2, "x")]);
+    let mut many: Vec<String> = (0..10_000).map(|i| format!("word{i}")).collect();
+    many.push("dog".to_owned());
+    let many = many.join(" ");
+    let long = "x".repeat(1 << 20);
+    let odd = [
+        "", " ", "\"", "(", "dog AND", "NOT", "a:b", "*", "dog~2", "[a TO", "\\", "\0", "🦄", "+-",
+        "title:(", &many, &long,
+    ];
+    let mut n_asked = 0;
+    for query in odd {
+        for kind in 0..2 {
+            words.matching(kind, query, 10).unwrap();
+            n_asked += 1;
+        }
+    }
+    assert_eq!(n_asked, 34);
+    check(&words, 0, "dog AND \"cat", &[(1, &["dog", "cat"])]);
+    assert!(words.matching(0, "dog", 0).unwrap().is_empty());
+    assert_eq!(words.matching(0, "dog", usize::MAX).unwrap().len(), 1);
+}
+
+#[test]
+fn the_other_kind_does_not_change_bm25() {
+    let alone = words(&[(0, 1, "red dog"), (0, 2, "blue cat sits")]);
+    let many: Vec<(usize, u32, &str)> = (10..60)
+        .map(|id| (1, id, "red dog and a long text about it"))
+        .collect();
+    let mixed = words(&[&[(0, 1, "red dog"), (0, 2, "blue cat sits")], &many[..]].concat());
+    assert_eq!(
+        alone.matching(0, "red cat", 9).unwrap(),
+        mixed.matching(0, "red cat", 9).unwrap()
+    );
+}
+
+#[test]
+fn nothing_is_seen_before_the_commit_and_stamps_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let stamp = WordsStamp {
+        index_id: [171; 16],
+        generation: 7,
+    };
+    let mut writer = WordsWriter::open(dir.path(), Language::English).unwrap();
+    assert_eq!(writer.stamp(), None);
+    writer
+        .put(&Document {
+            kind: 0,
+            id: 1,
+            text: "dog".into(),
+        })
+        .unwrap();
+    let prepared = writer.prepare(stamp).unwrap();
+    assert!(
+        Words::open(dir.path(), Language::English)
+            .unwrap()
+            .matching(0, "dog", 5)
+            .unwrap()
+            .is_empty()
+    );
+    prepared.commit().unwrap();
+    let seen = Words::open(dir.path(), Language::English).unwrap();
+    assert_eq!(seen.matching(0, "dog", 5).unwrap().len(), 1);
+    assert_eq!((seen.stamp(), writer.stamp()), (Some(stamp), Some(stamp)));
+    writer.remove(1);
+    writer
+        .put(&Document {
+            kind: 0,
+            id: 2,
+            text: "dog".into(),
+        })
+        .unwrap();
+    writer
+        .prepare(WordsStamp {
+            generation: 8,
+            ..stamp
+        })
+        .unwrap()
+        .abort()
+        .unwrap();
+    writer
+        .put(&Document {
+            kind: 1,
+            id: 3,
+            text: "cat".into(),
+        })
+        .unwrap();
+    writer
+        .prepare(WordsStamp {
+            generation: 9,
+            ..stamp
+        })
+        .unwrap()
+        .commit()
+        .unwrap();
+    writer.close().unwrap();
+    assert_eq!(
+        Words::open(dir.path(), Language::English)
+            .unwrap()
+            .verified_ids()
+            .unwrap(),
+        [1, 3]
+    );
+    assert_eq!(
+        WordsWriter::open(dir.path(), Language::English)
+            .unwrap()
+            .stamp(),
+        Some(WordsStamp {
+            generation: 9,
+            ..stamp
+        })
+    );
+}
