@@ -102,7 +102,7 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     use sightline_index::{
-        Binding, FileRecord, IndexReader, IndexWriter, Item, ItemKind, UnitVector,
+        Binding, FileRecord, IndexReader, IndexWriter, Item, ItemKind, Library, UnitVector,
     };
 
     use super::super::{Engine, IndexRequest, fake, quietly};
@@ -134,6 +134,13 @@ mod tests {
             model: "colours".into(),
         };
         let mut writer = IndexWriter::open_or_create(&index, &binding).unwrap();
+        // Names above it are no words: that of the temporary folder is drawn at random, and may be anything.
+        let library = Library {
+            folder: photos.clone(),
+            n_files: 3,
+            last_run_unix_s: 0,
+        };
+        writer.put_library(library).unwrap();
         // The second file is not what it was, and is no picture.
         for (number, model) in [(1u8, "X100"), (2, "X200"), (3, "X300")] {
             let path = photos.join(format!("{number}.jpg"));
