@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 use criterion::{Criterion, criterion_group, criterion_main};
 use image::codecs::jpeg::JpegEncoder;
 use image::{RgbImage, imageops};
-use sightline_onnx::picture::{self, DecodeLimits, Smallest};
 use sightline_onnx::{ImageEncoder, Model, Runtime, SessionOptions};
+use sightline_picture::{DecodeLimits, Smallest};
 
 fn photos() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/photos")
@@ -48,7 +48,7 @@ fn decoding(c: &mut Criterion) {
     let photo = fs_err::read(photos().join("animals/cow.jpg")).unwrap();
     let jpeg = match std::env::var_os("SIGHTLINE_BENCH_JPEG") {
         Some(path) => fs_err::read(path).unwrap(),
-        None => large(&picture::decode(&photo, &limits).unwrap()),
+        None => large(&sightline_picture::decode(&photo, &limits).unwrap()),
     };
     if let Some(path) = std::env::var_os("SIGHTLINE_BENCH_FILE") {
         fs_err::write(path, &jpeg).unwrap();
@@ -64,21 +64,25 @@ fn decoding(c: &mut Criterion) {
         ("1/8", Smallest::shorter_side(375)),
     ] {
         group.bench_function(name, |b| {
-            b.iter(|| picture::decode_reduced(black_box(&jpeg), &limits, smallest).unwrap());
+            b.iter(|| {
+                sightline_picture::decode_reduced(black_box(&jpeg), &limits, smallest).unwrap()
+            });
         });
     }
-    let reduced = picture::decode_reduced(&jpeg, &limits, preprocessor.smallest()).unwrap();
+    let reduced =
+        sightline_picture::decode_reduced(&jpeg, &limits, preprocessor.smallest()).unwrap();
     group.bench_function("pixels of the reduced picture", |b| {
         b.iter(|| preprocessor.pixels(black_box(&reduced.image)));
     });
     group.bench_function("decode reduced and prepare", |b| {
         b.iter(|| {
-            let reduced = picture::decode_reduced(&jpeg, &limits, preprocessor.smallest());
+            let reduced =
+                sightline_picture::decode_reduced(&jpeg, &limits, preprocessor.smallest());
             preprocessor.pixels(&reduced.unwrap().image)
         });
     });
     group.bench_function("decode whole and prepare", |b| {
-        b.iter(|| preprocessor.pixels(&picture::decode(&jpeg, &limits).unwrap()));
+        b.iter(|| preprocessor.pixels(&sightline_picture::decode(&jpeg, &limits).unwrap()));
     });
     group.finish();
 }
@@ -109,14 +113,14 @@ fn loss(_: &mut Criterion) {
         }
         for file in fs_err::read_dir(folder).unwrap() {
             let bytes = fs_err::read(file.unwrap().path()).unwrap();
-            let Ok(photo) = picture::decode(&bytes, &limits) else {
+            let Ok(photo) = sightline_picture::decode(&bytes, &limits) else {
                 continue;
             };
             let jpeg = large(&photo);
-            let whole = preprocessor.pixels(&picture::decode(&jpeg, &limits).unwrap());
+            let whole = preprocessor.pixels(&sightline_picture::decode(&jpeg, &limits).unwrap());
             let whole = encoder.encode(&[whole]).unwrap();
             for (_, smallest, cosines) in &mut rules {
-                let reduced = picture::decode_reduced(&jpeg, &limits, *smallest).unwrap();
+                let reduced = sightline_picture::decode_reduced(&jpeg, &limits, *smallest).unwrap();
                 assert!(reduced.image.width() < reduced.width);
                 let reduced = preprocessor.pixels(&reduced.image);
                 let reduced = encoder.encode(&[reduced]).unwrap();

@@ -13,8 +13,8 @@ use std::path::PathBuf;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage};
-use sightline_onnx::picture::{self, DecodeLimits};
 use sightline_onnx::{ImageEncoder, Model, Runtime, SessionOptions, TextEncoder};
+use sightline_picture::DecodeLimits;
 
 fn runtime() -> Runtime {
     let name = format!(
@@ -58,7 +58,7 @@ fn pictures(c: &mut Criterion) {
     let mut group = c.benchmark_group("12 megapixels");
     group.sample_size(20);
     group.bench_function("decode", |b| {
-        b.iter(|| picture::decode(black_box(&jpeg), &DecodeLimits::default()).unwrap());
+        b.iter(|| sightline_picture::decode(black_box(&jpeg), &DecodeLimits::default()).unwrap());
     });
     group.bench_function("preprocess", |b| {
         b.iter(|| preprocessor.pixels(black_box(&photo)));

@@ -6,7 +6,7 @@
 //! Runtime. It knows no index and walks no folders.
 //!
 //! ```
-//! use sightline_onnx::picture::{self, DecodeLimits};
+//! use sightline_picture::DecodeLimits;
 //! use sightline_onnx::{ImageEncoder, Model, Runtime, SessionOptions, TextEncoder};
 //! # fn library() -> std::path::PathBuf {
 //! #     let name = format!("{}onnxruntime{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
@@ -23,7 +23,7 @@
 //! let options = SessionOptions::default();
 //!
 //! let bytes = std::fs::read(data.join("pictures/landscape_420.jpg"))?;
-//! let picture = picture::decode(&bytes, &DecodeLimits::default())?;
+//! let picture = sightline_picture::decode(&bytes, &DecodeLimits::default())?;
 //! let pixels = model.preprocessor().pixels(&picture);
 //! let pictures = ImageEncoder::load(&runtime, &model, &options)?.encode(&[pixels])?;
 //!
@@ -76,7 +76,6 @@ mod layouts;
 mod manifest;
 mod model;
 mod part;
-pub mod picture;
 mod precision;
 mod preprocess;
 mod proto;

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use base64::Engine as _;
 use image::codecs::jpeg::JpegEncoder;
-use sightline_onnx::picture::{self, DecodeLimits};
+use sightline_picture::DecodeLimits;
 
 use crate::engine::Query;
 
@@ -142,7 +142,7 @@ fn thumbnail(path: &Path, alt: &str) -> String {
 
 fn jpeg(path: &Path) -> Option<(Vec<u8>, u32, u32)> {
     let bytes = fs_err::read(path).ok()?;
-    let picture = picture::decode(&bytes, &DecodeLimits::default()).ok()?;
+    let picture = sightline_picture::decode(&bytes, &DecodeLimits::default()).ok()?;
     let (width, height) = picture.dimensions();
     let scale = f64::from(THUMBNAIL_SIDE) / f64::from(width.max(height));
     let small = if scale < 1.0 {

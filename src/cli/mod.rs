@@ -58,7 +58,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn leave_caught_panics_to_their_errors() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if !sightline_onnx::picture::panics_are_caught() {
+        if !sightline_picture::panics_are_caught() {
             usual(panic);
         }
     }));

@@ -9,7 +9,6 @@ use std::time::Instant;
 
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use sightline_index::{Details, ItemId, Moment};
-use sightline_onnx::picture;
 
 use super::EngineError;
 use super::budget::MemoryBudget;
@@ -24,12 +23,12 @@ const N_AT_ONCE: usize = 256;
 
 /// What a file's content says about its picture.
 pub(super) fn of(bytes: &[u8]) -> Details {
-    let picture::Details {
+    let sightline_picture::Details {
         camera,
         taken,
         places,
-    } = picture::details(bytes);
-    let moment = |taken: picture::Taken| {
+    } = sightline_picture::details(bytes);
+    let moment = |taken: sightline_picture::Taken| {
         let moment = |time| Moment::new(taken.year, taken.month, taken.day, time);
         moment(taken.time).or_else(|| moment(None))
     };

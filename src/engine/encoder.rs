@@ -7,11 +7,11 @@ use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use image::RgbImage;
-use sightline_onnx::picture::Smallest;
 use sightline_onnx::{
     Device, EncodeError, Model, ModelError, Pixels, Preprocessor, Runtime, RuntimeError,
     SessionOptions,
 };
+use sightline_picture::Smallest;
 
 use super::EngineError;
 

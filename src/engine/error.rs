@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use sightline_index::{IndexError, VectorError};
-use sightline_onnx::picture::DecodeError;
 use sightline_onnx::quantize::QuantizeError;
 use sightline_onnx::{DeviceError, EncodeError, ModelError, RuntimeError};
+use sightline_picture::DecodeError;
 
 use super::exchange::ExchangeError;
 use super::hub::HubError;

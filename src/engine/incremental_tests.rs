@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use sightline_index::IndexReader;
-use sightline_onnx::picture::DecodeLimits;
+use sightline_picture::DecodeLimits;
 
 use super::tests::{Place, counts};
 use super::*;

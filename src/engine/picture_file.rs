@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use sightline_onnx::picture::{self, DecodeError, DecodeLimits, EXTENSIONS};
+use sightline_picture::{DecodeError, DecodeLimits, EXTENSIONS};
 
 use super::EngineError;
 
@@ -21,7 +21,7 @@ pub(super) fn read(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, Engine
     let mut file = file.take(limits.max_bytes.saturating_add(1));
     let mut bytes = Vec::new();
     file.by_ref().take(N_START).read_to_end(&mut bytes)?;
-    if let Some(error) = picture::unread(&bytes) {
+    if let Some(error) = sightline_picture::unread(&bytes) {
         return Err(refused(error));
     }
     file.read_to_end(&mut bytes)?;
@@ -41,7 +41,7 @@ pub(super) fn refused(path: &Path) -> std::io::Result<Option<DecodeError>> {
     let mut start = Vec::new();
     let file = fs_err::File::open(path)?;
     file.take(N_START).read_to_end(&mut start)?;
-    Ok(picture::unread(&start))
+    Ok(sightline_picture::unread(&start))
 }
 
 /// The lowercase extension, empty when there is none.

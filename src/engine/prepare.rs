@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError, RwLock};
 
 use sightline_index::{Details, IndexWriter, ItemId};
 use sightline_onnx::Pixels;
-use sightline_onnx::picture::{self, DecodeError, Smallest};
+use sightline_picture::{DecodeError, Smallest};
 
 use super::budget::MemoryBudget;
 use super::picture_file;
@@ -115,8 +115,9 @@ impl<'a> Decoding<'a> {
 
     /// Decodes and preprocesses; the bytes are dropped as soon as they are decoded.
     pub(super) fn picture(&self, bytes: Vec<u8>) -> Result<Picture, DecodeError> {
-        let _share = self.pictures.take(picture::memory_needed(&bytes));
-        let decoded = picture::decode_reduced(&bytes, &self.request.limits, self.smallest)?;
+        let _share = self.pictures.take(sightline_picture::memory_needed(&bytes));
+        let decoded =
+            sightline_picture::decode_reduced(&bytes, &self.request.limits, self.smallest)?;
         drop(bytes);
         Ok(Picture {
             width: decoded.width,

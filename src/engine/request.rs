@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sightline_index::{IndexReader, Language};
-use sightline_onnx::picture::DecodeLimits;
+use sightline_picture::DecodeLimits;
 
 use super::ingest::outermost;
 use super::{Engine, EngineError};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ignore::WalkBuilder;
-use sightline_onnx::picture::is_picture;
+use sightline_picture::is_picture;
 
 use super::picture_file::extension;
 use super::report::Skipped;

@@ -94,7 +94,7 @@ fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
 
 /// All Rust sources of the three packages and of the tests.
 fn sources() -> Vec<Source> {
-    let folders = ["src", "index", "onnx", "tests"];
+    let folders = ["src", "index", "onnx", "picture", "tests"];
     let paths = folders.iter().flat_map(|folder| files(folder, ".rs"));
     let sources: Vec<Source> = paths
         .map(|path| Source {
@@ -161,10 +161,15 @@ fn the_rule_itself_sees_what_it_must_see() {
 }
 
 #[test]
-fn index_and_onnx_do_not_know_each_other_nor_the_program() {
+fn lower_packages_do_not_know_each_other_nor_the_program() {
     assert_not_named(
         10,
-        &paths_into(&["sightline_onnx", "sightline"]),
+        &paths_into(&["sightline_index", "sightline_onnx", "sightline"]),
+        |source| source.is_below("picture/src"),
+    );
+    assert_not_named(
+        10,
+        &paths_into(&["sightline_onnx", "sightline_picture", "sightline"]),
         |source| source.is_below("index/src"),
     );
     assert_not_named(
@@ -236,9 +241,15 @@ fn the_engine_and_the_libraries_print_nothing_and_read_no_environment() {
         "env_logger",
     ];
     assert_not_named(30, &forbidden, |source| {
-        ["src/engine", "index/src", "onnx/src"]
-            .iter()
-            .any(|folder| source.is_below(folder))
+        [
+            "src/engine",
+            "src/models",
+            "index/src",
+            "onnx/src",
+            "picture/src",
+        ]
+        .iter()
+        .any(|folder| source.is_below(folder))
             && !source.path.to_string_lossy().ends_with("_tests.rs")
     });
     // Only one file of the command line writes to the terminal.
@@ -252,7 +263,17 @@ fn the_engine_and_the_libraries_print_nothing_and_read_no_environment() {
 #[test]
 fn manifests_name_only_what_their_package_may_use() {
     let read = |path: &str| fs_err::read_to_string(project().join(path)).unwrap();
-    let rules: [(&str, &[&str]); 3] = [
+    let rules: [(&str, &[&str]); 4] = [
+        (
+            "picture/Cargo.toml",
+            &[
+                "sightline",
+                "sightline-index",
+                "sightline-onnx",
+                "ort",
+                "tokenizers",
+            ],
+        ),
         (
             "index/Cargo.toml",
             &[
@@ -373,7 +394,7 @@ fn every_path_that_the_documents_name_exists() {
 /// Pieces of a text that are written as code, or linked to, and look like paths of the project.
 fn paths_in(text: &str) -> impl Iterator<Item = &str> {
     let tops = [
-        "src/", "index/", "onnx/", "tests/", "scripts/", "docs/", ".ci/", ".config/",
+        "src/", "index/", "onnx/", "picture/", "tests/", "scripts/", "docs/", ".ci/", ".config/",
     ];
     let code = text.split('`').skip(1).step_by(2);
     let links = text

@@ -12,7 +12,7 @@ use image::RgbImage;
 use serde::Deserialize;
 
 use crate::error::ModelError;
-use crate::picture::Smallest;
+use sightline_picture::Smallest;
 
 /// The numbers of a model's preprocessing. All of them are part of the model's fingerprint.
 #[derive(Debug, Clone, PartialEq)]

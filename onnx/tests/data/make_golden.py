@@ -29,7 +29,7 @@ from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerFast
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 HERE = Path(__file__).parent
-PICTURES = HERE / "pictures"
+PICTURES = HERE / "../../../picture/tests/data/pictures"
 CLIP = HERE / "clip"
 PLAIN = HERE / "plain"
 SEED = 20261123

@@ -9,8 +9,8 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 use sightline_onnx::{Model, SessionOptions, TextEncoder};
 
+use crate::change::Change;
 use crate::counted::counted;
-use crate::spoilt::Change;
 use crate::support::{copy_of, runtime};
 
 /// One folder of each layout.

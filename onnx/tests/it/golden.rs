@@ -1,8 +1,8 @@
 use image::RgbImage;
-use sightline_onnx::picture::{self, DecodeLimits};
 use sightline_onnx::{ImageEncoder, Model, SessionOptions};
+use sightline_picture::DecodeLimits;
 
-use crate::support::{Tensors, copy_of, cosine, data, edit, runtime};
+use crate::support::{Tensors, copy_of, cosine, data, edit, runtime, sample_pictures};
 
 /// What a picture's golden values may differ by, in steps of 255: decoders of lossy formats round
 /// the cosine transform and the colour conversion differently, others are exact but for the
@@ -22,8 +22,9 @@ fn decoded(name: &str) -> RgbImage {
     if name == FORMULA {
         return formula(4000, 3000);
     }
-    let bytes = fs_err::read(data().join("pictures").join(name)).unwrap();
-    picture::decode(&bytes, &DecodeLimits::default()).unwrap_or_else(|e| panic!("{name}: {e}"))
+    let bytes = fs_err::read(sample_pictures().join(name)).unwrap();
+    sightline_picture::decode(&bytes, &DecodeLimits::default())
+        .unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
 pub(crate) const FORMULA: &str = "formula 4000 x 3000";

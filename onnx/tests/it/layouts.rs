@@ -1,9 +1,11 @@
 use image::RgbImage;
-use sightline_onnx::picture::{self, DecodeLimits};
 use sightline_onnx::{ImageEncoder, Model, ModelError, Precision, SessionOptions, TextEncoder};
+use sightline_picture::DecodeLimits;
 
 use crate::golden::{FORMULA, formula};
-use crate::support::{Tensors, chain, copy_of, cosine, data, edit, least_of_full_range, runtime};
+use crate::support::{
+    Tensors, chain, copy_of, cosine, data, edit, least_of_full_range, runtime, sample_pictures,
+};
 
 /// Folder below `layouts`, layout, dimension, context length, height and width.
 const MODELS: [(&str, &str, usize, usize, u32); 7] = [
@@ -28,8 +30,8 @@ fn decoded(name: &str) -> RgbImage {
     if name == FORMULA {
         return formula(4000, 3000);
     }
-    let bytes = fs_err::read(data().join("pictures").join(name)).unwrap();
-    picture::decode(&bytes, &DecodeLimits::default()).unwrap()
+    let bytes = fs_err::read(sample_pictures().join(name)).unwrap();
+    sightline_picture::decode(&bytes, &DecodeLimits::default()).unwrap()
 }
 
 /// Where `tokenizers`, which runs a model's `tokenizer.json`, differs from the reference: `open_clip`

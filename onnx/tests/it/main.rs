@@ -8,22 +8,18 @@
 
 /// Devices besides the processor, threads.
 mod devices;
-/// Every picture format against what another program sees in the same file.
-mod formats;
 /// Each stage against golden tensors: decoding, resizing, normalising, tokens, embeddings.
 mod golden;
-/// JPEGs at reduced sizes.
-mod jpeg;
 /// Model folders as each exporter writes them.
 mod layouts;
 /// Model folders that are incomplete, contradictory or broken.
 mod models;
-/// Files that are empty, cut off, mislabelled, huge, or no pictures.
-mod pictures;
 /// Descriptions of picture processors in all their forms.
 mod processors;
 /// Int8 copies of graphs.
 mod quantize;
+/// What a model loses when a picture is decoded at a reduced size.
+mod reduced;
 /// Opening ONNX Runtime: twice, missing, too old, another library.
 mod runtime;
 /// When a fingerprint need not be computed again.

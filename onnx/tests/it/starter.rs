@@ -1,5 +1,5 @@
-use sightline_onnx::picture::{self, DecodeLimits};
 use sightline_onnx::{ImageEncoder, Model, SessionOptions, TextEncoder};
+use sightline_picture::DecodeLimits;
 
 use crate::support::{cosine, runtime};
 
@@ -43,7 +43,7 @@ fn its_pictures_come_out_as_in_training() {
     let mut pixels = Vec::new();
     for entry in pictures {
         let bytes = fs_err::read(folder().join(entry["file"].as_str().unwrap())).unwrap();
-        let picture = picture::decode(&bytes, &DecodeLimits::default()).unwrap();
+        let picture = sightline_picture::decode(&bytes, &DecodeLimits::default()).unwrap();
         n_not_square += usize::from(picture.width() != picture.height());
         pixels.push(model.preprocessor().pixels(&picture));
     }

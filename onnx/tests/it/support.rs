@@ -9,6 +9,11 @@ pub(crate) fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data")
 }
 
+/// The sample pictures, which the picture package owns.
+pub(crate) fn sample_pictures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../picture/tests/data/pictures")
+}
+
 /// The ONNX Runtime to test with: `ORT_DYLIB_PATH`, else in a folder above the test's executable.
 pub(crate) fn library() -> PathBuf {
     if let Some(path) = std::env::var_os("ORT_DYLIB_PATH") {

@@ -13,7 +13,7 @@ use crate::cli::output::path_json;
 use crate::cli::printer::{Printer, Style};
 use crate::cli::settings::Settings;
 use crate::engine::{Engine, KindStatus, Status, UnfinishedChange};
-use sightline_onnx::picture::{self, DecodeLimits};
+use sightline_picture::DecodeLimits;
 
 pub(in crate::cli) fn run(
     args: &StatusArgs,
@@ -238,7 +238,7 @@ fn unfinished_json(change: &UnfinishedChange) -> serde_json::Value {
 fn formats(json: bool, printer: &mut Printer) -> Result<ExitStatus> {
     let limits = DecodeLimits::default();
     if json {
-        let formats: Vec<_> = picture::formats()
+        let formats: Vec<_> = sightline_picture::formats()
             .iter()
             .map(|format| {
                 json!({
@@ -259,7 +259,7 @@ fn formats(json: bool, printer: &mut Printer) -> Result<ExitStatus> {
         }))?;
         return Ok(ExitStatus::Found);
     }
-    for format in picture::formats() {
+    for format in sightline_picture::formats() {
         let name = printer.paint(Style::Bold, &format!("{:<19}", format.name));
         let note = match (format.read, format.note) {
             (true, note) => note,

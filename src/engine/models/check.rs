@@ -4,11 +4,11 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant, SystemTime};
 
-use sightline_onnx::picture::{self, DecodeLimits};
 use sightline_onnx::{
     Embedding, EncodeError, ImageEncoder, Model, Pixels, Precision, Runtime, SessionOptions,
     Signature, TextEncoder,
 };
+use sightline_picture::DecodeLimits;
 
 use super::book::{Agreement, Figures};
 use super::{Entry, Registry, RegistryError};
@@ -278,12 +278,13 @@ impl Loaded {
         let preprocessor = model.preprocessor();
         let mut pixels = Vec::new();
         for (name, jpeg, _) in PAIRS {
-            let picture = picture::decode(jpeg, &DecodeLimits::default()).map_err(|source| {
-                Failure::Engine(EngineError::Picture {
-                    path: name.into(),
-                    source,
-                })
-            })?;
+            let picture =
+                sightline_picture::decode(jpeg, &DecodeLimits::default()).map_err(|source| {
+                    Failure::Engine(EngineError::Picture {
+                        path: name.into(),
+                        source,
+                    })
+                })?;
             pixels.push(preprocessor.pixels(&picture));
         }
         let of_pictures = usable("image", "picture", images.encode(&pixels))?;

@@ -22,12 +22,12 @@ pub(super) fn text_of(bytes: &[u8]) -> Result<Cow<'_, str>, DecodeError> {
 }
 
 /// By its byte order mark.
-pub(in super::super) fn is_utf16(bytes: &[u8]) -> bool {
+pub(crate) fn is_utf16(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff")
 }
 
 /// The text behind the mark. Half a letter at the end, as of a part of a file, is left out.
-pub(in super::super) fn from_utf16(bytes: &[u8]) -> String {
+pub(crate) fn from_utf16(bytes: &[u8]) -> String {
     let is_little = bytes.starts_with(b"\xff\xfe");
     let (units, _) = bytes.get(2..).unwrap_or_default().as_chunks();
     let units = units.iter().map(|&unit| {

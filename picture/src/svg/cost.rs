@@ -10,7 +10,7 @@ use resvg::usvg::filter::Kind;
 use resvg::usvg::{ClipPath, Fill, Group, ImageKind, Mask, Node, Paint, Pattern, Stroke, Tree};
 
 use super::too_complex;
-use crate::picture::DecodeError;
+use crate::DecodeError;
 
 /// Pixel operations a second, on a slow machine.
 const SPEED: f64 = 1e8;

@@ -1,7 +1,7 @@
 use std::io::Cursor;
 
 use image::{DynamicImage, ImageFormat, Rgb32FImage, RgbImage, RgbaImage};
-use sightline_onnx::picture::{DecodeLimits, decode, memory_needed};
+use sightline_picture::{DecodeLimits, decode, memory_needed};
 
 use crate::counted::counted;
 use crate::samples;

@@ -140,10 +140,10 @@ fn invert_inks(values: &mut [u8], are_differences: bool) {
 }
 
 /// Bytes a pixel for inks, beside the colours that become of them.
-pub(in super::super) const INKS_BYTES: u64 = 4;
+pub(crate) const INKS_BYTES: u64 = 4;
 
 /// A table of a profile's inks, spread for speed.
-pub(in super::super) const TABLE_BYTES: u64 = 4 << 20;
+pub(crate) const TABLE_BYTES: u64 = 4 << 20;
 
 /// How the pixels are coded, when that is a way that is not read (ITU-T T.81, table B.1).
 fn unread(bytes: &[u8]) -> Option<&'static str> {
@@ -162,7 +162,7 @@ fn unread(bytes: &[u8]) -> Option<&'static str> {
 
 /// Luminance and colour differences become what they are of: red, green and blue, or inks
 /// (JFIF 1.02). A fourth value stays.
-pub(in super::super) fn without_differences(pixel: &mut [u8]) {
+pub(crate) fn without_differences(pixel: &mut [u8]) {
     let [y, cb, cr] = [0, 1, 2].map(|n| f32::from(pixel[n]));
     let (cb, cr) = (cb - 128.0, cr - 128.0);
     let values = [

@@ -1,6 +1,6 @@
-use sightline_onnx::picture::{DecodeError, DecodeLimits, EXTENSIONS, decode};
+use sightline_picture::{DecodeError, DecodeLimits, EXTENSIONS, decode};
 
-use crate::support::data;
+use crate::data;
 
 fn sample(name: &str) -> Vec<u8> {
     fs_err::read(data().join("pictures").join(name)).unwrap()

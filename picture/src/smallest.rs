@@ -4,7 +4,7 @@
 ///
 /// A JPEG can be decoded at 1/2, 1/4 or 1/8 of its size in a fraction of the time. What a model
 /// then sees differs the less, the larger the reduced picture still is than the model's size.
-/// [`Preprocessor::smallest`](crate::Preprocessor::smallest) gives twice that size.
+/// A preprocessor asks for twice that size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Smallest {
     rule: Rule,

@@ -6,7 +6,6 @@
 //! embedded colour profiles are converted to sRGB. What the file says besides, [`details`] reads.
 
 mod colour;
-mod details;
 mod directories;
 mod error;
 mod exr;
@@ -20,6 +19,7 @@ mod jxl;
 mod light;
 mod limits;
 mod memory;
+mod metadata;
 mod opaque;
 mod page;
 mod palette;
@@ -31,7 +31,6 @@ mod svg;
 use image::metadata::Orientation;
 use image::{DynamicImage, RgbImage};
 
-pub use details::{Details, Taken, details};
 pub use error::DecodeError;
 pub use formats::{EXTENSIONS, Format, formats, is_picture};
 use guard::guarded;
@@ -39,6 +38,7 @@ pub use guard::panics_are_caught;
 use limits::Deadline;
 pub use limits::DecodeLimits;
 pub use memory::memory_needed;
+pub use metadata::{Details, Taken, details};
 pub use smallest::Smallest;
 use sniff::Kind;
 

@@ -8,8 +8,8 @@ use re_rav1d::dav1d::{
 };
 
 use super::planes::{Coding, Planes, Sampling};
-use crate::picture::guard::guarded;
-use crate::picture::{DecodeError, DecodeLimits};
+use crate::guard::guarded;
+use crate::{DecodeError, DecodeLimits};
 
 /// Decodes one item and gives its planes and what it says about their colours to `put`.
 ///

@@ -62,7 +62,7 @@ fn caught_panics_stay_silent() {
     ONCE.call_once(|| {
         let told = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
-            if !sightline_onnx::picture::panics_are_caught() {
+            if !sightline_picture::panics_are_caught() {
                 told(panic);
             }
         }));

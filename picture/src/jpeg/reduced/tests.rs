@@ -146,8 +146,7 @@ fn reduced_pictures_are_means_of_whole_ones() {
         if kind != "baseline" {
             continue;
         }
-        let whole =
-            crate::picture::decode(&bytes, &crate::picture::DecodeLimits::default()).unwrap();
+        let whole = crate::decode(&bytes, &crate::DecodeLimits::default()).unwrap();
         for divisor in [2, 4, 8] {
             let expected = box_filtered(&whole, divisor);
             let ours = exact(&bytes, divisor);

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
-use sightline_onnx::picture::{DecodeError, DecodeLimits, decode, memory_needed};
+use sightline_picture::{DecodeError, DecodeLimits, decode, memory_needed};
 
 use crate::counted::{Took, counted};
 use crate::samples;

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sightline_onnx::picture::{
+use sightline_picture::{
     DecodeError, DecodeLimits, EXTENSIONS, Smallest, decode, decode_reduced, formats, memory_needed,
 };
 
-use crate::support::data;
+use crate::data;
 
 /// What `make_formats.py` wrote down about a file.
 #[derive(serde::Deserialize)]

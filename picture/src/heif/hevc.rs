@@ -5,7 +5,7 @@ use heic_rs::props::ItemProps;
 
 use super::planes::{Coding, Planes, Sampling};
 use super::{from_heic, vui};
-use crate::picture::{DecodeError, DecodeLimits};
+use crate::{DecodeError, DecodeLimits};
 
 /// What a picture means that says nothing: sYCC, as libheif takes it.
 const UNSAID: Coding = Coding {

@@ -1,0 +1,33 @@
+use proptest::prelude::*;
+
+/// How a file is changed: which part of it stays, and which bytes become others.
+#[derive(Debug, Clone)]
+pub(crate) struct Change {
+    /// Of 1000 parts; all of them in half of the cases.
+    kept: usize,
+    /// Where, of 65,536 parts of the file or of its first 512 bytes, and what is written there.
+    bytes: Vec<(bool, u16, u8)>,
+}
+
+impl Change {
+    pub(crate) fn any() -> impl Strategy<Value = Self> {
+        let kept = prop_oneof![Just(1000), 0..1000usize];
+        let bytes = prop::collection::vec(any::<(bool, u16, u8)>(), 0..12);
+        (kept, bytes).prop_map(|(kept, bytes)| Self { kept, bytes })
+    }
+
+    pub(crate) fn apply(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut changed = bytes[..bytes.len() * self.kept / 1000].to_vec();
+        for &(in_header, part, value) in &self.bytes {
+            let length = if in_header {
+                changed.len().min(512)
+            } else {
+                changed.len()
+            };
+            if length > 0 {
+                changed[length * usize::from(part) / 65_536] = value;
+            }
+        }
+        changed
+    }
+}
