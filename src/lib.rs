@@ -37,6 +37,7 @@ struct Readme;
 
 pub mod cli;
 pub mod engine;
+pub mod models;
 pub mod platform;
 
 pub use engine::{

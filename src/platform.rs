@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::engine::hub::HubOptions;
+use crate::models::hub::HubOptions;
 use directories::ProjectDirs;
 use sightline_onnx::{Runtime, RuntimeError};
 

@@ -6,8 +6,8 @@ use sightline_onnx::{DeviceError, EncodeError, ModelError};
 
 use crate::engine::EngineError;
 use crate::engine::exchange::ExchangeError;
-use crate::engine::hub::HubError;
-use crate::engine::models::RegistryError;
+use crate::models::RegistryError;
+use crate::models::hub::HubError;
 use crate::platform;
 
 /// What the user can do about an error, if we know.

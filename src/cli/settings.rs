@@ -8,8 +8,8 @@ use sightline_onnx::{Precision, SessionOptions};
 
 use super::args::Global;
 use super::printer::Printer;
-use crate::engine::models::{Entry, Opened, Registry, Wanted};
 use crate::engine::{Encoders, Engine, EngineError, UnfinishedChange};
+use crate::models::{Entry, Opened, Registry, Wanted};
 use crate::platform;
 
 /// What every command works with.

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use sightline_onnx::EncodeError;
 
-use super::pipeline::{self, Event, Shape};
-use super::prepare::Decoding;
-use super::request::IndexRequest;
 use super::{Encoders, EngineError};
+use crate::engine::indexing::pipeline::{self, Event, Shape};
+use crate::engine::indexing::prepare::Decoding;
+use crate::engine::indexing::request::IndexRequest;
 
 /// Pictures or texts encoded at once; this many prepared pictures are held in memory.
 const BATCH: usize = 16;
@@ -74,7 +74,7 @@ impl Encoders {
     }
 
     /// Embeds texts, in order. The image tower is not loaded. Of a text beyond the model's context
-    /// the beginning counts, see [`TextEncoder::n_tokens_dropped`](super::TextEncoder).
+    /// the beginning counts, see [`TextEncoder::n_tokens_dropped`](crate::engine::TextEncoder).
     ///
     /// # Errors
     /// When the model cannot be loaded or run.

@@ -13,7 +13,7 @@ use sightline_onnx::{
 };
 use sightline_picture::Smallest;
 
-use super::EngineError;
+use crate::engine::EngineError;
 
 /// Turns pictures into embeddings.
 pub trait ImageEncoder: Send + Sync {
@@ -71,7 +71,7 @@ pub enum Lane {
 
 impl Lane {
     /// The lanes to encode in when the machine is split into so many parts.
-    pub(super) fn all(n_parts: usize) -> Vec<Self> {
+    pub(crate) fn all(n_parts: usize) -> Vec<Self> {
         if n_parts < 2 {
             vec![Self::Whole]
         } else {
@@ -272,7 +272,7 @@ impl<T> LazyTower<T> {
 }
 
 /// How the parts of the machine run a model's image tower; none when it is not worth splitting.
-pub(super) fn options_of_parts(model: &Model, options: &SessionOptions) -> Vec<SessionOptions> {
+pub(crate) fn options_of_parts(model: &Model, options: &SessionOptions) -> Vec<SessionOptions> {
     let n_threads = options.threads();
     let is_small = || matches!(model.n_image_bytes(), Ok(n) if n <= LARGEST_IN_PARTS);
     if options.device != Device::Cpu || n_threads < N_PARTS || !is_small() {

@@ -7,11 +7,11 @@ use sightline_onnx::quantize::QuantizeError;
 use sightline_onnx::{DeviceError, EncodeError, ModelError, RuntimeError};
 use sightline_picture::DecodeError;
 
-use super::exchange::ExchangeError;
-use super::hub::HubError;
-use super::models::RegistryError;
+use crate::engine::exchange::ExchangeError;
+use crate::models::RegistryError;
+use crate::models::hub::HubError;
 
-/// Any failure of an [`Engine`](super::Engine) call.
+/// Any failure of an [`Engine`](crate::engine::Engine) call.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
@@ -109,7 +109,7 @@ pub enum EngineError {
 /// the column means anything.
 #[derive(Debug, thiserror::Error)]
 #[error("{} in column {}", reason(.0), .0.column())]
-pub struct LineError(pub(super) serde_json::Error);
+pub struct LineError(pub(crate) serde_json::Error);
 
 fn reason(error: &serde_json::Error) -> String {
     let told = error.to_string();

@@ -8,16 +8,16 @@ use sightline_onnx::{
     Channels, Interpolation, Pixels, PreprocessConfig, Preprocessor, Resize, Rounding,
 };
 
-use super::encoder::Lane;
 use super::{Encoders, EngineError, ImageEncoder, ModelIdentity, TextEncoder};
+use crate::engine::encoder::Lane;
 
 /// Encoders of a fake model with this fingerprint.
-pub(super) fn encoders(fingerprint: &str) -> Encoders {
+pub(crate) fn encoders(fingerprint: &str) -> Encoders {
     watched_encoders(fingerprint, |_| ())
 }
 
 /// The same; `watch` is called in the lane of each batch before it is encoded.
-pub(super) fn watched_encoders(
+pub(crate) fn watched_encoders(
     fingerprint: &str,
     watch: impl Fn(Lane) + Send + Sync + 'static,
 ) -> Encoders {
@@ -25,7 +25,7 @@ pub(super) fn watched_encoders(
 }
 
 /// Encoders of another fake model, with embeddings of one number more.
-pub(super) fn wider_encoders(fingerprint: &str) -> Encoders {
+pub(crate) fn wider_encoders(fingerprint: &str) -> Encoders {
     padded_encoders("wide colours", fingerprint, 1, |_| ())
 }
 

@@ -1,45 +1,22 @@
 //! The library's face: one [`Engine`] joins one index with one model.
 //!
-//! `walk` finds files, `ingest` turns them into items, `query` answers, `evaluate` measures,
-//! `upkeep` looks after the index, `exchange` takes it to other programs and back. The engine prints nothing, never exits, reads no environment variable and installs no logger.
+//! `indexing` turns files into items, `search` answers, `measure` evaluates and benchmarks,
+//! `exchange` exports and imports, `upkeep` looks after the index. The engine prints nothing, never
+//! exits, reads no environment variable and installs no logger.
 
-mod batch_size;
-pub mod bench;
-mod budget;
-mod caption_files;
-mod captions_stage;
-mod details;
 mod embed;
 mod encoder;
-mod encoding;
 mod error;
-mod evaluate;
 pub mod exchange;
-mod fusion;
-pub mod hub;
-mod ingest;
-mod ledger;
-mod model_change;
-pub mod models;
-pub mod npy;
+mod indexing;
+mod measure;
 mod picture_file;
-mod pipeline;
-mod prepare;
-mod query;
 mod report;
-mod request;
-mod storing;
+mod search;
 mod upkeep;
-mod walk;
 
 #[cfg(test)]
 mod fake;
-#[cfg(test)]
-mod incremental_tests;
-#[cfg(test)]
-mod lane_tests;
-#[cfg(test)]
-mod model_change_tests;
 #[cfg(test)]
 mod tests;
 
@@ -52,18 +29,17 @@ use sightline_index::{Binding, IndexReader};
 pub use embed::TakeVector;
 pub use encoder::{Encoders, ImageEncoder, Lane, ModelIdentity, RuntimeSource, TextEncoder};
 pub use error::{EngineError, LineError};
-pub use evaluate::{Evaluation, Recalls};
-pub use fusion::{Fused, fuse};
-pub use model_change::{ModelChange, UnfinishedChange};
-pub use query::{By, Find, Query, SearchRequest};
+pub use exchange::npy;
+pub use indexing::{IGNORE_FILE, IndexRequest, ModelChange, SKIPPED_FOLDERS, UnfinishedChange};
+pub use measure::{Evaluation, Recalls, bench};
 pub use report::{
     CaptionHit, EncodingFigures, IndexReport, KindStatus, Progress, SearchHit, Skipped, Stage,
     Status,
 };
-pub use request::IndexRequest;
+pub use search::rank::{Fused, fuse};
+pub use search::{By, Find, Query, SearchRequest};
 pub use sightline_index::{Details, Language, Moment};
 pub use upkeep::{OnBuilding, RemoveReport};
-pub use walk::{IGNORE_FILE, SKIPPED_FOLDERS};
 
 /// A progress callback that shows nothing and never stops the run.
 pub fn quietly(_: &Progress) -> ControlFlow<()> {

@@ -5,14 +5,14 @@ use std::path::Path;
 
 use sightline_picture::{DecodeError, DecodeLimits, EXTENSIONS};
 
-use super::EngineError;
+use crate::engine::EngineError;
 
 /// Bytes that tell a format.
 const N_START: u64 = 64;
 
 /// Reads a whole file that someone named. It may be anything, a device without an end too, so no
 /// more is read than a picture may take.
-pub(super) fn read(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, EngineError> {
+pub(crate) fn read(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, EngineError> {
     let refused = |source| EngineError::Picture {
         path: path.to_path_buf(),
         source,
@@ -34,7 +34,7 @@ pub(super) fn read(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, Engine
 
 /// Why a file of a library folder is not read at all: formats that are not read make large files,
 /// and each run meets them again. Files of other names are not opened for this.
-pub(super) fn refused(path: &Path) -> std::io::Result<Option<DecodeError>> {
+pub(crate) fn refused(path: &Path) -> std::io::Result<Option<DecodeError>> {
     if EXTENSIONS.contains(&extension(path).as_str()) {
         return Ok(None);
     }
@@ -45,7 +45,7 @@ pub(super) fn refused(path: &Path) -> std::io::Result<Option<DecodeError>> {
 }
 
 /// The lowercase extension, empty when there is none.
-pub(super) fn extension(path: &Path) -> String {
+pub(crate) fn extension(path: &Path) -> String {
     path.extension()
         .and_then(|extension| extension.to_str())
         .map(str::to_ascii_lowercase)

@@ -83,7 +83,7 @@ pub struct EncodingFigures {
 }
 
 impl EncodingFigures {
-    pub(super) fn note(&mut self, n: usize, took: Duration, waited: Duration) {
+    pub(crate) fn note(&mut self, n: usize, took: Duration, waited: Duration) {
         self.n_encoded += n;
         self.n_batches += 1;
         self.n_starved += usize::from(waited > Duration::ZERO);
@@ -283,7 +283,7 @@ pub struct Status {
 }
 
 impl Status {
-    pub(super) fn read(folder: &Path, reader: &IndexReader) -> Result<Self, EngineError> {
+    pub(crate) fn read(folder: &Path, reader: &IndexReader) -> Result<Self, EngineError> {
         let (binding, counts) = (reader.binding(), reader.counts());
         Ok(Self {
             folder: folder.to_path_buf(),

@@ -8,18 +8,18 @@ use sightline_index::IndexError;
 
 use super::*;
 
-pub(super) const RED: [u8; 3] = [220, 20, 20];
-pub(super) const GREEN: [u8; 3] = [20, 200, 20];
-pub(super) const BLUE: [u8; 3] = [20, 20, 220];
+pub(crate) const RED: [u8; 3] = [220, 20, 20];
+pub(crate) const GREEN: [u8; 3] = [20, 200, 20];
+pub(crate) const BLUE: [u8; 3] = [20, 20, 220];
 
-pub(super) struct Place {
+pub(crate) struct Place {
     _root: tempfile::TempDir,
-    pub(super) photos: PathBuf,
-    pub(super) index: PathBuf,
+    pub(crate) photos: PathBuf,
+    pub(crate) index: PathBuf,
 }
 
 impl Place {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         // Links resolved, as the walk does: temporary folders are links on some systems.
         let base = root.path().canonicalize().unwrap();
@@ -32,12 +32,12 @@ impl Place {
         }
     }
 
-    pub(super) fn engine(&self) -> Engine {
+    pub(crate) fn engine(&self) -> Engine {
         Engine::open(&self.index, fake::encoders("one"))
     }
 
     /// Draws a picture whose size makes its bytes its own.
-    pub(super) fn draw(&self, name: &str, colour: [u8; 3], width: u32) -> PathBuf {
+    pub(crate) fn draw(&self, name: &str, colour: [u8; 3], width: u32) -> PathBuf {
         let path = self.photos.join(name);
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
         RgbImage::from_pixel(width, 20, Rgb(colour))
@@ -46,13 +46,13 @@ impl Place {
         path
     }
 
-    pub(super) fn index(&self) -> IndexReport {
+    pub(crate) fn index(&self) -> IndexReport {
         self.engine()
             .index(&IndexRequest::folder(&self.photos), &mut quietly)
             .unwrap()
     }
 
-    pub(super) fn found(&self, text: &str) -> Vec<String> {
+    pub(crate) fn found(&self, text: &str) -> Vec<String> {
         let hits = self
             .engine()
             .search(&SearchRequest::text(text, 10))
@@ -61,12 +61,12 @@ impl Place {
     }
 }
 
-pub(super) fn name(path: &Path) -> String {
+pub(crate) fn name(path: &Path) -> String {
     path.file_name().unwrap().to_string_lossy().into_owned()
 }
 
 /// The counts that tell runs apart: added, unchanged, changed, moved, copies, removed, skipped.
-pub(super) fn counts(report: &IndexReport) -> [usize; 7] {
+pub(crate) fn counts(report: &IndexReport) -> [usize; 7] {
     [
         report.n_added,
         report.n_unchanged,

@@ -8,9 +8,9 @@ use sightline_index::{
     Repair,
 };
 
-use super::caption_files;
-use super::report::{Progress, Stage};
 use super::{Engine, EngineError};
+use crate::engine::indexing::caption_files;
+use crate::engine::report::{Progress, Stage};
 
 /// Shown while a search graph is built, which cannot be stopped: it is built whole or not at all.
 pub type OnBuilding<'a> = dyn FnMut(&Progress) + 'a;
@@ -108,7 +108,7 @@ fn open_writer(folder: &Path) -> Result<IndexWriter, EngineError> {
 }
 
 /// Tells the progress of a graph in the engine's words.
-pub(super) fn building(progress: &mut OnBuilding<'_>) -> impl FnMut(BuildProgress) {
+pub(crate) fn building(progress: &mut OnBuilding<'_>) -> impl FnMut(BuildProgress) {
     let began = Instant::now();
     move |build: BuildProgress| {
         progress(&Progress {

@@ -187,7 +187,7 @@ fn each_large_library_is_named_in_one_place() {
     let of_index = paths_into(&["rocksdb", "hnsw_rs", "tantivy"]);
     assert_not_named(40, &of_index, |source| !source.is_below("index"));
     assert_not_named(40, &paths_into(&["ureq"]), |source| {
-        !source.is_below("src/engine/hub")
+        !source.is_below("src/models/hub")
     });
     assert_not_named(40, &paths_into(&["clap"]), |source| {
         !source.is_below("src/cli")

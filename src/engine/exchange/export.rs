@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use sightline_index::{IndexReader, Item, ItemId};
 
+use super::npy::NpyWriter;
 use super::{
     ABOUT, About, DetailsLine, ExchangeError, FORMAT, FileLine, ITEMS, LibraryLine, Model,
     PathText, VECTORS, VERSION,
 };
-use crate::engine::npy::NpyWriter;
 use crate::engine::{Engine, EngineError};
 
 /// Where an export goes.

@@ -8,11 +8,11 @@ use sightline_index::{
     Binding, Details, FileRecord, IndexWriter, ItemId, Language, Library, UnitVector, WriterOptions,
 };
 
+use super::npy::NpyReader;
 use super::{
     ABOUT, About, DetailsLine, ExchangeError, FORMAT, FileLine, ITEMS, PathText, VECTORS, VERSION,
 };
 use crate::engine::error::LineError;
-use crate::engine::npy::NpyReader;
 use crate::engine::upkeep::{OnBuilding, building};
 use crate::engine::{Engine, EngineError};
 

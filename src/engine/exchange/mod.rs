@@ -8,6 +8,7 @@
 
 mod export;
 mod import;
+pub mod npy;
 
 use std::path::PathBuf;
 

@@ -10,7 +10,7 @@ use crate::cli::printer::Printer;
 use crate::cli::progress::BytesView;
 use crate::cli::settings::Settings;
 use crate::engine::EngineError;
-use crate::engine::models::RegistryError;
+use crate::models::RegistryError;
 
 pub(super) fn run(
     args: &AddArgs,

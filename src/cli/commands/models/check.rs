@@ -10,7 +10,7 @@ use crate::cli::interrupt;
 use crate::cli::printer::{Printer, Style};
 use crate::cli::settings::Settings;
 use crate::engine::EngineError;
-use crate::engine::models::{Check, Checked, Entry, Outcome, Place};
+use crate::models::{Check, Checked, Entry, Outcome, Place};
 use crate::platform;
 
 pub(super) fn run(
@@ -194,7 +194,7 @@ fn range((low, high): (f32, f32)) -> String {
 }
 
 fn to_json(entry: &Entry, check: &Check, settings: &Settings) -> Value {
-    let tower = |tower: &crate::engine::models::Tower| {
+    let tower = |tower: &crate::models::Tower| {
         json!({
             "load_ms": milliseconds(tower.load),
             "raw_norm": { "least": tower.raw_norm.0, "most": tower.raw_norm.1 },

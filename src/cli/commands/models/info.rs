@@ -15,7 +15,7 @@ use crate::cli::output::path_json;
 use crate::cli::printer::{Printer, Style};
 use crate::cli::settings::Settings;
 use crate::engine::EngineError;
-use crate::engine::models::{Entry, Figures};
+use crate::models::{Entry, Figures};
 use crate::platform;
 
 pub(super) fn run(

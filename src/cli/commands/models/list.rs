@@ -11,7 +11,7 @@ use crate::cli::output::path_json;
 use crate::cli::printer::{Printer, Style};
 use crate::cli::settings::Settings;
 use crate::engine::EngineError;
-use crate::engine::models::Entry;
+use crate::models::Entry;
 
 pub(super) fn run(
     args: &ListArgs,

@@ -15,7 +15,7 @@ use crate::cli::args::{ModelsArgs, ModelsCommand};
 use crate::cli::exit::ExitStatus;
 use crate::cli::printer::Printer;
 use crate::cli::settings::Settings;
-use crate::engine::models::{Entry, Place};
+use crate::models::{Entry, Place};
 
 pub(in crate::cli) fn run(
     args: &ModelsArgs,

@@ -15,8 +15,8 @@ use crate::cli::printer::{Printer, Style};
 use crate::cli::progress::BytesView;
 use crate::cli::settings::Settings;
 use crate::engine::EngineError;
-use crate::engine::hub::{self, Choice, HubError};
-use crate::engine::models::{CATALOGUE, Origin, RegistryError, in_catalogue};
+use crate::models::hub::{self, Choice, HubError};
+use crate::models::{CATALOGUE, Origin, RegistryError, in_catalogue};
 use crate::platform;
 
 pub(super) fn run(

@@ -7,7 +7,7 @@ use crate::cli::exit::ExitStatus;
 use crate::cli::printer::Printer;
 use crate::cli::settings::Settings;
 use crate::engine::EngineError;
-use crate::engine::models::{Place, STARTER};
+use crate::models::{Place, STARTER};
 
 pub(super) fn run(
     args: &RemoveArgs,

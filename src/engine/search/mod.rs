@@ -1,15 +1,17 @@
 //! Answers a query: a text or a picture against the images or the captions of the index.
 
+pub(crate) mod rank;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use sightline_index::{Caption, IndexReader, Item, ItemId, ItemKind, Nearest, UnitVector};
 
-use super::fusion::{Fused, fuse};
-use super::prepare::Decoding;
-use super::report::{CaptionHit, SearchHit};
-use super::request::IndexRequest;
 use super::{Engine, EngineError};
+use crate::engine::indexing::prepare::Decoding;
+use crate::engine::indexing::request::IndexRequest;
+use crate::engine::report::{CaptionHit, SearchHit};
+use crate::engine::search::rank::{Fused, fuse};
 
 /// How many of each ranking are joined: deep enough that an item far down one list can still be
 /// lifted by the other.

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use sightline_index::IndexReader;
 use sightline_picture::DecodeLimits;
 
-use super::tests::{Place, counts};
-use super::*;
+use crate::engine::tests::{Place, counts};
+use crate::engine::*;
 
 const COLOURS: [[u8; 3]; 3] = [[220, 20, 20], [20, 200, 20], [20, 20, 220]];
 

@@ -7,14 +7,14 @@
 use std::time::Duration;
 
 /// The sizes that are tried on a processor. Larger ones bring no more speed there, only memory.
-pub(super) const SIZES: &[usize] = &[1, 2, 4, 8];
+pub(crate) const SIZES: &[usize] = &[1, 2, 4, 8];
 
 /// The same for a part of the processor: in half of it, batches of 4 are as good as of 8 in all of
 /// it, and so much is under way at once.
-pub(super) const PART_SIZES: &[usize] = &[1, 2, 4];
+pub(crate) const PART_SIZES: &[usize] = &[1, 2, 4];
 
 /// The sizes that are tried on a device of its own, which small batches leave idle.
-pub(super) const DEVICE_SIZES: &[usize] = &[1, 4, 16, 32, 64];
+pub(crate) const DEVICE_SIZES: &[usize] = &[1, 4, 16, 32, 64];
 
 /// How many batches of the largest size are tried, and of each other size as many as hold the same
 /// number of pictures. Decoders share the cores with the encoder, so that the time of one batch
@@ -32,7 +32,7 @@ const LONGEST: Duration = Duration::from_secs(8);
 
 /// Chooses a batch size from the time that batches take.
 #[derive(Debug, Clone)]
-pub(super) struct BatchFinder {
+pub(crate) struct BatchFinder {
     sizes: &'static [usize],
     /// Pictures encoded in batches of each size, and the time that took.
     tried: Vec<(usize, Duration)>,
@@ -41,7 +41,7 @@ pub(super) struct BatchFinder {
 
 impl BatchFinder {
     /// Tries these sizes, which rise.
-    pub(super) fn among(sizes: &'static [usize]) -> Self {
+    pub(crate) fn among(sizes: &'static [usize]) -> Self {
         Self {
             sizes,
             tried: vec![(0, Duration::ZERO); sizes.len()],
@@ -50,7 +50,7 @@ impl BatchFinder {
     }
 
     /// A size that is not to be doubted.
-    pub(super) fn fixed(size: usize) -> Self {
+    pub(crate) fn fixed(size: usize) -> Self {
         Self {
             chosen: Some(size.max(1)),
             ..Self::among(&[])
@@ -58,25 +58,25 @@ impl BatchFinder {
     }
 
     /// The size of the next batch.
-    pub(super) fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         let next = || self.sizes.get(self.next()).copied().unwrap_or(1);
         self.chosen.unwrap_or_else(next)
     }
 
     /// The largest batch that may be asked for.
-    pub(super) fn largest(&self) -> usize {
+    pub(crate) fn largest(&self) -> usize {
         let largest = || self.sizes.last().copied().unwrap_or(1);
         self.chosen.unwrap_or_else(largest)
     }
 
     /// The size found, once it is.
-    pub(super) fn chosen(&self) -> Option<usize> {
+    pub(crate) fn chosen(&self) -> Option<usize> {
         self.chosen
     }
 
     /// Hears how long a batch took. One of a size that is not tried, as at the end of a run, says
     /// nothing. It need not be the size that is next: another lane may have been quicker.
-    pub(super) fn note(&mut self, n: usize, took: Duration) {
+    pub(crate) fn note(&mut self, n: usize, took: Duration) {
         let place = self.sizes.iter().position(|&size| size == n);
         let (None, Some(place)) = (self.chosen, place) else {
             return;

@@ -9,6 +9,7 @@ mod book;
 mod catalogue;
 mod check;
 mod error;
+pub mod hub;
 mod open;
 
 use std::ffi::OsStr;

@@ -6,30 +6,30 @@ use std::time::Instant;
 
 use sightline_index::{FileRecord, IndexWriter, ItemId, UnitVector};
 
-use super::EngineError;
-use super::encoder::Lane;
-use super::encoding::{Finding, Source, encode};
+use super::encode::{Finding, Source, encode};
 use super::ledger::Ledger;
 use super::prepare::{Content, Hash, Prepared, Preparing};
-use super::report::Skipped;
 use super::request::IndexRequest;
 use super::walk::Candidate;
+use crate::engine::EngineError;
+use crate::engine::encoder::Lane;
+use crate::engine::report::Skipped;
 
 /// The writer and the books.
-pub(super) struct Storing<'a, 'w> {
-    pub(super) request: &'a IndexRequest,
-    pub(super) preparing: &'w Preparing<'w>,
-    pub(super) writer: &'w RwLock<IndexWriter>,
-    pub(super) ledger: &'a mut Ledger,
-    pub(super) last_commit: &'a mut Instant,
+pub(crate) struct Storing<'a, 'w> {
+    pub(crate) request: &'a IndexRequest,
+    pub(crate) preparing: &'w Preparing<'w>,
+    pub(crate) writer: &'w RwLock<IndexWriter>,
+    pub(crate) ledger: &'a mut Ledger,
+    pub(crate) last_commit: &'a mut Instant,
     /// Files whose content another file of this run is bringing.
-    pub(super) twins: HashMap<Hash, Vec<Candidate>>,
+    pub(crate) twins: HashMap<Hash, Vec<Candidate>>,
     /// Contents that turned out to be bad, for twins that come later.
-    pub(super) bad: HashMap<Hash, String>,
+    pub(crate) bad: HashMap<Hash, String>,
 }
 
 impl Storing<'_, '_> {
-    pub(super) fn take(&mut self, finding: Finding) -> Result<(), EngineError> {
+    pub(crate) fn take(&mut self, finding: Finding) -> Result<(), EngineError> {
         match finding {
             Finding::Seen(prepared) => self.seen(prepared),
             Finding::Encoded(source, vector) => self.encoded(&source, vector),
@@ -166,7 +166,7 @@ impl Storing<'_, '_> {
         Ok(())
     }
 
-    pub(super) fn commit_if_due(&mut self) -> Result<(), EngineError> {
+    pub(crate) fn commit_if_due(&mut self) -> Result<(), EngineError> {
         let mut writer = self.writer.write().unwrap_or_else(PoisonError::into_inner);
         let n_pending = writer.n_pending();
         let in_time = self.last_commit.elapsed() < self.request.commit_interval;

@@ -15,22 +15,22 @@ use sightline_index::{FileRecord, IndexReader, IndexWriter, LastRun, Library, Wr
 
 use super::batch_size::{BatchFinder, DEVICE_SIZES, PART_SIZES, SIZES};
 use super::caption_files::CaptionSet;
-use super::encoder::Lane;
-use super::encoding::Encoding;
+use super::encode::Encoding;
 use super::ledger::Ledger;
 use super::pipeline::{self, Event, Shape};
 use super::prepare::{Decoding, Hash, Preparing};
-use super::report::{IndexReport, Progress, Stage};
 use super::request::{IndexRequest, resolve_folders};
-use super::storing::Storing;
+use super::store::Storing;
 use super::walk::{Candidate, Walk, walk};
-use super::{Encoders, Engine, EngineError};
+use crate::engine::encoder::Lane;
+use crate::engine::report::{IndexReport, Progress, Stage};
+use crate::engine::{Encoders, Engine, EngineError};
 
 /// A progress callback: breaking stops the run after what is under way.
-pub(super) type OnProgress<'a> = dyn FnMut(&Progress) -> ControlFlow<()> + 'a;
+pub(crate) type OnProgress<'a> = dyn FnMut(&Progress) -> ControlFlow<()> + 'a;
 
 /// A library folder with what one walk over it saw.
-pub(super) struct Visit {
+pub(crate) struct Visit {
     folder: PathBuf,
     walk: Walk,
     /// Files the index held under the folder before this run.
@@ -50,7 +50,7 @@ impl Visit {
     }
 
     /// The files that look as they did.
-    pub(super) fn unchanged(&self) -> impl Iterator<Item = (&Candidate, &FileRecord)> {
+    pub(crate) fn unchanged(&self) -> impl Iterator<Item = (&Candidate, &FileRecord)> {
         self.files().filter_map(|(candidate, record)| {
             let record = record.filter(|record| is_unchanged(candidate, record))?;
             Some((candidate, record))
@@ -110,7 +110,7 @@ impl Engine {
     }
 
     /// Does all that there is to do with a writer.
-    pub(super) fn run(
+    pub(crate) fn run(
         &self,
         job: Job<'_>,
         writer: IndexWriter,
@@ -164,36 +164,36 @@ impl Engine {
 }
 
 /// What is to be indexed in one run.
-pub(super) struct Job<'a> {
-    pub(super) request: &'a IndexRequest,
+pub(crate) struct Job<'a> {
+    pub(crate) request: &'a IndexRequest,
     /// Absolute, each once.
-    pub(super) folders: Vec<PathBuf>,
+    pub(crate) folders: Vec<PathBuf>,
     /// What the captions files say.
-    pub(super) sets: Vec<(PathBuf, Vec<CaptionSet>)>,
+    pub(crate) sets: Vec<(PathBuf, Vec<CaptionSet>)>,
     /// The index that is embedded again with another model.
-    pub(super) before: Option<&'a IndexReader>,
+    pub(crate) before: Option<&'a IndexReader>,
 }
 
 /// Each folder once, without those inside another one, which are walked with it.
-pub(super) fn outermost(mut folders: Vec<PathBuf>) -> Vec<PathBuf> {
+pub(crate) fn outermost(mut folders: Vec<PathBuf>) -> Vec<PathBuf> {
     folders.sort();
     folders.dedup_by(|inner, outer| inner.starts_with(&*outer));
     folders
 }
 
 /// One index run.
-pub(super) struct Run<'a> {
-    pub(super) request: &'a IndexRequest,
-    pub(super) encoders: &'a Encoders,
+pub(crate) struct Run<'a> {
+    pub(crate) request: &'a IndexRequest,
+    pub(crate) encoders: &'a Encoders,
     /// Read by the preparing threads, written by the calling thread alone.
-    pub(super) writer: RwLock<IndexWriter>,
+    pub(crate) writer: RwLock<IndexWriter>,
     /// Contents under preparation, so that of identical files only one is decoded.
     claimed: Mutex<HashSet<Hash>>,
-    pub(super) ledger: Ledger,
+    pub(crate) ledger: Ledger,
     last_commit: Instant,
-    pub(super) progress: &'a mut OnProgress<'a>,
+    pub(crate) progress: &'a mut OnProgress<'a>,
     /// The index that is embedded again with another model.
-    pub(super) before: Option<&'a IndexReader>,
+    pub(crate) before: Option<&'a IndexReader>,
 }
 
 impl Run<'_> {
@@ -292,13 +292,13 @@ impl Run<'_> {
     }
 
     /// The writer, from the thread that owns this run.
-    pub(super) fn writing(&mut self) -> &mut IndexWriter {
+    pub(crate) fn writing(&mut self) -> &mut IndexWriter {
         self.writer
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn tell(
+    pub(crate) fn tell(
         &mut self,
         stage: Stage,
         n_done: usize,
@@ -323,7 +323,7 @@ impl Run<'_> {
     }
 
     /// Commits when enough has gathered or enough time has passed.
-    pub(super) fn commit_if_due(&mut self) -> Result<(), EngineError> {
+    pub(crate) fn commit_if_due(&mut self) -> Result<(), EngineError> {
         let n_pending = self.writing().n_pending();
         let due = n_pending >= self.request.commit_every
             || (n_pending > 0 && self.last_commit.elapsed() >= self.request.commit_interval);
@@ -482,10 +482,10 @@ fn go_on(_: ()) -> ControlFlow<EngineError> {
 }
 
 /// From so many pictures on it pays to load the image tower once more for a second lane.
-pub(super) const MANY: usize = 100;
+pub(crate) const MANY: usize = 100;
 
 /// The lanes of a run over so many pictures.
-pub(super) fn lanes(request: &IndexRequest, encoders: &Encoders, n_pictures: usize) -> Vec<Lane> {
+pub(crate) fn lanes(request: &IndexRequest, encoders: &Encoders, n_pictures: usize) -> Vec<Lane> {
     let is_split = !request.no_split && n_pictures >= MANY;
     Lane::all(if is_split {
         encoders.image().n_parts()
@@ -495,7 +495,7 @@ pub(super) fn lanes(request: &IndexRequest, encoders: &Encoders, n_pictures: usi
 }
 
 /// How the batch size of a run is come by.
-pub(super) fn finder(request: &IndexRequest, encoders: &Encoders, lanes: &[Lane]) -> BatchFinder {
+pub(crate) fn finder(request: &IndexRequest, encoders: &Encoders, lanes: &[Lane]) -> BatchFinder {
     match request.batch_size {
         Some(size) => BatchFinder::fixed(size),
         None if encoders.image().has_own_device() => BatchFinder::among(DEVICE_SIZES),
@@ -507,7 +507,7 @@ pub(super) fn finder(request: &IndexRequest, encoders: &Encoders, lanes: &[Lane]
 /// Two full batches may wait for each lane, and more results than that for the writer, so that
 /// encoding goes on while the writer waits for the disk. A result is small, a prepared picture
 /// is not.
-pub(super) fn shape(request: &IndexRequest, finder: &BatchFinder, lanes: &[Lane]) -> Shape {
+pub(crate) fn shape(request: &IndexRequest, finder: &BatchFinder, lanes: &[Lane]) -> Shape {
     let n_at_once = finder.largest() * lanes.len();
     Shape {
         n_workers: request.n_decoders.unwrap_or_else(pipeline::default_workers),

@@ -11,24 +11,24 @@ use sightline_index::{Details, UnitVector};
 use sightline_onnx::Pixels;
 
 use super::batch_size::BatchFinder;
-use super::encoder::Lane;
 use super::pipeline::{Inlet, Next};
 use super::prepare::{Content, Hash, Prepared};
-use super::report::EncodingFigures;
 use super::walk::Candidate;
-use super::{Encoders, EngineError};
+use crate::engine::encoder::Lane;
+use crate::engine::report::EncodingFigures;
+use crate::engine::{Encoders, EngineError};
 
 /// A picture's file, content and size: what is known of it besides its vector.
-pub(super) struct Source {
-    pub(super) candidate: Candidate,
-    pub(super) hash: Hash,
-    pub(super) width: u32,
-    pub(super) height: u32,
-    pub(super) details: Details,
+pub(crate) struct Source {
+    pub(crate) candidate: Candidate,
+    pub(crate) hash: Hash,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) details: Details,
 }
 
 /// What the writer is given.
-pub(super) enum Finding {
+pub(crate) enum Finding {
     /// A file that needs no encoding.
     Seen(Prepared),
     /// A picture and its vector, or why it has none.
@@ -41,14 +41,14 @@ pub(super) enum Finding {
 struct Over;
 
 /// What all lanes of a run share.
-pub(super) struct Encoding<'a> {
+pub(crate) struct Encoding<'a> {
     encoders: &'a Encoders,
     finder: Mutex<BatchFinder>,
     figures: Mutex<EncodingFigures>,
 }
 
 impl<'a> Encoding<'a> {
-    pub(super) fn new(encoders: &'a Encoders, finder: BatchFinder) -> Self {
+    pub(crate) fn new(encoders: &'a Encoders, finder: BatchFinder) -> Self {
         Self {
             encoders,
             finder: Mutex::new(finder),
@@ -57,7 +57,7 @@ impl<'a> Encoding<'a> {
     }
 
     /// Encodes, in one lane, what comes through the inlet, and sends what becomes of it.
-    pub(super) fn run(&self, lane: Lane, inlet: &Inlet<'_, Prepared>, findings: &Sender<Finding>) {
+    pub(crate) fn run(&self, lane: Lane, inlet: &Inlet<'_, Prepared>, findings: &Sender<Finding>) {
         let mut owner = Owner {
             shared: self,
             lane,
@@ -69,7 +69,7 @@ impl<'a> Encoding<'a> {
     }
 
     /// What all lanes did.
-    pub(super) fn into_figures(self) -> EncodingFigures {
+    pub(crate) fn into_figures(self) -> EncodingFigures {
         let finder = self.finder.into_inner();
         let figures = self.figures.into_inner();
         EncodingFigures {
@@ -171,7 +171,7 @@ impl Owner<'_> {
 /// One vector a picture, or why it has none. When a batch fails it is tried one by one, so that
 /// one picture the model chokes on does not take its neighbours along; when all fail, the batch's
 /// error is that of the run.
-pub(super) fn encode(
+pub(crate) fn encode(
     encoders: &Encoders,
     lane: Lane,
     pixels: &[Pixels],

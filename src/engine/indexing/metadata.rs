@@ -10,10 +10,10 @@ use std::time::Instant;
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use sightline_index::{Details, ItemId, Moment};
 
-use super::EngineError;
 use super::budget::MemoryBudget;
-use super::ingest::{Run, Visit};
-use super::report::Stage;
+use super::run::{Run, Visit};
+use crate::engine::EngineError;
+use crate::engine::report::Stage;
 
 /// Of a JPEG this much is read: what is said about it stands before its pixels, in segments of 64 KB at most.
 const JPEG_BYTES: u64 = 1 << 20;
@@ -22,7 +22,7 @@ const JPEG_BYTES: u64 = 1 << 20;
 const N_AT_ONCE: usize = 256;
 
 /// What a file's content says about its picture.
-pub(super) fn of(bytes: &[u8]) -> Details {
+pub(crate) fn of(bytes: &[u8]) -> Details {
     let sightline_picture::Details {
         camera,
         taken,
@@ -42,7 +42,7 @@ pub(super) fn of(bytes: &[u8]) -> Details {
 impl Run<'_> {
     /// Reads what files say whose images have no details yet; none is decoded. What cannot be read is tried again by
     /// the next run.
-    pub(super) fn read_missing_details(
+    pub(crate) fn read_missing_details(
         &mut self,
         visits: &[Visit],
     ) -> Result<ControlFlow<()>, EngineError> {
@@ -104,7 +104,7 @@ mod tests {
         Binding, FileRecord, IndexReader, IndexWriter, Item, ItemKind, Library, UnitVector,
     };
 
-    use super::super::{Engine, IndexRequest, fake, quietly};
+    use crate::engine::{Engine, IndexRequest, fake, quietly};
 
     /// The start of a JPEG with an XMP packet; no pixels follow.
     fn torso(model: &str) -> Vec<u8> {

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use sightline_index::{Binding, IndexError, IndexReader, IndexWriter, Successor, WriterOptions};
 
-use super::ingest::{Job, OnProgress, outermost};
-use super::report::IndexReport;
-use super::{Engine, EngineError};
+use super::run::{Job, OnProgress, outermost};
+use crate::engine::report::IndexReport;
+use crate::engine::{Engine, EngineError};
 
 /// A change of the model of an index, planned or made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl UnfinishedChange {
 }
 
 impl Engine {
-    /// What [`Engine::index`] with [`change_model`](super::IndexRequest::change_model) would do to
+    /// What [`Engine::index`] with [`change_model`](crate::engine::IndexRequest::change_model) would do to
     /// the model of the index; nothing when there is no index, or it is of this engine's model.
     ///
     /// # Errors
@@ -102,7 +102,7 @@ impl Engine {
     }
 
     /// Embeds all again that the index holds, with what `job` asks for, and switches to it.
-    pub(super) fn change_model(
+    pub(crate) fn change_model(
         &self,
         job: Job<'_>,
         change: ModelChange,

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use sightline_index::ItemId;
 
-use super::report::{IndexReport, Skipped};
+use crate::engine::report::{IndexReport, Skipped};
 
 /// The report in the making.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
-    pub(super) report: IndexReport,
+pub(crate) struct Ledger {
+    pub(crate) report: IndexReport,
     /// Files of the picture stage that are done with, however they ended.
-    pub(super) n_settled: usize,
+    pub(crate) n_settled: usize,
     /// Files that were in the index with other content or another time.
     known: HashMap<PathBuf, ItemId>,
     /// Images that got another path in this run, and how many: copies, until an old path of the
@@ -22,21 +22,21 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// A file of the index looks different and will be read again.
-    pub(super) fn note_known(&mut self, path: &Path, image: ItemId) {
+    pub(crate) fn note_known(&mut self, path: &Path, image: ItemId) {
         self.known.insert(path.to_path_buf(), image);
     }
 
     /// Those files with the image each held before, once the picture stage is over.
-    pub(super) fn take_known(&mut self) -> HashMap<PathBuf, ItemId> {
+    pub(crate) fn take_known(&mut self) -> HashMap<PathBuf, ItemId> {
         std::mem::take(&mut self.known)
     }
 
-    pub(super) fn was_known(&self, path: &Path) -> bool {
+    pub(crate) fn was_known(&self, path: &Path) -> bool {
         self.known.contains_key(path)
     }
 
     /// A file was read and encoded.
-    pub(super) fn encoded(&mut self, path: &Path) {
+    pub(crate) fn encoded(&mut self, path: &Path) {
         self.n_settled += 1;
         if self.was_known(path) {
             self.report.n_changed += 1;
@@ -46,7 +46,7 @@ impl Ledger {
     }
 
     /// A file turned out to have the content of an image that is there.
-    pub(super) fn linked(&mut self, path: &Path, image: ItemId) {
+    pub(crate) fn linked(&mut self, path: &Path, image: ItemId) {
         self.n_settled += 1;
         match self.known.get(path) {
             // Only its time changed.
@@ -57,13 +57,13 @@ impl Ledger {
     }
 
     /// A file could not be used.
-    pub(super) fn skipped(&mut self, skipped: Skipped) {
+    pub(crate) fn skipped(&mut self, skipped: Skipped) {
         self.n_settled += 1;
         self.report.skipped.push(skipped);
     }
 
     /// A file of the index is gone.
-    pub(super) fn removed(&mut self, image: ItemId) {
+    pub(crate) fn removed(&mut self, image: ItemId) {
         match self.linked.get_mut(&image) {
             Some(n) if *n > 0 => {
                 *n -= 1;
@@ -73,7 +73,7 @@ impl Ledger {
         }
     }
 
-    pub(super) fn into_report(mut self) -> IndexReport {
+    pub(crate) fn into_report(mut self) -> IndexReport {
         self.report.n_copies += self.linked.values().sum::<usize>();
         // The threads find them in whatever order.
         self.report.skipped.sort_by(|a, b| a.path.cmp(&b.path));

@@ -16,12 +16,14 @@ use std::time::{Duration, Instant};
 
 use sightline_onnx::Pixels;
 
-use super::encoder::Lane;
-use super::ingest::{finder, lanes, shape};
-use super::pipeline::{self, Event};
-use super::prepare::Decoding;
-use super::walk::{Candidate, walk};
-use super::{Encoders, EncodingFigures, Engine, EngineError, IndexRequest, Progress, Stage};
+use crate::engine::encoder::Lane;
+use crate::engine::indexing::pipeline::{self, Event};
+use crate::engine::indexing::prepare::Decoding;
+use crate::engine::indexing::run::{finder, lanes, shape};
+use crate::engine::indexing::walk::{Candidate, walk};
+use crate::engine::{
+    Encoders, EncodingFigures, Engine, EngineError, IndexRequest, Progress, Stage,
+};
 
 pub use process::{cpu_time, peak_memory, resident_memory};
 

@@ -75,13 +75,13 @@ pub fn in_catalogue(name: &str) -> Option<&'static CatalogueEntry> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::hub::is_repository;
+    use crate::models::hub::is_repository;
 
     #[test]
     fn names_are_names_of_models_and_repositories_are_repositories() {
         let mut names = Vec::new();
         for entry in &CATALOGUE {
-            assert!(super::super::is_name(entry.name), "{}", entry.name);
+            assert!(crate::models::is_name(entry.name), "{}", entry.name);
             assert!(is_repository(entry.repository), "{}", entry.repository);
             assert_eq!(in_catalogue(entry.name), Some(entry));
             names.push(entry.name);

@@ -8,7 +8,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 /// Whoever came first is served first, so that a large picture is not passed over for ever by
 /// small ones. One that needs more than there is in all is worked on alone.
 #[derive(Debug)]
-pub(super) struct MemoryBudget {
+pub(crate) struct MemoryBudget {
     n_bytes: u64,
     taken: Mutex<u64>,
     freed: Condvar,
@@ -18,13 +18,13 @@ pub(super) struct MemoryBudget {
 
 /// Bytes taken from a budget; given back when dropped.
 #[derive(Debug)]
-pub(super) struct Share<'a> {
+pub(crate) struct Share<'a> {
     budget: &'a MemoryBudget,
     n_bytes: u64,
 }
 
 impl MemoryBudget {
-    pub(super) fn new(n_bytes: u64) -> Self {
+    pub(crate) fn new(n_bytes: u64) -> Self {
         Self {
             n_bytes,
             taken: Mutex::new(0),
@@ -34,7 +34,7 @@ impl MemoryBudget {
     }
 
     /// Takes this many bytes as soon as they are free.
-    pub(super) fn take(&self, n_bytes: u64) -> Share<'_> {
+    pub(crate) fn take(&self, n_bytes: u64) -> Share<'_> {
         let n_bytes = n_bytes.min(self.n_bytes);
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);

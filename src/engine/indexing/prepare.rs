@@ -10,21 +10,21 @@ use sightline_onnx::Pixels;
 use sightline_picture::{DecodeError, Smallest};
 
 use super::budget::MemoryBudget;
-use super::picture_file;
 use super::request::IndexRequest;
 use super::walk::Candidate;
-use super::{Encoders, EngineError};
+use crate::engine::picture_file;
+use crate::engine::{Encoders, EngineError};
 
 /// BLAKE3 of a file's bytes: what makes two files the same picture.
-pub(super) type Hash = [u8; 32];
+pub(crate) type Hash = [u8; 32];
 
 /// What a thread found out about one file.
-pub(super) struct Prepared {
-    pub(super) candidate: Candidate,
-    pub(super) content: Content,
+pub(crate) struct Prepared {
+    pub(crate) candidate: Candidate,
+    pub(crate) content: Content,
 }
 
-pub(super) enum Content {
+pub(crate) enum Content {
     /// An image of the index has this content.
     Known { hash: Hash, image: ItemId },
     /// Another file of this run has the same content and is being prepared already.
@@ -45,15 +45,15 @@ pub(super) enum Content {
 }
 
 /// A picture made ready for the encoder.
-pub(super) struct Picture {
+pub(crate) struct Picture {
     /// Of the whole picture in pixels, upright, even if it was decoded at a reduced size.
-    pub(super) width: u32,
-    pub(super) height: u32,
-    pub(super) pixels: Pixels,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) pixels: Pixels,
 }
 
 /// From a file to pixels, within a bound of memory that all threads share.
-pub(super) struct Decoding<'a> {
+pub(crate) struct Decoding<'a> {
     request: &'a IndexRequest,
     encoders: &'a Encoders,
     smallest: Smallest,
@@ -65,7 +65,7 @@ pub(super) struct Decoding<'a> {
 }
 
 impl<'a> Decoding<'a> {
-    pub(super) fn new(request: &'a IndexRequest, encoders: &'a Encoders) -> Self {
+    pub(crate) fn new(request: &'a IndexRequest, encoders: &'a Encoders) -> Self {
         let smallest = if request.full_decode {
             Smallest::whole()
         } else {
@@ -83,7 +83,7 @@ impl<'a> Decoding<'a> {
     }
 
     /// Reads a file of so many bytes and hands its content on, while its share of memory is held.
-    pub(super) fn read<R>(
+    pub(crate) fn read<R>(
         &self,
         path: &Path,
         n_bytes: u64,
@@ -94,7 +94,7 @@ impl<'a> Decoding<'a> {
     }
 
     /// Reads, decodes and preprocesses a file that someone named; see [`picture_file::read`].
-    pub(super) fn file(&self, path: &Path) -> Result<Picture, EngineError> {
+    pub(crate) fn file(&self, path: &Path) -> Result<Picture, EngineError> {
         let limits = &self.request.limits;
         // What is no plain file has no length and is read up to the limit. What is missing fails
         // below, where the error names it.
@@ -114,7 +114,7 @@ impl<'a> Decoding<'a> {
     }
 
     /// Decodes and preprocesses; the bytes are dropped as soon as they are decoded.
-    pub(super) fn picture(&self, bytes: Vec<u8>) -> Result<Picture, DecodeError> {
+    pub(crate) fn picture(&self, bytes: Vec<u8>) -> Result<Picture, DecodeError> {
         let _share = self.pictures.take(sightline_picture::memory_needed(&bytes));
         let decoded =
             sightline_picture::decode_reduced(&bytes, &self.request.limits, self.smallest)?;
@@ -128,18 +128,18 @@ impl<'a> Decoding<'a> {
 }
 
 /// What preparing a file needs to know.
-pub(super) struct Preparing<'a> {
-    pub(super) request: &'a IndexRequest,
-    pub(super) encoders: &'a Encoders,
-    pub(super) decoding: Decoding<'a>,
-    pub(super) writer: &'a RwLock<IndexWriter>,
+pub(crate) struct Preparing<'a> {
+    pub(crate) request: &'a IndexRequest,
+    pub(crate) encoders: &'a Encoders,
+    pub(crate) decoding: Decoding<'a>,
+    pub(crate) writer: &'a RwLock<IndexWriter>,
     /// Contents under preparation, so that of identical files only one is decoded.
-    pub(super) claimed: &'a Mutex<HashSet<Hash>>,
+    pub(crate) claimed: &'a Mutex<HashSet<Hash>>,
 }
 
 impl Preparing<'_> {
     /// Reads, hashes and, if its content is new, decodes and preprocesses one file.
-    pub(super) fn prepare(&self, candidate: Candidate) -> Prepared {
+    pub(crate) fn prepare(&self, candidate: Candidate) -> Prepared {
         let max_bytes = self.request.limits.max_bytes;
         let content = if candidate.n_bytes > max_bytes {
             let reason = DecodeError::FileTooLarge { max_bytes }.reason();
@@ -183,7 +183,7 @@ impl Preparing<'_> {
             return Content::Twin(hash);
         }
         drop(claims);
-        let details = super::details::of(&bytes);
+        let details = super::metadata::of(&bytes);
         match self.decoding.picture(bytes) {
             Ok(picture) => Content::Fresh {
                 hash,

@@ -26,19 +26,19 @@ const PAUSE: Duration = Duration::from_secs(1);
     clippy::struct_field_names,
     reason = "each says how many there are of something"
 )]
-pub(super) struct Shape {
+pub(crate) struct Shape {
     /// Threads that prepare.
-    pub(super) n_workers: usize,
+    pub(crate) n_workers: usize,
     /// Prepared jobs that may wait to be encoded; each worker may hold one more.
-    pub(super) n_prepared: usize,
+    pub(crate) n_prepared: usize,
     /// Threads that encode.
-    pub(super) n_encoders: usize,
+    pub(crate) n_encoders: usize,
     /// Results that may wait for the writer.
-    pub(super) n_encoded: usize,
+    pub(crate) n_encoded: usize,
 }
 
 /// What the writer is told.
-pub(super) enum Event<E> {
+pub(crate) enum Event<E> {
     /// A result.
     Ready(E),
     /// Nothing came for a moment: a chance to show progress or to stop.
@@ -47,10 +47,10 @@ pub(super) enum Event<E> {
 
 /// Asks a run to end after what is under way: no further job is begun, results keep coming.
 #[derive(Default)]
-pub(super) struct Stop(AtomicBool);
+pub(crate) struct Stop(AtomicBool);
 
 impl Stop {
-    pub(super) fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
@@ -60,7 +60,7 @@ impl Stop {
 }
 
 /// What a lane's owner finds in the queue.
-pub(super) enum Next<P> {
+pub(crate) enum Next<P> {
     /// A prepared job.
     Ready(P),
     /// Nothing came for a while, though more will.
@@ -72,7 +72,7 @@ pub(super) enum Next<P> {
 }
 
 /// A lane's end of the queue of prepared jobs.
-pub(super) struct Inlet<'a, P> {
+pub(crate) struct Inlet<'a, P> {
     receiver: Receiver<P>,
     stop: &'a Stop,
     waited: Cell<Duration>,
@@ -80,7 +80,7 @@ pub(super) struct Inlet<'a, P> {
 
 impl<P> Inlet<'_, P> {
     /// Takes the next prepared job; waits for it when there is none.
-    pub(super) fn next(&self) -> Next<P> {
+    pub(crate) fn next(&self) -> Next<P> {
         if self.stop.is_asked() {
             return Next::Stopped;
         }
@@ -100,7 +100,7 @@ impl<P> Inlet<'_, P> {
     }
 
     /// How long it was waited with an empty queue since the last call.
-    pub(super) fn take_waited(&self) -> Duration {
+    pub(crate) fn take_waited(&self) -> Duration {
         self.waited.take()
     }
 }
@@ -109,7 +109,7 @@ impl<P> Inlet<'_, P> {
 /// are numbered from 0, take what is prepared from their [`Inlet`] and send results; hands these
 /// to `consume` on the calling thread. When `consume` breaks, all ends after what is under way and what was still to
 /// come is dropped; after [`Stop::stop`] it is not.
-pub(super) fn run<J: Send, P: Send, E: Send, B>(
+pub(crate) fn run<J: Send, P: Send, E: Send, B>(
     jobs: impl Iterator<Item = J> + Send,
     shape: Shape,
     prepare: impl Fn(J) -> P + Sync,
@@ -164,7 +164,7 @@ pub(super) fn run<J: Send, P: Send, E: Send, B>(
 }
 
 /// As [`run`], without an encoder between: `consume` gets what was prepared.
-pub(super) fn prepare_all<J: Send, P: Send, B>(
+pub(crate) fn prepare_all<J: Send, P: Send, B>(
     jobs: impl Iterator<Item = J> + Send,
     shape: Shape,
     prepare: impl Fn(J) -> P + Sync,
@@ -189,7 +189,7 @@ fn pass<P>(_: usize, inlet: &Inlet<'_, P>, results: &Sender<P>) {
 }
 
 /// One preparing thread a core: they share the cores with the encoder, whose work they feed.
-pub(super) fn default_workers() -> usize {
+pub(crate) fn default_workers() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from)
 }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sightline_onnx::Precision;
 
-use super::RegistryError;
+use crate::models::RegistryError;
 
 const HEAD: &str = "# Written by `sightline models`. See `sightline models list`.\n\n";
 
@@ -200,7 +200,7 @@ impl BookFile {
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs_err::rename(&aside, &self.path)?;
-        super::sync_folder_of(&self.path)?;
+        crate::models::sync_folder_of(&self.path)?;
         Ok(())
     }
 }

@@ -9,11 +9,12 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
-use super::pipeline::{self, Event, Shape};
-use super::prepare::Decoding;
-use super::report::{Progress, Skipped, Stage};
-use super::request::IndexRequest;
-use super::{Encoders, EngineError, caption_files};
+use crate::engine::indexing::caption_files;
+use crate::engine::indexing::pipeline::{self, Event, Shape};
+use crate::engine::indexing::prepare::Decoding;
+use crate::engine::indexing::request::IndexRequest;
+use crate::engine::report::{Progress, Skipped, Stage};
+use crate::engine::{Encoders, EngineError};
 
 /// Pictures or captions encoded at once.
 const BATCH: usize = 16;

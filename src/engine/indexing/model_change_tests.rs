@@ -2,8 +2,8 @@
 
 use sightline_index::IndexError;
 
-use super::tests::{BLUE, GREEN, Place, RED, name};
-use super::*;
+use crate::engine::tests::{BLUE, GREEN, Place, RED, name};
+use crate::engine::*;
 
 fn change(place: &Place, encoders: Encoders, request: &IndexRequest) -> IndexReport {
     let request = IndexRequest {

@@ -10,9 +10,9 @@ use sightline_onnx::{
 };
 use sightline_picture::DecodeLimits;
 
-use super::book::{Agreement, Figures};
 use super::{Entry, Registry, RegistryError};
 use crate::engine::EngineError;
+use crate::models::book::{Agreement, Figures};
 
 /// A smaller copy is only run unasked when none of its embeddings of the built-in pictures and
 /// texts has a lower cosine to that of fp32.

@@ -4,19 +4,19 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::EngineError;
-use super::error::LineError;
+use crate::engine::EngineError;
+use crate::engine::error::LineError;
 
 /// The form of a line of a captions file or data set.
 const LINE_FORM: &str = r#"{"image": "relative/path.jpg", "captions": ["…"]}"#;
 
 /// Captions of one picture, or of none, as a file gives them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct CaptionSet {
+pub(crate) struct CaptionSet {
     /// The picture's path as written, joined to the file's folder; `None` in a plain text list.
-    pub(super) image: Option<PathBuf>,
+    pub(crate) image: Option<PathBuf>,
     /// Trimmed, without empty ones, in order.
-    pub(super) captions: Vec<String>,
+    pub(crate) captions: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -27,7 +27,7 @@ struct Line {
 
 /// Reads a captions file: JSON lines when its first line that is not blank starts with `{`,
 /// otherwise plain text with one caption a line, bound to no picture.
-pub(super) fn read(path: &Path) -> Result<Vec<CaptionSet>, EngineError> {
+pub(crate) fn read(path: &Path) -> Result<Vec<CaptionSet>, EngineError> {
     let text = read_text(path)?;
     if text.trim_start().starts_with('{') {
         return parse_lines(path, &text);
@@ -39,17 +39,17 @@ pub(super) fn read(path: &Path) -> Result<Vec<CaptionSet>, EngineError> {
 }
 
 /// Reads JSON lines only, as data sets are written.
-pub(super) fn read_json_lines(path: &Path) -> Result<Vec<CaptionSet>, EngineError> {
+pub(crate) fn read_json_lines(path: &Path) -> Result<Vec<CaptionSet>, EngineError> {
     parse_lines(path, &read_text(path)?)
 }
 
 /// Reads a sidecar: one caption a line.
-pub(super) fn read_sidecar(path: &Path) -> Result<Vec<String>, EngineError> {
+pub(crate) fn read_sidecar(path: &Path) -> Result<Vec<String>, EngineError> {
     Ok(captions_of_text(&read_text(path)?))
 }
 
 /// The names a picture's sidecar may have: `photo.txt` and `photo.jpg.txt`.
-pub(super) fn sidecars_of(picture: &Path) -> [PathBuf; 2] {
+pub(crate) fn sidecars_of(picture: &Path) -> [PathBuf; 2] {
     let mut appended = picture.as_os_str().to_owned();
     appended.push(".txt");
     [picture.with_extension("txt"), PathBuf::from(appended)]

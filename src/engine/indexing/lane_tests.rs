@@ -7,9 +7,9 @@ use image::{Rgb, RgbImage};
 
 use sightline_onnx::{Model, SessionOptions};
 
-use super::encoder::{Lane, options_of_parts};
-use super::ingest::MANY;
-use super::*;
+use super::run::MANY;
+use crate::engine::encoder::{Lane, options_of_parts};
+use crate::engine::*;
 
 /// As many pictures as are worth a second lane.
 fn n_many() -> u32 {

@@ -7,8 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ignore::WalkBuilder;
 use sightline_picture::is_picture;
 
-use super::picture_file::extension;
-use super::report::Skipped;
+use crate::engine::picture_file::extension;
+use crate::engine::report::Skipped;
 
 /// A file with `.gitignore`-style rules for Sightline alone; `.ignore` files count too.
 pub const IGNORE_FILE: &str = ".sightlineignore";
@@ -24,28 +24,28 @@ pub const SKIPPED_FOLDERS: [&str; 5] = [
 
 /// A file that may be a picture, by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Candidate {
+pub(crate) struct Candidate {
     /// Absolute, links resolved up to the library folder.
-    pub(super) path: PathBuf,
-    pub(super) n_bytes: u64,
+    pub(crate) path: PathBuf,
+    pub(crate) n_bytes: u64,
     /// Nanoseconds since 1970, negative before.
-    pub(super) modified_ns: i128,
+    pub(crate) modified_ns: i128,
 }
 
 /// What one walk over a library folder saw.
 #[derive(Debug, Default)]
-pub(super) struct Walk {
+pub(crate) struct Walk {
     /// Sorted by path.
-    pub(super) candidates: Vec<Candidate>,
+    pub(crate) candidates: Vec<Candidate>,
     /// Texts that may be sidecars of pictures.
-    pub(super) texts: HashSet<PathBuf>,
+    pub(crate) texts: HashSet<PathBuf>,
     /// Files and folders that could not be looked at. What the index holds below them stays.
-    pub(super) unreadable: Vec<Skipped>,
+    pub(crate) unreadable: Vec<Skipped>,
 }
 
 /// Walks `folder` (absolute). Hidden files, junk folders and what `.ignore` or
 /// [`IGNORE_FILE`] exclude are left out; links are followed, loops are noticed.
-pub(super) fn walk(folder: &Path) -> Walk {
+pub(crate) fn walk(folder: &Path) -> Walk {
     let mut seen = Walk::default();
     let walker = WalkBuilder::new(folder)
         .hidden(true)
@@ -102,7 +102,7 @@ impl Walk {
     }
 
     /// True when `path` lies at or below something that could not be looked at.
-    pub(super) fn hides(&self, path: &Path) -> bool {
+    pub(crate) fn hides(&self, path: &Path) -> bool {
         self.unreadable
             .iter()
             .any(|skipped| path.starts_with(&skipped.path))

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// Any failure of a [`Registry`](super::Registry).
+/// Any failure of a [`Registry`](crate::models::Registry).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use sightline_index::{IndexReader, Language};
 use sightline_picture::DecodeLimits;
 
-use super::ingest::outermost;
-use super::{Engine, EngineError};
+use super::run::outermost;
+use crate::engine::{Engine, EngineError};
 
 /// What to index and how.
 #[derive(Debug, Clone)]
@@ -84,7 +84,7 @@ impl Default for IndexRequest {
 }
 
 /// Absolute folders, each once; a missing one is an error unless `prune` asks to forget it.
-pub(super) fn resolve_folders(
+pub(crate) fn resolve_folders(
     engine: &Engine,
     request: &IndexRequest,
 ) -> Result<Vec<PathBuf>, EngineError> {

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 use sightline_onnx::Model;
 
-use super::check::Check;
 use super::{Entry, Place, Registry, RegistryError, STARTER, is_name, sync_folder_of};
 use crate::engine::EngineError;
+use crate::models::check::Check;
 
 /// Files larger than this are only copied when the model's description names them.
 const MOST_BYTES_BESIDE: u64 = 64 << 20;
@@ -201,7 +201,7 @@ impl Registry {
         let entry = Entry {
             name: Some(name.to_owned()),
             place,
-            record: super::Record::default(),
+            record: crate::models::Record::default(),
         };
         self.note_check(&entry, check)?;
         Ok(self.find(Path::new(name))?)

@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use sightline_index::{Caption, IndexReader, Item, ItemId, UnitVector};
 
-use super::EngineError;
 use super::caption_files::{self, CaptionSet};
-use super::ingest::Run;
-use super::report::{Skipped, Stage};
+use super::run::Run;
+use crate::engine::EngineError;
+use crate::engine::report::{Skipped, Stage};
 
 /// Captions encoded at once.
 const BATCH: usize = 32;
@@ -35,7 +35,7 @@ fn by_source(captions: Vec<Caption>) -> BTreeMap<PathBuf, Vec<String>> {
 impl Run<'_> {
     /// Brings the captions up to date: of `pictures` with a sidecar among `texts`, and of the
     /// captions files.
-    pub(super) fn captions(
+    pub(crate) fn captions(
         &mut self,
         pictures: &[&Path],
         texts: &HashSet<PathBuf>,
@@ -53,7 +53,7 @@ impl Run<'_> {
     }
 
     /// Takes away what the texts beside `path` said of `image`, which is not there any more.
-    pub(super) fn drop_sidecar_captions(
+    pub(crate) fn drop_sidecar_captions(
         &mut self,
         path: &Path,
         image: ItemId,
@@ -70,7 +70,7 @@ impl Run<'_> {
     }
 
     /// The same for files whose content changed: their old image may live on under another path.
-    pub(super) fn drop_captions_of_old_content(&mut self) -> Result<(), EngineError> {
+    pub(crate) fn drop_captions_of_old_content(&mut self) -> Result<(), EngineError> {
         for (path, before) in self.ledger.take_known() {
             let now = self.writing().file(&path)?.map(|record| record.image);
             if now != Some(before) {
