@@ -55,6 +55,8 @@ mod search;
 mod setup;
 /// `sightline status`.
 mod status;
+/// Circles and arrows: the drawing in `ARCHITECTURE.md`, held to the code's own imports.
+mod structure;
 /// Another model for an index, and indexes of other models, dimensions and formats.
 mod switch;
 /// The architecture's rules, checked on the source text.
