@@ -35,6 +35,7 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+pub mod answers;
 pub mod cli;
 pub mod engine;
 pub mod models;

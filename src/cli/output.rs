@@ -4,15 +4,14 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
-use base64::Engine as _;
-use serde_json::{Map, Value, json};
 
 use super::args::{FindArg, OutputArgs};
 use super::exit::ExitStatus;
 use super::gallery::{Card, Gallery};
 use super::printer::{Printer, Style};
 use super::settings::Settings;
-use crate::engine::{By, CaptionHit, Details, Engine, Query, SearchHit, Skipped};
+use crate::answers::{FoundAnswer, HitAnswer};
+use crate::engine::{By, CaptionHit, Details, Engine, Query, SearchHit};
 
 /// How many of a picture's captions a line of results shows.
 const N_CAPTIONS_SHOWN: usize = 1;
@@ -25,21 +24,8 @@ pub(super) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    fn by(&self) -> &'static str {
-        match self.by {
-            By::Meaning => "meaning",
-            By::Words => "words",
-            By::Both => "both",
-        }
-    }
-
-    fn json(&self, hits: &[Value]) -> Value {
-        let query = match self.query {
-            Query::Text(text) => json!({ "text": text }),
-            Query::Picture(path) => json!({ "image": path_json(path) }),
-        };
-        let milliseconds = (self.began.elapsed().as_secs_f64() * 1e4).round() / 10.0;
-        json!({ "query": query, "by": self.by(), "took_ms": milliseconds, "hits": hits })
+    fn answer<'b>(&'b self, hits: Vec<HitAnswer<'b>>) -> FoundAnswer<'b> {
+        FoundAnswer::new(self.query, self.by, self.began.elapsed(), hits)
     }
 }
 
@@ -51,34 +37,6 @@ pub(super) fn counted(n: u64, what: &str) -> String {
         (_, Some((first, rest))) => format!("{number} {first}s {rest}"),
         (_, None) => format!("{number} {what}s"),
     }
-}
-
-/// `{"path": …}`, and when the path is not UTF-8 its exact bytes as `path_base64` too.
-pub(super) fn path_json(path: &Path) -> Map<String, Value> {
-    let mut entry = Map::new();
-    entry.insert("path".into(), json!(path.to_string_lossy()));
-    if let Some(encoded) = path_base64(path) {
-        entry.insert("path_base64".into(), json!(encoded));
-    }
-    entry
-}
-
-/// The exact bytes of a path that is not UTF-8.
-pub(super) fn path_base64(path: &Path) -> Option<String> {
-    path.to_str().is_none().then(|| {
-        let bytes = path.as_os_str().as_encoded_bytes();
-        base64::engine::general_purpose::STANDARD.encode(bytes)
-    })
-}
-
-/// Files left out, each with its `reason`.
-pub(super) fn skipped_json(skipped: &[Skipped]) -> Vec<Map<String, Value>> {
-    let one = |skipped: &Skipped| {
-        let mut entry = path_json(&skipped.path);
-        entry.insert("reason".into(), json!(skipped.reason));
-        entry
-    };
-    skipped.iter().map(one).collect()
 }
 
 /// Shows pictures found.
@@ -103,12 +61,8 @@ pub(super) fn images(
         write_page(gallery, page, args.append, settings, printer)?;
     }
     if args.json {
-        let hits: Vec<_> = hits
-            .iter()
-            .enumerate()
-            .map(|(place, hit)| image_json(place + 1, hit))
-            .collect();
-        printer.json(&asked.json(&hits))?;
+        let hits = (1..).zip(hits).map(HitAnswer::image).collect();
+        printer.json(&asked.answer(hits))?;
     } else if args.paths {
         print_paths(hits.iter().map(SearchHit::path), args, printer)?;
     } else {
@@ -156,12 +110,8 @@ pub(super) fn captions(
         write_page(gallery, page, args.append, settings, printer)?;
     }
     if args.json {
-        let hits: Vec<_> = hits
-            .iter()
-            .enumerate()
-            .map(|(place, hit)| caption_json(place + 1, hit))
-            .collect();
-        printer.json(&asked.json(&hits))?;
+        let hits = (1..).zip(hits).map(HitAnswer::caption).collect();
+        printer.json(&asked.answer(hits))?;
     } else if args.paths {
         print_paths(
             hits.iter().flat_map(|hit| &hit.pictures).map(AsRef::as_ref),
@@ -247,54 +197,6 @@ fn details(details: &Details) -> Option<String> {
         .chain(details.places.iter().cloned())
         .collect();
     (!known.is_empty()).then(|| Printer::safe(&known.join(", ")))
-}
-
-fn image_json(rank: usize, hit: &SearchHit) -> Value {
-    let mut by = Vec::new();
-    if hit.rank_by_meaning.is_some() {
-        by.push("meaning");
-    }
-    if hit.rank_by_words.is_some() {
-        by.push("words");
-    }
-    let mut entry = Map::new();
-    entry.insert("rank".into(), json!(rank));
-    entry.extend(path_json(hit.path()));
-    let others: Vec<_> = hit
-        .paths
-        .iter()
-        .skip(1)
-        .map(|path| path_json(path))
-        .collect();
-    entry.insert("other_paths".into(), json!(others));
-    entry.insert("similarity".into(), json!(hit.similarity));
-    entry.insert("by".into(), json!(by));
-    entry.insert("words".into(), json!(hit.words));
-    entry.insert("captions".into(), json!(hit.captions));
-    entry.insert("width".into(), json!(hit.width));
-    entry.insert("height".into(), json!(hit.height));
-    let Details {
-        camera,
-        taken,
-        places,
-    } = &hit.details;
-    entry.insert("camera".into(), json!(camera));
-    let taken = taken.map(|taken| taken.to_string());
-    entry.insert("taken".into(), json!(taken));
-    entry.insert("places".into(), json!(places));
-    Value::Object(entry)
-}
-
-fn caption_json(rank: usize, hit: &CaptionHit) -> Value {
-    let pictures: Vec<_> = hit.pictures.iter().map(|path| path_json(path)).collect();
-    json!({
-        "rank": rank,
-        "text": hit.text,
-        "similarity": hit.similarity,
-        "words": hit.words,
-        "images": pictures,
-        "source": path_json(&hit.source),
-    })
 }
 
 fn print_paths<'a>(

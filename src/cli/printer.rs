@@ -58,9 +58,9 @@ impl Printer {
         self.out.write_all(bytes)
     }
 
-    /// A JSON value, indented.
-    pub(super) fn json(&mut self, value: &impl serde::Serialize) -> io::Result<()> {
-        serde_json::to_writer_pretty(&mut self.out, value)?;
+    /// An answer as JSON, indented, the keys of each object in alphabetical order.
+    pub(super) fn json(&mut self, answer: &impl serde::Serialize) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut self.out, &serde_json::to_value(answer)?)?;
         self.out.write_all(b"\n")
     }
 

@@ -16,7 +16,7 @@ mod search;
 mod upkeep;
 
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 #[cfg(test)]
 mod tests;
 

@@ -158,7 +158,7 @@ impl IndexReport {
 }
 
 /// One picture found.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct SearchHit {
     /// Every file with this content, at least one.
     pub paths: Vec<PathBuf>,

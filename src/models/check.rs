@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use sightline_onnx::{
     Embedding, EncodeError, ImageEncoder, Model, Pixels, Precision, Runtime, SessionOptions,
-    Signature, TextEncoder,
+    TextEncoder,
 };
 use sightline_picture::DecodeLimits;
 
@@ -111,8 +111,6 @@ pub struct Outcome {
 /// What was measured of one tower.
 #[derive(Debug, Clone)]
 pub struct Tower {
-    /// Inputs and outputs of its graph.
-    pub signature: Signature,
     /// How long it took to load.
     pub load: Duration,
     /// Lowest and highest length of what it puts out, before that is scaled to 1.
@@ -340,12 +338,10 @@ impl Loaded {
         };
         Ok(Outcome {
             image: Tower {
-                signature: self.images.signature(),
                 load: self.loading.0,
                 raw_norm: norms(&self.of_pictures),
             },
             text: Tower {
-                signature: self.texts.signature(),
                 load: self.loading.1,
                 raw_norm: norms(&self.of_texts),
             },

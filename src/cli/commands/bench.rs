@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serde_json::json;
 
+use crate::answers::BenchAnswer;
 use crate::cli::args::BenchArgs;
 use crate::cli::exit::ExitStatus;
 use crate::cli::interrupt;
@@ -61,11 +61,11 @@ pub(in crate::cli) fn run(
     let Some(report) = report else {
         return Ok(ExitStatus::Interrupted);
     };
-    let device = settings.session_options().device;
+    let device = settings.session_options().device.to_string();
     if args.json {
-        printer.json(&to_json(&report, &model, &device.to_string()))?;
+        printer.json(&BenchAnswer::new(&report, &model, &device))?;
     } else {
-        for line in lines(&report, &model, &device.to_string()) {
+        for line in lines(&report, &model, &device) {
             printer.line(line)?;
         }
     }
@@ -130,56 +130,4 @@ fn lines(report: &BenchReport, model: &str, device: &str) -> Vec<String> {
         lines.push(format!("most memory in use: {:.0} MB", peak as f64 / 1e6));
     }
     lines
-}
-
-fn to_json(report: &BenchReport, model: &str, device: &str) -> serde_json::Value {
-    let rounds: Vec<_> = report.rounds.iter().map(round_json).collect();
-    let memory: Vec<_> = report
-        .memory
-        .iter()
-        .map(|(n_pictures, n_bytes)| json!({ "pictures": n_pictures, "bytes": n_bytes }))
-        .collect();
-    json!({
-        "model": model,
-        "device": device,
-        "pictures": report.n_pictures,
-        "bytes": report.n_bytes,
-        "skipped": report.n_skipped,
-        "load_seconds": report.load.as_secs_f64(),
-        "encode": rate(report.median(|round| round.encode)),
-        "decode": rate(report.median(|round| round.decode)),
-        "index": report.median(|round| round.index),
-        "ideal": rate(report.median(BenchRound::ideal)),
-        "ratio": report.rounds.iter().all(|round| round.encode > 0.0)
-            .then(|| report.median(BenchRound::ratio)),
-        "batch_size": report.rounds.last().and_then(|round| round.encoding.batch_size),
-        "starved": report.median(|round| round.encoding.starved()),
-        "finish_share": report.median(|round| round.finish_share),
-        "peak_memory": report.peak_memory,
-        "memory": memory,
-        "rounds": rounds,
-    })
-}
-
-fn round_json(round: &BenchRound) -> serde_json::Value {
-    json!({
-        "encode": rate(round.encode),
-        "decode": rate(round.decode),
-        "index": round.index,
-        "cpu_ms": round.cpu_ms.map(|ms| json!({
-            "encode": rate(ms.encode), "decode": rate(ms.decode), "index": ms.index,
-        })),
-        "batch_size": round.encoding.batch_size,
-        "batches": round.encoding.n_batches,
-        "encoded": round.encoding.n_encoded,
-        "starved_batches": round.encoding.n_starved,
-        "waited_seconds": round.encoding.waited.as_secs_f64(),
-        "encoding_seconds": round.encoding.encoded.as_secs_f64(),
-        "finish_share": round.finish_share,
-    })
-}
-
-/// What was left out is not known, rather than 0.
-fn rate(rate: f64) -> Option<f64> {
-    (rate > 0.0).then_some(rate)
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use serde_json::{Map, Value, json};
-use sightline_index::{ItemKind, Problem, Repair};
+use sightline_index::{Problem, Repair};
 
+use crate::answers::CheckAnswer;
 use crate::cli::args::CheckIndexArgs;
 use crate::cli::exit::ExitStatus;
-use crate::cli::output::{counted, path_json};
+use crate::cli::output::counted;
 use crate::cli::printer::Printer;
 use crate::cli::progress::ProgressView;
 use crate::cli::settings::Settings;
@@ -28,11 +28,7 @@ pub(in crate::cli) fn run(
     }
     let problems = Engine::check(settings.index())?;
     if args.json {
-        printer.json(&json!({
-            "sound": problems.is_empty(),
-            "problems": problems.iter().map(problem_json).collect::<Vec<_>>(),
-            "repair": null,
-        }))?;
+        printer.json(&CheckAnswer::from(problems.as_slice()))?;
     } else {
         show(&problems, settings, printer)?;
     }
@@ -60,11 +56,7 @@ fn repair(json: bool, settings: &Settings, printer: &mut Printer) -> Result<Exit
     drop(view);
     let told = told?;
     if json {
-        printer.json(&json!({
-            "sound": told.left.is_empty(),
-            "problems": told.found.iter().map(problem_json).collect::<Vec<_>>(),
-            "repair": repair_json(&told),
-        }))?;
+        printer.json(&CheckAnswer::from(&told))?;
     } else {
         show(&told.found, settings, printer)?;
         if !told.found.is_empty() && told.left.is_empty() {
@@ -171,54 +163,4 @@ fn tell_losses(told: &Repair, settings: &Settings, printer: &mut Printer) -> Res
         printer.line(format_args!("  captions of {}", settings.shown(path)))?;
     }
     Ok(())
-}
-
-fn problem_json(problem: &Problem) -> Value {
-    let kind_name = |kind: ItemKind| match kind {
-        ItemKind::Image => "image",
-        ItemKind::Caption => "caption",
-    };
-    let mut entry = Map::new();
-    let (about, what) = match problem {
-        Problem::Item { id, what } => {
-            entry.insert("item".into(), json!(id.0));
-            ("item", (*what).to_owned())
-        }
-        Problem::File { path, what } => {
-            entry.extend(path_json(path));
-            ("file", (*what).to_owned())
-        }
-        Problem::Graph { kind, what } => {
-            entry.insert("kind".into(), json!(kind_name(*kind)));
-            ("graph", what.clone())
-        }
-        Problem::Words { what } => ("words", what.clone()),
-        Problem::Records { what } => ("records", what.clone()),
-        Problem::Manifest { what } => ("manifest", what.clone()),
-        Problem::Counts { .. } => ("counts", problem.to_string()),
-        Problem::Generations { what } => ("generations", (*what).to_owned()),
-        problem => ("index", problem.to_string()),
-    };
-    entry.insert("about".into(), json!(about));
-    entry.insert("what".into(), json!(what));
-    Value::Object(entry)
-}
-
-fn repair_json(told: &Repair) -> Value {
-    let paths = |paths: &[std::path::PathBuf]| -> Vec<_> {
-        paths.iter().map(|path| path_json(path)).collect()
-    };
-    json!({
-        "left": told.left.iter().map(problem_json).collect::<Vec<_>>(),
-        "lost": {
-            "images": told.n_lost_images,
-            "captions": told.n_lost_captions,
-            "libraries": told.n_lost_libraries,
-            "commits": told.n_lost_commits,
-            "files": paths(&told.lost_files),
-            "caption_files": paths(&told.lost_caption_sources),
-        },
-        "files_to_read": told.n_files_to_read,
-        "kept": told.kept.as_deref().map(path_json),
-    })
 }

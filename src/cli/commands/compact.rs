@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use indicatif::HumanBytes;
-use serde_json::json;
 
+use crate::answers::CompactAnswer;
 use crate::cli::args::CompactArgs;
 use crate::cli::exit::ExitStatus;
 use crate::cli::printer::Printer;
@@ -26,10 +26,7 @@ pub(in crate::cli) fn run(
         HumanBytes(compacted.n_bytes_after)
     ));
     if args.json {
-        printer.json(&json!({
-            "bytes_before": compacted.n_bytes_before,
-            "bytes_after": compacted.n_bytes_after,
-        }))?;
+        printer.json(&CompactAnswer::from(&compacted))?;
     }
     Ok(ExitStatus::Found)
 }

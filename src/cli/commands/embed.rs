@@ -5,12 +5,11 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use serde::Serialize;
 
+use crate::answers::EmbedAnswer;
 use crate::cli::args::EmbedArgs;
 use crate::cli::exit::ExitStatus;
 use crate::cli::interrupt;
-use crate::cli::output::path_base64;
 use crate::cli::printer::Printer;
 use crate::cli::settings::Settings;
 use crate::engine::npy::NpyWriter;
@@ -68,18 +67,6 @@ enum Input<'a> {
     Text(&'a str),
 }
 
-/// A line of output.
-#[derive(Serialize)]
-struct Line<'a> {
-    input: std::borrow::Cow<'a, str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    input_base64: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    vector: Option<&'a [f32]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    row: Option<usize>,
-}
-
 /// Where vectors go.
 struct Output<'a> {
     printer: &'a mut Printer,
@@ -124,15 +111,9 @@ impl Output<'_> {
             Some(npy) => Some(npy.push(vector)?),
             None => None,
         };
-        let (input, input_base64) = match *input {
-            Input::File(path) => (path.to_string_lossy(), path_base64(path)),
-            Input::Text(text) => (text.into(), None),
-        };
-        self.printer.json_line(&Line {
-            input,
-            input_base64,
-            vector: row.is_none().then_some(vector),
-            row,
+        self.printer.json_line(&match *input {
+            Input::File(path) => EmbedAnswer::picture(path, vector, row),
+            Input::Text(text) => EmbedAnswer::text(text, vector, row),
         })?;
         Ok(())
     }

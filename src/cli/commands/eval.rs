@@ -1,12 +1,11 @@
 //! `sightline eval`
 
 use anyhow::Result;
-use serde_json::{Value, json};
 
+use crate::answers::EvalAnswer;
 use crate::cli::args::EvalArgs;
 use crate::cli::exit::ExitStatus;
 use crate::cli::interrupt;
-use crate::cli::output::skipped_json;
 use crate::cli::printer::Printer;
 use crate::cli::progress::ProgressView;
 use crate::cli::settings::Settings;
@@ -42,15 +41,7 @@ pub(in crate::cli) fn run(
         ));
     }
     if args.json {
-        printer.json(&json!({
-            "model": encoders.identity().name,
-            "images": evaluation.n_images,
-            "captions": evaluation.n_captions,
-            "captions_cut": evaluation.n_captions_cut,
-            "text_to_image": recalls_json(&evaluation.text_to_image),
-            "image_to_text": recalls_json(&evaluation.image_to_text),
-            "skipped": skipped_json(&evaluation.skipped),
-        }))?;
+        printer.json(&EvalAnswer::new(&evaluation, &encoders.identity().name))?;
     } else {
         let model = &encoders.identity().name;
         let (n_images, n_captions) = (evaluation.n_images, evaluation.n_captions);
@@ -78,15 +69,4 @@ pub(in crate::cli) fn run(
         }
     }
     Ok(ExitStatus::Found)
-}
-
-/// In per cent with two decimals, which is what data sets of a few thousand can carry.
-fn recalls_json(recalls: &Recalls) -> Value {
-    let rounded = |value: f64| (value * 100.0).round() / 100.0;
-    json!({
-        "r1": rounded(recalls.r1),
-        "r5": rounded(recalls.r5),
-        "r10": rounded(recalls.r10),
-        "median_rank": recalls.median_rank,
-    })
 }

@@ -1,11 +1,11 @@
 //! `sightline export`
 
 use anyhow::Result;
-use serde_json::json;
 
+use crate::answers::ExportAnswer;
 use crate::cli::args::ExportArgs;
 use crate::cli::exit::ExitStatus;
-use crate::cli::output::{counted, path_json};
+use crate::cli::output::counted;
 use crate::cli::printer::Printer;
 use crate::cli::settings::Settings;
 use crate::engine::Engine;
@@ -28,11 +28,8 @@ pub(in crate::cli) fn run(
         settings.shown(&args.to)
     ));
     if args.json {
-        printer.json(&json!({
-            "folder": path_json(&std::path::absolute(&args.to)?),
-            "images": report.n_images,
-            "captions": report.n_captions,
-        }))?;
+        let folder = std::path::absolute(&args.to)?;
+        printer.json(&ExportAnswer::new(&folder, &report))?;
     }
     Ok(ExitStatus::Found)
 }

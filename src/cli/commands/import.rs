@@ -1,8 +1,8 @@
 //! `sightline import`
 
 use anyhow::Result;
-use serde_json::json;
 
+use crate::answers::ImportAnswer;
 use crate::cli::args::ImportArgs;
 use crate::cli::exit::ExitStatus;
 use crate::cli::output::counted;
@@ -33,12 +33,7 @@ pub(in crate::cli) fn run(
         counted(report.n_captions, "caption"),
     ));
     if args.json {
-        printer.json(&json!({
-            "images": report.n_images,
-            "known": report.n_known,
-            "files": report.n_files,
-            "captions": report.n_captions,
-        }))?;
+        printer.json(&ImportAnswer::from(&report))?;
     }
     Ok(ExitStatus::Found)
 }

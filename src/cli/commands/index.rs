@@ -2,12 +2,11 @@
 
 use anyhow::Result;
 use indicatif::HumanCount;
-use serde_json::json;
 
+use crate::answers::IndexAnswer;
 use crate::cli::args::IndexArgs;
 use crate::cli::exit::ExitStatus;
 use crate::cli::interrupt;
-use crate::cli::output::{path_json, skipped_json};
 use crate::cli::printer::Printer;
 use crate::cli::progress::ProgressView;
 use crate::cli::settings::Settings;
@@ -75,7 +74,7 @@ pub(in crate::cli) fn run(
         ));
     }
     if args.json {
-        printer.json(&to_json(&report))?;
+        printer.json(&IndexAnswer::from(&report))?;
     }
     let is_held_back = |change: &ModelChange| !change.is_done;
     Ok(if report.interrupted {
@@ -237,42 +236,4 @@ fn summary(report: &IndexReport) -> String {
         if n == 1 { "" } else { "s" },
         parts.join(", ")
     )
-}
-
-fn to_json(report: &IndexReport) -> serde_json::Value {
-    let held_back: Vec<_> = report
-        .held_back
-        .iter()
-        .map(|(folder, n_files)| {
-            let mut entry = path_json(folder);
-            entry.insert("files".into(), json!(n_files));
-            entry
-        })
-        .collect();
-    json!({
-        "seen": report.n_seen,
-        "added": report.n_added,
-        "changed": report.n_changed + report.n_changed_to_known,
-        "unchanged": report.n_unchanged,
-        "moved": report.n_moved,
-        "copies": report.n_copies,
-        "removed": report.n_removed,
-        "captions_added": report.n_captions_added,
-        "captions_removed": report.n_captions_removed,
-        "captions_cut": report.cut_captions.len(),
-        "skipped": skipped_json(&report.skipped),
-        "held_back": held_back,
-        "model_change": report.model_change.as_ref().map(|change| json!({
-            "from": change.from,
-            "to": change.to,
-            "done_before": change.n_before,
-            "discarded": change.discarded,
-            "done": change.is_done,
-        })),
-        "interrupted": report.interrupted,
-        "seconds": report.elapsed.as_secs_f64(),
-        "images_per_second": report.rate(),
-        "batch_size": report.encoding.batch_size,
-        "starved": report.encoding.starved(),
-    })
 }

@@ -1,11 +1,11 @@
 //! `sightline remove`
 
 use anyhow::Result;
-use serde_json::json;
 
+use crate::answers::RemoveAnswer;
 use crate::cli::args::RemoveFilesArgs;
 use crate::cli::exit::ExitStatus;
-use crate::cli::output::{counted, path_json};
+use crate::cli::output::counted;
 use crate::cli::printer::Printer;
 use crate::cli::progress::ProgressView;
 use crate::cli::settings::Settings;
@@ -41,16 +41,7 @@ pub(in crate::cli) fn run(
         counted(report.n_captions, "caption"),
     ));
     if args.json {
-        let paths = |paths: &[std::path::PathBuf]| -> Vec<_> {
-            paths.iter().map(|path| path_json(path)).collect()
-        };
-        printer.json(&json!({
-            "files": report.n_files,
-            "images": report.n_images,
-            "captions": report.n_captions,
-            "libraries": paths(&report.libraries),
-            "unknown": paths(&report.unknown),
-        }))?;
+        printer.json(&RemoveAnswer::from(&report))?;
     }
     Ok(if report.unknown.is_empty() {
         ExitStatus::Found

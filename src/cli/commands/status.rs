@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use indicatif::{HumanBytes, HumanCount, HumanDuration};
-use serde_json::json;
 use sightline_index::GraphState;
 
+use crate::answers::{FormatsAnswer, StatusAnswer};
 use crate::cli::args::StatusArgs;
 use crate::cli::exit::ExitStatus;
-use crate::cli::output::path_json;
 use crate::cli::printer::{Printer, Style};
 use crate::cli::settings::Settings;
 use crate::engine::{Engine, KindStatus, Status, UnfinishedChange};
@@ -25,7 +24,7 @@ pub(in crate::cli) fn run(
     }
     let status = Engine::status(settings.index())?;
     if args.json {
-        printer.json(&to_json(&status))?;
+        printer.json(&StatusAnswer::from(&status))?;
     } else {
         show(&status, settings, printer)?;
     }
@@ -33,75 +32,6 @@ pub(in crate::cli) fn run(
         ExitStatus::Nothing
     } else {
         ExitStatus::Found
-    })
-}
-
-fn to_json(status: &Status) -> serde_json::Value {
-    let libraries: Vec<_> = status
-        .libraries
-        .iter()
-        .map(|library| {
-            let mut entry = path_json(&library.folder);
-            entry.insert("files".into(), json!(library.n_files));
-            entry.insert("last_run_unix_s".into(), json!(library.last_run_unix_s));
-            entry
-        })
-        .collect();
-    let last_run = status.last_run.map(|run| {
-        json!({
-            "ended_unix_s": run.ended_unix_s,
-            "seen": run.n_seen,
-            "added": run.n_added,
-            "changed": run.n_changed,
-            "removed": run.n_removed,
-            "skipped": run.n_skipped,
-            "interrupted": run.interrupted,
-        })
-    });
-    json!({
-        "index": path_json(&status.folder),
-        "model": {
-            "name": status.model,
-            "fingerprint": status.fingerprint,
-            "dimension": status.dimension,
-        },
-        "language": status.language.code(),
-        "generation": status.generation,
-        "images": status.n_images,
-        "files": status.n_files,
-        "captions": status.n_captions,
-        "captions_with_image": status.n_captions - status.n_captions_alone.min(status.n_captions),
-        "captions_alone": status.n_captions_alone,
-        "graphs": {
-            "image": graph_json(&status.images),
-            "caption": graph_json(&status.captions),
-        },
-        "bytes_on_disk": status.n_bytes_on_disk,
-        "sizes": {
-            "records": status.sizes.n_bytes_of_records,
-            "graphs": status.sizes.n_bytes_of_graphs,
-            "words": status.sizes.n_bytes_of_words,
-        },
-        "libraries": libraries,
-        "last_run": last_run,
-        "unfinished_change": status.unfinished.as_ref().map(unfinished_json),
-    })
-}
-
-fn graph_json(kind: &KindStatus) -> serde_json::Value {
-    let (in_graph, fresh) = kind.in_graph_and_fresh();
-    let (state, reason) = match &kind.graph {
-        GraphState::Ready { .. } => ("ready", None),
-        GraphState::Unusable { reason } => ("unusable", Some(reason)),
-        _ => ("absent", None),
-    };
-    json!({
-        "state": state,
-        "reason": reason,
-        "in_graph": in_graph,
-        "fresh": fresh,
-        "tombstones": kind.n_tombstones,
-        "loose": kind.n_loose,
     })
 }
 
@@ -222,41 +152,11 @@ fn unfinished(change: &UnfinishedChange, status: &Status, settings: &Settings) -
     )
 }
 
-fn unfinished_json(change: &UnfinishedChange) -> serde_json::Value {
-    json!({
-        "model": {
-            "name": change.model,
-            "fingerprint": change.fingerprint,
-            "dimension": change.dimension,
-        },
-        "images": change.n_images,
-        "folder": path_json(&change.folder),
-    })
-}
-
 /// Which picture formats this build reads. Needs no index.
 fn formats(json: bool, printer: &mut Printer) -> Result<ExitStatus> {
     let limits = DecodeLimits::default();
     if json {
-        let formats: Vec<_> = sightline_picture::formats()
-            .iter()
-            .map(|format| {
-                json!({
-                    "name": format.name,
-                    "extensions": format.extensions,
-                    "read": format.read,
-                    "note": format.note,
-                })
-            })
-            .collect();
-        printer.json(&json!({
-            "formats": formats,
-            "limits": {
-                "pixels": limits.max_pixels,
-                "bytes": limits.max_bytes,
-                "seconds": limits.max_time.as_secs_f64(),
-            },
-        }))?;
+        printer.json(&FormatsAnswer::new(sightline_picture::formats(), &limits))?;
         return Ok(ExitStatus::Found);
     }
     for format in sightline_picture::formats() {

@@ -1,9 +1,9 @@
 //! `sightline models check`
 
 use anyhow::Result;
-use serde_json::{Value, json};
 use sightline_onnx::{Model, Precision};
 
+use crate::answers::ModelCheckAnswer;
 use crate::cli::args::CheckArgs;
 use crate::cli::exit::ExitStatus;
 use crate::cli::interrupt;
@@ -43,7 +43,8 @@ pub(super) fn run_on(
         Ok(())
     };
     if json {
-        printer.json(&to_json(entry, &check, settings))?;
+        let asked = settings.precision().is_some();
+        printer.json(&ModelCheckAnswer::new(entry, &check, asked))?;
     } else {
         tell(&check, settings, &entry.label(), printer)?;
     }
@@ -191,54 +192,4 @@ fn range((low, high): (f32, f32)) -> String {
     } else {
         format!("{low:.2} to {high:.2}")
     }
-}
-
-fn to_json(entry: &Entry, check: &Check, settings: &Settings) -> Value {
-    let tower = |tower: &crate::models::Tower| {
-        json!({
-            "load_ms": milliseconds(tower.load),
-            "raw_norm": { "least": tower.raw_norm.0, "most": tower.raw_norm.1 },
-        })
-    };
-    let precisions: Vec<Value> = check
-        .checked
-        .iter()
-        .map(|Checked { model, outcome }| {
-            let mut value = json!({
-                "precision": model.precision().as_str(),
-                "fingerprint": model.fingerprint(),
-                "dimension": model.dimension(),
-                "works": outcome.is_ok(),
-            });
-            let more = match outcome {
-                Err(problem) => json!({ "error": problem }),
-                Ok(outcome) => json!({
-                    "image": tower(&outcome.image),
-                    "text": tower(&outcome.text),
-                    "pairs": outcome.n_pairs,
-                    "texts_first": outcome.n_texts_first,
-                    "pictures_first": outcome.n_pictures_first,
-                    "figures": outcome.figures,
-                }),
-            };
-            if let (Some(value), Value::Object(more)) = (value.as_object_mut(), more) {
-                value.extend(more);
-            }
-            value
-        })
-        .collect();
-    let chosen = check
-        .verdict
-        .chosen
-        .filter(|_| settings.precision().is_none());
-    json!({
-        "model": entry.label(),
-        "precisions": precisions,
-        "chosen": chosen.map(Precision::as_str),
-        "reason": chosen.map(|_| &check.verdict.reason),
-    })
-}
-
-fn milliseconds(duration: std::time::Duration) -> f64 {
-    (duration.as_secs_f64() * 1e5).round() / 100.0
 }

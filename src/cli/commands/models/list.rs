@@ -2,16 +2,14 @@
 
 use anyhow::Result;
 use indicatif::HumanBytes;
-use serde_json::{Map, Value, json};
 
-use super::{place, place_name};
+use super::place;
+use crate::answers::ModelListAnswer;
 use crate::cli::args::ListArgs;
 use crate::cli::exit::ExitStatus;
-use crate::cli::output::path_json;
 use crate::cli::printer::{Printer, Style};
 use crate::cli::settings::Settings;
 use crate::engine::EngineError;
-use crate::models::Entry;
 
 pub(super) fn run(
     args: &ListArgs,
@@ -22,11 +20,7 @@ pub(super) fn run(
     let default = registry.default_name().map_err(EngineError::from)?;
     let entries = registry.list().map_err(EngineError::from)?;
     if args.json {
-        let models: Vec<_> = entries
-            .iter()
-            .map(|entry| to_json(entry, settings, entry.label() == default))
-            .collect();
-        printer.json(&json!({ "default": default, "models": models }))?;
+        printer.json(&ModelListAnswer::new(registry, &entries, &default))?;
         return Ok(ExitStatus::Found);
     }
     let width = entries.iter().map(|entry| entry.label().len()).max();
@@ -54,27 +48,4 @@ pub(super) fn run(
         ));
     }
     Ok(ExitStatus::Found)
-}
-
-fn to_json(entry: &Entry, settings: &Settings, is_default: bool) -> Map<String, Value> {
-    let mut value = Map::new();
-    value.insert("name".into(), json!(entry.label()));
-    value.insert("default".into(), json!(is_default));
-    value.insert("place".into(), json!(place_name(entry)));
-    if let Some(folder) = entry.folder() {
-        value.extend(path_json(folder));
-    }
-    match settings.registry().open_entry(entry, entry.chosen()) {
-        Ok(model) => {
-            value.insert("layout".into(), json!(model.layout()));
-            value.insert("dimension".into(), json!(model.dimension()));
-            value.insert("precision".into(), json!(model.precision().as_str()));
-            value.insert("fingerprint".into(), json!(model.fingerprint()));
-            value.insert("bytes".into(), json!(model.n_bytes().ok()));
-        }
-        Err(error) => {
-            value.insert("error".into(), json!(error.to_string()));
-        }
-    }
-    value
 }

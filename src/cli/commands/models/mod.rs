@@ -34,21 +34,11 @@ pub(in crate::cli) fn run(
     }
 }
 
-/// Where a model's files are, for people.
+/// Where a model's files are.
 fn place(entry: &Entry, settings: &Settings) -> String {
     match entry.place() {
         Place::BuiltIn => "built in".to_owned(),
         Place::Copied(folder) | Place::Folder(folder) => settings.shown(folder),
         Place::Linked(folder) => format!("linked: {}", settings.shown(folder)),
-    }
-}
-
-/// Where a model's files are, for programs.
-fn place_name(entry: &Entry) -> &'static str {
-    match entry.place() {
-        Place::BuiltIn => "built in",
-        Place::Copied(_) => "copied",
-        Place::Linked(_) => "linked",
-        Place::Folder(_) => "folder",
     }
 }

@@ -1,0 +1,206 @@
+//! What `bench` and `eval` measured, and the embeddings of `embed`.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::{PathAnswer, SkippedAnswer, skipped};
+use crate::engine::bench::{BenchReport, BenchRound, CpuTimes};
+use crate::engine::{Evaluation, Recalls};
+
+/// The answer of `bench`.
+#[derive(Debug, Clone, Serialize)]
+pub struct BenchAnswer<'a> {
+    model: &'a str,
+    device: &'a str,
+    pictures: usize,
+    bytes: u64,
+    skipped: usize,
+    load_seconds: f64,
+    encode: Option<f64>,
+    decode: Option<f64>,
+    index: f64,
+    ideal: Option<f64>,
+    ratio: Option<f64>,
+    batch_size: Option<usize>,
+    starved: f64,
+    finish_share: f64,
+    peak_memory: Option<u64>,
+    memory: Vec<MemoryAnswer>,
+    rounds: Vec<RoundAnswer>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct MemoryAnswer {
+    pictures: usize,
+    bytes: u64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct RoundAnswer {
+    encode: Option<f64>,
+    decode: Option<f64>,
+    index: f64,
+    cpu_ms: Option<CpuAnswer>,
+    batch_size: Option<usize>,
+    batches: usize,
+    encoded: usize,
+    starved_batches: usize,
+    waited_seconds: f64,
+    encoding_seconds: f64,
+    finish_share: f64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct CpuAnswer {
+    encode: Option<f64>,
+    decode: Option<f64>,
+    index: f64,
+}
+
+impl<'a> BenchAnswer<'a> {
+    /// What was measured of this model on this device.
+    #[must_use]
+    pub fn new(report: &BenchReport, model: &'a str, device: &'a str) -> Self {
+        let with_both = report.rounds.iter().all(|round| round.encode > 0.0);
+        let last = report.rounds.last();
+        let memory = report.memory.iter();
+        Self {
+            model,
+            device,
+            pictures: report.n_pictures,
+            bytes: report.n_bytes,
+            skipped: report.n_skipped,
+            load_seconds: report.load.as_secs_f64(),
+            encode: measured(report.median(|round| round.encode)),
+            decode: measured(report.median(|round| round.decode)),
+            index: report.median(|round| round.index),
+            ideal: measured(report.median(BenchRound::ideal)),
+            ratio: with_both.then(|| report.median(BenchRound::ratio)),
+            batch_size: last.and_then(|round| round.encoding.batch_size),
+            starved: report.median(|round| round.encoding.starved()),
+            finish_share: report.median(|round| round.finish_share),
+            peak_memory: report.peak_memory,
+            memory: memory
+                .map(|(&pictures, &bytes)| MemoryAnswer { pictures, bytes })
+                .collect(),
+            rounds: report.rounds.iter().map(RoundAnswer::from).collect(),
+        }
+    }
+}
+
+impl From<&BenchRound> for RoundAnswer {
+    fn from(round: &BenchRound) -> Self {
+        let encoding = &round.encoding;
+        let cpu = |ms: CpuTimes| CpuAnswer {
+            encode: measured(ms.encode),
+            decode: measured(ms.decode),
+            index: ms.index,
+        };
+        Self {
+            encode: measured(round.encode),
+            decode: measured(round.decode),
+            index: round.index,
+            cpu_ms: round.cpu_ms.map(cpu),
+            batch_size: encoding.batch_size,
+            batches: encoding.n_batches,
+            encoded: encoding.n_encoded,
+            starved_batches: encoding.n_starved,
+            waited_seconds: encoding.waited.as_secs_f64(),
+            encoding_seconds: encoding.encoded.as_secs_f64(),
+            finish_share: round.finish_share,
+        }
+    }
+}
+
+/// A figure of 0 was not measured.
+fn measured(figure: f64) -> Option<f64> {
+    (figure > 0.0).then_some(figure)
+}
+
+/// The answer of `eval`.
+#[derive(Debug, Clone, Serialize)]
+pub struct EvalAnswer<'a> {
+    model: &'a str,
+    images: usize,
+    captions: usize,
+    captions_cut: usize,
+    text_to_image: RecallsAnswer,
+    image_to_text: RecallsAnswer,
+    skipped: Vec<SkippedAnswer<'a>>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct RecallsAnswer {
+    r1: f64,
+    r5: f64,
+    r10: f64,
+    median_rank: f64,
+}
+
+impl<'a> EvalAnswer<'a> {
+    /// What was measured of this model.
+    #[must_use]
+    pub fn new(evaluation: &'a Evaluation, model: &'a str) -> Self {
+        Self {
+            model,
+            images: evaluation.n_images,
+            captions: evaluation.n_captions,
+            captions_cut: evaluation.n_captions_cut,
+            text_to_image: (&evaluation.text_to_image).into(),
+            image_to_text: (&evaluation.image_to_text).into(),
+            skipped: skipped(&evaluation.skipped),
+        }
+    }
+}
+
+impl From<&Recalls> for RecallsAnswer {
+    /// Per cent with two decimals, which is all that a data set of a few thousand supports.
+    fn from(recalls: &Recalls) -> Self {
+        let rounded = |value: f64| (value * 100.0).round() / 100.0;
+        Self {
+            r1: rounded(recalls.r1),
+            r5: rounded(recalls.r5),
+            r10: rounded(recalls.r10),
+            median_rank: recalls.median_rank,
+        }
+    }
+}
+
+/// A line of `embed`: an input, and its vector or the vector's row in a NumPy file.
+#[derive(Debug, Clone, Serialize)]
+pub struct EmbedAnswer<'a> {
+    input: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input_base64: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vector: Option<&'a [f32]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    row: Option<usize>,
+}
+
+impl<'a> EmbedAnswer<'a> {
+    /// The vector of a text, left out when it is in a row of a file.
+    #[must_use]
+    pub fn text(text: &'a str, vector: &'a [f32], row: Option<usize>) -> Self {
+        Self {
+            input: text.into(),
+            input_base64: None,
+            vector: row.is_none().then_some(vector),
+            row,
+        }
+    }
+
+    /// The vector of a picture, left out when it is in a row of a file.
+    #[must_use]
+    pub fn picture(path: &'a Path, vector: &'a [f32], row: Option<usize>) -> Self {
+        let PathAnswer { path, path_base64 } = path.into();
+        Self {
+            input: path,
+            input_base64: path_base64,
+            vector: row.is_none().then_some(vector),
+            row,
+        }
+    }
+}

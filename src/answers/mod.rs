@@ -1,0 +1,72 @@
+//! The shape of every answer: what `--json` prints and what other faces of the program send.
+//!
+//! An answer is made from a report of the engine or of the models, borrows from it, and can only be
+//! serialized. `docs/json.md` describes every key of every answer, and a test compares the two, so
+//! a key is added there too, and none is renamed or removed within a major version.
+
+mod index;
+mod measure;
+mod models;
+mod search;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+
+use crate::engine::Skipped;
+
+pub use index::{
+    CheckAnswer, CompactAnswer, ExportAnswer, FormatsAnswer, ImportAnswer, IndexAnswer,
+    RemoveAnswer, StatusAnswer,
+};
+pub use measure::{BenchAnswer, EmbedAnswer, EvalAnswer};
+pub use models::{ModelCheckAnswer, ModelInfoAnswer, ModelListAnswer};
+pub(crate) use models::{PrecisionAnswer, SignatureAnswer, TensorAnswer};
+pub use search::{CaptionHitAnswer, FoundAnswer, HitAnswer, ImageHitAnswer};
+
+/// A file or folder: its path as text, and its exact bytes when that is not UTF-8.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct PathAnswer<'a> {
+    path: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_base64: Option<String>,
+}
+
+impl<'a> From<&'a Path> for PathAnswer<'a> {
+    fn from(path: &'a Path) -> Self {
+        let bytes = || STANDARD.encode(path.as_os_str().as_encoded_bytes());
+        Self {
+            path: path.to_string_lossy(),
+            path_base64: path.to_str().is_none().then(bytes),
+        }
+    }
+}
+
+/// Each path as an answer.
+fn paths<P: AsRef<Path>>(paths: &[P]) -> Vec<PathAnswer<'_>> {
+    paths.iter().map(|path| path.as_ref().into()).collect()
+}
+
+/// A file that was left out.
+#[derive(Debug, Clone, Serialize)]
+struct SkippedAnswer<'a> {
+    #[serde(flatten)]
+    file: PathAnswer<'a>,
+    reason: &'a str,
+}
+
+/// Each skipped file as an answer.
+fn skipped(skipped: &[Skipped]) -> Vec<SkippedAnswer<'_>> {
+    skipped
+        .iter()
+        .map(|Skipped { path, reason }| SkippedAnswer {
+            file: path.as_path().into(),
+            reason,
+        })
+        .collect()
+}
