@@ -1,4 +1,4 @@
-//! Results as one page that needs nothing else: style and thumbnails are inside it.
+//! Hits as a self-contained HTML page, with its style and thumbnails inside.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -8,6 +8,7 @@ use base64::Engine as _;
 use image::codecs::jpeg::JpegEncoder;
 use sightline_picture::DecodeLimits;
 
+use super::rows::Row;
 use crate::engine::Query;
 
 /// Longest side of a thumbnail, in pixels: sharp on a dense screen at the width of a card.
@@ -17,117 +18,93 @@ const STYLE: &str = include_str!("gallery.css");
 /// Where `--append` puts the next section; a page without it is not one of ours.
 const END: &str = "<!-- sightline: next section here -->";
 
-/// One result on the page.
-pub(super) struct Card<'a> {
-    pub(super) rank: usize,
-    pub(super) picture: Option<&'a Path>,
-    pub(super) similarity: Option<f32>,
-    pub(super) why: String,
-    pub(super) texts: Vec<&'a str>,
-}
-
-/// A section of the page: one query with its results.
-pub(super) struct Gallery {
-    heading: String,
-    cards: String,
-    n_cards: usize,
-    with_pictures: bool,
-}
-
-impl Gallery {
-    pub(super) fn new(query: &Query) -> Self {
-        let heading = match query {
-            Query::Text(text) => format!("<h2>“{}”</h2>", escape(text)),
-            Query::Picture(path) => {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                format!(
-                    "<div class=\"asked\">{}<h2>{}</h2></div>",
-                    thumbnail(path, "the picture asked with"),
-                    escape(&name)
-                )
-            }
-        };
-        Self {
-            heading,
-            cards: String::new(),
-            n_cards: 0,
-            with_pictures: false,
-        }
-    }
-
-    pub(super) fn push(&mut self, card: &Card<'_>) {
-        self.n_cards += 1;
-        self.with_pictures |= card.picture.is_some();
-        let mut html = String::from("<li>");
-        if let Some(path) = card.picture {
-            let alt = card.texts.first().copied().unwrap_or_default();
-            let address = file_address(path);
-            let _ = write!(html, "<a href=\"{address}\">{}</a>", thumbnail(path, alt));
-        }
-        let _ = write!(
-            html,
-            "<div class=\"about\"><span class=\"rank\">{}</span>",
-            card.rank
-        );
-        if let Some(similarity) = card.similarity {
-            let _ = write!(html, "<span class=\"similarity\">{similarity:.3}</span>");
-        }
-        if !card.why.is_empty() {
-            let _ = write!(html, "<span class=\"why\">{}</span>", escape(&card.why));
-        }
-        html.push_str("</div>");
-        if let Some(text) = card.texts.first() {
-            let _ = write!(html, "<p>{}</p>", escape(text));
-        }
-        if let Some(path) = card.picture {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let full = escape(&path.to_string_lossy());
-            let _ = write!(
-                html,
-                "<p class=\"path\" title=\"{full}\">{}</p>",
-                escape(&name)
-            );
-        }
-        html.push_str("</li>\n");
-        self.cards.push_str(&html);
-    }
-
-    /// Writes the page, or adds this section to the one that is there.
-    pub(super) fn write(self, page: &Path, append: bool) -> Result<()> {
-        let class = if self.with_pictures {
-            "pictures"
-        } else {
-            "texts"
-        };
-        let body = if self.n_cards == 0 {
-            "<p class=\"none\">nothing found</p>".to_owned()
-        } else {
-            format!("<ol class=\"{class}\">\n{}</ol>", self.cards)
-        };
-        let section = format!("<section>\n{}\n{body}\n</section>\n{END}", self.heading);
-        let whole = if append && page.exists() {
-            let before = fs_err::read_to_string(page)?;
-            let (head, tail) = before.rsplit_once(END).with_context(|| {
-                format!(
-                    "{}: not a page that Sightline wrote, so nothing was added",
-                    page.display()
-                )
-            })?;
-            format!("{head}{section}{tail}")
-        } else {
+/// Writes hits as a page, or with `append` adds them to the page that is there.
+///
+/// # Errors
+/// When the page cannot be written, or one to add to is not of Sightline.
+pub(super) fn write(page: &Path, append: bool, query: &Query, rows: &[Row<'_>]) -> Result<()> {
+    let section = section(query, rows);
+    let html = if append && page.exists() {
+        let before = fs_err::read_to_string(page)?;
+        let (head, tail) = before.rsplit_once(END).with_context(|| {
             format!(
-                "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-                 <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-                 <title>Sightline</title>\n<style>\n{STYLE}</style>\n\
-                 <header><h1>Sightline</h1></header>\n<main>\n{section}\n</main>\n</html>\n"
+                "{}: not a page that Sightline wrote, so nothing was added",
+                page.display()
             )
-        };
-        fs_err::write(page, whole)?;
-        Ok(())
-    }
+        })?;
+        format!("{head}{section}{tail}")
+    } else {
+        format!(
+            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <title>Sightline</title>\n<style>\n{STYLE}</style>\n\
+             <header><h1>Sightline</h1></header>\n<main>\n{section}\n</main>\n</html>\n"
+        )
+    };
+    fs_err::write(page, html)?;
+    Ok(())
 }
 
-/// An `<img>` with the thumbnail inside, or a word when the picture cannot be read any more.
+/// A query with its hits.
+fn section(query: &Query, rows: &[Row<'_>]) -> String {
+    let heading = match query {
+        Query::Text(text) => format!("<h2>“{}”</h2>", escape(text)),
+        Query::Picture(path) => {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            format!(
+                "<div class=\"asked\">{}<h2>{}</h2></div>",
+                thumbnail(path, "the picture asked with"),
+                escape(&name)
+            )
+        }
+    };
+    let body = if rows.is_empty() {
+        "<p class=\"none\">nothing found</p>".to_owned()
+    } else {
+        let with_pictures = rows.iter().any(|row| row.picture.is_some());
+        let class = if with_pictures { "pictures" } else { "texts" };
+        let cards: String = rows.iter().map(card).collect();
+        format!("<ol class=\"{class}\">\n{cards}</ol>")
+    };
+    format!("<section>\n{heading}\n{body}\n</section>\n{END}")
+}
+
+/// One hit as a list item.
+fn card(row: &Row<'_>) -> String {
+    let text = row.texts.first().map(String::as_str);
+    let mut html = String::from("<li>");
+    if let Some(path) = row.picture {
+        let (address, image) = (
+            file_address(path),
+            thumbnail(path, text.unwrap_or_default()),
+        );
+        let _ = write!(html, "<a href=\"{address}\">{image}</a>");
+    }
+    let rank = row.rank;
+    let _ = write!(
+        html,
+        "<div class=\"about\"><span class=\"rank\">{rank}</span>"
+    );
+    if let Some(similarity) = row.similarity {
+        let _ = write!(html, "<span class=\"similarity\">{similarity:.3}</span>");
+    }
+    if row.picture.is_some() {
+        let _ = write!(html, "<span class=\"why\">{}</span>", escape(&row.note));
+    }
+    html.push_str("</div>");
+    if let Some(text) = text {
+        let _ = write!(html, "<p>{}</p>", escape(text));
+    }
+    if let Some(path) = row.picture {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let (name, full) = (escape(&name), escape(&path.to_string_lossy()));
+        let _ = write!(html, "<p class=\"path\" title=\"{full}\">{name}</p>");
+    }
+    html.push_str("</li>\n");
+    html
+}
+
+/// An `<img>` with the thumbnail inside, or a note when the picture cannot be read any more.
 fn thumbnail(path: &Path, alt: &str) -> String {
     match jpeg(path) {
         Some((bytes, width, height)) => format!(
@@ -193,20 +170,21 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::SearchHit;
 
     fn page_of(query: &str, folder: &Path, append: bool) -> Result<String> {
         let page = folder.join("page.html");
         let picture = folder.join("a \"b\"<i>.png");
         image::RgbImage::from_pixel(900, 300, image::Rgb([10, 120, 10])).save(&picture)?;
-        let mut gallery = Gallery::new(&Query::Text(query.to_owned()));
-        gallery.push(&Card {
-            rank: 1,
-            picture: Some(&picture),
+        let hit = SearchHit {
+            paths: vec![picture],
             similarity: Some(0.25),
-            why: "meaning".into(),
-            texts: vec!["grass & <script>"],
-        });
-        gallery.write(&page, append)?;
+            rank_by_meaning: Some(1),
+            captions: vec!["grass & <script>".to_owned()],
+            ..SearchHit::default()
+        };
+        let rows = [Row::image((1, &hit))];
+        write(&page, append, &Query::Text(query.to_owned()), &rows)?;
         Ok(fs_err::read_to_string(&page)?)
     }
 

@@ -9,6 +9,7 @@ mod interrupt;
 mod output;
 mod printer;
 mod progress;
+mod rows;
 mod settings;
 
 use std::ffi::OsString;

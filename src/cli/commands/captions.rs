@@ -6,8 +6,9 @@ use anyhow::Result;
 
 use crate::cli::args::CaptionsArgs;
 use crate::cli::exit::ExitStatus;
-use crate::cli::output::{self, Asked};
+use crate::cli::output::{self, Found};
 use crate::cli::printer::Printer;
+use crate::cli::rows::Hits;
 use crate::cli::settings::Settings;
 use crate::engine::{By, Query};
 
@@ -20,11 +21,11 @@ pub(in crate::cli) fn run(
     let hits = settings
         .engine()?
         .captions(&args.image, args.output.top as usize)?;
-    let query = Query::Picture(args.image.clone());
-    let asked = Asked {
-        query: &query,
+    let found = Found {
+        query: &Query::Picture(args.image.clone()),
         by: By::Meaning,
         began,
+        hits: Hits::Captions(hits),
     };
-    output::captions(&hits, &asked, &args.output, settings, printer)
+    output::show(&found, &args.output, settings, printer)
 }

@@ -7,8 +7,9 @@ use anyhow::Result;
 
 use crate::cli::args::{ByArg, FindArg, SearchArgs};
 use crate::cli::exit::ExitStatus;
-use crate::cli::output::{self, Asked};
+use crate::cli::output::{self, Found};
 use crate::cli::printer::Printer;
+use crate::cli::rows::Hits;
 use crate::cli::settings::Settings;
 use crate::engine::{By, Engine, Query, SearchRequest};
 
@@ -34,24 +35,16 @@ pub(in crate::cli) fn run(
         n: args.output.top as usize,
         by,
     };
-    let asked = Asked {
+    let found = Found {
         query: &request.query,
         by,
         began,
+        hits: match args.find {
+            FindArg::Images => Hits::Images(engine.search(&request)?),
+            FindArg::Captions => Hits::Captions(engine.search_captions(&request)?),
+        },
     };
-    let status = match args.find {
-        FindArg::Images => output::images(
-            &engine.search(&request)?,
-            &asked,
-            &args.output,
-            settings,
-            printer,
-        )?,
-        FindArg::Captions => {
-            let hits = engine.search_captions(&request)?;
-            output::captions(&hits, &asked, &args.output, settings, printer)?
-        }
-    };
+    let status = output::show(&found, &args.output, settings, printer)?;
     if let Query::Text(text) = &request.query {
         say_what_was_not_read(text, by, &engine, printer)?;
     }

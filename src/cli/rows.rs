@@ -1,0 +1,102 @@
+//! Hits of either kind as rows, which every form of output is made from.
+
+use std::path::{Path, PathBuf};
+use std::slice;
+
+use super::printer::Printer;
+use super::settings::Settings;
+use crate::answers::HitAnswer;
+use crate::engine::{CaptionHit, Details, SearchHit};
+
+/// Hits of either kind.
+pub(super) enum Hits {
+    Images(Vec<SearchHit>),
+    Captions(Vec<CaptionHit>),
+}
+
+/// One hit, as lines, paths and the page show it.
+pub(super) struct Row<'a> {
+    /// From 1.
+    pub(super) rank: usize,
+    pub(super) similarity: Option<f32>,
+    /// The picture that was found; `None` for a caption.
+    pub(super) picture: Option<&'a Path>,
+    /// The captions of the picture, or the caption itself.
+    pub(super) texts: &'a [String],
+    /// Why a picture was found, or where a caption belongs.
+    pub(super) note: String,
+    /// All paths of the picture, or those of the pictures that the caption describes.
+    pub(super) paths: &'a [PathBuf],
+    /// What the file of the picture says about it.
+    pub(super) details: Option<String>,
+}
+
+impl<'a> Row<'a> {
+    pub(super) fn image((rank, hit): (usize, &'a SearchHit)) -> Self {
+        Self {
+            rank,
+            similarity: hit.similarity,
+            picture: Some(hit.path()),
+            texts: &hit.captions,
+            note: why(hit),
+            paths: &hit.paths,
+            details: details(&hit.details),
+        }
+    }
+
+    fn caption((rank, hit): (usize, &'a CaptionHit), settings: &Settings) -> Self {
+        Self {
+            rank,
+            similarity: hit.similarity,
+            picture: None,
+            texts: slice::from_ref(&hit.text),
+            note: settings.shown(hit.pictures.first().unwrap_or(&hit.source)),
+            paths: &hit.pictures,
+            details: None,
+        }
+    }
+}
+
+impl Hits {
+    pub(super) fn rows(&self, settings: &Settings) -> Vec<Row<'_>> {
+        match self {
+            Self::Images(hits) => (1..).zip(hits).map(Row::image).collect(),
+            Self::Captions(hits) => {
+                let row = |hit| Row::caption(hit, settings);
+                (1..).zip(hits).map(row).collect()
+            }
+        }
+    }
+
+    pub(super) fn answers(&self) -> Vec<HitAnswer<'_>> {
+        match self {
+            Self::Images(hits) => (1..).zip(hits).map(HitAnswer::image).collect(),
+            Self::Captions(hits) => (1..).zip(hits).map(HitAnswer::caption).collect(),
+        }
+    }
+}
+
+/// `meaning + words (dog, beach)`
+fn why(hit: &SearchHit) -> String {
+    let words = || format!("words ({})", hit.words.join(", "));
+    match (hit.rank_by_meaning, hit.rank_by_words) {
+        (Some(_), Some(_)) => format!("meaning + {}", words()),
+        (None, Some(_)) => words(),
+        _ => "meaning".to_owned(),
+    }
+}
+
+/// `2023-08-14, Nikon D750, Kyoto`; `None` when the file says nothing.
+fn details(details: &Details) -> Option<String> {
+    let date = details.taken.map(|taken| {
+        let (year, month, day) = (taken.year(), taken.month(), taken.day());
+        format!("{year:04}-{month:02}-{day:02}")
+    });
+    let camera = details.camera.clone();
+    let known: Vec<String> = date
+        .into_iter()
+        .chain(camera)
+        .chain(details.places.iter().cloned())
+        .collect();
+    (!known.is_empty()).then(|| Printer::safe(&known.join(", ")))
+}
