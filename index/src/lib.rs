@@ -69,7 +69,10 @@ pub use graph::GraphError;
 pub use item::{Caption, FileRecord, Generation, Image, Item, ItemId, ItemKind, LastRun, Library};
 pub use language::{Language, UnknownLanguage};
 pub use manifest::{Binding, binding};
-pub use reader::{Counts, GraphState, IndexReader, Leftovers, Match, Near, Nearest, Sizes};
+pub use reader::{
+    Candidate, Counts, FullItem, GraphState, IndexReader, Leftovers, Match, Near, Nearest,
+    SearchQuery, Sizes,
+};
 pub use records::RecordsError;
 pub use repair::{Repair, repair, repair_with};
 pub use shelf::BuildProgress;

@@ -2,6 +2,7 @@
 
 mod census;
 mod nearest;
+mod search;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -28,6 +29,7 @@ use crate::witness;
 use crate::words::{Words, WordsStamp};
 
 pub use census::{Leftovers, Sizes};
+pub use search::{Candidate, FullItem, Match, SearchQuery};
 
 /// How [`IndexReader::nearest`] searches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,18 +59,6 @@ pub struct Near {
     pub id: ItemId,
     /// The cosine of the angle between its vector and the one asked for, −1…1.
     pub similarity: f32,
-}
-
-/// An item that holds words of a query.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Match {
-    /// The item.
-    pub id: ItemId,
-    /// How well it matches (Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009);
-    /// above 0, comparable within one answer only.
-    pub bm25: f32,
-    /// The words of the query that it holds, as they were typed, in their order.
-    pub words: Vec<String>,
 }
 
 /// How the items of a kind are searched.
@@ -308,37 +298,6 @@ impl IndexReader {
     /// When the records cannot be read.
     pub fn libraries(&self) -> Result<Vec<Library>, IndexError> {
         self.store.libraries().within(self.dir())
-    }
-
-    /// The `n` items of a kind that best match a bag of words, best first, equal ones by number. Whatever `words`
-    /// holds is taken literally; more than 1,024 different words are not looked at.
-    ///
-    /// # Errors
-    /// When the word index has to be made in memory and the records cannot be read.
-    pub fn matching(
-        &self,
-        kind: ItemKind,
-        words: &str,
-        n: usize,
-    ) -> Result<Vec<Match>, IndexError> {
-        let index = self.words()?;
-        let found = match index.matching(kind.number(), words, n) {
-            Ok(found) => found,
-            // Files that are damaged where no checksum was looked at; the records know better.
-            Err(_) if index.stamp().is_some() => {
-                *self.words.lock().unwrap_or_else(PoisonError::into_inner) = None;
-                self.words()?
-                    .matching(kind.number(), words, n)
-                    .within(self.dir())?
-            }
-            Err(error) => return Err(error).within(self.dir()),
-        };
-        let to_match = |found: crate::words::Found| Match {
-            id: ItemId(found.id),
-            bm25: found.bm25,
-            words: found.words,
-        };
-        Ok(found.into_iter().map(to_match).collect())
     }
 
     /// An item, where it exists.

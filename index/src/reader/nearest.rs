@@ -44,7 +44,7 @@ impl IndexReader {
         self.nearest_of(kind, vector, n, how, Some(wanted))
     }
 
-    fn nearest_of(
+    pub(super) fn nearest_of(
         &self,
         kind: ItemKind,
         vector: &UnitVector,

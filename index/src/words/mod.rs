@@ -351,12 +351,14 @@ impl Words {
         self.stamp
     }
 
-    /// The best `n` items of a kind for a bag of words, highest BM25 first, equal ones by id.
+    /// The best `n` items of a kind for a bag of words among those that `accept` takes, highest BM25 first, equal ones
+    /// by id.
     pub(crate) fn matching(
         &self,
         kind: usize,
         words: &str,
         n: usize,
+        accept: &dyn Fn(u32) -> bool,
     ) -> Result<Vec<Found>, WordsError> {
         let kind = kind.min(schema::N_KINDS - 1);
         guarded(|| {
@@ -366,6 +368,7 @@ impl Words {
                 &self.chain,
                 (kind, words),
                 n,
+                accept,
             )?)
         })
     }

@@ -3,13 +3,12 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashSet};
 
-use tantivy::collector::{Collector, SegmentCollector};
-use tantivy::columnar::Column;
 use tantivy::query::{
-    Bm25StatisticsProvider, BooleanQuery, DisjunctionMaxQuery, Occur, Query, TermQuery,
+    Bm25StatisticsProvider, BooleanQuery, DisjunctionMaxQuery, EnableScoring, Occur, Query,
+    TermQuery,
 };
 use tantivy::schema::{Field, IndexRecordOption};
-use tantivy::{DocAddress, DocId, DocSet, Score, Searcher, SegmentOrdinal, SegmentReader, Term};
+use tantivy::{DocAddress, DocId, DocSet, Score, Searcher, SegmentOrdinal, Term};
 
 use super::Found;
 use super::chain::{self, Chain, Terms};
@@ -47,13 +46,14 @@ impl Asked {
     }
 }
 
-/// The best `n` items of a kind, highest BM25 first, equal ones by id.
+/// The best `n` items of a kind among those that `accept` takes, highest BM25 first, equal ones by id.
 pub(super) fn matching(
     searcher: &Searcher,
     fields: &Fields,
     chain: &Chain,
     (kind, words): (usize, &str),
     n: usize,
+    accept: &dyn Fn(u32) -> bool,
 ) -> tantivy::Result<Vec<Found>> {
     let asked = asked(chain, fields.text[kind], words);
     if asked.is_empty() || n == 0 {
@@ -68,7 +68,8 @@ pub(super) fn matching(
     }
     let clauses = asked.iter().map(|asked| (Occur::Should, asked.query()));
     let query = BooleanQuery::new(clauses.collect());
-    let best = searcher.search_with_statistics_provider(&query, &BestByScore { n }, &statistics)?;
+    let scoring = EnableScoring::enabled_from_statistics_provider(&statistics, searcher);
+    let best = best_of(searcher, &query, scoring, n, accept)?;
     let matched = matched_words(searcher, &asked, &best, words)?;
     Ok(best
         .into_iter()
@@ -235,70 +236,42 @@ impl PartialOrd for Scored {
     }
 }
 
-/// Collects the best `n`. Equal ones go by id, not by place, so that the answer survives a rebuild.
-struct BestByScore {
+/// The best `n`, best first. Equal ones go by id, not by place in the word index, so that the answer survives a
+/// rebuild.
+fn best_of(
+    searcher: &Searcher,
+    query: &dyn Query,
+    scoring: EnableScoring<'_>,
     n: usize,
-}
-
-struct SegmentBest {
-    n: usize,
-    segment: SegmentOrdinal,
-    ids: Column<u64>,
-    heap: BinaryHeap<Reverse<Scored>>,
-}
-
-impl Collector for BestByScore {
-    type Fruit = Vec<Scored>;
-    type Child = SegmentBest;
-
-    fn for_segment(
-        &self,
-        segment: SegmentOrdinal,
-        reader: &SegmentReader,
-    ) -> tantivy::Result<SegmentBest> {
+    accept: &dyn Fn(u32) -> bool,
+) -> tantivy::Result<Vec<Scored>> {
+    let weight = query.weight(scoring)?;
+    let mut heap: BinaryHeap<Reverse<Scored>> = BinaryHeap::new();
+    for (segment, reader) in (0..).zip(searcher.segment_readers()) {
         let ids = reader.fast_fields().u64(schema::ID)?;
-        Ok(SegmentBest {
-            n: self.n,
-            segment,
-            ids,
-            heap: BinaryHeap::new(),
-        })
+        let alive = reader.alive_bitset();
+        weight.for_each(reader, &mut |doc, bm25| {
+            if alive.is_some_and(|alive| !alive.is_alive(doc)) {
+                return;
+            }
+            let id = ids.first(doc).and_then(|id| u32::try_from(id).ok());
+            let Some(id) = id.filter(|&id| accept(id)) else {
+                return;
+            };
+            let scored = Scored {
+                bm25,
+                id,
+                address: DocAddress::new(segment, doc),
+            };
+            if heap.len() < n {
+                heap.push(Reverse(scored));
+            } else if let Some(mut worst) = heap.peek_mut()
+                && scored > worst.0
+            {
+                *worst = Reverse(scored);
+            }
+        })?;
     }
-
-    fn requires_scoring(&self) -> bool {
-        true
-    }
-
-    fn merge_fruits(&self, parts: Vec<Vec<Scored>>) -> tantivy::Result<Vec<Scored>> {
-        let mut best: Vec<Scored> = parts.into_iter().flatten().collect();
-        best.sort_unstable_by(|a, b| b.cmp(a));
-        best.truncate(self.n);
-        Ok(best)
-    }
-}
-
-impl SegmentCollector for SegmentBest {
-    type Fruit = Vec<Scored>;
-
-    fn collect(&mut self, doc_id: DocId, bm25: Score) {
-        let Some(id) = self.ids.first(doc_id).and_then(|id| u32::try_from(id).ok()) else {
-            return;
-        };
-        let scored = Scored {
-            bm25,
-            id,
-            address: DocAddress::new(self.segment, doc_id),
-        };
-        if self.heap.len() < self.n {
-            self.heap.push(Reverse(scored));
-        } else if let Some(mut worst) = self.heap.peek_mut()
-            && scored > worst.0
-        {
-            *worst = Reverse(scored);
-        }
-    }
-
-    fn harvest(self) -> Vec<Scored> {
-        self.heap.into_iter().map(|scored| scored.0).collect()
-    }
+    let best = heap.into_sorted_vec();
+    Ok(best.into_iter().map(|scored| scored.0).collect())
 }

@@ -18,7 +18,7 @@ fn words_in(language: Language, rows: &[(usize, u32, &str)]) -> Words {
 }
 
 fn check(words: &Words, kind: usize, query: &str, expected: &[(u32, &[&str])]) {
-    let found = words.matching(kind, query, 10).unwrap();
+    let found = words.matching(kind, query, 10, &|_| true).unwrap();
     let found: Vec<(u32, Vec<&str>)> = found
         .iter()
         .map(|found| (found.id, found.words.iter().map(String::as_str).collect()))
@@ -176,14 +176,20 @@ fn odd_input_is_no_error() {
     let mut n_asked = 0;
     for query in odd {
         for kind in 0..2 {
-            words.matching(kind, query, 10).unwrap();
+            words.matching(kind, query, 10, &|_| true).unwrap();
             n_asked += 1;
         }
     }
     assert_eq!(n_asked, 34);
     check(&words, 0, "dog AND \"cat", &[(1, &["dog", "cat"])]);
-    assert!(words.matching(0, "dog", 0).unwrap().is_empty());
-    assert_eq!(words.matching(0, "dog", usize::MAX).unwrap().len(), 1);
+    assert!(words.matching(0, "dog", 0, &|_| true).unwrap().is_empty());
+    assert_eq!(
+        words
+            .matching(0, "dog", usize::MAX, &|_| true)
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 #[test]
@@ -194,8 +200,8 @@ fn the_other_kind_does_not_change_bm25() {
         .collect();
     let mixed = words(&[&[(0, 1, "red dog"), (0, 2, "blue cat sits")], &many[..]].concat());
     assert_eq!(
-        alone.matching(0, "red cat", 9).unwrap(),
-        mixed.matching(0, "red cat", 9).unwrap()
+        alone.matching(0, "red cat", 9, &|_| true).unwrap(),
+        mixed.matching(0, "red cat", 9, &|_| true).unwrap()
     );
 }
 
@@ -219,13 +225,13 @@ fn nothing_is_seen_before_the_commit_and_stamps_are_kept() {
     assert!(
         Words::open(dir.path(), Language::English)
             .unwrap()
-            .matching(0, "dog", 5)
+            .matching(0, "dog", 5, &|_| true)
             .unwrap()
             .is_empty()
     );
     prepared.commit().unwrap();
     let seen = Words::open(dir.path(), Language::English).unwrap();
-    assert_eq!(seen.matching(0, "dog", 5).unwrap().len(), 1);
+    assert_eq!(seen.matching(0, "dog", 5, &|_| true).unwrap().len(), 1);
     assert_eq!((seen.stamp(), writer.stamp()), (Some(stamp), Some(stamp)));
     writer.remove(1);
     writer

@@ -29,5 +29,7 @@ mod recall;
 mod records;
 /// Every file missing, cut and changed, and what a repair makes of it.
 mod repair;
+/// Search in one call: both rankings, restrictions, and the items of the hits.
+mod search;
 /// Words by language, without spaces, and those of details.
 mod words;
