@@ -1,16 +1,16 @@
 #!/bin/sh
-# How near does indexing come to the ideal, and how does it compare with a Python pipeline on the
-# same files and the same graphs? Both are run in turn, and the median of the rounds is printed.
+# Compares the indexing rate with its upper bound and with a Python pipeline on the same files and
+# the same graphs. Both run in turn; prints the medians of the rounds.
 #
 #   benches/compare.sh WORK [PHOTOS [MODELS [ROUNDS]]]
 #
-# WORK gets the models and the photos, about 3 GB, which are kept for the next time. PHOTOS:
+# WORK is the folder for the models and the photos, about 3 GB, which later runs reuse. PHOTOS:
 # "12mp small" (the default) or one of them. MODELS: "vit-b32 vit-b32-int8 vit-b32-added starter" or
-# some of them; with `vit-b32-added` both are given the same fp32 model, Python as a folder and
-# Sightline by `models add`, which checks the int8 copy beside it and uses that where it is quicker.
-# SIGHTLINE names the program (target/release/sightline), PYTHON a Python 3.11 or later with
-# torch, transformers, onnx, onnxruntime, pillow and numpy (python3). LARGE and SMALL say how many
-# photos of either kind to make (300 and 1000).
+# some of them; with `vit-b32-added` both get the same fp32 model, Python as a folder and Sightline
+# by `models add`, which checks the int8 copy beside it and uses that where it is faster.
+# Environment: SIGHTLINE is the program (default: target/release/sightline), PYTHON a Python 3.11 or
+# later with torch, transformers, onnx, onnxruntime, pillow and numpy (default: python3), LARGE and
+# SMALL the number of photos of each kind (default: 300 and 1000).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 work=${1:?"usage: benches/compare.sh WORK [PHOTOS [MODELS [ROUNDS]]]"}
@@ -26,7 +26,7 @@ mkdir -p "$work"
 "$python" "$here/make_photos.py" "$samples" "$work/12mp" --number "${LARGE:-300}" --megapixels 12 >&2
 "$python" "$here/make_photos.py" "$samples" "$work/small" --number "${SMALL:-1000}" --megapixels 0.3 >&2
 
-# The models that are known by name, apart from the user's own.
+# Keeps the user's own models out.
 export XDG_DATA_HOME="$work/data"
 results=$work/results.jsonl
 : >"$results"

@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Compares the graph with hnswlib, usearch and faiss-HNSW: recall@10 against queries a second, one search thread.
+"""Compares the graph with hnswlib, usearch and faiss-HNSW: recall@10 against queries per second, one search thread.
 
     python3 -m venv venv && venv/bin/pip install numpy hnswlib usearch faiss-cpu numkong
     venv/bin/python benches/graph.py clustered /tmp/graph                  # 100,000 x 512, all libraries
     venv/bin/python benches/graph.py flickr8k /tmp/graph IMAGES.npy CAPTIONS.npy   # real embeddings
-    venv/bin/python benches/graph.py million /tmp/graph                    # 1,000,000 x 512, ours alone
-    venv/bin/python benches/graph.py codes /tmp/graph                      # scans of int8 codes: ours and numkong's
-    venv/bin/python benches/graph.py storage /tmp/graph                    # what f16 instead of f32 would cost
-    venv/bin/python benches/graph.py draw /tmp/graph                       # tables and benches/graph.svg again
+    venv/bin/python benches/graph.py million /tmp/graph                    # 1,000,000 x 512, Sightline alone
+    venv/bin/python benches/graph.py codes /tmp/graph                      # scans of int8 codes: Sightline's and numkong's
+    venv/bin/python benches/graph.py storage /tmp/graph                    # cost of f16 instead of f32
+    venv/bin/python benches/graph.py draw /tmp/graph                       # tables and benches/graph.svg from stored results
 
-Same data, M = 16, efConstruction = 200, inner product, built with all cores. Each library gets all queries in one call
-with one thread, where it has such a call, so that Python costs it nothing; ours is asked query by query in Rust, through
-the whole reader (`IndexReader::nearest`). Three rounds, in turn; the median counts.
+All use the same data, M = 16, efConstruction = 200, inner product, and build with all cores. Each library gets all
+queries in one call with one thread, where it has such a call, so that Python adds no overhead. Sightline is queried one
+by one in Rust, through the whole reader (`IndexReader::nearest`). Three rounds, in turn; medians.
 """
 
 import json
@@ -38,7 +38,7 @@ def unit(rows):
 
 
 def clustered(n, n_queries, dimension=512, n_centres=100, spread=0.5, seed=5):
-    """Vectors around random centres, as photos of one thing lie near each other, and queries of the same kind."""
+    """Vectors around random centres, as photos of one subject are near each other, and queries from the same distribution."""
     random = np.random.default_rng(seed)
     centres = random.standard_normal((n_centres, dimension), dtype=np.float32)
 
@@ -132,7 +132,7 @@ class Usearch:
 
 
 def program():
-    """Our half, built by cargo; its path is in what cargo says."""
+    """The Rust half, built by cargo, which prints its path."""
     said = subprocess.run(
         ["cargo", "bench", "--locked", "-p", "sightline-index", "--bench", "graph", "--no-run", "--message-format=json"],
         cwd=ROOT, check=True, capture_output=True, text=True,
@@ -189,7 +189,7 @@ def compare(folder, name, base, queries, libraries):
 
 
 def rate_at(points, wanted):
-    """Queries a second at a recall, between the two measured points around it; None where it is not reached."""
+    """Queries per second at a recall, interpolated between the nearest measured points; None where it is not reached."""
     points = sorted((recall, rate) for recall, rate in points.values())
     best = [rate for recall, rate in points if recall >= wanted]
     if not best:
@@ -220,7 +220,7 @@ def table(result):
 
 
 def draw(folder, results):
-    """Recall against queries a second, one panel a data set, as SVG without any library."""
+    """Recall against queries per second, one panel per data set, as SVG without any library."""
     import math
 
     colours = {"Sightline": "#c2410c", "hnswlib": "#1d4ed8", "faiss-HNSW": "#15803d", "usearch f32": "#7e22ce",
@@ -231,7 +231,7 @@ def draw(folder, results):
         x0 = number * (width + 90) + left
         rates = [p[1] for l in result["libraries"].values() for p in l["points"].values()]
         low, high = math.log10(min(rates) * 0.9), math.log10(max(rates) * 1.1)
-        # Recall as the number of nines, so that 0.99 and 0.999 lie apart.
+        # Recall as the number of nines, to spread 0.99 and 0.999.
         nines = lambda recall: -math.log10(max(1 - recall, 1e-4))
         worst = min(nines(p[0]) for l in result["libraries"].values() for p in l["points"].values())
         across = lambda recall: x0 + (nines(recall) - worst) / (4 - worst) * width
@@ -261,10 +261,10 @@ def draw(folder, results):
                          f'stroke-width="3"/><text x="{x0 + 38}" y="{y}">{name}</text>')
     total = len(results) * (width + 90) + 10
     svg = (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total} {top + height + 50}" font-family="sans-serif" '
-           f'font-size="12" role="img" aria-label="Queries a second against recall at 10">'
+           f'font-size="12" role="img" aria-label="Queries per second against recall at 10">'
            f'<rect width="100%" height="100%" fill="white"/>'
-           f'<text transform="translate(14 {top + height / 2}) rotate(-90)" text-anchor="middle">queries a second, one '
-           f'thread</text>{"".join(parts)}</svg>\n')
+           f'<text transform="translate(14 {top + height / 2}) rotate(-90)" text-anchor="middle">queries per second, '
+           f'one thread</text>{"".join(parts)}</svg>\n')
     (ROOT / "benches" / "graph.svg").write_text(svg)
 
 
@@ -280,13 +280,13 @@ def million(folder):
     queries, truth = folder / "million-queries.npy", folder / "million-truth.npy"
     for line in ours("search", index, queries, truth, K, *EFS, 0):
         print(json.dumps(line))
-    # 0 is the default width; wider than there are items is a scan of codes.
+    # 0 is the default width; a width beyond the number of items is a scan of codes.
     for how in [0, 0, 0, 10**6, "exact"]:
         print("cold", how, json.dumps(ours("cold", index, queries, K, how)[0]))
 
 
 def codes(folder):
-    """How quickly rows of int8 codes are scanned by one thread: by our index, and by numkong. Needs `clustered`."""
+    """Speed of scanning int8 codes with one thread, in our index and in numkong. Needs `clustered`."""
     import numkong
 
     base, queries = np.load(folder / "clustered-base.npy"), np.load(folder / "clustered-queries.npy")[:100]
@@ -296,7 +296,7 @@ def codes(folder):
     files = [folder / "clustered-index", folder / "few-queries.npy", folder / "clustered-truth.npy"]
     own, other = [], []
     for _ in range(ROUNDS):
-        # Wider than there are items: a scan of codes, the best compared again with full vectors.
+        # A width beyond the number of items: a scan of codes, the best rescored with full vectors.
         own.append(1 / ours("search", *files, K, 10**6, RAYON_NUM_THREADS="1")[0]["qps"])
         start = time.perf_counter()
         for one in ask:
@@ -307,7 +307,7 @@ def codes(folder):
 
 
 def storage(folder):
-    """What would be lost and won with f16 vectors? Needs `clustered`; uses `flickr8k` where it was run."""
+    """Size, recall and error of f16 vectors. Needs `clustered`; uses `flickr8k` where it was run."""
     for name in ["clustered", "flickr8k-images", "flickr8k-captions"]:
         if not (folder / f"{name}-base.npy").exists():
             continue

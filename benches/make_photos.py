@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Makes many different photos out of a few, for the benchmarks.
+"""Makes many different photos from a few, for the benchmarks.
 
     python benches/make_photos.py tests/data/photos OUT --number 300 --megapixels 12
 
-Each is a piece of one of the given pictures, mirrored or not, scaled up to the size asked for,
-made a little brighter or darker, with grain as a sensor leaves it, and saved as a telephone does:
-JPEG of quality 90, chroma at half size (4:2:0). At 12 megapixels a file has 2 to 4 MB. The numbers
-are seeded, so two runs make the same files; files that are there are kept. Needs Pillow, numpy.
+Each is a random crop of one of the given pictures, possibly mirrored, scaled up to the requested
+size, a little brighter or darker, with sensor-like grain, and saved as a phone does: JPEG of
+quality 90 with 4:2:0 chroma. At 12 megapixels a file has 2 to 4 MB. The random numbers are seeded,
+so two runs make the same files; existing files are kept. Needs Pillow, numpy.
 """
 
 import argparse
@@ -26,7 +26,7 @@ def make(job):
         return target.stat().st_size
     rng = np.random.default_rng([SEED, number])
     picture = ImageOps.exif_transpose(Image.open(source)).convert("RGB")
-    # The largest piece of the right shape, then a little less of it, anywhere.
+    # The largest crop of the right shape, shrunk a little, at a random place.
     scale = min(picture.width / width, picture.height / height) * rng.uniform(0.6, 0.95)
     piece = (width * scale, height * scale)
     left = rng.uniform(0, picture.width - piece[0])
@@ -35,8 +35,8 @@ def make(job):
     picture = picture.resize((width, height), Image.Resampling.BICUBIC, box=box)
     if rng.random() < 0.5:
         picture = ImageOps.mirror(picture)
-    # One strip of grain, laid on at another place in each row: as good to a JPEG encoder as fresh
-    # numbers for every pixel, and several times faster.
+    # One strip of grain, applied from a different offset in each row: to a JPEG encoder as good as
+    # fresh numbers for every pixel, and several times faster.
     strip = (rng.standard_normal(1 << 18) * GRAIN + rng.uniform(-8, 8)).astype(np.int16)
     starts = rng.integers(0, strip.size - width, height)
     grain = np.lib.stride_tricks.sliding_window_view(strip, width)[starts]
@@ -66,7 +66,7 @@ def main():
     width = height * 4 // 3
     jobs = []
     for number in range(args.number):
-        # A folder takes a thousand.
+        # A thousand files per folder.
         folder = args.out / f"{number // 1000:03}"
         folder.mkdir(parents=True, exist_ok=True)
         source = sources[number % len(sources)]

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Makes a model of exactly CLIP ViT-B/32's shape with random weights, for the benchmarks.
+"""Makes a model of CLIP ViT-B/32's exact shape with random weights, for the benchmarks.
 
     python benches/make_vit_b32.py FOLDER
 
 Both towers are built from the defaults of transformers' CLIPConfig (which are ViT-B/32's) with a
-fixed seed, so the model knows nothing but costs what the real one costs. FOLDER gets the layout
-of transformers.js: config.json, preprocessor_config.json, tokenizer.json and, below onnx/, both
-towers as fp32 and, made by onnxruntime's quantize_dynamic (per channel), as int8. FOLDER-int8 is
-the same model with the int8 graphs under the plain names, for programs that look for no other.
+fixed seed, so the model is useless but costs as much as the real one. FOLDER gets the layout of
+transformers.js: config.json, preprocessor_config.json, tokenizer.json and, below onnx/, both towers
+in fp32 and, by onnxruntime's quantize_dynamic (per channel), in int8. FOLDER-int8 is the same model
+with the int8 graphs under the plain names, for programs that know no others.
 
 Needs torch, transformers, onnx, onnxruntime.
 """
@@ -45,7 +45,7 @@ class TextTower(torch.nn.Module):
 
 
 def tokenizer(config):
-    """A few words; all others are unknown. The real one has 49,408 entries and is not needed."""
+    """A few words; all others are unknown. The real vocabulary of 49,408 entries is not needed."""
     end = config.text_config.eos_token_id
     vocabulary = {"<unk>": 0, **{word: place for place, word in enumerate(WORDS, 1)}}
     vocabulary["<|startoftext|>"], vocabulary["<|endoftext|>"] = end - 1, end
@@ -129,7 +129,7 @@ def main():
         shutil.copy(file, beside)
     for tower in ("vision_model", "text_model"):
         small = graphs / f"{tower}_int8.onnx"
-        # Convolutions stay: onnxruntime has no quick kernel for the dynamic kind.
+        # Convolutions stay in fp32: onnxruntime has no fast kernel for dynamically quantized ones.
         quantize_dynamic(
             graphs / f"{tower}.onnx",
             small,

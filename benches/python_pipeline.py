@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
-"""A straightforward good Python pipeline, to compare `sightline index` with.
+"""A straightforward, good Python pipeline, to compare with `sightline index`.
 
     python benches/python_pipeline.py MODEL_FOLDER PHOTOS [--rounds N] [--json]
 
-As rclip and clip-retrieval do it: a pool of threads decodes with Pillow, whose draft mode lets
-libjpeg decode at 1/2, 1/4 or 1/8 of the size, resizes, crops and normalises with numpy; the next
-batches are prepared while onnxruntime encodes one. Pillow and numpy let go of the interpreter's
-lock while they work, so the threads use all cores. The draft asks for twice the model's size, the
-rule that Sightline follows too. Vectors are scaled to length 1 and kept; nothing is written, which
-Sightline does.
+Like rclip and clip-retrieval, a pool of threads decodes with Pillow, whose draft mode lets libjpeg
+decode at 1/2, 1/4 or 1/8 of the size, then resizes, crops and normalises with numpy, while
+onnxruntime encodes an earlier batch. Pillow and numpy release the interpreter's lock while they
+work, so the threads use all cores. The draft asks for twice the model's size, as Sightline does.
+Vectors are scaled to length 1 and kept in memory; unlike Sightline, nothing is written to disk.
 
 The model is a folder in the layout of transformers.js, or a folder with `image.onnx` and
 `sightline.toml` like the starter's. Needs numpy, onnxruntime, Pillow; Python 3.11.
@@ -31,7 +30,7 @@ FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BI
 
 
 class Model:
-    """What the model's files say of preprocessing, and its session."""
+    """The preprocessing that the model's files describe, and a session."""
 
     def __init__(self, folder, options):
         manifest = folder / "sightline.toml"
@@ -77,7 +76,7 @@ class Model:
 
 
 def run(model, paths, threads, batch_size):
-    """Encodes all; two batches are prepared ahead."""
+    """Encodes all paths, with two batches prepared ahead; returns pictures per second."""
     vectors = []
     with ThreadPoolExecutor(threads) as pool:
         waiting, rest = deque(), iter(paths)
@@ -109,7 +108,7 @@ def main():
     args = parser.parse_args()
     options = onnxruntime.SessionOptions()
     if not args.spin:
-        # The better of the two on few cores: threads that wait leave the cores to the decoders.
+        # Better on few cores: waiting threads leave the cores to the decoders.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     model = Model(args.model, options)
     paths = sorted(path for path in args.photos.rglob("*.jpg"))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints the table of the rounds that compare.sh wrote: python benches/table.py results.jsonl"""
+"""Prints a table of the results of compare.sh: python benches/table.py results.jsonl"""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""How quickly does Pillow, on libjpeg-turbo, do what `decode.rs` measures?
+"""Measures in Pillow, on libjpeg-turbo, what `decode.rs` measures here.
 
     SIGHTLINE_BENCH_FILE=/tmp/photo.jpg cargo bench -p sightline-onnx --bench decode
     python onnx/benches/draft.py /tmp/photo.jpg
