@@ -1,16 +1,16 @@
-# Everything a fresh machine needs: `make demo` shows the main job on real photos, `make test`
-# runs every check. Both set themselves up; neither needs root.
+# `make demo` shows the main job on real photos, `make test` runs every check. Both set up what
+# they need on a fresh machine, without root.
 
 SHELL := /bin/sh
-# The build folder also holds the fetched tools, so that reusing one reuses the other.
+# The build folder also holds the fetched tools, so that both are reused together.
 export CARGO_TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 TOOLS := $(CARGO_TARGET_DIR)/tools
-# What the fetched tools need in the environment while compiling.
+# Environment that the fetched tools need while compiling.
 ENV := . '$(TOOLS)/env'
-# One profile only: RocksDB's C++ takes many minutes, and once is enough.
+# One profile only: RocksDB's C++ takes many minutes to compile.
 CARGO := cargo
 FLAGS := --release --locked --workspace
-# Any folder of pictures; the sample photos when not given.
+# Folder of photos for the demo; the sample photos by default.
 PHOTOS ?=
 
 .PHONY: help setup build demo test bench clean

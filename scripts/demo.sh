@@ -1,5 +1,5 @@
 #!/bin/sh
-# The main job, shown: index photos, find them by words and by pictures, find words for them.
+# Shows the main job: index photos, find them by words and by pictures, find captions for them.
 #   demo.sh SIGHTLINE [PHOTOS]
 set -eu
 
@@ -17,7 +17,7 @@ mkdir -p demo
 
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$(printf '\033[1m') plain=$(printf '\033[0m'); else bold='' plain=''; fi
 say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
-# Shows a command as one would type it, then runs it; finding nothing is an answer, not a failure.
+# Prints a command as typed, then runs it. Exit status 1, nothing found, is not a failure here.
 try() {
     shown='$ sightline'
     for word in "$@"; do
@@ -33,7 +33,7 @@ try() {
 }
 
 if [ $# -gt 1 ]; then
-    # One index a folder, kept for the next time.
+    # One index per folder, kept for later runs.
     index=demo/index-$(printf %s "$photos" | cksum | cut -d ' ' -f 1)
     captions=$root/scripts/demo-captions.txt
     say "Indexing $photos"
@@ -41,7 +41,7 @@ else
     index=demo/index
     rm -rf "$index"
     captions=$photos/captions.jsonl
-    say "Indexing $(grep -c . "$captions") sample photos with their captions, and three broken files"
+    say "Indexing $(grep -c . "$captions") sample photos with captions, and three broken files"
 fi
 rm -f "$page"
 "$sightline" --index "$index" index "$photos" --captions "$captions"
@@ -58,7 +58,7 @@ if [ $# -gt 1 ]; then
     for picture in "$first" "$second"; do
         [ -z "$picture" ] || try search --image "$picture" -k 4
     done
-    say 'Three reverse look-ups: which captions of a list fit a picture?'
+    say 'Three reverse lookups: captions from a list that fit a picture'
     for picture in "$first" "$second" "$third"; do
         [ -z "$picture" ] || try captions "$picture" -k 3
     done
@@ -74,7 +74,7 @@ else
     say 'Two searches by picture'
     try search --image $short/animals/german_shepherd.jpg -k 4
     try search --image $short/people/orchestra.jpg -k 4
-    say 'Three reverse look-ups: which captions fit a picture?'
+    say 'Three reverse lookups: captions that fit a picture'
     try captions $short/animals/panda.jpg -k 3
     try captions $short/nature/hay_bales.jpg -k 3
     try captions $short/people/photographer.jpg -k 3

@@ -1,9 +1,9 @@
-"""Fetches one shared library out of a Python wheel, pinned by version and hash.
+"""Fetches one shared library from a Python wheel, pinned by version and hash.
 
 usage: fetch.py onnxruntime|libclang TOOLS_FOLDER
 
-The wheel comes from the package index that pip is set up for; pip checks the hash. A library
-that is there already is left alone, so a second run needs no network.
+pip downloads the wheel from its configured package index and checks the hash. A library that is
+already there is kept, so a second run needs no network.
 """
 
 import os
@@ -15,8 +15,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-# package -> version, the library's name in the wheel and here, and per machine pip's platform tag
-# with the wheel's SHA-256.
+# Per package: version, name of the library in the wheel and here, and per machine pip's platform
+# tag and the wheel's SHA-256.
 PINS = {
     "onnxruntime": {
         "version": "1.32.0",
@@ -89,8 +89,8 @@ def download(package: str, pin: dict, tag: str, digest: str, work: Path) -> Path
     command += ["--platform", tag, *pin["python"], "--dest", str(work), "-r", str(wanted)]
     if subprocess.run(command, check=False).returncode != 0:
         print(
-            f"error: {package} {pin['version']} could not be fetched with pip\n"
-            "hint: it needs the package index once; run the same command again when it is reachable",
+            f"error: {package} {pin['version']} could not be downloaded with pip\n"
+            "hint: it is downloaded once; run the same command again when the package index is reachable",
             file=sys.stderr,
         )
         raise SystemExit(2)
@@ -107,7 +107,7 @@ def unpack(wheel: Path, pin: dict, folder: Path) -> None:
             elif name in pin["notices"]:
                 copy(archive, member, folder / name)
     if not (folder / pin["name"]).exists():
-        raise SystemExit(f"error: {wheel.name} holds no {pin['member']}")
+        raise SystemExit(f"error: {wheel.name} does not contain {pin['member']}")
 
 
 def copy(archive: zipfile.ZipFile, member: str, path: Path) -> None:

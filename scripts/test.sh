@@ -1,5 +1,5 @@
 #!/bin/sh
-# Every check, as `make test` runs it:
+# Runs every check; called by `make test`:
 #   test.sh ENV_FILE CARGO_FLAGS…
 set -eu
 
@@ -18,7 +18,7 @@ cargo clippy "$@" --all-targets -- -D warnings
 step tests
 cargo test "$@" --lib --bins --tests
 step documentation examples
-# These programs lie in a temporary folder, with no ONNX Runtime beside them.
+# Doctests run from a temporary folder, with no ONNX Runtime beside them.
 ORT_DYLIB_PATH="$CARGO_TARGET_DIR/release/libonnxruntime.so" cargo test "$@" --doc
 step documentation
 RUSTDOCFLAGS='-D warnings' cargo doc "$@" --no-deps

@@ -1,11 +1,11 @@
-//! `scripts/setup.sh` says in one line what is missing, before anything is fetched or built.
+//! `scripts/setup.sh` names a missing tool and how to install it, before it fetches or builds.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// Runs the script with nothing on its path but a few plain tools and these programs, each a
-/// script that ends with this status.
+/// Runs the script with only a few basic tools and these programs on its path, each a script that
+/// exits with this status.
 fn setup(programs: &[(&str, i32)]) -> Output {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("bin");
@@ -30,23 +30,23 @@ fn setup(programs: &[(&str, i32)]) -> Output {
 }
 
 #[test]
-fn what_is_missing_is_named_with_the_way_to_get_it() {
+fn missing_tools_are_reported_with_a_hint() {
     let on_path = [("cargo", 0), ("c++", 0), ("python3", 1)];
     let cases = [
-        ("error: cargo is missing", "rustup"),
-        ("error: no C++ compiler (c++)", "g++"),
-        ("error: python3 is missing", "python3-pip"),
-        ("error: python3 has no pip", "python3-pip"),
+        ("error: cargo not found", "rustup"),
+        ("error: C++ compiler c++ not found", "g++"),
+        ("error: python3 not found", "python3-pip"),
+        ("error: pip for python3 not found", "python3-pip"),
     ];
     let mut n_checked = 0;
-    for (n_found, (error, way_out)) in cases.into_iter().enumerate() {
+    for (n_found, (error, package)) in cases.into_iter().enumerate() {
         let output = setup(&on_path[..n_found]);
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{stderr}");
-        let (said, advice) = stderr.split_once(": install ").unwrap();
-        assert_eq!(said, error);
+        let (reported, hint) = stderr.split_once("\n\nhint: install ").unwrap();
+        assert_eq!(reported, error);
         assert!(
-            advice.contains(way_out) && stderr.lines().count() == 1,
+            hint.contains(package) && hint.lines().count() == 1,
             "{stderr}"
         );
         n_checked += 1;
