@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Remakes tests/data/photos/ and its ATTRIBUTION.md from distribution packages.
+"""Recreates tests/data/photos/ and its ATTRIBUTION.md from distribution packages.
 
-Get and unpack the packages (nothing is installed), then run the script:
+Download and unpack the packages (nothing is installed), then run the script:
 
     mkdir pkgs && cd pkgs
     for p in PACKAGES; do apt-get download $p; dpkg -x ${p}_*.deb $p; done
     python3 make_photos.py pkgs
 
 where PACKAGES are the keys of `PACKAGES` below, in the versions given there.
-Needs Pillow and NumPy. captions.jsonl is written by hand and left alone.
+Needs Pillow and NumPy. captions.jsonl is written by hand and not changed.
 """
 
 import struct
@@ -24,7 +24,7 @@ OUT = Path(__file__).parent / "photos"
 LONGEST = 800  # px
 QUALITY = 82  # JPEG and WebP
 
-# package: (version, where it says whose each picture is)
+# package: (version, where it states the author of each picture)
 PACKAGES = {
     "gcompris-qt-data": (
         "3.1-2",
@@ -38,7 +38,7 @@ PACKAGES = {
     "palapeli-data": ("4:22.12.3-1", "the `.desktop` file beside each picture"),
     "libjxl-testdata": (
         "0.0~git20230110.d6168ff-1",
-        "debian/copyright and `external/wesaturate/README.md`; the file's name holds the photographer's",
+        "debian/copyright and `external/wesaturate/README.md`; the file name contains the photographer's name",
     ),
 }
 
@@ -337,13 +337,13 @@ def changes(name, special):
 
 def attribution():
     lines = [
-        "# Where the photos come from",
+        "# Photo credits",
         "",
-        "Every photo was taken from a package of Debian 12, by `tests/data/make_photos.py`, and may be",
-        "redistributed under the licence in its row. Each was also converted to sRGB and stripped of metadata.",
-        "A photo under a share-alike licence stays under that licence in the form found here. The captions in",
-        "`captions.jsonl` are ours. The files in `broken/` are made by the script and hold no picture of anyone's,",
-        "save that `truncated.jpg` is the first bytes of `buildings/colosseum.jpg`.",
+        "`tests/data/make_photos.py` extracted every photo from a package of Debian 12. Each may be",
+        "redistributed under the licence in its row, and was also converted to sRGB and stripped of metadata.",
+        "A photo under a share-alike licence is under that licence in the form found here, too. The captions",
+        "in `captions.jsonl` were written for this project. The script makes the files in `broken/`; they",
+        "contain no pictures, but `truncated.jpg` is the first bytes of `buildings/colosseum.jpg`.",
         "",
         "| file | package | original file | author | licence | changes |",
         "|---|---|---|---|---|---|",
@@ -360,7 +360,7 @@ def attribution():
         lines.append(
             f"| {name} | {package} {version} | {original} | {author} | {shown} | {changes(name, special)} |"
         )
-    lines += ["", "Where each package says so:", ""]
+    lines += ["", "Where each package states authors and licences:", ""]
     lines += [f"- {package} {version}: {where}." for package, (version, where) in PACKAGES.items()]
     return "\n".join(lines) + "\n"
 
@@ -369,7 +369,7 @@ def broken():
     folder = OUT / "broken"
     folder.mkdir(exist_ok=True)
     (folder / "empty.jpg").write_bytes(b"")
-    # Cut inside the tables, before the first scan: no decoder can make a picture of it.
+    # Cut inside the tables, before the first scan, so that no decoder can read it.
     (folder / "truncated.jpg").write_bytes((OUT / "buildings/colosseum.jpg").read_bytes()[:400])
     (folder / "text.png").write_text("These words are not a picture, whatever the name of the file says.\n")
 

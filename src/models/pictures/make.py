@@ -1,6 +1,6 @@
-"""Makes the pictures that `sightline models check` shows to a model: a few of the sample photos, small.
+"""Makes the pictures for `sightline models check` from a few of the sample photos.
 
-    python src/engine/models/pictures/make.py      (needs Pillow)
+    python src/models/pictures/make.py      (needs Pillow)
 """
 
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 HERE = Path(__file__).resolve().parent
-PHOTOS = HERE.parents[3] / "tests" / "data" / "photos"
+PHOTOS = HERE.parents[2] / "tests" / "data" / "photos"
 # In the public domain, or CC0.
 CHOSEN = [
     "animals/german_shepherd.jpg",
