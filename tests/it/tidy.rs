@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 /// The most lines of a source file, its tests not counted.
 const MOST_LINES: usize = 600;
 
+/// Maximum number of words in README.md, code included.
+const MAX_README_WORDS: usize = 700;
+
 struct Source {
     /// From the project's folder.
     path: PathBuf,
@@ -369,39 +372,61 @@ fn nothing_is_left_for_later() {
     assert!(n_files >= 60, "only {n_files} files looked at");
 }
 
+/// Markdown documents outside `docs/`.
+const DOCUMENTS: [&str; 7] = [
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "README.md",
+    "benches/RESULTS.md",
+    "index/FORMAT.md",
+    "onnx/starter/MODEL_CARD.md",
+];
+
 #[test]
 fn every_path_that_the_documents_name_exists() {
+    let below_docs = files("docs", ".md");
+    assert!(below_docs.len() >= 6, "only {} in docs", below_docs.len());
+    let documents = DOCUMENTS.iter().map(|document| project().join(document));
     let mut n_paths = 0;
-    for document in ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"] {
-        let text = fs_err::read_to_string(project().join(document)).unwrap();
+    for document in documents.chain(below_docs) {
+        let text = fs_err::read_to_string(&document).unwrap();
+        let folder = document.parent().unwrap();
         let mut of_document = 0;
         for path in paths_in(&text) {
             of_document += 1;
             assert!(
-                project().join(path).exists(),
-                "{document} names {path}, which does not exist"
+                project().join(path).exists() || folder.join(path).exists(),
+                "{} names {path}, which does not exist",
+                document.display()
+            );
+        }
+        for link in links_in(&text) {
+            of_document += 1;
+            assert!(
+                folder.join(link).exists(),
+                "{} links to {link}, which does not exist",
+                document.display()
             );
         }
         assert!(
-            document != "ARCHITECTURE.md" || of_document >= 20,
-            "{of_document} in {document}"
+            !document.ends_with("ARCHITECTURE.md") || of_document >= 20,
+            "{of_document} in {}",
+            document.display()
         );
         n_paths += of_document;
     }
-    assert!(n_paths >= 25, "only {n_paths} paths looked at");
+    assert!(n_paths >= 120, "only {n_paths} paths checked");
 }
 
-/// Pieces of a text that are written as code, or linked to, and look like paths of the project.
+/// Pieces of a text's code spans that look like paths of the project.
 fn paths_in(text: &str) -> impl Iterator<Item = &str> {
     let tops = [
-        "src/", "index/", "onnx/", "picture/", "tests/", "scripts/", "docs/", ".ci/", ".config/",
+        "src/", "index/", "onnx/", "picture/", "tests/", "scripts/", "docs/", "benches/", ".ci/",
     ];
-    let code = text.split('`').skip(1).step_by(2);
-    let links = text
-        .split("](")
+    text.split('`')
         .skip(1)
-        .filter_map(|rest| rest.split(')').next());
-    code.chain(links)
+        .step_by(2)
         .flat_map(str::split_whitespace)
         .map(|piece| piece.trim_end_matches(['/', '.', ',', ':']))
         .filter(move |piece| {
@@ -409,4 +434,21 @@ fn paths_in(text: &str) -> impl Iterator<Item = &str> {
             // Models of others have a folder named `onnx` too.
             is_path && !piece.contains(['*', '{', '<', '…']) && !piece.ends_with("_model.onnx")
         })
+}
+
+/// Targets of a document's links and pictures within the project, from the document's folder.
+fn links_in(text: &str) -> impl Iterator<Item = &str> {
+    text.split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split([')', '#']).next())
+        .filter(|link| !link.is_empty() && !link.contains("://"))
+}
+
+#[test]
+fn readme_stays_short() {
+    let text = fs_err::read_to_string(project().join("README.md")).unwrap();
+    let n_words = text.split_whitespace().count();
+    assert!(n_words <= MAX_README_WORDS, "README.md has {n_words} words");
+    let n_pictures = text.matches("![").count();
+    assert_eq!(n_pictures, 2, "README.md has {n_pictures} pictures");
 }
