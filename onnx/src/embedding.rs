@@ -1,11 +1,11 @@
-//! What does an encoder return? One unit vector per picture or text.
+//! What the towers return: one unit vector per picture or text.
 
 use crate::error::EncodeError;
 
-/// A point of the space that pictures and texts share: `[dimension]` f32, finite, of length 1.
+/// A unit vector in the space shared by pictures and texts: `[dimension]` f32, finite.
 ///
 /// The dot product of two embeddings of the same [`Model`](crate::Model) is their cosine
-/// similarity, in -1 to 1, higher is nearer.
+/// similarity: -1 to 1, higher is nearer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Embedding {
     values: Vec<f32>,
@@ -13,19 +13,19 @@ pub struct Embedding {
 }
 
 impl Embedding {
-    /// Scales what a model put out to length 1.
+    /// Scales one row of a graph's output to length 1.
     ///
-    /// `position` is the row's place in its batch and is only used in the error.
+    /// `position` is the row's position in its batch, for the error.
     pub(crate) fn from_output(values: &[f32], position: usize) -> Result<Self, EncodeError> {
         let square: f64 = values.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
         if !square.is_finite() || square <= f64::MIN_POSITIVE {
-            return Err(EncodeError::NoDirection { position });
+            return Err(EncodeError::ZeroOrNotFinite { position });
         }
         let norm = square.sqrt();
         let scale = 1.0 / norm;
         #[expect(
             clippy::cast_possible_truncation,
-            reason = "the sum runs in f64 for accuracy; the result is an f32 on purpose"
+            reason = "summed in f64 for accuracy, returned as f32"
         )]
         let narrow = |x: f64| x as f32;
         let scaled = values.iter().map(|&x| narrow(f64::from(x) * scale));
@@ -41,26 +41,26 @@ impl Embedding {
         &self.values
     }
 
-    /// The values, without a copy.
+    /// The values, without copying them.
     #[must_use]
     pub fn into_vec(self) -> Vec<f32> {
         self.values
     }
 
-    /// How many values there are.
+    /// Number of values.
     #[must_use]
     pub fn dimension(&self) -> usize {
         self.values.len()
     }
 
-    /// The length that the model's output had before it was scaled to 1: 1 as well for a model
-    /// that scales itself.
+    /// The length of the model's output before it was scaled to 1; also 1 for a model that
+    /// normalises its output itself.
     #[must_use]
     pub fn raw_norm(&self) -> f32 {
         self.raw_norm
     }
 
-    /// The cosine similarity to another embedding of the same model, in -1 to 1.
+    /// The cosine similarity to another embedding of the same model, -1 to 1.
     ///
     /// Values beyond the shorter one's dimension are ignored.
     #[must_use]
@@ -78,25 +78,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_comes_out_has_length_one() {
+    fn embeddings_have_length_one() {
         let embedding = Embedding::from_output(&[3.0, 0.0, -4.0], 0).unwrap();
         assert_eq!(embedding.as_slice(), [0.6, 0.0, -0.8]);
         assert_eq!((embedding.dimension(), embedding.raw_norm()), (3, 5.0));
         assert!((embedding.similarity(&embedding) - 1.0).abs() < 1e-6);
-        // Squares of these leave the range of f32, not that of f64.
+        // Their squares exceed the range of f32, but not that of f64.
         let large = Embedding::from_output(&[3e30, 4e30], 0).unwrap();
         assert!((large.as_slice()[0] - 0.6).abs() < 1e-6);
     }
 
     #[test]
-    fn a_row_without_a_direction_is_an_error() {
+    fn a_row_that_is_zero_or_not_finite_is_an_error() {
         for (position, row) in [[0.0, 0.0], [f32::NAN, 1.0], [f32::INFINITY, 1.0]]
             .iter()
             .enumerate()
         {
             let error = Embedding::from_output(row, position).unwrap_err();
             assert!(
-                matches!(error, EncodeError::NoDirection { position: p } if p == position),
+                matches!(error, EncodeError::ZeroOrNotFinite { position: p } if p == position),
                 "{error}"
             );
         }

@@ -2,13 +2,12 @@
 
 use ndarray::{ArrayView2, ArrayView4};
 
+use crate::description::Unused;
 use crate::embedding::Embedding;
 use crate::error::EncodeError;
-use crate::model::{Model, Unused};
+use crate::model::Model;
 use crate::preprocess::Pixels;
-use crate::runtime::Runtime;
-use crate::session::{Feed, Session, SessionOptions};
-use crate::signature::Signature;
+use crate::session::{Feed, Runtime, Session, SessionOptions, Signature};
 
 /// The image tower of a model, loaded into ONNX Runtime.
 ///
@@ -36,7 +35,7 @@ impl ImageEncoder {
         model: &Model,
         options: &SessionOptions,
     ) -> Result<Self, EncodeError> {
-        let tower = model.image_tower();
+        let tower = model.image();
         let session = Session::load(
             runtime,
             &tower.source,
@@ -69,7 +68,7 @@ impl ImageEncoder {
     /// towers, those of the image tower.
     #[must_use]
     pub fn signature(&self) -> Signature {
-        self.session.signature_of_graph()
+        self.session.signature()
     }
 
     /// How many values an embedding has.

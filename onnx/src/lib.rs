@@ -69,35 +69,32 @@
 //! pad_token = "[PAD]"            # optional; left out: what the tokenizer's file says
 //! ```
 
+mod description;
+mod device;
 mod embedding;
 mod error;
+mod file;
 mod image;
 mod layouts;
-mod manifest;
 mod model;
-mod part;
 mod precision;
 mod preprocess;
-mod proto;
-pub mod quantize;
-mod runtime;
 mod session;
-mod signature;
 mod source;
 mod starter;
 mod text;
 mod tokenize;
 
+pub use device::{Device, DeviceError};
 pub use embedding::Embedding;
-pub use error::{DeviceError, EncodeError, ModelError, RuntimeError};
+pub use error::{EncodeError, ModelError};
+pub use file::quantize;
 pub use image::ImageEncoder;
 pub use model::Model;
 pub use precision::{Precision, UnknownPrecision};
 pub use preprocess::{
     Channels, Interpolation, Pixels, PreprocessConfig, Preprocessor, Resize, Rounding,
 };
-pub use runtime::Runtime;
-pub use session::{Device, SessionOptions};
-pub use signature::Signature;
+pub use session::{Runtime, RuntimeError, SessionOptions, Signature};
 pub use text::TextEncoder;
 pub use tokenize::{Clean, Frame, MaskRule, Pad, TokenizeConfig};

@@ -1,4 +1,4 @@
-//! Where are the bytes of a model's file?
+//! Where the bytes of a model's files are.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ pub(crate) enum Source {
         /// Files that hold weights too large for it.
         beside: Vec<PathBuf>,
     },
-    /// Built into the program; the name only serves messages.
+    /// Built into the program; the name is for messages.
     Embedded {
         name: &'static str,
         bytes: &'static [u8],
@@ -39,14 +39,9 @@ impl Source {
     pub(crate) fn bytes(&self) -> Result<Cow<'static, [u8]>, ModelError> {
         match self {
             Self::Embedded { bytes, .. } => Ok(Cow::Borrowed(bytes)),
-            Self::File { path, .. } => {
-                fs_err::read(path)
-                    .map(Cow::Owned)
-                    .map_err(|source| ModelError::Unreadable {
-                        file: path.clone(),
-                        source,
-                    })
-            }
+            Self::File { path, .. } => fs_err::read(path)
+                .map(Cow::Owned)
+                .map_err(|source| unreadable(path, source)),
         }
     }
 
@@ -58,7 +53,7 @@ impl Source {
         }
     }
 
-    /// The file and those beside it that hold weights too large for it; none when it is built in.
+    /// The file and the weight files beside it; none when it is built in.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         match self {
             Self::File { path, beside } => {
@@ -69,17 +64,14 @@ impl Source {
         }
     }
 
-    /// How many bytes the file and those beside it have.
+    /// Size of the file and of the weight files beside it, in bytes.
     pub(crate) fn n_bytes(&self) -> Result<u64, ModelError> {
         if let Self::Embedded { bytes, .. } = self {
             return Ok(bytes.len() as u64);
         }
         self.files().iter().try_fold(0, |sum, file| {
-            let length = fs_err::metadata(file).map_err(|source| ModelError::Unreadable {
-                file: file.clone(),
-                source,
-            })?;
-            Ok(sum + length.len())
+            let metadata = fs_err::metadata(file).map_err(|source| unreadable(file, source))?;
+            Ok(sum + metadata.len())
         })
     }
 
@@ -89,10 +81,7 @@ impl Source {
             hasher.update_rayon(bytes);
         }
         for path in self.files() {
-            let unreadable = |source| ModelError::Unreadable {
-                file: path.clone(),
-                source,
-            };
+            let unreadable = |source| unreadable(&path, source);
             let n_bytes = fs_err::metadata(&path).map_err(unreadable)?.len();
             hasher.update(&n_bytes.to_le_bytes());
             hasher.update_mmap_rayon(&path).map_err(unreadable)?;
@@ -101,18 +90,28 @@ impl Source {
     }
 }
 
-/// Size, times and, where there is one, number of a file: what changes when its content does.
-pub(crate) fn state(metadata: &std::fs::Metadata) -> String {
+fn unreadable(file: &Path, source: std::io::Error) -> ModelError {
+    ModelError::Unreadable {
+        file: file.to_path_buf(),
+        source,
+    }
+}
+
+/// Size, times and inode of a file: what changes with its content.
+pub(crate) fn state(file: &Path) -> Result<String, ModelError> {
+    let metadata = fs_err::metadata(file).map_err(|source| unreadable(file, source))?;
     let modified = metadata.modified().ok();
     let n_bytes = metadata.len();
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        let (device, number) = (metadata.dev(), metadata.ino());
-        // The time of the last change of the entry itself, which no program can set back.
+        let (device, inode) = (metadata.dev(), metadata.ino());
+        // The time of the last change of the inode itself, which no program can set back.
         let (changed, changed_ns) = (metadata.ctime(), metadata.ctime_nsec());
-        format!("{n_bytes} {modified:?} {device} {number} {changed} {changed_ns}")
+        Ok(format!(
+            "{n_bytes} {modified:?} {device} {inode} {changed} {changed_ns}"
+        ))
     }
     #[cfg(not(unix))]
-    format!("{n_bytes} {modified:?}")
+    Ok(format!("{n_bytes} {modified:?}"))
 }

@@ -1,15 +1,14 @@
-//! Which model works offline the minute the program is built?
+//! The starter model, built into the program so that it works offline at once.
 //!
-//! The starter model's files are part of the program. What it was made of is written in
-//! `onnx/starter/MODEL_CARD.md`.
+//! `onnx/starter/MODEL_CARD.md` says how it was made.
 
 use std::path::Path;
 use std::sync::OnceLock;
 
 use crate::error::ModelError;
+use crate::layouts;
 use crate::model::Model;
 use crate::source::Source;
-use crate::{layouts, manifest};
 
 const MANIFEST: &str = include_str!("../starter/sightline.toml");
 
@@ -33,23 +32,22 @@ const FILES: &[(&str, &str, &[u8])] = &[
 ];
 
 impl Model {
-    /// The model that is built into the program. It is hashed once per process.
+    /// The built-in model. It is hashed once per process.
     ///
     /// # Errors
-    /// None as long as the program was built from the project's own files, which a test checks.
+    /// None if the program was built from the project's own files, which a test checks.
     pub fn starter() -> Result<Self, ModelError> {
         static STARTER: OnceLock<Model> = OnceLock::new();
         if let Some(model) = STARTER.get() {
             return Ok(model.clone());
         }
         let file = Path::new("(built-in model) sightline.toml");
-        let description =
-            layouts::complete_built_in(manifest::parse(MANIFEST, file)?, file, |wanted| {
-                FILES
-                    .iter()
-                    .find(|(name, _, _)| *name == wanted)
-                    .map(|&(_, name, bytes)| Source::Embedded { name, bytes })
-            })?;
+        let description = layouts::describe_built_in(MANIFEST, file, |wanted| {
+            FILES
+                .iter()
+                .find(|(name, _, _)| *name == wanted)
+                .map(|&(_, name, bytes)| Source::Embedded { name, bytes })
+        })?;
         let model = Self::new(description)?;
         Ok(STARTER.get_or_init(|| model).clone())
     }

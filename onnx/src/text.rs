@@ -2,12 +2,11 @@
 
 use ndarray::{ArrayView2, ArrayView4};
 
+use crate::description::Unused;
 use crate::embedding::Embedding;
 use crate::error::EncodeError;
-use crate::model::{Model, Unused};
-use crate::runtime::Runtime;
-use crate::session::{Feed, Session, SessionOptions};
-use crate::signature::Signature;
+use crate::model::Model;
+use crate::session::{Feed, Runtime, Session, SessionOptions, Signature};
 use crate::tokenize::{Pad, Tokenizer, Tokens};
 
 /// How many texts go through the graph at once; more bring no speed, only memory.
@@ -39,7 +38,7 @@ impl TextEncoder {
         model: &Model,
         options: &SessionOptions,
     ) -> Result<Self, EncodeError> {
-        let tower = model.text_tower();
+        let tower = model.text();
         // Reading the vocabulary takes about as long as preparing the graph, and a query from the
         // command line waits for both.
         let (tokenizer, session) = std::thread::scope(|scope| {
@@ -104,7 +103,7 @@ impl TextEncoder {
     /// towers, those of the text tower.
     #[must_use]
     pub fn signature(&self) -> Signature {
-        self.session.signature_of_graph()
+        self.session.signature()
     }
 
     /// How many values an embedding has.

@@ -28,9 +28,7 @@ impl Hint for EngineError {
             Self::Registry(error) => error.hint(),
             Self::Exchange(error) => error.hint(),
             Self::Hub(error) => error.hint(),
-            Self::Quantize(QuantizeError::Exists { .. }) => {
-                Some("replace it with --force".to_owned())
-            }
+            Self::Quantize(error) => error.hint(),
             Self::Runtime(_) => Some(format!("install it with: {}", platform::install_command())),
             Self::Encode(error) => error.hint(),
             Self::Model(error) => error.hint(),
@@ -74,6 +72,16 @@ impl Hint for EncodeError {
                 "both towers must be of one model; where a sightline.toml says dimension, correct it"
                     .to_owned(),
             ),
+            _ => None,
+        }
+    }
+}
+
+impl Hint for QuantizeError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Exists { .. } => Some("replace it with --force".to_owned()),
+            Self::OldOpset { .. } => Some("export the model with a newer opset".to_owned()),
             _ => None,
         }
     }

@@ -101,8 +101,12 @@ fn each_or_all<T>(
     batch: &[T],
     encode: impl Fn(&[T]) -> Result<Vec<Vec<f32>>, EngineError>,
 ) -> Result<Vec<Result<Vec<f32>, EngineError>>, EngineError> {
-    let is_of_one_item =
-        |error: &EngineError| matches!(error, EngineError::Encode(EncodeError::NoDirection { .. }));
+    let is_of_one_item = |error: &EngineError| {
+        matches!(
+            error,
+            EngineError::Encode(EncodeError::ZeroOrNotFinite { .. })
+        )
+    };
     match encode(batch) {
         Ok(vectors) => Ok(vectors.into_iter().map(Ok).collect()),
         Err(error) if is_of_one_item(&error) => {
@@ -118,5 +122,5 @@ fn each_or_all<T>(
 }
 
 fn error_without_vector() -> EngineError {
-    EngineError::Encode(EncodeError::NoDirection { position: 0 })
+    EngineError::Encode(EncodeError::ZeroOrNotFinite { position: 0 })
 }

@@ -417,7 +417,7 @@ fn usable(
     embeddings: Result<Vec<Embedding>, EncodeError>,
 ) -> Result<Vec<Embedding>, Failure> {
     let embeddings = match embeddings {
-        Err(EncodeError::NoDirection { position }) => {
+        Err(EncodeError::ZeroOrNotFinite { position }) => {
             let name = PAIRS.get(position).map_or("?", |(name, _, _)| name);
             return Err(Failure::Output(format!(
                 "the {tower} tower puts out zeros, infinities or no numbers for the {kind} of \

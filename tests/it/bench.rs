@@ -116,7 +116,7 @@ fn a_device_that_is_not_built_in_is_refused_before_any_work() {
         let mut lines = ran.stderr().lines();
         let told = lines.next().unwrap_or_default();
         let expected =
-            format!("{device} is not part of this build: it takes the cargo feature {device}");
+            format!("this build does not support {device}: it needs the cargo feature `{device}`");
         assert!(told.contains(&expected), "{ran}");
         let hint = format!(
             "hint: build it in with: cargo build --release --workspace --features {device}"
@@ -132,7 +132,7 @@ fn a_device_that_is_not_built_in_is_refused_before_any_work() {
         .expect(2);
     assert!(
         ran.stderr()
-            .contains("no device named gpu (cpu, cuda, coreml, directml)"),
+            .contains("unknown device `gpu`: expected cpu, cuda, coreml or directml"),
         "{ran}"
     );
     env.sightline(["index", "photos", "--device", "cpu"])

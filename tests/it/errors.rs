@@ -107,7 +107,7 @@ fn model_folders_that_are_none() {
     ----- stdout -----
 
     ----- stderr -----
-    error: photos: this is not a model folder (it holds none of sightline.toml, preprocessor_config.json, open_clip_config.json, visual/preprocess_cfg.json)
+    error: photos: not a model folder (none of sightline.toml, preprocessor_config.json, open_clip_config.json, visual/preprocess_cfg.json found)
 
     hint: give a model's name or its folder, or leave it out to use the built-in starter model
     ");
@@ -120,7 +120,7 @@ fn model_folders_that_are_none() {
     ----- stdout -----
 
     ----- stderr -----
-    error: torn/image.onnx: this file of the model is missing
+    error: torn/image.onnx: this model file is missing
 
     hint: get it from where the model came from; both towers, a tokenizer and the files that describe them are needed
     ");

@@ -237,7 +237,7 @@ fn what_cannot_be_added() {
     hint: give it one with --name NAME
     ");
     let ran = models(&env, &["add", "photos"]).run().expect(2);
-    assert_tells(&ran, &["error: photos: this is not a model folder"]);
+    assert_tells(&ran, &["error: photos: not a model folder"]);
     models(&env, &["add", "dark", "--name", "starter"])
         .run()
         .expect(2);
@@ -478,7 +478,7 @@ fn what_is_in_a_model() {
     let ran = models(&env, &["info", COLOUR_MODEL]).env("ORT_DYLIB_PATH", "/nowhere.so");
     let ran = ran.run().expect(2);
     assert!(ran.stdout().contains("fingerprint  3e78"), "{ran}");
-    assert_tells(&ran, &["ONNX Runtime was not found"]);
+    assert_tells(&ran, &["ONNX Runtime not found"]);
 }
 
 #[test]
@@ -628,7 +628,7 @@ fn precision_can_be_asked_for_everywhere() {
     ----- stdout -----
 
     ----- stderr -----
-    error: far: the model has no fp16 graphs of both towers, it has fp32, int8
+    error: far: the model has no fp16 graphs for both towers (available: fp32, int8)
 
     hint: leave out --precision to use what there is
     ");

@@ -431,7 +431,7 @@ fn what_came_and_is_no_model_can_be_made_one() {
         "someone/tiny-clip: all files came, but the model cannot be used",
         "then: sightline models add",
     );
-    let asked = "image.resize, image.interpolation, image.mean, image.std cannot be told";
+    let asked = "cannot determine image.resize, image.interpolation, image.mean, image.std";
     assert!(ran.stderr().contains(asked), "{ran}");
     assert_nothing_registered(&env);
     // As the hint says.

@@ -77,7 +77,7 @@ fn copies_of_others_and_the_built_in_model_stay() {
     ----- stdout -----
 
     ----- stderr -----
-    error: clip/onnx/vision_model_int8.onnx: this file exists and was not made by sightline
+    error: clip/onnx/vision_model_int8.onnx: this file exists and was not written by sightline
 
     hint: replace it with --force
     ");

@@ -51,7 +51,7 @@ fn the_path_in_the_environment_leads_nowhere() {
     ----- stdout -----
 
     ----- stderr -----
-    error: ONNX Runtime was not found (tried /nowhere/lib.so)
+    error: ONNX Runtime not found (tried /nowhere/lib.so)
 
     hint: install it with: python3 -m pip install --no-deps --target '[ROOT]/data/sightline/onnxruntime' onnxruntime==1.32.0
     ");
@@ -68,7 +68,7 @@ fn the_path_in_the_environment_is_no_onnx_runtime() {
         .expect(2);
     assert_one_line_and_install_command(&env, &ran);
     assert!(
-        ran.stderr().contains("cannot be loaded as a library"),
+        ran.stderr().contains("cannot load this file as a library"),
         "{ran}"
     );
     // A sound library of something else: the one that this test itself has loaded.
@@ -89,7 +89,7 @@ fn the_path_in_the_environment_is_no_onnx_runtime() {
             .expect(2);
         assert_one_line_and_install_command(&env, &ran);
         assert!(
-            ran.stderr().contains("this library is not ONNX Runtime"),
+            ran.stderr().contains("not an ONNX Runtime library"),
             "{ran}"
         );
     }
@@ -106,7 +106,7 @@ fn none_is_found_at_all() {
     ----- stdout -----
 
     ----- stderr -----
-    error: ONNX Runtime was not found (tried [ROOT]/alone/libonnxruntime.so, [ROOT]/alone/../lib/libonnxruntime.so, [ROOT]/data/sightline/libonnxruntime.so, libonnxruntime.so)
+    error: ONNX Runtime not found (tried [ROOT]/alone/libonnxruntime.so, [ROOT]/alone/../lib/libonnxruntime.so, [ROOT]/data/sightline/libonnxruntime.so, libonnxruntime.so)
 
     hint: install it with: python3 -m pip install --no-deps --target '[ROOT]/data/sightline/onnxruntime' onnxruntime==1.32.0
     ");

@@ -1,18 +1,21 @@
-//! What is still missing in a model's description, and can its graphs tell?
+//! Completes a model's description: reads from the graphs what the files leave open, and reports
+//! everything that is still missing.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
+use super::files::name_of;
 use super::graph::{Graph, Port};
-use super::{Found, name_of};
+use super::manifest::{self, CropKey, FILE_NAME, Hints, ImageKeys, Manifest, ResizeKey, TextKeys};
+use super::variants;
+use crate::description::{Description, ImageSpec, TextSpec, Unused};
 use crate::error::ModelError;
-use crate::manifest::{CropKey, FILE_NAME, Hints, Image, Manifest, ResizeKey, Text};
-use crate::model::{Description, ImageTower, TextTower, Unused};
+use crate::file::mapped::stays_inside;
 use crate::precision::Precision;
 use crate::preprocess::{PreprocessConfig, Resize};
 use crate::source::Source;
 use crate::tokenize::{Frame, Pad, TokenizeConfig};
 
-/// Names of embeddings among the outputs, the likeliest first: where no layout knows better.
+/// Usual output names of embeddings, the likeliest first, for layouts that do not say them.
 const IMAGE_OUTPUTS: &[&str] = &[
     "l2norm_image_embeddings",
     "image_embeds",
@@ -26,75 +29,70 @@ const TEXT_OUTPUTS: &[&str] = &[
     "text_features",
 ];
 
-/// Completes the description of a model whose files are built in; it must say everything.
-pub(crate) fn complete_built_in(
-    manifest: Manifest,
+/// Describes a model whose files are built in by its manifest, which must say everything. `file` is
+/// for messages; `locate` finds a file by its name in the manifest.
+pub(crate) fn describe_built_in(
+    manifest: &str,
     file: &Path,
     locate: impl Fn(&str) -> Option<Source>,
 ) -> Result<Description, ModelError> {
-    let unsaid = Unsaid { folder: file };
-    let source = |key, name: Option<String>| {
-        let name = unsaid.told(key, name, &Hints::default())?;
-        locate(&name).ok_or_else(|| ModelError::MissingFile { file: name.into() })
+    let manifest = Manifest {
+        layout: "built in",
+        ..manifest::parse(manifest, file)?
+    };
+    let missing = Missing { folder: file };
+    let source = |key, name: &Option<String>| {
+        let name = missing.require(key, name.as_ref(), &Hints::default())?;
+        locate(name).ok_or_else(|| ModelError::MissingFile { file: name.into() })
     };
     let sources = [
-        source("image.file", manifest.image.file.clone())?,
-        source("text.file", manifest.text.file.clone())?,
-        source("text.tokenizer", manifest.text.tokenizer.clone())?,
+        source("image.file", &manifest.image.file)?,
+        source("text.file", &manifest.text.file)?,
+        source("text.tokenizer", &manifest.text.tokenizer)?,
     ];
     let precision = manifest.precision.unwrap_or(Precision::Fp32);
-    describe(
-        Found {
-            manifest,
-            layout: "built in",
-        },
-        &unsaid,
-        sources,
-        &Towers::default(),
-        precision,
-    )
+    describe(manifest, &missing, sources, &Towers::default(), precision)
 }
 
-/// Completes the description of the model in a folder, with the graphs of one precision.
-pub(crate) fn complete_in(
+/// Describes the model in a folder by what its files say, with the graphs of one precision.
+pub(super) fn describe_in(
     folder: &Path,
-    found: Found,
+    manifest: Manifest,
     asked: Option<Precision>,
 ) -> Result<Description, ModelError> {
-    let unsaid = Unsaid { folder };
-    let hints = (&found.manifest.image.hints, &found.manifest.text.hints);
+    let missing = Missing { folder };
+    let hints = (&manifest.image.hints, &manifest.text.hints);
     let locate = |key: &'static str, name: &Option<String>, hints: &Hints| {
-        let name = unsaid.told(key, name.clone(), hints)?;
-        if !stays_inside(&name) {
-            let reason = "a model's files must lie in its folder";
-            return Err(unsaid.value(hints, key, &name, reason));
+        let name = missing.require(key, name.as_ref(), hints)?;
+        if !stays_inside(name) {
+            let reason = "a model's files must be inside its folder";
+            return Err(missing.invalid(hints, key, name, reason));
         }
         Ok(folder.join(name))
     };
-    let plain = found.manifest.precision.unwrap_or(Precision::Fp32);
-    let image = locate("image.file", &found.manifest.image.file, hints.0)?;
-    let text = locate("text.file", &found.manifest.text.file, hints.1)?;
-    let tokenizer = locate("text.tokenizer", &found.manifest.text.tokenizer, hints.1)?;
-    let name = found.manifest.name.clone();
-    let name = name.unwrap_or_else(|| name_of(folder));
-    let chosen = crate::precision::choose(&name, &image, &text, plain, asked)?;
-    // A manifest that names everything is taken at its word, and its graphs are not looked into.
-    // Where both towers are in one graph, the inputs that feed the other tower must be known.
+    let plain = manifest.precision.unwrap_or(Precision::Fp32);
+    let image = locate("image.file", &manifest.image.file, hints.0)?;
+    let text = locate("text.file", &manifest.text.file, hints.1)?;
+    let tokenizer = locate("text.tokenizer", &manifest.text.tokenizer, hints.1)?;
+    let name = manifest.name.clone().unwrap_or_else(|| name_of(folder));
+    let chosen = variants::choose(&name, &image, &text, plain, asked)?;
+    // A manifest that names everything is trusted without reading the graphs. Where one graph holds
+    // both towers, the inputs that feed the other tower must be known.
     let is_joint = image == text;
-    let is_exact = found.layout == FILE_NAME && found.manifest.names_all();
+    let is_exact = manifest.layout == FILE_NAME && manifest.names_all();
     let graphs = [Graph::read(&chosen.image), Graph::read(&chosen.text)];
-    let beside = |graph: &Result<Graph, ModelError>, file: &Path, hints| match graph {
-        Ok(graph) => beside(graph, file, hints, &unsaid),
-        // Told below, or when it is loaded.
+    let weights = |graph: &Result<Graph, ModelError>, file: &Path, hints| match graph {
+        Ok(graph) => weight_files(graph, file, hints, &missing),
+        // Reported below, or when the graph is loaded.
         Err(_) => Ok(Vec::new()),
     };
     let sources = [
         Source::File {
-            beside: beside(&graphs[0], &chosen.image, hints.0)?,
+            beside: weights(&graphs[0], &chosen.image, hints.0)?,
             path: chosen.image,
         },
         Source::File {
-            beside: beside(&graphs[1], &chosen.text, hints.1)?,
+            beside: weights(&graphs[1], &chosen.text, hints.1)?,
             path: chosen.text,
         },
         Source::File {
@@ -112,37 +110,31 @@ pub(crate) fn complete_in(
             is_joint,
         }
     };
-    let mut description = describe(found, &unsaid, sources, &towers, chosen.precision)?;
+    let mut description = describe(manifest, &missing, sources, &towers, chosen.precision)?;
     description.folder = Some(folder.to_path_buf());
     description.name = name;
     Ok(description)
 }
 
 /// The files beside a graph that hold weights of it.
-fn beside(
+fn weight_files(
     graph: &Graph,
     file: &Path,
     hints: &Hints,
-    unsaid: &Unsaid<'_>,
+    missing: &Missing<'_>,
 ) -> Result<Vec<PathBuf>, ModelError> {
     let folder = file.parent().unwrap_or(Path::new(""));
     let path = |name: &String| {
         if stays_inside(name) {
             return Ok(folder.join(name));
         }
-        let reason = "the weights of a graph must lie in its folder";
-        Err(unsaid.value(hints, "external_data.location", name, reason))
+        let reason = "a graph's weights must be inside its folder";
+        Err(missing.invalid(hints, "external_data.location", name, reason))
     };
     graph.beside.iter().map(path).collect()
 }
 
-/// Whether a relative path leads out of no folder.
-fn stays_inside(name: &str) -> bool {
-    let mut parts = Path::new(name).components();
-    !name.is_empty() && parts.all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
-}
-
-/// What the graphs say of themselves, where it matters.
+/// The graphs' own descriptions, where they are needed.
 #[derive(Default)]
 struct Towers {
     image: Option<Graph>,
@@ -150,39 +142,44 @@ struct Towers {
     is_joint: bool,
 }
 
-/// Asks for what nobody says of the model in a folder.
-struct Unsaid<'a> {
+/// Makes the errors about the model in a folder.
+struct Missing<'a> {
     folder: &'a Path,
 }
 
-impl Unsaid<'_> {
-    fn told<T>(&self, key: &'static str, value: Option<T>, hints: &Hints) -> Result<T, ModelError> {
-        value.ok_or_else(|| self.unknown(key, hints.why.clone().unwrap_or_default()))
+impl Missing<'_> {
+    fn require<T>(
+        &self,
+        key: &'static str,
+        value: Option<T>,
+        hints: &Hints,
+    ) -> Result<T, ModelError> {
+        value.ok_or_else(|| self.unknown(vec![key], hints.why.clone().unwrap_or_default()))
     }
 
-    fn unknown(&self, key: &'static str, why: String) -> ModelError {
-        ModelError::Unknown {
-            folder: self.folder.to_path_buf(),
-            keys: vec![key],
-            why,
-        }
-    }
-
-    /// Fails with all of these keys that are not said.
-    fn all_told(&self, hints: &Hints, said: &[(&'static str, bool)]) -> Result<(), ModelError> {
-        let missing = said.iter().filter(|(_, is_said)| !is_said);
+    /// Fails with all of these keys that have no value.
+    fn require_all(
+        &self,
+        hints: &Hints,
+        present: &[(&'static str, bool)],
+    ) -> Result<(), ModelError> {
+        let missing = present.iter().filter(|(_, is_present)| !is_present);
         let keys: Vec<_> = missing.map(|(key, _)| *key).collect();
         if keys.is_empty() {
             return Ok(());
         }
-        Err(ModelError::Unknown {
-            folder: self.folder.to_path_buf(),
-            keys,
-            why: hints.why.clone().unwrap_or_default(),
-        })
+        Err(self.unknown(keys, hints.why.clone().unwrap_or_default()))
     }
 
-    fn value(
+    fn unknown(&self, keys: Vec<&'static str>, why: String) -> ModelError {
+        ModelError::Unknown {
+            folder: self.folder.to_path_buf(),
+            keys,
+            why,
+        }
+    }
+
+    fn invalid(
         &self,
         hints: &Hints,
         key: &'static str,
@@ -198,7 +195,7 @@ impl Unsaid<'_> {
     }
 }
 
-/// Everything that nobody says, so that it is asked for at once and not piece by piece.
+/// Collects all unknown keys, so that they are reported together.
 #[derive(Default)]
 struct Gaps {
     keys: Vec<&'static str>,
@@ -219,23 +216,15 @@ impl Gaps {
             Err(error) => Err(error),
         }
     }
-
-    fn into_error(self, folder: &Path) -> ModelError {
-        ModelError::Unknown {
-            folder: folder.to_path_buf(),
-            keys: self.keys,
-            why: self.whys.join("; "),
-        }
-    }
 }
 
 #[expect(
     clippy::too_many_lines,
-    reason = "it takes one value after the other, so that all that are missing are told at once"
+    reason = "one value after the other, so that all that are missing are reported together"
 )]
 fn describe(
-    found: Found,
-    unsaid: &Unsaid<'_>,
+    manifest: Manifest,
+    missing: &Missing<'_>,
     [image_source, text_source, tokenizer]: [Source; 3],
     towers: &Towers,
     precision: Precision,
@@ -247,60 +236,60 @@ fn describe(
         precision: _,
         mut image,
         mut text,
-    } = found.manifest;
+        layout,
+    } = manifest;
     if let Some(graph) = &towers.image {
-        look_into_image(graph, &mut image);
+        complete_image(graph, &mut image);
     }
     if let Some(graph) = &towers.text {
-        look_into_text(graph, &mut text);
+        complete_text(graph, &mut text);
     }
     if let Some(found) = dimension
         && !(1..=65_536).contains(&found)
     {
-        let reason = "it must be 1 to 65536";
-        return Err(unsaid.value(&image.hints, "dimension", &found, reason));
+        let reason = "expected 1 to 65536";
+        return Err(missing.invalid(&image.hints, "dimension", &found, reason));
     }
     let embedding = |key, given: Option<String>, graph: &Option<Graph>, hints: &Hints, usual| match (
         given, graph,
     ) {
         (None, Some(graph)) => output(graph, &[hints.outputs, usual], dimension)
-            .map_err(|why| unsaid.unknown(key, why)),
-        (given, _) => unsaid.told(key, given, hints),
+            .map_err(|why| missing.unknown(vec![key], why)),
+        (given, _) => missing.require(key, given, hints),
     };
-    let given = (image.output.take(), text.output.take());
-    let (of_image, of_text) = (&towers.image, &towers.text);
     let mut gaps = Gaps::default();
     let image_output = gaps.take(embedding(
         "image.output",
-        given.0,
-        of_image,
+        image.output.take(),
+        &towers.image,
         &image.hints,
         IMAGE_OUTPUTS,
     ))?;
     let text_output = gaps.take(embedding(
         "text.output",
-        given.1,
-        of_text,
+        text.output.take(),
+        &towers.text,
         &text.hints,
         TEXT_OUTPUTS,
     ))?;
-    let pixels = gaps.take(unsaid.told("image.input", image.input.take(), &image.hints))?;
-    let input_ids = gaps.take(unsaid.told("text.input_ids", text.input_ids.take(), &text.hints))?;
-    // Where no file tells it, a graph's output does.
+    let pixels = gaps.take(missing.require("image.input", image.input.take(), &image.hints))?;
+    let input_ids = text.input_ids.take();
+    let input_ids = gaps.take(missing.require("text.input_ids", input_ids, &text.hints))?;
+    // Where no file gives the dimension, a graph's output does.
     let of = |graph: &Option<Graph>, output: &Option<String>| {
         graph.as_ref()?.output(output.as_ref()?)?.fixed(1)
     };
     let dimension = dimension
         .or_else(|| of(&towers.image, &image_output))
         .or_else(|| of(&towers.text, &text_output));
-    // Who names the outputs need not count their values too.
+    // As long as no output is known, naming one may give the dimension as well.
     let dimension = if image_output.is_some() || text_output.is_some() {
-        gaps.take(unsaid.told("dimension", dimension, &image.hints))?
+        gaps.take(missing.require("dimension", dimension, &image.hints))?
     } else {
         dimension
     };
-    let preprocess = gaps.take(preprocess(&image, unsaid))?;
-    let tokenize = gaps.take(tokenize(&text, unsaid))?;
+    let preprocess = gaps.take(preprocess(&image, missing))?;
+    let tokenize = gaps.take(tokenize(&text, missing))?;
     let (
         Some(image_output),
         Some(text_output),
@@ -319,7 +308,7 @@ fn describe(
         tokenize,
     )
     else {
-        return Err(gaps.into_error(unsaid.folder));
+        return Err(missing.unknown(gaps.keys, gaps.whys.join("; ")));
     };
     let (unused_texts, unused_pixels) = if towers.is_joint {
         let pixels = Unused::Pixels(pixels.clone(), preprocess.height, preprocess.width);
@@ -332,16 +321,16 @@ fn describe(
         license,
         dimension,
         folder: None,
-        layout: found.layout,
+        layout,
         precision,
         preprocess,
-        image: ImageTower {
+        image: ImageSpec {
             source: image_source,
             input: pixels,
             output: image_output,
             unused: unused_texts,
         },
-        text: TextTower {
+        text: TextSpec {
             source: text_source,
             input_ids,
             attention_mask: text.attention_mask,
@@ -355,8 +344,8 @@ fn describe(
     })
 }
 
-/// The inputs for texts of a graph that holds both towers.
-fn unused_texts(input_ids: &str, text: &Text) -> Unused {
+/// The text inputs of a graph that holds both towers.
+fn unused_texts(input_ids: &str, text: &TextKeys) -> Unused {
     let others = [
         &text.attention_mask,
         &text.token_type_ids,
@@ -371,7 +360,7 @@ fn unused_texts(input_ids: &str, text: &Text) -> Unused {
 }
 
 /// Takes from the image tower's graph what the files leave open.
-fn look_into_image(graph: &Graph, image: &mut Image) {
+fn complete_image(graph: &Graph, image: &mut ImageKeys) {
     let mut pixels = graph.inputs.iter().filter(|port| port.rank() == Some(4));
     if image.input.is_none()
         && let (Some(port), None) = (pixels.next(), pixels.next())
@@ -388,38 +377,38 @@ fn look_into_image(graph: &Graph, image: &mut Image) {
 }
 
 /// Takes from the text tower's graph what the files leave open.
-fn look_into_text(graph: &Graph, text: &mut Text) {
+fn complete_text(graph: &Graph, text: &mut TextKeys) {
     let known = |name: &str| graph.input(name).map(|port| port.name.clone());
-    let extra = |given: &mut Option<String>, name: &str| {
+    let fill = |given: &mut Option<String>, name: &str| {
         if given.is_none() {
             *given = known(name);
         }
     };
-    extra(&mut text.input_ids, "input_ids");
-    extra(&mut text.input_ids, "text");
+    fill(&mut text.input_ids, "input_ids");
+    fill(&mut text.input_ids, "text");
     let mut ids = graph.inputs.iter().filter(|port| port.is_integer());
     if text.input_ids.is_none()
         && let (Some(port), None) = (ids.next(), ids.next())
     {
         text.input_ids = Some(port.name.clone());
     }
-    extra(&mut text.attention_mask, "attention_mask");
-    extra(&mut text.token_type_ids, "token_type_ids");
-    extra(&mut text.position_ids, "position_ids");
-    // A graph of fixed length wants all texts filled up to it.
+    fill(&mut text.attention_mask, "attention_mask");
+    fill(&mut text.token_type_ids, "token_type_ids");
+    fill(&mut text.position_ids, "position_ids");
+    // A graph of fixed length needs all texts padded to it.
     let ids = text.input_ids.as_ref().and_then(|name| graph.input(name));
     if let Some(length) = ids.and_then(|port| port.fixed(1)) {
         text.pad = Some(Pad::Context);
-        let told = text.context_length.unwrap_or(length);
-        text.context_length = Some(told.min(length));
+        let given = text.context_length.unwrap_or(length);
+        text.context_length = Some(given.min(length));
     }
-    // Padding that is masked does no harm.
+    // Masked padding changes nothing.
     if text.pad.is_none() && text.attention_mask.is_some() {
         text.pad = Some(Pad::Longest);
     }
 }
 
-/// The output that is the embedding: one that has such a name, else the only one of the shape
+/// The output that is the embedding: one of the candidate names, else the only output of shape
 /// `[batch, dimension]`. The error says why there is none.
 fn output(
     graph: &Graph,
@@ -437,11 +426,11 @@ fn output(
     if let Some(port) = named.find(|port| fits(port)) {
         return Ok(port.name.clone());
     }
-    // Before the projection, or of both towers at once: of the right shape by chance at most.
+    // Taken before the projection, or of both towers together: of the right shape only by chance.
     let is_other = |port: &Port| port.name == "pooler_output" || port.name.starts_with("logits");
-    let mut others = graph.outputs.iter();
-    let mut others = others
-        .by_ref()
+    let mut others = graph
+        .outputs
+        .iter()
         .filter(|port| port.rank() == Some(2) && fits(port) && !is_other(port));
     if let (Some(port), None) = (others.next(), others.next()) {
         return Ok(port.name.clone());
@@ -450,9 +439,9 @@ fn output(
     Err(format!("the graph's outputs are {}", all.join(", ")))
 }
 
-fn preprocess(image: &Image, unsaid: &Unsaid<'_>) -> Result<PreprocessConfig, ModelError> {
+fn preprocess(image: &ImageKeys, missing: &Missing<'_>) -> Result<PreprocessConfig, ModelError> {
     let hints = &image.hints;
-    unsaid.all_told(
+    missing.require_all(
         hints,
         &[
             ("image.size", image.size.is_some()),
@@ -462,15 +451,15 @@ fn preprocess(image: &Image, unsaid: &Unsaid<'_>) -> Result<PreprocessConfig, Mo
             ("image.std", image.std.is_some()),
         ],
     )?;
-    let wrong = |key, value: String, reason| Err(unsaid.value(hints, key, &value, reason));
-    let size = unsaid.told("image.size", image.size, hints)?;
+    let invalid = |key, value: String, reason| Err(missing.invalid(hints, key, &value, reason));
+    let size = missing.require("image.size", image.size, hints)?;
     let [height, width] = size;
     let edge = match image.edge {
         Some(edge) => edge,
         None if height == width => height,
         None => 0,
     };
-    let resize = match unsaid.told("image.resize", image.resize, hints)? {
+    let resize = match missing.require("image.resize", image.resize, hints)? {
         ResizeKey::ShortestEdge => Resize::ShortestEdge(edge),
         ResizeKey::LongestEdge => Resize::LongestEdge(edge),
         ResizeKey::Squash => Resize::Squash,
@@ -480,21 +469,21 @@ fn preprocess(image: &Image, unsaid: &Unsaid<'_>) -> Result<PreprocessConfig, Mo
     let needs_edge = !matches!(resize, Resize::Squash | Resize::Keep);
     if needs_edge && image.edge.is_none() && height != width {
         let reason = "a size that is not square needs image.edge, the length to resize to";
-        return wrong("image.size", format!("{size:?}"), reason);
+        return invalid("image.size", format!("{size:?}"), reason);
     }
     if resize != Resize::Squash && image.crop == Some(CropKey::None) {
         let reason = "only squashed pictures have the model's size without a crop";
-        return wrong("image.crop", "none".to_owned(), reason);
+        return invalid("image.crop", "none".to_owned(), reason);
     }
-    let file = hints.file.clone().unwrap_or_else(|| unsaid.folder.into());
+    let file = hints.file.clone().unwrap_or_else(|| missing.folder.into());
     PreprocessConfig {
         resize,
-        interpolation: unsaid.told("image.interpolation", image.interpolation, hints)?,
+        interpolation: missing.require("image.interpolation", image.interpolation, hints)?,
         height,
         width,
         rescale: image.rescale.unwrap_or(1.0 / 255.0),
-        mean: unsaid.told("image.mean", image.mean, hints)?,
-        std: unsaid.told("image.std", image.std, hints)?,
+        mean: missing.require("image.mean", image.mean, hints)?,
+        std: missing.require("image.std", image.std, hints)?,
         channels: image.channels.unwrap_or_default(),
         fill: image.fill.unwrap_or_default(),
         rounding: image.rounding.unwrap_or_default(),
@@ -502,20 +491,20 @@ fn preprocess(image: &Image, unsaid: &Unsaid<'_>) -> Result<PreprocessConfig, Mo
     .checked(&file)
 }
 
-fn tokenize(text: &Text, unsaid: &Unsaid<'_>) -> Result<TokenizeConfig, ModelError> {
+fn tokenize(text: &TextKeys, missing: &Missing<'_>) -> Result<TokenizeConfig, ModelError> {
     let hints = &text.hints;
-    unsaid.all_told(
+    missing.require_all(
         hints,
         &[
             ("text.context_length", text.context_length.is_some()),
             ("text.pad", text.pad.is_some()),
         ],
     )?;
-    let context_length = unsaid.told("text.context_length", text.context_length, hints)?;
+    let context_length = missing.require("text.context_length", text.context_length, hints)?;
     // Memory grows with it, and no text tower sees more.
     if context_length > 1 << 20 {
-        let reason = "it must be at most 1048576 tokens";
-        return Err(unsaid.value(hints, "text.context_length", &context_length, reason));
+        let reason = "expected at most 1048576 tokens";
+        return Err(missing.invalid(hints, "text.context_length", &context_length, reason));
     }
     let frame = Frame {
         start: text.start_token.clone(),
@@ -523,7 +512,7 @@ fn tokenize(text: &Text, unsaid: &Unsaid<'_>) -> Result<TokenizeConfig, ModelErr
     };
     Ok(TokenizeConfig {
         context_length,
-        pad: unsaid.told("text.pad", text.pad, hints)?,
+        pad: missing.require("text.pad", text.pad, hints)?,
         pad_token: text.pad_token.clone(),
         pad_id: text.pad_id,
         clean: text.clean.unwrap_or_default(),

@@ -1,13 +1,13 @@
-//! Which licence do a model's papers state, where its configuration says nothing?
+//! The licence stated by a model's README or licence file, for models whose configuration has none.
 //!
-//! Repositories of the Hugging Face hub keep it in the head of `README.md`, see
+//! Repositories of the Hugging Face hub state it in the front matter of `README.md`, see
 //! <https://huggingface.co/docs/hub/model-cards>.
 
 use std::io::Read;
 use std::path::Path;
 
 const README: &str = "README.md";
-/// Files that hold a licence themselves.
+/// Licence files.
 const LICENCES: [&str; 6] = [
     "LICENSE",
     "LICENSE.txt",
@@ -16,26 +16,26 @@ const LICENCES: [&str; 6] = [
     "LICENCE.txt",
     "LICENCE.md",
 ];
-/// The head of a README is short.
-const MOST_BYTES: u64 = 64 << 10;
+/// How much of a README is read; front matter is short.
+const MAX_BYTES: u64 = 64 << 10;
 
-/// The licence that the papers in a model's folder state. What cannot be read states none.
+/// The licence stated in a model's folder; `None` also when its files cannot be read.
 pub(super) fn stated(folder: &Path) -> Option<String> {
     let of_readme = || {
         let mut text = Vec::new();
         let file = fs_err::File::open(folder.join(README)).ok()?;
-        file.take(MOST_BYTES).read_to_end(&mut text).ok()?;
-        of_head(&String::from_utf8_lossy(&text))
+        file.take(MAX_BYTES).read_to_end(&mut text).ok()?;
+        of_front_matter(&String::from_utf8_lossy(&text))
     };
     of_readme().or_else(|| {
-        let there = |name: &&&str| folder.join(name).is_file();
-        let name = LICENCES.iter().find(there)?;
+        let exists = |name: &&&str| folder.join(name).is_file();
+        let name = LICENCES.iter().find(exists)?;
         Some(format!("see {name}"))
     })
 }
 
-/// The key `license` of the head; where that is `other`, the key `license_name`.
-fn of_head(readme: &str) -> Option<String> {
+/// The key `license` of the front matter, or `license_name` where that is `other`.
+fn of_front_matter(readme: &str) -> Option<String> {
     let mut lines = readme.trim_start_matches('\u{feff}').lines();
     if lines.next()?.trim_end() != "---" {
         return None;
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_head_of_a_readme_states_the_licence() {
+    fn a_readme_states_the_licence_in_its_front_matter() {
         let cases = [
             ("---\nlicense: mit\n---\n# A\n", Some("mit")),
             (
@@ -76,13 +76,13 @@ mod tests {
             ("", None),
         ];
         for (readme, expected) in cases {
-            assert_eq!(of_head(readme).as_deref(), expected, "{readme:?}");
+            assert_eq!(of_front_matter(readme).as_deref(), expected, "{readme:?}");
         }
         assert_eq!(cases.len(), 8);
     }
 
     #[test]
-    fn a_file_of_that_name_is_pointed_to() {
+    fn a_licence_file_is_named_unless_the_readme_states_a_licence() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(stated(folder.path()), None);
         fs_err::write(folder.path().join("LICENSE"), "as you like").unwrap();

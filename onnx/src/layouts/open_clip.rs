@@ -1,22 +1,22 @@
-//! What do the files of a model that `open_clip` describes say?
+//! The two layouts of `open_clip` models.
 //!
-//! Two layouts hold the same values. Immich's exports: `config.json` is `open_clip`'s model
-//! configuration, `visual/` and `textual/` hold one tower each with `preprocess_cfg.json` and
-//! `tokenizer.json`. Folders from the hub: `open_clip_config.json` holds both configurations, and
-//! graphs and tokenizer lie beside it.
+//! In Immich's exports `config.json` is `open_clip`'s model configuration, and `visual/` and
+//! `textual/` hold one tower each, with `preprocess_cfg.json` and `tokenizer.json`. In folders from
+//! the hub `open_clip_config.json` holds both configurations, with the graphs and the tokenizer
+//! beside it.
 
 use std::path::Path;
 
 use serde::Deserialize;
 
+use super::files::{check_dimension, graphs, invalid, json, json_or_default};
+use super::manifest::{Hints, ImageKeys, Manifest, TextKeys};
 use super::processor::{Steps, open_clip_steps};
 use super::transformers::{TOKENIZER_CONFIG, Token, TokenizerConfig};
-use super::{graphs, json, json_if_there, value};
 use crate::error::ModelError;
-use crate::manifest::{Hints, Image, Manifest, Text};
 use crate::tokenize::{Clean, Pad};
 
-/// What the hub's folders keep their configuration in.
+/// The configuration of a folder from the hub.
 pub(super) const CONFIG: &str = "open_clip_config.json";
 const IMMICH_CONFIG: &str = "config.json";
 const IMMICH_PREPROCESS: &str = "visual/preprocess_cfg.json";
@@ -41,7 +41,7 @@ struct ModelCfg {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct VisionCfg {
-    image_size: Option<Size>,
+    image_size: Option<Sides>,
 }
 
 #[derive(Deserialize, Default)]
@@ -61,7 +61,7 @@ struct TokenizerKwargs {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct PreprocessCfg {
-    size: Option<Size>,
+    size: Option<Sides>,
     mode: Option<String>,
     mean: Option<[f32; 3]>,
     std: Option<[f32; 3]>,
@@ -72,17 +72,17 @@ struct PreprocessCfg {
 
 #[derive(Deserialize, Clone, Copy)]
 #[serde(untagged)]
-enum Size {
-    Side(u32),
-    Sides([u32; 2]),
-    Alone([u32; 1]),
+enum Sides {
+    One(u32),
+    Both([u32; 2]),
+    OneInList([u32; 1]),
 }
 
-impl Size {
-    fn sides(self) -> [u32; 2] {
+impl Sides {
+    fn both(self) -> [u32; 2] {
         match self {
-            Self::Side(side) | Self::Alone([side]) => [side, side],
-            Self::Sides(sides) => sides,
+            Self::One(side) | Self::OneInList([side]) => [side, side],
+            Self::Both(sides) => sides,
         }
     }
 }
@@ -97,39 +97,42 @@ pub(super) fn read_immich(folder: &Path) -> Result<Manifest, ModelError> {
     let model: ModelCfg = json(folder, IMMICH_CONFIG)?;
     let preprocess: PreprocessCfg = json(folder, IMMICH_PREPROCESS)?;
     let files = (IMMICH_CONFIG, IMMICH_PREPROCESS);
-    manifest(folder, files, "textual/", &model, &preprocess)
+    manifest(folder, "Immich", files, "textual/", &model, &preprocess)
 }
 
 /// Reads the description of the folder from the hub.
 pub(super) fn read(folder: &Path) -> Result<Manifest, ModelError> {
     let both: Both = json(folder, CONFIG)?;
     let files = (CONFIG, CONFIG);
-    manifest(folder, files, "", &both.model_cfg, &both.preprocess_cfg)
+    manifest(
+        folder,
+        "open_clip",
+        files,
+        "",
+        &both.model_cfg,
+        &both.preprocess_cfg,
+    )
 }
 
 fn manifest(
     folder: &Path,
+    layout: &'static str,
     (config, preprocess_file): (&str, &str),
     text_folder: &str,
     model: &ModelCfg,
     preprocess: &PreprocessCfg,
 ) -> Result<Manifest, ModelError> {
-    if let Some(dimension) = model.embed_dim
-        && !(1..=65_536).contains(&dimension)
-    {
-        let reason = "it must be 1 to 65536";
-        return Err(value(folder, config, "embed_dim", dimension, reason));
-    }
+    check_dimension(folder, config, "embed_dim", model.embed_dim)?;
     if let Some(mode) = preprocess.mode.as_deref()
         && mode != "RGB"
     {
-        let reason = "only RGB is known";
-        return Err(value(folder, preprocess_file, "mode", mode, reason));
+        let reason = "only RGB is supported";
+        return Err(invalid(folder, preprocess_file, "mode", mode, reason));
     }
     let (image_graph, text_graph) = graphs(folder);
     let size = preprocess.size.or(model.vision_cfg.image_size);
     let steps = Steps {
-        size: size.map(Size::sides),
+        size: size.map(Sides::both),
         mean: preprocess.mean,
         std: preprocess.std,
         interpolation: preprocess.interpolation.as_deref(),
@@ -143,47 +146,53 @@ fn manifest(
     };
     Ok(Manifest {
         dimension: model.embed_dim,
-        image: Image {
+        image: ImageKeys {
             file: Some(image_graph),
             hints: hints(preprocess_file),
             ..image
         },
-        text: Text {
+        text: TextKeys {
             file: Some(text_graph),
             hints: hints(config),
             ..text(folder, config, text_folder, &model.text_cfg)?
         },
+        layout,
         ..Manifest::default()
     })
 }
 
-fn text(folder: &Path, config: &str, text_folder: &str, cfg: &TextCfg) -> Result<Text, ModelError> {
+fn text(
+    folder: &Path,
+    config: &str,
+    text_folder: &str,
+    cfg: &TextCfg,
+) -> Result<TextKeys, ModelError> {
     let tokenizer_config = format!("{text_folder}{TOKENIZER_CONFIG}");
-    let tokenizer: TokenizerConfig = json_if_there(folder, &tokenizer_config)?;
+    let tokenizer: TokenizerConfig = json_or_default(folder, &tokenizer_config)?;
     let clean = match cfg.tokenizer_kwargs.clean.as_deref() {
-        // The tokenizer of CLIP itself lowers in its own file.
+        // CLIP's own tokenizer lowercases by its file.
         None | Some("whitespace") => Clean::Whitespace,
         Some("lower") => Clean::Lower,
         Some("canonicalize") => Clean::CanonicalSpaced,
         Some(other) => {
-            let reason = "it must be whitespace, lower or canonicalize";
+            let reason = "expected whitespace, lower or canonicalize";
             let key = "text_cfg.tokenizer_kwargs.clean";
-            return Err(value(folder, config, key, other, reason));
+            return Err(invalid(folder, config, key, other, reason));
         }
     };
-    // Without a tokenizer of its own a model has CLIP's, which open_clip fills up with zeros,
-    // whatever the file of the tokenizer says. It shows in towers that look at their padding.
-    let is_clip_s = cfg.hf_tokenizer_name.is_none();
-    Ok(Text {
+    // A model that names no tokenizer has CLIP's, which open_clip pads with zeros, whatever the
+    // tokenizer's file says. It matters in towers that attend to their padding.
+    let has_clip_tokenizer = cfg.hf_tokenizer_name.is_none();
+    Ok(TextKeys {
         tokenizer: Some(format!("{text_folder}tokenizer.json")),
         context_length: Some(cfg.context_length.unwrap_or(77)),
         pad: Some(Pad::Context),
-        pad_id: is_clip_s.then_some(0),
+        pad_id: has_clip_tokenizer.then_some(0),
         pad_token: tokenizer
             .pad_token
-            .filter(|_| !is_clip_s)
+            .filter(|_| !has_clip_tokenizer)
             .map(Token::content),
         clean: Some(clean),
-        ..Text::default()
+        ..TextKeys::default()
     })
 }

@@ -1,15 +1,14 @@
-//! What does an image processor of Hugging Face do to a picture?
-//!
-//! `preprocessor_config.json`, or the part of the newer `processor_config.json` with the same keys.
-//! What a file leaves out is what the processor that it names does by default.
+//! Hugging Face image processors: `preprocessor_config.json`, or the part of the newer
+//! `processor_config.json` with the same keys. What a file leaves out has the default of the
+//! processor that it names.
 
 use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{json, value};
+use super::files::{invalid, json};
+use super::manifest::{CropKey, Hints, ImageKeys, ResizeKey};
 use crate::error::ModelError;
-use crate::manifest::{CropKey, Hints, Image, ResizeKey};
 use crate::preprocess::{Channels, Interpolation, Rounding};
 
 pub(super) const PREPROCESSOR: &str = "preprocessor_config.json";
@@ -36,7 +35,7 @@ struct Processor {
     image_mean: Option<[f32; 3]>,
     image_std: Option<[f32; 3]>,
     do_flip_channel_order: Option<bool>,
-    // jina-clip's own keys.
+    // Keys of jina-clip.
     resize_mode: Option<String>,
     interpolation: Option<String>,
     fill_color: Option<u8>,
@@ -47,7 +46,7 @@ struct Processor {
 #[derive(Deserialize, Debug, Clone, Copy)]
 #[serde(
     untagged,
-    expecting = "a size must be a number, two numbers, height and width, or shortest_edge"
+    expecting = "expected a size: a number, two numbers, height and width, or shortest_edge"
 )]
 enum Size {
     Sides { height: u32, width: u32 },
@@ -56,10 +55,10 @@ enum Size {
     Pair([u32; 2]),
 }
 
-/// What a processor does where the file says nothing.
+/// What a processor does by default.
 struct Defaults {
     size: Size,
-    /// Whether a bare number is the side of a square and not the shortest edge.
+    /// Whether a single number is the side of a square rather than the shortest edge.
     is_square: bool,
     crop: Option<u32>,
     resample: u8,
@@ -84,12 +83,12 @@ const CLIP: Defaults = Defaults {
     flips: false,
 };
 
-/// The kinds that are known, by the start of their names: `CLIPImageProcessor`,
-/// `CLIPImageProcessorFast`, `CLIPImageProcessorPil` and `CLIPFeatureExtractor` are one.
-fn defaults(kind: &str) -> Option<Defaults> {
+/// The supported processors by the start of their class names: `CLIPImageProcessor`,
+/// `CLIPImageProcessorFast`, `CLIPImageProcessorPil` and `CLIPFeatureExtractor` are the same.
+fn defaults(class: &str) -> Option<Defaults> {
     let name = ["ImageProcessor", "FeatureExtractor"]
         .iter()
-        .find_map(|end| kind.split_once(end))?
+        .find_map(|end| class.split_once(end))?
         .0;
     Some(match name {
         "CLIP" | "ChineseCLIP" | "Bit" => CLIP,
@@ -127,38 +126,38 @@ fn defaults(kind: &str) -> Option<Defaults> {
     })
 }
 
-/// What the file says of pictures. Where it does not name its kind, it is that of such models.
-pub(super) fn read(folder: &Path, model_type: &str) -> Result<Image, ModelError> {
+/// Reads a model's image processor. Where the file names no class, the model type decides.
+pub(super) fn read(folder: &Path, model_type: &str) -> Result<ImageKeys, ModelError> {
     let (file, processor) = if folder.join(PREPROCESSOR).is_file() {
         (PREPROCESSOR, json(folder, PREPROCESSOR)?)
     } else {
         let both: Processors = json(folder, PROCESSOR)?;
         (PROCESSOR, both.image_processor.unwrap_or_default())
     };
-    let kind = processor.image_processor_type.as_ref();
-    let kind = kind.or(processor.feature_extractor_type.as_ref());
+    let class = processor.image_processor_type.as_ref();
+    let class = class.or(processor.feature_extractor_type.as_ref());
     let usual = match model_type {
         "siglip" | "siglip2" => "SiglipImageProcessor",
         "jina_clip" => "JinaCLIPImageProcessor",
         _ => "CLIPImageProcessor",
     };
-    let kind = kind.map_or(usual, String::as_str);
+    let class = class.map_or(usual, String::as_str);
     let mut hints = Hints {
         file: Some(folder.join(file)),
         ..Hints::default()
     };
-    let image = if kind.starts_with("JinaCLIP") {
+    let image = if class.starts_with("JinaCLIP") {
         of_jina(folder, file, &processor)?
-    } else if let Some(defaults) = defaults(kind) {
+    } else if let Some(defaults) = defaults(class) {
         of_transformers(folder, file, &processor, &defaults)?
     } else {
-        // It may do anything, so nothing is taken from it.
+        // It may do anything, so nothing is assumed.
         hints.why = Some(format!(
-            "{file} names the image processor {kind:?}, which is unknown"
+            "{file} names the unsupported image processor {class:?}"
         ));
-        Image::default()
+        ImageKeys::default()
     };
-    Ok(Image { hints, ..image })
+    Ok(ImageKeys { hints, ..image })
 }
 
 fn of_transformers(
@@ -166,7 +165,7 @@ fn of_transformers(
     file: &str,
     from: &Processor,
     defaults: &Defaults,
-) -> Result<Image, ModelError> {
+) -> Result<ImageKeys, ModelError> {
     let interpolation = match from.resample.unwrap_or(defaults.resample) {
         0 => Interpolation::Nearest,
         1 => Interpolation::Lanczos,
@@ -175,8 +174,8 @@ fn of_transformers(
         4 => Interpolation::Box,
         5 => Interpolation::Hamming,
         other => {
-            let reason = "only Pillow's numbers 0 to 5 are known";
-            return Err(value(folder, file, "resample", other, reason));
+            let reason = "expected one of Pillow's filters, 0 to 5";
+            return Err(invalid(folder, file, "resample", other, reason));
         }
     };
     let sides = |size: Size| match size {
@@ -208,15 +207,15 @@ fn of_transformers(
             size if size == crop => (ResizeKey::Squash, None, crop),
             [edge, width] if edge == width => (ResizeKey::SquashTo, Some(edge), crop),
             [height, width] => {
-                let reason = "sides that differ must be those of crop_size";
+                let reason = "sides that differ must equal those of crop_size";
                 let size = format!("{height} × {width}");
-                return Err(value(folder, file, "size", size, reason));
+                return Err(invalid(folder, file, "size", size, reason));
             }
         },
         (false, _, Some(crop)) => (ResizeKey::Keep, None, crop),
         _ => {
-            let reason = "together with size and do_resize it leaves pictures of no fixed size";
-            return Err(value(folder, file, "do_center_crop", crops, reason));
+            let reason = "with this size and do_resize, pictures have no fixed size";
+            return Err(invalid(folder, file, "do_center_crop", crops, reason));
         }
     };
     let normalizes = from.do_normalize.unwrap_or(defaults.normalizes);
@@ -230,7 +229,7 @@ fn of_transformers(
             none
         })
     };
-    Ok(Image {
+    Ok(ImageKeys {
         size: Some(size),
         resize: Some(resize),
         edge,
@@ -239,12 +238,12 @@ fn of_transformers(
         mean: scaled(from.image_mean, defaults.mean, [0.0; 3]),
         std: scaled(from.image_std, defaults.std, [1.0; 3]),
         channels: Some(if flips { Channels::Bgr } else { Channels::Rgb }),
-        ..Image::default()
+        ..ImageKeys::default()
     })
 }
 
-/// jina-clip's processor is `open_clip`'s under its own keys.
-fn of_jina(folder: &Path, file: &str, from: &Processor) -> Result<Image, ModelError> {
+/// jina-clip's processor is `open_clip`'s under other keys.
+fn of_jina(folder: &Path, file: &str, from: &Processor) -> Result<ImageKeys, ModelError> {
     let size = match from.size {
         Some(
             Size::Edge(edge)
@@ -279,15 +278,15 @@ pub(super) struct Steps<'a> {
     pub(super) fill: Option<u8>,
 }
 
-/// Resize, crop, normalise as `open_clip`'s transform for inference does. What is left out is its
-/// default, except the size.
+/// Resizes, crops and normalises as `open_clip`'s transform for inference does. What is left out
+/// has its default, except the size.
 pub(super) fn open_clip_steps(
     folder: &Path,
     file: &str,
     steps: &Steps<'_>,
-) -> Result<Image, ModelError> {
+) -> Result<ImageKeys, ModelError> {
     let interpolation = match steps.interpolation.unwrap_or("bicubic") {
-        // In training one of several was drawn; open_clip itself then takes bicubic.
+        // Training drew one of several at random; for inference open_clip takes bicubic.
         "bicubic" | "random" => Interpolation::Bicubic,
         "bilinear" => Interpolation::Bilinear,
         "lanczos" => Interpolation::Lanczos,
@@ -295,8 +294,8 @@ pub(super) fn open_clip_steps(
         "box" => Interpolation::Box,
         "hamming" => Interpolation::Hamming,
         other => {
-            let reason = "no filter of this name is known";
-            return Err(value(folder, file, "interpolation", other, reason));
+            let reason = "unknown filter";
+            return Err(invalid(folder, file, "interpolation", other, reason));
         }
     };
     let resize = match steps.resize_mode.unwrap_or("shortest") {
@@ -304,11 +303,11 @@ pub(super) fn open_clip_steps(
         "longest" => ResizeKey::LongestEdge,
         "squash" => ResizeKey::Squash,
         other => {
-            let reason = "it must be shortest, longest or squash";
-            return Err(value(folder, file, "resize_mode", other, reason));
+            let reason = "expected shortest, longest or squash";
+            return Err(invalid(folder, file, "resize_mode", other, reason));
         }
     };
-    Ok(Image {
+    Ok(ImageKeys {
         size: steps.size,
         resize: Some(resize),
         interpolation: Some(interpolation),
@@ -317,6 +316,6 @@ pub(super) fn open_clip_steps(
         fill: Some([steps.fill.unwrap_or(0); 3]),
         mean: Some(steps.mean.unwrap_or(CLIP_MEAN)),
         std: Some(steps.std.unwrap_or(CLIP_STD)),
-        ..Image::default()
+        ..ImageKeys::default()
     })
 }

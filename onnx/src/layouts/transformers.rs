@@ -1,24 +1,24 @@
-//! What do the files of a model in the layout of transformers.js and Optimum say?
+//! The layout of transformers.js and Optimum.
 //!
-//! `config.json` gives the kind of model, the dimension and the context length,
+//! `config.json` gives the model type, the dimension and the context length,
 //! `preprocessor_config.json` the preprocessing, `tokenizer_config.json` the padding token. The
-//! graphs lie in `onnx/` (transformers.js) or beside these files (Optimum), one for each tower or
-//! one for both.
+//! graphs are in `onnx/` (transformers.js) or beside these files (Optimum), one per tower or one
+//! for both.
 
 use std::path::Path;
 
 use serde::Deserialize;
 
+use super::files::{check_dimension, graphs, json_or_default};
+use super::manifest::{Hints, Manifest, TextKeys};
 use super::processor::{self, PREPROCESSOR, PROCESSOR};
-use super::{graphs, json_if_there, value};
 use crate::error::ModelError;
-use crate::manifest::{Hints, Manifest, Text};
 use crate::tokenize::{Clean, MaskRule, Pad};
 
 const CONFIG: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";
 pub(super) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
-/// A bare vocabulary of word pieces, as the first Chinese-CLIP folders have.
+/// A plain WordPiece vocabulary, as the first Chinese-CLIP folders have.
 const VOCABULARY: &str = "vocab.txt";
 
 /// The part of `config.json` that is used.
@@ -44,7 +44,7 @@ struct TowerConfig {
     embed_dim: Option<usize>,
 }
 
-/// `tokenizer_config.json`; `model_max_length` can be an astronomic number, hence a float.
+/// `tokenizer_config.json`; `model_max_length` can be an astronomical number, hence a float.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct TokenizerConfig {
@@ -70,21 +70,21 @@ impl Token {
 }
 
 impl TokenizerConfig {
-    /// The most tokens, when it is a number that means something.
+    /// The most tokens, unless the number is a placeholder.
     fn limit(&self) -> Option<usize> {
         let limit = self.model_max_length?;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "between 1 and a million, as checked"
+            reason = "checked: between 1 and a million"
         )]
         (1.0..1e6).contains(&limit).then_some(limit as usize)
     }
 }
 
-/// What sets one kind of model apart from the others.
+/// What differs between model families.
 #[derive(Default)]
-struct Kind {
+struct Family {
     dimension: Option<usize>,
     context_length: Option<usize>,
     pad: Option<Pad>,
@@ -105,58 +105,62 @@ pub(super) fn read(folder: &Path) -> Result<Manifest, ModelError> {
             file: folder.join(CONFIG),
         });
     }
-    let config: Config = json_if_there(folder, CONFIG)?;
-    let tokenizer: TokenizerConfig = json_if_there(folder, TOKENIZER_CONFIG)?;
-    let kind = kind(&config, &tokenizer);
-    if let Some(dimension) = kind.dimension
-        && !(1..=65_536).contains(&dimension)
-    {
-        let reason = "it must be 1 to 65536";
-        return Err(value(folder, CONFIG, "projection_dim", dimension, reason));
-    }
+    let config: Config = json_or_default(folder, CONFIG)?;
+    let tokenizer: TokenizerConfig = json_or_default(folder, TOKENIZER_CONFIG)?;
+    let family = family(&config, &tokenizer);
+    check_dimension(folder, CONFIG, "projection_dim", family.dimension)?;
     let mut image = processor::read(folder, &config.model_type)?;
-    image.hints.outputs = kind.image_outputs;
+    image.hints.outputs = family.image_outputs;
     let (image_graph, text_graph) = graphs(folder);
     image.file = Some(image_graph);
-    let context_length = match (kind.context_length, tokenizer.limit()) {
+    let context_length = match (family.context_length, tokenizer.limit()) {
         (Some(model), Some(tokenizer)) => Some(model.min(tokenizer)),
         (model, tokenizer) => model.or(tokenizer),
     };
-    let is_bare = !folder.join(TOKENIZER).is_file() && folder.join(VOCABULARY).is_file();
+    let is_plain_vocabulary =
+        !folder.join(TOKENIZER).is_file() && folder.join(VOCABULARY).is_file();
     let why = format!("config.json says model_type = {:?}", config.model_type);
     Ok(Manifest {
-        dimension: kind.dimension,
+        dimension: family.dimension,
         license: config.license,
         image,
-        text: Text {
+        text: TextKeys {
             file: Some(text_graph),
-            tokenizer: Some(if is_bare { VOCABULARY } else { TOKENIZER }.to_owned()),
+            tokenizer: Some(
+                if is_plain_vocabulary {
+                    VOCABULARY
+                } else {
+                    TOKENIZER
+                }
+                .to_owned(),
+            ),
             context_length,
-            pad: kind.pad,
+            pad: family.pad,
             pad_token: tokenizer.pad_token.map(Token::content),
-            mask: kind.mask,
-            clean: kind.clean,
+            mask: family.mask,
+            clean: family.clean,
             hints: Hints {
-                outputs: kind.text_outputs,
+                outputs: family.text_outputs,
                 file: Some(folder.join(CONFIG)),
                 why: Some(why),
             },
-            ..Text::default()
+            ..TextKeys::default()
         },
+        layout: "transformers.js",
         ..Manifest::default()
     })
 }
 
-/// Values that a file leaves out are those of the Hugging Face configuration of that model.
-fn kind(config: &Config, tokenizer: &TokenizerConfig) -> Kind {
-    let unsaid = TowerConfig::default();
-    let (text, vision) = (config.text.as_ref().unwrap_or(&unsaid), &config.vision);
+/// Values that a file leaves out default to those of the model's Hugging Face configuration.
+fn family(config: &Config, tokenizer: &TokenizerConfig) -> Family {
+    let default = TowerConfig::default();
+    let (text, vision) = (config.text.as_ref().unwrap_or(&default), &config.vision);
     let projection = config.projection_dim.or(text.projection_dim);
     match config.model_type.as_str() {
-        // Attention looks back only, so what is filled in behind the end changes nothing, unless a
-        // graph of fixed length says otherwise. MobileCLIP's exports borrow the name and say no more
-        // of their text towers, which see what is filled in.
-        "clip" => Kind {
+        // Attention is causal, so padding after the end changes nothing, unless a graph of fixed
+        // length requires it. MobileCLIP's exports use the same type and say nothing more about
+        // their text towers, which do see padding.
+        "clip" => Family {
             dimension: projection.or(vision.projection_dim).or(Some(512)),
             context_length: text.max_position_embeddings.or(Some(77)),
             pad: Some(match config.text {
@@ -165,10 +169,10 @@ fn kind(config: &Config, tokenizer: &TokenizerConfig) -> Kind {
             }),
             image_outputs: &["image_embeds"],
             text_outputs: &["text_embeds"],
-            ..Kind::default()
+            ..Family::default()
         },
-        // The last of exactly 64 tokens is the text's vector, and padding was seen in training.
-        "siglip" | "siglip2" => Kind {
+        // The last of exactly 64 tokens is the text's vector, and training included padding.
+        "siglip" | "siglip2" => Family {
             dimension: text.projection_size.or(text.hidden_size).or(Some(768)),
             context_length: text.max_position_embeddings.or(Some(64)),
             pad: Some(Pad::Context),
@@ -177,37 +181,37 @@ fn kind(config: &Config, tokenizer: &TokenizerConfig) -> Kind {
             image_outputs: &["image_embeds", "pooler_output"],
             text_outputs: &["text_embeds", "pooler_output"],
         },
-        "chinese_clip" => Kind {
+        "chinese_clip" => Family {
             dimension: projection.or(Some(512)),
             context_length: text.max_position_embeddings.or(Some(512)),
             pad: Some(Pad::Longest),
             image_outputs: &["image_embeds"],
             text_outputs: &["text_embeds"],
-            ..Kind::default()
+            ..Family::default()
         },
-        "jina_clip" => Kind {
+        "jina_clip" => Family {
             dimension: projection.or(text.embed_dim),
             context_length: text.max_position_embeddings,
             pad: Some(Pad::Longest),
-            ..Kind::default()
+            ..Family::default()
         },
-        _ => Kind {
+        _ => Family {
             dimension: projection,
             context_length: text.max_position_embeddings,
-            ..Kind::default()
+            ..Family::default()
         },
     }
 }
 
-/// The first `SigLIP`'s tokenizer lowers and strips punctuation, the second's (Gemma's) only lowers.
-/// Where `tokenizer.json` does the same again, nothing changes.
+/// `SigLIP`'s tokenizer lowercases and strips punctuation, `SigLIP` 2's (Gemma's) only lowercases.
+/// Where `tokenizer.json` does the same, repeating it changes nothing.
 fn siglip_clean(tokenizer: &TokenizerConfig) -> Option<Clean> {
     let class = tokenizer.tokenizer_class.as_str();
-    let lowers = tokenizer.do_lower_case;
+    let lowercases = tokenizer.do_lower_case != Some(false);
     if class.starts_with("Siglip2") || class.starts_with("Gemma") {
-        // Their file may lack the key; the models were trained on lower case throughout.
-        return (lowers != Some(false)).then_some(Clean::Lower);
+        // Their file may lack the key; the models were trained on lower case only.
+        return lowercases.then_some(Clean::Lower);
     }
     let is_first = class.starts_with("Siglip") || class.starts_with("T5");
-    (is_first && lowers != Some(false)).then_some(Clean::Canonical)
+    (is_first && lowercases).then_some(Clean::Canonical)
 }

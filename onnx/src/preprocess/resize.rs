@@ -1,16 +1,16 @@
-//! How does a picture get the model's size?
+//! Resizing and cropping to the size of the model's input.
 //!
-//! Pillow's resampling, by `fast_image_resize`: the same filters with support grown by the
-//! reduction, the same 8-bit rounding between the two passes. Only the window that the crop keeps
-//! is computed, which gives the same values as resizing everything and cropping then, and keeps a
-//! picture of 1 × 30,000 pixels from becoming gigabytes.
+//! Pillow's resampling by `fast_image_resize`: the same filters, whose support grows with the
+//! reduction, and the same 8-bit rounding between the two passes. Only the window that the crop
+//! keeps is computed, which gives the same values as resizing everything and then cropping, and
+//! prevents a picture of 1 × 30,000 pixels from becoming gigabytes.
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
 use image::imageops;
 
-use super::{Interpolation, PreprocessConfig, Resize, Rounding};
+use super::config::{Interpolation, PreprocessConfig, Resize, Rounding};
 
 /// Width and height that a picture of this size is resized to, before the crop.
 pub(super) fn target(config: &PreprocessConfig, width: u32, height: u32) -> (u32, u32) {
@@ -40,11 +40,11 @@ fn saturating_scale(edge: u32, numerator: u32, denominator: u32, carry: u32) -> 
     u32::try_from(value).unwrap_or(u32::MAX)
 }
 
-/// `length / (of / edge)`, calculated and rounded as `open_clip` does it.
+/// `length / (of / edge)`, computed and rounded as in `open_clip`.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "between 0 and a few thousand: the edge, which is checked, times at most 1"
+    reason = "between 0 and a few thousand: the checked edge times at most 1"
 )]
 fn rounded_to_even(edge: u32, length: u32, of: u32) -> u32 {
     let ratio = f64::from(of) / f64::from(edge);
@@ -54,18 +54,18 @@ fn rounded_to_even(edge: u32, length: u32, of: u32) -> u32 {
 /// The part of a resized picture that the model sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Window {
-    /// First column and row of the resized picture that is kept.
+    /// First column and row of the resized picture that are kept.
     pub(super) from: (u32, u32),
-    /// Columns and rows that are kept.
+    /// Number of columns and rows that are kept.
     pub(super) size: (u32, u32),
-    /// Column and row of the output where they go.
+    /// Column and row of the output where they start.
     pub(super) at: (u32, u32),
     /// Width and height of the output.
     pub(super) output: (u32, u32),
 }
 
 impl Window {
-    /// A crop around the centre; sides that are too short are filled up around the picture.
+    /// A crop around the centre; sides that are too short are padded on both ends.
     pub(super) fn centered(resized: (u32, u32), output: (u32, u32), rounding: Rounding) -> Self {
         let (from_x, size_x, at_x) = centered_side(resized.0, output.0, rounding);
         let (from_y, size_y, at_y) = centered_side(resized.1, output.1, rounding);
@@ -83,7 +83,7 @@ fn centered_side(resized: u32, output: u32, rounding: Rounding) -> (u32, u32, u3
         let surplus = resized - output;
         let from = match rounding {
             Rounding::Transformers => surplus / 2,
-            // 0.5 becomes 0, 1.5 and 2.5 become 2.
+            // 0.5 rounds to 0, 1.5 and 2.5 to 2.
             Rounding::Torchvision => surplus / 2 + u32::from(surplus % 4 == 3),
         };
         return (from, output, 0);
@@ -95,8 +95,7 @@ fn centered_side(resized: u32, output: u32, rounding: Rounding) -> (u32, u32, u3
     (0, resized, at)
 }
 
-/// Resizes a picture, which has at least one pixel, to `to` (width, height) and keeps what the
-/// window shows of it.
+/// Resizes a picture of at least one pixel to `to` (width, height) and returns the window of it.
 pub(super) fn resize_and_crop(
     picture: &RgbImage,
     to: (u32, u32),
@@ -111,8 +110,8 @@ pub(super) fn resize_and_crop(
     }
 }
 
-/// The picture in the window's frame, when it is smaller than that.
-pub(super) fn framed(kept: RgbImage, window: Window, fill: [u8; 3]) -> RgbImage {
+/// The picture padded to the window's output size.
+pub(super) fn padded(kept: RgbImage, window: Window, fill: [u8; 3]) -> RgbImage {
     if kept.dimensions() == window.output {
         return kept;
     }
@@ -126,7 +125,7 @@ pub(super) fn framed(kept: RgbImage, window: Window, fill: [u8; 3]) -> RgbImage 
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "at most the old side, as the next line makes sure of"
+    reason = "at most the old side, as the next line ensures"
 )]
 fn nearest_window(picture: &RgbImage, to: (u32, u32), window: Window) -> RgbImage {
     let under = |new: u32, to: u32, side: u32| {
@@ -183,7 +182,7 @@ fn resized_window(
     RgbImage::from_raw(window.size.0, window.size.1, down).unwrap_or_default()
 }
 
-/// The length that does not reach beyond the end, not even by a rounding error.
+/// The length cut so that it does not pass the end, not even by a rounding error.
 fn inside(start: f64, length: f64, end: f64) -> f64 {
     let mut length = length.min(end - start);
     while start + length > end {
@@ -204,7 +203,7 @@ fn pass(
     let options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(filter))
         .crop(left, top, box_width, box_height);
-    // Neither step can fail: the buffer has the picture's size and type, and the box lies inside.
+    // Neither step can fail: the buffer has the picture's size and type, and the box is inside it.
     if let Ok(source) = ImageRef::new(width, height, pixels, PixelType::U8x3) {
         let result = resizer.resize(&source, &mut out, &options);
         debug_assert!(result.is_ok(), "{result:?}");

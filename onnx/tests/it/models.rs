@@ -52,11 +52,11 @@ fn both_layouts_are_read() {
 fn folders_that_are_no_models_say_so() {
     let (error, lines) = open_error(Path::new("/nonexistent/model"));
     assert!(matches!(error, ModelError::NoFolder { .. }));
-    assert_eq!(lines, ["/nonexistent/model: there is no such model folder"]);
+    assert_eq!(lines, ["/nonexistent/model: no such model folder"]);
     let empty = tempfile::tempdir().unwrap();
     let (error, lines) = open_error(empty.path());
     assert!(matches!(error, ModelError::NotAModel { .. }));
-    assert!(lines[0].contains("this is not a model folder"), "{lines:?}");
+    assert!(lines[0].contains("not a model folder"), "{lines:?}");
 }
 
 #[test]
@@ -91,33 +91,29 @@ fn each_missing_file_is_named() {
 fn a_wrong_manifest_says_what_is_wrong() {
     let cases = [
         ("resize =", "resise =", "unknown field `resise`"),
-        ("mean = [0.5, 0.4, 0.3]\n", "", "image.mean cannot be told"),
+        (
+            "mean = [0.5, 0.4, 0.3]\n",
+            "",
+            "cannot determine image.mean",
+        ),
         ("\"bilinear\"", "\"sharp\"", "unknown variant `sharp`"),
         ("dimension = 20", "dimension = \"20\"", "invalid type"),
-        (
-            "dimension = 20",
-            "dimension = 0",
-            "dimension = 0 cannot be used",
-        ),
-        (
-            "dimension = 20",
-            "dimension = ",
-            "the manifest is not valid",
-        ),
+        ("dimension = 20", "dimension = 0", "invalid dimension = 0: "),
+        ("dimension = 20", "dimension = ", "invalid manifest"),
         (
             "std = [0.25, 0.5, 1.0]",
             "std = [0.25, 0.0, 1.0]",
-            "it must be above zero",
+            "expected numbers above zero",
         ),
         (
             "size = [24, 40]",
             "size = [0, 40]",
-            "sides must be 1 to 8192",
+            "expected sides of 1 to 8192",
         ),
         (
             "size = [24, 40]",
             "size = [24, 999999]",
-            "sides must be 1 to 8192",
+            "expected sides of 1 to 8192",
         ),
         ("\"squash\"", "\"shortest-edge\"", "needs image.edge"),
         (
@@ -128,19 +124,23 @@ fn a_wrong_manifest_says_what_is_wrong() {
         (
             "\"words.json\"",
             "\"../words.json\"",
-            "must lie in its folder",
+            "must be inside its folder",
         ),
         (
             "\"words.json\"",
             "\"/etc/passwd\"",
-            "must lie in its folder",
+            "must be inside its folder",
         ),
     ];
     for (from, to, expected) in cases {
         let folder = copy_of("plain");
         edit(&folder.path().join("sightline.toml"), from, to);
-        let (_, lines) = open_error(folder.path());
-        assert!(lines[0].contains("sightline.toml"), "{lines:?}");
+        let (error, lines) = open_error(folder.path());
+        let is_unknown = matches!(error, ModelError::Unknown { .. });
+        assert!(
+            is_unknown || lines[0].contains("sightline.toml"),
+            "{lines:?}"
+        );
         assert!(
             lines.join(": ").contains(expected),
             "{from} -> {to}: {lines:?}"
@@ -156,20 +156,20 @@ fn a_wrong_clip_folder_says_what_is_wrong() {
             "config.json",
             "\"projection_dim\": 24",
             "\"projection_dim\": 0",
-            "it must be 1 to 65536",
+            "expected 1 to 65536",
         ),
-        ("config.json", "{", "", "this file is not valid"),
+        ("config.json", "{", "", "invalid model file"),
         (
             "preprocessor_config.json",
             "\"resample\": 3",
             "\"resample\": 9",
-            "resample = 9 cannot",
+            "invalid resample = 9",
         ),
         (
             "preprocessor_config.json",
             "\"do_center_crop\": true",
             "\"do_center_crop\": false",
-            "pictures of no fixed size",
+            "pictures have no fixed size",
         ),
     ];
     for (file, from, to, expected) in cases {
@@ -198,7 +198,7 @@ fn a_graph_that_breaks_the_promise_of_its_description_is_refused() {
     assert!(
         error
             .to_string()
-            .ends_with("no input named pixel_values (its inputs: pixels)"),
+            .ends_with("no input `pixel_values` (inputs: pixels)"),
         "{error}"
     );
 
@@ -208,7 +208,7 @@ fn a_graph_that_breaks_the_promise_of_its_description_is_refused() {
     assert!(
         error
             .to_string()
-            .ends_with("no output named embedding (its outputs: vector)"),
+            .ends_with("no output `embedding` (outputs: vector)"),
         "{error}"
     );
     assert!(matches!(
@@ -237,7 +237,7 @@ fn a_graph_that_breaks_the_promise_of_its_description_is_refused() {
     assert!(
         error
             .to_string()
-            .contains("it must be Tensor<f32>(batch, 3, 24, 41)"),
+            .contains("expected Tensor<f32>(batch, 3, 24, 41)"),
         "{error}"
     );
 

@@ -145,7 +145,7 @@ fn every_form_of_a_multiplication_gives_what_it_gave() {
         assert!(
             error
                 .to_string()
-                .ends_with("this graph is quantised already")
+                .ends_with("this graph is already quantised")
         );
     }
     assert_eq!(n_cases, 2);
@@ -263,29 +263,32 @@ fn graphs_that_cannot_be_quantised_say_why() {
         bytes
     };
     let cases: [(Vec<u8>, &str); 8] = [
-        (Vec::new(), "no ONNX graph, or a damaged one (at byte 0)"),
+        (
+            Vec::new(),
+            "not an ONNX graph, or a damaged one (at byte 0)",
+        ),
         (
             b"not a graph at all".to_vec(),
-            "no ONNX graph, or a damaged one",
+            "not an ONNX graph, or a damaged one",
         ),
         (
             tower[..tower.len() / 2].to_vec(),
-            "no ONNX graph, or a damaged one",
+            "not an ONNX graph, or a damaged one",
         ),
         (
             old,
-            "this graph is of opset 10, dynamic quantisation needs 11",
+            "opset 10 is too old: dynamic quantisation needs 11 or newer",
         ),
-        (infinite, "holds values that are no finite numbers"),
+        (infinite, "has values that are not finite"),
         (
             away(b"tower_dynamo.onnx.data", b"../er_dynamo.onnx.data"),
-            "not in the graph's folder",
+            "not inside the graph's folder",
         ),
         (
             away(b"tower_dynamo.onnx.data", b"tower_dynamo.onnx.gone"),
-            "cannot be read",
+            "cannot read this model file",
         ),
-        (dynamo.clone(), "too short"),
+        (dynamo.clone(), "file too short"),
     ];
     let n_cases = cases.len();
     for (bytes, expected) in cases {

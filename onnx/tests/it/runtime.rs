@@ -40,7 +40,7 @@ fn it_opens_twice_and_says_what_it_is() {
 fn a_missing_library_is_an_error_and_not_skipped() {
     let error = Runtime::open_exactly(Path::new("/nonexistent/libonnxruntime.so")).unwrap_err();
     assert!(matches!(error, RuntimeError::NotFound { .. }));
-    let expected = "ONNX Runtime was not found (tried /nonexistent/libonnxruntime.so)";
+    let expected = "ONNX Runtime not found (tried /nonexistent/libonnxruntime.so)";
     assert_eq!(one_line(&error), expected);
 }
 
@@ -65,7 +65,7 @@ fn an_old_library_is_told_by_its_version_before_its_api_is_asked_for() {
         assert!(matches!(error, RuntimeError::TooOld { .. }), "{error:?}");
         let message = one_line(&error);
         assert!(
-            message.ends_with("libold.so: ONNX Runtime 1.10.2 is too old, 1.17 or newer is needed"),
+            message.ends_with("libold.so: ONNX Runtime 1.10.2 is too old: 1.17 or newer is needed"),
             "{message}"
         );
     }
@@ -108,7 +108,7 @@ fn another_library_is_not_taken_for_it() {
     );
     let message = one_line(&error);
     assert!(
-        message.ends_with("libother.so: this library is not ONNX Runtime"),
+        message.ends_with("libother.so: not an ONNX Runtime library"),
         "{message}"
     );
 }
@@ -126,7 +126,7 @@ fn a_file_that_is_no_library_is_refused() {
         );
         let message = one_line(&error);
         assert!(
-            message.ends_with(": this file cannot be loaded as a library"),
+            message.ends_with(": cannot load this file as a library"),
             "{message}"
         );
     }
@@ -145,7 +145,7 @@ fn a_second_library_in_one_process_is_refused() {
     );
     let message = one_line(&error);
     let expected = format!(
-        "has already opened ONNX Runtime from {}",
+        "already uses ONNX Runtime from {}",
         first.library().display()
     );
     assert!(message.ends_with(&expected), "{message}");

@@ -95,5 +95,5 @@ fn they_stay_in_the_folder() {
     let graph = folder.path().join("text_model_int8.onnx");
     edit_bytes(&graph, NAMES[1].1.as_bytes(), b"../../../../../etc/passwd");
     let error = open(folder.path()).unwrap_err().to_string();
-    assert!(error.contains("must lie in its folder"), "{error}");
+    assert!(error.contains("must be inside its folder"), "{error}");
 }

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use super::beside::{Beside, Place};
 use super::error::QuantizeError;
 use super::plan::{NodePlan, Plan, Weight};
-use super::source::{Beside, Place};
 use super::weights::{self, WeightRange};
-use crate::proto::graph::{Data, FLOAT, Graph, INT8, ModelFile, Node, Tensor, field};
-use crate::proto::wire::{Fields, Malformed, Message, Piece, Rope, Span};
+use crate::file::graph::{Data, FLOAT, Graph, INT8, ModelFile, Node, Tensor, field};
+use crate::file::wire::{Fields, Malformed, Message, Piece, Rope, Span};
 
 /// Key of the note in a copy's metadata that says who made it.
 pub(super) const METADATA_KEY: &str = "sightline.quantized";

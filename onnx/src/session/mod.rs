@@ -1,60 +1,47 @@
-//! How does a graph run in ONNX Runtime, and is it the graph that was promised?
+//! Running graphs in ONNX Runtime: the only module that uses `ort`.
 //!
-//! With `session/options.rs` the only file that names `ort`. Signatures are checked when a graph is loaded, so that running
-//! it can only fail inside ONNX Runtime itself. Outputs are copied out before the next run, since
-//! they borrow the session.
+//! A graph's inputs and outputs are checked when it is loaded, so that a run can only fail inside
+//! ONNX Runtime itself. Outputs are copied before the next run, since they borrow the session.
 
 mod options;
+mod runtime;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use half::f16;
 use ndarray::{ArrayView2, ArrayView4};
-use ort::logging::LogLevel;
 use ort::session::builder::SessionBuilder;
 use ort::session::{OutputSelector, RunOptions, SessionInputValue};
 use ort::value::{Outlet, Tensor, TensorElementType, TensorRef, ValueType};
 
 use crate::error::EncodeError;
-use crate::part;
-use crate::runtime::Runtime;
-use crate::signature::Signature;
+use crate::file::part;
 use crate::source::Source;
 
-pub use options::{Device, SessionOptions};
-
-/// The minor version of the oldest ONNX Runtime that serves: `1.{API_VERSION}`.
-pub(crate) const API_VERSION: u32 = ort::MINOR_VERSION;
+pub use options::SessionOptions;
+pub use runtime::{Runtime, RuntimeError};
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// ONNX Runtime's process-wide state.
-pub(crate) struct Environment(ort::environment::Environment);
-
-impl Environment {
-    /// The library must have been probed before; once per process.
-    pub(crate) fn new(library: &Path) -> Result<Self, Cause> {
-        // ONNX Runtime writes its log to stderr unless it is given another place. What matters
-        // comes back as an error, so the log goes nowhere: a library does not print.
-        let environment = ort::init_from(library)?
-            .with_name("sightline")
-            .with_telemetry(false)
-            .with_logger(Arc::new(|_, _, _, _, _| {}))
-            .build()?;
-        environment.set_log_level(LogLevel::Fatal);
-        Ok(Self(environment))
-    }
-}
-
-/// The types that pictures go in and embeddings come out in; f16 is converted at the border.
+/// Element types of pictures and embeddings; f16 is converted on the way in and out.
 const FLOATS: [TensorElementType; 2] = [TensorElementType::Float32, TensorElementType::Float16];
 
-/// What a run is fed with.
+/// The values of one input.
 pub(crate) enum Feed<'a> {
     Pixels(ArrayView4<'a, f32>),
     Ids(ArrayView2<'a, i64>),
+}
+
+/// A graph's inputs and outputs: the name, and type and shape as text, such as
+/// `("pixel_values", "Tensor<f32>(batch, 3, 224, 224)")`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Signature {
+    /// The inputs.
+    pub inputs: Vec<(String, String)>,
+    /// The outputs.
+    pub outputs: Vec<(String, String)>,
 }
 
 /// One loaded graph with one checked output `[batch, dimension]`.
@@ -67,8 +54,9 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Loads a graph and checks that `output` is f32 `[batch, dimension]`. Of a graph that holds
-    /// both towers only the part that leads to `output` is loaded, where it can be told apart.
+    /// Loads a graph and checks that `output` is f32 or f16 `[batch, dimension]`. Of a graph with
+    /// both towers (`is_joint`), only the part that computes `output` is loaded, where it can be
+    /// separated.
     pub(crate) fn load(
         runtime: &Runtime,
         source: &Source,
@@ -83,10 +71,8 @@ impl Session {
             source: Box::new(cause),
         };
         let builder = || {
-            let builder = ort::session::Session::builder(&runtime.environment().0).map_err(load)?;
-            options
-                .apply(builder, runtime.library())
-                .map_err(|error| error.of_graph(&file))
+            let builder = ort::session::Session::builder(runtime.environment()).map_err(load)?;
+            options.apply(builder, runtime.library(), &file)
         };
         let part = is_joint
             .then(|| Ok::<_, EncodeError>(part_of(&file, output, builder()?)))
@@ -123,7 +109,7 @@ impl Session {
     }
 
     /// All inputs and outputs of the graph, or of the part of it that was loaded.
-    pub(crate) fn signature_of_graph(&self) -> Signature {
+    pub(crate) fn signature(&self) -> Signature {
         let listed = |outlets: &[Outlet]| {
             let one = |outlet: &Outlet| (outlet.name().to_owned(), outlet.dtype().to_string());
             outlets.iter().map(one).collect()
@@ -134,7 +120,7 @@ impl Session {
         }
     }
 
-    /// Fails when the graph wants an input that is not among these.
+    /// Fails when the graph has an input that is not among these.
     pub(crate) fn check_no_other_inputs(&self, known: &[&str]) -> Result<(), EncodeError> {
         let mut names = self.graph.inputs().iter().map(Outlet::name);
         match names.find(|name| !known.contains(name)) {
@@ -146,8 +132,8 @@ impl Session {
         }
     }
 
-    /// Checks that `name` takes f32 or f16 `[batch, 3, height, width]`. Returns the batch size when the
-    /// graph fixes it.
+    /// Checks that input `name` is f32 or f16 `[batch, 3, height, width]`. Returns the batch size
+    /// if the graph fixes it.
     pub(crate) fn check_pixels(
         &self,
         name: &str,
@@ -162,12 +148,12 @@ impl Session {
             Some(i64::from(height)),
             Some(i64::from(width)),
         ];
-        tensor_type(outlet, &wanted, &FLOATS).ok_or_else(|| self.signature(outlet, &expected))?;
+        tensor_type(outlet, &wanted, &FLOATS).ok_or_else(|| self.mismatch(outlet, &expected))?;
         Ok(fixed(outlet, 0))
     }
 
-    /// Checks that `name` takes integers `[batch, n_tokens]`; `padded` is the number of tokens when
-    /// all texts are filled up to it. Returns the batch size when the graph fixes it.
+    /// Checks that input `name` is i64 or i32 `[batch, n_tokens]`; `padded` is the number of tokens
+    /// if all texts are padded to it. Returns the batch size if the graph fixes it.
     pub(crate) fn check_ids(
         &self,
         name: &str,
@@ -177,42 +163,39 @@ impl Session {
         let types = [TensorElementType::Int64, TensorElementType::Int32];
         let n_tokens = padded.and_then(|n| i64::try_from(n).ok());
         let found = match (fixed(outlet, 1), padded) {
-            // A graph of fixed length only works with texts filled up to it.
+            // A graph of fixed length only works with texts padded to it.
             (Some(_), None) => None,
             _ => tensor_type(outlet, &[None, n_tokens], &types),
         };
         let n_tokens = padded.map_or_else(|| "n_tokens".to_owned(), |n| n.to_string());
         let expected = format!("Tensor<i64>(batch, {n_tokens})");
-        found.ok_or_else(|| self.signature(outlet, &expected))?;
+        found.ok_or_else(|| self.mismatch(outlet, &expected))?;
         Ok(fixed(outlet, 0))
     }
 
-    /// The number of tokens that `name` takes when the graph fixes it.
+    /// The number of tokens of input `name` if the graph fixes it.
     pub(crate) fn fixed_tokens(&self, name: &str) -> Option<usize> {
         fixed(self.input(name).ok()?, 1)
     }
 
-    /// Runs the graph on `n` items. Returns `n × dimension` values, row after row.
+    /// Runs the graph on `n` items. Returns `n × dimension` values in row-major order.
     pub(crate) fn run(
         &mut self,
         n: usize,
         feeds: &[(&str, Feed<'_>)],
     ) -> Result<Vec<f32>, EncodeError> {
-        let rows = self
-            .run_inner(n, feeds)
-            .map_err(|source| EncodeError::Run {
-                file: self.file.clone(),
-                source,
-            })?;
-        Ok(rows)
+        self.run_inner(n, feeds).map_err(|source| EncodeError::Run {
+            file: self.file.clone(),
+            source,
+        })
     }
 
-    /// Integers and floats are given in the width that the graph takes, and come back as f32.
+    /// Integers and floats are converted to the width that the graph takes, and the output to f32.
     fn run_inner(&mut self, n: usize, feeds: &[(&str, Feed<'_>)]) -> Result<Vec<f32>, Cause> {
         let mut inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = Vec::new();
         for (name, feed) in feeds {
-            let kind = self.input(name)?.dtype().tensor_type();
-            let value = match (feed, kind) {
+            let element_type = self.input(name)?.dtype().tensor_type();
+            let value = match (feed, element_type) {
                 (Feed::Ids(ids), Some(TensorElementType::Int32)) => {
                     let narrow = ids.mapv(|id| i32::try_from(id).unwrap_or(i32::MAX));
                     Tensor::from_array(narrow)?.into()
@@ -228,7 +211,7 @@ impl Session {
         let outputs = self.graph.run_with_options(inputs, &self.selected)?;
         let output = outputs
             .get(&self.output)
-            .ok_or("the output that was asked for did not come back")?;
+            .ok_or("the requested output is missing")?;
         let (shape, values) = if output.dtype().tensor_type() == Some(TensorElementType::Float16) {
             let (shape, values) = output.try_extract_tensor::<f16>()?;
             (shape, values.iter().map(|value| value.to_f32()).collect())
@@ -243,7 +226,7 @@ impl Session {
                 .zip(expected)
                 .any(|(&found, wanted)| usize::try_from(found) != Ok(wanted))
         {
-            return Err(format!("the output's shape is {shape:?}, not {expected:?}").into());
+            return Err(format!("the output has shape {shape:?}, expected {expected:?}").into());
         }
         Ok(values)
     }
@@ -260,7 +243,7 @@ impl Session {
             })
     }
 
-    fn signature(&self, outlet: &Outlet, expected: &str) -> EncodeError {
+    fn mismatch(&self, outlet: &Outlet, expected: &str) -> EncodeError {
         EncodeError::Signature {
             file: self.file.clone(),
             name: outlet.name().to_owned(),
@@ -270,11 +253,11 @@ impl Session {
     }
 }
 
-/// Loads the part of a graph that leads to an output; `None` where the whole graph must do.
+/// Loads the part of a graph that computes an output; `None` where the whole graph is needed.
 fn part_of(file: &Path, output: &str, builder: SessionBuilder) -> Option<ort::session::Session> {
     let bytes = part::leading_to(file, output)?;
-    // Where the weights are that lie beside the graph. A library too old to know this key fails at
-    // them, and the whole graph is loaded from its file.
+    // Where the weight files are. A library too old for this key fails on them, and the whole graph
+    // is loaded from its file.
     let key = "session.model_external_initializers_file_folder_path";
     let folder = file.parent()?.to_str()?;
     let mut builder = builder.with_config_entry(key, folder).ok()?;
@@ -314,7 +297,7 @@ fn check_output(
     }
 }
 
-/// The outlet's element type when it is one of `types` and its shape fits: `None` in `shape` and a
+/// The outlet's element type if it is one of `types` and its shape fits; `None` in `shape` and a
 /// dynamic dimension in the graph fit everything.
 fn tensor_type(
     outlet: &Outlet,
@@ -327,7 +310,7 @@ fn tensor_type(
     else {
         return None;
     };
-    // A graph may leave the whole shape open; what comes out is checked when it runs.
+    // A graph may leave the whole shape open; the output's shape is checked after each run.
     let fits = found.is_empty()
         || found.len() == shape.len()
             && found
@@ -337,7 +320,7 @@ fn tensor_type(
     (fits && types.contains(ty)).then_some(*ty)
 }
 
-/// The size of a dimension when the graph fixes it.
+/// The size of a dimension if the graph fixes it.
 fn fixed(outlet: &Outlet, dimension: usize) -> Option<usize> {
     let ValueType::Tensor { shape, .. } = outlet.dtype() else {
         return None;

@@ -11,9 +11,9 @@
 //! byte by byte, so that fields of newer versions of the format survive, and weights are read
 //! through a memory map and quantised one matrix at a time.
 
+mod beside;
 mod error;
 mod plan;
-mod source;
 mod weights;
 mod write;
 
@@ -23,11 +23,12 @@ use std::path::{Path, PathBuf};
 pub use error::QuantizeError;
 pub use weights::WeightRange;
 
+use beside::{Beside, Place};
 use plan::NodePlan;
-use source::Beside;
 
-use crate::proto::graph::{self, Data, Graph};
-use crate::proto::{Mapped, wire};
+use crate::file::graph::{self, Data, Graph};
+use crate::file::mapped::Mapped;
+use crate::file::wire;
 
 /// The oldest opset with `DynamicQuantizeLinear`.
 const OLDEST_OPSET: i64 = 11;
@@ -173,7 +174,7 @@ fn place_kept(
     graph: &Graph<'_>,
     plan: &plan::Plan<'_>,
     beside: &mut Beside<'_>,
-    places: &mut HashMap<usize, source::Place>,
+    places: &mut HashMap<usize, Place>,
 ) -> Result<(), QuantizeError> {
     for tensor in &graph.initializers {
         let start = tensor.span.start;
@@ -193,7 +194,7 @@ fn place_kept(
                     file: beside.graph().to_path_buf(),
                     tensor: node.name.to_owned(),
                     location: (*location).to_owned(),
-                    reason: "only initialisers may have their values beside the graph",
+                    reason: "only initializers may have their values in another file",
                 });
             }
         }

@@ -7,9 +7,9 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use crate::proto::Mapped;
-use crate::proto::graph::{self, Graph, Node, field};
-use crate::proto::wire::{Fields, Malformed, Piece, Rope};
+use crate::file::graph::{self, Graph, Node, field};
+use crate::file::mapped::Mapped;
+use crate::file::wire::{Fields, Malformed, Piece, Rope};
 
 /// The part of a graph that leads to one output, as a graph of its own, its weights with it except
 /// those that lie in files beside it. `None` where the whole graph is needed, and for files that

@@ -14,11 +14,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::proto::graph::{
+use crate::file::graph::{
     Data, FLOAT, FLOAT16, Graph, ModelFile, Node, Tensor,
     field::{attribute, graph as graph_field, node as node_field, tensor},
 };
-use crate::proto::wire::{Malformed, Message};
+use crate::file::wire::{Malformed, Message};
 
 /// Chains of `Identity` and `Transpose` longer than this are not followed.
 const MOST_STEPS: usize = 16;

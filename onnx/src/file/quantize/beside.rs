@@ -3,12 +3,12 @@
 //! Files are mapped into memory, so that a graph of many gigabytes needs little of it.
 
 use std::collections::HashMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::error::QuantizeError;
-use crate::proto::Mapped;
-use crate::proto::graph::{Data, Tensor};
-use crate::proto::wire::Span;
+use crate::file::graph::{Data, Tensor};
+use crate::file::mapped::{Mapped, stays_inside};
+use crate::file::wire::Span;
 
 /// Where a tensor's values are.
 #[derive(Debug, Clone)]
@@ -93,14 +93,14 @@ impl<'a> Beside<'a> {
             None => self.open(location, wrong)?,
         };
         let n_there = self.files[index].bytes().len();
-        let too_short = || wrong("it is too short for them");
+        let too_short = || wrong("file too short");
         let start = usize::try_from(offset).map_err(|_| too_short())?;
         let length = match length {
             Some(length) => usize::try_from(length).map_err(|_| too_short())?,
             None => n_bytes.unwrap_or(n_there.saturating_sub(start)),
         };
         if n_bytes.is_some_and(|n| n != length) {
-            return Err(wrong("their length is not that of the tensor's shape"));
+            return Err(wrong("the length does not match the tensor's shape"));
         }
         let end = start.checked_add(length).filter(|end| *end <= n_there);
         Ok(Some(Place {
@@ -114,13 +114,11 @@ impl<'a> Beside<'a> {
         location: &str,
         wrong: impl Fn(&'static str) -> QuantizeError,
     ) -> Result<usize, QuantizeError> {
-        let relative = Path::new(location);
-        let stays = |part| matches!(part, Component::Normal(_) | Component::CurDir);
-        if location.is_empty() || !relative.components().all(stays) {
-            return Err(wrong("that is not in the graph's folder"));
+        if !stays_inside(location) {
+            return Err(wrong("not inside the graph's folder"));
         }
         let folder = self.graph.parent().unwrap_or(Path::new(""));
-        let path = folder.join(relative);
+        let path = folder.join(location);
         let file = Mapped::open(&path).map_err(|source| QuantizeError::Unreadable {
             file: path.clone(),
             source,

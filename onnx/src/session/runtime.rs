@@ -1,17 +1,24 @@
-//! Where is ONNX Runtime, and is it one that we can use?
+//! Finds, checks and opens ONNX Runtime.
 //!
-//! The library is probed by hand before anything else touches it, because a missing or old one must
-//! end in one line of text, not in a panic or a wait without end. What is probed is the part of
-//! ONNX Runtime's C API that never changes: `OrtGetApiBase`, its version string, and whether it
-//! hands out the API version that we are built for.
+//! The library is probed before `ort` touches it, because a missing or old library must end in a
+//! one-line error, not in a panic or a hang. The probe uses the part of ONNX Runtime's C API that
+//! never changes: `OrtGetApiBase`, its version string, and whether it returns the API version that
+//! this crate is built for.
+
+#![allow(
+    unsafe_code,
+    reason = "the library's C API is probed before ort binds to it"
+)]
 
 use std::ffi::{CStr, c_char, c_void};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::error::RuntimeError;
-use crate::session;
+use ort::logging::LogLevel;
+
+/// The minor version of the oldest supported ONNX Runtime: `1.{API_VERSION}`.
+const API_VERSION: u32 = ort::MINOR_VERSION;
 
 /// The file name that the system's loader is asked for when no candidate exists.
 const SYSTEM_NAME: &str = if cfg!(windows) {
@@ -22,9 +29,79 @@ const SYSTEM_NAME: &str = if cfg!(windows) {
     "libonnxruntime.so"
 };
 
-/// The one runtime of this process. ONNX Runtime's environment is global, so it is opened once and
+/// The only runtime of this process. ONNX Runtime's environment is global, so it is opened once and
 /// kept until the process ends.
 static OPENED: Mutex<Option<Runtime>> = Mutex::new(None);
+
+/// Why ONNX Runtime could not be opened. Every message is one line.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RuntimeError {
+    /// No candidate exists and the system's loader finds no ONNX Runtime either.
+    #[error("ONNX Runtime not found{}", list(tried))]
+    NotFound {
+        /// The paths tried, in order; the last is the name given to the system's loader.
+        tried: Vec<PathBuf>,
+    },
+    /// The library is ONNX Runtime, but does not have the API version that this program needs.
+    #[error("{}: ONNX Runtime {found} is too old: {needed} or newer is needed", library.display())]
+    TooOld {
+        /// The library.
+        library: PathBuf,
+        /// The version that it reports.
+        found: String,
+        /// The oldest supported version.
+        needed: String,
+    },
+    /// The library loads, but does not export ONNX Runtime's entry point.
+    #[error("{}: not an ONNX Runtime library", library.display())]
+    NotOnnxRuntime {
+        /// The library.
+        library: PathBuf,
+        /// The loader's error.
+        #[source]
+        source: libloading::Error,
+    },
+    /// The file exists, but the system's loader refuses it: it is not a library, is built for
+    /// another machine, or depends on a library that is missing.
+    #[error("{}: cannot load this file as a library", library.display())]
+    NotLoadable {
+        /// The file.
+        library: PathBuf,
+        /// The loader's error.
+        #[source]
+        source: libloading::Error,
+    },
+    /// A process can use only one ONNX Runtime library, and it already uses another one.
+    #[error(
+        "{}: this process already uses ONNX Runtime from {}",
+        asked.display(),
+        loaded.display()
+    )]
+    AlreadyOpen {
+        /// The library asked for.
+        asked: PathBuf,
+        /// The library in use.
+        loaded: PathBuf,
+    },
+    /// The library was loaded, but failed to start.
+    #[error("{}: ONNX Runtime failed to start", library.display())]
+    Start {
+        /// The library.
+        library: PathBuf,
+        /// ONNX Runtime's error.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+fn list(tried: &[PathBuf]) -> String {
+    if tried.is_empty() {
+        return String::new();
+    }
+    let names: Vec<_> = tried.iter().map(|p| p.display().to_string()).collect();
+    format!(" (tried {})", names.join(", "))
+}
 
 /// A loaded ONNX Runtime. Clones are cheap and share it.
 #[derive(Clone)]
@@ -35,7 +112,7 @@ pub struct Runtime {
 struct Inner {
     library: PathBuf,
     version: String,
-    environment: session::Environment,
+    environment: ort::environment::Environment,
 }
 
 impl fmt::Debug for Runtime {
@@ -48,9 +125,9 @@ impl fmt::Debug for Runtime {
 }
 
 impl Runtime {
-    /// Opens the first of the candidates that exists; when none does, asks the system's loader.
+    /// Opens the first candidate that exists; when none does, asks the system's loader.
     ///
-    /// A candidate that exists and is unusable is an error and not skipped: another library than
+    /// A candidate that exists but is unusable is an error: falling back to another library than
     /// the one that was put there would be a surprise.
     ///
     /// # Errors
@@ -83,7 +160,7 @@ impl Runtime {
         &self.inner.library
     }
 
-    pub(crate) fn environment(&self) -> &session::Environment {
+    pub(super) fn environment(&self) -> &ort::environment::Environment {
         &self.inner.environment
     }
 
@@ -104,8 +181,8 @@ impl Runtime {
     }
 
     fn load(library: &Path) -> Result<Self, RuntimeError> {
-        // Canonical, so that two ways of writing one path are the same library. A bare name for the
-        // system's loader is no path and stays as it is.
+        // Canonical, so that two spellings of a path are the same library. A bare name for the
+        // system's loader is not a path and stays as it is.
         let library = fs_err::canonicalize(library).unwrap_or_else(|_| library.to_path_buf());
         let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(runtime) = opened.as_ref()
@@ -120,11 +197,10 @@ impl Runtime {
                 loaded: runtime.inner.library.clone(),
             });
         }
-        let environment =
-            session::Environment::new(&library).map_err(|source| RuntimeError::Start {
-                library: library.clone(),
-                source,
-            })?;
+        let environment = start(&library).map_err(|source| RuntimeError::Start {
+            library: library.clone(),
+            source,
+        })?;
         let runtime = Self {
             inner: Arc::new(Inner {
                 library,
@@ -137,20 +213,35 @@ impl Runtime {
     }
 }
 
-/// The head of ONNX Runtime's C API, fixed since its first release: `struct OrtApiBase`.
+/// Starts ONNX Runtime from a library that was probed before; once per process.
+fn start(
+    library: &Path,
+) -> Result<ort::environment::Environment, Box<dyn std::error::Error + Send + Sync>> {
+    // ONNX Runtime logs to stderr by default. Whatever matters comes back as an error, and a
+    // library must not print, so the log is discarded.
+    let environment = ort::init_from(library)?
+        .with_name("sightline")
+        .with_telemetry(false)
+        .with_logger(Arc::new(|_, _, _, _, _| {}))
+        .build()?;
+    environment.set_log_level(LogLevel::Fatal);
+    Ok(environment)
+}
+
+/// The head of ONNX Runtime's C API, unchanged since its first release: `struct OrtApiBase`.
 #[repr(C)]
 struct ApiBase {
     api: unsafe extern "system" fn(version: u32) -> *const c_void,
     version_string: unsafe extern "system" fn() -> *const c_char,
 }
 
-/// Loads the library, asks for its version, and checks that it serves our API version.
+/// Loads the library, asks for its version, and checks that it has our API version.
 ///
-/// A library that passes stays loaded: the next loading then costs nothing, and ONNX Runtime is
-/// not made to be unloaded.
+/// A library that passes stays loaded: ONNX Runtime does not support being unloaded, and loading it
+/// again costs nothing.
 fn probe(path: &Path) -> Result<String, RuntimeError> {
     // SAFETY: loading runs the library's initialisers. The caller names the file on purpose as the
-    // ONNX Runtime to use, which is the same trust that running it needs.
+    // ONNX Runtime to use, which requires the same trust as running it.
     let library =
         unsafe { libloading::Library::new(path) }.map_err(|source| RuntimeError::NotLoadable {
             library: path.to_path_buf(),
@@ -168,7 +259,7 @@ fn probe(path: &Path) -> Result<String, RuntimeError> {
     let too_old = |found: &str| RuntimeError::TooOld {
         library: path.to_path_buf(),
         found: found.to_owned(),
-        needed: format!("1.{}", session::API_VERSION),
+        needed: format!("1.{API_VERSION}"),
     };
     // SAFETY: the function takes nothing and returns a pointer to a static, or null.
     let Some(base) = (unsafe { base_of().as_ref() }) else {
@@ -182,20 +273,20 @@ fn probe(path: &Path) -> Result<String, RuntimeError> {
         }
         CStr::from_ptr(text).to_string_lossy().into_owned()
     };
-    // The number decides before the API is asked for, since old libraries complain on stderr when
-    // they are asked for one that they do not have.
-    if minor(&version).is_none_or(|minor| minor < session::API_VERSION) {
+    // The version is checked before the API is asked for, since old libraries complain on stderr
+    // when asked for a version that they do not have.
+    if minor(&version).is_none_or(|minor| minor < API_VERSION) {
         return Err(too_old(&version));
     }
     // SAFETY: any number may be asked for; an unknown one gives null.
-    if unsafe { (base.api)(session::API_VERSION) }.is_null() {
+    if unsafe { (base.api)(API_VERSION) }.is_null() {
         return Err(too_old(&version));
     }
     std::mem::forget(library);
     Ok(version)
 }
 
-/// The `32` of `1.32.0`; all versions so far are 1.x, and a 2.x would be newer than any of them.
+/// The `32` of `1.32.0`. All versions so far are 1.x, and a 2.x would be newer than any of them.
 fn minor(version: &str) -> Option<u32> {
     let mut parts = version.split('.');
     let major: u32 = parts.next()?.parse().ok()?;
@@ -212,7 +303,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_read_by_their_numbers() {
+    fn versions_compare_as_numbers() {
         assert_eq!(minor("1.9.0"), Some(9));
         assert_eq!(minor("1.32.0-rc1"), Some(32));
         assert_eq!(minor("2.0.0"), Some(u32::MAX));
@@ -221,14 +312,14 @@ mod tests {
     }
 
     #[test]
-    fn when_nothing_is_there_the_error_names_every_place() {
+    fn not_found_lists_every_path_tried() {
         let nowhere = PathBuf::from("/nonexistent/libonnxruntime.so");
         let name = Path::new("libno-such-onnxruntime-here.so");
         let error = Runtime::open_or_named(std::slice::from_ref(&nowhere), name).unwrap_err();
         let message = error.to_string();
         assert_eq!(
             message,
-            "ONNX Runtime was not found (tried /nonexistent/libonnxruntime.so, \
+            "ONNX Runtime not found (tried /nonexistent/libonnxruntime.so, \
              libno-such-onnxruntime-here.so)"
         );
         assert!(!message.contains('\n'));

@@ -1,0 +1,146 @@
+//! What is known of a model: its files, the names of its inputs and outputs, and its numbers.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use crate::error::ModelError;
+use crate::precision::Precision;
+use crate::preprocess::PreprocessConfig;
+use crate::source::{self, Source};
+use crate::tokenize::TokenizeConfig;
+
+/// A checked description of a model, which a layout gives.
+pub(crate) struct Description {
+    pub(crate) name: String,
+    pub(crate) license: Option<String>,
+    pub(crate) dimension: usize,
+    pub(crate) folder: Option<PathBuf>,
+    /// The layout that the description was read from, for people.
+    pub(crate) layout: &'static str,
+    /// The less exact precision of the two graphs.
+    pub(crate) precision: Precision,
+    pub(crate) preprocess: PreprocessConfig,
+    pub(crate) image: ImageSpec,
+    pub(crate) text: TextSpec,
+}
+
+/// The image tower's graph and its ports.
+#[derive(Clone)]
+pub(crate) struct ImageSpec {
+    pub(crate) source: Source,
+    pub(crate) input: String,
+    pub(crate) output: String,
+    pub(crate) unused: Unused,
+}
+
+/// The text tower's graph and its ports, and its tokenizer.
+#[derive(Clone)]
+pub(crate) struct TextSpec {
+    pub(crate) source: Source,
+    pub(crate) input_ids: String,
+    pub(crate) attention_mask: Option<String>,
+    pub(crate) token_type_ids: Option<String>,
+    pub(crate) position_ids: Option<String>,
+    pub(crate) output: String,
+    pub(crate) unused: Unused,
+    pub(crate) tokenizer: Source,
+    pub(crate) tokenize: TokenizeConfig,
+}
+
+/// What a graph of both towers must be fed with while one of them runs, where the towers cannot
+/// be separated.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Unused {
+    /// The graph holds one tower only.
+    None,
+    /// One short text, given to these inputs.
+    Texts(Vec<String>),
+    /// One black picture: the input, height and width.
+    Pixels(String, u32, u32),
+}
+
+impl Description {
+    /// Graph of the image tower, graph of the text tower, tokenizer.
+    pub(crate) fn sources(&self) -> [&Source; 3] {
+        [&self.image.source, &self.text.source, &self.text.tokenizer]
+    }
+
+    /// A hash of everything that changes a vector.
+    pub(crate) fn fingerprint(&self) -> Result<String, ModelError> {
+        let numbers = self.numbers();
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&(numbers.len() as u64).to_le_bytes());
+        hasher.update(numbers.as_bytes());
+        for source in self.sources() {
+            source.hash_into(&mut hasher)?;
+        }
+        Ok(short_hex(&hasher))
+    }
+
+    /// A hash of the numbers and of the files' metadata, cheap to compute: as long as it stays the
+    /// same, so does the fingerprint. `None` for a model that is not on disk.
+    pub(crate) fn stamp(&self) -> Result<Option<String>, ModelError> {
+        let Some(folder) = &self.folder else {
+            return Ok(None);
+        };
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.numbers().as_bytes());
+        for file in self.sources().into_iter().flat_map(Source::files) {
+            let name = file.strip_prefix(folder).unwrap_or(&file);
+            let line = format!("\n{} {}", name.display(), source::state(&file)?);
+            hasher.update(line.as_bytes());
+        }
+        Ok(Some(short_hex(&hasher)))
+    }
+
+    /// All that is not in the bytes of the graphs and the tokenizer. The structs are destructured,
+    /// so that a new field does not compile here until someone decides whether it counts.
+    fn numbers(&self) -> String {
+        let Self {
+            name: _,
+            license: _,
+            folder: _,
+            layout: _,
+            precision: _,
+            dimension,
+            preprocess,
+            image,
+            text,
+        } = self;
+        let ImageSpec {
+            source: _,
+            input,
+            output: image_output,
+            unused: _,
+        } = image;
+        let TextSpec {
+            source: _,
+            input_ids,
+            attention_mask,
+            token_type_ids,
+            position_ids,
+            output: text_output,
+            unused: _,
+            tokenizer: _,
+            tokenize,
+        } = text;
+        let mut numbers = format!(
+            "sightline model 1\ndimension {dimension}\n{}\n{}\n\
+             {input:?} {image_output:?}\n\
+             {input_ids:?} {attention_mask:?} {token_type_ids:?} {text_output:?}\n",
+            preprocess.describe(),
+            tokenize.describe(),
+        );
+        // Added later; left out when absent, so that older fingerprints stay valid.
+        if let Some(position_ids) = position_ids {
+            let _ = writeln!(numbers, "positions {position_ids:?}");
+        }
+        numbers
+    }
+}
+
+fn short_hex(hasher: &blake3::Hasher) -> String {
+    let mut digits = hasher.finalize().to_hex().to_string();
+    digits.truncate(32);
+    digits
+}

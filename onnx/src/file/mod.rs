@@ -1,0 +1,10 @@
+//! ONNX files: reading them, cutting a tower out of one, and writing int8 copies.
+//!
+//! An ONNX file is a protobuf message. It is read in place, through a memory map, and rewritten by
+//! copying what stays, so that fields of newer versions of the format survive.
+
+pub(crate) mod graph;
+pub(crate) mod mapped;
+pub(crate) mod part;
+pub mod quantize;
+pub(crate) mod wire;

@@ -1,0 +1,233 @@
+//! The manifest `sightline.toml`.
+//!
+//! Every other layout is read into a [`Manifest`] too: its files say in their own way what a
+//! manifest would say, and a manifest beside them takes precedence. Unknown keys are errors: a typo
+//! in `interpolation` must not become a wrong vector.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::error::ModelError;
+use crate::precision::Precision;
+use crate::preprocess::{Channels, Interpolation, Rounding};
+use crate::tokenize::{Clean, MaskRule, Pad};
+
+pub(super) const FILE_NAME: &str = "sightline.toml";
+
+/// Everything that can be said about a model; `None` where nothing is said.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Manifest {
+    pub(super) name: Option<String>,
+    pub(super) dimension: Option<usize>,
+    pub(super) license: Option<String>,
+    /// Precision of graphs whose file names have no suffix.
+    #[serde(deserialize_with = "precision")]
+    pub(super) precision: Option<Precision>,
+    pub(super) image: ImageKeys,
+    pub(super) text: TextKeys,
+    /// The layout that it was read from, for people.
+    #[serde(skip)]
+    pub(super) layout: &'static str,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ImageKeys {
+    /// The graph, relative to the folder.
+    pub(super) file: Option<String>,
+    pub(super) input: Option<String>,
+    pub(super) output: Option<String>,
+    /// Height and width.
+    pub(super) size: Option<[u32; 2]>,
+    pub(super) resize: Option<ResizeKey>,
+    /// Length of the edge that `resize` refers to; without it, the size must be square.
+    pub(super) edge: Option<u32>,
+    pub(super) interpolation: Option<Interpolation>,
+    pub(super) crop: Option<CropKey>,
+    pub(super) rounding: Option<Rounding>,
+    pub(super) fill: Option<[u8; 3]>,
+    pub(super) rescale: Option<f64>,
+    pub(super) mean: Option<[f32; 3]>,
+    pub(super) std: Option<[f32; 3]>,
+    pub(super) channels: Option<Channels>,
+    #[serde(skip)]
+    pub(super) hints: Hints,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TextKeys {
+    /// The graph, relative to the folder.
+    pub(super) file: Option<String>,
+    pub(super) input_ids: Option<String>,
+    pub(super) attention_mask: Option<String>,
+    pub(super) token_type_ids: Option<String>,
+    pub(super) position_ids: Option<String>,
+    pub(super) output: Option<String>,
+    /// The tokenizer, relative to the folder.
+    pub(super) tokenizer: Option<String>,
+    pub(super) context_length: Option<usize>,
+    pub(super) pad: Option<Pad>,
+    pub(super) pad_token: Option<String>,
+    pub(super) pad_id: Option<u32>,
+    pub(super) mask: Option<MaskRule>,
+    pub(super) clean: Option<Clean>,
+    pub(super) start_token: Option<String>,
+    pub(super) end_token: Option<String>,
+    #[serde(skip)]
+    pub(super) hints: Hints,
+}
+
+/// What a layout knows besides the values.
+#[derive(Default)]
+pub(super) struct Hints {
+    /// Output names that exporters of this layout give the embedding, the likeliest first.
+    pub(super) outputs: &'static [&'static str],
+    /// The file that most values were read from, for messages.
+    pub(super) file: Option<PathBuf>,
+    /// Why values are unknown, for messages.
+    pub(super) why: Option<String>,
+}
+
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum ResizeKey {
+    ShortestEdge,
+    LongestEdge,
+    Squash,
+    SquashTo,
+    Keep,
+}
+
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum CropKey {
+    Center,
+    None,
+}
+
+fn precision<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Precision>, D::Error> {
+    let text = String::deserialize(from)?;
+    text.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
+/// The manifest in this folder, if there is one.
+pub(super) fn read(folder: &Path) -> Result<Option<Manifest>, ModelError> {
+    let file = folder.join(FILE_NAME);
+    if !file.is_file() {
+        return Ok(None);
+    }
+    let text = fs_err::read_to_string(&file).map_err(|source| ModelError::Unreadable {
+        file: file.clone(),
+        source,
+    })?;
+    parse(&text, &file).map(Some)
+}
+
+/// Parses a manifest. `file` is for messages.
+pub(super) fn parse(text: &str, file: &Path) -> Result<Manifest, ModelError> {
+    let mut manifest: Manifest = toml::from_str(text).map_err(|source| ModelError::Manifest {
+        file: file.to_path_buf(),
+        source: Box::new(source),
+    })?;
+    manifest.layout = FILE_NAME;
+    manifest.image.hints.file = Some(file.to_path_buf());
+    manifest.text.hints.file = Some(file.to_path_buf());
+    if manifest.is_whole() {
+        manifest.text.pad.get_or_insert(Pad::Longest);
+    }
+    Ok(manifest)
+}
+
+/// Each field of the first value, or of the second where the first has none.
+macro_rules! over {
+    ($own:expr, $base:expr, $($field:ident),+) => {{
+        let (own, base) = ($own, $base);
+        Self { $($field: own.$field.or(base.$field),)+ hints: base.hints }
+    }};
+}
+
+impl Manifest {
+    /// Whether it names both graphs. Such a manifest stands alone: files of other layouts beside it
+    /// are ignored.
+    pub(super) fn is_whole(&self) -> bool {
+        self.image.file.is_some() && self.text.file.is_some()
+    }
+
+    /// Whether it says enough that the graphs need not be read. The optional inputs may be left
+    /// out on purpose, so they do not count.
+    pub(super) fn names_all(&self) -> bool {
+        let names = [
+            &self.image.input,
+            &self.image.output,
+            &self.text.input_ids,
+            &self.text.output,
+        ];
+        names.into_iter().all(Option::is_some) && self.dimension.is_some()
+    }
+
+    /// The values of this manifest, completed by those of a layout.
+    pub(super) fn over(self, base: Self) -> Self {
+        let layout = base.layout;
+        let image = self.image.over(base.image);
+        let text = self.text.over(base.text);
+        Self {
+            name: self.name.or(base.name),
+            dimension: self.dimension.or(base.dimension),
+            license: self.license.or(base.license),
+            precision: self.precision.or(base.precision),
+            image,
+            text,
+            layout,
+        }
+    }
+}
+
+impl ImageKeys {
+    fn over(self, base: Self) -> Self {
+        over!(
+            self,
+            base,
+            file,
+            input,
+            output,
+            size,
+            resize,
+            edge,
+            interpolation,
+            crop,
+            rounding,
+            fill,
+            rescale,
+            mean,
+            std,
+            channels
+        )
+    }
+}
+
+impl TextKeys {
+    fn over(self, base: Self) -> Self {
+        over!(
+            self,
+            base,
+            file,
+            input_ids,
+            attention_mask,
+            token_type_ids,
+            position_ids,
+            output,
+            tokenizer,
+            context_length,
+            pad,
+            pad_token,
+            pad_id,
+            mask,
+            clean,
+            start_token,
+            end_token
+        )
+    }
+}
