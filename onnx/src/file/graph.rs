@@ -224,7 +224,9 @@ impl<'a> Reader<'a> {
                 }
                 field::graph::INITIALIZER => {
                     let inner = field.bytes()?;
-                    graph.initializers.push(self.tensor(field.whole, &inner)?);
+                    graph
+                        .initializers
+                        .push(tensor(self.file, field.whole, &inner)?);
                 }
                 field::graph::INPUT => {
                     let name = name_of(self.file, &field.bytes()?)?;
@@ -279,7 +281,7 @@ impl<'a> Reader<'a> {
                 field::attribute::INTEGER => attribute.integer = Some(field.integer()?),
                 5 => {
                     let inner = field.bytes()?;
-                    attribute.tensor = Some(self.tensor(field.whole, &inner)?);
+                    attribute.tensor = Some(tensor(self.file, field.whole, &inner)?);
                 }
                 field::attribute::GRAPH | field::attribute::GRAPHS => {
                     let graph = self.graph(&field.bytes()?, n_levels)?;
@@ -291,76 +293,81 @@ impl<'a> Reader<'a> {
         }
         Ok(attribute)
     }
+}
 
-    fn tensor(&self, whole: Span, inner: &Span) -> Result<Tensor<'a>, Malformed> {
-        let mut tensor = Tensor {
-            span: whole,
-            name: "",
-            dims: Vec::new(),
-            data_type: 0,
-            data: Data::Other,
+/// A `TensorProto` in the field `whole`, whose content is `inner`. Its values are not read.
+pub(super) fn tensor<'a>(
+    file: &'a [u8],
+    whole: Span,
+    inner: &Span,
+) -> Result<Tensor<'a>, Malformed> {
+    let mut tensor = Tensor {
+        span: whole,
+        name: "",
+        dims: Vec::new(),
+        data_type: 0,
+        data: Data::Other,
+    };
+    let (mut n_data, mut is_external) = (0, false);
+    let (mut location, mut offset, mut length) = (None, 0, None);
+    for field in Fields::new(file, inner) {
+        let field = field?;
+        match field.number {
+            field::tensor::DIMS => field.integers(file, &mut tensor.dims)?,
+            field::tensor::DATA_TYPE => tensor.data_type = field.integer()?,
+            field::tensor::NAME => tensor.name = field.text(file)?,
+            // Packed floats are the same bytes as raw ones. Several runs of them, or single
+            // ones, are allowed and written by nobody.
+            4 | field::tensor::RAW_DATA => {
+                n_data += 1;
+                if let Value::Bytes(span) = field.value {
+                    tensor.data = Data::Raw(span);
+                }
+            }
+            // A segment: a part of a tensor, which no exporter writes.
+            3 => n_data += 2,
+            field::tensor::EXTERNAL_DATA => {
+                let (key, value) = entry(file, &field.bytes()?)?;
+                match key {
+                    "location" => location = Some(value),
+                    "offset" => {
+                        offset = value.parse().map_err(|_| Malformed(field.whole.start))?;
+                    }
+                    "length" => {
+                        let parsed = value.parse().map_err(|_| Malformed(field.whole.start))?;
+                        length = Some(parsed);
+                    }
+                    _ => {}
+                }
+            }
+            field::tensor::DATA_LOCATION => is_external = field.integer()? == 1,
+            _ => {}
+        }
+    }
+    if n_data > 1 {
+        tensor.data = Data::Other;
+    }
+    if is_external {
+        let location = location.ok_or(Malformed(tensor.span.start))?;
+        tensor.data = Data::External {
+            location,
+            offset,
+            length,
         };
-        let (mut n_data, mut is_external) = (0, false);
-        let (mut location, mut offset, mut length) = (None, 0, None);
-        for field in Fields::new(self.file, inner) {
-            let field = field?;
-            match field.number {
-                field::tensor::DIMS => field.integers(self.file, &mut tensor.dims)?,
-                field::tensor::DATA_TYPE => tensor.data_type = field.integer()?,
-                field::tensor::NAME => tensor.name = field.text(self.file)?,
-                // Packed floats are the same bytes as raw ones. Several runs of them, or single
-                // ones, are allowed and written by nobody.
-                4 | field::tensor::RAW_DATA => {
-                    n_data += 1;
-                    if let Value::Bytes(span) = field.value {
-                        tensor.data = Data::Raw(span);
-                    }
-                }
-                // A segment: a part of a tensor, which no exporter writes.
-                3 => n_data += 2,
-                field::tensor::EXTERNAL_DATA => {
-                    let (key, value) = self.entry(&field.bytes()?)?;
-                    match key {
-                        "location" => location = Some(value),
-                        "offset" => {
-                            offset = value.parse().map_err(|_| Malformed(field.whole.start))?;
-                        }
-                        "length" => {
-                            let parsed = value.parse().map_err(|_| Malformed(field.whole.start))?;
-                            length = Some(parsed);
-                        }
-                        _ => {}
-                    }
-                }
-                field::tensor::DATA_LOCATION => is_external = field.integer()? == 1,
-                _ => {}
-            }
-        }
-        if n_data > 1 {
-            tensor.data = Data::Other;
-        }
-        if is_external {
-            let location = location.ok_or(Malformed(tensor.span.start))?;
-            tensor.data = Data::External {
-                location,
-                offset,
-                length,
-            };
-        }
-        Ok(tensor)
     }
+    Ok(tensor)
+}
 
-    /// A `StringStringEntryProto`.
-    fn entry(&self, span: &Span) -> Result<(&'a str, &'a str), Malformed> {
-        let (mut key, mut value) = ("", "");
-        for field in Fields::new(self.file, span) {
-            let field = field?;
-            match field.number {
-                1 => key = field.text(self.file)?,
-                2 => value = field.text(self.file)?,
-                _ => {}
-            }
+/// A `StringStringEntryProto`.
+fn entry<'a>(file: &'a [u8], span: &Span) -> Result<(&'a str, &'a str), Malformed> {
+    let (mut key, mut value) = ("", "");
+    for field in Fields::new(file, span) {
+        let field = field?;
+        match field.number {
+            1 => key = field.text(file)?,
+            2 => value = field.text(file)?,
+            _ => {}
         }
-        Ok((key, value))
     }
+    Ok((key, value))
 }

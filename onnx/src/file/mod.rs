@@ -4,6 +4,7 @@
 //! copying what stays, so that fields of newer versions of the format survive.
 
 pub(crate) mod graph;
+pub(crate) mod interface;
 pub(crate) mod mapped;
 pub(crate) mod part;
 pub mod quantize;

@@ -4,11 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use super::files::name_of;
-use super::graph::{Graph, Port};
 use super::manifest::{self, CropKey, FILE_NAME, Hints, ImageKeys, Manifest, ResizeKey, TextKeys};
 use super::variants;
 use crate::description::{Description, ImageSpec, TextSpec, Unused};
 use crate::error::ModelError;
+use crate::file::interface::{Interface, Port};
 use crate::file::mapped::stays_inside;
 use crate::precision::Precision;
 use crate::preprocess::{PreprocessConfig, Resize};
@@ -80,8 +80,11 @@ pub(super) fn describe_in(
     // both towers, the inputs that feed the other tower must be known.
     let is_joint = image == text;
     let is_exact = manifest.layout == FILE_NAME && manifest.names_all();
-    let graphs = [Graph::read(&chosen.image), Graph::read(&chosen.text)];
-    let weights = |graph: &Result<Graph, ModelError>, file: &Path, hints| match graph {
+    let graphs = [
+        Interface::read(&chosen.image),
+        Interface::read(&chosen.text),
+    ];
+    let weights = |graph: &Result<Interface, ModelError>, file: &Path, hints| match graph {
         Ok(graph) => weight_files(graph, file, hints, &missing),
         // Reported below, or when the graph is loaded.
         Err(_) => Ok(Vec::new()),
@@ -118,7 +121,7 @@ pub(super) fn describe_in(
 
 /// The files beside a graph that hold weights of it.
 fn weight_files(
-    graph: &Graph,
+    graph: &Interface,
     file: &Path,
     hints: &Hints,
     missing: &Missing<'_>,
@@ -131,14 +134,14 @@ fn weight_files(
         let reason = "a graph's weights must be inside its folder";
         Err(missing.invalid(hints, "external_data.location", name, reason))
     };
-    graph.beside.iter().map(path).collect()
+    graph.weight_files.iter().map(path).collect()
 }
 
 /// The graphs' own descriptions, where they are needed.
 #[derive(Default)]
 struct Towers {
-    image: Option<Graph>,
-    text: Option<Graph>,
+    image: Option<Interface>,
+    text: Option<Interface>,
     is_joint: bool,
 }
 
@@ -250,13 +253,14 @@ fn describe(
         let reason = "expected 1 to 65536";
         return Err(missing.invalid(&image.hints, "dimension", &found, reason));
     }
-    let embedding = |key, given: Option<String>, graph: &Option<Graph>, hints: &Hints, usual| match (
-        given, graph,
-    ) {
-        (None, Some(graph)) => output(graph, &[hints.outputs, usual], dimension)
-            .map_err(|why| missing.unknown(vec![key], why)),
-        (given, _) => missing.require(key, given, hints),
-    };
+    let embedding =
+        |key, given: Option<String>, graph: &Option<Interface>, hints: &Hints, usual| match (
+            given, graph,
+        ) {
+            (None, Some(graph)) => output(graph, &[hints.outputs, usual], dimension)
+                .map_err(|why| missing.unknown(vec![key], why)),
+            (given, _) => missing.require(key, given, hints),
+        };
     let mut gaps = Gaps::default();
     let image_output = gaps.take(embedding(
         "image.output",
@@ -276,7 +280,7 @@ fn describe(
     let input_ids = text.input_ids.take();
     let input_ids = gaps.take(missing.require("text.input_ids", input_ids, &text.hints))?;
     // Where no file gives the dimension, a graph's output does.
-    let of = |graph: &Option<Graph>, output: &Option<String>| {
+    let of = |graph: &Option<Interface>, output: &Option<String>| {
         graph.as_ref()?.output(output.as_ref()?)?.fixed(1)
     };
     let dimension = dimension
@@ -360,7 +364,7 @@ fn unused_texts(input_ids: &str, text: &TextKeys) -> Unused {
 }
 
 /// Takes from the image tower's graph what the files leave open.
-fn complete_image(graph: &Graph, image: &mut ImageKeys) {
+fn complete_image(graph: &Interface, image: &mut ImageKeys) {
     let mut pixels = graph.inputs.iter().filter(|port| port.rank() == Some(4));
     if image.input.is_none()
         && let (Some(port), None) = (pixels.next(), pixels.next())
@@ -377,7 +381,7 @@ fn complete_image(graph: &Graph, image: &mut ImageKeys) {
 }
 
 /// Takes from the text tower's graph what the files leave open.
-fn complete_text(graph: &Graph, text: &mut TextKeys) {
+fn complete_text(graph: &Interface, text: &mut TextKeys) {
     let known = |name: &str| graph.input(name).map(|port| port.name.clone());
     let fill = |given: &mut Option<String>, name: &str| {
         if given.is_none() {
@@ -411,7 +415,7 @@ fn complete_text(graph: &Graph, text: &mut TextKeys) {
 /// The output that is the embedding: one of the candidate names, else the only output of shape
 /// `[batch, dimension]`. The error says why there is none.
 fn output(
-    graph: &Graph,
+    graph: &Interface,
     candidates: &[&[&str]],
     dimension: Option<usize>,
 ) -> Result<String, String> {

@@ -5,7 +5,6 @@
 
 mod complete;
 mod files;
-mod graph;
 mod license;
 mod manifest;
 mod open_clip;
