@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use criterion::{Criterion, criterion_group, criterion_main};
 use image::codecs::jpeg::JpegEncoder;
 use image::{RgbImage, imageops};
-use sightline_onnx::{ImageEncoder, Model, Runtime, SessionOptions};
+use sightline_onnx::{ImageTower, Model, Runtime, SessionOptions};
 use sightline_picture::{DecodeLimits, Smallest};
 
 fn photos() -> PathBuf {
@@ -96,7 +96,7 @@ fn loss(_: &mut Criterion) {
     let runtime = Runtime::open(&library.into_iter().collect::<Vec<_>>()).unwrap();
     let model = Model::starter().unwrap();
     let preprocessor = model.preprocessor();
-    let mut encoder = ImageEncoder::load(&runtime, &model, &SessionOptions::default()).unwrap();
+    let mut encoder = ImageTower::load(&runtime, &model, &SessionOptions::default()).unwrap();
     let limits = DecodeLimits::default();
     let mut rules = [
         (

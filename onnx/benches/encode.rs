@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage};
-use sightline_onnx::{ImageEncoder, Model, Runtime, SessionOptions, TextEncoder};
+use sightline_onnx::{ImageTower, Model, Runtime, SessionOptions, TextTower};
 use sightline_picture::DecodeLimits;
 
 fn runtime() -> Runtime {
@@ -69,8 +69,8 @@ fn pictures(c: &mut Criterion) {
 fn towers(c: &mut Criterion) {
     let (runtime, model) = (runtime(), Model::starter().unwrap());
     let options = SessionOptions::default();
-    let mut images = ImageEncoder::load(&runtime, &model, &options).unwrap();
-    let mut texts = TextEncoder::load(&runtime, &model, &options).unwrap();
+    let mut images = ImageTower::load(&runtime, &model, &options).unwrap();
+    let mut texts = TextTower::load(&runtime, &model, &options).unwrap();
     let pixels = model.preprocessor().pixels(&photo());
     let mut group = c.benchmark_group("image tower");
     group.sample_size(10);
@@ -101,14 +101,14 @@ fn towers(c: &mut Criterion) {
     group.bench_function("image tower", |b| {
         b.iter_batched(
             || (),
-            |()| ImageEncoder::load(&runtime, &model, &options).unwrap(),
+            |()| ImageTower::load(&runtime, &model, &options).unwrap(),
             BatchSize::PerIteration,
         );
     });
     group.bench_function("text tower", |b| {
         b.iter_batched(
             || (),
-            |()| TextEncoder::load(&runtime, &model, &options).unwrap(),
+            |()| TextTower::load(&runtime, &model, &options).unwrap(),
             BatchSize::PerIteration,
         );
     });

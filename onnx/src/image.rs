@@ -13,7 +13,7 @@ use crate::session::{Feed, Runtime, Session, SessionOptions, Signature};
 ///
 /// One encoder runs one batch at a time and spreads it over its threads; for two batches at once,
 /// load two encoders and give each a share of the cores.
-pub struct ImageEncoder {
+pub struct ImageTower {
     session: Session,
     input: String,
     /// What the text tower of a joint graph is fed with.
@@ -24,7 +24,7 @@ pub struct ImageEncoder {
     fixed_batch: Option<usize>,
 }
 
-impl ImageEncoder {
+impl ImageTower {
     /// Loads the model's image tower and checks its signature. The text tower is not touched.
     ///
     /// # Errors

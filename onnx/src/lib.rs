@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use sightline_picture::DecodeLimits;
-//! use sightline_onnx::{ImageEncoder, Model, Runtime, SessionOptions, TextEncoder};
+//! use sightline_onnx::{ImageTower, Model, Runtime, SessionOptions, TextTower};
 //! # fn library() -> std::path::PathBuf {
 //! #     let name = format!("{}onnxruntime{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
 //! #     std::env::var_os("ORT_DYLIB_PATH").map(Into::into).unwrap_or_else(|| {
@@ -25,9 +25,9 @@
 //! let bytes = std::fs::read(data.join("pictures/landscape_420.jpg"))?;
 //! let picture = sightline_picture::decode(&bytes, &DecodeLimits::default())?;
 //! let pixels = model.preprocessor().pixels(&picture);
-//! let pictures = ImageEncoder::load(&runtime, &model, &options)?.encode(&[pixels])?;
+//! let pictures = ImageTower::load(&runtime, &model, &options)?.encode(&[pixels])?;
 //!
-//! let texts = TextEncoder::load(&runtime, &model, &options)?.encode(&["a dog", "two dogs"])?;
+//! let texts = TextTower::load(&runtime, &model, &options)?.encode(&["a dog", "two dogs"])?;
 //! let similarity = pictures[0].similarity(&texts[1]);
 //! assert!((-1.0..=1.0).contains(&similarity));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -89,12 +89,12 @@ pub use device::{Device, DeviceError};
 pub use embedding::Embedding;
 pub use error::{EncodeError, ModelError};
 pub use file::quantize;
-pub use image::ImageEncoder;
+pub use image::ImageTower;
 pub use model::Model;
 pub use precision::{Precision, UnknownPrecision};
 pub use preprocess::{
     Channels, Interpolation, Pixels, PreprocessConfig, Preprocessor, Resize, Rounding,
 };
 pub use session::{Runtime, RuntimeError, SessionOptions, Signature};
-pub use text::TextEncoder;
+pub use text::TextTower;
 pub use tokenize::{Clean, Frame, MaskRule, Pad, TokenizeConfig};

@@ -13,7 +13,7 @@ use crate::tokenize::{Pad, Tokenizer, Tokens};
 const MAX_TEXTS_AT_ONCE: usize = 64;
 
 /// The text tower of a model, loaded into ONNX Runtime, and its tokenizer.
-pub struct TextEncoder {
+pub struct TextTower {
     session: Session,
     tokenizer: Tokenizer,
     input_ids: String,
@@ -26,7 +26,7 @@ pub struct TextEncoder {
     fixed_batch: Option<usize>,
 }
 
-impl TextEncoder {
+impl TextTower {
     /// Loads the model's text tower and tokenizer and checks the signature. The image tower is not
     /// touched.
     ///

@@ -287,9 +287,9 @@ pub(crate) fn options_of_parts(model: &Model, options: &SessionOptions) -> Vec<S
 struct OnnxImageEncoder {
     preprocessor: OnceLock<Preprocessor>,
     /// With all threads.
-    whole: LazyTower<sightline_onnx::ImageEncoder>,
+    whole: LazyTower<sightline_onnx::ImageTower>,
     /// The same tower with a share of the threads each; loaded when first used, as `whole` is.
-    parts: Vec<LazyTower<sightline_onnx::ImageEncoder>>,
+    parts: Vec<LazyTower<sightline_onnx::ImageTower>>,
 }
 
 impl OnnxImageEncoder {
@@ -298,7 +298,7 @@ impl OnnxImageEncoder {
             .get_or_init(|| self.whole.model.preprocessor())
     }
 
-    fn tower(&self, lane: Lane) -> &LazyTower<sightline_onnx::ImageEncoder> {
+    fn tower(&self, lane: Lane) -> &LazyTower<sightline_onnx::ImageTower> {
         match lane {
             Lane::Whole => &self.whole,
             Lane::Part(number) => self.parts.get(number).unwrap_or(&self.whole),
@@ -325,13 +325,13 @@ impl ImageEncoder for OnnxImageEncoder {
 
     fn load(&self, lane: Lane) -> Result<(), EngineError> {
         self.tower(lane)
-            .with(sightline_onnx::ImageEncoder::load, |_| Ok(()))
+            .with(sightline_onnx::ImageTower::load, |_| Ok(()))
     }
 
     fn encode_in(&self, lane: Lane, batch: &[Pixels]) -> Result<Vec<Vec<f32>>, EngineError> {
         let embeddings = self
             .tower(lane)
-            .with(sightline_onnx::ImageEncoder::load, |tower| {
+            .with(sightline_onnx::ImageTower::load, |tower| {
                 tower.encode(batch)
             })?;
         Ok(embeddings
@@ -342,15 +342,15 @@ impl ImageEncoder for OnnxImageEncoder {
 }
 
 struct OnnxTextEncoder {
-    tower: LazyTower<sightline_onnx::TextEncoder>,
+    tower: LazyTower<sightline_onnx::TextTower>,
 }
 
 impl OnnxTextEncoder {
     fn with<R>(
         &self,
-        run: impl FnOnce(&mut sightline_onnx::TextEncoder) -> Result<R, EncodeError>,
+        run: impl FnOnce(&mut sightline_onnx::TextTower) -> Result<R, EncodeError>,
     ) -> Result<R, EngineError> {
-        self.tower.with(sightline_onnx::TextEncoder::load, run)
+        self.tower.with(sightline_onnx::TextTower::load, run)
     }
 }
 

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant, SystemTime};
 
 use sightline_onnx::{
-    Embedding, EncodeError, ImageEncoder, Model, Pixels, Precision, Runtime, SessionOptions,
-    TextEncoder,
+    Embedding, EncodeError, ImageTower, Model, Pixels, Precision, Runtime, SessionOptions,
+    TextTower,
 };
 use sightline_picture::DecodeLimits;
 
@@ -256,8 +256,8 @@ impl fmt::Display for Failure {
 
 /// Both towers, loaded, with the pictures and texts that they are shown.
 struct Loaded {
-    images: ImageEncoder,
-    texts: TextEncoder,
+    images: ImageTower,
+    texts: TextTower,
     loading: (Duration, Duration),
     pixels: Vec<Pixels>,
     of_pictures: Vec<Embedding>,
@@ -268,10 +268,10 @@ impl Loaded {
     /// Loads both towers and lets them encode everything once.
     fn load(model: &Model, runtime: &Runtime, options: &SessionOptions) -> Result<Self, Failure> {
         let began = Instant::now();
-        let mut images = ImageEncoder::load(runtime, model, options)?;
+        let mut images = ImageTower::load(runtime, model, options)?;
         let of_image = began.elapsed();
         let began = Instant::now();
-        let mut texts = TextEncoder::load(runtime, model, options)?;
+        let mut texts = TextTower::load(runtime, model, options)?;
         let of_text = began.elapsed();
         let preprocessor = model.preprocessor();
         let mut pixels = Vec::new();

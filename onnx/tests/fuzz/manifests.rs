@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
-use sightline_onnx::{Model, SessionOptions, TextEncoder};
+use sightline_onnx::{Model, SessionOptions, TextTower};
 
 use crate::change::Change;
 use crate::counted::counted;
@@ -327,7 +327,7 @@ fn spoilt_tokenizers_do_no_harm() {
             tally.spoil(&file, &Spoil::any(), apply, &limits, || {
                 let model = Model::open(folder).unwrap();
                 let options = SessionOptions::default();
-                let encoder = TextEncoder::load(&runtime, &model, &options)?;
+                let encoder = TextTower::load(&runtime, &model, &options)?;
                 for text in texts {
                     encoder.token_ids(text)?;
                     encoder.n_tokens_dropped(text)?;

@@ -1,7 +1,7 @@
 //! Devices besides the processor, and how sessions are set up.
 
 use image::RgbImage;
-use sightline_onnx::{Device, DeviceError, EncodeError, ImageEncoder, Model, SessionOptions};
+use sightline_onnx::{Device, DeviceError, EncodeError, ImageTower, Model, SessionOptions};
 
 use crate::support::runtime;
 
@@ -11,7 +11,7 @@ fn a_device_that_cannot_be_had_is_an_error_and_never_the_processor() {
     let mut n_refused = 0;
     for device in [Device::Cuda, Device::CoreMl, Device::DirectMl] {
         let options = SessionOptions::default().with_device(device);
-        match ImageEncoder::load(&runtime, &model, &options) {
+        match ImageTower::load(&runtime, &model, &options) {
             Err(EncodeError::Device(DeviceError::NotBuiltIn { device: named })) => {
                 assert!(!device.is_built_in() && named == device);
             }
@@ -49,7 +49,7 @@ fn threads_and_spinning_change_no_vector() {
     ]
     .iter()
     .map(|options| {
-        let mut encoder = ImageEncoder::load(&runtime, &model, options).unwrap();
+        let mut encoder = ImageTower::load(&runtime, &model, options).unwrap();
         encoder.encode(&pixels).unwrap().swap_remove(0)
     })
     .collect();

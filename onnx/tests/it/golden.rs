@@ -1,5 +1,5 @@
 use image::RgbImage;
-use sightline_onnx::{ImageEncoder, Model, SessionOptions};
+use sightline_onnx::{ImageTower, Model, SessionOptions};
 use sightline_picture::DecodeLimits;
 
 use crate::support::{Tensors, copy_of, cosine, data, edit, runtime, sample_pictures};
@@ -207,7 +207,7 @@ fn embeddings_of_pictures_are_the_reference_s() {
     let (mut n_pictures, mut failures) = (0, Vec::new());
     for folder in ["clip", "plain"] {
         let model = Model::open(&data().join(folder)).unwrap();
-        let mut encoder = ImageEncoder::load(&runtime, &model, &SessionOptions::default()).unwrap();
+        let mut encoder = ImageTower::load(&runtime, &model, &SessionOptions::default()).unwrap();
         let preprocessor = model.preprocessor();
         let prefix = format!("{folder}/embedding/");
         let names: Vec<&str> = tensors

@@ -1,5 +1,5 @@
 use image::RgbImage;
-use sightline_onnx::{ImageEncoder, Model, ModelError, Precision, SessionOptions, TextEncoder};
+use sightline_onnx::{ImageTower, Model, ModelError, Precision, SessionOptions, TextTower};
 use sightline_picture::DecodeLimits;
 
 use crate::golden::{FORMULA, formula};
@@ -162,7 +162,7 @@ fn least_of_pictures(
     tensors: &Tensors,
     least_of_jpegs: f64,
 ) -> (f64, usize) {
-    let mut encoder = ImageEncoder::load(&runtime(), model, &SessionOptions::default()).unwrap();
+    let mut encoder = ImageTower::load(&runtime(), model, &SessionOptions::default()).unwrap();
     let prefix = format!("{name}/image/");
     let names: Vec<&str> = tensors
         .names()
@@ -190,7 +190,7 @@ fn least_of_pictures(
 
 /// The least cosine of a model's texts to the reference, and how many there are.
 fn least_of_texts(name: &str, model: &Model, tensors: &Tensors) -> (f64, usize) {
-    let mut encoder = TextEncoder::load(&runtime(), model, &SessionOptions::default()).unwrap();
+    let mut encoder = TextTower::load(&runtime(), model, &SessionOptions::default()).unwrap();
     let texts = texts(name);
     let words: Vec<&str> = texts.iter().map(|(words, ..)| words.as_str()).collect();
     let embeddings = encoder.encode(&words).unwrap();
@@ -227,7 +227,7 @@ fn token_ids_are_the_reference_s_in_every_layout() {
     let (mut n_texts, mut n_different, mut failures) = (0, 0, Vec::new());
     for (name, ..) in MODELS {
         let model = Model::open(&folder(name)).unwrap();
-        let encoder = TextEncoder::load(&runtime(), &model, &SessionOptions::default()).unwrap();
+        let encoder = TextTower::load(&runtime(), &model, &SessionOptions::default()).unwrap();
         for (words, ids, n_dropped) in texts(name) {
             let start: String = words.chars().take(40).collect();
             let found = encoder.token_ids(&words).unwrap();
@@ -315,7 +315,7 @@ fn a_bare_vocabulary_gives_the_same_tokens() {
     let copy = copy_of("layouts/chinese_clip");
     fs_err::remove_file(copy.path().join("tokenizer.json")).unwrap();
     let model = Model::open(copy.path()).unwrap();
-    let encoder = TextEncoder::load(&runtime(), &model, &SessionOptions::default()).unwrap();
+    let encoder = TextTower::load(&runtime(), &model, &SessionOptions::default()).unwrap();
     let texts = texts("chinese_clip");
     for (words, ids, _) in &texts {
         assert_eq!(encoder.token_ids(words).unwrap(), *ids);
@@ -340,11 +340,11 @@ fn of_a_graph_that_holds_both_towers_only_one_is_loaded() {
         let model = Model::open(&folder(name)).unwrap();
         assert_eq!(model.image_graph(), model.text_graph(), "{name}");
         let options = SessionOptions::default();
-        let image = ImageEncoder::load(&runtime(), &model, &options).unwrap();
+        let image = ImageTower::load(&runtime(), &model, &options).unwrap();
         let signature = image.signature();
         assert_eq!(names(&signature.inputs), ["pixel_values"], "{name}");
         assert_eq!(names(&signature.outputs), [of_image], "{name}");
-        let text = TextEncoder::load(&runtime(), &model, &options).unwrap();
+        let text = TextTower::load(&runtime(), &model, &options).unwrap();
         let signature = text.signature();
         let inputs = ["input_ids", "attention_mask"];
         assert_eq!(names(&signature.inputs), inputs, "{name}");

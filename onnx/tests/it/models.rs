@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use sightline_onnx::{EncodeError, ImageEncoder, Model, ModelError, SessionOptions, TextEncoder};
+use sightline_onnx::{EncodeError, ImageTower, Model, ModelError, SessionOptions, TextTower};
 
 use crate::support::{chain, copy_of, data, edit, runtime};
 
@@ -12,14 +12,14 @@ fn open_error(folder: &Path) -> (ModelError, Vec<String>) {
 
 fn image_error(folder: &Path) -> EncodeError {
     let model = Model::open(folder).unwrap();
-    ImageEncoder::load(&runtime(), &model, &SessionOptions::default())
+    ImageTower::load(&runtime(), &model, &SessionOptions::default())
         .err()
         .unwrap()
 }
 
 fn text_error(folder: &Path) -> EncodeError {
     let model = Model::open(folder).unwrap();
-    TextEncoder::load(&runtime(), &model, &SessionOptions::default())
+    TextTower::load(&runtime(), &model, &SessionOptions::default())
         .err()
         .unwrap()
 }
@@ -277,7 +277,7 @@ fn a_graph_that_onnx_runtime_cannot_read_is_named() {
         );
         // The other tower does not care.
         let model = Model::open(folder.path()).unwrap();
-        TextEncoder::load(&runtime(), &model, &SessionOptions::default()).unwrap();
+        TextTower::load(&runtime(), &model, &SessionOptions::default()).unwrap();
     }
 }
 
@@ -285,7 +285,7 @@ fn a_graph_that_onnx_runtime_cannot_read_is_named() {
 fn a_picture_prepared_for_another_model_is_refused() {
     let clip = Model::open(&data().join("clip")).unwrap();
     let plain = Model::open(&data().join("plain")).unwrap();
-    let mut encoder = ImageEncoder::load(&runtime(), &plain, &SessionOptions::default()).unwrap();
+    let mut encoder = ImageTower::load(&runtime(), &plain, &SessionOptions::default()).unwrap();
     assert!(encoder.encode(&[]).unwrap().is_empty());
     let picture = image::RgbImage::new(50, 40);
     let batch = [
@@ -384,9 +384,9 @@ fn graphs_of_fixed_batch_size_give_the_same_embeddings() {
     let batch: Vec<_> = (0..5)
         .map(|i| free.preprocessor().pixels(&picture(i * 50)))
         .collect();
-    let mut encoder = ImageEncoder::load(&runtime(), &free, &options).unwrap();
+    let mut encoder = ImageTower::load(&runtime(), &free, &options).unwrap();
     let expected = encoder.encode(&batch).unwrap();
-    let mut encoder = ImageEncoder::load(&runtime(), &fixed, &options).unwrap();
+    let mut encoder = ImageTower::load(&runtime(), &fixed, &options).unwrap();
     let found = encoder.encode(&batch).unwrap();
     assert_eq!((found.len(), expected.len()), (5, 5));
     for (found, expected) in found.iter().zip(&expected) {
@@ -394,9 +394,9 @@ fn graphs_of_fixed_batch_size_give_the_same_embeddings() {
     }
 
     let texts = ["a dog", "two dogs play in the snow", ""];
-    let mut encoder = TextEncoder::load(&runtime(), &free, &options).unwrap();
+    let mut encoder = TextTower::load(&runtime(), &free, &options).unwrap();
     let expected = encoder.encode(&texts).unwrap();
-    let mut encoder = TextEncoder::load(&runtime(), &fixed, &options).unwrap();
+    let mut encoder = TextTower::load(&runtime(), &fixed, &options).unwrap();
     let found = encoder.encode(&texts).unwrap();
     assert_eq!((found.len(), expected.len()), (3, 3));
     for (found, expected) in found.iter().zip(&expected) {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use sightline_onnx::quantize::{
     QuantizeError, QuantizeOptions, WeightRange, is_quantized_here, quantize, quantize_with,
 };
-use sightline_onnx::{Embedding, ImageEncoder, Model, SessionOptions};
+use sightline_onnx::{Embedding, ImageTower, Model, SessionOptions};
 
 use crate::support::{copy_of, data, edit, least_of_full_range, runtime};
 
@@ -37,7 +37,7 @@ fn embeddings(graph: &Path) -> Vec<Embedding> {
     let name = graph.file_name().unwrap().to_str().unwrap();
     edit(&folder.path().join("sightline.toml"), "pictures.onnx", name);
     let model = Model::open(folder.path()).unwrap();
-    let mut encoder = ImageEncoder::load(&runtime(), &model, &SessionOptions::default()).unwrap();
+    let mut encoder = ImageTower::load(&runtime(), &model, &SessionOptions::default()).unwrap();
     let byte = |value: u32| u8::try_from(value % 256).unwrap();
     let pictures: Vec<_> = (0..8_u32)
         .map(|i| {

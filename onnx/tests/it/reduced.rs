@@ -2,7 +2,7 @@ use std::io::Cursor;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{RgbImage, imageops};
-use sightline_onnx::{ImageEncoder, Model, SessionOptions};
+use sightline_onnx::{ImageTower, Model, SessionOptions};
 use sightline_picture::{DecodeLimits, Smallest, decode, decode_reduced};
 
 use crate::support::{data, runtime};
@@ -49,7 +49,7 @@ fn what_a_model_sees_hardly_changes() {
     ];
     let model = Model::starter().unwrap();
     let preprocessor = model.preprocessor();
-    let mut encoder = ImageEncoder::load(&runtime(), &model, &SessionOptions::default()).unwrap();
+    let mut encoder = ImageTower::load(&runtime(), &model, &SessionOptions::default()).unwrap();
     let limits = DecodeLimits::default();
     let (mut worst, mut n_reduced) = (1.0_f32, 0);
     for name in names {

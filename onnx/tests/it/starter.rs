@@ -1,4 +1,4 @@
-use sightline_onnx::{ImageEncoder, Model, SessionOptions, TextEncoder};
+use sightline_onnx::{ImageTower, Model, SessionOptions, TextTower};
 use sightline_picture::DecodeLimits;
 
 use crate::support::{cosine, runtime};
@@ -36,7 +36,7 @@ fn the_built_in_model_is_the_one_in_the_folder() {
 #[test]
 fn its_pictures_come_out_as_in_training() {
     let model = Model::starter().unwrap();
-    let mut encoder = ImageEncoder::load(&runtime(), &model, &SessionOptions::default()).unwrap();
+    let mut encoder = ImageTower::load(&runtime(), &model, &SessionOptions::default()).unwrap();
     let golden = golden();
     let pictures = golden["pictures"].as_array().unwrap();
     let mut n_not_square = 0;
@@ -62,7 +62,7 @@ fn its_pictures_come_out_as_in_training() {
 #[test]
 fn its_texts_come_out_as_in_training() {
     let model = Model::starter().unwrap();
-    let mut encoder = TextEncoder::load(&runtime(), &model, &SessionOptions::default()).unwrap();
+    let mut encoder = TextTower::load(&runtime(), &model, &SessionOptions::default()).unwrap();
     let golden = golden();
     let texts = golden["texts"].as_array().unwrap();
     let words: Vec<&str> = texts

@@ -1,10 +1,10 @@
-use sightline_onnx::{EncodeError, Model, ModelError, SessionOptions, TextEncoder};
+use sightline_onnx::{EncodeError, Model, ModelError, SessionOptions, TextTower};
 
 use crate::support::{Tensors, chain, copy_of, cosine, data, edit, runtime};
 
-fn load(folder: &std::path::Path) -> TextEncoder {
+fn load(folder: &std::path::Path) -> TextTower {
     let model = Model::open(folder).unwrap();
-    TextEncoder::load(&runtime(), &model, &SessionOptions::default()).unwrap()
+    TextTower::load(&runtime(), &model, &SessionOptions::default()).unwrap()
 }
 
 /// The golden texts: what they say, their token ids, how many tokens were cut off.
@@ -96,7 +96,7 @@ fn a_broken_tokenizer_is_named() {
     )
     .unwrap();
     let model = Model::open(folder.path()).unwrap();
-    let error = TextEncoder::load(&runtime(), &model, &SessionOptions::default())
+    let error = TextTower::load(&runtime(), &model, &SessionOptions::default())
         .err()
         .unwrap();
     assert!(
@@ -134,9 +134,7 @@ fn settings_that_no_tokenizer_can_follow_are_errors() {
         edit(&folder.path().join("sightline.toml"), from, to);
         let model = Model::open(folder.path()).unwrap();
         let options = SessionOptions::default();
-        let error = TextEncoder::load(&runtime(), &model, &options)
-            .err()
-            .unwrap();
+        let error = TextTower::load(&runtime(), &model, &options).err().unwrap();
         assert!(error.to_string().contains(expected), "{error}");
     }
     assert_eq!(cases.len(), 3);

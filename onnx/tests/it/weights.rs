@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use sightline_onnx::quantize::{QuantizeOptions, quantize_with};
-use sightline_onnx::{ImageEncoder, Model, ModelError, Precision, SessionOptions, TextEncoder};
+use sightline_onnx::{ImageTower, Model, ModelError, Precision, SessionOptions, TextTower};
 
 use crate::support::{copy_of, edit_bytes, runtime};
 
@@ -60,8 +60,8 @@ fn they_belong_to_the_model() {
     assert_eq!(model.n_bytes().unwrap(), sizes.sum::<u64>());
     // They are found when the graphs are run.
     let options = SessionOptions::default();
-    ImageEncoder::load(&runtime(), &model, &options).unwrap();
-    let mut texts = TextEncoder::load(&runtime(), &model, &options).unwrap();
+    ImageTower::load(&runtime(), &model, &options).unwrap();
+    let mut texts = TextTower::load(&runtime(), &model, &options).unwrap();
     assert_eq!(texts.encode(&["a dog"]).unwrap().len(), 1);
 
     let mut n_cases = 0;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use indicatif::HumanBytes;
-use sightline_onnx::{EncodeError, ImageEncoder, Model, Signature, TextEncoder};
+use sightline_onnx::{EncodeError, ImageTower, Model, Signature, TextTower};
 
 use super::place;
 use crate::answers::{ModelInfoAnswer, PrecisionAnswer, SignatureAnswer, TensorAnswer};
@@ -53,10 +53,10 @@ fn signatures(model: &Model, settings: &Settings) -> Result<(Signature, Signatur
     let runtime = platform::runtime_source()()?;
     let options = settings.session_options();
     let both = || -> Result<_, EncodeError> {
-        let image = ImageEncoder::load(&runtime, model, &options)?.signature();
+        let image = ImageTower::load(&runtime, model, &options)?.signature();
         Ok((
             image,
-            TextEncoder::load(&runtime, model, &options)?.signature(),
+            TextTower::load(&runtime, model, &options)?.signature(),
         ))
     };
     Ok(both()?)
