@@ -8,7 +8,11 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use serde::Deserialize;
-use tokenizers::{PostProcessor, TruncationDirection};
+use tokenizers::models::wordpiece::WordPiece;
+use tokenizers::normalizers::BertNormalizer;
+use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+use tokenizers::processors::bert::BertProcessing;
+use tokenizers::{AddedToken, PaddingParams, PostProcessor, TruncationDirection};
 
 use crate::error::{EncodeError, ModelError};
 use crate::source::Source;
@@ -25,6 +29,9 @@ pub struct TokenizeConfig {
     pub pad_token: Option<String>,
     /// The number to fill up with, whatever the tokenizer says.
     pub pad_id: Option<u32>,
+    /// Whether texts are lowercased for a plain vocabulary (`vocab.txt`); true unless the model's
+    /// files say otherwise. A `tokenizer.json` decides that itself.
+    pub lowercase: bool,
     /// What is done to a text before the tokenizer sees it.
     pub clean: Clean,
     /// The tokens that frame a text, when they are not those that the tokenizer's file puts there.
@@ -103,6 +110,7 @@ impl TokenizeConfig {
             pad,
             pad_token,
             pad_id,
+            lowercase,
             clean,
             frame,
             mask,
@@ -111,6 +119,9 @@ impl TokenizeConfig {
         // These came later: what is usual is left out, so that older fingerprints stay.
         if let Some(pad_id) = pad_id {
             let _ = write!(text, " pad id {pad_id}");
+        }
+        if !*lowercase {
+            text.push_str(" cased");
         }
         if *clean != Clean::None {
             let _ = write!(text, " clean {clean:?}");
@@ -170,8 +181,12 @@ impl Tokenizer {
             source,
         };
         let bytes = source.bytes()?;
-        let mut tokenizer = if source.path().extension().is_some_and(|end| end == "txt") {
-            word_pieces(&bytes).map_err(broken)?
+        let mut tokenizer = if source
+            .path()
+            .extension()
+            .is_some_and(|end| end == VOCABULARY)
+        {
+            word_pieces(&bytes, config.lowercase).map_err(broken)?
         } else {
             tokenizers::Tokenizer::from_bytes(&bytes).map_err(broken)?
         };
@@ -319,49 +334,38 @@ fn ids_of(
     ))
 }
 
-/// BERT's tokenizer from its bare vocabulary, one piece a line (Devlin et al. 2018): words of
-/// lower case without accents, Chinese characters each for itself, framed by `[CLS]` and `[SEP]`.
-fn word_pieces(vocabulary: &[u8]) -> tokenizers::Result<tokenizers::Tokenizer> {
-    let text = std::str::from_utf8(vocabulary)?;
-    let vocab: serde_json::Map<String, serde_json::Value> = text
-        .lines()
-        .enumerate()
-        .map(|(id, piece)| (piece.trim_end().to_owned(), id.into()))
-        .collect();
-    let id = |piece: &str| {
-        vocab
-            .get(piece)
-            .cloned()
-            .ok_or_else(|| format!("the vocabulary holds no {piece}"))
+/// The extension of a plain `WordPiece` vocabulary, one piece per line.
+const VOCABULARY: &str = "txt";
+
+/// Special tokens of BERT's vocabularies.
+const BERT_TOKENS: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
+
+/// BERT's tokenizer (Devlin et al. 2018) for a plain vocabulary: words without accents if they are
+/// lowercased, each Chinese character on its own, framed by `[CLS]` and `[SEP]`.
+fn word_pieces(vocabulary: &[u8], lowercase: bool) -> tokenizers::Result<tokenizers::Tokenizer> {
+    let vocabulary = WordPiece::read_bytes(vocabulary)?;
+    let id = |token: &str| {
+        let id = vocabulary.get(token).copied();
+        id.ok_or_else(|| format!("the vocabulary has no {token}"))
     };
-    let special: Vec<serde_json::Value> = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-        .into_iter()
-        .filter_map(|piece| {
-            Some(serde_json::json!({
-                "id": vocab.get(piece)?, "content": piece, "single_word": false, "lstrip": false,
-                "rstrip": false, "normalized": false, "special": true,
-            }))
-        })
-        .collect();
-    let description = serde_json::json!({
-        "version": "1.0", "truncation": null, "added_tokens": special, "decoder": null,
-        "padding": {
-            "strategy": "BatchLongest", "direction": "Right", "pad_to_multiple_of": null,
-            "pad_id": id("[PAD]")?, "pad_type_id": 0, "pad_token": "[PAD]",
-        },
-        "normalizer": {
-            "type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
-            "strip_accents": null, "lowercase": true,
-        },
-        "pre_tokenizer": {"type": "BertPreTokenizer"},
-        "post_processor": {
-            "type": "BertProcessing",
-            "sep": ["[SEP]", id("[SEP]")?], "cls": ["[CLS]", id("[CLS]")?],
-        },
-        "model": {
-            "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
-            "max_input_chars_per_word": 100, "vocab": vocab,
-        },
-    });
-    tokenizers::Tokenizer::from_bytes(serde_json::to_vec(&description)?)
+    let frame = |token: &str| Ok::<_, String>((token.to_owned(), id(token)?));
+    let frame = BertProcessing::new(frame("[SEP]")?, frame("[CLS]")?);
+    let padding = PaddingParams {
+        pad_id: id("[PAD]")?,
+        ..PaddingParams::default()
+    };
+    let special = BERT_TOKENS.into_iter();
+    let special = special.filter(|token| vocabulary.contains_key(*token));
+    let special: Vec<_> = special.map(|token| AddedToken::from(token, true)).collect();
+    let mut normalizer = BertNormalizer::default();
+    normalizer.lowercase = lowercase;
+    let model = WordPiece::builder().vocab(vocabulary).build()?;
+    let mut tokenizer = tokenizers::Tokenizer::new(model);
+    tokenizer
+        .with_normalizer(Some(normalizer))?
+        .with_pre_tokenizer(Some(BertPreTokenizer))
+        .with_post_processor(Some(frame))
+        .with_padding(Some(padding));
+    tokenizer.add_special_tokens(special)?;
+    Ok(tokenizer)
 }

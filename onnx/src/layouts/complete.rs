@@ -519,6 +519,7 @@ fn tokenize(text: &TextKeys, missing: &Missing<'_>) -> Result<TokenizeConfig, Mo
         pad: missing.require("text.pad", text.pad, hints)?,
         pad_token: text.pad_token.clone(),
         pad_id: text.pad_id,
+        lowercase: text.lowercase.unwrap_or(true),
         clean: text.clean.unwrap_or_default(),
         frame: (frame != Frame::default()).then_some(frame),
         mask: text.mask.unwrap_or_default(),

@@ -72,6 +72,8 @@ pub(super) struct TextKeys {
     pub(super) pad: Option<Pad>,
     pub(super) pad_token: Option<String>,
     pub(super) pad_id: Option<u32>,
+    /// Whether texts are lowercased for a plain vocabulary.
+    pub(super) lowercase: Option<bool>,
     pub(super) mask: Option<MaskRule>,
     pub(super) clean: Option<Clean>,
     pub(super) start_token: Option<String>,
@@ -224,6 +226,7 @@ impl TextKeys {
             pad,
             pad_token,
             pad_id,
+            lowercase,
             mask,
             clean,
             start_token,

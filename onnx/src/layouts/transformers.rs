@@ -18,7 +18,7 @@ use crate::tokenize::{Clean, MaskRule, Pad};
 const CONFIG: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";
 pub(super) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
-/// A plain WordPiece vocabulary, as the first Chinese-CLIP folders have.
+/// A plain `WordPiece` vocabulary, as the first Chinese-CLIP folders have.
 const VOCABULARY: &str = "vocab.txt";
 
 /// The part of `config.json` that is used.
@@ -137,6 +137,7 @@ pub(super) fn read(folder: &Path) -> Result<Manifest, ModelError> {
             context_length,
             pad: family.pad,
             pad_token: tokenizer.pad_token.map(Token::content),
+            lowercase: tokenizer.do_lower_case.filter(|_| is_plain_vocabulary),
             mask: family.mask,
             clean: family.clean,
             hints: Hints {

@@ -311,7 +311,7 @@ fn towers_without_a_common_precision_run_their_best_one() {
 }
 
 #[test]
-fn a_bare_vocabulary_gives_the_same_tokens() {
+fn a_plain_vocabulary_gives_the_same_tokens() {
     let copy = copy_of("layouts/chinese_clip");
     fs_err::remove_file(copy.path().join("tokenizer.json")).unwrap();
     let model = Model::open(copy.path()).unwrap();
@@ -321,6 +321,30 @@ fn a_bare_vocabulary_gives_the_same_tokens() {
         assert_eq!(encoder.token_ids(words).unwrap(), *ids);
     }
     assert_eq!(texts.len(), 16);
+}
+
+#[test]
+fn a_plain_vocabulary_lowercases_as_its_config_says() {
+    const UNKNOWN: u32 = 1;
+    let copy = copy_of("layouts/chinese_clip");
+    fs_err::remove_file(copy.path().join("tokenizer.json")).unwrap();
+    let config = copy.path().join("tokenizer_config.json");
+    let open = || {
+        let model = Model::open(copy.path()).unwrap();
+        let tower = TextTower::load(&runtime(), &model, &SessionOptions::default()).unwrap();
+        let ids = ["a Dog", "a dog"].map(|text| tower.token_ids(text).unwrap());
+        (model.fingerprint().to_owned(), ids)
+    };
+    let (lowercased, [upper, lower]) = open();
+    assert_eq!(upper, lower);
+    // transformers' default for BERT.
+    edit(&config, "\"do_lower_case\": true,", "");
+    assert_eq!(open().0, lowercased);
+    edit(&config, "{", "{\"do_lower_case\": false,");
+    let (cased, [upper, same]) = open();
+    assert_eq!(same, lower);
+    assert!(upper.contains(&UNKNOWN) && !lower.contains(&UNKNOWN));
+    assert_ne!(cased, lowercased);
 }
 
 #[test]
