@@ -1,6 +1,7 @@
-//! How quickly does the starter model see pictures and read texts?
+//! Speed of the starter model: decoding, preprocessing, both towers, and loading them.
 //!
-//! ONNX Runtime is taken from `ORT_DYLIB_PATH`, else from beside the benchmark, as in the tests.
+//! ONNX Runtime is taken from `ORT_DYLIB_PATH`, else from a folder above the benchmark, as in the
+//! tests.
 
 #![expect(
     clippy::unwrap_used,
@@ -34,7 +35,7 @@ fn runtime() -> Runtime {
     Runtime::open(&candidates).unwrap()
 }
 
-/// 12 megapixels with soft colours, edges and some noise, like a photo from a telephone.
+/// 12 megapixels with soft colours, edges and some noise, like a photo from a phone.
 fn photo() -> RgbImage {
     let byte = |value: u32| u8::try_from(value % 256).unwrap_or(0);
     RgbImage::from_fn(4000, 3000, |x, y| {

@@ -1,4 +1,4 @@
-//! How do prepared pictures become embeddings?
+//! The image tower: from prepared pictures to embeddings.
 
 use ndarray::{ArrayView2, ArrayView4};
 
@@ -11,12 +11,12 @@ use crate::session::{Feed, Runtime, Session, SessionOptions, Signature};
 
 /// The image tower of a model, loaded into ONNX Runtime.
 ///
-/// One encoder runs one batch at a time and spreads it over its threads; for two batches at once,
-/// load two encoders and give each a share of the cores.
+/// A tower runs one batch at a time on all of its threads. To run two batches at once, load two
+/// towers and give each a share of the cores.
 pub struct ImageTower {
     session: Session,
     input: String,
-    /// What the text tower of a joint graph is fed with.
+    /// What the text inputs of a joint graph are fed with.
     unused_texts: Vec<UnusedText>,
     height: u32,
     width: u32,
@@ -25,11 +25,12 @@ pub struct ImageTower {
 }
 
 impl ImageTower {
-    /// Loads the model's image tower and checks its signature. The text tower is not touched.
+    /// Loads the model's image tower and checks its inputs and outputs. The text tower is not
+    /// loaded.
     ///
     /// # Errors
-    /// [`EncodeError`] when ONNX Runtime refuses the graph, or when its inputs, outputs, types or
-    /// shapes are not those that the model's description promises.
+    /// [`EncodeError`] when ONNX Runtime refuses the graph, or its inputs, outputs, types or shapes
+    /// differ from the model's description.
     pub fn load(
         runtime: &Runtime,
         model: &Model,
@@ -64,29 +65,29 @@ impl ImageTower {
         })
     }
 
-    /// The graph's inputs and outputs, those included that are not used. Of a graph that holds both
-    /// towers, those of the image tower.
+    /// The graph's inputs and outputs, including unused ones. Of a graph with both towers, those of
+    /// the image tower.
     #[must_use]
     pub fn signature(&self) -> Signature {
         self.session.signature()
     }
 
-    /// How many values an embedding has.
+    /// Number of values of an embedding.
     #[must_use]
     pub fn dimension(&self) -> usize {
         self.dimension
     }
 
-    /// Encodes pictures in one run, in order. No picture gives no embedding.
+    /// Encodes a batch of pictures; one embedding per picture, in order.
     ///
-    /// Memory grows with the batch: besides the model's own, `12 × height × width` bytes for each
-    /// picture going in. Towers quantised dynamically scale a whole batch together, so with them
-    /// an embedding depends slightly on its neighbours (cosine about 0.999).
+    /// Memory grows with the batch: besides the model's own, `12 × height × width` bytes of input
+    /// per picture. A dynamically quantised tower scales a whole batch together, so an embedding
+    /// depends slightly on the rest of its batch (cosine about 0.999).
     ///
     /// # Errors
     /// [`EncodeError::OtherSize`] for a picture prepared for another model, [`EncodeError::Run`]
-    /// when ONNX Runtime fails, [`EncodeError::NoDirection`] for a row that cannot be scaled to
-    /// length 1.
+    /// when ONNX Runtime fails, [`EncodeError::ZeroOrNotFinite`] for an embedding that cannot be
+    /// scaled to length 1.
     pub fn encode(&mut self, batch: &[Pixels]) -> Result<Vec<Embedding>, EncodeError> {
         for (position, pixels) in batch.iter().enumerate() {
             if (pixels.height(), pixels.width()) != (self.height, self.width) {
@@ -118,7 +119,7 @@ impl ImageTower {
         for pixels in chunk {
             values.extend_from_slice(pixels.as_slice());
         }
-        // A graph of fixed batch size wants its last batch filled up; the rows are dropped again.
+        // A graph of fixed batch size needs its last batch padded; those rows are dropped below.
         values.resize(n * 3 * height * width, 0.0);
         let view = ArrayView4::from_shape((n, 3, height, width), &values);
         let file = self.session.file().to_path_buf();
@@ -139,15 +140,15 @@ impl ImageTower {
     }
 }
 
-/// One input of the text tower in a joint graph, and what it is fed with.
+/// One text input of a joint graph, and what it is fed with.
 struct UnusedText {
     input: String,
     shape: (usize, usize),
     values: Vec<i64>,
 }
 
-/// A text of ones for all inputs: they are sound ids, and a mask of them is a whole text. None
-/// where only the image tower was loaded.
+/// A text of ones for all text inputs: ones are valid ids, and a mask of ones is a whole text.
+/// Empty where only the image tower was loaded.
 fn unused_texts(session: &Session, inputs: &[String]) -> Result<Vec<UnusedText>, EncodeError> {
     let inputs = inputs.iter().filter(|input| session.takes(input));
     let inputs: Vec<&String> = inputs.collect();

@@ -1,9 +1,9 @@
-//! Sightline's encoders: pictures and texts in, unit vectors of one space out.
+//! Sightline's encoders: from pictures and texts to unit vectors in one space.
 //!
-//! A CLIP-style model is two networks, an image tower and a text tower, trained so that a picture
-//! and a text about it come out near each other. This package finds a model's files and checks
-//! them, decodes and prepares pictures, cuts texts into tokens, and runs the towers in ONNX
-//! Runtime. It knows no index and walks no folders.
+//! A CLIP-style model is two networks, an image tower and a text tower, trained to give a picture
+//! and a text about it similar embeddings. This package finds and checks a model's files, prepares
+//! decoded pictures, tokenizes texts, and runs the towers in ONNX Runtime. It knows no index and
+//! walks no folders.
 //!
 //! ```
 //! use sightline_picture::DecodeLimits;
@@ -35,9 +35,10 @@
 //!
 //! # What a model folder holds
 //!
-//! The files of a CLIP-style model as transformers.js, Optimum, Immich or `open_clip` keep them, or
-//! any two graphs, a tokenizer, and a manifest `sightline.toml` that says everything about them
-//! (beside the files of a layout, it says what they leave open; `docs/models.md` has all keys):
+//! The files of a CLIP-style model in the layout of transformers.js, Optimum, Immich or
+//! `open_clip`; or two graphs, a tokenizer, and a manifest `sightline.toml` that describes them.
+//! Beside the files of another layout, the manifest gives what they leave open. `docs/models.md`
+//! lists all keys:
 //!
 //! ```toml
 //! name = "my-model"
@@ -50,7 +51,7 @@
 //! output = "embedding"
 //! size = [224, 224]              # height, width
 //! resize = "shortest-edge"       # or "longest-edge", "squash"
-//! edge = 256                     # length of that edge; left out: the side of a square size
+//! edge = 256                     # length of that edge; default: the side of a square size
 //! interpolation = "bicubic"      # or "bilinear", "lanczos", …; always antialiased, as in Pillow
 //! crop = "center"                # the default; "none" only with "squash"
 //! rescale = 0.00392156862745098  # the default, 1 / 255
@@ -61,12 +62,12 @@
 //! file = "text.onnx"             # inputs i64 or i32 [batch, n_tokens]
 //! input_ids = "input_ids"
 //! attention_mask = "attention_mask"  # optional
-//! token_type_ids = "token_type_ids"  # optional; fed with zeros
+//! token_type_ids = "token_type_ids"  # optional; always zeros
 //! output = "embedding"
 //! tokenizer = "tokenizer.json"
-//! context_length = 77            # tokens, special ones included
+//! context_length = 77            # tokens, special tokens included
 //! pad = "longest"                # the default; "context": always to context_length
-//! pad_token = "[PAD]"            # optional; left out: what the tokenizer's file says
+//! pad_token = "[PAD]"            # optional; default: that of the tokenizer's file
 //! ```
 
 mod description;

@@ -1,4 +1,4 @@
-//! How do texts become embeddings?
+//! The text tower: from texts to embeddings.
 
 use ndarray::{ArrayView2, ArrayView4};
 
@@ -9,8 +9,8 @@ use crate::model::Model;
 use crate::session::{Feed, Runtime, Session, SessionOptions, Signature};
 use crate::tokenize::{Pad, Tokenizer, Tokens};
 
-/// How many texts go through the graph at once; more bring no speed, only memory.
-const MAX_TEXTS_AT_ONCE: usize = 64;
+/// Texts per run; more take memory without being faster.
+const MAX_BATCH: usize = 64;
 
 /// The text tower of a model, loaded into ONNX Runtime, and its tokenizer.
 pub struct TextTower {
@@ -20,26 +20,26 @@ pub struct TextTower {
     attention_mask: Option<String>,
     token_type_ids: Option<String>,
     position_ids: Option<String>,
-    /// What the image tower of a joint graph is fed with: the input, height and width.
+    /// What the image input of a joint graph is fed with.
     unused_pixels: Option<UnusedPixels>,
     dimension: usize,
     fixed_batch: Option<usize>,
 }
 
 impl TextTower {
-    /// Loads the model's text tower and tokenizer and checks the signature. The image tower is not
-    /// touched.
+    /// Loads the model's text tower and tokenizer and checks the graph's inputs and outputs. The
+    /// image tower is not loaded.
     ///
     /// # Errors
-    /// [`EncodeError`] when ONNX Runtime refuses the graph, when its inputs, outputs, types or
-    /// shapes are not those that the model's description promises, or when the tokenizer is broken.
+    /// [`EncodeError`] when ONNX Runtime refuses the graph, its inputs, outputs, types or shapes
+    /// differ from the model's description, or the tokenizer is invalid.
     pub fn load(
         runtime: &Runtime,
         model: &Model,
         options: &SessionOptions,
     ) -> Result<Self, EncodeError> {
         let tower = model.text();
-        // Reading the vocabulary takes about as long as preparing the graph, and a query from the
+        // Reading the vocabulary takes about as long as loading the graph, and a query on the
         // command line waits for both.
         let (tokenizer, session) = std::thread::scope(|scope| {
             let tokenizer = scope.spawn(|| Tokenizer::load(&tower.tokenizer, &tower.tokenize));
@@ -99,33 +99,33 @@ impl TextTower {
         })
     }
 
-    /// The graph's inputs and outputs, those included that are not used. Of a graph that holds both
-    /// towers, those of the text tower.
+    /// The graph's inputs and outputs, including unused ones. Of a graph with both towers, those of
+    /// the text tower.
     #[must_use]
     pub fn signature(&self) -> Signature {
         self.session.signature()
     }
 
-    /// How many values an embedding has.
+    /// Number of values of an embedding.
     #[must_use]
     pub fn dimension(&self) -> usize {
         self.dimension
     }
 
-    /// Encodes texts, in order. No text gives no embedding; an empty text has an embedding, that
-    /// of its special tokens. A text beyond the context length is cut, see
+    /// Encodes texts; one embedding per text, in order. The embedding of an empty text is that of
+    /// its special tokens. A text beyond the context length is truncated, see
     /// [`n_tokens_dropped`](Self::n_tokens_dropped).
     ///
-    /// Texts of like length share a run, so any number of texts can be given at once.
+    /// Texts of similar length share a run, so any number of texts can be given.
     ///
     /// # Errors
-    /// [`EncodeError::Tokenize`], [`EncodeError::Run`], or [`EncodeError::NoDirection`].
+    /// [`EncodeError::Tokenize`], [`EncodeError::Run`] or [`EncodeError::ZeroOrNotFinite`].
     pub fn encode(&mut self, texts: &[&str]) -> Result<Vec<Embedding>, EncodeError> {
         let tokens = self.tokenizer.encode(texts)?;
         let mut order: Vec<usize> = (0..tokens.len()).collect();
         order.sort_by_key(|&i| tokens[i].ids.len());
         let mut embeddings: Vec<Option<Embedding>> = vec![None; texts.len()];
-        let n_at_once = self.fixed_batch.unwrap_or(MAX_TEXTS_AT_ONCE).max(1);
+        let n_at_once = self.fixed_batch.unwrap_or(MAX_BATCH).max(1);
         for chunk in order.chunks(n_at_once) {
             let rows = self.run(&tokens, chunk)?;
             for (&i, row) in chunk.iter().zip(rows.chunks_exact(self.dimension)) {
@@ -135,8 +135,8 @@ impl TextTower {
         Ok(embeddings.into_iter().flatten().collect())
     }
 
-    /// The token ids that the model sees for a text: special ones included, cut to the context
-    /// length, without padding.
+    /// The token ids of a text as the model sees them: with special tokens, truncated to the
+    /// context length, without padding.
     ///
     /// # Errors
     /// [`EncodeError::Tokenize`].
@@ -145,8 +145,8 @@ impl TextTower {
         Ok(tokens.into_iter().flat_map(|one| one.ids).collect())
     }
 
-    /// How many tokens of a text lie beyond the model's context length and are not seen by it:
-    /// 0 when the text fits.
+    /// Number of tokens of a text beyond the model's context length, which the model does not see;
+    /// 0 if the text fits.
     ///
     /// # Errors
     /// [`EncodeError::Tokenize`].
@@ -154,8 +154,8 @@ impl TextTower {
         self.tokenizer.n_dropped(text)
     }
 
-    /// Runs the graph on these texts. Returns `[chunk, dimension]` values, and rows to be ignored
-    /// after them when the graph fixes its batch size.
+    /// Runs the graph on these texts. Returns `[chunk, dimension]` values, followed by rows to be
+    /// ignored if the graph fixes its batch size.
     fn run(&mut self, tokens: &[Tokens], chunk: &[usize]) -> Result<Vec<f32>, EncodeError> {
         let n = self.fixed_batch.unwrap_or(chunk.len());
         let chosen: Vec<&Tokens> = chunk.iter().map(|&i| &tokens[i]).collect();
@@ -192,7 +192,7 @@ impl TextTower {
     }
 }
 
-/// The input of the image tower in a joint graph, and the black picture that it is fed with.
+/// The image input of a joint graph, and the black picture that it is fed with.
 struct UnusedPixels {
     input: String,
     shape: [usize; 4],

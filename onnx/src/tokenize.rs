@@ -1,11 +1,12 @@
-//! Which numbers does the text tower see for a text?
+//! From texts to token ids.
 //!
-//! The tokenizer's own file says how text is split, normalised and framed by special tokens; this
-//! module only sets the context length and the padding. Truncation drops tokens from the end of
-//! the text and keeps the closing special token, as the Python reference does.
+//! The tokenizer's own file says how a text is split, normalised and framed by special tokens; this
+//! module sets only the context length and the padding. Truncation drops tokens from the end of the
+//! text and keeps the closing special token, as in the Python reference.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use serde::Deserialize;
 use tokenizers::models::wordpiece::WordPiece;
@@ -17,24 +18,24 @@ use tokenizers::{AddedToken, PaddingParams, PostProcessor, TruncationDirection};
 use crate::error::{EncodeError, ModelError};
 use crate::source::Source;
 
-/// How texts are framed into equal lengths.
+/// The settings of a model's tokenization. All of them are part of the model's fingerprint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenizeConfig {
-    /// The most tokens that the model sees, special ones included.
+    /// The most tokens that the model sees, special tokens included.
     pub context_length: usize,
-    /// How far shorter texts are filled up.
+    /// To which length shorter texts are padded.
     pub pad: Pad,
-    /// The token to fill up with; `None`: the one that the tokenizer's file names.
+    /// The padding token; `None`: the one that the tokenizer's file names.
     pub pad_token: Option<String>,
-    /// The number to fill up with, whatever the tokenizer says.
+    /// The id to pad with; takes precedence over the padding token.
     pub pad_id: Option<u32>,
     /// Whether texts are lowercased for a plain vocabulary (`vocab.txt`); true unless the model's
     /// files say otherwise. A `tokenizer.json` decides that itself.
     pub lowercase: bool,
-    /// What is done to a text before the tokenizer sees it.
+    /// How a text is cleaned before it is tokenized.
     pub clean: Clean,
-    /// The tokens that frame a text, when they are not those that the tokenizer's file puts there.
+    /// The tokens that frame a text, if they are not those of the tokenizer's file.
     pub frame: Option<Frame>,
     /// What the attention mask says about padding.
     pub mask: MaskRule,
@@ -45,23 +46,23 @@ pub struct TokenizeConfig {
 pub struct Frame {
     /// Before the text.
     pub start: Option<String>,
-    /// After the text, also when the text was cut.
+    /// After the text, also if the text was truncated.
     pub end: Option<String>,
 }
 
-/// What is done to a text before the tokenizer sees it.
+/// How a text is cleaned before it is tokenized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Clean {
-    /// Nothing; most tokenizers say in their own files what they need.
+    /// Not at all; most tokenizers say in their own files what they need.
     #[default]
     None,
-    /// Each run of white space becomes one space, none is left at the ends.
+    /// Each run of white space becomes one space; white space at the ends is removed.
     Whitespace,
-    /// Upper case becomes lower case.
+    /// Lowercased.
     Lower,
-    /// Lower case, no ASCII punctuation, white space as above: `SigLIP` in transformers.
+    /// Lowercased, without ASCII punctuation, white space as above: `SigLIP` in transformers.
     Canonical,
     /// As `Canonical`, but underscores become spaces: `SigLIP` in `open_clip`.
     CanonicalSpaced,
@@ -69,20 +70,22 @@ pub enum Clean {
 
 impl Clean {
     fn apply(self, text: &str) -> Cow<'_, str> {
-        let bare =
+        let stripped =
             |text: &str| -> String { text.chars().filter(|c| !c.is_ascii_punctuation()).collect() };
         match self {
             Self::None => Cow::Borrowed(text),
             Self::Whitespace => joined(text).into(),
             Self::Lower => text.to_lowercase().into(),
-            Self::Canonical => joined(&bare(&text.to_lowercase())).into(),
-            Self::CanonicalSpaced => joined(&bare(&text.replace('_', " ")).to_lowercase()).into(),
+            Self::Canonical => joined(&stripped(&text.to_lowercase())).into(),
+            Self::CanonicalSpaced => {
+                joined(&stripped(&text.replace('_', " ")).to_lowercase()).into()
+            }
         }
     }
 }
 
-/// The words with one space between them. Python, whose rule it is, counts four control
-/// characters as white space that Unicode does not.
+/// The words joined by single spaces. Four control characters are white space as well: in Python,
+/// whose rule this is, but not in Unicode.
 fn joined(text: &str) -> String {
     let is_space = |c: char| c.is_whitespace() || ('\x1c'..='\x1f').contains(&c);
     let words = text.split(is_space).filter(|word| !word.is_empty());
@@ -97,13 +100,13 @@ pub enum MaskRule {
     /// 1 for a token, 0 for padding.
     #[default]
     Tokens,
-    /// 1 everywhere: the model was trained to see its padding.
+    /// 1 everywhere: the model was trained with visible padding.
     All,
 }
 
 impl TokenizeConfig {
-    /// All settings, written out for the fingerprint. Taking the struct apart makes a new field
-    /// fail to compile here until someone decides how it counts.
+    /// All settings, written out for the fingerprint. Destructuring makes a new field fail to
+    /// compile here until someone decides how it counts.
     pub(crate) fn describe(&self) -> String {
         let Self {
             context_length,
@@ -116,7 +119,7 @@ impl TokenizeConfig {
             mask,
         } = self;
         let mut text = format!("context {context_length} pad {pad:?} {pad_token:?}");
-        // These came later: what is usual is left out, so that older fingerprints stay.
+        // Added later; defaults are left out, so that older fingerprints stay valid.
         if let Some(pad_id) = pad_id {
             let _ = write!(text, " pad id {pad_id}");
         }
@@ -136,23 +139,23 @@ impl TokenizeConfig {
     }
 }
 
-/// How far texts are filled up with padding.
+/// To which length texts are padded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Pad {
-    /// To the longest text that shares the run.
+    /// To the longest text of the run.
     Longest,
     /// Always to the context length.
     Context,
 }
 
-/// The tokens of one text, special ones included, without padding.
+/// The tokens of one text, special tokens included, without padding.
 pub(crate) struct Tokens {
     pub(crate) ids: Vec<u32>,
 }
 
-/// Tokens of several texts, `[n, n_tokens]` row after row.
+/// Tokens of several texts, `[n, n_tokens]` in row-major order.
 pub(crate) struct TokenBatch {
     pub(crate) n_tokens: usize,
     pub(crate) ids: Vec<i64>,
@@ -163,7 +166,7 @@ pub(crate) struct TokenBatch {
 pub(crate) struct Tokenizer {
     library: tokenizers::Tokenizer,
     context_length: usize,
-    /// How many tokens frame each text.
+    /// Number of tokens that frame each text.
     n_special: usize,
     /// Ids of the tokens before and after each text, where the model's description names them.
     frame: Option<(Vec<u32>, Vec<u32>)>,
@@ -176,7 +179,7 @@ pub(crate) struct Tokenizer {
 impl Tokenizer {
     pub(crate) fn load(source: &Source, config: &TokenizeConfig) -> Result<Self, ModelError> {
         let file = source.path().to_path_buf();
-        let broken = |source| ModelError::Tokenizer {
+        let invalid = |source| ModelError::Tokenizer {
             file: file.clone(),
             source,
         };
@@ -186,20 +189,20 @@ impl Tokenizer {
             .extension()
             .is_some_and(|end| end == VOCABULARY)
         {
-            word_pieces(&bytes, config.lowercase).map_err(broken)?
+            word_pieces(&bytes, config.lowercase).map_err(invalid)?
         } else {
-            tokenizers::Tokenizer::from_bytes(&bytes).map_err(broken)?
+            tokenizers::Tokenizer::from_bytes(&bytes).map_err(invalid)?
         };
         let pad_id = pad_id(&tokenizer, config).ok_or_else(|| ModelError::Value {
             file: file.clone(),
             key: "pad_token",
             value: config.pad_token.clone().unwrap_or_default(),
-            reason: "the tokenizer knows no such token to fill up with",
+            reason: "the tokenizer has no such padding token",
         })?;
-        // What the file itself says about padding and truncation was meant for another use: files
-        // from sentence encoders, for example, fill up everything to 128 tokens.
+        // The file's own padding and truncation are meant for another use: files of sentence
+        // encoders, for example, pad everything to 128 tokens.
         tokenizer.with_padding(None);
-        tokenizer.with_truncation(None).map_err(broken)?;
+        tokenizer.with_truncation(None).map_err(invalid)?;
         let frame = match &config.frame {
             Some(frame) => Some(ids_of(frame, &tokenizer, &file)?),
             None => None,
@@ -215,7 +218,7 @@ impl Tokenizer {
                 file,
                 key: "context_length",
                 value: config.context_length.to_string(),
-                reason: "it leaves no room beside the special tokens",
+                reason: "it leaves no room for text between the special tokens",
             });
         }
         Ok(Self {
@@ -230,7 +233,7 @@ impl Tokenizer {
         })
     }
 
-    /// The tokens of each text, at most the context length.
+    /// The tokens of each text, special ones included, without padding, at most the context length.
     pub(crate) fn encode(&self, texts: &[&str]) -> Result<Vec<Tokens>, EncodeError> {
         let one = |(position, text): (usize, &&str)| {
             self.tokens(text)
@@ -239,7 +242,7 @@ impl Tokenizer {
         texts.iter().enumerate().map(one).collect()
     }
 
-    /// How many tokens the context length cuts off a text.
+    /// Number of tokens of a text beyond the context length.
     pub(crate) fn n_dropped(&self, text: &str) -> Result<usize, EncodeError> {
         let bare = self.library.encode_fast(self.clean.apply(text), false);
         let bare = bare.map_err(|source| EncodeError::Tokenize {
@@ -249,7 +252,7 @@ impl Tokenizer {
         Ok(bare.len().saturating_sub(self.room()))
     }
 
-    /// Cuts first and frames then, so that the closing token is always there.
+    /// Truncates before framing, so that the closing token is always kept.
     fn tokens(&self, text: &str) -> tokenizers::Result<Tokens> {
         let mut bare = self.library.encode_fast(self.clean.apply(text), false)?;
         bare.truncate(self.room(), 0, TruncationDirection::Right);
@@ -262,12 +265,12 @@ impl Tokenizer {
         Ok(Tokens { ids })
     }
 
-    /// How many tokens of a text fit beside the special ones.
+    /// Number of tokens of a text that fit between the special tokens.
     fn room(&self) -> usize {
         self.context_length - self.n_special
     }
 
-    /// Fills the texts up to one length, and up to `n` rows.
+    /// Pads the texts to one length, and to `n` rows.
     pub(crate) fn pad(&self, texts: &[&Tokens], n: usize) -> TokenBatch {
         let longest = texts.iter().map(|t| t.ids.len()).max().unwrap_or(0).max(1);
         let n_tokens = match self.pad {
@@ -283,8 +286,8 @@ impl Tokenizer {
                 mask[row * n_tokens + column] = 1;
             }
         }
-        // A row that only fills a fixed batch must not be all padding: some graphs divide by the
-        // number of real tokens.
+        // A row that only fills up a fixed batch must not be all padding: some graphs divide by the
+        // number of unmasked tokens.
         for row in texts.len()..n {
             mask[row * n_tokens] = 1;
         }
@@ -296,9 +299,9 @@ impl Tokenizer {
     }
 }
 
-/// The padding token: by name when the model names one, else the one in the tokenizer's own padding
-/// settings, else 0, which is harmless because padding is masked or lies behind the end-of-text
-/// token that the tower reads.
+/// The id to pad with: the model's, else that of the tokenizer's own padding settings, else 0,
+/// which is harmless because padding is masked or comes after the end-of-text token that the tower
+/// reads. `None` if the tokenizer has no such token.
 fn pad_id(tokenizer: &tokenizers::Tokenizer, config: &TokenizeConfig) -> Option<u32> {
     if config.pad_id.is_some() {
         return config.pad_id;
@@ -314,9 +317,9 @@ fn pad_id(tokenizer: &tokenizers::Tokenizer, config: &TokenizeConfig) -> Option<
 fn ids_of(
     frame: &Frame,
     tokenizer: &tokenizers::Tokenizer,
-    file: &std::path::Path,
+    file: &Path,
 ) -> Result<(Vec<u32>, Vec<u32>), ModelError> {
-    let id = |key: &'static str, token: &Option<String>| match token {
+    let id_of = |key: &'static str, token: &Option<String>| match token {
         None => Ok(Vec::new()),
         Some(token) => tokenizer
             .token_to_id(token)
@@ -325,12 +328,12 @@ fn ids_of(
                 file: file.to_path_buf(),
                 key,
                 value: token.clone(),
-                reason: "the tokenizer knows no such token",
+                reason: "the tokenizer has no such token",
             }),
     };
     Ok((
-        id("start_token", &frame.start)?,
-        id("end_token", &frame.end)?,
+        id_of("start_token", &frame.start)?,
+        id_of("end_token", &frame.end)?,
     ))
 }
 

@@ -1,13 +1,15 @@
-//! What is in an ONNX file, as far as those who rewrite it need to know?
+//! The parts of an ONNX file that rewriting one needs.
 //!
-//! Field numbers are those of `onnx.proto`, <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>.
+//! Field numbers are those of `onnx.proto`,
+//! <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>.
 
 use super::wire::{Fields, Malformed, Span, Value};
 
-/// Graphs inside graphs (`If`, `Loop`, `Scan`) deeper than this are taken for an attack.
-const MOST_LEVELS: usize = 16;
-/// More nodes than this in one file are taken for an attack; large models have some ten thousand.
-const MOST_NODES: usize = 1 << 20;
+/// Maximum nesting of graphs inside graphs (`If`, `Loop`, `Scan`), against malicious files.
+const MAX_LEVELS: usize = 16;
+/// Maximum number of nodes of a file, against malicious files; large models have about ten
+/// thousand.
+const MAX_NODES: usize = 1 << 20;
 
 /// Field numbers, by message.
 pub(crate) mod field {
@@ -53,9 +55,9 @@ pub(crate) const INT8: i64 = 3;
 pub(crate) const FLOAT16: i64 = 10;
 
 #[derive(Debug)]
-pub(crate) struct ModelFile<'a> {
+pub(crate) struct ModelProto<'a> {
     pub(crate) ir_version: i64,
-    /// Version of the standard operators; 0 when the file does not say.
+    /// Opset version of the standard operators; 0 if the file does not give it.
     pub(crate) opset: i64,
     pub(crate) graph: Graph<'a>,
 }
@@ -65,14 +67,14 @@ pub(crate) struct Graph<'a> {
     pub(crate) span: Span,
     pub(crate) nodes: Vec<Node<'a>>,
     pub(crate) initializers: Vec<Tensor<'a>>,
-    /// Names, with the whole field of each.
+    /// The name and the whole field of each.
     pub(crate) inputs: Vec<(&'a str, Span)>,
     pub(crate) outputs: Vec<&'a str>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Node<'a> {
-    /// The whole field, as everywhere here; its start tells nodes apart.
+    /// The whole field, as in all structs here. Its start identifies the node.
     pub(crate) span: Span,
     pub(crate) name: &'a str,
     pub(crate) op_type: &'a str,
@@ -83,7 +85,7 @@ pub(crate) struct Node<'a> {
 }
 
 impl Node<'_> {
-    /// Whether it is this operator of the standard.
+    /// Whether it is this standard operator.
     pub(crate) fn is(&self, op_type: &str) -> bool {
         self.op_type == op_type && matches!(self.domain, "" | "ai.onnx")
     }
@@ -119,19 +121,19 @@ pub(crate) struct Tensor<'a> {
 /// Where a tensor's values are.
 #[derive(Debug)]
 pub(crate) enum Data<'a> {
-    /// In the file, little-endian, one after the other.
+    /// In this file, little-endian.
     Raw(Span),
-    /// In a file beside it.
+    /// In another file.
     External {
         location: &'a str,
         offset: u64,
         length: Option<u64>,
     },
-    /// In a form that float weights do not have, or nowhere.
+    /// In a form that float weights do not use, or nowhere.
     Other,
 }
 
-pub(crate) fn read(file: &[u8]) -> Result<Option<ModelFile<'_>>, Malformed> {
+pub(crate) fn read(file: &[u8]) -> Result<Option<ModelProto<'_>>, Malformed> {
     let mut reader = Reader { file, n_nodes: 0 };
     let (mut ir_version, mut opset, mut graph) = (0, 0, None);
     for field in Fields::new(file, &(0..file.len())) {
@@ -139,11 +141,11 @@ pub(crate) fn read(file: &[u8]) -> Result<Option<ModelFile<'_>>, Malformed> {
         match field.number {
             1 => ir_version = field.integer()?,
             field::model::GRAPH => {
-                // Protobuf would merge two of them; no exporter writes such a file.
+                // Protobuf would merge two graphs; no exporter writes such a file.
                 if graph.is_some() {
                     return Err(Malformed(field.whole.start));
                 }
-                graph = Some(reader.graph(&field.bytes()?, MOST_LEVELS)?);
+                graph = Some(reader.graph(&field.bytes()?, MAX_LEVELS)?);
             }
             field::model::OPSET_IMPORT => {
                 let (mut domain, mut version) = ("", 0);
@@ -162,14 +164,14 @@ pub(crate) fn read(file: &[u8]) -> Result<Option<ModelFile<'_>>, Malformed> {
             _ => {}
         }
     }
-    Ok(graph.map(|graph| ModelFile {
+    Ok(graph.map(|graph| ModelProto {
         ir_version,
         opset,
         graph,
     }))
 }
 
-/// The texts of the file's `metadata_props` under this key.
+/// Whether the file's `metadata_props` have this key.
 pub(crate) fn has_metadata(file: &[u8], key: &str) -> Result<bool, Malformed> {
     for field in Fields::new(file, &(0..file.len())) {
         let field = field?;
@@ -185,7 +187,7 @@ pub(crate) fn has_metadata(file: &[u8], key: &str) -> Result<bool, Malformed> {
     Ok(false)
 }
 
-/// The name of a `ValueInfoProto`; empty where it has none.
+/// The name of a `ValueInfoProto`; empty if it has none.
 pub(crate) fn name_of<'a>(file: &'a [u8], span: &Span) -> Result<&'a str, Malformed> {
     for field in Fields::new(file, span) {
         let field = field?;
@@ -216,7 +218,7 @@ impl<'a> Reader<'a> {
             match field.number {
                 field::graph::NODE => {
                     self.n_nodes += 1;
-                    if self.n_nodes > MOST_NODES {
+                    if self.n_nodes > MAX_NODES {
                         return Err(Malformed(field.whole.start));
                     }
                     let inner = field.bytes()?;
@@ -316,15 +318,15 @@ pub(super) fn tensor<'a>(
             field::tensor::DIMS => field.integers(file, &mut tensor.dims)?,
             field::tensor::DATA_TYPE => tensor.data_type = field.integer()?,
             field::tensor::NAME => tensor.name = field.text(file)?,
-            // Packed floats are the same bytes as raw ones. Several runs of them, or single
-            // ones, are allowed and written by nobody.
+            // Packed floats are the same bytes as raw ones. Several runs, or unpacked floats, are
+            // valid but not written by any exporter.
             4 | field::tensor::RAW_DATA => {
                 n_data += 1;
                 if let Value::Bytes(span) = field.value {
                     tensor.data = Data::Raw(span);
                 }
             }
-            // A segment: a part of a tensor, which no exporter writes.
+            // A segment of a tensor, which no exporter writes.
             3 => n_data += 2,
             field::tensor::EXTERNAL_DATA => {
                 let (key, value) = entry(file, &field.bytes()?)?;

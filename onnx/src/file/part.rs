@@ -1,19 +1,19 @@
-//! How is one tower cut out of a graph that holds both?
+//! Extracts one tower from a graph that holds both.
 //!
-//! ONNX Runtime runs a graph as a whole: asked for the embedding of a text, it would still want a
-//! picture and push it through the other tower. So only the nodes that lead to the embedding, and
-//! their weights, are handed to it.
+//! ONNX Runtime runs a graph as a whole: for the embedding of a text it would still require a
+//! picture and run the other tower on it. So it is given only the nodes that compute the embedding,
+//! and their weights.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use crate::file::graph::{self, Graph, Node, field};
-use crate::file::mapped::Mapped;
-use crate::file::wire::{Fields, Malformed, Piece, Rope};
+use super::graph::{self, Graph, Node, field};
+use super::mapped::Mapped;
+use super::wire::{Fields, Malformed, Piece, Rope};
 
-/// The part of a graph that leads to one output, as a graph of its own, its weights with it except
-/// those that lie in files beside it. `None` where the whole graph is needed, and for files that
-/// are not understood: let ONNX Runtime say what is wrong with them.
+/// The part of a graph that computes one output, as a model of its own. It includes the weights,
+/// except those in files beside the graph. `None` where the whole graph is needed, and for invalid
+/// files, whose error ONNX Runtime reports.
 pub(crate) fn leading_to(file: &Path, output: &str) -> Option<Vec<u8>> {
     let mapped = Mapped::open(file).ok()?;
     let bytes = mapped.bytes();
@@ -29,7 +29,7 @@ pub(crate) fn leading_to(file: &Path, output: &str) -> Option<Vec<u8>> {
     Some(part)
 }
 
-/// Nothing is made while the part is put together.
+/// A part has no pieces that are computed later.
 enum Never {}
 
 fn cut(file: &[u8], output: &str) -> Result<Option<Rope<Never>>, Malformed> {
@@ -93,23 +93,23 @@ fn part(
     Ok(rope)
 }
 
-/// What an output is made of.
+/// The nodes and names that an output depends on.
 struct Needed<'a> {
-    /// By their place in the graph.
+    /// By their index in the graph.
     nodes: HashSet<usize>,
     names: HashSet<&'a str>,
 }
 
 impl<'a> Needed<'a> {
-    /// `None` when no node makes the output.
+    /// `None` if no node computes the output.
     fn of(graph: &'a Graph<'a>, output: &'a str) -> Option<Self> {
-        let mut makers = HashMap::new();
+        let mut producers = HashMap::new();
         for (index, node) in graph.nodes.iter().enumerate() {
             for &name in node.outputs.iter().filter(|name| !name.is_empty()) {
-                makers.insert(name, index);
+                producers.insert(name, index);
             }
         }
-        makers.get(output)?;
+        producers.get(output)?;
         let mut needed = Self {
             nodes: HashSet::new(),
             names: HashSet::new(),
@@ -119,11 +119,11 @@ impl<'a> Needed<'a> {
             if !needed.names.insert(name) {
                 continue;
             }
-            if let Some(&index) = makers.get(name)
+            if let Some(&index) = producers.get(name)
                 && needed.nodes.insert(index)
             {
                 let node = &graph.nodes[index];
-                // A node that is kept makes all that it makes.
+                // A node that is kept keeps all its outputs.
                 needed.names.extend(&node.outputs);
                 used_by(node, &mut open);
             }
@@ -132,7 +132,7 @@ impl<'a> Needed<'a> {
     }
 }
 
-/// The names that a node takes, those included that graphs inside it may take from outside.
+/// The names that a node reads, including those that graphs inside it may take from outside.
 fn used_by<'a>(node: &Node<'a>, names: &mut Vec<&'a str>) {
     names.extend(&node.inputs);
     for inner in node.attributes.iter().flat_map(|one| &one.graphs) {
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_holds_what_leads_to_its_output_and_no_more() {
+    fn a_part_has_only_what_its_output_depends_on() {
         let file = data("layouts/chinese_clip/onnx/model.onnx");
         let whole = fs_err::read(&file).unwrap();
         let (_, _, n_nodes) = ports(&whole);
@@ -174,13 +174,13 @@ mod tests {
         let (inputs, outputs, n_of_text) = ports(&text);
         assert_eq!(inputs, ["input_ids", "attention_mask"]);
         assert_eq!(outputs, ["text_embeds"]);
-        // What joins the towers is in neither.
+        // What joins the towers is in neither part.
         assert!(n_of_image > 0 && n_of_text > 0 && n_of_image + n_of_text < n_nodes);
         assert!(image.len() + text.len() < whole.len() + 5_000);
     }
 
     #[test]
-    fn graphs_that_are_needed_whole_are_left() {
+    fn a_graph_that_is_needed_whole_has_no_part() {
         let joint = data("layouts/chinese_clip/onnx/model.onnx");
         let cases = [
             (joint.clone(), "logits_per_image"),
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_makes_no_part_that_reaches_outside() {
+    fn a_truncated_graph_gives_no_part_beyond_its_end() {
         let whole = fs_err::read(data("layouts/chinese_clip/onnx/model.onnx")).unwrap();
         let mut n_cases = 0;
         for n in (0..whole.len()).step_by(1009) {

@@ -1,18 +1,18 @@
-//! How is a protobuf message taken apart and put together without losing what is not understood?
+//! Reading and rewriting protobuf messages without losing unknown fields.
 //!
-//! An ONNX file is one protobuf message. Libraries that decode such a message into structs drop the
-//! fields they do not know, which newer versions of the format have, and hold every weight in memory.
-//! Here a message stays where it is, in a memory map: [`Fields`] walks over it, and a [`Rope`] says
-//! which stretches of it are copied and what is put between them.
+//! An ONNX file is one protobuf message. Libraries that decode a message into structs drop fields
+//! that they do not know, such as those of newer versions of the format, and hold every weight in
+//! memory. Here a message stays in its memory map: [`Fields`] iterates over it, and a [`Rope`] lists
+//! which spans of it are copied and what is put between them.
 //!
 //! Wire format: <https://protobuf.dev/programming-guides/encoding/>.
 
 use std::ops::Range;
 
-/// A stretch of the source file, in bytes from its start.
+/// A byte range of the source file.
 pub(crate) type Span = Range<usize>;
 
-/// The bytes are no protobuf message; the place is given in bytes from the start of the file.
+/// The bytes are not a protobuf message; gives the byte offset from the start of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Malformed(pub(crate) usize);
 
@@ -28,7 +28,7 @@ pub(crate) struct Field {
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
     Varint(u64),
-    /// A text, bytes, a message, or packed numbers.
+    /// A string, bytes, a message, or packed numbers.
     Bytes(Span),
     Fixed32([u8; 4]),
     Fixed64,
@@ -43,7 +43,7 @@ impl Field {
         }
     }
 
-    /// The value of a field that must hold an integer. Negative ones come as two's complement.
+    /// The value of a field that must hold an integer; negative ones are in two's complement.
     pub(crate) fn integer(&self) -> Result<i64, Malformed> {
         match self.value {
             Value::Varint(value) => Ok(value.cast_signed()),
@@ -51,13 +51,13 @@ impl Field {
         }
     }
 
-    /// The text of a field that must hold one.
+    /// The string of a field that must hold one.
     pub(crate) fn text<'a>(&self, file: &'a [u8]) -> Result<&'a str, Malformed> {
         let span = self.bytes()?;
         std::str::from_utf8(&file[span]).map_err(|_| Malformed(self.whole.start))
     }
 
-    /// The integers of a repeated field, which may be packed or not.
+    /// Appends the integers of a repeated field, packed or not.
     pub(crate) fn integers(&self, file: &[u8], into: &mut Vec<i64>) -> Result<(), Malformed> {
         match &self.value {
             Value::Varint(value) => into.push(value.cast_signed()),
@@ -73,7 +73,7 @@ impl Field {
     }
 }
 
-/// The fields of the message in `span`, in their order. Ends after the first error.
+/// Iterates over the fields of the message in `span`. Ends after the first error.
 pub(crate) struct Fields<'a> {
     file: &'a [u8],
     at: usize,
@@ -107,7 +107,7 @@ impl<'a> Fields<'a> {
                 let bytes = self.file[span].first_chunk().ok_or(Malformed(start))?;
                 Value::Fixed32(*bytes)
             }
-            // Groups, which ONNX has none of, and numbers that mean nothing.
+            // Groups, which ONNX does not use, and undefined wire types.
             _ => return Err(Malformed(start)),
         };
         if tag >> 3 == 0 {
@@ -160,7 +160,7 @@ fn varint(file: &[u8], at: &mut usize, end: usize) -> Result<u64, Malformed> {
     Err(Malformed(start))
 }
 
-/// A message under construction, in memory: for what is small.
+/// A small message under construction, in memory.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Message(pub(crate) Vec<u8>);
 
@@ -197,7 +197,7 @@ impl Message {
         self.bytes(field, &message.0)
     }
 
-    /// What comes before `length` bytes of a field.
+    /// The tag and length before the `length` bytes of a field.
     fn header(&mut self, field: u64, length: u64) {
         self.push_varint(field << 3 | 2);
         self.push_varint(length);
@@ -210,11 +210,11 @@ pub(crate) enum Piece<P> {
     /// Copied from the source.
     Copy(Span),
     Bytes(Vec<u8>),
-    /// Made when it is written; only its length is known before.
+    /// Computed when it is written; only its length is known before.
     Later(P),
 }
 
-/// A message to be written, in pieces, whose length is known.
+/// A message to be written: its pieces and their total length.
 #[derive(Debug, Clone)]
 pub(crate) struct Rope<P> {
     pub(crate) pieces: Vec<Piece<P>>,
@@ -247,7 +247,7 @@ impl<P> Rope<P> {
         }
     }
 
-    /// A field whose `length` bytes are made later.
+    /// A field whose `length` bytes are computed later.
     pub(crate) fn later(&mut self, field: u64, piece: P, length: u64) {
         let mut header = Message::default();
         header.header(field, length);
@@ -271,7 +271,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_come_back_as_they_were_put_in() {
+    fn fields_are_read_back_as_written() {
         let inner = Message::default().integer(1, -1).text(2, "é");
         let message = Message::default()
             .integer(8, 300)
@@ -297,13 +297,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_is_malformed_at_its_place() {
+    fn a_truncated_message_is_malformed() {
         let file = Message::default().integer(1, 1).bytes(2, &[7; 9]).0;
         for end in [3, 4, 5, file.len() - 1] {
             let last = Fields::new(&file[..end], &(0..end)).last().unwrap();
             assert!(last.is_err(), "{end}");
         }
-        // A group, the field number 0, a varint of eleven bytes.
+        // A group, field number 0, a varint of eleven bytes.
         for bytes in [&[0x0b_u8][..], &[0x00, 0x01], &[0xff; 11]] {
             let first = Fields::new(bytes, &(0..bytes.len())).next();
             assert_eq!(first.map(|field| field.is_err()), Some(true));

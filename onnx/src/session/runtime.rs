@@ -106,10 +106,10 @@ fn list(tried: &[PathBuf]) -> String {
 /// A loaded ONNX Runtime. Clones are cheap and share it.
 #[derive(Clone)]
 pub struct Runtime {
-    inner: Arc<Inner>,
+    inner: Arc<Loaded>,
 }
 
-struct Inner {
+struct Loaded {
     library: PathBuf,
     version: String,
     environment: ort::environment::Environment,
@@ -202,7 +202,7 @@ impl Runtime {
             source,
         })?;
         let runtime = Self {
-            inner: Arc::new(Inner {
+            inner: Arc::new(Loaded {
                 library,
                 version,
                 environment,

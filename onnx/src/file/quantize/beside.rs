@@ -1,6 +1,6 @@
-//! Where are the bytes of a graph, and of the weights that lie beside it?
+//! The weight files beside a graph.
 //!
-//! Files are mapped into memory, so that a graph of many gigabytes needs little of it.
+//! Files are memory-mapped, so that a graph of many gigabytes needs little memory.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ impl Place {
     }
 }
 
-/// The files beside a graph that hold weights, opened when a tensor points to them.
+/// The weight files beside a graph, opened when a tensor refers to them.
 pub(super) struct Beside<'a> {
     graph: &'a Path,
     files: Vec<Mapped>,
@@ -60,8 +60,8 @@ impl<'a> Beside<'a> {
         &file[place.span.clone()]
     }
 
-    /// Where the tensor's values are, which must be `n_bytes` when that is given; `None` when they
-    /// are in a form that is not understood.
+    /// Where the tensor's values are, which must be `n_bytes` if that is given; `None` if they have
+    /// an unsupported form.
     pub(super) fn place(
         &mut self,
         tensor: &Tensor<'_>,
@@ -82,7 +82,7 @@ impl<'a> Beside<'a> {
             } => (*location, *offset, *length),
         };
         let graph = self.graph;
-        let wrong = |reason| QuantizeError::External {
+        let invalid = |reason| QuantizeError::External {
             file: graph.to_path_buf(),
             tensor: tensor.name.to_owned(),
             location: location.to_owned(),
@@ -90,19 +90,19 @@ impl<'a> Beside<'a> {
         };
         let index = match self.by_location.get(location) {
             Some(index) => *index,
-            None => self.open(location, wrong)?,
+            None => self.open(location, invalid)?,
         };
-        let n_there = self.files[index].bytes().len();
-        let too_short = || wrong("file too short");
+        let file_length = self.files[index].bytes().len();
+        let too_short = || invalid("file too short");
         let start = usize::try_from(offset).map_err(|_| too_short())?;
         let length = match length {
             Some(length) => usize::try_from(length).map_err(|_| too_short())?,
-            None => n_bytes.unwrap_or(n_there.saturating_sub(start)),
+            None => n_bytes.unwrap_or(file_length.saturating_sub(start)),
         };
         if n_bytes.is_some_and(|n| n != length) {
-            return Err(wrong("the length does not match the tensor's shape"));
+            return Err(invalid("the length does not match the tensor's shape"));
         }
-        let end = start.checked_add(length).filter(|end| *end <= n_there);
+        let end = start.checked_add(length).filter(|end| *end <= file_length);
         Ok(Some(Place {
             file: Some(index),
             span: start..end.ok_or_else(too_short)?,
@@ -112,10 +112,10 @@ impl<'a> Beside<'a> {
     fn open(
         &mut self,
         location: &str,
-        wrong: impl Fn(&'static str) -> QuantizeError,
+        invalid: impl Fn(&'static str) -> QuantizeError,
     ) -> Result<usize, QuantizeError> {
         if !stays_inside(location) {
-            return Err(wrong("not inside the graph's folder"));
+            return Err(invalid("not inside the graph's folder"));
         }
         let folder = self.graph.parent().unwrap_or(Path::new(""));
         let path = folder.join(location);

@@ -1,15 +1,15 @@
-//! How does a graph become smaller and faster? By int8 matrices in place of fp32 ones.
+//! Dynamic quantisation: smaller, faster graphs with int8 instead of fp32 matrices.
 //!
-//! *Dynamic quantisation*: the weights of `MatMul` and `Gemm` are stored as int8 with a scale for
-//! each output column; activations are quantised while the graph runs, with a scale for the whole
-//! tensor. Everything else (embeddings, convolutions, normalisations, attention scores) stays as it
-//! is. The method is that of ONNX Runtime's `quantize_dynamic` with `per_channel=True`,
+//! The weights of `MatMul` and `Gemm` are stored as int8 with a scale per output column; activations
+//! are quantised while the graph runs, with a scale per tensor. Everything else (embeddings,
+//! convolutions, normalisations, attention scores) stays as it is. The method is that of ONNX
+//! Runtime's `quantize_dynamic` with `per_channel=True`,
 //! <https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html>; it needs no
 //! sample data and no Python.
 //!
-//! The ONNX file is rewritten in place of being decoded and encoded: what is not changed is copied
-//! byte by byte, so that fields of newer versions of the format survive, and weights are read
-//! through a memory map and quantised one matrix at a time.
+//! The ONNX file is not decoded and encoded again: what does not change is copied byte for byte, so
+//! that fields of newer versions of the format survive, and weights are read through a memory map
+//! and quantised one matrix at a time.
 
 mod beside;
 mod error;
@@ -33,15 +33,15 @@ use crate::file::wire;
 /// The oldest opset with `DynamicQuantizeLinear`.
 const OLDEST_OPSET: i64 = 11;
 
-/// How to quantise.
+/// Options of quantising a graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuantizeOptions {
-    /// How much of the range of int8 weights may use.
+    /// How much of the int8 range weights may use.
     pub range: WeightRange,
-    /// Whether a target may be replaced that [`quantize`] did not write.
+    /// Whether to overwrite a target that [`quantize`] did not write.
     pub replace: bool,
-    /// A graph larger than this, in bytes, keeps its weights in a file of its own beside it,
-    /// `<target>_data`. A protobuf message ends at 2 GiB, hence the default of 1.9 GiB.
+    /// A graph larger than this, in bytes, has its weights in a file beside it, `<target>_data`. The
+    /// limit of a protobuf message is 2 GiB, hence the default of 1.9 GiB.
     pub largest_file: u64,
 }
 
@@ -55,29 +55,29 @@ impl Default for QuantizeOptions {
     }
 }
 
-/// What was done.
+/// What [`quantize`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Report {
-    /// `MatMul` and `Gemm` nodes that multiply in int8 now.
+    /// `MatMul` and `Gemm` nodes that now multiply in int8.
     pub n_quantized: usize,
-    /// Those that were left: both sides computed, or a form that is not understood.
+    /// Those that were left unchanged: both sides are computed, or the form is unsupported.
     pub n_kept: usize,
-    /// Bytes of the source, with the files of weights beside it.
+    /// Size of the source with the weight files beside it, in bytes.
     pub bytes_before: u64,
-    /// Bytes of the copy, likewise.
+    /// Size of the copy with its weight file, in bytes.
     pub bytes_after: u64,
 }
 
-/// Writes an int8 copy of a graph: dynamic quantisation of the weights of `MatMul` and `Gemm`, a
-/// scale a column.
+/// Writes an int8 copy of a graph: dynamic quantisation of the weights of `MatMul` and `Gemm`, with
+/// a scale per column.
 ///
-/// The copy needs nothing of the original's files. It is written aside, synced and renamed, so that
-/// `target` is never half a graph. A `target` that exists is replaced only when an earlier call
-/// wrote it.
+/// The copy does not depend on the original's files. It is written to a temporary file, synced and
+/// renamed, so that `target` is never incomplete. An existing `target` is overwritten only if an
+/// earlier call wrote it.
 ///
 /// # Errors
 /// [`QuantizeError`] when the source cannot be read, is damaged, too old, or has nothing to
-/// quantise, or when the target cannot be written.
+/// quantise, or the target cannot be written.
 pub fn quantize(source: &Path, target: &Path) -> Result<Report, QuantizeError> {
     quantize_with(source, target, &QuantizeOptions::default())
 }
@@ -132,7 +132,7 @@ pub fn quantize_with(
     let mut kept_places = HashMap::new();
     place_kept(&model.graph, &plan, &mut beside, &mut kept_places)?;
     check_target(source, target, &beside, options.replace)?;
-    let copy = write::Copy {
+    let copy = write::Int8Copy {
         file: bytes,
         model: &model,
         plan: &plan,
@@ -155,7 +155,7 @@ pub fn quantize_with(
 /// Whether [`quantize`] wrote this graph.
 ///
 /// # Errors
-/// [`QuantizeError`] when the file cannot be read or is no ONNX graph.
+/// [`QuantizeError`] when the file cannot be read or is not an ONNX graph.
 pub fn is_quantized_here(graph: &Path) -> Result<bool, QuantizeError> {
     let mapped = Mapped::open(graph).map_err(|source| QuantizeError::Unreadable {
         file: graph.to_path_buf(),
@@ -169,7 +169,7 @@ pub fn is_quantized_here(graph: &Path) -> Result<bool, QuantizeError> {
     })
 }
 
-/// Finds the values of the initialisers that stay and lie beside the graph.
+/// Finds the values of the initializers that stay and are in files beside the graph.
 fn place_kept(
     graph: &Graph<'_>,
     plan: &plan::Plan<'_>,

@@ -1,27 +1,27 @@
-//! Which nodes of a graph become which others?
+//! Plans which nodes of a graph are replaced, and by what.
 //!
 //! A `MatMul` by a constant matrix, or a `Gemm`, becomes
 //!
 //! ```text
-//! a, a_scale, a_zero = DynamicQuantizeLinear(A)        once for all that multiply A
+//! a, a_scale, a_zero = DynamicQuantizeLinear(A)        once for all nodes that multiply A
 //! product            = MatMulInteger(a, b, a_zero)     b: the int8 matrix
 //! result             = Cast(product) · (a_scale · b_scale)   (+ C)
 //! ```
 //!
-//! which is the form that ONNX Runtime fuses into one kernel. Operators:
-//! <https://onnx.ai/onnx/operators/>; activations are quantised asymmetrically to u8 per tensor by
-//! `DynamicQuantizeLinear`, whose zero point `MatMulInteger` takes off again.
+//! which ONNX Runtime fuses into one kernel. `DynamicQuantizeLinear` quantises activations
+//! asymmetrically to u8 per tensor; `MatMulInteger` subtracts its zero point. Operators:
+//! <https://onnx.ai/onnx/operators/>.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::file::graph::{
-    Data, FLOAT, FLOAT16, Graph, ModelFile, Node, Tensor,
+    Data, FLOAT, FLOAT16, Graph, ModelProto, Node, Tensor,
     field::{attribute, graph as graph_field, node as node_field, tensor},
 };
 use crate::file::wire::{Malformed, Message};
 
 /// Chains of `Identity` and `Transpose` longer than this are not followed.
-const MOST_STEPS: usize = 16;
+const MAX_STEPS: usize = 16;
 const ATTRIBUTE_IS_INTEGER: i64 = 2;
 
 /// A matrix that is stored as int8.
@@ -36,35 +36,35 @@ pub(super) struct Weight<'a> {
     pub(super) n_columns: usize,
     /// Whether the source holds `[n_columns, n_rows]`.
     pub(super) transposed: bool,
-    /// What the products are multiplied with (`Gemm`).
+    /// Factor on the products (`Gemm`).
     pub(super) alpha: f32,
 }
 
 #[derive(Debug)]
 pub(super) enum NodePlan {
     Drop,
-    /// Node fields to write in its place.
+    /// The node fields to write instead.
     Replace(Message),
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Plan<'a> {
     pub(super) weights: Vec<Weight<'a>>,
-    /// Small new initialisers, whole.
+    /// Small new initializers, complete.
     pub(super) scalars: Vec<Message>,
     /// By the start of the node's span.
     pub(super) nodes: HashMap<usize, NodePlan>,
-    /// Starts of the spans of initialisers and inputs that nothing uses any more.
+    /// Starts of the spans of initializers and inputs that are no longer used.
     pub(super) dropped: HashSet<usize>,
     pub(super) n_quantized: usize,
     pub(super) n_kept: usize,
-    /// Multiplications by a matrix of half-precision floats.
+    /// Number of multiplications by an fp16 matrix.
     pub(super) n_half: usize,
-    /// Whether integer multiplications were there before.
+    /// Whether the source already has integer multiplications.
     pub(super) was_quantized: bool,
 }
 
-pub(super) fn plan<'a>(model: &'a ModelFile<'a>) -> Result<Plan<'a>, Malformed> {
+pub(super) fn plan<'a>(model: &'a ModelProto<'a>) -> Result<Plan<'a>, Malformed> {
     let mut planner = Planner {
         plan: Plan::default(),
         names: HashSet::new(),
@@ -74,22 +74,22 @@ pub(super) fn plan<'a>(model: &'a ModelFile<'a>) -> Result<Plan<'a>, Malformed> 
         weights: HashMap::new(),
         touched: HashSet::new(),
     };
-    planner.survey(&model.graph);
+    planner.collect_names(&model.graph);
     planner.graph(&model.graph, None)?;
     while planner.drop_unused(&model.graph) {}
     Ok(planner.plan)
 }
 
-/// What a name stands for.
+/// What a name refers to.
 #[derive(Clone, Copy)]
 enum Origin<'a> {
     Constant(&'a Tensor<'a>),
     Node(&'a Node<'a>),
-    /// Given from outside, or able to be.
+    /// Given from outside, or may be.
     Input,
 }
 
-/// The names that a graph sees: its own, and those of the graphs around it.
+/// The names visible in a graph: its own, and those of the graphs around it.
 struct Scope<'s, 'a> {
     names: HashMap<&'a str, Origin<'a>>,
     outer: Option<&'s Scope<'s, 'a>>,
@@ -107,12 +107,12 @@ impl<'a> Scope<'_, 'a> {
     }
 }
 
-/// A constant matrix, and how it was reached.
-struct Found<'a> {
+/// A constant matrix, and the nodes between it and its use.
+struct ConstantMatrix<'a> {
     tensor: &'a Tensor<'a>,
     transposed: bool,
-    /// Starts of the spans of the nodes on the way.
-    way: Vec<usize>,
+    /// Starts of the spans of those nodes.
+    path: Vec<usize>,
 }
 
 type WeightKey = (usize, bool, u32);
@@ -120,19 +120,19 @@ type WeightKey = (usize, bool, u32);
 struct Planner<'a> {
     plan: Plan<'a>,
     names: HashSet<String>,
-    /// How often a name is read, in all graphs together: too many for a name that stands for
-    /// several things, which only keeps something that could go.
+    /// How often a name is read, in all graphs together. A name with several meanings is counted
+    /// too often, which only keeps something that could be dropped.
     uses: HashMap<&'a str, usize>,
     inputs_are_constants: bool,
-    /// Quantised, scale and zero point, by graph and name.
+    /// Names of quantised value, scale and zero point, by graph and name.
     activations: HashMap<(usize, &'a str), [String; 3]>,
     weights: HashMap<WeightKey, usize>,
-    /// Starts of the spans of nodes and initialisers that led to a quantised matrix.
+    /// Starts of the spans of nodes and initializers that led to a quantised matrix.
     touched: HashSet<usize>,
 }
 
 impl<'a> Planner<'a> {
-    fn survey(&mut self, graph: &'a Graph<'a>) {
+    fn collect_names(&mut self, graph: &'a Graph<'a>) {
         for name in &graph.outputs {
             *self.uses.entry(name).or_default() += 1;
         }
@@ -156,7 +156,7 @@ impl<'a> Planner<'a> {
                     | "MatMulNBits"
             );
             for inner in node.graphs() {
-                self.survey(inner);
+                self.collect_names(inner);
             }
         }
     }
@@ -198,7 +198,7 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// The nodes that take this one's place, if it multiplies by a constant matrix.
+    /// The nodes that replace this one, if it multiplies by a constant matrix.
     fn multiplication(
         &mut self,
         graph: &'a Graph<'a>,
@@ -209,14 +209,14 @@ impl<'a> Planner<'a> {
         else {
             return Ok(None);
         };
-        let (mut alpha, mut beta, mut turn) = (1.0, 1.0, false);
+        let (mut alpha, mut beta, mut flips) = (1.0, 1.0, false);
         if node.is("Gemm") {
             let flag = |name| node.attribute(name).and_then(|one| one.integer) == Some(1);
             let factor = |name| node.attribute(name).and_then(|one| one.float);
             if flag("transA") {
                 return Ok(None);
             }
-            turn = flag("transB");
+            flips = flag("transB");
             alpha = factor("alpha").unwrap_or(1.0);
             beta = factor("beta").unwrap_or(1.0);
         }
@@ -229,7 +229,7 @@ impl<'a> Planner<'a> {
         if found.tensor.data_type == FLOAT16 {
             self.plan.n_half += 1;
         }
-        let transposed = found.transposed != turn;
+        let transposed = found.transposed != flips;
         let (n_rows, n_columns) = if transposed {
             (second, first)
         } else {
@@ -250,7 +250,7 @@ impl<'a> Planner<'a> {
             return Err(Malformed(found.tensor.span.start));
         }
         self.touched.insert(found.tensor.span.start);
-        self.touched.extend(&found.way);
+        self.touched.extend(&found.path);
         if let Some(count) = self.uses.get_mut(matrix) {
             *count -= 1;
         }
@@ -262,11 +262,11 @@ impl<'a> Planner<'a> {
         Ok(Some(message))
     }
 
-    /// The index of the int8 form of a matrix, which several nodes may share.
+    /// The index of a matrix's int8 form, which several nodes may share.
     fn weight(
         &mut self,
         name: &str,
-        found: &Found<'a>,
+        found: &ConstantMatrix<'a>,
         n_rows: usize,
         n_columns: usize,
         transposed: bool,
@@ -291,8 +291,8 @@ impl<'a> Planner<'a> {
         index
     }
 
-    /// Quantised activation, scale, zero point; the node that makes them is written once a graph,
-    /// before the first that needs them.
+    /// Names of the quantised activation, its scale and zero point. The node that computes them is
+    /// written once per graph, before the first that needs them.
     fn activation(
         &mut self,
         graph: &Graph<'_>,
@@ -332,7 +332,7 @@ impl<'a> Planner<'a> {
         let product = fresh("product");
         let floats = fresh("product_cast");
         let scales = fresh("scales_mul");
-        let weighed = added.map_or_else(|| output.to_owned(), |_| fresh("scaled"));
+        let sum_input = added.map_or_else(|| output.to_owned(), |_| fresh("scaled"));
         let beta_product = added.filter(|_| beta != 1.0).map(|_| fresh("beta_mul"));
         let name = fresh("quant");
         let beta_name = beta_product.as_ref().map(|_| fresh("beta"));
@@ -352,7 +352,7 @@ impl<'a> Planner<'a> {
         *message = std::mem::take(message).message(graph_field::NODE, &cast);
         push(message, "Mul", &scales, &[&scale, scale_name], &[&scales]);
         let name = format!("{name}_scaled");
-        push(message, "Mul", &name, &[&floats, &scales], &[&weighed]);
+        push(message, "Mul", &name, &[&floats, &scales], &[&sum_input]);
         let Some(mut added) = added.copied() else {
             return;
         };
@@ -366,7 +366,7 @@ impl<'a> Planner<'a> {
             added = product;
         }
         let name = format!("{name}_added");
-        push(message, "Add", &name, &[&weighed, added], &[output]);
+        push(message, "Add", &name, &[&sum_input, added], &[output]);
     }
 
     fn fresh(&mut self, mut name: String) -> String {
@@ -376,8 +376,8 @@ impl<'a> Planner<'a> {
         name
     }
 
-    /// Drops what led to a quantised matrix and is not read any more. True when a node went, after
-    /// which its inputs may be next.
+    /// Drops what led to a quantised matrix and is no longer read. Returns whether a node was
+    /// dropped, whose inputs may then be unused too.
     fn drop_unused(&mut self, graph: &'a Graph<'a>) -> bool {
         let mut again = false;
         for node in &graph.nodes {
@@ -412,30 +412,30 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// Follows a name through `Identity` and `Transpose` to the matrix it stands for.
-fn constant<'a>(name: &str, scope: &Scope<'_, 'a>) -> Option<Found<'a>> {
+/// Follows a name through `Identity` and `Transpose` to the constant matrix that it refers to.
+fn constant<'a>(name: &str, scope: &Scope<'_, 'a>) -> Option<ConstantMatrix<'a>> {
     let (mut scope, mut origin) = scope.find(name)?;
-    let mut found_way = Vec::new();
+    let mut path = Vec::new();
     let mut transposed = false;
-    for _ in 0..MOST_STEPS {
+    for _ in 0..MAX_STEPS {
         let node = match origin {
             Origin::Constant(tensor) => {
-                return Some(Found {
+                return Some(ConstantMatrix {
                     tensor,
                     transposed,
-                    way: found_way,
+                    path,
                 });
             }
             Origin::Node(node) => node,
             Origin::Input => return None,
         };
-        found_way.push(node.span.start);
+        path.push(node.span.start);
         if node.is("Constant") {
             let tensor = node.attribute("value")?.tensor.as_ref()?;
-            return Some(Found {
+            return Some(ConstantMatrix {
                 tensor,
                 transposed,
-                way: found_way,
+                path,
             });
         } else if node.is("Transpose") {
             match node.attribute("perm").map(|perm| &perm.integers[..]) {

@@ -1,28 +1,28 @@
-//! Which int8 numbers stand for a matrix of floats?
+//! Quantises a matrix of floats to int8.
 //!
 //! Each output column `n` has its own scale: `w[k][n] ≈ scale[n] · q[k][n]`, symmetric about zero,
-//! as in the per-channel dynamic quantisation of ONNX Runtime.
+//! as in ONNX Runtime's dynamic quantisation per channel.
 
-/// How much of the range of int8 is used.
+/// How much of the int8 range weights use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum WeightRange {
     /// As much as gives the same sums on every processor; the default.
     ///
-    /// x86 processors without VNNI multiply unsigned activations with signed weights two at a time
-    /// and add the two products in 16 bits, where they saturate (`vpmaddubsw`): 255 · q₀ + 255 · q₁
-    /// must stay below 32,768. ONNX Runtime pairs rows 2i and 2i + 1, so the scale of a column is
-    /// widened until no such pair of one sign sums to more than 128. Where no pair does, and that
-    /// depends on the weights, the column keeps all eight bits; the usual remedy, seven bits for
-    /// everything, costs every column one.
+    /// x86 processors without VNNI multiply unsigned activations by signed weights in pairs and add
+    /// the two products in 16 bits, where they saturate (`vpmaddubsw`): 255 · q₀ + 255 · q₁ must
+    /// stay below 32,768. ONNX Runtime pairs rows 2i and 2i + 1, so the scale of a column is
+    /// increased until no such pair of equal sign sums to more than 128. A column without such a
+    /// pair keeps all eight bits, whereas the usual remedy, seven bits for all weights, costs every
+    /// column one bit.
     #[default]
     SaturationFree,
-    /// −127 to 127, as `quantize_dynamic(per_channel=True, weight_type=QInt8)` of ONNX Runtime
-    /// does: finer by less than a bit, wrong on processors without VNNI when activations are large.
+    /// −127 to 127, as ONNX Runtime's `quantize_dynamic(per_channel=True, weight_type=QInt8)`:
+    /// finer by less than a bit, but wrong on processors without VNNI when activations are large.
     Full,
 }
 
-/// A matrix `[n_rows, n_columns]` in int8, row after row, and a scale a column.
+/// A matrix `[n_rows, n_columns]` in int8, in row-major order, and a scale per column.
 #[derive(Debug)]
 pub(super) struct Quantized {
     pub(super) values: Vec<u8>,
@@ -33,23 +33,23 @@ pub(super) struct Quantized {
 #[derive(Debug)]
 pub(super) struct NotFinite;
 
-/// The largest sum of a pair: 255 · 128 = 32,640 fits into 16 bits, 255 · 129 does not. A little
-/// less, so that two halves that are both rounded up do not make one more.
-const MOST_OF_A_PAIR: f64 = 127.99;
-const MOST: f64 = 127.0;
+/// The largest sum of a pair: 255 · 128 = 32,640 fits into 16 bits, 255 · 129 does not. Slightly
+/// less, so that rounding both halves up does not exceed it.
+const MAX_PAIR: f64 = 127.99;
+const MAX_SINGLE: f64 = 127.0;
 
-/// What a column needs.
+/// The range of a column's weights.
 #[derive(Clone, Copy, Default)]
 struct Extent {
     /// The largest magnitude.
     single: f32,
-    /// The largest sum of the magnitudes of rows 2i and 2i + 1, counting one sign only.
+    /// The largest sum of the magnitudes of rows 2i and 2i + 1, of one sign only.
     pair: f32,
 }
 
 impl Extent {
     fn add(&mut self, first: f32, second: f32) {
-        // `max` passes over NaN, which `is_finite` of the sum does not.
+        // `max` ignores NaN; the callers check that all weights are finite.
         self.single = self.single.max(first.abs()).max(second.abs());
         let above = first.max(0.0) + second.max(0.0);
         let below = first.min(0.0) + second.min(0.0);
@@ -61,12 +61,12 @@ impl Extent {
         reason = "a scale is stored as f32, as ONNX Runtime's is"
     )]
     fn scale(self, range: WeightRange) -> f32 {
-        let full = f64::from(self.single) / MOST;
+        let full = f64::from(self.single) / MAX_SINGLE;
         let scale = match range {
             WeightRange::Full => full,
-            WeightRange::SaturationFree => full.max(f64::from(self.pair) / MOST_OF_A_PAIR),
+            WeightRange::SaturationFree => full.max(f64::from(self.pair) / MAX_PAIR),
         };
-        // A column of zeros, or of what is as good as zeros.
+        // A column of zeros, or nearly so.
         if scale < f64::from(f32::MIN_POSITIVE) {
             1.0
         } else {
@@ -75,8 +75,8 @@ impl Extent {
     }
 }
 
-/// Quantises a matrix given as little-endian floats: `[n_rows, n_columns]`, or, when `transposed`,
-/// `[n_columns, n_rows]`. The result is `[n_rows, n_columns]` either way.
+/// Quantises a matrix of little-endian floats: `[n_rows, n_columns]`, or, if `transposed`,
+/// `[n_columns, n_rows]`. The result is `[n_rows, n_columns]` in either case.
 ///
 /// `values` must hold `n_rows × n_columns` floats.
 pub(super) fn quantize(
@@ -95,7 +95,7 @@ pub(super) fn quantize(
     }
 }
 
-/// Row after row: all columns go forward together.
+/// Row by row, all columns together.
 fn quantize_rows(
     floats: &[[u8; 4]],
     n_rows: usize,
@@ -108,7 +108,7 @@ fn quantize_rows(
         let (first, second) = pair.split_at(n_columns);
         for (column, extent) in extents.iter_mut().enumerate() {
             let a = f32::from_le_bytes(first[column]);
-            // The last row of an odd number stands alone.
+            // With an odd number of rows, the last one has no partner.
             let b = second.get(column).map_or(0.0, |b| f32::from_le_bytes(*b));
             all_finite &= a.is_finite() && b.is_finite();
             extent.add(a, b);
@@ -125,18 +125,18 @@ fn quantize_rows(
     Ok(Quantized { values, scales })
 }
 
-/// Column after column, each of which lies in one piece.
+/// Column by column, each of which is contiguous.
 fn quantize_columns(
     floats: &[[u8; 4]],
     n_rows: usize,
     n_columns: usize,
     range: WeightRange,
 ) -> Result<Quantized, NotFinite> {
-    /// So many columns are turned at once that their rows share cache lines.
+    /// Columns transposed at once, so that their rows share cache lines.
     const BLOCK: usize = 64;
     let mut scales = Vec::with_capacity(n_columns);
     let mut values = vec![0_u8; n_rows * n_columns];
-    let mut turned = vec![0_u8; BLOCK * n_rows];
+    let mut transposed = vec![0_u8; BLOCK * n_rows];
     for (block, columns) in floats.chunks(BLOCK * n_rows).enumerate() {
         let n_here = columns.len() / n_rows;
         for (index, column) in columns.chunks(n_rows).enumerate() {
@@ -153,11 +153,11 @@ fn quantize_columns(
             }
             let scale = extent.scale(range);
             for (row, w) in column.iter().enumerate() {
-                turned[row * BLOCK + index] = code(*w, scale);
+                transposed[row * BLOCK + index] = code(*w, scale);
             }
             scales.push(scale);
         }
-        for (row, codes) in turned.chunks(BLOCK).enumerate() {
+        for (row, codes) in transposed.chunks(BLOCK).enumerate() {
             let at = row * n_columns + block * BLOCK;
             values[at..at + n_here].copy_from_slice(&codes[..n_here]);
         }
@@ -165,10 +165,10 @@ fn quantize_columns(
     Ok(Quantized { values, scales })
 }
 
-/// Halves go to the even neighbour, as in ONNX and numpy.
+/// Halves are rounded to even, as in ONNX and numpy.
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "at most 127 in magnitude, by the choice of the scale"
+    reason = "the scale limits the magnitude to 127"
 )]
 fn code(weight: [u8; 4], scale: f32) -> u8 {
     let code = (f32::from_le_bytes(weight) / scale).round_ties_even() as i8;
@@ -195,10 +195,10 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// What quantising promises: each weight comes back to half a step, both layouts agree, and
-        /// without saturation no pair of rows sums to more than 16 bits hold.
+        /// Each weight is exact to half a step, both layouts agree, and in the saturation-free range
+        /// no pair of rows sums to more than 16 bits hold.
         #[test]
-        fn weights_come_back_to_half_a_step(
+        fn weights_are_exact_to_half_a_step(
             n_rows in 1_usize..9,
             n_columns in 1_usize..140,
             seed in any::<u64>(),
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn the_full_range_ends_at_127_and_zeros_stay_zeros() {
+    fn the_full_range_ends_at_127_and_zeros_stay_zero() {
         let values = [1.0, 0.0, -2.0, 0.0, 0.5, 0.0_f32];
         let found = quantize(&bytes(&values), 3, 2, false, WeightRange::Full).unwrap();
         assert_eq!(found.scales, [2.0 / 127.0, 1.0]);
@@ -252,8 +252,8 @@ mod tests {
     }
 
     #[test]
-    fn two_halves_are_not_both_rounded_up() {
-        // 64.5 + 63.5 = 128, which a scale of exactly 1 would allow, and round to 65 + 64 at a hair.
+    fn the_halves_of_a_pair_are_not_both_rounded_up() {
+        // 64.5 + 63.5 = 128, which a scale of just below 1 would round to 65 + 64.
         let values = [64.5, 63.5, 127.0, 0.0_f32];
         let range = WeightRange::SaturationFree;
         let found = quantize(&bytes(&values), 4, 1, false, range).unwrap();
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_is_refused() {
+    fn weights_that_are_not_finite_are_refused() {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             for (place, turn) in [(0, false), (3, false), (4, false), (1, true), (4, true)] {
                 let mut values = [0.5_f32; 5];

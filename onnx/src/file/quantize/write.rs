@@ -1,4 +1,4 @@
-//! How does the quantised copy get onto the disk?
+//! Writes the quantised copy to disk.
 
 use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
@@ -10,36 +10,36 @@ use super::beside::{Beside, Place};
 use super::error::QuantizeError;
 use super::plan::{NodePlan, Plan, Weight};
 use super::weights::{self, WeightRange};
-use crate::file::graph::{Data, FLOAT, Graph, INT8, ModelFile, Node, Tensor, field};
+use crate::file::graph::{Data, FLOAT, Graph, INT8, ModelProto, Node, Tensor, field};
 use crate::file::wire::{Fields, Malformed, Message, Piece, Rope, Span};
 
-/// Key of the note in a copy's metadata that says who made it.
+/// Key of the metadata entry that marks a copy as written by [`quantize`](super::quantize).
 pub(super) const METADATA_KEY: &str = "sightline.quantized";
-/// In a file of weights each tensor starts at a multiple of this, so that it can be mapped.
+/// Tensors in a weight file start at multiples of this, so that they can be memory-mapped.
 const ALIGNMENT: u64 = 4096;
-/// Smaller tensors stay in the graph's file.
-const LEAST_BESIDE: u64 = 1024;
+/// Smaller tensors, in bytes, stay in the graph's file.
+const MIN_BESIDE: u64 = 1024;
 
-/// Bytes that are made when they are written.
+/// Bytes that are computed when they are written.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Part {
+pub(super) enum Computed {
     /// The int8 matrix of a weight, by its index.
     Values(usize),
     /// Its scales.
     Scales(usize),
-    /// Values that lay beside the source graph, by their index.
+    /// Values from a file beside the source graph, by their index.
     Beside(usize),
 }
 
-/// What is written: the graph, and weights beside it when they are too many for one file.
-pub(super) struct Copy<'a> {
+/// The copy to write: the graph, and weights beside it when they are too large for one file.
+pub(super) struct Int8Copy<'a> {
     pub(super) file: &'a [u8],
-    pub(super) model: &'a ModelFile<'a>,
+    pub(super) model: &'a ModelProto<'a>,
     pub(super) plan: &'a Plan<'a>,
     pub(super) beside: &'a Beside<'a>,
     /// Where each weight's floats are.
     pub(super) weight_places: Vec<Place>,
-    /// Where the values of initialisers beside the graph are, by the start of their span.
+    /// Where the values of initializers beside the graph are, by the start of their span.
     pub(super) kept_places: HashMap<usize, Place>,
     pub(super) range: WeightRange,
     pub(super) source: &'a Path,
@@ -48,13 +48,13 @@ pub(super) struct Copy<'a> {
 
 /// The layout of a copy.
 struct Layout {
-    graph: Rope<Part>,
-    /// Parts of the file beside it and where they start, in order.
-    beside: Vec<(Part, u64)>,
+    graph: Rope<Computed>,
+    /// The parts of the weight file and their offsets, in order.
+    beside: Vec<(Computed, u64)>,
     kept: Vec<Place>,
 }
 
-impl Copy<'_> {
+impl Int8Copy<'_> {
     /// Writes the copy and returns its size in bytes.
     pub(super) fn write(&self, largest_file: u64) -> Result<u64, QuantizeError> {
         let malformed = |Malformed(offset)| QuantizeError::Malformed {
@@ -72,7 +72,7 @@ impl Copy<'_> {
             layout = self.layout(Some(&name)).map_err(malformed)?;
             n_bytes = layout.graph.len;
             let unwritable = |source| unwritable(&data_path, source);
-            let mut file = Aside::new(&data_path).map_err(unwritable)?;
+            let mut file = AtomicFile::new(&data_path).map_err(unwritable)?;
             let mut at = 0;
             for (part, start) in &layout.beside {
                 let gap = usize::try_from(start - at).unwrap_or_default();
@@ -85,7 +85,7 @@ impl Copy<'_> {
             pending.push(file);
         }
         let unwritable = |source| unwritable(self.target, source);
-        let mut file = Aside::new(self.target).map_err(unwritable)?;
+        let mut file = AtomicFile::new(self.target).map_err(unwritable)?;
         for piece in &layout.graph.pieces {
             match piece {
                 Piece::Copy(span) => file.write(&self.file[span.clone()]),
@@ -98,35 +98,35 @@ impl Copy<'_> {
             .map_err(unwritable)?;
         }
         let is_alone = pending.is_empty();
-        // The weights first: a graph without them would be broken, they alone are only waste.
+        // The weights first: a graph without its weights would be broken, but not the reverse.
         for file in pending {
-            file.keep().map_err(unwritable)?;
+            file.commit().map_err(unwritable)?;
         }
-        file.keep().map_err(unwritable)?;
+        file.commit().map_err(unwritable)?;
         if is_alone && data_path.exists() {
-            // Left by an earlier, larger copy.
+            // Left over from an earlier, larger copy.
             fs_err::remove_file(&data_path).map_err(unwritable)?;
         }
         Ok(n_bytes)
     }
 
-    /// The bytes of a part. Scales fall out when a matrix is made, and are kept, since they are
-    /// few and come after it.
+    /// The bytes of a part. A matrix's scales are computed with it and kept until they are written,
+    /// since they are small and come after it.
     fn part(
         &self,
-        part: Part,
+        part: Computed,
         kept: &[Place],
         scales: &mut [Option<Vec<u8>>],
     ) -> Result<std::borrow::Cow<'_, [u8]>, QuantizeError> {
         let index = match part {
-            Part::Beside(index) => {
+            Computed::Beside(index) => {
                 return Ok(self.beside.bytes(self.file, &kept[index]).into());
             }
-            Part::Scales(index) => match scales[index].take() {
+            Computed::Scales(index) => match scales[index].take() {
                 Some(bytes) => return Ok(bytes.into()),
                 None => index,
             },
-            Part::Values(index) => index,
+            Computed::Values(index) => index,
         };
         let weight = &self.plan.weights[index];
         let floats = self.beside.bytes(self.file, &self.weight_places[index]);
@@ -138,7 +138,7 @@ impl Copy<'_> {
             })?;
         let as_bytes = |scale: &f32| (scale * weight.alpha).to_le_bytes();
         let made_scales: Vec<u8> = made.scales.iter().flat_map(as_bytes).collect();
-        Ok(if matches!(part, Part::Scales(_)) {
+        Ok(if matches!(part, Computed::Scales(_)) {
             made_scales.into()
         } else {
             scales[index] = Some(made_scales);
@@ -146,7 +146,7 @@ impl Copy<'_> {
         })
     }
 
-    /// `data_file`: the name of the file beside the graph that takes the large tensors.
+    /// `data_file` is the name of the weight file for large tensors; `None` keeps them in the graph.
     fn layout(&self, data_file: Option<&str>) -> Result<Layout, Malformed> {
         let mut builder = Builder {
             copy: self,
@@ -182,16 +182,20 @@ impl Copy<'_> {
 }
 
 struct Builder<'a> {
-    copy: &'a Copy<'a>,
+    copy: &'a Int8Copy<'a>,
     data_file: Option<&'a str>,
     data_end: u64,
-    beside: Vec<(Part, u64)>,
+    beside: Vec<(Computed, u64)>,
     kept: Vec<Place>,
 }
 
 impl Builder<'_> {
-    fn graph(&mut self, graph: &Graph<'_>, is_outermost: bool) -> Result<Rope<Part>, Malformed> {
-        let Copy { file, plan, .. } = self.copy;
+    fn graph(
+        &mut self,
+        graph: &Graph<'_>,
+        is_outermost: bool,
+    ) -> Result<Rope<Computed>, Malformed> {
+        let Int8Copy { file, plan, .. } = self.copy;
         let mut rope = Rope::default();
         let mut nodes = graph.nodes.iter();
         let mut initializers = graph.initializers.iter();
@@ -218,7 +222,7 @@ impl Builder<'_> {
             }
         }
         if is_outermost {
-            // Inner graphs see the names of those around them.
+            // Inner graphs see the names of the graphs around them.
             for (index, weight) in plan.weights.iter().enumerate() {
                 self.weight(index, weight, &mut rope);
             }
@@ -230,8 +234,8 @@ impl Builder<'_> {
         Ok(rope)
     }
 
-    /// A node that stays, whose inner graphs may change.
-    fn node(&mut self, node: &Node<'_>, rope: &mut Rope<Part>) -> Result<(), Malformed> {
+    /// Writes a node that stays, whose inner graphs may change.
+    fn node(&mut self, node: &Node<'_>, rope: &mut Rope<Computed>) -> Result<(), Malformed> {
         if node.graphs().next().is_none() {
             rope.copy(&node.span);
             return Ok(());
@@ -264,9 +268,13 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// An initialiser that stays. Values beside the source graph move to the copy, which must not
-    /// need the original's files.
-    fn initializer(&mut self, tensor: &Tensor<'_>, rope: &mut Rope<Part>) -> Result<(), Malformed> {
+    /// Writes an initializer that stays. Values in files beside the source graph move to the copy,
+    /// which must not depend on the original's files.
+    fn initializer(
+        &mut self,
+        tensor: &Tensor<'_>,
+        rope: &mut Rope<Computed>,
+    ) -> Result<(), Malformed> {
         let place = self.copy.kept_places.get(&tensor.span.start);
         let (Data::External { .. }, Some(place)) = (&tensor.data, place) else {
             rope.copy(&tensor.span);
@@ -286,13 +294,13 @@ impl Builder<'_> {
             }
         }
         self.kept.push(place.clone());
-        let part = Part::Beside(self.kept.len() - 1);
+        let part = Computed::Beside(self.kept.len() - 1);
         self.values(part, place.n_bytes(), &mut inner);
         rope.nested(field::graph::INITIALIZER, inner);
         Ok(())
     }
 
-    fn weight(&mut self, index: usize, weight: &Weight<'_>, rope: &mut Rope<Part>) {
+    fn weight(&mut self, index: usize, weight: &Weight<'_>, rope: &mut Rope<Computed>) {
         let dim = |n: usize| n.cast_signed() as i64;
         let header = |data_type, name: &str| {
             Message::default()
@@ -307,20 +315,20 @@ impl Builder<'_> {
                 .integer(field::tensor::DIMS, dim(weight.n_columns)),
         );
         let n_values = weight.n_rows as u64 * n_columns;
-        self.values(Part::Values(index), n_values, &mut values);
+        self.values(Computed::Values(index), n_values, &mut values);
         rope.nested(field::graph::INITIALIZER, values);
         let mut scales = Rope::default();
         scales.message(
             header(FLOAT, &weight.scale_name).integer(field::tensor::DIMS, dim(weight.n_columns)),
         );
         let n_bytes = n_columns * size_of::<f32>() as u64;
-        scales.later(field::tensor::RAW_DATA, Part::Scales(index), n_bytes);
+        scales.later(field::tensor::RAW_DATA, Computed::Scales(index), n_bytes);
         rope.nested(field::graph::INITIALIZER, scales);
     }
 
-    /// The values of a tensor, in it or in the file beside the graph.
-    fn values(&mut self, part: Part, n_bytes: u64, tensor: &mut Rope<Part>) {
-        let Some(data_file) = self.data_file.filter(|_| n_bytes >= LEAST_BESIDE) else {
+    /// Writes the values of a tensor, in it or in the weight file.
+    fn values(&mut self, part: Computed, n_bytes: u64, tensor: &mut Rope<Computed>) {
+        let Some(data_file) = self.data_file.filter(|_| n_bytes >= MIN_BESIDE) else {
             tensor.later(field::tensor::RAW_DATA, part, n_bytes);
             return;
         };
@@ -341,13 +349,13 @@ impl Builder<'_> {
     }
 }
 
-/// What is inside a field that holds a message.
+/// The content of a field that holds a message.
 fn content(file: &[u8], whole: &Span) -> Result<Span, Malformed> {
     let field = Fields::new(file, whole).next();
     field.ok_or(Malformed(whole.start))??.bytes()
 }
 
-/// Where the weights of a graph lie that is too large for one file.
+/// The weight file of a copy that is too large for one file.
 pub(super) fn beside_path(graph: &Path) -> PathBuf {
     let mut path = graph.as_os_str().to_owned();
     path.push("_data");
@@ -361,13 +369,13 @@ fn unwritable(file: &Path, source: io::Error) -> QuantizeError {
     }
 }
 
-/// A file written aside, that takes its place when it is whole and on the disk.
-struct Aside {
+/// A file that appears under its name only when it is complete and synced.
+struct AtomicFile {
     file: BufWriter<NamedTempFile>,
     path: PathBuf,
 }
 
-impl Aside {
+impl AtomicFile {
     fn new(path: &Path) -> io::Result<Self> {
         let folder = path
             .parent()
@@ -378,8 +386,8 @@ impl Aside {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            // As any new file; the process's mask takes off what it must. Else only the owner
-            // could read the copy.
+            // As any new file, less the process's umask; a temporary file is readable only by its
+            // owner.
             builder.permissions(std::fs::Permissions::from_mode(0o666));
         }
         Ok(Self {
@@ -392,14 +400,14 @@ impl Aside {
         self.file.write_all(bytes)
     }
 
-    fn keep(self) -> io::Result<()> {
+    fn commit(self) -> io::Result<()> {
         let file = self
             .file
             .into_inner()
             .map_err(io::IntoInnerError::into_error)?;
         file.as_file().sync_all()?;
         file.persist(&self.path)?;
-        // The name is on the disk when its folder is.
+        // The name is durable once its folder is synced.
         #[cfg(unix)]
         if let Some(folder) = self.path.parent().filter(|one| !one.as_os_str().is_empty()) {
             fs_err::File::open(folder)?.sync_all()?;
