@@ -6,14 +6,16 @@
 //! walks no folders.
 //!
 //! ```
-//! use sightline_picture::DecodeLimits;
 //! use sightline_onnx::{ImageTower, Model, Runtime, SessionOptions, TextTower};
+//! use sightline_picture::DecodeLimits;
 //! # fn library() -> std::path::PathBuf {
-//! #     let name = format!("{}onnxruntime{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-//! #     std::env::var_os("ORT_DYLIB_PATH").map(Into::into).unwrap_or_else(|| {
-//! #         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
-//! #             || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), std::path::PathBuf::from);
-//! #         target.join("release").join(name)
+//! #     use std::env::{self, consts};
+//! #     use std::path::{Path, PathBuf};
+//! #     let name = format!("{}onnxruntime{}", consts::DLL_PREFIX, consts::DLL_SUFFIX);
+//! #     env::var_os("ORT_DYLIB_PATH").map(PathBuf::from).unwrap_or_else(|| {
+//! #         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+//! #         let target = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+//! #         target.unwrap_or_else(|| here.join("../target")).join("release").join(name)
 //! #     })
 //! # }
 //! # let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
@@ -46,7 +48,7 @@
 //! license = "Apache-2.0"         # optional
 //!
 //! [image]
-//! file = "image.onnx"            # input f32 [batch, 3, height, width], output f32 [batch, dimension]
+//! file = "image.onnx"            # f32 [batch, 3, height, width] -> f32 [batch, dimension]
 //! input = "pixel_values"
 //! output = "embedding"
 //! size = [224, 224]              # height, width

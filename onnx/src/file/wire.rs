@@ -2,8 +2,8 @@
 //!
 //! An ONNX file is one protobuf message. Libraries that decode a message into structs drop fields
 //! that they do not know, such as those of newer versions of the format, and hold every weight in
-//! memory. Here a message stays in its memory map: [`Fields`] iterates over it, and a [`Rope`] lists
-//! which spans of it are copied and what is put between them.
+//! memory. Here a message stays in its memory map: [`Fields`] iterates over it, and a [`Rope`]
+//! lists which spans of it are copied and what is put between them.
 //!
 //! Wire format: <https://protobuf.dev/programming-guides/encoding/>.
 

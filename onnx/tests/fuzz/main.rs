@@ -1,17 +1,17 @@
-//! Every reader of a model's files, on files that are cut off, changed, or made to do harm.
+//! Fuzzes the readers of a model's files with truncated, changed and malicious files.
 //!
 //! Nothing may panic, take longer than five seconds, or hold more memory than its limit. This is a
-//! program of its own because it counts every byte that is allocated.
+//! separate program because it counts every byte that is allocated.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-/// How a file is changed at random.
+/// Random changes of a file.
 #[path = "../../../picture/tests/fuzz/change.rs"]
 mod change;
-/// How much memory is held, and by whom.
+/// Counts allocated memory.
 #[path = "../../../picture/tests/fuzz/counted.rs"]
 mod counted;
-/// Model folders whose files were changed at random.
+/// Model folders with randomly changed files.
 mod manifests;
 #[path = "../it/support.rs"]
 #[expect(

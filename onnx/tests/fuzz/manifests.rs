@@ -26,19 +26,19 @@ const FOLDERS: [&str; 9] = [
     "layouts/mobileclip",
 ];
 
-/// What a model's own files may ask for at most before its graphs are loaded: the largest picture
-/// that a manifest may name takes 768 MiB as it goes into the graph, and 192 MiB before.
-const MOST: u64 = 1 << 30;
+/// Memory limit, in bytes, before a model's graphs are loaded: the largest input that a manifest
+/// may ask for takes 768 MiB as f32, and 192 MiB as a picture.
+const MAX_MEMORY: u64 = 1 << 30;
 
-/// One case: what becomes of a file.
+/// One case: how a file is damaged.
 #[derive(Debug, Clone)]
-enum Spoil {
+enum Damage {
     Bytes(Change),
-    /// A value of the file's tree becomes another one, or leaves.
+    /// A value of the file's tree is replaced or removed.
     Value(Index, Option<Value>),
 }
 
-impl Spoil {
+impl Damage {
     fn any() -> impl Strategy<Value = Self> {
         let numbers = [
             json!(0),
@@ -88,12 +88,12 @@ impl Spoil {
                 let text = std::str::from_utf8(bytes).unwrap();
                 if file.extension().is_some_and(|end| end == "toml") {
                     let mut tree: Value = toml::from_str(text).unwrap();
-                    exchange(&mut tree, *place, value.as_ref());
-                    // TOML has no null and no number beyond 64 bits: then nothing is left.
+                    replace(&mut tree, *place, value.as_ref());
+                    // TOML has no null and no number beyond 64 bits: the file is then empty.
                     toml::to_string(&tree).unwrap_or_default().into_bytes()
                 } else {
                     let mut tree: Value = serde_json::from_str(text).unwrap();
-                    exchange(&mut tree, *place, value.as_ref());
+                    replace(&mut tree, *place, value.as_ref());
                     serde_json::to_vec(&tree).unwrap()
                 }
             }
@@ -101,14 +101,14 @@ impl Spoil {
     }
 }
 
-/// Every place below the top, by its JSON pointer.
+/// JSON pointers to all values below the root.
 fn places(tree: &Value, above: &str, found: &mut Vec<String>) {
     let below: Vec<(String, &Value)> = match tree {
         Value::Object(map) => map
             .iter()
             .map(|(key, value)| (key.replace('~', "~0").replace('/', "~1"), value))
             .collect(),
-        // Of long lists, as of a vocabulary, the first values stand for all.
+        // The first values stand for all of a long list, such as a vocabulary.
         Value::Array(list) => list
             .iter()
             .take(4)
@@ -124,7 +124,7 @@ fn places(tree: &Value, above: &str, found: &mut Vec<String>) {
     }
 }
 
-fn exchange(tree: &mut Value, place: Index, value: Option<&Value>) {
+fn replace(tree: &mut Value, place: Index, value: Option<&Value>) {
     let mut found = Vec::new();
     places(tree, "", &mut found);
     let place = place.get(&found);
@@ -139,7 +139,7 @@ fn exchange(tree: &mut Value, place: Index, value: Option<&Value>) {
     }
 }
 
-/// All files of a folder whose names end so.
+/// All files of a folder with these extensions.
 fn files(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs_err::read_dir(folder).unwrap() {
@@ -166,12 +166,9 @@ fn runner(n_cases: u32) -> TestRunner {
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[9; 32]))
 }
 
-/// How many files were spoilt, how often, and how often that was refused.
+/// How many files were damaged, in how many cases, and how many of those were refused.
 #[derive(Default)]
-#[expect(
-    clippy::struct_field_names,
-    reason = "each says how many there are of something"
-)]
+#[expect(clippy::struct_field_names, reason = "each is a count")]
 struct Tally {
     n_files: u32,
     n_cases: Cell<u32>,
@@ -179,21 +176,21 @@ struct Tally {
 }
 
 impl Tally {
-    /// Spoils a file in so many ways, those left out that `apply` makes nothing of, and mends it
-    /// again. Each time `open` must come back soon, hold
-    /// at most so many bytes, and refuse with one line that begins with `named`.
-    fn spoil<S: Strategy, E: std::fmt::Display>(
+    /// Damages a file in `limits.n_cases` ways, without those for which `apply` returns `None`, and
+    /// restores it. Each time, `open` must return in time and within the memory limit, and errors
+    /// must be one line that starts with `limits.named`.
+    fn damage<S: Strategy, E: std::fmt::Display>(
         &mut self,
         file: &Path,
-        spoils: &S,
+        damages: &S,
         apply: impl Fn(S::Value, &[u8]) -> Option<Vec<u8>>,
         limits: &Limits<'_>,
         open: impl Fn() -> Result<(), E>,
     ) {
         self.n_files += 1;
-        let sound = fs_err::read(file).unwrap();
-        let outcome = runner(limits.n_cases).run(spoils, |spoil| {
-            let Some(changed) = apply(spoil, &sound) else {
+        let original = fs_err::read(file).unwrap();
+        let outcome = runner(limits.n_cases).run(damages, |damage| {
+            let Some(changed) = apply(damage, &original) else {
                 return Ok(());
             };
             fs_err::write(file, changed).unwrap();
@@ -209,22 +206,22 @@ impl Tally {
             }
             Ok(())
         });
-        fs_err::write(file, &sound).unwrap();
+        fs_err::write(file, &original).unwrap();
         let failed = outcome.err().map(|error| error.to_string());
         assert_eq!(failed, None, "{}", file.display());
     }
 }
 
-/// What a spoilt file is held to.
+/// Limits on opening a damaged file.
 struct Limits<'a> {
     n_cases: u32,
     memory: u64,
-    /// How errors begin: with the folder, or a file in it.
+    /// The start of every error: the folder, or a file in it.
     named: &'a str,
 }
 
 #[test]
-fn spoilt_model_folders_do_no_harm() {
+fn damaged_model_folders_do_no_harm() {
     const N_CASES: u32 = 48;
     let byte = |value: u32| u8::try_from(value).unwrap();
     let picture = RgbImage::from_fn(31, 17, |x, y| image::Rgb([x, y, x ^ y].map(byte)));
@@ -234,15 +231,15 @@ fn spoilt_model_folders_do_no_harm() {
         let folder = copy.path();
         let limits = Limits {
             n_cases: N_CASES,
-            memory: MOST,
+            memory: MAX_MEMORY,
             named: folder.to_str().unwrap(),
         };
         for file in files(folder, &["json", "toml"]) {
             if file.ends_with("tokenizer.json") || file.ends_with("words.json") {
                 continue;
             }
-            let apply = |spoil: Spoil, sound: &[u8]| Some(spoil.apply(&file, sound));
-            tally.spoil(&file, &Spoil::any(), apply, &limits, || {
+            let apply = |damage: Damage, original: &[u8]| Some(damage.apply(&file, original));
+            tally.damage(&file, &Damage::any(), apply, &limits, || {
                 Model::open(folder).map(|model| {
                     let pixels = model.preprocessor().pixels(&picture);
                     assert_eq!(
@@ -252,7 +249,7 @@ fn spoilt_model_folders_do_no_harm() {
                 })
             });
         }
-        // Nothing was left behind that would make all further cases the same.
+        // The file was restored, or all further cases would be the same.
         assert!(Model::open(folder).is_ok(), "{name}");
     }
     assert_eq!(tally.n_files, 24);
@@ -264,9 +261,9 @@ fn spoilt_model_folders_do_no_harm() {
     );
 }
 
-/// Names, types and shapes are read from a graph by our own reader, which ONNX Runtime never sees.
+/// A graph's names, types and shapes are read by our own reader before ONNX Runtime sees the file.
 #[test]
-fn spoilt_graphs_do_no_harm_when_a_folder_is_looked_at() {
+fn damaged_graphs_do_no_harm_when_a_folder_is_opened() {
     const N_CASES: u32 = 48;
     let mut tally = Tally::default();
     for name in FOLDERS {
@@ -278,8 +275,8 @@ fn spoilt_graphs_do_no_harm_when_a_folder_is_looked_at() {
             named: folder.to_str().unwrap(),
         };
         for file in files(folder, &["onnx"]) {
-            let apply = |change: Change, sound: &[u8]| Some(change.apply(sound));
-            tally.spoil(&file, &Change::any(), apply, &limits, || {
+            let apply = |change: Change, original: &[u8]| Some(change.apply(original));
+            tally.damage(&file, &Change::any(), apply, &limits, || {
                 Model::open(folder).map(drop)
             });
         }
@@ -291,7 +288,7 @@ fn spoilt_graphs_do_no_harm_when_a_folder_is_looked_at() {
 }
 
 #[test]
-fn spoilt_tokenizers_do_no_harm() {
+fn damaged_tokenizers_do_no_harm() {
     const N_CASES: u32 = 24;
     let runtime = runtime();
     let texts = [
@@ -320,11 +317,11 @@ fn spoilt_tokenizers_do_no_harm() {
                 fs_err::remove_file(folder.join("tokenizer.json")).unwrap();
             }
             let is_text = file.extension().is_some_and(|end| end == "txt");
-            let apply = |spoil: Spoil, sound: &[u8]| {
-                let has_place = !(is_text && matches!(spoil, Spoil::Value(..)));
-                has_place.then(|| spoil.apply(&file, sound))
+            let apply = |damage: Damage, original: &[u8]| {
+                let has_place = !(is_text && matches!(damage, Damage::Value(..)));
+                has_place.then(|| damage.apply(&file, original))
             };
-            tally.spoil(&file, &Spoil::any(), apply, &limits, || {
+            tally.damage(&file, &Damage::any(), apply, &limits, || {
                 let model = Model::open(folder).unwrap();
                 let options = SessionOptions::default();
                 let encoder = TextTower::load(&runtime, &model, &options)?;

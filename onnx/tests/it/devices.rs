@@ -1,4 +1,4 @@
-//! Devices besides the processor, and how sessions are set up.
+//! Devices besides the processor, and session options.
 
 use image::RgbImage;
 use sightline_onnx::{Device, DeviceError, EncodeError, ImageTower, Model, SessionOptions};
@@ -6,7 +6,7 @@ use sightline_onnx::{Device, DeviceError, EncodeError, ImageTower, Model, Sessio
 use crate::support::runtime;
 
 #[test]
-fn a_device_that_cannot_be_had_is_an_error_and_never_the_processor() {
+fn an_unavailable_device_is_an_error_and_never_replaced_by_the_processor() {
     let (runtime, model) = (runtime(), Model::starter().unwrap());
     let mut n_refused = 0;
     for device in [Device::Cuda, Device::CoreMl, Device::DirectMl] {
@@ -15,14 +15,14 @@ fn a_device_that_cannot_be_had_is_an_error_and_never_the_processor() {
             Err(EncodeError::Device(DeviceError::NotBuiltIn { device: named })) => {
                 assert!(!device.is_built_in() && named == device);
             }
-            // The library that the tests run on is built for the processor alone.
+            // The tests' library is built for the processor only.
             Err(EncodeError::Device(error @ DeviceError::NotInLibrary { .. })) => {
                 assert!(device.is_built_in());
-                let told = error.to_string();
+                let message = error.to_string();
                 let expected = format!("this ONNX Runtime was built without {device}");
                 assert!(
-                    told.contains(&expected) && told.contains("onnxruntime"),
-                    "{told}"
+                    message.contains(&expected) && message.contains("onnxruntime"),
+                    "{message}"
                 );
             }
             Err(error) => panic!("{device}: {error}"),
@@ -34,7 +34,7 @@ fn a_device_that_cannot_be_had_is_an_error_and_never_the_processor() {
 }
 
 #[test]
-fn threads_and_spinning_change_no_vector() {
+fn embeddings_do_not_depend_on_threads_or_spinning() {
     let (runtime, model) = (runtime(), Model::starter().unwrap());
     let picture = RgbImage::from_fn(320, 280, |x, y| {
         image::Rgb([x, y, x ^ y].map(|value| u8::try_from(value % 256).unwrap()))

@@ -4,9 +4,9 @@ use sightline_picture::DecodeLimits;
 
 use crate::support::{Tensors, copy_of, cosine, data, edit, runtime, sample_pictures};
 
-/// What a picture's golden values may differ by, in steps of 255: decoders of lossy formats round
-/// the cosine transform and the colour conversion differently, others are exact but for the
-/// composition of transparent pixels and the conversion of inks.
+/// Tolerance of a picture's golden values, in steps of 255: decoders of lossy formats round the
+/// cosine transform and the colour conversion differently; others are exact except for compositing
+/// transparent pixels and converting inks.
 fn decode_tolerance(name: &str) -> u8 {
     let is_lossy = name.contains(".jpg") && name != "png_named_jpg.jpg" || name == "lossy.webp";
     if is_lossy { 3 } else { 1 }
@@ -29,7 +29,7 @@ fn decoded(name: &str) -> RgbImage {
 
 pub(crate) const FORMULA: &str = "formula 4000 x 3000";
 
-/// The picture that `make_golden.py` computes by the same formula.
+/// A picture by a formula that `make_golden.py` uses too.
 pub(crate) fn formula(width: u32, height: u32) -> RgbImage {
     let byte = |value: u32| u8::try_from(value % 256).unwrap();
     RgbImage::from_fn(width, height, |x, y| {
@@ -41,7 +41,7 @@ pub(crate) fn formula(width: u32, height: u32) -> RgbImage {
     })
 }
 
-/// Counts the values further apart than one step, and the largest difference.
+/// Number of values that differ by more than one step, and the largest difference.
 fn differences(found: &[u8], expected: &[u8]) -> (usize, u8) {
     assert_eq!(found.len(), expected.len());
     let pairs = found.iter().zip(expected);
@@ -50,7 +50,7 @@ fn differences(found: &[u8], expected: &[u8]) -> (usize, u8) {
 }
 
 #[test]
-fn pictures_decode_as_in_the_reference() {
+fn decoded_pictures_equal_the_reference() {
     let (listing, _) = golden();
     let pictures = listing["pictures"].as_object().unwrap();
     let mut failures = Vec::new();
@@ -122,7 +122,7 @@ fn resized_and_cropped_pictures_are_within_one_step_of_pillow() {
 }
 
 #[test]
-fn every_resize_rule_and_filter_is_pillow_s() {
+fn every_resize_rule_and_filter_equals_pillow() {
     let (_, tensors) = golden();
     let folder = copy_of("plain");
     let manifest = folder.path().join("sightline.toml");
@@ -160,12 +160,12 @@ fn every_resize_rule_and_filter_is_pillow_s() {
 }
 
 #[test]
-fn normalized_values_are_the_reference_s() {
+fn normalized_values_equal_the_reference() {
     let (_, tensors) = golden();
     let mut n_tensors = 0;
     for folder in ["clip", "plain"] {
         let model = Model::open(&data().join(folder)).unwrap();
-        // One step of 255 in the resized picture, normalised by the smallest deviation.
+        // One step of 255 in the resized picture, divided by the smallest deviation.
         let step = f64::from(model.preprocess().std.into_iter().reduce(f32::min).unwrap());
         let step = 1.0 / 255.0 / step + 1e-5;
         let prefix = format!("{folder}/pixels/");
@@ -201,7 +201,7 @@ fn normalized_values_are_the_reference_s() {
 }
 
 #[test]
-fn embeddings_of_pictures_are_the_reference_s() {
+fn embeddings_of_pictures_equal_the_reference() {
     let (_, tensors) = golden();
     let runtime = runtime();
     let (mut n_pictures, mut failures) = (0, Vec::new());
@@ -228,7 +228,7 @@ fn embeddings_of_pictures_are_the_reference_s() {
             assert_eq!(embedding.dimension(), model.dimension());
             n_pictures += 1;
         }
-        // One by one they come out as in a batch.
+        // A batch of one gives the same embedding.
         let alone = encoder.encode(&pixels[..1]).unwrap();
         assert!(alone[0].similarity(&embeddings[0]) > 0.999_999);
     }

@@ -34,9 +34,9 @@ fn decoded(name: &str) -> RgbImage {
     sightline_picture::decode(&bytes, &DecodeLimits::default()).unwrap()
 }
 
-/// Where `tokenizers`, which runs a model's `tokenizer.json`, differs from the reference: `open_clip`
-/// repairs typography (ftfy) before it tokenizes, and `SigLIP`'s tokenizer in Python puts a space
-/// into an empty text.
+/// Where `tokenizers`, which runs a model's `tokenizer.json`, differs from the reference:
+/// `open_clip` repairs typography (ftfy) before it tokenizes, and `SigLIP`'s tokenizer in Python
+/// puts a space into an empty text.
 const KNOWN_TO_DIFFER: [(&str, &str); 4] = [
     ("siglip", ""),
     ("siglip", " "),
@@ -48,7 +48,7 @@ fn is_known_to_differ(name: &str, text: &str) -> bool {
     KNOWN_TO_DIFFER.contains(&(name, text))
 }
 
-/// The golden pictures of one model: the names, and each prepared.
+/// The golden pictures of one model: name and resized picture of each.
 fn pictures<'a>(tensors: &'a Tensors, model: &Model, name: &str) -> Vec<(&'a str, RgbImage)> {
     let prefix = format!("{name}/resized/");
     let names = tensors.names().filter(|key| key.starts_with(&prefix));
@@ -61,12 +61,12 @@ fn pictures<'a>(tensors: &'a Tensors, model: &Model, name: &str) -> Vec<(&'a str
         .collect()
 }
 
-/// What each text says, its token ids, how many tokens were cut off.
+/// Each text with its token ids and the number of tokens beyond the context length.
 fn texts(name: &str) -> Vec<(String, Vec<u32>, usize)> {
     let listing = fs_err::read_to_string(data().join("layouts.json")).unwrap();
     let listing: serde_json::Value = serde_json::from_str(&listing).unwrap();
     let one = |text: &serde_json::Value| {
-        // The longest one is not worth storing.
+        // The longest text is not stored.
         let words = text["text"]
             .as_str()
             .map_or_else(|| "word ".repeat(10_000), str::to_owned);
@@ -105,7 +105,7 @@ fn every_layout_is_read_from_its_own_files() {
 }
 
 #[test]
-fn pictures_are_resized_and_cropped_as_in_the_reference() {
+fn resized_and_cropped_pictures_equal_the_reference() {
     let tensors = tensors();
     let (mut n_pictures, mut n_values, mut n_all_off) = (0, 0, 0);
     let mut failures = Vec::new();
@@ -118,8 +118,8 @@ fn pictures_are_resized_and_cropped_as_in_the_reference() {
             let expected = tensors.u8s(&key);
             let pairs = resized.as_raw().iter().zip(expected);
             let n_off = pairs.filter(|(a, b)| a.abs_diff(**b) > 1).count();
-            // Decoders of JPEG differ a little, and Pillow 13 resizes tall pictures rows first, which
-            // small pictures show.
+            // JPEG decoders differ slightly, and Pillow 13 resizes tall pictures rows first, which
+            // shows in small pictures.
             if n_off * 50 > expected.len() {
                 failures.push(format!("{key}: {n_off} of {}", expected.len()));
             }
@@ -137,7 +137,7 @@ fn pictures_are_resized_and_cropped_as_in_the_reference() {
 }
 
 #[test]
-fn values_are_normalized_as_in_the_reference() {
+fn normalized_values_equal_the_reference() {
     let tensors = tensors();
     for (name, ..) in MODELS {
         let model = Model::open(&folder(name)).unwrap();
@@ -149,13 +149,13 @@ fn values_are_normalized_as_in_the_reference() {
         let pairs = || pixels.as_slice().iter().zip(&expected);
         let n_off = pairs().filter(|(a, b)| (**a - **b).abs() > step).count();
         assert!(n_off * 200 <= expected.len(), "{name}: {n_off}");
-        // Most are the very same pixel value, which only rounding in f32 parts.
+        // Most come from the same pixel value and differ only by rounding in f32.
         let n_same = pairs().filter(|(a, b)| (**a - **b).abs() < 1e-5).count();
         assert!(n_same * 2 > expected.len(), "{name}: only {n_same}");
     }
 }
 
-/// The least cosine of a model's pictures to the reference, and how many there are.
+/// The least cosine of a model's pictures to the reference, and their number.
 fn least_of_pictures(
     name: &str,
     model: &Model,
@@ -176,8 +176,8 @@ fn least_of_pictures(
     assert_eq!(embeddings.len(), names.len());
     let cosines = names.iter().zip(&embeddings).map(|(key, found)| {
         let similarity = cosine(found.as_slice(), &tensors.f32s(key));
-        // What a JPEG loses to another decoder's rounding (a step of 255 in a value out of three)
-        // is no mistake of the stages after it, so it is taken off before the bound.
+        // A JPEG's loss to another decoder's rounding (a step of 255 in a value out of three) is
+        // not an error of the stages after it, so JPEGs have a bound of their own.
         if key.contains(".jpg") {
             assert!(similarity >= least_of_jpegs, "{key}: {similarity}");
             1.0
@@ -188,7 +188,7 @@ fn least_of_pictures(
     (cosines.fold(1.0, f64::min), names.len())
 }
 
-/// The least cosine of a model's texts to the reference, and how many there are.
+/// The least cosine of a model's texts to the reference, and their number.
 fn least_of_texts(name: &str, model: &Model, tensors: &Tensors) -> (f64, usize) {
     let mut encoder = TextTower::load(&runtime(), model, &SessionOptions::default()).unwrap();
     let texts = texts(name);
@@ -205,7 +205,7 @@ fn least_of_texts(name: &str, model: &Model, tensors: &Tensors) -> (f64, usize) 
 }
 
 #[test]
-fn embeddings_are_the_reference_s_in_every_layout() {
+fn embeddings_equal_the_reference_in_every_layout() {
     let tensors = tensors();
     let (mut n_pictures, mut n_texts, mut failures) = (0, 0, Vec::new());
     for (name, ..) in MODELS {
@@ -223,7 +223,7 @@ fn embeddings_are_the_reference_s_in_every_layout() {
 }
 
 #[test]
-fn token_ids_are_the_reference_s_in_every_layout() {
+fn token_ids_equal_the_reference_in_every_layout() {
     let (mut n_texts, mut n_different, mut failures) = (0, 0, Vec::new());
     for (name, ..) in MODELS {
         let model = Model::open(&folder(name)).unwrap();
@@ -255,12 +255,12 @@ fn token_ids_are_the_reference_s_in_every_layout() {
 }
 
 #[test]
-fn smaller_copies_of_the_graphs_give_nearly_the_same() {
+fn smaller_precisions_give_nearly_the_same_embeddings() {
     let tensors = tensors();
     let all = [Precision::Fp32, Precision::Fp16, Precision::Int8];
     assert_eq!(Model::variants(&folder("siglip")).unwrap(), all);
     let mut fingerprints = Vec::new();
-    // The int8 graphs are onnxruntime's own, with weights of the full range.
+    // The int8 graphs are written by onnxruntime, with weights of the full range.
     let int8 = least_of_full_range();
     for (precision, least) in all.into_iter().zip([0.9999, 0.999, int8]) {
         let model = Model::open_with(&folder("siglip"), Some(precision)).unwrap();
@@ -282,7 +282,7 @@ fn smaller_copies_of_the_graphs_give_nearly_the_same() {
 }
 
 #[test]
-fn towers_without_a_common_precision_run_their_best_one() {
+fn towers_without_a_common_precision_run_their_most_exact_one() {
     let copy = copy_of("layouts/siglip");
     let graphs = copy.path().join("onnx");
     for missing in [
@@ -348,7 +348,7 @@ fn a_plain_vocabulary_lowercases_as_its_config_says() {
 }
 
 #[test]
-fn of_a_graph_that_holds_both_towers_only_one_is_loaded() {
+fn only_one_tower_of_a_joint_graph_is_loaded() {
     let names = |outlets: &[(String, String)]| -> Vec<String> {
         outlets.iter().map(|(name, _)| name.clone()).collect()
     };
@@ -377,9 +377,9 @@ fn of_a_graph_that_holds_both_towers_only_one_is_loaded() {
     assert_eq!(cases.len(), 2);
 }
 
-/// What is edited, and what the message must say.
+/// Each case: what is edited, and the keys that the error must name.
 #[test]
-fn what_cannot_be_known_is_asked_for_by_its_key() {
+fn what_no_file_says_is_reported_by_its_keys() {
     let jina = ("jina_clip", "preprocessor_config.json");
     let cases = [
         (jina, "\"size\": 28,", "", None),
@@ -387,7 +387,7 @@ fn what_cannot_be_known_is_asked_for_by_its_key() {
             jina,
             "JinaCLIPImageProcessor",
             "FooImageProcessor",
-            // All at once; the size is told by the graph.
+            // All at once; the graph gives the size.
             Some("image.resize, image.interpolation, image.mean, image.std"),
         ),
         (
@@ -407,14 +407,14 @@ fn what_cannot_be_known_is_asked_for_by_its_key() {
         let copy = copy_of(&format!("layouts/{name}"));
         edit(&copy.path().join(file), from, to);
         match (Model::open(copy.path()), key) {
-            // The graph itself tells its size.
+            // The graph gives the size.
             (Ok(model), None) => assert_eq!(model.preprocess().output_size(), (28, 28)),
             (Err(error), Some(expected)) => {
                 let line = error.to_string();
-                assert!(
-                    matches!(&error, ModelError::Unknown { keys, .. } if keys.join(", ") == expected),
-                    "{line}"
-                );
+                let ModelError::Unknown { keys, .. } = &error else {
+                    panic!("{line}");
+                };
+                assert_eq!(keys.join(", "), expected);
                 let reported = format!("cannot determine {expected} from");
                 assert!(line.contains(&reported), "{line}");
             }
@@ -441,7 +441,7 @@ fn a_manifest_beside_another_layout_says_only_what_it_changes() {
     let n = rgb.as_slice().len() / 3;
     assert_eq!(rgb.as_slice()[..n], bgr.as_slice()[2 * n..]);
     assert_eq!(rgb.as_slice()[n..2 * n], bgr.as_slice()[n..2 * n]);
-    // A typing error is not taken for something else.
+    // A typo is an error.
     fs_err::write(&manifest, "[image]\nchanels = \"bgr\"\n").unwrap();
     let lines = chain(&Model::open(copy.path()).unwrap_err());
     assert!(

@@ -1,4 +1,4 @@
-//! The package as its users see it, against numbers from the Python reference and against bad input.
+//! Tests of the public API against the Python reference and against invalid input.
 
 #![expect(
     clippy::unwrap_used,
@@ -6,7 +6,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
-/// Devices besides the processor, threads.
+/// Devices besides the processor, and session options.
 mod devices;
 /// Each stage against golden tensors: decoding, resizing, normalising, tokens, embeddings.
 mod golden;
@@ -14,7 +14,7 @@ mod golden;
 mod layouts;
 /// Model folders that are incomplete, contradictory or broken.
 mod models;
-/// Descriptions of picture processors in all their forms.
+/// The forms of `preprocessor_config.json`.
 mod processors;
 /// Int8 copies of graphs.
 mod quantize;
@@ -22,12 +22,12 @@ mod quantize;
 mod reduced;
 /// Opening ONNX Runtime: twice, missing, too old, another library.
 mod runtime;
-/// When a fingerprint need not be computed again.
+/// When a fingerprint is not computed again.
 mod stamps;
 /// The built-in model against the framework that trained it.
 mod starter;
 mod support;
-/// Texts of every kind through tokenizer and tower.
+/// Texts through tokenizer and tower.
 mod texts;
-/// Weights beside a graph.
+/// Weight files beside a graph.
 mod weights;

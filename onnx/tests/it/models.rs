@@ -49,7 +49,7 @@ fn both_layouts_are_read() {
 }
 
 #[test]
-fn folders_that_are_no_models_say_so() {
+fn folders_that_are_not_models_are_refused() {
     let (error, lines) = open_error(Path::new("/nonexistent/model"));
     assert!(matches!(error, ModelError::NoFolder { .. }));
     assert_eq!(lines, ["/nonexistent/model: no such model folder"]);
@@ -86,9 +86,9 @@ fn each_missing_file_is_named() {
     assert_eq!(n_cases, 7);
 }
 
-/// What is edited in the manifest, and a part of the message that must come.
+/// Each case: what is edited in the manifest, and a part of the expected message.
 #[test]
-fn a_wrong_manifest_says_what_is_wrong() {
+fn errors_in_a_manifest_are_named() {
     let cases = [
         ("resize =", "resise =", "unknown field `resise`"),
         (
@@ -150,7 +150,7 @@ fn a_wrong_manifest_says_what_is_wrong() {
 }
 
 #[test]
-fn a_wrong_clip_folder_says_what_is_wrong() {
+fn errors_in_a_clip_folder_are_named() {
     let cases = [
         (
             "config.json",
@@ -186,7 +186,7 @@ fn a_wrong_clip_folder_says_what_is_wrong() {
 }
 
 #[test]
-fn a_graph_that_breaks_the_promise_of_its_description_is_refused() {
+fn a_graph_that_differs_from_its_description_is_refused() {
     let manifest = |from: &str, to: &str| {
         let folder = copy_of("plain");
         edit(&folder.path().join("sightline.toml"), from, to);
@@ -254,7 +254,7 @@ fn a_graph_that_breaks_the_promise_of_its_description_is_refused() {
         EncodeError::NoInput { .. }
     ));
 
-    // Each tower's graph in the other's place.
+    // The towers' graphs swapped.
     let folder = manifest("file = \"pictures.onnx\"", "file = \"words.onnx\"");
     assert!(matches!(
         image_error(folder.path()),
@@ -275,7 +275,7 @@ fn a_graph_that_onnx_runtime_cannot_read_is_named() {
             error.to_string().starts_with(&file.display().to_string()),
             "{error}"
         );
-        // The other tower does not care.
+        // The other tower is unaffected.
         let model = Model::open(folder.path()).unwrap();
         TextTower::load(&runtime(), &model, &SessionOptions::default()).unwrap();
     }
@@ -301,7 +301,7 @@ fn a_picture_prepared_for_another_model_is_refused() {
 }
 
 #[test]
-fn the_fingerprint_changes_with_every_byte_and_number_that_counts() {
+fn the_fingerprint_changes_with_every_byte_and_setting_that_counts() {
     let folder = copy_of("plain");
     let manifest = folder.path().join("sightline.toml");
     let original = Model::open(folder.path()).unwrap().fingerprint().to_owned();
@@ -349,12 +349,12 @@ fn the_fingerprint_changes_with_every_byte_and_number_that_counts() {
     seen.sort();
     seen.dedup();
     assert_eq!((seen.len(), n), (14, 14), "two of them are the same");
-    // A file that the graph does not speak of is none of the model's.
+    // A file that the graph does not refer to does not belong to the model.
     let stray = folder.path().join("words.onnx_data");
     fs_err::write(&stray, "weights of another graph").unwrap();
     assert_eq!(Model::open(folder.path()).unwrap().fingerprint(), original);
     fs_err::remove_file(stray).unwrap();
-    // Name and licence do not count, nor does the folder.
+    // Name, licence and folder do not count.
     fs_err::write(
         &manifest,
         text.replace("\"plain\"", "\"other\"")
@@ -403,7 +403,7 @@ fn graphs_of_fixed_batch_size_give_the_same_embeddings() {
         assert!(found.similarity(expected) > 0.999_99);
     }
 
-    // Texts of their own lengths do not fit into it.
+    // A graph of fixed length takes no texts of other lengths.
     for (from, to) in [
         ("\"context\"", "\"longest\""),
         ("length = 16", "length = 12"),

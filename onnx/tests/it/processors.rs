@@ -1,4 +1,4 @@
-//! What real `preprocessor_config.json` say, in all the forms that they say it.
+//! The forms that real `preprocessor_config.json` files have.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use sightline_onnx::{
 
 use crate::support::{chain, copy_of, edit};
 
-/// A folder of the tiny CLIP with another file in the place of its `preprocessor_config.json`.
+/// A folder of the tiny CLIP whose `preprocessor_config.json` is replaced by another file.
 fn with(model_type: &str, file: &str, content: &Value) -> tempfile::TempDir {
     let folder = copy_of("clip");
     let types = ("\"model_type\": \"clip\"", model_type);
@@ -32,35 +32,36 @@ fn read(folder: &Path) -> PreprocessConfig {
 const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 
 #[test]
-fn every_form_of_a_processor_is_understood() {
+fn every_form_of_a_processor_is_read() {
     use Interpolation::{Bicubic, Bilinear, Lanczos};
     use Resize::{Keep, ShortestEdge, Squash, SquashTo};
     let file = "preprocessor_config.json";
     let half = [0.5; 3];
     let cases = [
-        // As openai/clip-vit-base-patch32 had it for years: numbers, and the old name of the kind.
+        // openai/clip-vit-base-patch32 for years: numbers, and the old class name.
         (
             json!({"crop_size": 32, "do_center_crop": true, "do_normalize": true, "do_resize": true,
                    "feature_extractor_type": "CLIPFeatureExtractor", "image_mean": CLIP_MEAN,
                    "image_std": [0.26, 0.26, 0.27], "resample": 3, "size": 36}),
             (ShortestEdge(36), 32, Bicubic, CLIP_MEAN),
         ),
-        // The same as transformers.js has it.
+        // The same from transformers.js.
         (
             json!({"crop_size": {"height": 32, "width": 32}, "size": {"shortest_edge": 36},
                    "feature_extractor_type": "CLIPFeatureExtractor",
                    "image_processor_type": "CLIPImageProcessor"}),
             (ShortestEdge(36), 32, Bicubic, CLIP_MEAN),
         ),
-        // Nulls, as transformers 5 writes them, and keys that change nothing.
+        // Nulls, as transformers 5 writes them, and keys without effect.
         (
             json!({"crop_size": {"height": 32, "width": 32}, "data_format": "channels_first",
                    "default_to_square": false, "device": null, "do_center_crop": true,
                    "do_convert_rgb": true, "do_pad": null, "image_mean": null, "resample": null,
-                   "image_processor_type": "CLIPImageProcessorFast", "size": {"shortest_edge": 32}}),
+                   "image_processor_type": "CLIPImageProcessorFast",
+                   "size": {"shortest_edge": 32}}),
             (ShortestEdge(32), 32, Bicubic, CLIP_MEAN),
         ),
-        // Nothing at all: what CLIP's processor does by itself.
+        // Nothing: the defaults of CLIP's processor.
         (json!({}), (ShortestEdge(224), 224, Bicubic, CLIP_MEAN)),
         // SigLIP, with the size as a dictionary, a number, a pair.
         (
@@ -80,7 +81,7 @@ fn every_form_of_a_processor_is_understood() {
             json!({"image_processor_type": "ViTFeatureExtractor", "size": 32, "resample": 1}),
             (Squash, 32, Lanczos, half),
         ),
-        // Both sides to 256, then a crop: DeiT's own way, and that of a CLIP told to.
+        // Both sides to 256, then a crop: DeiT's default, and a CLIP configured so.
         (
             json!({"image_processor_type": "DeiTImageProcessor"}),
             (SquashTo(256), 224, Bicubic, half),
@@ -113,8 +114,8 @@ fn every_form_of_a_processor_is_understood() {
 }
 
 #[test]
-fn what_a_processor_leaves_out_depends_on_the_model() {
-    // The newer file, with the processor one level deeper.
+fn defaults_of_a_processor_depend_on_the_model() {
+    // The newer file, with the processor one level down.
     let nested = json!({"processor_class": "SiglipProcessor", "image_processor": {"size": 32}});
     let folder = copy_of("layouts/siglip");
     fs_err::remove_file(folder.path().join("preprocessor_config.json")).unwrap();
@@ -139,7 +140,7 @@ fn what_a_processor_leaves_out_depends_on_the_model() {
 }
 
 #[test]
-fn a_processor_that_is_not_understood_says_why() {
+fn an_unsupported_processor_says_why() {
     let cases = [
         (json!({"size": {"longest_edge": 32}}), "expected a size"),
         (json!({"size": "large"}), "expected a size"),
@@ -162,23 +163,23 @@ fn a_processor_that_is_not_understood_says_why() {
     let mut n_cases = 0;
     for (content, expected) in &cases {
         let folder = with("other", "preprocessor_config.json", content);
-        let told = chain(&Model::open(folder.path()).unwrap_err()).join(": ");
-        assert!(told.contains(expected), "{content}: {told}");
-        assert!(!told.contains('\n'), "{told}");
+        let message = chain(&Model::open(folder.path()).unwrap_err()).join(": ");
+        assert!(message.contains(expected), "{content}: {message}");
+        assert!(!message.contains('\n'), "{message}");
         n_cases += 1;
     }
     assert_eq!(n_cases, 8);
 }
 
-/// `MobileCLIP`'s exports for transformers.js are of the type `clip` and say no more.
+/// `MobileCLIP`'s exports for transformers.js have the type `clip` and say nothing more.
 #[test]
-fn texts_are_filled_up_where_nothing_says_that_it_does_not_matter() {
+fn texts_are_padded_to_the_context_unless_padding_is_known_not_to_matter() {
     let folder = copy_of("layouts/mobileclip");
     assert_eq!(
         Model::open(folder.path()).unwrap().tokenize().pad,
         Pad::Context
     );
-    // Even where the graph leaves the length open.
+    // Even if the graph leaves the length open.
     let folder = copy_of("clip");
     assert_eq!(
         Model::open(folder.path()).unwrap().tokenize().pad,
@@ -191,7 +192,7 @@ fn texts_are_filled_up_where_nothing_says_that_it_does_not_matter() {
 }
 
 #[test]
-fn a_squashed_picture_may_be_cropped() {
+fn a_squashed_picture_is_cropped() {
     let picture = RgbImage::from_fn(61, 47, |x, y| {
         let value = |n: u32| u8::try_from(n % 256).unwrap();
         image::Rgb([value(x * 7 + y), value(y * 5), value(x * y)])

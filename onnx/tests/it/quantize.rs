@@ -1,5 +1,5 @@
-//! Int8 copies: what they compute, against the fp32 graph and against ONNX Runtime's own quantiser;
-//! what is kept of the file; what is refused; bytes that are no graph.
+//! Int8 copies: their results against the fp32 graph and against ONNX Runtime's own quantiser, what
+//! is kept of the file, what is refused, and invalid files.
 
 use std::path::{Path, PathBuf};
 
@@ -63,7 +63,7 @@ fn least_cosine(a: &[Embedding], b: &[Embedding]) -> f64 {
     cosines.fold(1.0, f64::min)
 }
 
-/// Pictures must not come out alike, or every cosine is near 1.
+/// Embeddings must differ, or every cosine would be near 1.
 fn assert_apart(embeddings: &[Embedding]) {
     let apart = embeddings[1..]
         .iter()
@@ -72,7 +72,7 @@ fn assert_apart(embeddings: &[Embedding]) {
 }
 
 #[test]
-fn int8_copies_agree_with_fp32_and_with_onnx_runtimes_own() {
+fn int8_copies_agree_with_fp32_and_with_onnx_runtimes_quantiser() {
     let expected: serde_json::Value =
         serde_json::from_slice(&fs_err::read(graphs().join("expected.json")).unwrap()).unwrap();
     let mut n_towers = 0;
@@ -116,7 +116,7 @@ fn int8_copies_agree_with_fp32_and_with_onnx_runtimes_own() {
 }
 
 #[test]
-fn every_form_of_a_multiplication_gives_what_it_gave() {
+fn every_form_of_a_multiplication_keeps_its_result() {
     let folder = tempfile::tempdir().unwrap();
     let source = graphs().join("forms.onnx");
     let exact = embeddings(&source);
@@ -133,7 +133,7 @@ fn every_form_of_a_multiplication_gives_what_it_gave() {
         assert!(cosine >= least, "{cosine}");
         n_cases += 1;
 
-        // A copy has nothing left to quantise but what was left before.
+        // A copy has nothing more to quantise.
         let error = quantize(&target, &folder.path().join("twice.onnx")).unwrap_err();
         let QuantizeError::NothingToDo {
             was_quantized: true,
@@ -150,16 +150,16 @@ fn every_form_of_a_multiplication_gives_what_it_gave() {
     }
     assert_eq!(n_cases, 2);
     let bytes = fs_err::read(folder.path().join("copy.onnx")).unwrap();
-    // Looked up in as well as multiplied by: both forms; the others: int8 alone.
+    // A table used for lookups and for products is kept in both forms, the others in int8 only.
     assert!(contains(&bytes, b"w_table_quantized"));
     assert!(contains(&bytes, b"\x42\x07w_table\x4a"), "w_table itself");
     assert!(
         !contains(&bytes, b"\x42\x06w_same\x4a"),
-        "w_same is of no use any more"
+        "w_same is no longer used"
     );
     assert!(
         !contains(&bytes, b"\x22\x08Identity"),
-        "nor is the way to it"
+        "nor is the path to it"
     );
 }
 
@@ -168,7 +168,7 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
 }
 
 #[test]
-fn weights_too_many_for_one_file_lie_beside_the_copy() {
+fn weights_too_large_for_one_file_are_beside_the_copy() {
     let folder = tempfile::tempdir().unwrap();
     let source = graphs().join("tower_dynamo.onnx");
     let (one, two) = (
@@ -186,29 +186,29 @@ fn weights_too_many_for_one_file_lie_beside_the_copy() {
     assert_eq!(report.bytes_after, sizes[0] + sizes[1]);
     assert!(sizes[0] < 30_000 && sizes[1] > 20_000, "{sizes:?}");
     assert_eq!(embeddings(&one), embeddings(&two));
-    // One that needs no second file takes the other's place wholly.
+    // A copy that needs no weight file removes the old one.
     quantize(&source, &two).unwrap();
     assert!(!beside(&two, "_data").exists());
 }
 
 #[test]
-fn what_is_not_understood_is_copied() {
+fn unknown_fields_are_copied() {
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("source.onnx");
     let mut bytes = fs_err::read(graphs().join("tower.onnx")).unwrap();
-    // Field 1000 of the model, a text: no version of the format has it yet.
+    // Field 1000 of the model, a string: no version of the format has it yet.
     bytes.extend_from_slice(b"\xc2\x3e\x0bfrom-future");
     fs_err::write(&source, &bytes).unwrap();
     let target = folder.path().join("target.onnx");
     quantize(&source, &target).unwrap();
     let copy = fs_err::read(&target).unwrap();
     assert!(contains(&copy, b"\xc2\x3e\x0bfrom-future"));
-    assert!(contains(&copy, b"pytorch"), "who exported it");
+    assert!(contains(&copy, b"pytorch"), "the exporter's name");
     assert!(is_quantized_here(&target).unwrap() && !is_quantized_here(&source).unwrap());
 }
 
 #[test]
-fn targets_of_others_are_not_replaced() {
+fn only_its_own_targets_are_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let (source, target) = (
         graphs().join("tower.onnx"),
@@ -222,7 +222,7 @@ fn targets_of_others_are_not_replaced() {
         ..QuantizeOptions::default()
     };
     quantize_with(&source, &target, &replace).unwrap();
-    // Its own it replaces; itself never.
+    // Its own copy is overwritten; a graph is never quantised in place.
     quantize(&source, &target).unwrap();
     let error = quantize_with(&target, &target, &replace).unwrap_err();
     assert!(
@@ -234,7 +234,7 @@ fn targets_of_others_are_not_replaced() {
     let error = quantize_with(&own, &own, &replace).unwrap_err();
     assert!(matches!(error, QuantizeError::OntoItself { .. }), "{error}");
     let left: Vec<_> = fs_err::read_dir(folder.path()).unwrap().collect();
-    assert_eq!(left.len(), 2, "nothing is left beside them: {left:?}");
+    assert_eq!(left.len(), 2, "temporary files are left: {left:?}");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -243,7 +243,7 @@ fn targets_of_others_are_not_replaced() {
     }
 }
 
-/// A tower with one change, and a part of what is said about it.
+/// Each case: a tower with one change, and a part of the expected message.
 #[test]
 fn graphs_that_cannot_be_quantised_say_why() {
     let tower = fs_err::read(graphs().join("tower.onnx")).unwrap();
@@ -254,7 +254,7 @@ fn graphs_that_cannot_be_quantised_say_why() {
     let weight = find(&tower, b"\x4a\x80\x20");
     infinite[weight + 3..weight + 7].copy_from_slice(&f32::INFINITY.to_le_bytes());
     let dynamo = fs_err::read(graphs().join("tower_dynamo.onnx")).unwrap();
-    let away = |from: &[u8], to: &[u8]| {
+    let renamed = |from: &[u8], to: &[u8]| {
         assert_eq!(from.len(), to.len());
         let mut bytes = dynamo.clone();
         while let Some(at) = bytes.windows(from.len()).position(|part| part == from) {
@@ -281,11 +281,11 @@ fn graphs_that_cannot_be_quantised_say_why() {
         ),
         (infinite, "has values that are not finite"),
         (
-            away(b"tower_dynamo.onnx.data", b"../er_dynamo.onnx.data"),
+            renamed(b"tower_dynamo.onnx.data", b"../er_dynamo.onnx.data"),
             "not inside the graph's folder",
         ),
         (
-            away(b"tower_dynamo.onnx.data", b"tower_dynamo.onnx.gone"),
+            renamed(b"tower_dynamo.onnx.data", b"tower_dynamo.onnx.gone"),
             "cannot read this model file",
         ),
         (dynamo.clone(), "file too short"),
@@ -309,11 +309,11 @@ fn graphs_that_cannot_be_quantised_say_why() {
         assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 2);
     }
     assert_eq!(n_cases, 8);
-    let gone = quantize(
+    let missing = quantize(
         Path::new("/nonexistent.onnx"),
         Path::new("/tmp/target.onnx"),
     );
-    assert!(matches!(gone, Err(QuantizeError::Unreadable { .. })));
+    assert!(matches!(missing, Err(QuantizeError::Unreadable { .. })));
 }
 
 fn find(bytes: &[u8], part: &[u8]) -> usize {
@@ -323,10 +323,10 @@ fn find(bytes: &[u8], part: &[u8]) -> usize {
         .unwrap()
 }
 
-/// Cuts and changes at random: a graph or a refusal, never a panic; and a copy is never larger than
-/// its source by more than names, so nothing was made from a size that a field claims.
+/// Randomly truncated and changed files give a copy or an error, never a panic. A copy exceeds its
+/// source by names only, so nothing is allocated for a size that a field claims.
 #[test]
-fn bytes_that_are_no_graph_are_refused_or_quantised() {
+fn damaged_graphs_are_refused_or_quantised() {
     let (mut n_cases, mut n_refused) = (0_u32, 0_u32);
     let folder = tempfile::tempdir().unwrap();
     let originals = ["tower.onnx", "forms.onnx", "tower_dynamo.onnx"].map(|name| {
@@ -361,7 +361,7 @@ fn bytes_that_are_no_graph_are_refused_or_quantised() {
             if let Some(cut) = cut {
                 bytes.truncate(cut.index(bytes.len()));
             }
-            // Structure is dense at the end of these files, values in the middle.
+            // Structure is at the start and end of these files, values in the middle.
             let n = if in_front {
                 bytes.len().min(4000)
             } else {

@@ -8,12 +8,12 @@ use sightline_picture::{DecodeLimits, Smallest, decode, decode_reduced};
 use crate::support::{data, runtime};
 
 #[test]
-fn a_preprocessor_asks_for_twice_what_its_resize_makes() {
+fn a_preprocessor_needs_twice_the_size_that_it_resizes_to() {
     let smallest = Model::starter().unwrap().preprocessor().smallest();
     assert_eq!(smallest, Smallest::shorter_side(2 * 260));
 }
 
-/// A photo as a telephone would store it: enlarged by `factor`, with grain, at quality 90.
+/// A photo as a phone would store it: enlarged by `factor`, with grain, at quality 90.
 fn enlarged(photo: &RgbImage, factor: u32) -> Vec<u8> {
     let (width, height) = photo.dimensions();
     let filter = imageops::FilterType::CatmullRom;
@@ -33,11 +33,10 @@ fn enlarged(photo: &RgbImage, factor: u32) -> Vec<u8> {
     bytes
 }
 
-/// Loss of decoding at a reduced size: the cosine between the embeddings that the starter model
-/// gives. `benches/decode.rs` prints it for
-/// all sample photos at 12 megapixels.
+/// Loss of decoding at a reduced size: the cosine between the starter model's embeddings.
+/// `benches/decode.rs` prints it for all sample photos at 12 megapixels.
 #[test]
-fn what_a_model_sees_hardly_changes() {
+fn reduced_decoding_hardly_changes_embeddings() {
     let photos = data().join("../../../tests/data/photos");
     let names = [
         "animals/macaw.jpg",

@@ -5,7 +5,7 @@ use sightline_onnx::{Runtime, RuntimeError};
 
 use crate::support::{chain, library, runtime};
 
-/// Builds a small library from C source with the system's compiler, which RocksDB needs as well.
+/// Builds a small library from C source with the system's compiler, which RocksDB needs too.
 fn build(folder: &Path, name: &str, source: &str) -> PathBuf {
     let file = folder.join(name).with_extension("c");
     fs_err::write(&file, source).unwrap();
@@ -27,7 +27,7 @@ fn one_line(error: &RuntimeError) -> String {
 }
 
 #[test]
-fn it_opens_twice_and_says_what_it_is() {
+fn a_library_opens_twice_and_reports_its_version() {
     let first = runtime();
     let again = Runtime::open(&[PathBuf::from("/nonexistent/one.so"), library()]).unwrap();
     assert_eq!(first.version(), again.version());
@@ -45,9 +45,9 @@ fn a_missing_library_is_an_error_and_not_skipped() {
 }
 
 #[test]
-fn an_old_library_is_told_by_its_version_before_its_api_is_asked_for() {
+fn an_old_library_is_refused_by_its_version_before_its_api_is_used() {
     let folder = tempfile::tempdir().unwrap();
-    // Asking this one for an API ends the process, so the version alone must decide.
+    // Asking this library for its API aborts the process, so the version alone must decide.
     let source = r#"
         #include <stdlib.h>
         static const void *api(unsigned version) { (void)version; abort(); }
@@ -72,7 +72,7 @@ fn an_old_library_is_told_by_its_version_before_its_api_is_asked_for() {
 }
 
 #[test]
-fn a_library_that_claims_a_new_version_but_has_no_api_is_refused() {
+fn a_library_of_a_new_version_without_an_api_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let source = r#"
         static const void *api(unsigned version) { (void)version; return 0; }
@@ -94,7 +94,7 @@ fn a_library_that_claims_a_new_version_but_has_no_api_is_refused() {
 }
 
 #[test]
-fn another_library_is_not_taken_for_it() {
+fn a_library_other_than_onnx_runtime_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let library = build(
         folder.path(),
@@ -114,7 +114,7 @@ fn another_library_is_not_taken_for_it() {
 }
 
 #[test]
-fn a_file_that_is_no_library_is_refused() {
+fn a_file_that_is_not_a_library_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     for (name, content) in [("libtext.so", "not a library"), ("libempty.so", "")] {
         let file = folder.path().join(name);

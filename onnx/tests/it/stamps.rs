@@ -1,4 +1,4 @@
-//! When a fingerprint need not be computed again.
+//! When a fingerprint is not computed again.
 
 use std::cell::RefCell;
 
@@ -7,7 +7,7 @@ use sightline_onnx::{Model, Precision};
 use crate::support::{copy_of, edit};
 
 #[test]
-fn a_known_fingerprint_is_taken_and_an_unknown_one_computed() {
+fn a_known_fingerprint_is_used_and_an_unknown_one_computed() {
     let folder = copy_of("clip");
     let computed = Model::open(folder.path()).unwrap();
     let stamp = computed.stamp().unwrap().to_owned();
@@ -26,7 +26,7 @@ fn a_known_fingerprint_is_taken_and_an_unknown_one_computed() {
 }
 
 #[test]
-fn a_stamp_changes_with_every_file_and_number() {
+fn a_stamp_changes_with_every_file_and_setting() {
     let folder = copy_of("clip");
     let stamp = || {
         let model = Model::open(folder.path()).unwrap();
@@ -40,7 +40,7 @@ fn a_stamp_changes_with_every_file_and_number() {
         "tokenizer.json",
     ];
     for file in files {
-        // The same bytes, written anew.
+        // The same bytes, written again.
         let path = folder.path().join(file);
         let bytes = fs_err::read(&path).unwrap();
         fs_err::remove_file(&path).unwrap();

@@ -3,7 +3,7 @@ use sightline_picture::DecodeLimits;
 
 use crate::support::{cosine, runtime};
 
-/// The shipped weights are 8 bits wide, the golden embeddings come from the fp32 network.
+/// The shipped weights are int8, the golden embeddings come from the fp32 network.
 const LEAST_COSINE: f64 = 0.99;
 
 fn folder() -> std::path::PathBuf {
@@ -20,7 +20,7 @@ fn expected(entry: &serde_json::Value) -> Vec<f32> {
 }
 
 #[test]
-fn the_built_in_model_is_the_one_in_the_folder() {
+fn the_built_in_model_equals_the_one_in_the_folder() {
     let built_in = Model::starter().unwrap();
     let on_disk = Model::open(&folder()).unwrap();
     assert_eq!(built_in.fingerprint(), on_disk.fingerprint());
@@ -34,7 +34,7 @@ fn the_built_in_model_is_the_one_in_the_folder() {
 }
 
 #[test]
-fn its_pictures_come_out_as_in_training() {
+fn embeddings_of_pictures_equal_those_of_training() {
     let model = Model::starter().unwrap();
     let mut encoder = ImageTower::load(&runtime(), &model, &SessionOptions::default()).unwrap();
     let golden = golden();
@@ -60,7 +60,7 @@ fn its_pictures_come_out_as_in_training() {
 }
 
 #[test]
-fn its_texts_come_out_as_in_training() {
+fn embeddings_of_texts_equal_those_of_training() {
     let model = Model::starter().unwrap();
     let mut encoder = TextTower::load(&runtime(), &model, &SessionOptions::default()).unwrap();
     let golden = golden();

@@ -14,7 +14,7 @@ pub(crate) fn sample_pictures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../picture/tests/data/pictures")
 }
 
-/// The ONNX Runtime to test with: `ORT_DYLIB_PATH`, else in a folder above the test's executable.
+/// The ONNX Runtime to test with: `ORT_DYLIB_PATH`, else in a folder above the test executable.
 pub(crate) fn library() -> PathBuf {
     if let Some(path) = std::env::var_os("ORT_DYLIB_PATH") {
         return PathBuf::from(path);
@@ -37,7 +37,7 @@ pub(crate) fn runtime() -> Runtime {
     Runtime::open_exactly(&library()).unwrap()
 }
 
-/// A copy of a tiny model's folder that a test may spoil.
+/// A copy of a tiny model's folder for a test to change.
 pub(crate) fn copy_of(model: &str) -> tempfile::TempDir {
     fn copy(from: &Path, to: &Path) {
         fs_err::create_dir_all(to).unwrap();
@@ -56,14 +56,14 @@ pub(crate) fn copy_of(model: &str) -> tempfile::TempDir {
     folder
 }
 
-/// Replaces a text in a file, which must hold it.
+/// Replaces a text that must be in a file.
 pub(crate) fn edit(file: &Path, from: &str, to: &str) {
     let text = fs_err::read_to_string(file).unwrap();
     assert!(text.contains(from), "{from} is not in {}", file.display());
     fs_err::write(file, text.replace(from, to)).unwrap();
 }
 
-/// As [`edit`], of a file that is no text; both stretches are of one length.
+/// As [`edit`], for a binary file; both byte strings have the same length.
 pub(crate) fn edit_bytes(file: &Path, from: &[u8], to: &[u8]) {
     assert_eq!(from.len(), to.len());
     let mut bytes = fs_err::read(file).unwrap();
@@ -146,10 +146,10 @@ pub(crate) fn cosine(a: &[f32], b: &[f32]) -> f64 {
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
-/// The least cosine to fp32 that int8 weights of the full range must reach. Processors of x86-64
-/// without VNNI add products of bytes in pairs of 16 bits, which such weights overflow: ONNX
-/// Runtime cuts the sums off there (its documentation of quantisation, `reduce_range`). Weights of
-/// the smaller range, which `quantize` writes by itself, are as exact everywhere.
+/// The least cosine to fp32 that int8 weights of the full range must reach. x86-64 processors
+/// without VNNI add pairs of products in 16 bits, where such weights overflow: ONNX Runtime
+/// saturates the sums (`reduce_range` in its documentation of quantisation). Weights of the smaller
+/// range, the default of `quantize`, are equally exact on every processor.
 pub(crate) fn least_of_full_range() -> f64 {
     #[cfg(target_arch = "x86_64")]
     if !(is_x86_feature_detected!("avx512vnni") || is_x86_feature_detected!("avxvnni")) {

@@ -7,13 +7,13 @@ fn load(folder: &std::path::Path) -> TextTower {
     TextTower::load(&runtime(), &model, &SessionOptions::default()).unwrap()
 }
 
-/// The golden texts: what they say, their token ids, how many tokens were cut off.
+/// The golden texts, with their token ids and the number of tokens beyond the context length.
 fn texts(model: &str) -> Vec<(String, Vec<u32>, usize)> {
     let listing = fs_err::read_to_string(data().join("golden.json")).unwrap();
     let listing: serde_json::Value = serde_json::from_str(&listing).unwrap();
     let texts = listing["models"][model]["texts"].as_array().unwrap();
     let one = |text: &serde_json::Value| {
-        // The longest one is not worth storing.
+        // The longest text is not stored.
         let words = text["text"]
             .as_str()
             .map_or_else(|| "word ".repeat(10_000), str::to_owned);
@@ -25,14 +25,14 @@ fn texts(model: &str) -> Vec<(String, Vec<u32>, usize)> {
 }
 
 #[test]
-fn tokens_and_embeddings_are_the_reference_s() {
+fn tokens_and_embeddings_equal_the_reference() {
     let tensors = Tensors::read(&data().join("golden.safetensors"));
     let mut n_texts = 0;
     for folder in ["clip", "plain"] {
         let mut encoder = load(&data().join(folder));
         let texts = texts(folder);
         let words: Vec<&str> = texts.iter().map(|(words, _, _)| words.as_str()).collect();
-        // All of them at once, so that padding beside longer texts must not show.
+        // All at once: padding to longer texts must change nothing.
         let embeddings = encoder.encode(&words).unwrap();
         assert_eq!(embeddings.len(), texts.len());
         for (i, (words, ids, n_dropped)) in texts.iter().enumerate() {
@@ -71,10 +71,10 @@ fn a_text_too_long_keeps_its_end_token() {
 }
 
 #[test]
-fn many_texts_come_back_in_order_and_none_gives_none() {
+fn embeddings_are_in_the_order_of_the_texts() {
     let mut encoder = load(&data().join("clip"));
     assert!(encoder.encode(&[]).unwrap().is_empty());
-    // More than go through the graph at once, of mixed lengths.
+    // More texts than fit one run, of mixed lengths.
     let texts: Vec<String> = (0..150)
         .map(|i| "dog ".repeat(i * 7 % 23) + &i.to_string())
         .collect();
@@ -88,7 +88,7 @@ fn many_texts_come_back_in_order_and_none_gives_none() {
 }
 
 #[test]
-fn a_broken_tokenizer_is_named() {
+fn an_invalid_tokenizer_is_named() {
     let folder = copy_of("clip");
     fs_err::write(
         folder.path().join("tokenizer.json"),
@@ -111,7 +111,7 @@ fn a_broken_tokenizer_is_named() {
 }
 
 #[test]
-fn settings_that_no_tokenizer_can_follow_are_errors() {
+fn settings_that_a_tokenizer_cannot_follow_are_errors() {
     let cases = [
         (
             "context_length = 16",

@@ -1,4 +1,4 @@
-//! Weights that lie in files beside a graph, whatever they are called.
+//! Weight files beside a graph, whatever their names.
 
 use std::path::{Path, PathBuf};
 
@@ -7,13 +7,13 @@ use sightline_onnx::{ImageTower, Model, ModelError, Precision, SessionOptions, T
 
 use crate::support::{copy_of, edit_bytes, runtime};
 
-/// As long as the names that the quantiser gives, so that one can be put in the place of the other.
+/// Names given by the quantiser, and others of the same length to replace them with.
 const NAMES: [(&str, &str); 2] = [
     ("vision_model_int8.onnx_data", "onnx__MatMul_267_of_picture"),
     ("text_model_int8.onnx_data", "onnx__MatMul_267_of_words"),
 ];
 
-/// A model whose int8 graphs have weights beside them, in files as old exporters named them.
+/// A model whose int8 graphs have weight files named as by old exporters.
 fn model() -> tempfile::TempDir {
     let folder = copy_of("layouts/siglip2");
     let path = |name: &str| folder.path().join(name);
@@ -38,7 +38,7 @@ fn open(folder: &Path) -> Result<Model, ModelError> {
 }
 
 #[test]
-fn they_belong_to_the_model() {
+fn weight_files_belong_to_the_model() {
     let folder = model();
     let model = open(folder.path()).unwrap();
     let names = |model: &Model| -> Vec<String> {
@@ -58,7 +58,7 @@ fn they_belong_to_the_model() {
         .into_iter()
         .map(|file| fs_err::metadata(file).unwrap().len());
     assert_eq!(model.n_bytes().unwrap(), sizes.sum::<u64>());
-    // They are found when the graphs are run.
+    // ONNX Runtime finds them.
     let options = SessionOptions::default();
     ImageTower::load(&runtime(), &model, &options).unwrap();
     let mut texts = TextTower::load(&runtime(), &model, &options).unwrap();
@@ -90,7 +90,7 @@ fn they_belong_to_the_model() {
 }
 
 #[test]
-fn they_stay_in_the_folder() {
+fn weight_files_must_be_inside_the_folder() {
     let folder = model();
     let graph = folder.path().join("text_model_int8.onnx");
     edit_bytes(&graph, NAMES[1].1.as_bytes(), b"../../../../../etc/passwd");

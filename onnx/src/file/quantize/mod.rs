@@ -1,9 +1,9 @@
 //! Dynamic quantisation: smaller, faster graphs with int8 instead of fp32 matrices.
 //!
-//! The weights of `MatMul` and `Gemm` are stored as int8 with a scale per output column; activations
-//! are quantised while the graph runs, with a scale per tensor. Everything else (embeddings,
-//! convolutions, normalisations, attention scores) stays as it is. The method is that of ONNX
-//! Runtime's `quantize_dynamic` with `per_channel=True`,
+//! The weights of `MatMul` and `Gemm` are stored as int8 with a scale per output column;
+//! activations are quantised while the graph runs, with a scale per tensor. Everything else
+//! (embeddings, convolutions, normalisations, attention scores) stays as it is. The method is that
+//! of ONNX Runtime's `quantize_dynamic` with `per_channel=True`,
 //! <https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html>; it needs no
 //! sample data and no Python.
 //!
@@ -40,8 +40,8 @@ pub struct QuantizeOptions {
     pub range: WeightRange,
     /// Whether to overwrite a target that [`quantize`] did not write.
     pub replace: bool,
-    /// A graph larger than this, in bytes, has its weights in a file beside it, `<target>_data`. The
-    /// limit of a protobuf message is 2 GiB, hence the default of 1.9 GiB.
+    /// A graph larger than this, in bytes, has its weights in a file beside it, `<target>_data`.
+    /// The limit of a protobuf message is 2 GiB, hence the default of 1.9 GiB.
     pub largest_file: u64,
 }
 

@@ -193,10 +193,14 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig {
+            cases: 200,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
 
-        /// Each weight is exact to half a step, both layouts agree, and in the saturation-free range
-        /// no pair of rows sums to more than 16 bits hold.
+        /// Each weight is exact to half a step, both layouts agree, and in the saturation-free
+        /// range no pair of rows sums to more than 16 bits hold.
         #[test]
         fn weights_are_exact_to_half_a_step(
             n_rows in 1_usize..9,

@@ -146,7 +146,8 @@ impl Int8Copy<'_> {
         })
     }
 
-    /// `data_file` is the name of the weight file for large tensors; `None` keeps them in the graph.
+    /// `data_file` is the name of the weight file for large tensors; `None` keeps them in the
+    /// graph.
     fn layout(&self, data_file: Option<&str>) -> Result<Layout, Malformed> {
         let mut builder = Builder {
             copy: self,
