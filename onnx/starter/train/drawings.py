@@ -1,8 +1,10 @@
-"""Lists drawings with words: Debian's openclipart (public domain) and Noto's emoji (OFL) with their CLDR names.
+"""Lists captioned drawings: Debian's openclipart (public domain), and Noto's emoji (OFL) with
+their CLDR names.
 
-usage: drawings.py PACKAGES_FOLDER WORK_FOLDER     (PACKAGES_FOLDER: the packages unpacked by run.sh)
+usage: drawings.py PACKAGES_FOLDER WORK_FOLDER
 
-Writes WORK_FOLDER/drawings/*.png, composed on white, and drawings.jsonl in the form of the captions' files.
+PACKAGES_FOLDER holds the packages unpacked by run.sh. Writes WORK_FOLDER/drawings/*.png, composed
+on white, and drawings.jsonl in the format of the captions' files.
 """
 import io
 import json
@@ -16,13 +18,14 @@ from PIL import Image
 
 KINDS = ('animals buildings containers decorations education electronics food office people plants recreation science tools '
          'transportation unsorted').split()
-SERIES = re.compile(r'games/(cards|chess)|stickmen|roadsigns|aiga|bodypart/finger')  # alike among themselves
+# Series of nearly equal drawings.
+SERIES = re.compile(r'games/(cards|chess)|stickmen|roadsigns|aiga|bodypart/finger')
 NO_TITLE = re.compile(r'clip ?art|architetto|various|symbol|people|untitled|^\W*$', re.I)
 NO_WORD = {'', 'hash', 'menu', 'mapsym', 'unsorted', 'openclipart', 'symbol', 'shape', 'icon', 'simple', 'carbohydrate', 'protein'}
 
 
 def words_of(title, keywords):
-    """Three texts for a drawing, or none when nothing useful is said of it."""
+    """Three captions of a drawing, or None if its words are not usable."""
     keywords = [k for k in dict.fromkeys(k.strip().lower() for k in keywords)
                 if k not in NO_WORD and 'architetto' not in k and not re.search(r'\d', k)]
     title = re.sub(r'[\W\d_]+', ' ', title).strip().lower()

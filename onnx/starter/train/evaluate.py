@@ -1,6 +1,8 @@
-"""Measures a pair of ONNX files as the program uses them: recall by exact scan, and speed.
+"""Measures recall by exact scan and speed of a pair of ONNX files, as the program uses them.
 
-usage: evaluate.py MODEL_FOLDER TOKENIZER_FILE DATASET.jsonl...     (lines {"image": relative path, "captions": [...]})
+usage: evaluate.py MODEL_FOLDER TOKENIZER_FILE DATASET.jsonl...
+
+Lines of a data set: {"image": relative path, "captions": [...]}.
 """
 import json
 import sys
@@ -38,8 +40,9 @@ class Model:
 
 
 def recalls(similarity, own):
-    """Similarities [images, captions] and the image of each caption -> R@1/5/10 in per cent, words to pictures and
-    pictures to words (right when any caption of the picture is within k)."""
+    """R@1/5/10 in per cent, words to pictures and pictures to words, from similarities
+    [images, captions] and the image of each caption. A picture counts as found if any of its
+    captions is among the first k."""
     right = similarity[own, np.arange(len(own))]
     best = np.full(len(similarity), -2.0)
     np.maximum.at(best, own, right)
@@ -55,7 +58,7 @@ def measure(model, dataset):
 
 
 def speed(model):
-    """Pictures/s in batches of 16, and ms for one query of 12 words."""
+    """Pictures/s in batches of 16, and ms per query of 12 words."""
     batch, query = np.random.default_rng(0).normal(size=(16, 3, 260, 260)).astype(np.float32), 'a brown dog runs over wet sand beside the sea at sunset'
     model.image.run(None, {'pixel_values': batch}), model.texts([query])
     start = time.perf_counter()
@@ -73,4 +76,4 @@ if __name__ == '__main__':
         n, m, r = measure(model, dataset)
         print(f'{dataset.name}: {n} pictures, {m} texts; words to pictures R@1/5/10 {r[0]} / {r[1]} / {r[2]}, '
               f'pictures to words {r[3]} / {r[4]} / {r[5]}', flush=True)
-    print('{:.0f} pictures/s, {:.1f} ms a query'.format(*speed(model)))
+    print('{:.0f} pictures/s, {:.1f} ms per query'.format(*speed(model)))

@@ -1,4 +1,5 @@
-"""Joins towers and heads, writes the ONNX files in fp32 and int8, the manifest and the golden embeddings, and checks them.
+"""Joins towers and heads; writes and checks the ONNX files in fp32 and int8, the manifest and the
+golden embeddings.
 
 usage: export.py WORK_FOLDER STARTER_FOLDER
 """
@@ -52,8 +53,9 @@ def export(model, inputs, names, file):
 
 
 def shrink(source, target, smallest=2048):
-    """Weights to int8 with one scale per output channel (per row for an embedding table). `Cast` and `Mul` bring them
-    back; ONNX Runtime folds those when it loads the file, so that it computes as quickly as with fp32 weights."""
+    """Converts weights to int8 with one scale per output channel (per row for an embedding table).
+    `Cast` and `Mul` dequantise them; ONNX Runtime folds these when it loads the file, so it runs
+    as fast as with fp32 weights."""
     model = onnx.load(source)
     graph = model.graph
     tensors = {t.name: t for t in graph.initializer}
@@ -82,7 +84,8 @@ def shrink(source, target, smallest=2048):
         codes = np.clip(np.round(value / scale), -127, 127).astype(np.int8)
         graph.initializer.remove(tensor)
         graph.initializer.extend([numpy_helper.from_array(codes, f'{name}:codes'), numpy_helper.from_array(scale, f'{name}:scale')])
-        if node.op_type == 'Gather':  # rows first, so that the table is never unpacked as a whole
+        # Rows are gathered first, so that the table is never dequantised as a whole.
+        if node.op_type == 'Gather':
             rows, output = node.input[1], node.output[0]
             at = nodes.index(node)
             nodes[at:at + 1] = [
@@ -107,7 +110,7 @@ def least_cosine(a, b):
     return float((a * b).sum(1).min())
 
 
-MANIFEST = f'''# A model folder of Sightline; MODEL_CARD.md says what the model is. Written by train/export.py.
+MANIFEST = f'''# The starter model; see MODEL_CARD.md. Written by train/export.py.
 name = "{NAME}"
 dimension = {DIMENSION}
 license = "Apache-2.0"
@@ -172,7 +175,7 @@ def main(work, out):
     with torch.no_grad():
         seen, said = image(batch).numpy(), text(ids, mask).numpy()
         alone = [text(torch.tensor([t.ids])[:, :sum(t.attention_mask)], torch.ones(1, sum(t.attention_mask))).numpy()[0] for t in tokens]
-    assert least_cosine(said, np.stack(alone)) > 0.99999, 'padding must not matter'
+    assert least_cosine(said, np.stack(alone)) > 0.99999, 'padding must not change the embedding'
 
     fp32 = work / 'fp32'
     fp32.mkdir(exist_ok=True)
@@ -187,7 +190,7 @@ def main(work, out):
         assert exact > 0.9999 and small > bar
 
     plain = json.loads((work / 'all-MiniLM-L6-v2' / 'tokenizer.json').read_text())
-    plain['truncation'] = plain['padding'] = None  # both are the program's
+    plain['truncation'] = plain['padding'] = None  # both are set by the program
     (out / 'tokenizer.json').write_text(json.dumps(plain, ensure_ascii=False))
     (out / 'sightline.toml').write_text(MANIFEST)
     rounded = lambda rows: [[round(float(x), 6) for x in row] for row in rows]

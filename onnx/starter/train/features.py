@@ -1,4 +1,5 @@
-"""Caches what the frozen towers say of every picture and caption, so that training touches only what is trained.
+"""Caches the frozen towers' features of every picture and caption, so that training runs only the
+heads.
 
 usage: features.py DATA_FOLDER WORK_FOLDER
 """
@@ -24,18 +25,19 @@ BATCH = 16
 
 
 def session(work, name):
-    """The tower in ONNX Runtime, which is quicker on a processor than torch."""
+    """The tower in ONNX Runtime, which is faster than torch on a CPU."""
     file, net = work / f'{name}.onnx', classifier(name)
     torch.save({'weight': net._fc.weight.data, 'bias': net._fc.bias.data}, work / f'{name}-classes.pt')
     torch.onnx.export(Body(net), (torch.zeros(1, 3, SIZE, SIZE),), file, input_names=['pixels'], output_names=['pooled'],
                       opset_version=17, dynamo=False, dynamic_axes={n: {0: 'n'} for n in ('pixels', 'pooled')})
     options = ort.SessionOptions()
-    options.intra_op_num_threads = 1  # the batches run side by side instead
+    options.intra_op_num_threads = 1  # batches run in parallel instead
     return ort.InferenceSession(file, options, providers=['CPUExecutionProvider'])
 
 
 def encode_pictures(sessions, files, mirrored, out):
-    """Pooled features of all files from each tower, written as out-TOWER-{plain,mirrored}.npy [n, 1280]."""
+    """Pooled features of all files from each tower, written as
+    out-TOWER-{plain,mirrored}.npy [n, 1280]."""
     start = time.time()
 
     def encode(first):

@@ -1,4 +1,4 @@
-"""What is trained on top of the pretrained towers: an image head and a text head that meet in one space."""
+"""The image head and the text head, trained on top of the pretrained towers for a common space."""
 import copy
 
 import numpy as np
@@ -11,8 +11,9 @@ DIMENSION, SENTENCE, FEATURES = 384, 384, 1280 * len(TOWERS)
 
 
 class Bridge(nn.Module):
-    """ConSE (Norouzi et al. 2014): the sentence embedding of the class names, weighted by the 20 largest class
-    probabilities. Words that no training caption has still land near the right pictures."""
+    """ConSE (Norouzi et al. 2014): the sentence embeddings of the class names, weighted by the 20
+    largest class probabilities, so that words that occur in no training caption are still placed
+    near the right pictures."""
 
     def __init__(self, weight, bias, names, k=20):
         super().__init__()
@@ -66,8 +67,9 @@ class TextHead(nn.Module):
 
 @torch.no_grad()
 def merged(heads):
-    """Heads of one kind, trained from different seeds, as one wide head that gives the mean of what they give before
-    its length is made one. All start near the identity on the sentence space, so that their spaces agree."""
+    """Merges heads of one tower, trained from different seeds, into one wide head that gives the
+    mean of their outputs before normalisation. All start near the identity on the sentence space,
+    so their spaces agree."""
     first, n = heads[0], len(heads)
     wide = copy.deepcopy(first)
     wide.up = nn.Linear(first.up.in_features, n * first.up.out_features)
@@ -83,8 +85,8 @@ def merged(heads):
 
 
 def bridge_of(work):
-    """The towers' class layers as one (the mean of their logits), and the sentence embeddings of the class prompts
-    [template, class, 384]."""
+    """The towers' class layers as one (the mean of their logits), and the sentence embeddings of
+    the class prompts [template, class, 384]."""
     layers = [torch.load(work / f'{t}-classes.pt') for t in TOWERS]
     classes = torch.from_numpy(np.load(work / 'classes-sentences.npy')).unflatten(0, (-1, 1000))
     return Bridge(torch.cat([c['weight'] for c in layers], 1) / len(layers), sum(c['bias'] for c in layers) / len(layers),

