@@ -1,6 +1,7 @@
 //! Errors of opening a model and of encoding with it.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use crate::device::DeviceError;
 use crate::precision::Precision;
@@ -51,7 +52,7 @@ pub enum ModelError {
         file: PathBuf,
         /// The cause.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     /// `sightline.toml` is invalid: its syntax, an unknown or missing key, or a type.
     #[error("{}: invalid manifest", file.display())]
@@ -107,6 +108,16 @@ pub enum ModelError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+impl ModelError {
+    /// Makes [`ModelError::Unreadable`] for a file.
+    pub(crate) fn unreadable(file: &Path) -> impl Fn(io::Error) -> Self {
+        |source| Self::Unreadable {
+            file: file.to_path_buf(),
+            source,
+        }
+    }
 }
 
 fn list(found: &[Precision]) -> String {

@@ -41,7 +41,7 @@ impl Source {
             Self::Embedded { bytes, .. } => Ok(Cow::Borrowed(bytes)),
             Self::File { path, .. } => fs_err::read(path)
                 .map(Cow::Owned)
-                .map_err(|source| unreadable(path, source)),
+                .map_err(ModelError::unreadable(path)),
         }
     }
 
@@ -70,7 +70,7 @@ impl Source {
             return Ok(bytes.len() as u64);
         }
         self.files().iter().try_fold(0, |sum, file| {
-            let metadata = fs_err::metadata(file).map_err(|source| unreadable(file, source))?;
+            let metadata = fs_err::metadata(file).map_err(ModelError::unreadable(file))?;
             Ok(sum + metadata.len())
         })
     }
@@ -81,8 +81,8 @@ impl Source {
             hasher.update_rayon(bytes);
         }
         for path in self.files() {
-            let unreadable = |source| unreadable(&path, source);
-            let n_bytes = fs_err::metadata(&path).map_err(unreadable)?.len();
+            let unreadable = ModelError::unreadable(&path);
+            let n_bytes = fs_err::metadata(&path).map_err(&unreadable)?.len();
             hasher.update(&n_bytes.to_le_bytes());
             hasher.update_mmap_rayon(&path).map_err(unreadable)?;
         }
@@ -90,16 +90,9 @@ impl Source {
     }
 }
 
-fn unreadable(file: &Path, source: std::io::Error) -> ModelError {
-    ModelError::Unreadable {
-        file: file.to_path_buf(),
-        source,
-    }
-}
-
 /// Size, times and inode of a file: what changes with its content.
 pub(crate) fn state(file: &Path) -> Result<String, ModelError> {
-    let metadata = fs_err::metadata(file).map_err(|source| unreadable(file, source))?;
+    let metadata = fs_err::metadata(file).map_err(ModelError::unreadable(file))?;
     let modified = metadata.modified().ok();
     let n_bytes = metadata.len();
     #[cfg(unix)]

@@ -53,16 +53,13 @@ impl Port {
 impl Interface {
     /// Reads the interface of the graph in a file.
     pub(crate) fn read(file: &Path) -> Result<Self, ModelError> {
-        let unreadable = |source| ModelError::Unreadable {
-            file: file.to_path_buf(),
-            source,
-        };
+        let unreadable = ModelError::unreadable(file);
         if !file.is_file() {
             return Err(ModelError::MissingFile {
                 file: file.to_path_buf(),
             });
         }
-        let mapped = Mapped::open(file).map_err(unreadable)?;
+        let mapped = Mapped::open(file).map_err(&unreadable)?;
         let interface = of_model(mapped.bytes()).ok().flatten();
         interface.ok_or_else(|| {
             unreadable(io::Error::new(

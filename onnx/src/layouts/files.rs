@@ -59,10 +59,7 @@ pub(super) fn json<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<T, 
     if !file.is_file() {
         return Err(ModelError::MissingFile { file });
     }
-    let bytes = fs_err::read(&file).map_err(|source| ModelError::Unreadable {
-        file: file.clone(),
-        source,
-    })?;
+    let bytes = fs_err::read(&file).map_err(ModelError::unreadable(&file))?;
     serde_json::from_slice(&bytes).map_err(|source| ModelError::Json { file, source })
 }
 

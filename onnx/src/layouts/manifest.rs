@@ -121,10 +121,7 @@ pub(super) fn read(folder: &Path) -> Result<Option<Manifest>, ModelError> {
     if !file.is_file() {
         return Ok(None);
     }
-    let text = fs_err::read_to_string(&file).map_err(|source| ModelError::Unreadable {
-        file: file.clone(),
-        source,
-    })?;
+    let text = fs_err::read_to_string(&file).map_err(ModelError::unreadable(&file))?;
     parse(&text, &file).map(Some)
 }
 
