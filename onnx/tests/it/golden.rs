@@ -18,7 +18,8 @@ fn golden() -> (serde_json::Value, Tensors) {
     (serde_json::from_str(&listing).unwrap(), tensors)
 }
 
-fn decoded(name: &str) -> RgbImage {
+/// A golden picture by its name in the listings.
+pub(crate) fn decoded(name: &str) -> RgbImage {
     if name == FORMULA {
         return formula(4000, 3000);
     }
@@ -27,10 +28,10 @@ fn decoded(name: &str) -> RgbImage {
         .unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
-pub(crate) const FORMULA: &str = "formula 4000 x 3000";
+const FORMULA: &str = "formula 4000 x 3000";
 
 /// A picture by a formula that `make_golden.py` uses too.
-pub(crate) fn formula(width: u32, height: u32) -> RgbImage {
+fn formula(width: u32, height: u32) -> RgbImage {
     let byte = |value: u32| u8::try_from(value % 256).unwrap();
     RgbImage::from_fn(width, height, |x, y| {
         image::Rgb([

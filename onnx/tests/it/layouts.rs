@@ -1,10 +1,10 @@
 use image::RgbImage;
 use sightline_onnx::{ImageTower, Model, ModelError, Precision, SessionOptions, TextTower};
-use sightline_picture::DecodeLimits;
 
-use crate::golden::{FORMULA, formula};
+use crate::golden::decoded;
 use crate::support::{
-    Tensors, chain, copy_of, cosine, data, edit, least_of_full_range, runtime, sample_pictures,
+    GoldenText, Tensors, chain, copy_of, cosine, data, edit, golden_texts, least_of_full_range,
+    runtime,
 };
 
 /// Folder below `layouts`, layout, dimension, context length, height and width.
@@ -24,14 +24,6 @@ fn folder(name: &str) -> std::path::PathBuf {
 
 fn tensors() -> Tensors {
     Tensors::read(&data().join("layouts.safetensors"))
-}
-
-fn decoded(name: &str) -> RgbImage {
-    if name == FORMULA {
-        return formula(4000, 3000);
-    }
-    let bytes = fs_err::read(sample_pictures().join(name)).unwrap();
-    sightline_picture::decode(&bytes, &DecodeLimits::default()).unwrap()
 }
 
 /// Where `tokenizers`, which runs a model's `tokenizer.json`, differs from the reference:
@@ -61,25 +53,10 @@ fn pictures<'a>(tensors: &'a Tensors, model: &Model, name: &str) -> Vec<(&'a str
         .collect()
 }
 
-/// Each text with its token ids and the number of tokens beyond the context length.
-fn texts(name: &str) -> Vec<(String, Vec<u32>, usize)> {
-    let listing = fs_err::read_to_string(data().join("layouts.json")).unwrap();
-    let listing: serde_json::Value = serde_json::from_str(&listing).unwrap();
-    let one = |text: &serde_json::Value| {
-        // The longest text is not stored.
-        let words = text["text"]
-            .as_str()
-            .map_or_else(|| "word ".repeat(10_000), str::to_owned);
-        let ids = serde_json::from_value(text["ids"].clone()).unwrap();
-        let n_dropped = serde_json::from_value(text["n_dropped"].clone()).unwrap();
-        (words, ids, n_dropped)
-    };
-    listing[name]["texts"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(one)
-        .collect()
+fn texts(name: &str) -> Vec<GoldenText> {
+    let listing = fs_err::read(data().join("layouts.json")).unwrap();
+    let listing: serde_json::Value = serde_json::from_slice(&listing).unwrap();
+    golden_texts(&listing[name])
 }
 
 #[test]

@@ -135,6 +135,23 @@ impl Tensors {
     }
 }
 
+/// A text, its token ids, and the number of tokens beyond the context length.
+pub(crate) type GoldenText = (String, Vec<u32>, usize);
+
+/// The golden texts of one model in a listing.
+pub(crate) fn golden_texts(model: &serde_json::Value) -> Vec<GoldenText> {
+    let one = |text: &serde_json::Value| {
+        // The longest text is not stored.
+        let words = text["text"]
+            .as_str()
+            .map_or_else(|| "word ".repeat(10_000), str::to_owned);
+        let ids = serde_json::from_value(text["ids"].clone()).unwrap();
+        let n_dropped = serde_json::from_value(text["n_dropped"].clone()).unwrap();
+        (words, ids, n_dropped)
+    };
+    model["texts"].as_array().unwrap().iter().map(one).collect()
+}
+
 pub(crate) fn cosine(a: &[f32], b: &[f32]) -> f64 {
     assert_eq!(a.len(), b.len());
     let dot = |a: &[f32], b: &[f32]| -> f64 {

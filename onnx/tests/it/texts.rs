@@ -1,27 +1,18 @@
 use sightline_onnx::{EncodeError, Model, ModelError, SessionOptions, TextTower};
 
-use crate::support::{Tensors, chain, copy_of, cosine, data, edit, runtime};
+use crate::support::{
+    GoldenText, Tensors, chain, copy_of, cosine, data, edit, golden_texts, runtime,
+};
 
 fn load(folder: &std::path::Path) -> TextTower {
     let model = Model::open(folder).unwrap();
     TextTower::load(&runtime(), &model, &SessionOptions::default()).unwrap()
 }
 
-/// The golden texts, with their token ids and the number of tokens beyond the context length.
-fn texts(model: &str) -> Vec<(String, Vec<u32>, usize)> {
-    let listing = fs_err::read_to_string(data().join("golden.json")).unwrap();
-    let listing: serde_json::Value = serde_json::from_str(&listing).unwrap();
-    let texts = listing["models"][model]["texts"].as_array().unwrap();
-    let one = |text: &serde_json::Value| {
-        // The longest text is not stored.
-        let words = text["text"]
-            .as_str()
-            .map_or_else(|| "word ".repeat(10_000), str::to_owned);
-        let ids = serde_json::from_value(text["ids"].clone()).unwrap();
-        let n_dropped = serde_json::from_value(text["n_dropped"].clone()).unwrap();
-        (words, ids, n_dropped)
-    };
-    texts.iter().map(one).collect()
+fn texts(model: &str) -> Vec<GoldenText> {
+    let listing = fs_err::read(data().join("golden.json")).unwrap();
+    let listing: serde_json::Value = serde_json::from_slice(&listing).unwrap();
+    golden_texts(&listing["models"][model])
 }
 
 #[test]
