@@ -10,6 +10,7 @@ use memmap2::Mmap;
 pub(crate) struct Mapped(Option<Mmap>);
 
 impl Mapped {
+    #[allow(unsafe_code, reason = "a memory map")]
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
