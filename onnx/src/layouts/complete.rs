@@ -1,6 +1,7 @@
 //! Completes a model's description: reads from the graphs what the files leave open, and reports
 //! everything that is still missing.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use super::files::name_of;
@@ -40,18 +41,12 @@ pub(crate) fn describe_built_in(
         layout: "built in",
         ..manifest::parse(manifest, file)?
     };
-    let missing = Missing { folder: file };
-    let source = |key, name: &Option<String>| {
-        let name = missing.require(key, name.as_ref(), &Hints::default())?;
-        locate(name).ok_or_else(|| ModelError::MissingFile { file: name.into() })
-    };
-    let sources = [
-        source("image.file", &manifest.image.file)?,
-        source("text.file", &manifest.text.file)?,
-        source("text.tokenizer", &manifest.text.tokenizer)?,
-    ];
+    let source =
+        |name: &str| locate(name).ok_or_else(|| ModelError::MissingFile { file: name.into() });
+    let [image, text, tokenizer] = file_names(file, &manifest)?;
+    let sources = [source(&image)?, source(&text)?, source(&tokenizer)?];
     let precision = manifest.precision.unwrap_or(Precision::Fp32);
-    describe(manifest, &missing, sources, &Towers::default(), precision)
+    describe(file, manifest, sources, &Towers::default(), precision)
 }
 
 /// Describes the model in a folder by what its files say, with the graphs of one precision.
@@ -60,20 +55,19 @@ pub(super) fn describe_in(
     manifest: Manifest,
     asked: Option<Precision>,
 ) -> Result<Description, ModelError> {
-    let missing = Missing { folder };
     let hints = (&manifest.image.hints, &manifest.text.hints);
-    let locate = |key: &'static str, name: &Option<String>, hints: &Hints| {
-        let name = missing.require(key, name.as_ref(), hints)?;
+    let locate = |key: &'static str, name: &str, hints: &Hints| {
         if !stays_inside(name) {
             let reason = "a model's files must be inside its folder";
-            return Err(missing.invalid(hints, key, name, reason));
+            return Err(invalid(folder, hints, key, name, reason));
         }
         Ok(folder.join(name))
     };
     let plain = manifest.precision.unwrap_or(Precision::Fp32);
-    let image = locate("image.file", &manifest.image.file, hints.0)?;
-    let text = locate("text.file", &manifest.text.file, hints.1)?;
-    let tokenizer = locate("text.tokenizer", &manifest.text.tokenizer, hints.1)?;
+    let [image, text, tokenizer] = file_names(folder, &manifest)?;
+    let image = locate("image.file", &image, hints.0)?;
+    let text = locate("text.file", &text, hints.1)?;
+    let tokenizer = locate("text.tokenizer", &tokenizer, hints.1)?;
     let name = manifest.name.clone().unwrap_or_else(|| name_of(folder));
     let chosen = variants::choose(&name, &image, &text, plain, asked)?;
     // A manifest that names everything is trusted without reading the graphs. Where one graph holds
@@ -85,7 +79,7 @@ pub(super) fn describe_in(
         Interface::read(&chosen.text),
     ];
     let weights = |graph: &Result<Interface, ModelError>, file: &Path, hints| match graph {
-        Ok(graph) => weight_files(graph, file, hints, &missing),
+        Ok(graph) => weight_files(folder, graph, file, hints),
         // Reported below, or when the graph is loaded.
         Err(_) => Ok(Vec::new()),
     };
@@ -113,18 +107,33 @@ pub(super) fn describe_in(
             is_joint,
         }
     };
-    let mut description = describe(manifest, &missing, sources, &towers, chosen.precision)?;
+    let mut description = describe(folder, manifest, sources, &towers, chosen.precision)?;
     description.folder = Some(folder.to_path_buf());
     description.name = name;
     Ok(description)
 }
 
+/// Names of the image tower's graph, the text tower's graph and the tokenizer.
+fn file_names(folder: &Path, manifest: &Manifest) -> Result<[String; 3], ModelError> {
+    let Manifest { image, text, .. } = manifest;
+    let mut gaps = Gaps::new(folder);
+    let names = (
+        gaps.require("image.file", image.file.clone(), &image.hints),
+        gaps.require("text.file", text.file.clone(), &text.hints),
+        gaps.require("text.tokenizer", text.tokenizer.clone(), &text.hints),
+    );
+    let (Some(image), Some(text), Some(tokenizer)) = names else {
+        return Err(gaps.into_error());
+    };
+    Ok([image, text, tokenizer])
+}
+
 /// The files beside a graph that hold weights of it.
 fn weight_files(
+    model: &Path,
     graph: &Interface,
     file: &Path,
     hints: &Hints,
-    missing: &Missing<'_>,
 ) -> Result<Vec<PathBuf>, ModelError> {
     let folder = file.parent().unwrap_or(Path::new(""));
     let path = |name: &String| {
@@ -132,7 +141,8 @@ fn weight_files(
             return Ok(folder.join(name));
         }
         let reason = "a graph's weights must be inside its folder";
-        Err(missing.invalid(hints, "external_data.location", name, reason))
+        let key = "external_data.location";
+        Err(invalid(model, hints, key, name, reason))
     };
     graph.weight_files.iter().map(path).collect()
 }
@@ -145,79 +155,55 @@ struct Towers {
     is_joint: bool,
 }
 
-/// Makes the errors about the model in a folder.
-struct Missing<'a> {
+/// Collects the keys that have no value, so that they are reported together.
+struct Gaps<'a> {
     folder: &'a Path,
-}
-
-impl Missing<'_> {
-    fn require<T>(
-        &self,
-        key: &'static str,
-        value: Option<T>,
-        hints: &Hints,
-    ) -> Result<T, ModelError> {
-        value.ok_or_else(|| self.unknown(vec![key], hints.why.clone().unwrap_or_default()))
-    }
-
-    /// Fails with all of these keys that have no value.
-    fn require_all(
-        &self,
-        hints: &Hints,
-        present: &[(&'static str, bool)],
-    ) -> Result<(), ModelError> {
-        let missing = present.iter().filter(|(_, is_present)| !is_present);
-        let keys: Vec<_> = missing.map(|(key, _)| *key).collect();
-        if keys.is_empty() {
-            return Ok(());
-        }
-        Err(self.unknown(keys, hints.why.clone().unwrap_or_default()))
-    }
-
-    fn unknown(&self, keys: Vec<&'static str>, why: String) -> ModelError {
-        ModelError::Unknown {
-            folder: self.folder.to_path_buf(),
-            keys,
-            why,
-        }
-    }
-
-    fn invalid(
-        &self,
-        hints: &Hints,
-        key: &'static str,
-        value: &dyn ToString,
-        reason: &'static str,
-    ) -> ModelError {
-        ModelError::Value {
-            file: hints.file.clone().unwrap_or_else(|| self.folder.into()),
-            key,
-            value: value.to_string(),
-            reason,
-        }
-    }
-}
-
-/// Collects all unknown keys, so that they are reported together.
-#[derive(Default)]
-struct Gaps {
     keys: Vec<&'static str>,
     whys: Vec<String>,
 }
 
-impl Gaps {
-    fn take<T>(&mut self, found: Result<T, ModelError>) -> Result<Option<T>, ModelError> {
-        match found {
-            Ok(value) => Ok(Some(value)),
-            Err(ModelError::Unknown { keys, why, .. }) => {
-                self.keys.extend(keys);
-                if !why.is_empty() && !self.whys.contains(&why) {
-                    self.whys.push(why);
-                }
-                Ok(None)
-            }
-            Err(error) => Err(error),
+impl<'a> Gaps<'a> {
+    fn new(folder: &'a Path) -> Self {
+        Self {
+            folder,
+            keys: Vec::new(),
+            whys: Vec::new(),
         }
+    }
+
+    fn require<T>(&mut self, key: &'static str, value: Option<T>, hints: &Hints) -> Option<T> {
+        if value.is_none() {
+            self.add(key, hints.why.clone());
+        }
+        value
+    }
+
+    fn add(&mut self, key: &'static str, why: Option<String>) {
+        self.keys.push(key);
+        self.whys.extend(why.filter(|why| !self.whys.contains(why)));
+    }
+
+    fn into_error(self) -> ModelError {
+        ModelError::Unknown {
+            folder: self.folder.to_path_buf(),
+            keys: self.keys,
+            why: self.whys.join("; "),
+        }
+    }
+}
+
+fn invalid(
+    folder: &Path,
+    hints: &Hints,
+    key: &'static str,
+    value: impl Display,
+    reason: &'static str,
+) -> ModelError {
+    ModelError::Value {
+        file: hints.file.clone().unwrap_or_else(|| folder.into()),
+        key,
+        value: value.to_string(),
+        reason,
     }
 }
 
@@ -226,8 +212,8 @@ impl Gaps {
     reason = "one value after the other, so that all that are missing are reported together"
 )]
 fn describe(
+    folder: &Path,
     manifest: Manifest,
-    missing: &Missing<'_>,
     [image_source, text_source, tokenizer]: [Source; 3],
     towers: &Towers,
     precision: Precision,
@@ -251,49 +237,42 @@ fn describe(
         && !(1..=65_536).contains(&found)
     {
         let reason = "expected 1 to 65536";
-        return Err(missing.invalid(&image.hints, "dimension", &found, reason));
+        return Err(invalid(folder, &image.hints, "dimension", found, reason));
     }
-    let embedding =
-        |key, given: Option<String>, graph: &Option<Interface>, hints: &Hints, usual| match (
-            given, graph,
-        ) {
-            (None, Some(graph)) => output(graph, &[hints.outputs, usual], dimension)
-                .map_err(|why| missing.unknown(vec![key], why)),
-            (given, _) => missing.require(key, given, hints),
+    let mut gaps = Gaps::new(folder);
+    let mut embedding =
+        |key, given: Option<String>, graph: &Option<Interface>, hints: &Hints, usual| {
+            let (None, Some(graph)) = (&given, graph) else {
+                return gaps.require(key, given, hints);
+            };
+            let found = output(graph, &[hints.outputs, usual], dimension);
+            found.map_err(|why| gaps.add(key, Some(why))).ok()
         };
-    let mut gaps = Gaps::default();
-    let image_output = gaps.take(embedding(
+    let (of_image, of_text) = (&towers.image, &towers.text);
+    let given = (image.output.take(), text.output.take());
+    let image_output = embedding(
         "image.output",
-        image.output.take(),
-        &towers.image,
+        given.0,
+        of_image,
         &image.hints,
         IMAGE_OUTPUTS,
-    ))?;
-    let text_output = gaps.take(embedding(
-        "text.output",
-        text.output.take(),
-        &towers.text,
-        &text.hints,
-        TEXT_OUTPUTS,
-    ))?;
-    let pixels = gaps.take(missing.require("image.input", image.input.take(), &image.hints))?;
-    let input_ids = text.input_ids.take();
-    let input_ids = gaps.take(missing.require("text.input_ids", input_ids, &text.hints))?;
+    );
+    let text_output = embedding("text.output", given.1, of_text, &text.hints, TEXT_OUTPUTS);
+    let pixels = gaps.require("image.input", image.input.take(), &image.hints);
+    let input_ids = gaps.require("text.input_ids", text.input_ids.take(), &text.hints);
     // Where no file gives the dimension, a graph's output does.
     let of = |graph: &Option<Interface>, output: &Option<String>| {
         graph.as_ref()?.output(output.as_ref()?)?.fixed(1)
     };
-    let dimension = dimension
-        .or_else(|| of(&towers.image, &image_output))
-        .or_else(|| of(&towers.text, &text_output));
+    let mut dimension = dimension
+        .or_else(|| of(of_image, &image_output))
+        .or_else(|| of(of_text, &text_output));
     // As long as no output is known, naming one may give the dimension as well.
-    let dimension = if image_output.is_some() || text_output.is_some() {
-        gaps.take(missing.require("dimension", dimension, &image.hints))?
-    } else {
-        dimension
-    };
-    let preprocess = gaps.take(preprocess(&image, missing))?;
-    let tokenize = gaps.take(tokenize(&text, missing))?;
+    if image_output.is_some() || text_output.is_some() {
+        dimension = gaps.require("dimension", dimension, &image.hints);
+    }
+    let preprocess = preprocess(folder, &image, &mut gaps)?;
+    let tokenize = tokenize(folder, &text, &mut gaps)?;
     let (
         Some(image_output),
         Some(text_output),
@@ -312,7 +291,7 @@ fn describe(
         tokenize,
     )
     else {
-        return Err(missing.unknown(gaps.keys, gaps.whys.join("; ")));
+        return Err(gaps.into_error());
     };
     let (unused_texts, unused_pixels) = if towers.is_joint {
         let pixels = Unused::Pixels(pixels.clone(), preprocess.height, preprocess.width);
@@ -443,27 +422,30 @@ fn output(
     Err(format!("the graph's outputs are {}", all.join(", ")))
 }
 
-fn preprocess(image: &ImageKeys, missing: &Missing<'_>) -> Result<PreprocessConfig, ModelError> {
+/// The settings of the preprocessing; `None` if some are missing.
+fn preprocess(
+    folder: &Path,
+    image: &ImageKeys,
+    gaps: &mut Gaps<'_>,
+) -> Result<Option<PreprocessConfig>, ModelError> {
     let hints = &image.hints;
-    missing.require_all(
-        hints,
-        &[
-            ("image.size", image.size.is_some()),
-            ("image.resize", image.resize.is_some()),
-            ("image.interpolation", image.interpolation.is_some()),
-            ("image.mean", image.mean.is_some()),
-            ("image.std", image.std.is_some()),
-        ],
-    )?;
-    let invalid = |key, value: String, reason| Err(missing.invalid(hints, key, &value, reason));
-    let size = missing.require("image.size", image.size, hints)?;
+    let required = (
+        gaps.require("image.size", image.size, hints),
+        gaps.require("image.resize", image.resize, hints),
+        gaps.require("image.interpolation", image.interpolation, hints),
+        gaps.require("image.mean", image.mean, hints),
+        gaps.require("image.std", image.std, hints),
+    );
+    let (Some(size), Some(resize), Some(interpolation), Some(mean), Some(std)) = required else {
+        return Ok(None);
+    };
     let [height, width] = size;
     let edge = match image.edge {
         Some(edge) => edge,
         None if height == width => height,
         None => 0,
     };
-    let resize = match missing.require("image.resize", image.resize, hints)? {
+    let resize = match resize {
         ResizeKey::ShortestEdge => Resize::ShortestEdge(edge),
         ResizeKey::LongestEdge => Resize::LongestEdge(edge),
         ResizeKey::Squash => Resize::Squash,
@@ -473,55 +455,60 @@ fn preprocess(image: &ImageKeys, missing: &Missing<'_>) -> Result<PreprocessConf
     let needs_edge = !matches!(resize, Resize::Squash | Resize::Keep);
     if needs_edge && image.edge.is_none() && height != width {
         let reason = "a size that is not square needs image.edge, the length to resize to";
-        return invalid("image.size", format!("{size:?}"), reason);
+        let size = format!("{size:?}");
+        return Err(invalid(folder, hints, "image.size", size, reason));
     }
     if resize != Resize::Squash && image.crop == Some(CropKey::None) {
         let reason = "only squashed pictures have the model's size without a crop";
-        return invalid("image.crop", "none".to_owned(), reason);
+        return Err(invalid(folder, hints, "image.crop", "none", reason));
     }
-    let file = hints.file.clone().unwrap_or_else(|| missing.folder.into());
-    PreprocessConfig {
+    let file = hints.file.as_deref().unwrap_or(folder);
+    let config = PreprocessConfig {
         resize,
-        interpolation: missing.require("image.interpolation", image.interpolation, hints)?,
+        interpolation,
         height,
         width,
         rescale: image.rescale.unwrap_or(1.0 / 255.0),
-        mean: missing.require("image.mean", image.mean, hints)?,
-        std: missing.require("image.std", image.std, hints)?,
+        mean,
+        std,
         channels: image.channels.unwrap_or_default(),
         fill: image.fill.unwrap_or_default(),
         rounding: image.rounding.unwrap_or_default(),
-    }
-    .checked(&file)
+    };
+    config.checked(file).map(Some)
 }
 
-fn tokenize(text: &TextKeys, missing: &Missing<'_>) -> Result<TokenizeConfig, ModelError> {
+/// The settings of the tokenization; `None` if some are missing.
+fn tokenize(
+    folder: &Path,
+    text: &TextKeys,
+    gaps: &mut Gaps<'_>,
+) -> Result<Option<TokenizeConfig>, ModelError> {
     let hints = &text.hints;
-    missing.require_all(
-        hints,
-        &[
-            ("text.context_length", text.context_length.is_some()),
-            ("text.pad", text.pad.is_some()),
-        ],
-    )?;
-    let context_length = missing.require("text.context_length", text.context_length, hints)?;
+    let required = (
+        gaps.require("text.context_length", text.context_length, hints),
+        gaps.require("text.pad", text.pad, hints),
+    );
+    let (Some(context_length), Some(pad)) = required else {
+        return Ok(None);
+    };
     // Memory grows with it, and no text tower sees more.
     if context_length > 1 << 20 {
-        let reason = "expected at most 1048576 tokens";
-        return Err(missing.invalid(hints, "text.context_length", &context_length, reason));
+        let (key, reason) = ("text.context_length", "expected at most 1048576 tokens");
+        return Err(invalid(folder, hints, key, context_length, reason));
     }
     let frame = Frame {
         start: text.start_token.clone(),
         end: text.end_token.clone(),
     };
-    Ok(TokenizeConfig {
+    Ok(Some(TokenizeConfig {
         context_length,
-        pad: missing.require("text.pad", text.pad, hints)?,
+        pad,
         pad_token: text.pad_token.clone(),
         pad_id: text.pad_id,
         lowercase: text.lowercase.unwrap_or(true),
         clean: text.clean.unwrap_or_default(),
         frame: (frame != Frame::default()).then_some(frame),
         mask: text.mask.unwrap_or_default(),
-    })
+    }))
 }
