@@ -27,6 +27,7 @@ mod raw;
 mod smallest;
 mod sniff;
 mod svg;
+mod thumbnail;
 
 use image::metadata::Orientation;
 use image::{DynamicImage, RgbImage};
@@ -41,6 +42,7 @@ pub use memory::memory_needed;
 pub use metadata::{Details, Taken, details};
 pub use smallest::Smallest;
 use sniff::Kind;
+pub use thumbnail::{Thumbnail, thumbnail};
 
 /// A decoded picture and the size that it has in its file.
 #[derive(Debug, Clone, PartialEq, Eq)]

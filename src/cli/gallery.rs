@@ -5,15 +5,13 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use base64::Engine as _;
-use image::codecs::jpeg::JpegEncoder;
-use sightline_picture::DecodeLimits;
+use sightline_picture::{DecodeLimits, Thumbnail};
 
 use super::rows::Row;
 use crate::engine::Query;
 
 /// Longest side of a thumbnail, in pixels: sharp on a dense screen at the width of a card.
 const THUMBNAIL_SIDE: u32 = 480;
-const JPEG_QUALITY: u8 = 80;
 const STYLE: &str = include_str!("gallery.css");
 /// Where `--append` puts the next section; a page without it is not one of ours.
 const END: &str = "<!-- sightline: next section here -->";
@@ -106,38 +104,23 @@ fn card(row: &Row<'_>) -> String {
 
 /// An `<img>` with the thumbnail inside, or a note when the picture cannot be read any more.
 fn thumbnail(path: &Path, alt: &str) -> String {
-    match jpeg(path) {
-        Some((bytes, width, height)) => format!(
+    let limits = DecodeLimits::default();
+    let made = fs_err::read(path)
+        .ok()
+        .and_then(|bytes| sightline_picture::thumbnail(&bytes, &limits, THUMBNAIL_SIDE).ok());
+    match made {
+        Some(Thumbnail {
+            jpeg,
+            width,
+            height,
+        }) => format!(
             "<img src=\"data:image/jpeg;base64,{}\" width=\"{width}\" height=\"{height}\" \
              alt=\"{}\" loading=\"lazy\">",
-            base64::engine::general_purpose::STANDARD.encode(bytes),
+            base64::engine::general_purpose::STANDARD.encode(jpeg),
             escape(alt)
         ),
         None => "<div class=\"missing\">cannot be read any more</div>".to_owned(),
     }
-}
-
-fn jpeg(path: &Path) -> Option<(Vec<u8>, u32, u32)> {
-    let bytes = fs_err::read(path).ok()?;
-    let picture = sightline_picture::decode(&bytes, &DecodeLimits::default()).ok()?;
-    let (width, height) = picture.dimensions();
-    let scale = f64::from(THUMBNAIL_SIDE) / f64::from(width.max(height));
-    let small = if scale < 1.0 {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a side scaled down to at most THUMBNAIL_SIDE, never below zero"
-        )]
-        let scaled = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
-        image::imageops::thumbnail(&picture, scaled(width), scaled(height))
-    } else {
-        picture
-    };
-    let mut encoded = Vec::new();
-    JpegEncoder::new_with_quality(&mut encoded, JPEG_QUALITY)
-        .encode_image(&small)
-        .ok()?;
-    Some((encoded, small.width(), small.height()))
 }
 
 /// A `file:` address; every byte that is not plain is percent-encoded (RFC 3986).

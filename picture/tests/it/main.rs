@@ -10,6 +10,8 @@ mod formats;
 mod jpeg;
 /// Files that are empty, cut off, mislabelled, huge, or no pictures.
 mod pictures;
+/// Thumbnails.
+mod thumbnail;
 
 fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data")
