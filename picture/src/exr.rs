@@ -1,11 +1,10 @@
-//! How much will an `OpenEXR` file's blocks take?
+//! Memory of an `OpenEXR` file's blocks.
 //!
-//! The decoder checks the window that is shown, and asks for memory by the window that holds data,
-//! by the size of the tiles and by the number of channels, none of which need have to do with it.
-//! A block that no memory holds ends the whole program, so these are read from the header here
-//! (`OpenEXR`'s file layout, "Header").
+//! The decoder checks the display window, but allocates by the data window, the tile size and the
+//! number of channels, none of which need match it. A failed allocation aborts the whole program,
+//! so these are read from the header here (`OpenEXR`'s file layout, "Header").
 
-/// Bytes that one block takes at most, by all headers of the file; `None` when one is not sound.
+/// Maximum size of one block in bytes, by all headers of the file; `None` when one is invalid.
 pub(super) fn block_bytes(bytes: &[u8]) -> Option<u64> {
     let start = &bytes[..bytes.len().min(1 << 20)];
     let numbers = |value: &[u8]| -> Vec<i64> {
@@ -34,14 +33,14 @@ pub(super) fn block_bytes(bytes: &[u8]) -> Option<u64> {
     }
     let mut n_channels = 4;
     for channels in attributes(start, b"channels\0chlist\0") {
-        // A name of one letter at least, its end, and sixteen bytes.
+        // A name of at least one character, its terminator, and sixteen bytes.
         n_channels = n_channels.max(channels?.len() as u64 / 18);
     }
-    // Values of four bytes, packed, unpacked, and in another order.
+    // Values of four bytes: compressed, decompressed, and reordered.
     n_pixels.checked_mul(12)?.checked_mul(n_channels)
 }
 
-/// The values of every attribute of this name and type.
+/// The values of all attributes with this name and type; `None` for one that is cut off.
 fn attributes<'a>(bytes: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = Option<&'a [u8]>> {
     let places = bytes.windows(name.len()).enumerate();
     places
@@ -70,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_are_measured_by_their_own_window() {
+    fn blocks_are_measured_by_the_data_window_and_tiles() {
         assert_eq!(block_bytes(&header([0, 0, 9, 4], 3)), Some(50 * 12 * 4));
         assert_eq!(
             block_bytes(&header([-5, -5, 4, -1], 30)),

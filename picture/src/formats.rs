@@ -1,20 +1,20 @@
-//! Which picture formats does this build read?
+//! The table of picture formats.
 
-/// A picture format that Sightline knows.
+/// A picture format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Format {
     /// The format's usual name.
     pub name: &'static str,
-    /// Lowercase extensions that its files have. What a file really is, its content says.
+    /// Lowercase extensions of its files. The actual format is detected from the content.
     pub extensions: &'static [&'static str],
-    /// What is read of it, and what is not.
+    /// Which variants are decoded and what is shown of them; may be empty.
     pub note: &'static str,
-    /// Whether this build reads it. Files of a known format that is not read are named as such.
-    pub read: bool,
+    /// Whether this build decodes it. Files in other known formats are reported as unsupported.
+    pub supported: bool,
 }
 
-const fn read(
+const fn supported(
     name: &'static str,
     extensions: &'static [&'static str],
     note: &'static str,
@@ -23,140 +23,139 @@ const fn read(
         name,
         extensions,
         note,
-        read: true,
+        supported: true,
     }
 }
 
-const fn named(
-    name: &'static str,
-    extensions: &'static [&'static str],
-    note: &'static str,
-) -> Format {
+const fn known(name: &'static str, extensions: &'static [&'static str]) -> Format {
     Format {
         name,
         extensions,
-        note,
-        read: false,
+        note: "",
+        supported: false,
     }
 }
 
 const FORMATS: &[Format] = &[
-    read(
+    supported(
         "JPEG",
         &["jfif", "jpe", "jpeg", "jpg", "mpo"],
-        "baseline and progressive; grey, YCbCr, RGB, CMYK, YCCK; of several pictures the first",
+        "baseline and progressive; grey, YCbCr, RGB, CMYK, YCCK; the first of several pictures",
     ),
-    read(
+    supported(
         "PNG",
         &["apng", "png"],
-        "all depths; of an animation the still picture",
+        "all bit depths; the still picture of an animation",
     ),
-    read("GIF", &["gif"], "the first picture"),
-    read(
+    supported("GIF", &["gif"], "the first frame"),
+    supported(
         "WebP",
         &["webp"],
-        "lossy and lossless; of an animation the first picture",
+        "lossy and lossless; the first frame of an animation",
     ),
-    read(
+    supported(
         "HEIC",
         &["heic", "heif", "hif"],
-        "HEVC still pictures of 8 and 10 bits, tiles, alpha; decoded in Rust, no library needed",
+        "HEVC still pictures of 8 and 10 bits, tiles, alpha; no system library needed",
     ),
-    read(
+    supported(
         "AVIF",
         &["avif"],
-        "8, 10 and 12 bits, tiles, alpha; of an animation the first picture",
+        "8, 10 and 12 bits, tiles, alpha; the first frame of an animation",
     ),
-    read(
+    supported(
         "JPEG XL",
         &["jxl"],
-        "all but CMYK; of an animation the first picture",
+        "all but CMYK; the first frame of an animation",
     ),
-    read(
+    supported(
         "TIFF",
         &["tif", "tiff"],
         "the first page; 1 to 32 bits and floating point; grey, palette, RGB, CMYK, YCbCr",
     ),
-    read("BMP", &["bmp", "dib"], ""),
-    read("PNM", &["pam", "pbm", "pgm", "pnm", "ppm"], ""),
-    read("ICO", &["ico"], "the largest picture"),
-    read("QOI", &["qoi"], ""),
-    read("TGA", &["tga"], ""),
-    read(
+    supported("BMP", &["bmp", "dib"], ""),
+    supported("PNM", &["pam", "pbm", "pgm", "pnm", "ppm"], ""),
+    supported("ICO", &["ico"], "the largest picture"),
+    supported("QOI", &["qoi"], ""),
+    supported("TGA", &["tga"], ""),
+    supported(
         "OpenEXR",
         &["exr"],
         "RGB; exposed so that the 99th percentile is white",
     ),
-    read(
+    supported(
         "Radiance HDR",
         &["hdr"],
         "exposed so that the 99th percentile is white",
     ),
-    read(
+    supported(
         "SVG",
         &["svg", "svgz"],
-        "drawn 768 pixels long; without texts and linked files",
+        "drawn with a longer side of 768 pixels, without text and linked files",
     ),
-    read(
+    supported(
         "camera RAW",
         &[
             "3fr", "arw", "cr2", "cr3", "crw", "dcr", "dng", "erf", "fff", "gpr", "iiq", "kdc",
             "mef", "mos", "mrw", "nef", "nrw", "orf", "pef", "raf", "rw2", "rwl", "sr2", "srf",
             "srw", "x3f",
         ],
-        "the largest embedded JPEG, not the sensor's values",
+        "the largest embedded JPEG, not the sensor data",
     ),
-    named("JPEG 2000", &["j2k", "jp2"], ""),
-    named("JPEG XR", &["jxr", "wdp"], ""),
-    named("Photoshop", &["psd"], ""),
-    named("XCF", &["xcf"], ""),
-    named("DirectDraw Surface", &["dds"], ""),
-    named("farbfeld", &["ff"], ""),
+    known("JPEG 2000", &["j2k", "jp2"]),
+    known("JPEG XR", &["jxr", "wdp"]),
+    known("Photoshop", &["psd"]),
+    known("XCF", &["xcf"]),
+    known("DirectDraw Surface", &["dds"]),
+    known("farbfeld", &["ff"]),
 ];
 
-/// The picture formats that Sightline knows, those first that this build reads.
+/// All known picture formats, the supported ones first.
 #[must_use]
 pub fn formats() -> &'static [Format] {
     FORMATS
 }
 
-/// Whether a file with this lowercase extension is a picture, read or not.
+/// Whether files with this lowercase extension are pictures, supported or not.
 #[must_use]
 pub fn is_picture(extension: &str) -> bool {
-    FORMATS
-        .iter()
-        .any(|format| format.extensions.contains(&extension))
+    format_of(extension).is_some()
 }
 
-/// Lowercase extensions of files that are worth trying. What a file really is, its content says.
-pub const EXTENSIONS: &[&str] = &[
-    "3fr", "apng", "arw", "avif", "bmp", "cr2", "cr3", "crw", "dcr", "dib", "dng", "erf", "exr",
-    "fff", "gif", "gpr", "hdr", "heic", "heif", "hif", "ico", "iiq", "jfif", "jpe", "jpeg", "jpg",
-    "jxl", "kdc", "mef", "mos", "mpo", "mrw", "nef", "nrw", "orf", "pam", "pbm", "pef", "pgm",
-    "png", "pnm", "ppm", "qoi", "raf", "rw2", "rwl", "sr2", "srf", "srw", "svg", "svgz", "tga",
-    "tif", "tiff", "webp", "x3f",
-];
+/// Whether files with this lowercase extension are pictures of a supported format.
+#[must_use]
+pub fn is_supported(extension: &str) -> bool {
+    format_of(extension).is_some_and(|format| format.supported)
+}
+
+fn format_of(extension: &str) -> Option<&'static Format> {
+    FORMATS
+        .iter()
+        .find(|format| format.extensions.contains(&extension))
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_extensions_are_those_of_the_formats_that_are_read() {
+    fn extensions_are_lowercase_and_unique() {
         let mut extensions: Vec<&str> = FORMATS
             .iter()
-            .filter(|format| format.read)
             .flat_map(|format| format.extensions)
             .copied()
             .collect();
-        extensions.sort_unstable();
-        assert_eq!(extensions, EXTENSIONS);
         let is_lowercase = |e: &&str| {
             e.bytes()
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
         };
-        assert!(EXTENSIONS.iter().all(is_lowercase));
-        assert_eq!(EXTENSIONS.len(), 56);
+        assert!(extensions.iter().all(is_lowercase));
+        extensions.sort_unstable();
+        let n_extensions = extensions.len();
+        extensions.dedup();
+        assert_eq!(extensions.len(), n_extensions);
+        assert_eq!(extensions.iter().filter(|e| is_supported(e)).count(), 56);
         assert!(is_picture("x3f") && is_picture("psd") && !is_picture("txt") && !is_picture(""));
+        assert!(is_supported("x3f") && !is_supported("psd") && !is_supported("txt"));
     }
 }

@@ -1,7 +1,7 @@
-//! What does a JPEG XL file show?
+//! JPEG XL files.
 //!
-//! The decoder is libjxl's own in Rust. It gives out the first frame in the colours of a profile,
-//! already turned upright. The clock is looked at between the groups that a frame is made of.
+//! The decoder is libjxl's own in Rust. It returns the first frame upright, in the colour space of
+//! a profile. The deadline is checked between the groups of a frame.
 
 use ::jxl::api::{
     AlphaMode, Event, JxlColorProfile, JxlColorType, JxlDataFormat, JxlDecoder, JxlDecoderOptions,
@@ -10,16 +10,15 @@ use ::jxl::api::{
 use ::jxl::error::{Error, Result as JxlResult};
 use image::{DynamicImage, GrayAlphaImage, GrayImage, RgbImage, RgbaImage};
 
-use super::colour::Source;
+use super::colour::{ColourSpace, flatten};
 use super::limits::Deadline;
-use super::opaque::opaque;
 use super::{DecodeError, DecodeLimits};
 
-/// Bytes a pixel and channel that decoding holds: values of four bytes, as they are coded and as
-/// they are shown, and those that later parts of the frame are predicted from.
-const N_BYTES: u64 = 12;
+/// Memory for decoding in bytes per pixel and channel: values of four bytes as coded, as output,
+/// and those that later parts of the frame are predicted from.
+const BYTES_PER_SAMPLE: u64 = 12;
 
-/// Decodes the first frame: 8-bit sRGB on white, upright.
+/// Decodes the first frame to upright 8-bit sRGB on white.
 pub(super) fn decode(
     bytes: &[u8],
     limits: &DecodeLimits,
@@ -35,16 +34,16 @@ fn decode_in_time(
 ) -> Result<RgbImage, DecodeError> {
     let mut rest = bytes;
     deadline.check()?;
-    let mut opened = Opened::new(&mut rest, limits)?;
-    let (width, height) = (opened.width, opened.height);
-    limits.check(width, height, opened.n_bytes())?;
-    let n_channels = opened.kind.samples_per_pixel();
+    let mut header = Header::read(&mut rest, limits)?;
+    let (width, height) = (header.width, header.height);
+    limits.check(width, height, header.n_bytes())?;
+    let n_channels = header.kind.samples_per_pixel();
     let row = width as usize * n_channels;
     let mut values = vec![0; row * height as usize];
     let mut groups = Groups { deadline };
     loop {
         let buffer = JxlOutputBuffer::new(&mut values, height as usize, row);
-        let event = opened
+        let event = header
             .decoder
             .process(&mut rest, Some(&mut [buffer]), Some(&mut groups));
         match event.map_err(|error| from_jxl(error, limits))? {
@@ -53,8 +52,8 @@ fn decode_in_time(
             Event::NeedMoreInput { .. } => return Err(DecodeError::Truncated),
         }
     }
-    let colours = opened.colours();
-    let picture = match opened.kind {
+    let space = header.colour_space();
+    let picture = match header.kind {
         JxlColorType::Grayscale => {
             GrayImage::from_raw(width, height, values).map(DynamicImage::ImageLuma8)
         }
@@ -66,32 +65,32 @@ fn decode_in_time(
         }
         _ => RgbImage::from_raw(width, height, values).map(DynamicImage::ImageRgb8),
     };
-    let picture = picture.ok_or_else(|| DecodeError::broken("the size contradicts the pixels"))?;
-    Ok(opaque(picture, &colours))
+    let picture = picture.ok_or_else(|| DecodeError::corrupt("the size contradicts the pixels"))?;
+    Ok(flatten(picture, &space))
 }
 
-/// The most bytes that decoding takes, by the header.
+/// Upper estimate of the memory for decoding in bytes, from the header.
 pub(super) fn memory_needed(bytes: &[u8]) -> Result<u64, DecodeError> {
     let mut rest = bytes;
-    Opened::new(&mut rest, &DecodeLimits::default()).map(|opened| opened.n_bytes())
+    Header::read(&mut rest, &DecodeLimits::default()).map(|header| header.n_bytes())
 }
 
-/// A file whose header was read.
-struct Opened {
+/// The header of a file, and the decoder that read it.
+struct Header {
     decoder: JxlDecoder,
     kind: JxlColorType,
     width: u32,
     height: u32,
-    /// Colours and what lies beside them: alpha, depth, spot colours.
+    /// Colour channels and extra ones: alpha, depth, spot colours.
     n_channels: u64,
 }
 
-impl Opened {
-    fn new(rest: &mut &[u8], limits: &DecodeLimits) -> Result<Self, DecodeError> {
+impl Header {
+    fn read(rest: &mut &[u8], limits: &DecodeLimits) -> Result<Self, DecodeError> {
         let mut options = JxlDecoderOptions::default();
         let most = limits
             .max_pixels
-            .min((limits.max_bytes / N_BYTES).max(1 << 20));
+            .min((limits.max_bytes / BYTES_PER_SAMPLE).max(1 << 20));
         options.sample_limit = usize::try_from(most.saturating_mul(8)).ok();
         options.alpha_mode = AlphaMode::Unpremultiplied;
         options.max_profile_level = ProfileLevel::Main10;
@@ -102,17 +101,17 @@ impl Opened {
         {
             Event::BasicInfo => {}
             Event::NeedMoreInput { .. } => return Err(DecodeError::Truncated),
-            _ => return Err(DecodeError::broken("the header is missing")),
+            _ => return Err(DecodeError::corrupt("the header is missing")),
         }
         let Some(info) = decoder.basic_info() else {
-            return Err(DecodeError::broken("the header is missing"));
+            return Err(DecodeError::corrupt("the header is missing"));
         };
         let (width, height) = info.size;
         let n_extra = info.extra_channels.len();
         let has_alpha = info
             .extra_channels
             .iter()
-            // The type itself is not public.
+            // The enum itself is not public.
             .any(|channel| format!("{:?}", channel.ec_type) == "Alpha");
         let is_grey = decoder
             .current_pixel_format()
@@ -149,23 +148,23 @@ impl Opened {
         let n_pixels = u64::from(self.width) * u64::from(self.height);
         let shown = self.kind.samples_per_pixel() as u64 + 4;
         n_pixels
-            .saturating_mul(N_BYTES.saturating_mul(self.n_channels) + shown)
+            .saturating_mul(BYTES_PER_SAMPLE.saturating_mul(self.n_channels) + shown)
             .saturating_add(16 << 20)
     }
 
-    /// The colours that the decoder gave out.
-    fn colours(&self) -> Source {
+    /// The colour space of the decoder's output.
+    fn colour_space(&self) -> ColourSpace {
         let Some(profile) = self.decoder.output_color_profile() else {
-            return Source::Srgb;
+            return ColourSpace::Srgb;
         };
         match profile.try_as_icc() {
-            Some(icc) => Source::Icc(icc.into_owned()),
-            None => Source::Srgb,
+            Some(icc) => ColourSpace::Icc(icc.into_owned()),
+            None => ColourSpace::Srgb,
         }
     }
 }
 
-/// Does the groups of a frame one after the other, as long as there is time.
+/// Decodes the groups of a frame one after the other until the deadline.
 struct Groups {
     deadline: Deadline,
 }
@@ -174,7 +173,7 @@ impl JxlParallelRunner for Groups {
     fn run(&mut self, n_groups: usize, work: &JxlParallelRunnerFun<'_>) -> JxlResult<()> {
         for group in 0..n_groups {
             if self.deadline.has_passed() {
-                return Err(Error::ApiUsageError("there is no time left"));
+                return Err(Error::ApiUsageError("the deadline has passed"));
             }
             work(group)?;
         }
@@ -197,6 +196,6 @@ fn from_jxl(error: Error, limits: &DecodeLimits) -> DecodeError {
                 max_pixels: limits.max_pixels,
             }
         }
-        error => DecodeError::broken(error),
+        error => DecodeError::corrupt(error),
     }
 }

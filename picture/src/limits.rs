@@ -1,25 +1,29 @@
-//! How much may one picture cost?
+//! Bounds on what one picture may cost: pixels, memory and time. A panic of a decoder costs that
+//! picture too, not the whole run.
 
+use std::cell::Cell;
 use std::io::{BufRead, Cursor, Error, ErrorKind, Read, Result, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use super::DecodeError;
 
-/// How much one picture may cost. Sizes are checked against the header, before memory is asked for.
+/// Bounds on decoding one picture. Sizes are checked against the header, before memory is
+/// allocated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DecodeLimits {
-    /// The most pixels. The default is 268,435,456 (2^28), more than any camera makes, so that a
-    /// decoded picture takes at most 768 MiB.
+    /// Maximum number of pixels. The default is 268,435,456 (2^28), more than any camera makes, so
+    /// that a decoded picture takes at most 768 MiB.
     pub max_pixels: u64,
-    /// The most bytes of memory for decoding, by [`memory_needed`](super::memory_needed). The
-    /// default is 1 GiB.
+    /// Maximum memory for decoding in bytes, as estimated by
+    /// [`memory_needed`](super::memory_needed). The default is 1 GiB.
     pub max_bytes: u64,
-    /// The longest time for decoding. The default is 10 seconds.
+    /// Maximum time for decoding. The default is 10 seconds.
     ///
-    /// Decoders are asked to stop, not stopped: the clock is looked at while a file is read, and
-    /// between the tiles or groups of HEIC, AVIF and JPEG XL. A lossy WebP, one tile of an AVIF and
-    /// an SVG have no such places; there the number of pixels bounds the time.
+    /// Decoding is cooperative: the clock is checked while a file is read, and between the tiles or
+    /// groups of HEIC, AVIF and JPEG XL. A lossy WebP, one tile of an AVIF and an SVG cannot be
+    /// interrupted; for these the number of pixels bounds the time.
     pub max_time: Duration,
 }
 
@@ -34,28 +38,28 @@ impl Default for DecodeLimits {
 }
 
 impl DecodeLimits {
-    /// The same limits with this many pixels.
+    /// Sets the maximum number of pixels.
     #[must_use]
     pub fn with_max_pixels(mut self, max_pixels: u64) -> Self {
         self.max_pixels = max_pixels;
         self
     }
 
-    /// The same limits with this many bytes.
+    /// Sets the maximum memory in bytes.
     #[must_use]
     pub fn with_max_bytes(mut self, max_bytes: u64) -> Self {
         self.max_bytes = max_bytes;
         self
     }
 
-    /// The same limits with this much time.
+    /// Sets the maximum time.
     #[must_use]
     pub fn with_max_time(mut self, max_time: Duration) -> Self {
         self.max_time = max_time;
         self
     }
 
-    /// Refuses a picture of this size that takes this much memory.
+    /// Checks a picture's size in pixels and the bytes that decoding it takes.
     pub(super) fn check(
         &self,
         width: u32,
@@ -80,7 +84,7 @@ impl DecodeLimits {
         Ok(())
     }
 
-    /// Starts the clock.
+    /// The deadline of a picture whose decoding starts now.
     pub(super) fn deadline(&self) -> Deadline {
         Deadline {
             end: Instant::now().checked_add(self.max_time),
@@ -92,16 +96,12 @@ impl DecodeLimits {
 /// The moment at which a picture has taken too long.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadline {
+    /// `None` when it is too far in the future to be represented.
     end: Option<Instant>,
     max_time: Duration,
 }
 
 impl Deadline {
-    /// `None`: so far away that no clock reaches it.
-    pub(super) fn end(&self) -> Option<Instant> {
-        self.end
-    }
-
     pub(super) fn has_passed(&self) -> bool {
         self.end.is_some_and(|end| Instant::now() >= end)
     }
@@ -115,25 +115,25 @@ impl Deadline {
         Ok(())
     }
 
-    /// An error that comes after the deadline is the deadline's: decoders tell what a reader that
-    /// refused to go on made of them.
+    /// Replaces an error after the deadline by [`DecodeError::TooSlow`]: decoders report a reader
+    /// that stopped as a broken file.
     pub(super) fn explain(&self, error: DecodeError) -> DecodeError {
         self.check().err().unwrap_or(error)
     }
 }
 
-/// A file's bytes that are no longer given out once the time is over.
+/// Reads a file's bytes; fails once the deadline has passed.
 #[derive(Debug)]
 pub(super) struct TimedReader<'a> {
     bytes: Cursor<&'a [u8]>,
     deadline: Deadline,
-    /// What may still be read before the clock is looked at: looking takes as long as reading
-    /// some hundred bytes.
+    /// Bytes that may be read before the clock is checked again: a check takes as long as reading
+    /// a few hundred bytes.
     credit: usize,
 }
 
-/// Bytes given out between two looks at the clock, and at once.
-const N_PER_LOOK: usize = 1 << 16;
+/// Bytes between two checks of the clock, and the most that are returned at once.
+const CHECK_INTERVAL: usize = 1 << 16;
 
 impl<'a> TimedReader<'a> {
     pub(super) fn new(bytes: &'a [u8], deadline: Deadline) -> Self {
@@ -145,13 +145,13 @@ impl<'a> TimedReader<'a> {
     }
 
     fn spend(&mut self, n_bytes: usize) -> Result<()> {
-        // Every call counts for a little, so that reading nothing for ever ends too.
+        // Every call has a cost, so that a loop of empty reads ends too.
         let cost = n_bytes + 16;
         if self.credit < cost {
             if self.deadline.has_passed() {
-                return Err(Error::new(ErrorKind::TimedOut, "decoding takes too long"));
+                return Err(Error::new(ErrorKind::TimedOut, "decoding took too long"));
             }
-            self.credit = N_PER_LOOK.max(cost);
+            self.credit = CHECK_INTERVAL.max(cost);
         }
         self.credit -= cost;
         Ok(())
@@ -160,7 +160,7 @@ impl<'a> TimedReader<'a> {
 
 impl Read for TimedReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let n = buffer.len().min(N_PER_LOOK);
+        let n = buffer.len().min(CHECK_INTERVAL);
         self.spend(n)?;
         self.bytes.read(&mut buffer[..n])
     }
@@ -170,7 +170,7 @@ impl BufRead for TimedReader<'_> {
     fn fill_buf(&mut self) -> Result<&[u8]> {
         self.spend(0)?;
         let rest = self.bytes.fill_buf()?;
-        Ok(&rest[..rest.len().min(N_PER_LOOK)])
+        Ok(&rest[..rest.len().min(CHECK_INTERVAL)])
     }
 
     fn consume(&mut self, n_bytes: usize) {
@@ -186,12 +186,42 @@ impl Seek for TimedReader<'_> {
     }
 }
 
+thread_local! {
+    static GUARD_DEPTH: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Whether a panic of this thread would be caught by this package and become the error of one
+/// picture. A panic hook can use it to stay silent about such panics.
+#[must_use]
+pub fn panics_are_caught() -> bool {
+    GUARD_DEPTH.try_with(Cell::get).is_ok_and(|depth| depth > 0)
+}
+
+/// Runs `work` and catches panics; `None` when it panicked. Decoders are large and their input
+/// comes from anywhere. `work` must share nothing mutable with its surroundings.
+pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
+    struct Guard;
+    impl Guard {
+        fn step(by: i32) {
+            let _ = GUARD_DEPTH.try_with(|depth| depth.set(depth.get().saturating_add_signed(by)));
+        }
+    }
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            Self::step(-1);
+        }
+    }
+    Guard::step(1);
+    let _guard = Guard;
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_reader_gives_all_its_bytes_in_time_and_none_afterwards() {
+    fn a_timed_reader_returns_everything_before_the_deadline_and_nothing_after() {
         let bytes: Vec<u8> = (0..=255u8).cycle().take(300_000).collect();
         let mut read = Vec::new();
         let ample = DecodeLimits::default().deadline();
@@ -205,12 +235,12 @@ mod tests {
             reader.consume(n);
             n_chunks += 1;
         }
-        assert_eq!(n_chunks, 300_000usize.div_ceil(N_PER_LOOK));
+        assert_eq!(n_chunks, 300_000usize.div_ceil(CHECK_INTERVAL));
 
-        let over = DecodeLimits::default()
+        let expired = DecodeLimits::default()
             .with_max_time(Duration::ZERO)
             .deadline();
-        let mut reader = TimedReader::new(&bytes, over);
+        let mut reader = TimedReader::new(&bytes, expired);
         assert_eq!(
             reader.read(&mut [0; 9]).unwrap_err().kind(),
             ErrorKind::TimedOut
@@ -220,10 +250,21 @@ mod tests {
             reader.seek(SeekFrom::Start(0)).unwrap_err().kind(),
             ErrorKind::TimedOut
         );
-        // A limit that no clock reaches is none.
+        // A limit beyond the clock's range never expires.
         let never = DecodeLimits::default()
             .with_max_time(Duration::MAX)
             .deadline();
         assert!(!never.has_passed());
+    }
+
+    #[test]
+    fn caught_panics_are_distinguished_from_others() {
+        assert!(!panics_are_caught());
+        let inside = guarded(|| {
+            assert_eq!(guarded(|| panic!("for the test") as u8), None);
+            panics_are_caught()
+        });
+        assert_eq!(inside, Some(true));
+        assert!(!panics_are_caught());
     }
 }

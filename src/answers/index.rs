@@ -275,7 +275,7 @@ impl FormatsAnswer {
         let one = |format: &Format| FormatAnswer {
             name: format.name,
             extensions: format.extensions,
-            read: format.read,
+            read: format.supported,
             note: format.note,
         };
         Self {

@@ -3,6 +3,7 @@
 use sightline_index::IndexError;
 use sightline_onnx::quantize::QuantizeError;
 use sightline_onnx::{DeviceError, EncodeError, ModelError};
+use sightline_picture::DecodeError;
 
 use crate::engine::EngineError;
 use crate::engine::exchange::ExchangeError;
@@ -50,6 +51,10 @@ impl Hint for EngineError {
                     .map_or_else(|| ".".to_owned(), |parent| parent.display().to_string())
             )),
             Self::NotText { .. } => Some("save the file as UTF-8".into()),
+            Self::Picture {
+                source: DecodeError::Unsupported { .. },
+                ..
+            } => Some("convert it, for example to JPEG or PNG".into()),
             _ => None,
         }
     }

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use sightline_picture::{DecodeError, DecodeLimits, EXTENSIONS};
+use sightline_picture::{DecodeError, DecodeLimits};
 
 use crate::engine::EngineError;
 
@@ -21,7 +21,7 @@ pub(crate) fn read(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, Engine
     let mut file = file.take(limits.max_bytes.saturating_add(1));
     let mut bytes = Vec::new();
     file.by_ref().take(N_START).read_to_end(&mut bytes)?;
-    if let Some(error) = sightline_picture::unread(&bytes) {
+    if let Some(error) = sightline_picture::unsupported(&bytes) {
         return Err(refused(error));
     }
     file.read_to_end(&mut bytes)?;
@@ -35,13 +35,13 @@ pub(crate) fn read(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, Engine
 /// Why a file of a library folder is not read at all: formats that are not read make large files,
 /// and each run meets them again. Files of other names are not opened for this.
 pub(crate) fn refused(path: &Path) -> std::io::Result<Option<DecodeError>> {
-    if EXTENSIONS.contains(&extension(path).as_str()) {
+    if sightline_picture::is_supported(&extension(path)) {
         return Ok(None);
     }
     let mut start = Vec::new();
     let file = fs_err::File::open(path)?;
     file.take(N_START).read_to_end(&mut start)?;
-    Ok(sightline_picture::unread(&start))
+    Ok(sightline_picture::unsupported(&start))
 }
 
 /// The lowercase extension, empty when there is none.

@@ -63,10 +63,10 @@ fn bad_files_are_named_and_counted_and_spoil_nothing() {
     insta::assert_snapshot!(lines.join("\n"), @r"
     bomb.jpg: the picture is too large: 30000 × 30000 pixels, the limit is 268435456 in all
     bomb.png: the picture is too large: 30000 × 30000 pixels, the limit is 268435456 in all
-    cut.jpg: the file ends before the picture does
-    cut.png: the file ends before the picture does
+    cut.jpg: the file is truncated
+    cut.png: the file is truncated
     empty.jpg: the file is empty
-    head.jpg: the file ends before the picture does
+    head.jpg: the file is truncated
     text.jpg: this is not a picture
     zeros.png: this is not a picture
     ");
@@ -197,7 +197,7 @@ fn a_bad_file_as_the_query() {
     ----- stdout -----
 
     ----- stderr -----
-    error: photos/cut.jpg: the file ends before the picture does
+    error: photos/cut.jpg: the file is truncated
     ");
     snapshot!(env, env.sightline(["search", "--image", "absent.png"]).run(), @r"
     exit code: 2
@@ -224,9 +224,8 @@ fn a_bad_file_as_the_query() {
     ");
 }
 
-/// Of a known format that is not read, the index run and the query say the same.
 #[test]
-fn formats_that_are_not_read_are_named_with_the_way_out() {
+fn unsupported_formats_are_named_by_index_and_search() {
     let env = TestEnv::new();
     corpus::plain(&env.path("photos/red.png"), "red");
     env.write("photos/layers.psd", b"8BPS\0\x01 and what follows");
@@ -244,16 +243,19 @@ fn formats_that_are_not_read_are_named_with_the_way_out() {
         .map(|(name, reason)| format!("{name}: {reason}"))
         .collect();
     insta::assert_snapshot!(lines.join("\n"), @r"
-    SCAN.JP2: pictures of this kind are not supported: JPEG 2000; convert it, for example to JPEG or PNG
-    layers.psd: pictures of this kind are not supported: Photoshop; convert it, for example to JPEG or PNG
-    raw.mrw: pictures of this kind are not supported: camera RAW (MRW) without an embedded JPEG; convert it, for example to JPEG or PNG
-    scan.jpg: pictures of this kind are not supported: JPEG 2000; convert it, for example to JPEG or PNG
+    SCAN.JP2: unsupported picture format: JPEG 2000
+    layers.psd: unsupported picture format: Photoshop
+    raw.mrw: unsupported picture format: camera RAW (MRW) without an embedded JPEG
+    scan.jpg: unsupported picture format: JPEG 2000
     ");
     let ran = env
         .sightline(["search", "--image", "photos/layers.psd"])
         .run()
         .expect(2);
-    let expected = format!("error: photos/layers.psd: {}\n", reasons["layers.psd"]);
+    let expected = format!(
+        "error: photos/layers.psd: {}\n\nhint: convert it, for example to JPEG or PNG\n",
+        reasons["layers.psd"]
+    );
     assert_eq!(ran.stderr(), expected);
 }
 

@@ -1,4 +1,4 @@
-//! Which planes does an AV1 item hold?
+//! Decodes AV1 items.
 
 use re_rav1d::dav1d::pixel::{
     ColorPrimaries, MatrixCoefficients, TransferCharacteristic, YUVRange,
@@ -8,53 +8,54 @@ use re_rav1d::dav1d::{
 };
 
 use super::planes::{Coding, Planes, Sampling};
-use crate::guard::guarded;
+use crate::limits::guarded;
 use crate::{DecodeError, DecodeLimits};
 
-/// Decodes one item and gives its planes and what it says about their colours to `put`.
+/// Decodes one item and passes its planes and their colour coding to `put`.
 ///
-/// The decoder takes the item as one piece and cannot be stopped within it.
+/// The decoder takes the item as a whole and cannot be interrupted.
 pub(super) fn decode(
     data: Vec<u8>,
     limits: &DecodeLimits,
     put: &mut dyn FnMut(&dyn Planes, Coding) -> Result<(), DecodeError>,
 ) -> Result<(), DecodeError> {
     let mut settings = Settings::new();
-    // Several pictures are decoded at once already.
+    // The caller decodes several pictures at once already.
     settings.set_n_threads(1);
     settings.set_max_frame_delay(1);
-    let most = limits.max_pixels.min(limits.max_bytes / 12);
-    settings.set_frame_size_limit(u32::try_from(most).unwrap_or(u32::MAX).max(1));
-    let mut decoder = Decoder::with_settings(&settings).map_err(broken)?;
+    let max_pixels = limits.max_pixels.min(limits.max_bytes / 12);
+    settings.set_frame_size_limit(u32::try_from(max_pixels).unwrap_or(u32::MAX).max(1));
+    let mut decoder = Decoder::with_settings(&settings).map_err(from_dav1d)?;
     match decoder.send_data(data, None, None, None) {
         Ok(()) | Err(Error::Again) => {}
-        Err(error) => return Err(broken(error)),
+        Err(error) => return Err(from_dav1d(error)),
     }
     let picture = match decoder.get_picture() {
-        // What it did not take at once it takes now; without a picture after that there is none.
+        // It takes the rest of the data now; without a picture after that there is none.
         Err(Error::Again) => {
-            decoder.send_pending_data().map_err(broken)?;
+            decoder.send_pending_data().map_err(from_dav1d)?;
             decoder.get_picture()
         }
         other => other,
     };
-    let picture = picture.map_err(broken)?;
-    put(&Av1::new(&picture), said(&picture))
+    let picture = picture.map_err(from_dav1d)?;
+    put(&Av1::new(&picture), coding(&picture))
 }
 
-fn broken(error: Error) -> DecodeError {
+fn from_dav1d(error: Error) -> DecodeError {
     match error {
         Error::Again => DecodeError::Truncated,
-        Error::UnsupportedBitstream => DecodeError::unsupported("AVIF, a variant of AV1"),
-        error => DecodeError::broken(error),
+        Error::UnsupportedBitstream => {
+            DecodeError::unsupported("AVIF with an unknown variant of AV1")
+        }
+        error => DecodeError::corrupt(error),
     }
 }
 
-/// What the coded picture itself says (AV1, section 6.4.2), as numbers of H.273.
+/// The colour coding in the coded picture (AV1, section 6.4.2), as code points of H.273.
 ///
-/// The decoder's crate panics for numbers that H.273 reserves; they say nothing, so the picture is
-/// shown as one that is silent about them.
-fn said(picture: &Picture) -> Coding {
+/// The decoder's crate panics for code points that H.273 reserves. They count as unspecified.
+fn coding(picture: &Picture) -> Coding {
     let matrix = guarded(|| picture.matrix_coefficients());
     let primaries = guarded(|| picture.color_primaries());
     let transfer = guarded(|| picture.transfer_characteristic());
@@ -91,7 +92,7 @@ struct Av1 {
     size: (u32, u32),
     n_bits: u32,
     sampling: Sampling,
-    /// Values of two bytes, in this machine's order, when there are more than 8 bits.
+    /// Plane and stride. Values with more than 8 bits take two bytes in native order.
     planes: Vec<(Plane, usize)>,
 }
 
@@ -117,7 +118,7 @@ impl Av1 {
             PlanarImageComponent::U,
             PlanarImageComponent::V,
         ];
-        // A grey picture has no other planes.
+        // A grey picture has no colour planes.
         let n = if sampling == Sampling::Grey { 1 } else { 3 };
         let planes = all[..n]
             .iter()
@@ -150,7 +151,7 @@ impl Planes for Av1 {
         self.sampling
     }
 
-    fn is_smooth(&self) -> bool {
+    fn is_interpolated(&self) -> bool {
         true
     }
 

@@ -1,34 +1,34 @@
-//! Which planes does an HEVC item hold?
+//! Decodes HEVC items.
 
 use heic_rs::hevc::{self, ChromaFormat, Frame};
 use heic_rs::props::ItemProps;
 
 use super::planes::{Coding, Planes, Sampling};
-use super::{from_heic, vui};
+use super::vui;
 use crate::{DecodeError, DecodeLimits};
 
-/// What a picture means that says nothing: sYCC, as libheif takes it.
-const UNSAID: Coding = Coding {
+/// The coding of a picture that does not name one: sYCC, as in libheif.
+const DEFAULT_CODING: Coding = Coding {
     matrix: 6,
     is_full_range: true,
     primaries: 1,
     transfer: 13,
 };
 
-/// The size that the item's parameter sets tell, in pixels.
+/// Width and height of an item in pixels, from its parameter sets.
 pub(super) fn size(props: &ItemProps<'_>) -> Result<(u32, u32), DecodeError> {
     let sets = parameter_sets(props)?;
-    let info = hevc::probe(&sets).map_err(from_heic)?;
-    // The decoder misreads the colour of other pictures, and stumbles over what comes after it.
+    let info = hevc::probe(&sets)?;
+    // The decoder misreads the colours of other pictures, and fails on what follows them.
     match info.chroma {
         ChromaFormat::Monochrome | ChromaFormat::Yuv420 => Ok((info.width, info.height)),
-        ChromaFormat::Yuv422 | ChromaFormat::Yuv444 => Err(DecodeError::unsupported(
-            "HEIC with colour in full width (4:2:2 or 4:4:4)",
-        )),
+        ChromaFormat::Yuv422 | ChromaFormat::Yuv444 => {
+            Err(DecodeError::unsupported("HEIC with 4:2:2 or 4:4:4 chroma"))
+        }
     }
 }
 
-/// Decodes one item and gives its planes and what it says about their colours to `put`.
+/// Decodes one item and passes its planes and their colour coding to `put`.
 pub(super) fn decode(
     props: &ItemProps<'_>,
     data: &[u8],
@@ -39,11 +39,11 @@ pub(super) fn decode(
     let (width, height) = size(props)?;
     limits.check(width, height, u64::from(width) * u64::from(height) * 10)?;
     let config = props.hvcc.as_ref().ok_or_else(no_configuration)?;
-    let slices = config.split_nals(data).map_err(from_heic)?;
-    let frame = hevc::decode_still(&sets, &slices).map_err(from_heic)?;
-    frame.validate().map_err(from_heic)?;
-    let said = sets.iter().find_map(|set| vui::coding(set));
-    put(&frame, said.unwrap_or(UNSAID))
+    let slices = config.split_nals(data)?;
+    let frame = hevc::decode_still(&sets, &slices)?;
+    frame.validate()?;
+    let coding = sets.iter().find_map(|set| vui::coding(set));
+    put(&frame, coding.unwrap_or(DEFAULT_CODING))
 }
 
 fn parameter_sets<'a>(props: &ItemProps<'a>) -> Result<Vec<&'a [u8]>, DecodeError> {
@@ -52,7 +52,7 @@ fn parameter_sets<'a>(props: &ItemProps<'a>) -> Result<Vec<&'a [u8]>, DecodeErro
 }
 
 fn no_configuration() -> DecodeError {
-    DecodeError::broken("the picture's decoder configuration is missing")
+    DecodeError::corrupt("the decoder configuration is missing")
 }
 
 impl Planes for Frame {
@@ -78,7 +78,7 @@ impl Planes for Frame {
         }
     }
 
-    fn is_smooth(&self) -> bool {
+    fn is_interpolated(&self) -> bool {
         false
     }
 

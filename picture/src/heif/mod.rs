@@ -1,16 +1,15 @@
-//! What does a HEIC or AVIF file show?
+//! HEIC and AVIF files.
 //!
-//! Both are the same container (HEIF, ISO/IEC 23008-12): items with properties, of which one is
-//! the picture, whole or as a grid of tiles, beside an item for its alpha. They differ in how an
-//! item's pixels are coded: HEVC in one, AV1 in the other. The container and HEVC are read by
-//! `heic-rs`, AV1 by `re_rav1d`, both Rust; the way from their planes to colours is ours, since it
-//! must also ask the coded pictures themselves what their colours mean: photos of many phones say
-//! it nowhere else.
+//! Both use the same container (HEIF, ISO/IEC 23008-12): items with properties. One item is the
+//! picture, whole or as a grid of tiles; another may be its alpha. HEIC codes pixels as HEVC, AVIF
+//! as AV1. The container and HEVC are read by `heic-rs`, AV1 by `re_rav1d`, both in Rust. The
+//! conversion from planes to colours is ours, since it must also ask the coded pictures what their
+//! colours mean: photos of many phones say it nowhere else.
 //!
-//! Tiles are decoded and put into place one by one, so no more than one of them is in memory
-//! beside the picture. Rotation, mirroring and cropping are the container's properties, applied in
-//! its order. The orientation in EXIF is not applied: where both are there, it says the same a
-//! second time (as in libheif and libavif).
+//! Tiles are decoded and placed one by one, so that only one of them is in memory beside the
+//! picture. Rotation, mirroring and cropping are properties of the container, applied in its order.
+//! The orientation in EXIF is not applied: where both exist, it repeats the container's (as in
+//! libheif and libavif).
 
 mod av1;
 mod hevc;
@@ -29,29 +28,29 @@ use heic_rs::props::{ItemProps, Transform};
 use heic_rs::transform;
 use image::RgbImage;
 
-use super::colour::Source;
+use super::colour::ColourSpace;
 use super::limits::Deadline;
 use super::{DecodeError, DecodeLimits};
 use planes::{Canvas, Coding, Place, Planes};
 
-/// Decodes the primary picture: 8-bit sRGB on white, upright.
+/// Decodes the primary picture to upright 8-bit sRGB on white.
 pub(super) fn decode(
     bytes: &[u8],
     limits: &DecodeLimits,
     deadline: Deadline,
 ) -> Result<RgbImage, DecodeError> {
     let file = open(bytes)?;
-    let picture = Picture::find(&file)?;
+    let picture = CodedImage::primary(&file)?;
     let (width, height) = picture.size;
     limits.check(width, height, picture.n_bytes()?)?;
 
     let mut canvas = Canvas::colour(width, height);
-    let found = picture.paint(&mut canvas, limits, deadline)?;
+    let coding = picture.paint(&mut canvas, limits, deadline)?;
     let mut rgb = canvas.into_values();
-    picture.colours(found).apply(&mut rgb);
+    picture.colour_space(coding).apply(&mut rgb);
     if let Some(alpha) = &picture.alpha {
-        let alpha = Picture::of_item(&file, *alpha)?;
-        // An alpha of another size would have to be scaled; no writer is known to make one.
+        let alpha = CodedImage::of_item(&file, *alpha)?;
+        // No writer is known to make an alpha of another size.
         if alpha.size == picture.size {
             let mut canvas = Canvas::grey(width, height);
             alpha.paint(&mut canvas, limits, deadline)?;
@@ -61,24 +60,24 @@ pub(super) fn decode(
     turn(rgb, width, height, &picture.props)
 }
 
-/// The most bytes that decoding takes, by the header.
+/// Upper estimate of the memory for decoding in bytes, from the header.
 pub(super) fn memory_needed(bytes: &[u8]) -> Result<u64, DecodeError> {
     let file = open(bytes)?;
-    Picture::find(&file)?.n_bytes()
+    CodedImage::primary(&file)?.n_bytes()
 }
 
-/// A block of metadata, as it lies in the file or put together from its parts.
-type Block<'a> = Option<Cow<'a, [u8]>>;
+/// A block of metadata, borrowed from the file or joined from its parts.
+type MetadataBlock<'a> = Option<Cow<'a, [u8]>>;
 
-/// EXIF and XMP of the picture.
-pub(super) fn metadata(bytes: &[u8]) -> (Block<'_>, Block<'_>) {
+/// The EXIF and XMP blocks of the picture.
+pub(super) fn metadata(bytes: &[u8]) -> (MetadataBlock<'_>, MetadataBlock<'_>) {
     let Ok(file) = open(bytes) else {
         return (None, None);
     };
     let id = file.meta.primary;
     let data = |item: Option<u32>| file.item_data(item?).ok();
     let exif = data(file.exif_item(id)).and_then(|item| {
-        // A count of the bytes before the TIFF.
+        // The number of bytes before the TIFF.
         let (skip, rest) = item.split_first_chunk()?;
         let skip = usize::try_from(u32::from_be_bytes(*skip)).ok()?;
         rest.get(skip..)?;
@@ -90,8 +89,7 @@ pub(super) fn metadata(bytes: &[u8]) -> (Block<'_>, Block<'_>) {
     (exif, data(file.xmp_item(id)))
 }
 
-/// Reads the container. The library's own way in refuses AVIF by its name; the container is the
-/// same.
+/// Reads the container. The library's own constructor refuses AVIF by its brand.
 fn open(bytes: &[u8]) -> Result<Context<'_>, DecodeError> {
     Ok(Context {
         file: bytes,
@@ -101,7 +99,7 @@ fn open(bytes: &[u8]) -> Result<Context<'_>, DecodeError> {
             minor_version: 0,
             compatible_count: 0,
         },
-        meta: heic_rs::meta::parse(bytes).map_err(from_heic)?,
+        meta: heic_rs::meta::parse(bytes)?,
     })
 }
 
@@ -112,26 +110,26 @@ enum Codec {
     Av1,
 }
 
-/// An item that is a picture, and what must be known to decode it.
-struct Picture<'a> {
+/// An image item and what is needed to decode it.
+struct CodedImage<'a> {
     file: &'a Context<'a>,
     props: ItemProps<'a>,
     /// Width and height before rotation and cropping.
     size: (u32, u32),
-    /// The coded items, one or the tiles of a grid row by row.
+    /// The coded items: one, or the tiles of a grid row by row.
     coded: Vec<u32>,
-    /// Columns of the grid; 1 when there is none.
+    /// Columns of the grid, 1 without one.
     n_columns: u32,
     codec: Codec,
     alpha: Option<u32>,
     is_premultiplied: bool,
 }
 
-impl<'a> Picture<'a> {
-    fn find(file: &'a Context<'a>) -> Result<Self, DecodeError> {
+impl<'a> CodedImage<'a> {
+    fn primary(file: &'a Context<'a>) -> Result<Self, DecodeError> {
         let id = file.meta.primary;
         let mut picture = Self::of_item(file, id)?;
-        picture.alpha = file.alpha_item(id).map_err(from_heic)?;
+        picture.alpha = file.alpha_item(id)?;
         picture.is_premultiplied = file
             .meta
             .refs
@@ -141,10 +139,10 @@ impl<'a> Picture<'a> {
     }
 
     fn of_item(file: &'a Context<'a>, id: u32) -> Result<Self, DecodeError> {
-        let props = file.props(id).map_err(from_heic)?;
-        let (items, n_columns, size) = match file.grid(id).map_err(from_heic)? {
+        let props = file.props(id)?;
+        let (items, n_columns, size) = match file.grid(id)? {
             Some((grid, tiles)) => (tiles, grid.columns, (grid.output_width, grid.output_height)),
-            None => (vec![id], 1, file.coded_size(id, &props).map_err(from_heic)?),
+            None => (vec![id], 1, file.coded_size(id, &props)?),
         };
         let kind = |id: u32| file.meta.item(id).map(|item| item.item_type);
         let first = items.first().and_then(|&id| kind(id));
@@ -154,13 +152,13 @@ impl<'a> Picture<'a> {
             Some(other) => {
                 let name = String::from_utf8_lossy(other).into_owned();
                 return Err(DecodeError::unsupported(format!(
-                    "HEIF, pixels of type {name:?}"
+                    "HEIF with {name:?} items"
                 )));
             }
-            None => return Err(DecodeError::broken("the picture has no pixels")),
+            None => return Err(DecodeError::corrupt("the picture has no pixels")),
         };
         if size.0 == 0 || size.1 == 0 {
-            return Err(DecodeError::broken("the picture has no pixels"));
+            return Err(DecodeError::corrupt("the picture has no pixels"));
         }
         Ok(Self {
             file,
@@ -174,15 +172,16 @@ impl<'a> Picture<'a> {
         })
     }
 
-    /// The most memory that decoding takes: the picture, a turned copy, and one coded picture.
+    /// Upper estimate of the memory for decoding in bytes: the picture, a turned copy, and one
+    /// coded item.
     fn n_bytes(&self) -> Result<u64, DecodeError> {
         let n_pixels = u64::from(self.size.0) * u64::from(self.size.1);
         let mut largest = 0;
         for &id in &self.coded {
-            let props = self.file.props(id).map_err(from_heic)?;
+            let props = self.file.props(id)?;
             let (width, height) = match self.codec {
                 Codec::Hevc => hevc::size(&props)?,
-                Codec::Av1 => self.file.coded_size(id, &props).map_err(from_heic)?,
+                Codec::Av1 => self.file.coded_size(id, &props)?,
             };
             largest = largest.max(u64::from(width) * u64::from(height));
         }
@@ -192,7 +191,7 @@ impl<'a> Picture<'a> {
             3
         };
         let alpha = u64::from(self.alpha.is_some());
-        // Planes of 16 bits, and what the decoders keep of each block.
+        // Planes of 16 bits, and what the decoders hold for each block.
         let coded = largest.saturating_mul(match self.codec {
             Codec::Hevc => 10,
             Codec::Av1 => 12,
@@ -203,7 +202,7 @@ impl<'a> Picture<'a> {
             .saturating_add(1 << 20))
     }
 
-    /// Decodes all coded items onto the canvas. Gives what they say about their colours.
+    /// Decodes all coded items onto the canvas. Returns what the first one says about its colours.
     fn paint(
         &self,
         canvas: &mut Canvas,
@@ -213,20 +212,20 @@ impl<'a> Picture<'a> {
         let mut first: Option<(Coding, (u32, u32))> = None;
         for (n, &id) in (0u32..).zip(&self.coded) {
             deadline.check()?;
-            let props = self.file.props(id).map_err(from_heic)?;
-            let data = self.file.item_data(id).map_err(from_heic)?;
-            let mut put = |planes: &dyn Planes, said: Coding| {
-                let (said, (width, height)) =
-                    *first.get_or_insert((said, (planes.width(), planes.height())));
-                // Tiles all have the size of the first; the last ones may hang over the edge.
+            let props = self.file.props(id)?;
+            let data = self.file.item_data(id)?;
+            let mut put = |planes: &dyn Planes, coding: Coding| {
+                let (coding, (width, height)) =
+                    *first.get_or_insert((coding, (planes.width(), planes.height())));
+                // All tiles have the same size; the last ones may exceed the picture.
                 if (planes.width(), planes.height()) != (width, height) {
-                    return Err(DecodeError::broken("the tiles differ in size"));
+                    return Err(DecodeError::corrupt("the tiles differ in size"));
                 }
                 let place = Place {
                     x: (n % self.n_columns).saturating_mul(width),
                     y: (n / self.n_columns).saturating_mul(height),
                 };
-                canvas.put(planes, self.coding(&props, said), place);
+                canvas.put(planes, self.coding(&props, coding), place);
                 Ok(())
             };
             match self.codec {
@@ -234,26 +233,20 @@ impl<'a> Picture<'a> {
                 Codec::Av1 => av1::decode(data.into_owned(), limits, &mut put)?,
             }
         }
-        let (said, (width, height)) =
-            first.ok_or_else(|| DecodeError::broken("the picture has no pixels"))?;
+        let (coding, (width, height)) =
+            first.ok_or_else(|| DecodeError::corrupt("the picture has no pixels"))?;
         let n_rows = u32::try_from(self.coded.len()).unwrap_or(u32::MAX) / self.n_columns;
-        let (covered, (wanted_width, wanted_height)) = (
-            (
-                width.saturating_mul(self.n_columns),
-                height.saturating_mul(n_rows),
-            ),
-            self.size,
-        );
-        if covered.0 < wanted_width || covered.1 < wanted_height {
-            return Err(DecodeError::broken("the pixels do not cover the picture"));
+        let covers = |side: u32, n: u32, wanted: u32| side.saturating_mul(n) >= wanted;
+        if !covers(width, self.n_columns, self.size.0) || !covers(height, n_rows, self.size.1) {
+            return Err(DecodeError::corrupt("the tiles do not cover the picture"));
         }
-        Ok(said)
+        Ok(coding)
     }
 
-    /// The container's word on colours goes before that of the coded picture.
-    fn coding(&self, tile: &ItemProps<'_>, said: Coding) -> Coding {
+    /// The colour coding: the container's, otherwise that of the coded item.
+    fn coding(&self, tile: &ItemProps<'_>, coded: Coding) -> Coding {
         let nclx = self.props.nclx.or(tile.nclx);
-        nclx.map_or(said, |nclx| Coding {
+        nclx.map_or(coded, |nclx| Coding {
             matrix: nclx.matrix_code,
             is_full_range: nclx.range == heic_rs::Range::Full,
             primaries: nclx.primaries,
@@ -261,40 +254,40 @@ impl<'a> Picture<'a> {
         })
     }
 
-    /// What the colours mean: by an ICC profile, else by code points.
-    fn colours(&self, said: Coding) -> Source {
+    /// The colour space: by an ICC profile, otherwise by code points.
+    fn colour_space(&self, coded: Coding) -> ColourSpace {
         let first = self.coded.first();
         let tile = first.and_then(|&id| self.file.props(id).ok());
         let tile = tile.unwrap_or_default();
         if let Some(icc) = self.props.icc.or(tile.icc) {
-            return Source::Icc(icc.to_vec());
+            return ColourSpace::Icc(icc.to_vec());
         }
-        let coding = self.coding(&tile, said);
-        Source::Codes {
+        let coding = self.coding(&tile, coded);
+        ColourSpace::Codes {
             primaries: coding.primaries,
             transfer: coding.transfer,
         }
     }
 }
 
-/// Puts the picture on white.
+/// Puts the picture over white.
 fn blend(rgb: &mut [u8], alpha: &[u8], is_premultiplied: bool) {
     for (pixel, &alpha) in rgb.chunks_exact_mut(3).zip(alpha) {
         let alpha = u32::from(alpha);
-        let ground = 255 * (255 - alpha);
+        let background = 255 * (255 - alpha);
         for value in pixel {
             let weight = if is_premultiplied { 255 } else { alpha };
-            let sum = u32::from(*value) * weight + ground + 127;
+            let sum = u32::from(*value) * weight + background + 127;
             *value = u8::try_from(sum / 255).unwrap_or(u8::MAX);
         }
     }
 }
 
-/// Crops, rotates and mirrors as the container says.
+/// Applies the container's cropping, rotation and mirroring.
 ///
-/// The numbers of `imir` changed their meaning with the standard's second edition: 0 exchanges top
-/// and bottom, 1 left and right. So libheif and libavif take them; the library has the first
-/// edition's meaning.
+/// The values of `imir` changed their meaning in the standard's second edition: 0 exchanges top and
+/// bottom, 1 left and right. libheif and libavif follow it; `heic-rs` has the first edition's
+/// meaning.
 fn turn(
     rgb: Vec<u8>,
     width: u32,
@@ -316,15 +309,7 @@ fn turn(
             turn => *turn,
         })
         .collect();
-    let image = transform::apply_all(image, &turns).map_err(from_heic)?;
+    let image = transform::apply_all(image, &turns)?;
     RgbImage::from_raw(image.width, image.height, image.data)
-        .ok_or_else(|| DecodeError::broken("the picture's size contradicts itself"))
-}
-
-fn from_heic(error: heic_rs::Error) -> DecodeError {
-    match error {
-        heic_rs::Error::Truncated(_) => DecodeError::Truncated,
-        heic_rs::Error::Unsupported(what) => DecodeError::unsupported(format!("HEIF: {what}")),
-        error => DecodeError::broken(error),
-    }
+        .ok_or_else(|| DecodeError::corrupt("the picture's size is inconsistent"))
 }

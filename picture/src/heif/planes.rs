@@ -1,15 +1,15 @@
-//! Which red, green and blue are coded as luminance and two colour differences?
+//! Converts luminance and colour differences to RGB.
 //!
-//! By the equations of ITU-T H.273, section 8.3, in whole numbers of 16 fractional bits. Colour
-//! differences of half the size are repeated in HEVC, as libheif does, and interpolated in AV1, as
-//! libavif does; at the sizes that encoders look at there is little difference.
+//! By the equations of ITU-T H.273, section 8.3, in integers with 16 fractional bits. Subsampled
+//! colour differences are repeated for HEVC, as in libheif, and interpolated for AV1, as in
+//! libavif. At the input sizes of encoders there is little difference.
 
-/// What the numbers of a coded picture mean (code points of ITU-T H.273).
+/// The colour coding of a picture (code points of ITU-T H.273).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Coding {
     /// Matrix coefficients.
     pub(super) matrix: u16,
-    /// Whether all values are used, or black is 16 and white is 235 (of 8 bits).
+    /// Whether values use the full range, or 16 (black) to 235 (white) of 8 bits.
     pub(super) is_full_range: bool,
     /// Colour primaries.
     pub(super) primaries: u16,
@@ -17,38 +17,38 @@ pub(super) struct Coding {
     pub(super) transfer: u16,
 }
 
-/// How the colour differences are sampled.
+/// The subsampling of the colour differences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sampling {
     Grey,
-    /// Binary logarithms of how many pixels share a value, in width and in height.
+    /// Binary logarithms of the number of pixels that share a value, in width and in height.
     Colour {
         in_width: u32,
         in_height: u32,
     },
 }
 
-/// A decoded picture: luminance and colour differences.
+/// The planes of a decoded picture: luminance and colour differences.
 pub(super) trait Planes {
     fn width(&self) -> u32;
     fn height(&self) -> u32;
-    /// From 8 to 16.
+    /// Bits per value, 8 to 16.
     fn n_bits(&self) -> u32;
     fn sampling(&self) -> Sampling;
-    /// Whether colour differences of half the size are interpolated.
-    fn is_smooth(&self) -> bool;
-    /// Copies a row of a plane (0, 1 or 2), as much as the buffer and the row have.
+    /// Whether subsampled colour differences are interpolated.
+    fn is_interpolated(&self) -> bool;
+    /// Copies a row of a plane (0, 1 or 2) into a buffer; the shorter length counts.
     fn row(&self, plane: usize, y: u32, into: &mut [u16]);
 }
 
-/// Where a tile's upper left pixel goes.
+/// The position of a tile's upper left pixel.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub(super) x: u32,
     pub(super) y: u32,
 }
 
-/// A picture that tiles are put onto: three bytes a pixel, or one.
+/// A picture that tiles are placed on, with three bytes per pixel or one.
 pub(super) struct Canvas {
     values: Vec<u8>,
     width: usize,
@@ -56,12 +56,12 @@ pub(super) struct Canvas {
 }
 
 impl Canvas {
-    /// Red, green and blue.
+    /// A canvas of red, green and blue.
     pub(super) fn colour(width: u32, height: u32) -> Self {
         Self::new(width, height, 3)
     }
 
-    /// Luminance only.
+    /// A canvas of luminance.
     pub(super) fn grey(width: u32, height: u32) -> Self {
         Self::new(width, height, 1)
     }
@@ -79,7 +79,7 @@ impl Canvas {
         self.values
     }
 
-    /// Puts a tile into its place; what hangs over the edges is left out.
+    /// Converts and places a tile; what exceeds the canvas is left out.
     pub(super) fn put(&mut self, tile: &dyn Planes, coding: Coding, place: Place) {
         let (x, y) = (place.x as usize, place.y as usize);
         let n_columns = (tile.width() as usize).min(self.width.saturating_sub(x));
@@ -99,25 +99,25 @@ impl Canvas {
         let mut luma = vec![0; n_columns];
         let mut blue = vec![0; if has_colour { n_columns } else { 0 }];
         let mut red = blue.clone();
-        let mut spread = Spread {
+        let mut upsampler = Upsampler {
             in_width,
             in_height,
             near: vec![0; (tile.width() as usize).div_ceil(1 << in_width)],
             far: Vec::new(),
         };
-        spread.far.clone_from(&spread.near);
+        upsampler.far.clone_from(&upsampler.near);
         let rows = self.values.chunks_exact_mut(self.width * self.n_channels);
         for (row, y) in rows.skip(y).zip(0..tile.height()) {
             tile.row(0, y, &mut luma);
             let pixels = &mut row[x * self.n_channels..][..n_columns * self.n_channels];
             if self.n_channels == 1 {
                 for (value, &luma) in pixels.iter_mut().zip(&luma) {
-                    *value = full(luma, n_bits);
+                    *value = full_range_byte(luma, n_bits);
                 }
             } else if has_colour {
-                if tile.is_smooth() || y.is_multiple_of(1 << in_height) {
-                    spread.row(tile, 1, y, &mut blue);
-                    spread.row(tile, 2, y, &mut red);
+                if tile.is_interpolated() || y.is_multiple_of(1 << in_height) {
+                    upsampler.row(tile, 1, y, &mut blue);
+                    upsampler.row(tile, 2, y, &mut red);
                 }
                 let colours = blue.iter().zip(&red);
                 for ((pixel, &luma), (&blue, &red)) in
@@ -134,23 +134,23 @@ impl Canvas {
     }
 }
 
-/// Spreads rows of colour differences to the size of luminance.
-struct Spread {
+/// Scales rows of colour differences to the size of luminance.
+struct Upsampler {
     in_width: u32,
     in_height: u32,
     near: Vec<u16>,
     far: Vec<u16>,
 }
 
-impl Spread {
-    /// The row of a plane that goes with luminance's row `y`.
+impl Upsampler {
+    /// Writes the row of a plane for row `y` of luminance.
     ///
-    /// Values are taken to lie in the middle of the pixels that share them: three parts of the
-    /// nearest one, one part of the next.
+    /// Values are centred on the pixels that share them: three parts of the nearest value, one part
+    /// of the next.
     fn row(&mut self, tile: &dyn Planes, plane: usize, y: u32, into: &mut [u16]) {
         let at = y >> self.in_height;
         tile.row(plane, at, &mut self.near);
-        if !tile.is_smooth() {
+        if !tile.is_interpolated() {
             for (n, value) in into.iter_mut().enumerate() {
                 *value = self.near[n >> self.in_width];
             }
@@ -187,28 +187,28 @@ impl Spread {
     }
 }
 
-/// A value of all its bits' range as a byte, rounded.
-fn full(value: u16, n_bits: u32) -> u8 {
+/// Scales a full-range value to a byte, rounded.
+fn full_range_byte(value: u16, n_bits: u32) -> u8 {
     let most = (1u32 << n_bits) - 1;
     let byte = (u32::from(value).min(most) * 255 + most / 2) / most;
     u8::try_from(byte).unwrap_or(u8::MAX)
 }
 
-/// Factors with 16 fractional bits, for values of a certain number of bits.
+/// Conversion factors with 16 fractional bits, for values of `n_bits` bits.
 struct Matrix {
-    kind: Kind,
+    model: Model,
     luma: i64,
     black: i64,
     middle: i64,
 }
 
-enum Kind {
-    /// Green, blue and red are stored as they are.
+enum Model {
+    /// Green, blue and red are stored directly.
     Identity,
-    /// H.273's `YCgCo`.
-    Differences(i64),
-    /// Red from the red difference; green from both; blue from the blue one.
-    Luminance {
+    /// `YCgCo`, with the scale of the colour differences.
+    YCgCo(i64),
+    /// Red from the red difference, green from both, blue from the blue one.
+    YCbCr {
         red: i64,
         green: [i64; 2],
         blue: i64,
@@ -231,21 +231,21 @@ impl Matrix {
             reason = "factors are below 600 × 2^16"
         )]
         let fixed = |factor: f64| (factor * 65_536.0).round() as i64;
-        // Weights of red and blue in luminance.
+        // The weights of red and blue in luminance.
         let (red, blue) = match coding.matrix {
             1 => (0.2126, 0.0722),
             4 => (0.30, 0.11),
             7 => (0.212, 0.087),
             9 | 10 => (0.2627, 0.0593),
-            // 5, 6, and what is not specified: ITU-R BT.601, as libheif and libavif take it.
+            // 5, 6 and unspecified: ITU-R BT.601, as in libheif and libavif.
             _ => (0.299, 0.114),
         };
         let green = 1.0 - red - blue;
         let scale = 255.0 / colour_range;
-        let kind = match coding.matrix {
-            0 => Kind::Identity,
-            8 => Kind::Differences(fixed(scale)),
-            _ => Kind::Luminance {
+        let model = match coding.matrix {
+            0 => Model::Identity,
+            8 => Model::YCgCo(fixed(scale)),
+            _ => Model::YCbCr {
                 red: fixed(2.0 * (1.0 - red) * scale),
                 green: [
                     fixed(2.0 * (1.0 - blue) * blue / green * scale),
@@ -257,7 +257,7 @@ impl Matrix {
         #[expect(clippy::cast_possible_truncation, reason = "at most 16 × 256")]
         let black = black as i64;
         Self {
-            kind,
+            model,
             luma: fixed(255.0 / luma_range),
             black,
             middle: 1 << (n_bits - 1),
@@ -271,13 +271,13 @@ impl Matrix {
     fn rgb(&self, luma: u16, blue: u16, red: u16) -> [u8; 3] {
         let grey = (i64::from(luma) - self.black) * self.luma;
         let (b, r) = (i64::from(blue) - self.middle, i64::from(red) - self.middle);
-        match &self.kind {
-            Kind::Identity => [self.grey(red), self.grey(luma), self.grey(blue)],
-            Kind::Differences(scale) => {
+        match &self.model {
+            Model::Identity => [self.grey(red), self.grey(luma), self.grey(blue)],
+            Model::YCgCo(scale) => {
                 let (b, r) = (b * scale, r * scale);
                 [byte(grey - b + r), byte(grey + b), byte(grey - b - r)]
             }
-            Kind::Luminance {
+            Model::YCbCr {
                 red,
                 green: [from_blue, from_red],
                 blue,
@@ -290,7 +290,7 @@ impl Matrix {
     }
 }
 
-/// A number with 16 fractional bits, rounded, as a byte.
+/// Rounds a number with 16 fractional bits to a byte.
 fn byte(value: i64) -> u8 {
     u8::try_from(((value + HALF) >> 16).clamp(0, 255)).unwrap_or(u8::MAX)
 }
@@ -306,7 +306,7 @@ mod tests {
         transfer: 13,
     };
 
-    /// Every pixel has the same values.
+    /// All pixels have the same values.
     struct Flat {
         size: (u32, u32),
         n_bits: u32,
@@ -327,7 +327,7 @@ mod tests {
         fn sampling(&self) -> Sampling {
             self.sampling
         }
-        fn is_smooth(&self) -> bool {
+        fn is_interpolated(&self) -> bool {
             false
         }
         fn row(&self, plane: usize, _: u32, into: &mut [u16]) {
@@ -339,9 +339,9 @@ mod tests {
         Matrix::new(coding, n_bits).rgb(values[0], values[1], values[2])
     }
 
-    /// By hand from the equations of H.273.
+    /// Expected values calculated by hand from the equations of H.273.
     #[test]
-    fn known_colours_are_found() {
+    fn known_colours_are_converted() {
         let near = |a: [u8; 3], b: [u8; 3]| a.iter().zip(b).all(|(a, b)| a.abs_diff(b) <= 1);
         // Pure red in BT.601, full range: 76.2, 85.0, 255.5.
         assert!(near(shown(8, CODING, [76, 85, 255]), [254, 0, 0]));
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn tiles_are_put_into_place_and_cut_off_at_the_edges() {
+    fn tiles_are_placed_and_clipped_at_the_edges() {
         let tile = |values| Flat {
             size: (4, 4),
             n_bits: 8,
@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn colour_differences_are_spread_smoothly() {
+    fn colour_differences_are_interpolated() {
         struct Steps;
         impl Planes for Steps {
             fn width(&self) -> u32 {
@@ -410,7 +410,7 @@ mod tests {
             fn sampling(&self) -> Sampling {
                 Sampling::Grey
             }
-            fn is_smooth(&self) -> bool {
+            fn is_interpolated(&self) -> bool {
                 true
             }
             fn row(&self, _: usize, y: u32, into: &mut [u16]) {
@@ -419,14 +419,14 @@ mod tests {
             }
         }
         let spread_row = |y| {
-            let mut spread = Spread {
+            let mut upsampler = Upsampler {
                 in_width: 1,
                 in_height: 1,
                 near: vec![0; 3],
                 far: vec![0; 3],
             };
             let mut row = [0; 6];
-            spread.row(&Steps, 1, y, &mut row);
+            upsampler.row(&Steps, 1, y, &mut row);
             row
         };
         assert_eq!(spread_row(0), [0, 4, 12, 20, 28, 32]);
@@ -435,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn alpha_of_ten_bits_becomes_eight() {
+    fn alpha_of_ten_bits_is_scaled_to_eight() {
         let tile = Flat {
             size: (2, 1),
             n_bits: 10,
@@ -445,6 +445,13 @@ mod tests {
         let mut canvas = Canvas::grey(2, 1);
         canvas.put(&tile, CODING, Place { x: 0, y: 0 });
         assert_eq!(canvas.into_values(), [255, 255]);
-        assert_eq!((full(0, 10), full(512, 10), full(600, 8)), (0, 128, 255));
+        assert_eq!(
+            (
+                full_range_byte(0, 10),
+                full_range_byte(512, 10),
+                full_range_byte(600, 8)
+            ),
+            (0, 128, 255)
+        );
     }
 }

@@ -1,23 +1,22 @@
-//! What does an HEVC picture say about its colours?
+//! The colour coding in an HEVC picture.
 //!
-//! It says so in the "video usability information" at the end of its sequence parameter set
-//! (ITU-T H.265, 7.3.2.2 and E.2.1). Decoders step over it, since it changes no sample; a photo
-//! without a `colr` property says nowhere else whether its values use the full range.
+//! It is in the video usability information at the end of the sequence parameter set (ITU-T H.265,
+//! 7.3.2.2 and E.2.1). Decoders skip it, since it changes no sample. A photo without a `colr`
+//! property says nowhere else whether its values use the full range.
 
 use super::planes::Coding;
 
-/// The colours' coding as told by a sequence parameter set; `None` for another parameter set, and
-/// where nothing is told.
+/// The colour coding in a sequence parameter set; `None` when there is none or it is another unit.
 pub(super) fn coding(unit: &[u8]) -> Option<Coding> {
     const SEQUENCE_PARAMETER_SET: u8 = 33;
     if (unit.first()? >> 1) & 0x3F != SEQUENCE_PARAMETER_SET {
         return None;
     }
     let payload = without_emulation(unit.get(2..)?);
-    Bits::new(&payload).sequence_parameter_set()
+    BitReader::new(&payload).sequence_parameter_set()
 }
 
-/// Drops the bytes that keep start codes from appearing (7.4.2).
+/// Removes the bytes that prevent start codes (7.4.2).
 fn without_emulation(unit: &[u8]) -> Vec<u8> {
     let mut payload = Vec::with_capacity(unit.len());
     let mut n_zeros = 0;
@@ -32,12 +31,12 @@ fn without_emulation(unit: &[u8]) -> Vec<u8> {
     payload
 }
 
-struct Bits<'a> {
+struct BitReader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-impl<'a> Bits<'a> {
+impl<'a> BitReader<'a> {
     fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
@@ -46,7 +45,7 @@ impl<'a> Bits<'a> {
         self.number(1).map(|bit| bit == 1)
     }
 
-    /// An unsigned number of at most 32 bits.
+    /// Reads an unsigned number of at most 32 bits.
     fn number(&mut self, n_bits: u32) -> Option<u32> {
         let mut value = 0;
         for _ in 0..n_bits {
@@ -62,7 +61,7 @@ impl<'a> Bits<'a> {
         (self.at <= 8 * self.bytes.len()).then_some(())
     }
 
-    /// An Exp-Golomb number (9.2), signed ones too: their sign is not needed here.
+    /// Reads an Exp-Golomb number (9.2). The sign of signed ones is not needed.
     fn golomb(&mut self) -> Option<u32> {
         let mut n_zeros = 0;
         while !self.flag()? {
@@ -93,8 +92,8 @@ impl<'a> Bits<'a> {
         self.golomb()?;
         self.golomb()?;
         let n_order_bits = self.golomb()? + 4;
-        let n_told = if self.flag()? { n_layers } else { 1 };
-        for _ in 0..3 * n_told {
+        let n_listed = if self.flag()? { n_layers } else { 1 };
+        for _ in 0..3 * n_listed {
             self.golomb()?;
         }
         for _ in 0..6 {
@@ -124,23 +123,23 @@ impl<'a> Bits<'a> {
         self.usability()
     }
 
-    /// The profile and level (7.3.3), of the picture and of its layers.
+    /// Skips profile and level (7.3.3) of the picture and its layers.
     fn profile(&mut self, n_layers: u32) -> Option<()> {
         self.skip(88 + 8)?;
-        let mut told = Vec::new();
+        let mut present = Vec::new();
         for _ in 1..n_layers {
-            told.push((self.flag()?, self.flag()?));
+            present.push((self.flag()?, self.flag()?));
         }
         if n_layers > 1 {
             self.skip(2 * (9 - n_layers as usize))?;
         }
-        for (profile, level) in told {
+        for (profile, level) in present {
             self.skip(88 * usize::from(profile) + 8 * usize::from(level))?;
         }
         Some(())
     }
 
-    /// Quantisation matrices (7.3.4).
+    /// Skips quantisation matrices (7.3.4).
     fn scaling_lists(&mut self) -> Option<()> {
         for size in 0..4u32 {
             for _ in 0..if size == 3 { 2 } else { 6 } {
@@ -157,7 +156,7 @@ impl<'a> Bits<'a> {
         Some(())
     }
 
-    /// Sets of pictures that others refer to (7.3.7). Stills have none, but may list some.
+    /// Skips reference picture sets (7.3.7). Stills use none, but may list some.
     fn reference_sets(&mut self, n_sets: u32) -> Option<()> {
         if n_sets > 64 {
             return None;
@@ -189,10 +188,10 @@ impl<'a> Bits<'a> {
         Some(())
     }
 
-    /// The usability information (E.2.1) as far as colours.
+    /// Reads the usability information (E.2.1) up to the colours.
     fn usability(&mut self) -> Option<Coding> {
-        const OTHER_SHAPE: u32 = 255;
-        if self.flag()? && self.number(8)? == OTHER_SHAPE {
+        const EXTENDED_ASPECT_RATIO: u32 = 255;
+        if self.flag()? && self.number(8)? == EXTENDED_ASPECT_RATIO {
             self.skip(32)?;
         }
         if self.flag()? {
@@ -204,8 +203,8 @@ impl<'a> Bits<'a> {
         self.skip(3)?;
         let is_full_range = self.flag()?;
         let has_codes = self.flag()?;
-        let mut code = |unsaid| {
-            let code = if has_codes { self.number(8)? } else { unsaid };
+        let mut code = |default| {
+            let code = if has_codes { self.number(8)? } else { default };
             u16::try_from(code).ok()
         };
         Some(Coding {
@@ -321,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn the_coding_is_found_behind_everything_that_may_stand_before_it() {
+    fn the_coding_is_found_after_all_optional_fields() {
         let mut n_cases = 0;
         for has_lists in [false, true] {
             for n_sets in [0, 1, 2, 3] {
@@ -349,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_alone_and_nothing_at_all_are_told_apart() {
+    fn a_range_without_codes_differs_from_no_information() {
         let mut set = parameter_set(false, 0);
         set.number(1, 1)
             .number(2, 0)

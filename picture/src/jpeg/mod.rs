@@ -1,63 +1,114 @@
-//! What does a JPEG file show?
+//! JPEG files, at full or at reduced size.
 //!
-//! Two decoders. The one in `reduced` is ours and quick: it reads what cameras and programs write,
-//! at 1/2, 1/4 or 1/8 of its size. The general one in `whole` reads everything, at full size; it
-//! also has the word on every file that the first does not understand, so that what is said of a
-//! broken file does not depend on the size that was asked for.
+//! There are two decoders. `reduced` is our own and fast: it decodes what cameras and programs
+//! write at 1/2, 1/4 or 1/8 of the size. `whole` decodes everything at full size. It also decodes
+//! every file that the first one rejects, so that errors do not depend on the requested size.
 
 mod reduced;
 mod timed;
 mod whole;
 
-pub(super) use whole::{INKS_BYTES, TABLE_BYTES, without_differences};
-
 use image::RgbImage;
 use image::metadata::Orientation;
 
-use reduced::{Deadline, Detail, Reduced, Stop};
+use super::limits::Deadline;
+use super::orientation::from_exif;
+use super::{DecodeError, DecodeLimits};
+use reduced::{Detail, Reduced, Stop};
+use whole::Jpeg;
+pub(super) use whole::memory_needed;
 
-use super::limits::Deadline as Limit;
-use super::{DecodeError, DecodeLimits, Smallest, from_exif};
+/// The size that a picture must keep when it is decoded at a reduced size.
+///
+/// A JPEG can be decoded at 1/2, 1/4 or 1/8 of its size in a fraction of the time. The larger the
+/// reduced picture is compared to a model's input size, the less the model's result changes. A
+/// preprocessor asks for twice its input size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Smallest {
+    rule: Rule,
+}
 
-/// What a JPEG file holds, as it is stored.
-#[derive(Debug)]
-pub(super) struct Jpeg {
-    /// The pixels, not turned yet, in the file's own RGB colours; inks are mixed already.
-    pub(super) image: RgbImage,
-    /// Width of the whole picture as stored, in pixels.
-    pub(super) width: u32,
-    /// Height of the whole picture as stored, in pixels.
-    pub(super) height: u32,
-    /// How the pixels must be turned.
-    pub(super) orientation: Orientation,
-    /// The ICC profile of the pixels, when it is still to be applied.
-    pub(super) icc: Option<Vec<u8>>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rule {
+    Whole,
+    ShorterSide(u32),
+    LongerSide(u32),
+    BothSides(u32),
+}
+
+impl Smallest {
+    /// The picture is never reduced.
+    #[must_use]
+    pub const fn whole() -> Self {
+        Self { rule: Rule::Whole }
+    }
+
+    /// The shorter side keeps at least this many pixels.
+    #[must_use]
+    pub const fn shorter_side(length: u32) -> Self {
+        Self {
+            rule: Rule::ShorterSide(length),
+        }
+    }
+
+    /// The longer side keeps at least this many pixels.
+    #[must_use]
+    pub const fn longer_side(length: u32) -> Self {
+        Self {
+            rule: Rule::LongerSide(length),
+        }
+    }
+
+    /// The picture keeps at least this width and height in either orientation: both sides keep the
+    /// longer of the two.
+    #[must_use]
+    pub const fn both_sides(width: u32, height: u32) -> Self {
+        Self {
+            rule: Rule::BothSides(if width > height { width } else { height }),
+        }
+    }
+
+    /// The largest of 1, 2, 4 and 8 by which the sides of a picture of this size may be divided,
+    /// rounding up as JPEG decoders do.
+    fn divisor(self, width: u32, height: u32) -> u32 {
+        let (short, long) = (width.min(height), width.max(height));
+        let (side, least) = match self.rule {
+            Rule::Whole => return 1,
+            // The shorter side is the first to fall below a length that both must keep.
+            Rule::ShorterSide(least) | Rule::BothSides(least) => (short, least),
+            Rule::LongerSide(least) => (long, least),
+        };
+        [8, 4, 2]
+            .into_iter()
+            .find(|&divisor| side.div_ceil(divisor) >= least.max(1))
+            .unwrap_or(1)
+    }
 }
 
 /// Decodes a JPEG, reduced as far as `smallest` allows.
 pub(super) fn decode(
     bytes: &[u8],
     limits: &DecodeLimits,
-    deadline: Limit,
+    deadline: Deadline,
     smallest: Smallest,
 ) -> Result<Jpeg, DecodeError> {
-    match reduced(bytes, limits, deadline, smallest) {
+    match decode_reduced(bytes, limits, deadline, smallest) {
         Some(Ok(jpeg)) => Ok(jpeg),
         Some(Err(Stop::Late)) => Err(DecodeError::TooSlow {
             max_time: limits.max_time,
         }),
-        Some(Err(Stop::Surprise(_) | Stop::Memory)) | None => {
+        Some(Err(Stop::Unexpected(_) | Stop::Memory)) | None => {
             whole::decode(bytes, limits, deadline)
         }
     }
 }
 
-/// The picture at a reduced size, when it may be reduced and is of a kind that the quick decoder
-/// knows.
-fn reduced(
+/// Decodes at a reduced size; `None` when that is not allowed or the file's header is not one that
+/// the reduced decoder knows.
+fn decode_reduced(
     bytes: &[u8],
     limits: &DecodeLimits,
-    deadline: Limit,
+    deadline: Deadline,
     smallest: Smallest,
 ) -> Option<Result<Jpeg, Stop>> {
     let (width, height) = reduced::size(bytes)?;
@@ -65,17 +116,52 @@ fn reduced(
     if divisor == 1 || limits.check(width, height, 0).is_err() {
         return None;
     }
-    let deadline = Deadline(deadline.end());
-    let found = reduced::decode(bytes, divisor, Detail::Enough, limits.max_bytes, deadline);
-    found.map(|found| jpeg(found, width, height)).transpose()
+    let reduced = reduced::decode(bytes, divisor, Detail::Enough, limits.max_bytes, deadline);
+    reduced
+        .map(|reduced| into_jpeg(reduced, width, height))
+        .transpose()
 }
 
-fn jpeg(found: Reduced<'_>, width: u32, height: u32) -> Option<Jpeg> {
+fn into_jpeg(reduced: Reduced<'_>, width: u32, height: u32) -> Option<Jpeg> {
     Some(Jpeg {
-        image: RgbImage::from_raw(found.width, found.height, found.rgb)?,
+        image: RgbImage::from_raw(reduced.width, reduced.height, reduced.rgb)?,
         width,
         height,
-        orientation: found.exif.map_or(Orientation::NoTransforms, from_exif),
-        icc: found.icc,
+        orientation: reduced.exif.map_or(Orientation::NoTransforms, from_exif),
+        icc: reduced.icc,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reduced_picture_keeps_at_least_the_smallest_size() {
+        let cases = [
+            (Smallest::shorter_side(448), 4000, 3000, 4),
+            (Smallest::shorter_side(448), 3000, 4000, 4),
+            (Smallest::shorter_side(448), 1792, 9000, 4),
+            // 447.75 is rounded up to 448; 447.5 to 448 as well; 447 is below.
+            (Smallest::shorter_side(448), 1791, 9000, 4),
+            (Smallest::shorter_side(448), 1788, 9000, 2),
+            (Smallest::shorter_side(448), 894, 9000, 1),
+            (Smallest::shorter_side(448), 895, 9000, 2),
+            (Smallest::shorter_side(448), 8000, 6000, 8),
+            (Smallest::shorter_side(448), 100, 90_000, 1),
+            (Smallest::longer_side(448), 100, 90_000, 8),
+            (Smallest::longer_side(448), 2000, 400, 4),
+            (Smallest::both_sides(448, 448), 2000, 400, 1),
+            (Smallest::both_sides(300, 600), 4000, 2400, 4),
+            (Smallest::both_sides(600, 300), 2396, 4000, 2),
+            (Smallest::whole(), 60_000, 60_000, 1),
+            (Smallest::shorter_side(0), 8, 8, 8),
+            (Smallest::shorter_side(1), 0, 0, 1),
+        ];
+        for (smallest, width, height, divisor) in cases {
+            let found = smallest.divisor(width, height);
+            assert_eq!(found, divisor, "{smallest:?} {width} × {height}");
+        }
+        assert_eq!(cases.len(), 17);
+    }
 }

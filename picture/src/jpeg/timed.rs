@@ -1,26 +1,26 @@
-//! A file's bytes for the general decoder, until time is up.
+//! The bytes of a file for `zune-jpeg`, until the deadline.
 //!
-//! The decoder takes no limit on its time, and a handful of bytes can make it go over a picture of
-//! a hundred million pixels once more. So when time is up, it sees the end of the file.
+//! That decoder has no time limit, and a few bytes can make it process a picture of a hundred
+//! million pixels once more. So after the deadline it sees the end of the file.
 
 use zune_core::bytestream::{ZByteIoError, ZByteReaderTrait, ZSeekFrom};
 
-use super::super::limits::Deadline;
+use crate::limits::Deadline;
 
-/// Calls between two looks at the clock. A scan makes dozens, so that between two looks it goes
-/// over the picture once or a few times at most.
-const N_PER_LOOK: u32 = 64;
+/// Calls between two checks of the clock. A scan makes dozens, so that at most a few passes over
+/// the picture lie between two checks.
+const CALLS_PER_CHECK: u32 = 64;
 
-/// Bytes read one by one, which is done thousands of times for a row of pixels, count less.
-const N_BYTES_PER_LOOK: usize = 1 << 14;
+/// Single bytes read between two checks: a row of pixels takes thousands of them.
+const BYTES_PER_CHECK: usize = 1 << 14;
 
 pub(super) struct TimedBytes<'a> {
     bytes: &'a [u8],
     at: usize,
     deadline: Deadline,
     n_calls: u32,
-    /// The place at which single bytes look at the clock again.
-    next_look: usize,
+    /// The position at which reading single bytes checks the clock again.
+    next_check: usize,
 }
 
 impl<'a> TimedBytes<'a> {
@@ -30,11 +30,11 @@ impl<'a> TimedBytes<'a> {
             at: 0,
             deadline,
             n_calls: 0,
-            next_look: N_BYTES_PER_LOOK,
+            next_check: BYTES_PER_CHECK,
         }
     }
 
-    fn look(&mut self) {
+    fn check(&mut self) {
         if self.deadline.has_passed() {
             self.bytes = &[];
         }
@@ -42,8 +42,8 @@ impl<'a> TimedBytes<'a> {
 
     fn call(&mut self) {
         self.n_calls += 1;
-        if self.n_calls.is_multiple_of(N_PER_LOOK) {
-            self.look();
+        if self.n_calls.is_multiple_of(CALLS_PER_CHECK) {
+            self.check();
         }
     }
 
@@ -55,9 +55,9 @@ impl<'a> TimedBytes<'a> {
 impl ZByteReaderTrait for TimedBytes<'_> {
     #[inline]
     fn read_byte_no_error(&mut self) -> u8 {
-        if self.at >= self.next_look {
-            self.next_look = self.at + N_BYTES_PER_LOOK;
-            self.look();
+        if self.at >= self.next_check {
+            self.next_check = self.at + BYTES_PER_CHECK;
+            self.check();
         }
         let byte = self.bytes.get(self.at).copied().unwrap_or(0);
         self.at += 1;
@@ -129,11 +129,11 @@ fn moved(from: usize, by: i64) -> Option<usize> {
 mod tests {
     use std::time::Duration;
 
-    use super::super::super::DecodeLimits;
     use super::*;
+    use crate::DecodeLimits;
 
     #[test]
-    fn bytes_come_in_order_until_time_is_up() {
+    fn bytes_are_read_in_order_until_the_deadline() {
         let bytes: Vec<u8> = (0..=255u8).cycle().take(100_000).collect();
         let ample = DecodeLimits::default().deadline();
         let mut reader = TimedBytes::new(&bytes, ample);
@@ -158,18 +158,18 @@ mod tests {
         assert_eq!(reader.read_remaining(&mut rest).unwrap(), 99_999);
         assert!(rest == bytes[1..]);
 
-        let over = DecodeLimits::default()
+        let expired = DecodeLimits::default()
             .with_max_time(Duration::ZERO)
             .deadline();
-        let mut reader = TimedBytes::new(&bytes, over);
+        let mut reader = TimedBytes::new(&bytes, expired);
         let n_read = (0..bytes.len())
             .filter(|&n| reader.read_byte_no_error() == bytes[n] && bytes[n] > 0)
             .count();
-        assert!(n_read <= N_BYTES_PER_LOOK, "{n_read}");
-        let mut reader = TimedBytes::new(&bytes, over);
+        assert!(n_read <= BYTES_PER_CHECK, "{n_read}");
+        let mut reader = TimedBytes::new(&bytes, expired);
         let n_read = (0..bytes.len())
             .filter(|_| reader.read_exact_bytes(&mut [0]).is_ok())
             .count();
-        assert!(n_read < N_PER_LOOK as usize, "{n_read}");
+        assert!(n_read < CALLS_PER_CHECK as usize, "{n_read}");
     }
 }

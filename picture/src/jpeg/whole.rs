@@ -1,8 +1,8 @@
-//! What does any JPEG show at its full size?
+//! Decodes any JPEG at its full size, with `zune-jpeg`.
 //!
-//! The decoder shows as much of a broken file as it can, which suits a viewer; half a picture in
-//! an index would be found for the wrong reasons. So a file whose end is missing is refused, as
-//! Pillow does.
+//! That decoder shows as much of a damaged file as it can, which suits a viewer. In an index, half
+//! a picture would be found for the wrong reasons, so a file without its end is refused, as Pillow
+//! does.
 
 use image::RgbImage;
 use image::metadata::Orientation;
@@ -11,25 +11,44 @@ use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 
-use super::super::colour::inks_to_srgb;
-use super::super::ink::mix;
-use super::super::limits::Deadline;
-use super::super::{DecodeError, DecodeLimits, from_exif};
-use super::Jpeg;
 use super::reduced::MAX_SCANS;
 use super::timed::TimedBytes;
+use crate::chunks::jpeg_segments;
+use crate::colour::{INK_TABLE_BYTES, inks_to_rgb, ycc_to_rgb};
+use crate::limits::Deadline;
+use crate::orientation::{from_exif, swaps_sides};
+use crate::{DecodeError, DecodeLimits};
+
+/// Memory for inks in bytes per pixel, beside the colours made of them.
+const INK_BYTES_PER_PIXEL: u64 = 4;
+
+/// The picture of a JPEG file as stored.
+#[derive(Debug)]
+pub(crate) struct Jpeg {
+    /// The pixels before they are turned upright, as RGB in the file's colour space. Inks are
+    /// converted already.
+    pub(crate) image: RgbImage,
+    /// Width of the whole picture as stored, in pixels.
+    pub(crate) width: u32,
+    /// Height of the whole picture as stored, in pixels.
+    pub(crate) height: u32,
+    /// The orientation of the pixels.
+    pub(crate) orientation: Orientation,
+    /// The ICC profile, when it is still to be applied.
+    pub(crate) icc: Option<Vec<u8>>,
+}
 
 /// Decodes a JPEG: grey, YCbCr, RGB, CMYK and YCCK, baseline and progressive.
 ///
-/// CMYK is taken as inverted (0 is full ink), with or without Adobe's marker: so write all
-/// programs that write it, and so Pillow reads it. A profile for inks says how they look.
+/// CMYK is taken as inverted (0 is full ink), with or without Adobe's marker, as all programs write
+/// it and Pillow reads it.
 pub(super) fn decode(
     bytes: &[u8],
     limits: &DecodeLimits,
     deadline: Deadline,
 ) -> Result<Jpeg, DecodeError> {
     let decoded = decode_in_time(bytes, limits, deadline)?;
-    // When time is up, the decoder sees the end of the file, and may take that for the picture's.
+    // After the deadline the decoder sees the end of the file, and may take it for the picture's.
     deadline.check()?;
     Ok(decoded)
 }
@@ -40,33 +59,29 @@ fn decode_in_time(
     deadline: Deadline,
 ) -> Result<Jpeg, DecodeError> {
     let complete = has_end(bytes);
-    // Each scan may touch every pixel for a handful of bytes, and the decoder takes no limit.
+    // Each scan may process every pixel for a few bytes, and the decoder has no limit.
     if markers(bytes).filter(|&marker| marker == 0xDA).count() > MAX_SCANS {
-        return Err(DecodeError::Broken {
-            source: "it has more scans than any program writes".into(),
-        });
+        return Err(DecodeError::corrupt("more scans than any program writes"));
     }
-    if let Some(kind) = unread(bytes) {
+    if let Some(kind) = unsupported_coding(bytes) {
         return Err(DecodeError::unsupported(format!("JPEG, {kind}")));
     }
     let options = DecoderOptions::default()
         .set_strict_mode(false)
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX));
-    let broken = |error: DecodeErrors| match error {
+    let explain = |error: DecodeErrors| match error {
         _ if deadline.check().is_err() => deadline.explain(DecodeError::Truncated),
         _ if !complete => DecodeError::Truncated,
         DecodeErrors::ExhaustedData => DecodeError::Truncated,
-        error => DecodeError::Broken {
-            source: Box::new(error),
-        },
+        error => DecodeError::corrupt(error),
     };
     let mut decoder = JpegDecoder::new_with_options(TimedBytes::new(bytes, deadline), options);
-    decoder.decode_headers().map_err(broken)?;
+    decoder.decode_headers().map_err(explain)?;
     let info = decoder.info().ok_or(DecodeError::NotAPicture)?;
     let (width, height) = (u32::from(info.width), u32::from(info.height));
     let n_pixels = u64::from(width) * u64::from(height);
-    // A progressive file keeps all coefficients, two bytes each, until its last scan.
+    // All coefficients of a progressive file, two bytes each, are held until the last scan.
     let n_channels = u64::from(info.components);
     let coefficients = if is_progressive(bytes) {
         2 * n_channels
@@ -80,7 +95,7 @@ fn decode_in_time(
     let icc = decoder.icc_profile();
     let profile = if has_inks { icc.as_deref() } else { None };
     let inks = if profile.is_some() {
-        INKS_BYTES * n_pixels + TABLE_BYTES
+        INK_BYTES_PER_PIXEL * n_pixels + INK_TABLE_BYTES
     } else {
         0
     };
@@ -90,13 +105,13 @@ fn decode_in_time(
     }
     let output = output_space(decoder.input_colorspace(), profile.is_some())?;
     decoder.set_options(options.jpeg_set_out_colorspace(output));
-    let mut values = decoder.decode().map_err(broken)?;
+    let mut values = decoder.decode().map_err(explain)?;
     if output == ColorSpace::Luma {
         values = values.into_iter().flat_map(|grey| [grey; 3]).collect();
     }
     if let Some(profile) = profile {
         invert_inks(&mut values, output == ColorSpace::YCCK);
-        values = inks_to_srgb(&values, profile).unwrap_or_else(|| mix(&values));
+        values = inks_to_rgb(&values, Some(profile));
     }
     let orientation = decoder.exif().map(|exif| from_exif(exif));
     Ok(Jpeg {
@@ -108,7 +123,7 @@ fn decode_in_time(
     })
 }
 
-/// The colours to ask the decoder for. Inks with a profile come as they are stored.
+/// The colours requested from the decoder. Inks with a profile are requested as stored.
 fn output_space(stored: Option<ColorSpace>, has_profile: bool) -> Result<ColorSpace, DecodeError> {
     match stored {
         Some(ColorSpace::Luma) => Ok(ColorSpace::Luma),
@@ -123,12 +138,12 @@ fn output_space(stored: Option<ColorSpace>, has_profile: bool) -> Result<ColorSp
     }
 }
 
-/// From inks as they are stored, 0 for full, to amounts of ink.
-fn invert_inks(values: &mut [u8], are_differences: bool) {
-    if are_differences {
-        // What comes out of the differences is ink already; only black is stored inverted.
+/// Converts inks as stored, where 0 is full, to amounts of ink.
+fn invert_inks(values: &mut [u8], is_ycck: bool) {
+    if is_ycck {
+        // Converted from YCC these are amounts of ink; only black is stored inverted.
         for pixel in values.chunks_exact_mut(4) {
-            without_differences(pixel);
+            ycc_to_rgb(pixel);
             for value in &mut pixel[..3] {
                 *value = 255 - *value;
             }
@@ -139,14 +154,8 @@ fn invert_inks(values: &mut [u8], are_differences: bool) {
     }
 }
 
-/// Bytes a pixel for inks, beside the colours that become of them.
-pub(crate) const INKS_BYTES: u64 = 4;
-
-/// A table of a profile's inks, spread for speed.
-pub(crate) const TABLE_BYTES: u64 = 4 << 20;
-
-/// How the pixels are coded, when that is a way that is not read (ITU-T T.81, table B.1).
-fn unread(bytes: &[u8]) -> Option<&'static str> {
+/// The name of a coding that is not supported (ITU-T T.81, table B.1).
+fn unsupported_coding(bytes: &[u8]) -> Option<&'static str> {
     let (marker, at) = segments(bytes).find(|(marker, _)| {
         matches!(marker, 0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF | 0xF7)
     })?;
@@ -160,31 +169,7 @@ fn unread(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Luminance and colour differences become what they are of: red, green and blue, or inks
-/// (JFIF 1.02). A fourth value stays.
-pub(crate) fn without_differences(pixel: &mut [u8]) {
-    let [y, cb, cr] = [0, 1, 2].map(|n| f32::from(pixel[n]));
-    let (cb, cr) = (cb - 128.0, cr - 128.0);
-    let values = [
-        y + 1.402 * cr,
-        y - 0.344_136 * cb - 0.714_136 * cr,
-        y + 1.772 * cb,
-    ];
-    for (stored, value) in pixel.iter_mut().zip(values) {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "between 0 and 255.5"
-        )]
-        let byte = (value.clamp(0.0, 255.0) + 0.5) as u8;
-        *stored = byte;
-    }
-}
-
-/// Walks the file's segments from the start: is there an end marker after the first scan?
-///
-/// Thumbnails inside segments have end markers of their own, so looking at the bytes alone would
-/// be fooled by a file that is cut off inside its pixels.
+/// Whether there is an end marker, outside of segments: thumbnails inside them have their own.
 fn has_end(bytes: &[u8]) -> bool {
     markers(bytes).any(|marker| marker == 0xD9)
 }
@@ -194,21 +179,21 @@ fn is_progressive(bytes: &[u8]) -> bool {
     markers(bytes).any(|marker| matches!(marker, 0xC2 | 0xC6 | 0xCA | 0xCE))
 }
 
-/// The markers of a JPEG in order, without the restart markers inside scans (ITU-T T.81, B.1.1).
+/// The markers of a JPEG, without the restart markers inside scans (ITU-T T.81, B.1.1).
 fn markers(bytes: &[u8]) -> impl Iterator<Item = u8> + '_ {
     segments(bytes).map(|(marker, _)| marker)
 }
 
-/// The markers, and where each is.
+/// The markers with their positions, to the end of the file.
 fn segments(bytes: &[u8]) -> impl Iterator<Item = (u8, usize)> + '_ {
     let mut at = 0;
     std::iter::from_fn(move || {
         loop {
-            // Outside of scans this steps over stray bytes, inside over the entropy-coded ones.
+            // Skips stray bytes outside of scans, and entropy-coded ones inside.
             at += bytes.get(at..)?.iter().position(|&byte| byte == 0xFF)?;
             let marker = *bytes.get(at + 1)?;
             match marker {
-                // Fill bytes, an escaped 0xFF, and markers that stand alone.
+                // Fill bytes, an escaped 0xFF, and markers without content.
                 0xFF => at += 1,
                 0x00 | 0x01 | 0xD0..=0xD8 => at += 2,
                 0xD9 => {
@@ -226,12 +211,48 @@ fn segments(bytes: &[u8]) -> impl Iterator<Item = (u8, usize)> + '_ {
     })
 }
 
+/// Upper estimate of the memory for decoding in bytes, from the segments before the first scan;
+/// zero when there is no frame.
+pub(crate) fn memory_needed(bytes: &[u8]) -> u64 {
+    let mut orientation = Orientation::NoTransforms;
+    for (marker, segment) in jpeg_segments(bytes) {
+        match (marker, segment) {
+            (0xE1, exif) if exif.starts_with(b"Exif\0\0") => orientation = from_exif(exif),
+            (
+                0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF,
+                &[_, h0, h1, w0, w1, n_components, ..],
+            ) => {
+                let height = u64::from(u16::from_be_bytes([h0, h1]));
+                let width = u64::from(u16::from_be_bytes([w0, w1]));
+                // Sides are padded to whole blocks, at most 16 pixels where colour is halved.
+                let n_pixels = width.next_multiple_of(16) * height.next_multiple_of(16);
+                let n_components = u64::from(n_components);
+                let is_progressive = matches!(marker, 0xC2 | 0xC6 | 0xCA | 0xCE);
+                let coefficients = if is_progressive { 2 * n_components } else { 0 };
+                // Grey is expanded to three channels; a turned picture is a copy.
+                let beside =
+                    u64::from(n_components == 1).max(3 * u64::from(swaps_sides(orientation)));
+                // A few rows of blocks, as 16-bit values and interpolated.
+                let rows = 64 * 4 * n_components * width.next_multiple_of(16);
+                let (inks, table) = if n_components == 4 {
+                    (INK_BYTES_PER_PIXEL, INK_TABLE_BYTES)
+                } else {
+                    (0, 0)
+                };
+                return n_pixels * (3 + coefficients.max(beside) + inks) + rows + table;
+            }
+            _ => {}
+        }
+    }
+    0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_end_is_found_after_the_pixels_only() {
+    fn only_an_end_outside_of_segments_counts() {
         let start = [0xFF, 0xD8];
         // A segment of 6 bytes that holds an end marker, as a thumbnail does.
         let thumbnail = [0xFF, 0xE1, 0x00, 0x06, 0xFF, 0xD8, 0xFF, 0xD9];
@@ -250,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_that_are_not_read_are_told_by_their_frame() {
+    fn unsupported_codings_are_detected_by_the_frame() {
         let jpeg = |marker, n_bits| {
             let thumbnail = [0xFF, 0xE1, 0x00, 0x06, 0xFF, 0xC9, 0x00, 0x00];
             let frame = [0xFF, marker, 0x00, 0x0B, n_bits, 0, 8, 0, 8, 1, 1, 0x11, 0];
@@ -268,9 +289,13 @@ mod tests {
             (0xF7, 8, Some("JPEG-LS")),
         ];
         for (marker, n_bits, expected) in cases {
-            assert_eq!(unread(&jpeg(marker, n_bits)), expected, "{marker:X}");
+            assert_eq!(
+                unsupported_coding(&jpeg(marker, n_bits)),
+                expected,
+                "{marker:X}"
+            );
         }
         assert_eq!(cases.len(), 9);
-        assert_eq!(unread(&[0xFF, 0xD8]), None);
+        assert_eq!(unsupported_coding(&[0xFF, 0xD8]), None);
     }
 }

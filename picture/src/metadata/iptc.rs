@@ -1,12 +1,12 @@
-//! What do IPTC's records say? (IPTC-NAA Information Interchange Model, version 4.2)
+//! IPTC records (IPTC-NAA Information Interchange Model, version 4.2).
 
-use super::{Said, date, tidy};
+use super::fields::{Fields, date, text};
 
-/// Reads a list of data sets: a mark, record, number, length, and content.
-pub(super) fn read(mut rest: &[u8]) -> Said {
-    let mut said = Said::default();
+/// Reads a list of data sets: marker, record, number, length and content.
+pub(super) fn read(mut rest: &[u8]) -> Fields {
+    let mut fields = Fields::default();
     let (mut spot, mut city, mut region, mut country) = (None, None, None, None);
-    // Lengths from 32,768 on are written in another way; no name is that long.
+    // Lengths from 32,768 are encoded differently; no name is that long.
     while let [0x1C, record, number, l0 @ 0..0x80, l1, tail @ ..] = rest {
         let length = usize::from(u16::from_be_bytes([*l0, *l1]));
         let Some((content, after)) = tail.split_at_checked(length) else {
@@ -15,25 +15,25 @@ pub(super) fn read(mut rest: &[u8]) -> Said {
         rest = after;
         match (record, number) {
             (2, 55) => {
-                let text = std::str::from_utf8(content).ok();
-                said.taken = said.taken.or_else(|| text.and_then(date));
+                let day = std::str::from_utf8(content).ok();
+                fields.taken = fields.taken.or_else(|| day.and_then(date));
             }
-            (2, 90) => city = city.or_else(|| tidy(content)),
-            (2, 92) => spot = spot.or_else(|| tidy(content)),
-            (2, 95) => region = region.or_else(|| tidy(content)),
-            (2, 101) => country = country.or_else(|| tidy(content)),
+            (2, 90) => city = city.or_else(|| text(content)),
+            (2, 92) => spot = spot.or_else(|| text(content)),
+            (2, 95) => region = region.or_else(|| text(content)),
+            (2, 101) => country = country.or_else(|| text(content)),
             _ => {}
         }
     }
-    said.places = [spot, city, region, country]
+    fields.places = [spot, city, region, country]
         .into_iter()
         .flatten()
         .collect();
-    said
+    fields
 }
 
-/// The IPTC block among Photoshop's resources: a mark, number, name, length, and content, names and contents filled
-/// up to an even length (Adobe Photoshop File Formats Specification).
+/// Finds the IPTC block in Photoshop's resources: marker, number, name, length and content, where
+/// names and contents are padded to an even length (Adobe Photoshop File Formats Specification).
 pub(super) fn in_resources(mut rest: &[u8]) -> Option<&[u8]> {
     const IPTC: [u8; 2] = [4, 4];
     loop {

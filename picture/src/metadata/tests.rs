@@ -1,10 +1,11 @@
-//! Every block is made here, byte by byte, so that it is known what it says.
+//! The blocks are built here byte by byte, so that their content is known.
 
 use std::io::Write;
 
+use super::fields::{Fields, MAX_CHARS, date, text};
 use super::*;
 
-/// A little-endian TIFF of a first directory and one of EXIF's.
+/// A little-endian TIFF with a first directory and an EXIF directory.
 fn tiff(make: &str, model: &str, changed: &str, taken: &str) -> Vec<u8> {
     let first: Vec<(u16, &str)> = [(271, make), (272, model), (306, changed)]
         .into_iter()
@@ -81,17 +82,20 @@ fn resources() -> Vec<u8> {
 }
 
 const XMP: &str = r#"<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>
-<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<x:xmpmeta xmlns:x="adobe:ns:meta/">
+<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 <rdf:Description rdf:about="" xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/"
  xmlns:Iptc4xmpCore="http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/"
  xmlns:ext="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" xmlns:xmp="http://ns.adobe.com/xap/1.0/"
  xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Make="Apple" tiff:Model="iPhone 13"
- photoshop:City="Kyoto" photoshop:DateCreated="2021-11-05T09:30:00+09:00" xmp:CreateDate="2020-01-01">
+ photoshop:City="Kyoto" photoshop:DateCreated="2021-11-05T09:30:00+09:00"
+ xmp:CreateDate="2020-01-01">
 <photoshop:Country>Japan</photoshop:Country>
 <Iptc4xmpCore:Location>Fushimi  Inari
  Taisha</Iptc4xmpCore:Location>
 <ext:LocationShown><rdf:Bag><rdf:li rdf:parseType="Resource"><ext:City>kyoto</ext:City>
-<ext:LocationName><rdf:Alt><rdf:li xml:lang="x-default">Torii path</rdf:li></rdf:Alt></ext:LocationName>
+<ext:LocationName><rdf:Alt><rdf:li xml:lang="x-default">Torii path</rdf:li></rdf:Alt>
+</ext:LocationName>
 </rdf:li></rdf:Bag></ext:LocationShown>
 </rdf:Description></rdf:RDF></x:xmpmeta>
 <?xpacket end="w"?>   "#;
@@ -124,10 +128,7 @@ fn full_jpeg() -> Vec<u8> {
     ])
 }
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "what is compared with it may be none"
-)]
+#[expect(clippy::unnecessary_wraps, reason = "compared with an option")]
 fn taken(year: u16, month: u8, day: u8, time: Option<[u8; 3]>) -> Option<Taken> {
     Some(Taken {
         year,
@@ -138,8 +139,8 @@ fn taken(year: u16, month: u8, day: u8, time: Option<[u8; 3]>) -> Option<Taken> 
 }
 
 #[test]
-fn all_blocks_of_a_jpeg_are_read() {
-    let found = details(&full_jpeg());
+fn all_blocks_of_a_jpeg_are_merged() {
+    let found = metadata(&full_jpeg());
     assert_eq!(found.camera.as_deref(), Some("NIKON D750"));
     assert_eq!(found.taken, taken(2023, 8, 14, Some([17, 3, 21])));
     assert_eq!(
@@ -157,20 +158,20 @@ fn all_blocks_of_a_jpeg_are_read() {
 }
 
 #[test]
-fn each_block_alone_says_what_it_knows() {
+fn each_block_alone_is_enough() {
     let xmp = [b"http://ns.adobe.com/xap/1.0/\0", XMP.as_bytes()].concat();
-    let found = details(&jpeg(&[(0xE1, &xmp)]));
+    let found = metadata(&jpeg(&[(0xE1, &xmp)]));
     assert_eq!(found.camera.as_deref(), Some("Apple iPhone 13"));
     assert_eq!(found.taken, taken(2021, 11, 5, Some([9, 30, 0])));
     assert_eq!(found.places.len(), 4);
     let photoshop = [b"Photoshop 3.0\0", &resources()[..]].concat();
-    let found = details(&jpeg(&[(0xED, &photoshop)]));
+    let found = metadata(&jpeg(&[(0xED, &photoshop)]));
     assert_eq!(found.camera, None);
     assert_eq!(found.taken, taken(2022, 3, 1, None));
     assert_eq!(found.places, ["Köln", "Nordrhein-Westfalen", "Germany"]);
     let changed = tiff("", "", "2024:01:02 03:04:05", "0000:00:00 00:00:00");
     let exif = [b"Exif\0\0", &changed[..]].concat();
-    let found = details(&jpeg(&[(0xE1, &exif)]));
+    let found = metadata(&jpeg(&[(0xE1, &exif)]));
     assert_eq!(found.taken, taken(2024, 1, 2, Some([3, 4, 5])));
 }
 
@@ -222,18 +223,18 @@ fn other_containers_are_read() {
     let files = [png(&text), png(&packed), webp, jxl];
     let mut n_read = 0;
     for file in &files {
-        let found = details(file);
+        let found = metadata(file);
         assert_eq!(found.camera.as_deref(), Some("NIKON D750"), "{n_read}");
         assert_eq!(found.taken, taken(2023, 8, 14, Some([17, 3, 21])));
         assert_eq!(found.places.len(), 4);
         n_read += 1;
     }
     assert_eq!(n_read, 4);
-    assert_eq!(details(&tiff).camera.as_deref(), Some("NIKON D750"));
+    assert_eq!(metadata(&tiff).camera.as_deref(), Some("NIKON D750"));
 }
 
 #[test]
-fn dates_are_read_in_all_their_forms() {
+fn dates_are_read_in_all_notations() {
     let rows = [
         (
             "2023:08:14 17:03:21\0",
@@ -262,8 +263,8 @@ fn dates_are_read_in_all_their_forms() {
 }
 
 #[test]
-fn texts_are_tidied_and_makers_not_named_twice() {
-    let texts: [(&[u8], Option<&str>); 6] = [
+fn texts_are_cleaned_and_the_make_is_not_repeated() {
+    let cases: [(&[u8], Option<&str>); 6] = [
         (b"Canon\0garbage", Some("Canon")),
         (b"  two \x1b[31m\n words ", Some("two [31m words")),
         (b"\x00", None),
@@ -271,17 +272,17 @@ fn texts_are_tidied_and_makers_not_named_twice() {
         (b"K\xf6ln", Some("Köln")),
         ("Zürich".as_bytes(), Some("Zürich")),
     ];
-    for (bytes, expected) in texts {
-        assert_eq!(tidy(bytes).as_deref(), expected);
+    for (bytes, expected) in cases {
+        assert_eq!(text(bytes).as_deref(), expected);
     }
-    assert_eq!(tidy(&[b'x'; 5000]).unwrap().len(), MAX_CHARS);
+    assert_eq!(text(&[b'x'; 5000]).unwrap().len(), MAX_CHARS);
     assert_eq!(
-        tidy("ü".repeat(5000).as_bytes()).unwrap(),
+        text("ü".repeat(5000).as_bytes()).unwrap(),
         "ü".repeat(MAX_CHARS)
     );
-    assert_eq!(tidy(&b"\xff".repeat(5000)).unwrap(), "ÿ".repeat(MAX_CHARS));
+    assert_eq!(text(&b"\xff".repeat(5000)).unwrap(), "ÿ".repeat(MAX_CHARS));
     assert_eq!(
-        tidy("a猫".repeat(200).as_bytes()).unwrap(),
+        text("a猫".repeat(200).as_bytes()).unwrap(),
         "a猫".repeat(64)
     );
     let own = |text: &str| Some(text.to_owned());
@@ -299,34 +300,34 @@ fn texts_are_tidied_and_makers_not_named_twice() {
 }
 
 #[test]
-fn whatever_is_malformed_is_as_if_it_were_not_there() {
+fn malformed_metadata_counts_as_missing() {
     let whole = full_jpeg();
     let mut n_cuts = 0;
     for cut in 0..whole.len() {
-        let _ = details(&whole[..cut]);
+        let _ = metadata(&whole[..cut]);
         n_cuts += 1;
     }
     assert_eq!(n_cuts, whole.len());
-    // Every byte of a block is set to what makes lengths and offsets the largest.
+    // Each byte in turn is set to values that make lengths and offsets extreme.
     let tiff = camera_tiff();
-    let mut n_spoilt = 0;
+    let mut n_changed = 0;
     for at in 0..tiff.len() {
         for value in [0, 0x7F, 0xFF] {
-            let mut spoilt = tiff.clone();
-            spoilt[at] = value;
-            let exif = [b"Exif\0\0", &spoilt[..]].concat();
-            let found = details(&jpeg(&[(0xE1, &exif)]));
+            let mut changed = tiff.clone();
+            changed[at] = value;
+            let exif = [b"Exif\0\0", &changed[..]].concat();
+            let found = metadata(&jpeg(&[(0xE1, &exif)]));
             let n_bytes = found.camera.map_or(0, |camera| camera.len());
             assert!(n_bytes <= 2 * MAX_CHARS + 1);
-            n_spoilt += 1;
+            n_changed += 1;
         }
     }
-    assert_eq!(n_spoilt, 3 * tiff.len());
+    assert_eq!(n_changed, 3 * tiff.len());
     let iptc = iptc();
     for at in 0..iptc.len() {
-        let mut spoilt = iptc.clone();
-        spoilt[at] = 0xFF;
-        assert!(iptc::read(&spoilt).places.len() <= 4);
+        let mut changed = iptc.clone();
+        changed[at] = 0xFF;
+        assert!(iptc::read(&changed).places.len() <= 4);
     }
     for xmp in [
         "",
@@ -335,9 +336,9 @@ fn whatever_is_malformed_is_as_if_it_were_not_there() {
         "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>",
         "<a/>",
     ] {
-        assert_eq!(xmp::read(xmp.as_bytes()), Said::default(), "{xmp}");
+        assert_eq!(xmp::read(xmp.as_bytes()), Fields::default(), "{xmp}");
     }
     let huge = format!("<a>{}</a>", " ".repeat(xmp::MAX_BYTES));
-    assert_eq!(xmp::read(huge.as_bytes()), Said::default());
-    assert_eq!(details(&[]), Details::default());
+    assert_eq!(xmp::read(huge.as_bytes()), Fields::default());
+    assert_eq!(metadata(&[]), Metadata::default());
 }

@@ -1,10 +1,11 @@
-//! What does an XMP packet say? (ISO 16684-1; IPTC Photo Metadata Standard 2023)
+//! XMP packets (ISO 16684-1; IPTC Photo Metadata Standard 2023).
 
 use resvg::usvg::roxmltree::{Document, Node, ParsingOptions};
 
-use super::{MAX_PLACES, Said, date, tidy_text};
+use super::fields::{Fields, MAX_PLACES, clean, date};
 
-/// Longer packets hold histories and thumbnails; names come in the first one, and JPEG allows half of this.
+/// Maximum length of a packet in bytes: longer ones hold editing histories and thumbnails. A JPEG
+/// segment holds at most half of this.
 pub(super) const MAX_BYTES: usize = 128 << 10;
 
 const PHOTOSHOP: &str = "http://ns.adobe.com/photoshop/1.0/";
@@ -15,11 +16,11 @@ const TIFF: &str = "http://ns.adobe.com/tiff/1.0/";
 const XMP: &str = "http://ns.adobe.com/xap/1.0/";
 
 /// Reads a packet. Properties may be written as elements or as attributes.
-pub(super) fn read(bytes: &[u8]) -> Said {
+pub(super) fn read(bytes: &[u8]) -> Fields {
     let text = std::str::from_utf8(bytes).unwrap_or_default();
     let text = text.trim_matches(['\u{feff}', '\0', ' ', '\n', '\r', '\t']);
     if text.len() > MAX_BYTES {
-        return Said::default();
+        return Fields::default();
     }
     let options = ParsingOptions {
         allow_dtd: false,
@@ -27,7 +28,7 @@ pub(super) fn read(bytes: &[u8]) -> Said {
         ..ParsingOptions::default()
     };
     let Ok(document) = Document::parse_with_options(text, options) else {
-        return Said::default();
+        return Fields::default();
     };
     let mut found = Found::default();
     for node in document.descendants().filter(Node::is_element) {
@@ -39,12 +40,12 @@ pub(super) fn read(bytes: &[u8]) -> Said {
         let name = node.tag_name();
         found.property(name.namespace(), name.name(), &|| text_of(node));
     }
-    found.places.sort_by_key(|&(width, _)| width);
-    found.said.places = found.places.into_iter().map(|(_, place)| place).collect();
-    found.said
+    found.places.sort_by_key(|&(rank, _)| rank);
+    found.fields.places = found.places.into_iter().map(|(_, place)| place).collect();
+    found.fields
 }
 
-/// The first text inside an element: of a name in several languages, the first one.
+/// The first text inside an element; of a name in several languages the first one.
 fn text_of(node: Node<'_, '_>) -> String {
     let mut texts = node.descendants().filter(Node::is_text);
     let is_text = |text: &Node<'_, '_>| text.text().is_some_and(|text| !text.trim().is_empty());
@@ -54,8 +55,8 @@ fn text_of(node: Node<'_, '_>) -> String {
 
 #[derive(Default)]
 struct Found {
-    said: Said,
-    /// How wide each is, and its name.
+    fields: Fields,
+    /// Names with their rank: 0 for a spot, 3 for a country.
     places: Vec<(u8, String)>,
 }
 
@@ -64,38 +65,38 @@ impl Found {
         let Some(namespace) = namespace else {
             return;
         };
-        let said = &mut self.said;
-        let width = match (namespace, name) {
+        let fields = &mut self.fields;
+        let rank = match (namespace, name) {
             (IPTC_CORE, "Location") | (IPTC_EXTENSION, "Sublocation" | "LocationName") => 0,
             (PHOTOSHOP | IPTC_EXTENSION, "City") => 1,
             (PHOTOSHOP, "State") | (IPTC_EXTENSION, "ProvinceState") => 2,
             (PHOTOSHOP, "Country") | (IPTC_EXTENSION, "CountryName") => 3,
             (EXIF, "DateTimeOriginal") => {
-                said.taken = date(&value()).or(said.taken);
+                fields.taken = date(&value()).or(fields.taken);
                 return;
             }
             (PHOTOSHOP, "DateCreated") => {
-                said.taken = said.taken.or_else(|| date(&value()));
+                fields.taken = fields.taken.or_else(|| date(&value()));
                 return;
             }
             (XMP, "CreateDate") => {
-                said.changed = said.changed.or_else(|| date(&value()));
+                fields.changed = fields.changed.or_else(|| date(&value()));
                 return;
             }
             (TIFF, "Make") => {
-                said.make = said.make.take().or_else(|| tidy_text(&value()));
+                fields.make = fields.make.take().or_else(|| clean(&value()));
                 return;
             }
             (TIFF, "Model") => {
-                said.model = said.model.take().or_else(|| tidy_text(&value()));
+                fields.model = fields.model.take().or_else(|| clean(&value()));
                 return;
             }
             _ => return,
         };
         if self.places.len() < MAX_PLACES
-            && let Some(place) = tidy_text(&value())
+            && let Some(place) = clean(&value())
         {
-            self.places.push((width, place));
+            self.places.push((rank, place));
         }
     }
 }

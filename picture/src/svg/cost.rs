@@ -1,24 +1,31 @@
-//! How much memory and work will drawing take?
+//! Memory and work of rendering a drawing, estimated from its parsed tree.
 //!
-//! Groups with opacity, masks, clips and filters are drawn on layers of their own, one above the
-//! other as they are nested; patterns are drawn on tiles; filters look at many pixels for each.
+//! Groups with opacity, masks, clips and filters are rendered on layers of their own, which are
+//! stacked as the groups are nested. Patterns are rendered on tiles. Filters read many pixels for
+//! each that they write.
 
 use std::time::Duration;
 
 use resvg::tiny_skia::{Path, Transform};
-use resvg::usvg::filter::Kind;
+use resvg::usvg::filter::Kind as FilterKind;
 use resvg::usvg::{ClipPath, Fill, Group, ImageKind, Mask, Node, Paint, Pattern, Stroke, Tree};
 
-use super::too_complex;
-use crate::DecodeError;
+use super::DecodeError;
 
-/// Pixel operations a second, on a slow machine.
+/// Pixel operations per second on a slow machine.
 const SPEED: f64 = 1e8;
 
-/// Layers may be this many canvases large: filters see what lies around.
-const N_CANVASES: f64 = 25.0;
+/// Maximum size of a layer in canvases: filters read the surroundings of what they show.
+const MAX_CANVASES: f64 = 25.0;
 
-/// Refuses a drawing that takes too much of either, on a canvas of this size in pixels.
+pub(super) fn too_complex() -> DecodeError {
+    DecodeError::unsupported("SVG too complex to be drawn")
+}
+
+/// Checks the memory and work of rendering on a canvas of this size in pixels.
+///
+/// # Errors
+/// [`too_complex`] when either is too large.
 pub(super) fn check(
     tree: &Tree,
     scale: f32,
@@ -30,11 +37,11 @@ pub(super) fn check(
         scale: f64::from(scale),
         canvas: f64::from(width) * f64::from(height),
         layers: 0.0,
-        most_layers: 0.0,
+        peak_layers: 0.0,
         work: 0.0,
     };
     cost.group(tree.root());
-    let memory = 4.0 * (cost.canvas + cost.most_layers);
+    let memory = 4.0 * (cost.canvas + cost.peak_layers);
     if memory > n_bytes as f64 || cost.work > SPEED * time.as_secs_f64() {
         return Err(too_complex());
     }
@@ -45,17 +52,19 @@ struct Cost {
     scale: f64,
     /// Pixels of the canvas.
     canvas: f64,
-    /// Pixels of all layers that lie above each other now, and at most.
+    /// Pixels of all layers that are held now.
     layers: f64,
-    most_layers: f64,
+    /// The most that were held at once.
+    peak_layers: f64,
+    /// Pixel operations.
     work: f64,
 }
 
 impl Cost {
-    /// Holds layers of so many pixels while something is drawn.
+    /// Counts layers of `n_pixels` that are held during `draw`.
     fn hold(&mut self, n_pixels: f64, draw: impl FnOnce(&mut Self)) {
         self.layers += n_pixels;
-        self.most_layers = self.most_layers.max(self.layers);
+        self.peak_layers = self.peak_layers.max(self.layers);
         self.work += 2.0 * n_pixels;
         draw(self);
         self.layers -= n_pixels;
@@ -71,7 +80,7 @@ impl Cost {
         let bounds = group.abs_layer_bounding_box();
         let (width, height) = (f64::from(bounds.width()), f64::from(bounds.height()));
         let side = |length: f64| length * self.scale + 6.0;
-        let layer = (side(width) * side(height)).min(N_CANVASES * self.canvas);
+        let layer = (side(width) * side(height)).min(MAX_CANVASES * self.canvas);
         self.hold(layer, |cost| {
             for node in group.children() {
                 cost.node(node);
@@ -80,7 +89,7 @@ impl Cost {
                 cost.hold((filter.primitives().len() as f64 + 2.0) * layer, |cost| {
                     for primitive in filter.primitives() {
                         cost.work += layer * cost.per_pixel(primitive.kind());
-                        if let Kind::Image(image) = primitive.kind() {
+                        if let FilterKind::Image(image) = primitive.kind() {
                             cost.group(image.root());
                         }
                     }
@@ -131,7 +140,7 @@ impl Cost {
                 let n_pixels = f64::from(size.width()) * f64::from(size.height());
                 match image.kind() {
                     ImageKind::SVG(tree) => self.group(tree.root()),
-                    // Unpacking a pixel is some work.
+                    // Decompressing a pixel takes about 20 operations.
                     _ => self.hold(2.0 * n_pixels, |cost| cost.work += 20.0 * n_pixels),
                 }
             }
@@ -139,7 +148,7 @@ impl Cost {
         }
     }
 
-    /// An outline: at worst it covers the canvas, and all of its lines are crossed in each row.
+    /// An outline. At worst it covers the canvas, and each row crosses all of its lines.
     fn lines(&mut self, path: &Path) {
         let n_lines = path.len() as f64;
         self.work += self.canvas + 500.0 * n_lines;
@@ -157,22 +166,24 @@ impl Cost {
         self.hold(width * height, |cost| cost.group(pattern.root()));
     }
 
-    /// Operations a pixel of a filter's region.
-    fn per_pixel(&self, kind: &Kind) -> f64 {
+    /// Operations per pixel of a filter's region.
+    fn per_pixel(&self, kind: &FilterKind) -> f64 {
         match kind {
-            Kind::Turbulence(turbulence) => 40.0 * (1.0 + f64::from(turbulence.num_octaves())),
-            Kind::Morphology(morphology) => {
-                // In the drawing's units; what is wider than the canvas is cut off.
+            FilterKind::Turbulence(turbulence) => {
+                40.0 * (1.0 + f64::from(turbulence.num_octaves()))
+            }
+            FilterKind::Morphology(morphology) => {
+                // Radii are in the drawing's units.
                 let side = |radius: f32| 2.0 * f64::from(radius) * self.scale + 1.0;
                 let window = side(morphology.radius_x().get()) * side(morphology.radius_y().get());
-                2.0 * window.min(N_CANVASES * self.canvas)
+                2.0 * window.min(MAX_CANVASES * self.canvas)
             }
-            Kind::ConvolveMatrix(convolution) => {
+            FilterKind::ConvolveMatrix(convolution) => {
                 let matrix = convolution.matrix();
                 4.0 * f64::from(matrix.columns()) * f64::from(matrix.rows())
             }
-            Kind::DiffuseLighting(_) | Kind::SpecularLighting(_) => 80.0,
-            Kind::GaussianBlur(_) | Kind::DropShadow(_) => 60.0,
+            FilterKind::DiffuseLighting(_) | FilterKind::SpecularLighting(_) => 80.0,
+            FilterKind::GaussianBlur(_) | FilterKind::DropShadow(_) => 60.0,
             _ => 20.0,
         }
     }

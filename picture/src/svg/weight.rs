@@ -1,27 +1,27 @@
-//! How much memory will a drawing take, once all its references are followed?
+//! Memory of a parsed drawing once all its references are expanded.
 //!
-//! An element that is used in many places is copied to each of them, and what it uses with it: ten
-//! elements that use the one before ten times are a thousand million shapes. Here the copies are
-//! counted without being made. The count is an upper estimate.
+//! The parser copies an element to every place that uses it, with everything that it uses itself:
+//! ten elements that each use the previous one ten times become a thousand million shapes. Here the
+//! copies are counted without being made. The result is an upper estimate.
 
 use std::collections::HashMap;
 
 use resvg::usvg::roxmltree::{Document, Node, NodeId};
 
-/// Bytes that an element takes when it is read, without its attributes.
-const ELEMENT: u64 = 600;
+/// Bytes of a parsed element without its attributes.
+const ELEMENT_BYTES: u64 = 600;
 
-/// Bytes that a letter of an attribute takes: coordinates become numbers, of several copies.
-const LETTER: u64 = 8;
+/// Bytes per character of an attribute: coordinates become numbers, in several copies.
+const CHARACTER_BYTES: u64 = 8;
 
-/// Elements that are looked at for one file, each as often as it is referred to.
-const N_VISITS: u64 = 5_000_000;
+/// Maximum number of elements visited for one file, each as often as it is referenced.
+const MAX_VISITS: u64 = 5_000_000;
 
-/// Bytes of memory for the drawing's elements; `u64::MAX` when they cannot be counted in time.
-pub(super) fn of(document: &Document<'_>) -> u64 {
+/// Bytes of the drawing's elements; `u64::MAX` when there are too many to count.
+pub(super) fn estimate(document: &Document<'_>) -> u64 {
     let mut weigher = Weigher::new(document);
     let total = weigher.subtree(document.root_element());
-    if weigher.n_visits > N_VISITS {
+    if weigher.n_visits > MAX_VISITS {
         return u64::MAX;
     }
     total
@@ -30,9 +30,9 @@ pub(super) fn of(document: &Document<'_>) -> u64 {
 struct Weigher<'a, 'input> {
     by_id: HashMap<&'a str, Node<'a, 'input>>,
     known: HashMap<NodeId, u64>,
-    /// What style sheets refer to, so perhaps every element.
+    /// What style sheets reference: any element may use it.
     everywhere: Vec<&'a str>,
-    /// The heaviest marker, which stands at every corner of the lines that have one.
+    /// Weight of the heaviest marker, which may stand at every corner of a line.
     marker: u64,
     n_visits: u64,
 }
@@ -52,7 +52,7 @@ impl<'a, 'input> Weigher<'a, 'input> {
             marker: 0,
             n_visits: 0,
         };
-        // Markers of markers are not drawn.
+        // Markers on markers are not drawn.
         let markers = elements().filter(|node| node.tag_name().name() == "marker");
         let heaviest = markers.map(|marker| weigher.subtree(marker)).max();
         weigher.known.clear();
@@ -60,17 +60,17 @@ impl<'a, 'input> Weigher<'a, 'input> {
         weigher
     }
 
-    /// The weight of an element with all that is below it and that it refers to.
+    /// Weight of an element with its descendants and everything that these reference.
     fn subtree(&mut self, top: Node<'a, 'input>) -> u64 {
         if let Some(&weight) = self.known.get(&top.id()) {
             return weight;
         }
-        // A reference in a circle is dropped by the reader too.
+        // The parser drops circular references too.
         self.known.insert(top.id(), 0);
         let mut weight = 0u64;
         for node in top.descendants().filter(Node::is_element) {
             self.n_visits += 1;
-            if self.n_visits > N_VISITS {
+            if self.n_visits > MAX_VISITS {
                 break;
             }
             weight = weight.saturating_add(self.element(node));
@@ -80,7 +80,7 @@ impl<'a, 'input> Weigher<'a, 'input> {
     }
 
     fn element(&mut self, node: Node<'a, 'input>) -> u64 {
-        let mut weight = ELEMENT;
+        let mut weight = ELEMENT_BYTES;
         let mut referred = Vec::new();
         let mut n_corners = 0;
         for attribute in node.attributes() {
@@ -90,10 +90,10 @@ impl<'a, 'input> Weigher<'a, 'input> {
                 "d" | "points" => n_corners = value.len() as u64 / 2,
                 _ => referred.extend(references(value)),
             }
-            // A picture is weighed where it is decoded.
+            // Embedded pictures are checked when they are decoded.
             let is_picture = name == "href" && value.starts_with("data:");
             if !is_picture {
-                weight = weight.saturating_add(LETTER * value.len() as u64);
+                weight = weight.saturating_add(CHARACTER_BYTES * value.len() as u64);
             }
         }
         if node.has_attribute("class") {
@@ -120,7 +120,7 @@ impl<'a, 'input> Weigher<'a, 'input> {
     }
 }
 
-/// The names in all `url(#name)` of a text.
+/// The names in every `url(#name)` of a text.
 fn references(text: &str) -> impl Iterator<Item = &str> {
     text.split("url(").skip(1).filter_map(|rest| {
         let rest = rest.trim_start_matches(['"', '\'', ' ']);
@@ -134,13 +134,13 @@ mod tests {
     use super::*;
 
     fn weight(text: &str) -> u64 {
-        of(&Document::parse(text).unwrap())
+        estimate(&Document::parse(text).unwrap())
     }
 
     #[test]
-    fn every_copy_counts() {
+    fn every_copy_of_a_used_element_counts() {
         let plain = weight("<svg><g id='a'><path d='M0 0'/></g></svg>");
-        assert_eq!(plain, 3 * ELEMENT + LETTER * (1 + 4));
+        assert_eq!(plain, 3 * ELEMENT_BYTES + CHARACTER_BYTES * (1 + 4));
         let mut text = String::from("<svg><defs><path id='a0' d='M0 0L1 1'/>");
         for n in 1..10 {
             let before = n - 1;
@@ -148,31 +148,31 @@ mod tests {
             text.extend(["<g id='a", &n.to_string(), "'>", &uses, "</g>"]);
         }
         text += "</defs><use href='#a9'/></svg>";
-        assert!(weight(&text) > 1_000_000_000 * ELEMENT);
+        assert!(weight(&text) > 1_000_000_000 * ELEMENT_BYTES);
     }
 
     #[test]
-    fn circles_end_and_styles_and_markers_are_followed() {
+    fn circular_references_end_and_styles_and_markers_are_followed() {
         assert!(weight("<svg><g id='a'><use href='#a'/></g></svg>") < 10_000);
         let pattern = format!("<pattern id='p'>{}</pattern>", "<rect/>".repeat(1000));
         let used = |how: &str| weight(&format!("<svg>{pattern}{}</svg>", how.repeat(1000)));
         let unused = used("<rect/>");
-        assert!(unused < 3000 * ELEMENT);
+        assert!(unused < 3000 * ELEMENT_BYTES);
         for how in [
             "<rect fill='url(#p)'/>",
             "<rect style='fill:url( \"#p\")'/>",
         ] {
-            assert!(used(how) > 1_000_000 * ELEMENT, "{how}");
+            assert!(used(how) > 1_000_000 * ELEMENT_BYTES, "{how}");
         }
         let style = "<style>.x { fill: url('#p') }</style>";
         let styled = format!(
             "<svg>{pattern}{style}{}</svg>",
             "<rect class='x'/>".repeat(1000)
         );
-        assert!(weight(&styled) > 1_000_000 * ELEMENT);
+        assert!(weight(&styled) > 1_000_000 * ELEMENT_BYTES);
         let marker = format!("<marker id='m'>{}</marker>", "<rect/>".repeat(1000));
         let line = format!("<polyline points='{}'/>", "0 0 ".repeat(1000));
         let drawing = format!("<svg>{marker}<g marker-mid='url(#m)'>{line}</g></svg>");
-        assert!(weight(&drawing) > 1_000_000 * ELEMENT);
+        assert!(weight(&drawing) > 1_000_000 * ELEMENT_BYTES);
     }
 }

@@ -1,20 +1,19 @@
-//! Every format against what another program sees in the same file.
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sightline_picture::{
-    DecodeError, DecodeLimits, EXTENSIONS, Smallest, decode, decode_reduced, formats, memory_needed,
+    DecodeError, DecodeLimits, Smallest, decode, decode_reduced, formats, is_supported,
+    memory_needed,
 };
 
 use crate::data;
 
-/// What `make_formats.py` wrote down about a file.
+/// What `make_formats.py` recorded for a file.
 #[derive(serde::Deserialize)]
 struct Expected {
     width: u32,
     height: u32,
-    /// How far off a value may be, in steps of 255, and all of them on average.
+    /// The largest and the mean error that are allowed, in steps of 255.
     most: u8,
     mean: f64,
     points: Vec<[u32; 5]>,
@@ -34,7 +33,7 @@ fn extension(name: &str) -> &str {
 }
 
 #[test]
-fn every_format_shows_what_others_see_in_it() {
+fn every_format_matches_other_decoders() {
     let golden = golden();
     let mut failures = Vec::new();
     let mut per_extension = BTreeMap::<&str, usize>::new();
@@ -79,7 +78,7 @@ fn every_format_shows_what_others_see_in_it() {
         failures.join("\n")
     );
     assert_eq!(golden.len(), 91);
-    let told: Vec<(&str, usize)> = per_extension.into_iter().collect();
+    let counts: Vec<(&str, usize)> = per_extension.into_iter().collect();
     let expected = [
         ("arw", 1),
         ("avif", 15),
@@ -102,26 +101,25 @@ fn every_format_shows_what_others_see_in_it() {
         ("tif", 20),
         ("webp", 1),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(counts, expected);
 }
 
-/// Numbers that H.273 reserves, in the header of the coded picture: they say nothing about its
-/// colours, and the decoder panics when it is asked for them.
+/// The AV1 decoder's crate panics when it is asked for them.
 #[test]
-fn reserved_numbers_for_colours_count_as_none() {
+fn reserved_colour_codes_count_as_unspecified() {
     // Primaries, transfer and matrix: those of sRGB.
-    const PLACE: std::ops::Range<usize> = 284..287;
+    const CODES: std::ops::Range<usize> = 284..287;
     let limits = DecodeLimits::default();
-    let sound = sample("plain.avif");
-    let expected = decode(&sound, &limits).unwrap();
-    assert_eq!(sound[PLACE], [1, 13, 6]);
-    let box_of_colours = sound.windows(8).position(|bytes| bytes == b"colrnclx");
+    let valid = sample("plain.avif");
+    let expected = decode(&valid, &limits).unwrap();
+    assert_eq!(valid[CODES], [1, 13, 6]);
+    let box_of_colours = valid.windows(8).position(|bytes| bytes == b"colrnclx");
     let mut n_read = 0;
     for reserved in [[3, 13, 6], [1, 3, 6], [1, 13, 3], [0, 0, 3]] {
-        let mut bytes = sound.clone();
-        bytes[PLACE].copy_from_slice(&reserved);
+        let mut bytes = valid.clone();
+        bytes[CODES].copy_from_slice(&reserved);
         assert_eq!(decode(&bytes, &limits).unwrap(), expected, "{reserved:?}");
-        // Without the container's word on it, the coded picture's own counts.
+        // Without codes in the container, those of the coded picture count.
         bytes[box_of_colours.unwrap()..][..4].copy_from_slice(b"free");
         assert_eq!(decode(&bytes, &limits).unwrap(), expected, "{reserved:?}");
         n_read += 2;
@@ -130,34 +128,33 @@ fn reserved_numbers_for_colours_count_as_none() {
 }
 
 #[test]
-fn what_is_not_read_says_why() {
+fn unsupported_variants_are_named() {
     let cases = [
         (
             "broken_422.heic",
-            "pictures of this kind are not supported: HEIC with colour in full width (4:2:2 or 4:4:4); convert it, for example to JPEG or PNG",
+            "unsupported picture format: HEIC with 4:2:2 or 4:4:4 chroma",
         ),
         (
             "broken_444.heic",
-            "pictures of this kind are not supported: HEIC with colour in full width (4:2:2 or 4:4:4); convert it, for example to JPEG or PNG",
+            "unsupported picture format: HEIC with 4:2:2 or 4:4:4 chroma",
         ),
-        ("broken_grid.heic", "the picture is broken"),
+        ("broken_grid.heic", "the picture is corrupt"),
         (
             "no_preview.dng",
-            "pictures of this kind are not supported: camera RAW (DNG) without an embedded JPEG; convert it, for example to JPEG or PNG",
+            "unsupported picture format: camera RAW (DNG) without an embedded JPEG",
         ),
     ];
     for (name, message) in cases {
         let error = decode(&sample(name), &DecodeLimits::default()).unwrap_err();
         assert_eq!(error.to_string(), message, "{name}");
     }
-    // With those that are read, these are all files.
+    // Together with the supported ones, these are all files.
     let n_files = fs_err::read_dir(data().join("formats")).unwrap().count();
     assert_eq!(n_files, golden().len() + cases.len());
 }
 
-/// A RAW file's preview is a JPEG like any other: it is turned, and the whole size is told.
 #[test]
-fn previews_are_decoded_as_jpegs_are() {
+fn embedded_jpegs_of_raw_files_are_reduced_and_turned_upright() {
     let limits = DecodeLimits::default();
     let mut n_cases = 0;
     for name in golden().keys().filter(|name| name.starts_with("plain.")) {
@@ -195,7 +192,7 @@ fn pixels_and_bytes_are_limited_in_every_format() {
         let error = decode(&bytes, &few).map(drop).unwrap_err();
         let is_refused = matches!(
             error,
-            DecodeError::TooManyBytes { .. } | DecodeError::Broken { .. }
+            DecodeError::TooManyBytes { .. } | DecodeError::Corrupt { .. }
         );
         assert!(is_refused, "{name}: {error:?}");
         n_cases += 1;
@@ -226,20 +223,19 @@ fn time_is_limited_in_every_format() {
 }
 
 #[test]
-fn every_format_that_is_read_has_its_extensions_and_a_name() {
+fn supported_formats_come_first_and_names_are_unique() {
     let mut names: Vec<&str> = formats().iter().map(|format| format.name).collect();
-    let n_read = formats().iter().filter(|format| format.read).count();
-    assert!(formats()[..n_read].iter().all(|format| format.read));
-    assert_eq!((n_read, names.len()), (17, 23));
+    let n_supported = formats().iter().filter(|format| format.supported).count();
+    assert!(
+        formats()[..n_supported]
+            .iter()
+            .all(|format| format.supported)
+    );
+    assert_eq!((n_supported, names.len()), (17, 23));
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), 23);
     for name in golden().keys() {
-        assert!(EXTENSIONS.contains(&extension(name)), "{name}");
+        assert!(is_supported(extension(name)), "{name}");
     }
-    let read = formats().iter().filter(|format| format.read);
-    assert!(
-        read.flat_map(|format| format.extensions)
-            .all(|e| EXTENSIONS.contains(e))
-    );
 }

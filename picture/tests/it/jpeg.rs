@@ -8,7 +8,7 @@ fn sample(name: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_large_jpeg_is_reduced_and_its_whole_size_is_told() {
+fn a_large_jpeg_is_reduced_and_its_full_size_reported() {
     let limits = DecodeLimits::default();
     // 320 × 214 as stored.
     let bytes = sample("landscape_420.jpg");
@@ -26,7 +26,7 @@ fn a_large_jpeg_is_reduced_and_its_whole_size_is_told() {
         assert_eq!((decoded.width, decoded.height), (320, 214));
     }
     assert_eq!(cases.len(), 6);
-    // Every other format comes out whole.
+    // Other formats are not reduced.
     let png = sample("rgb16.png");
     let decoded = decode_reduced(&png, &limits, Smallest::shorter_side(1)).unwrap();
     assert_eq!(decoded.image.dimensions(), (decoded.width, decoded.height));
@@ -60,9 +60,8 @@ fn reduced_pictures_are_upright() {
     }
 }
 
-/// What the quick decoder does not read says the same at every size that is asked for.
 #[test]
-fn other_jpegs_and_broken_ones_go_to_the_general_decoder() {
+fn results_for_other_and_truncated_jpegs_do_not_depend_on_the_requested_size() {
     let limits = DecodeLimits::default();
     let mut n_cases = 0;
     for name in [

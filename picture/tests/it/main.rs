@@ -1,14 +1,14 @@
-//! The package as its users see it, against what other programs see and against bad input.
+//! The public functions of the package, against other programs' results and on bad input.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::path::{Path, PathBuf};
 
-/// Every picture format against what another program sees in the same file.
+/// Every format against what another program decodes from the same file.
 mod formats;
 /// JPEGs at reduced sizes.
 mod jpeg;
-/// Files that are empty, cut off, mislabelled, huge, or no pictures.
+/// Files that are empty, truncated, mislabelled, huge, or not pictures.
 mod pictures;
 /// Thumbnails.
 mod thumbnail;

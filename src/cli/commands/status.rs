@@ -161,7 +161,7 @@ fn formats(json: bool, printer: &mut Printer) -> Result<ExitStatus> {
     }
     for format in sightline_picture::formats() {
         let name = printer.paint(Style::Bold, &format!("{:<19}", format.name));
-        let note = match (format.read, format.note) {
+        let note = match (format.supported, format.note) {
             (true, note) => note,
             (false, _) => "not read; such a file is skipped and named",
         };

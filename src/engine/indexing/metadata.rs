@@ -23,11 +23,11 @@ const N_AT_ONCE: usize = 256;
 
 /// What a file's content says about its picture.
 pub(crate) fn of(bytes: &[u8]) -> Details {
-    let sightline_picture::Details {
+    let sightline_picture::Metadata {
         camera,
         taken,
         places,
-    } = sightline_picture::details(bytes);
+    } = sightline_picture::metadata(bytes);
     let moment = |taken: sightline_picture::Taken| {
         let moment = |time| Moment::new(taken.year, taken.month, taken.day, time);
         moment(taken.time).or_else(|| moment(None))

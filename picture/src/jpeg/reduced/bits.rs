@@ -1,49 +1,68 @@
-//! What are the next bits of a scan?
+//! Reads the bits of a scan.
 //!
-//! Entropy-coded data is bytes, the highest bit first, in which a byte 0xFF is followed by a zero
-//! that does not count; 0xFF and anything else is a marker and ends the data (ITU-T T.81, B.1.1.5
-//! and F.1.2.3). The zeros are removed a few thousand bytes ahead, so that the innermost loops read
-//! eight bytes at once without a look at any of them.
+//! Entropy-coded data is read from the highest bit of each byte. A byte 0xFF is followed by a
+//! stuffed zero; 0xFF and anything else is a marker and ends the data (ITU-T T.81, B.1.1.5 and
+//! F.1.2.3). The zeros are removed a few thousand bytes ahead, so that the innermost loops read
+//! eight bytes at once without checking them.
 
-use super::Stop;
+use crate::limits::Deadline;
 
-/// Bytes that are kept ready.
+/// Bytes kept ready in the buffer.
 const CAPACITY: usize = 16 * 1024;
-/// One block takes less: at most 64 codes of 16 bits, each followed by at most 15 bits.
+/// Maximum size of one block in bytes: 64 codes of 16 bits, each followed by at most 15 bits.
 const BLOCK: usize = 64 * 4;
 /// Zeros after the last byte, so that a block that begins there can be read to its end and the
-/// excess be seen afterwards.
+/// excess be detected afterwards.
 const PADDING: usize = BLOCK + 8;
-/// Bytes that are looked at together for a 0xFF.
+/// Bytes that are searched for 0xFF at once.
 pub(super) const STRIDE: usize = 32;
 
-/// The bits of one scan, or of one stretch between two restart markers.
+/// Why decoding stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// The file is corrupt, or of a kind that is left to the general decoder.
+    Unexpected(&'static str),
+    /// Decoding would take too much memory.
+    Memory,
+    /// The deadline has passed.
+    Late,
+}
+
+/// Stops after the deadline.
+pub(super) fn check(deadline: Deadline) -> Result<(), Stop> {
+    if deadline.has_passed() {
+        return Err(Stop::Late);
+    }
+    Ok(())
+}
+
+/// The bits of one scan, or between two restart markers of one.
 pub(super) struct Bits<'a> {
     source: &'a [u8],
-    /// The first byte of the source that is not in the buffer yet.
+    /// Position of the first source byte that is not in the buffer yet.
     at: usize,
-    /// Whether the source stands at a marker, so that nothing follows what is in the buffer.
+    /// Whether the source is at a marker, so that nothing follows the buffer's content.
     ended: bool,
     buffer: Vec<u8>,
-    /// Bytes of the buffer that count.
+    /// Number of valid bytes in the buffer.
     end: usize,
     word: u64,
     n_valid: u32,
     position: usize,
 }
 
-/// What the innermost loops keep in registers: a view of [`Bits`] for one block.
+/// A view of [`Bits`] for one block, which the innermost loops keep in registers.
 pub(super) struct Window<'b> {
     buffer: &'b [u8],
-    /// The next bits, from the highest down. Those below the `n_valid` that are valid are either
-    /// zero or what will be there.
+    /// The next bits, from the highest down. Those below the `n_valid` highest are either zero or
+    /// the bits that will follow.
     pub(super) word: u64,
     n_valid: u32,
     position: usize,
 }
 
 impl<'a> Bits<'a> {
-    /// Reads from byte `at` of `source` on.
+    /// Reads from byte `at` of `source`.
     pub(super) fn new(source: &'a [u8], at: usize) -> Self {
         Self {
             source,
@@ -60,7 +79,7 @@ impl<'a> Bits<'a> {
     /// A view that holds at least one block.
     ///
     /// # Errors
-    /// When more was read than there was.
+    /// When more bits were read than there are.
     #[inline]
     pub(super) fn window(&mut self) -> Result<Window<'_>, Stop> {
         if self.position + BLOCK > self.end {
@@ -74,7 +93,7 @@ impl<'a> Bits<'a> {
         })
     }
 
-    /// Goes on after what was read through a view.
+    /// Continues after what was read through a view.
     #[inline]
     pub(super) fn resume(&mut self, (word, n_valid, position): (u64, u32, usize)) {
         self.word = word;
@@ -82,7 +101,7 @@ impl<'a> Bits<'a> {
         self.position = position;
     }
 
-    /// Bits in the buffer that were not read; negative when too many were.
+    /// Number of unread bits in the buffer; negative when too many were read.
     fn n_left(&self) -> i64 {
         let bits_of = |n_bytes: usize| i64::try_from(n_bytes).unwrap_or(i64::MAX / 16) * 8;
         bits_of(self.end) - bits_of(self.position) + i64::from(self.n_valid)
@@ -92,13 +111,13 @@ impl<'a> Bits<'a> {
     #[inline(never)]
     fn fill(&mut self) -> Result<(), Stop> {
         if self.n_left() < 0 {
-            return Err(Stop::Surprise("a scan ends early"));
+            return Err(Stop::Unexpected("a scan ends early"));
         }
         if self.ended {
             return Ok(());
         }
-        // Of the bytes whose bits are partly taken none is needed again but the one at `position`,
-        // whose upper bits may be in `word` already.
+        // Nothing before `position` is needed again. The upper bits of the byte there may be in
+        // `word` already.
         let kept = self.end.saturating_sub(self.position);
         self.buffer.copy_within(self.end - kept..self.end, 0);
         self.position -= self.end - kept;
@@ -109,7 +128,7 @@ impl<'a> Bits<'a> {
         Ok(())
     }
 
-    /// Moves bytes from the source until the buffer is full or a marker comes.
+    /// Copies bytes from the source until the buffer is full or a marker follows.
     fn unstuff(&mut self) -> Result<(), Stop> {
         while self.end + STRIDE <= CAPACITY {
             let rest = &self.source[self.at.min(self.source.len())..];
@@ -140,14 +159,14 @@ impl<'a> Bits<'a> {
                     self.ended = true;
                     return Ok(());
                 }
-                Some([] | [0xFF]) | None => return Err(Stop::Surprise("a scan has no end")),
+                Some([] | [0xFF]) | None => return Err(Stop::Unexpected("a scan has no end")),
                 Some(_) => {}
             }
         }
         Ok(())
     }
 
-    /// Ends the scan: the place of the marker that follows.
+    /// Ends the scan and returns the position of the marker that follows.
     ///
     /// # Errors
     /// When bits were missing, or bytes are left over.
@@ -155,22 +174,22 @@ impl<'a> Bits<'a> {
         if self.position + BLOCK > self.end {
             self.fill()?;
         }
-        // The last byte is filled up with bits that mean nothing.
+        // The last byte is padded.
         if self.ended && (0..8).contains(&self.n_left()) {
             Ok(self.at)
         } else {
-            Err(Stop::Surprise("a scan does not end where it should"))
+            Err(Stop::Unexpected("a scan does not end where it should"))
         }
     }
 
-    /// Steps over the restart marker with this number, 0 to 7.
+    /// Skips the restart marker with this number, 0 to 7.
     ///
     /// # Errors
-    /// When another thing stands there.
+    /// When anything else is there.
     pub(super) fn restart(&mut self, number: u8) -> Result<(), Stop> {
         let at = self.finish()?;
         if self.source.get(at + 1) != Some(&(0xD0 + number)) {
-            return Err(Stop::Surprise("a restart marker is missing"));
+            return Err(Stop::Unexpected("a restart marker is missing"));
         }
         self.at = at + 2;
         self.ended = false;
@@ -182,7 +201,7 @@ impl<'a> Bits<'a> {
     }
 }
 
-/// Whether there is a 0xFF. All bytes are compared, which the compiler does at once.
+/// Whether there is a 0xFF. Compares all bytes, which the compiler vectorizes.
 #[inline(always)]
 pub(super) fn holds_marker(chunk: &[u8; STRIDE]) -> bool {
     chunk
@@ -192,7 +211,7 @@ pub(super) fn holds_marker(chunk: &[u8; STRIDE]) -> bool {
 }
 
 impl Window<'_> {
-    /// Makes at least 56 bits valid, or zeros after the end.
+    /// Makes at least 56 bits valid, with zeros after the end.
     #[inline(always)]
     pub(super) fn refill(&mut self) {
         let next = self.buffer.get(self.position..);
@@ -202,37 +221,70 @@ impl Window<'_> {
         self.n_valid |= 0x38;
     }
 
-    /// The next `n` bits, 1 to 32, as a number.
+    /// The next `n` bits, 1 to 32, without consuming them.
     #[inline(always)]
     pub(super) fn peek(&self, n: u32) -> usize {
         (self.word >> (64 - n)) as usize
     }
 
-    /// Takes `n` bits, at most those that are valid.
+    /// Consumes `n` bits, at most the valid ones.
     #[inline(always)]
     pub(super) fn consume(&mut self, n: u32) {
         self.word <<= n;
         self.n_valid -= n;
     }
 
-    /// The next `n` bits, 0 to 15, and takes them.
+    /// Reads `n` bits, 0 to 15.
     #[inline(always)]
     pub(super) fn take(&mut self, n: u32) -> u32 {
-        // Two shifts, since one by 64 is none.
+        // Two shifts, since a shift by 64 is not allowed.
         let value = (self.word >> 1 >> (63 - n)) as u32;
         self.consume(n);
         value
     }
 
-    /// Takes one bit.
+    /// Reads one bit.
     #[inline(always)]
     pub(super) fn flag(&mut self) -> bool {
         self.take(1) == 1
     }
 
-    /// The state to go on from.
+    /// The state to continue from, for [`Bits::resume`].
     #[inline(always)]
     pub(super) fn state(&self) -> (u64, u32, usize) {
         (self.word, self.n_valid, self.position)
+    }
+}
+
+/// Counts the units of a scan between restart markers.
+pub(super) struct Restarts {
+    interval: usize,
+    n_left: usize,
+    number: u8,
+}
+
+impl Restarts {
+    pub(super) fn new(interval: usize) -> Self {
+        Self {
+            interval,
+            n_left: interval,
+            number: 0,
+        }
+    }
+
+    /// Called before each unit. Skips a marker where one is due, and returns whether it did.
+    #[inline(always)]
+    pub(super) fn is_due(&mut self, bits: &mut Bits<'_>) -> Result<bool, Stop> {
+        if self.interval == 0 {
+            return Ok(false);
+        }
+        if self.n_left > 0 {
+            self.n_left -= 1;
+            return Ok(false);
+        }
+        bits.restart(self.number)?;
+        self.number = (self.number + 1) & 7;
+        self.n_left = self.interval - 1;
+        Ok(true)
     }
 }

@@ -1,24 +1,22 @@
-//! What do the segments of a JPEG say?
+//! Parses the segments of a JPEG. Anything that the reduced decoder does not support is an error.
 
-use super::Stop;
-use super::bits::{STRIDE, holds_marker};
-use super::huffman::Specification;
+use super::bits::{STRIDE, Stop, holds_marker};
 
-/// Order in which coefficients are stored: the place in the block, row after row, of each.
+/// Zigzag order, in which coefficients are stored: the index in row order of each place.
 pub(super) const ZIGZAG: [u8; 64] = [
     0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20,
     13, 6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59,
     52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 ];
 
-/// The size of the picture and how its components are sampled (ITU-T T.81, B.2.2).
+/// A frame header: the picture's size and how its components are sampled (ITU-T T.81, B.2.2).
 #[derive(Debug, Clone)]
 pub(super) struct Frame {
     pub(super) is_progressive: bool,
     pub(super) width: usize,
     pub(super) height: usize,
     pub(super) components: Vec<Component>,
-    /// Blocks of the most finely sampled component in one unit of an interleaved scan, across.
+    /// Blocks per unit of an interleaved scan, across, of the most finely sampled component.
     pub(super) h_max: usize,
     /// The same, down.
     pub(super) v_max: usize,
@@ -30,19 +28,19 @@ pub(super) struct Component {
     pub(super) id: u8,
     pub(super) h: usize,
     pub(super) v: usize,
-    /// Which quantisation table is its own.
+    /// Index of its quantisation table.
     pub(super) table: usize,
 }
 
-/// What a scan holds (B.2.3).
+/// A scan header (B.2.3).
 #[derive(Debug, Clone)]
 pub(super) struct Scan {
     pub(super) parts: Vec<ScanPart>,
-    /// First and last coefficient, in the order in which they are stored.
+    /// First and last coefficient in zigzag order.
     pub(super) band: (usize, usize),
-    /// Bits that earlier scans left out, or 0 in the first scan of these coefficients.
+    /// Number of low bits that earlier scans left out; 0 in the first scan of these coefficients.
     pub(super) high: u32,
-    /// Bits that this scan leaves out.
+    /// Number of low bits that this scan leaves out.
     pub(super) low: u32,
 }
 
@@ -55,35 +53,35 @@ pub(super) struct ScanPart {
     pub(super) ac_table: usize,
 }
 
-/// A marker and what belongs to it.
+/// A marker with its content.
 pub(super) struct Segment<'a> {
     pub(super) marker: u8,
     pub(super) body: &'a [u8],
 }
 
-/// The segments of a file one after the other.
+/// Iterates over the segments of a file.
 pub(super) struct Segments<'a> {
     bytes: &'a [u8],
-    /// The next byte.
+    /// Position of the next byte.
     pub(super) at: usize,
 }
 
 impl<'a> Segments<'a> {
-    /// Begins after the start marker.
+    /// Starts after the start marker.
     pub(super) fn new(bytes: &'a [u8]) -> Result<Self, Stop> {
         match bytes {
             [0xFF, 0xD8, ..] => Ok(Self { bytes, at: 2 }),
-            _ => Err(Stop::Surprise("there is no start marker")),
+            _ => Err(Stop::Unexpected("there is no start marker")),
         }
     }
 
     pub(super) fn next(&mut self) -> Result<Segment<'a>, Stop> {
-        let early = Stop::Surprise("the file ends early");
+        let early = Stop::Unexpected("the file ends early");
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let n_fill = rest.iter().take_while(|&&byte| byte == 0xFF).count();
         let marker = *rest.get(n_fill).ok_or(early)?;
         if n_fill == 0 || matches!(marker, 0x00 | 0x01 | 0xD0..=0xD8) {
-            return Err(Stop::Surprise("there is no marker where one should be"));
+            return Err(Stop::Unexpected("there is no marker where one should be"));
         }
         let rest = &rest[n_fill + 1..];
         self.at += n_fill + 1;
@@ -96,7 +94,7 @@ impl<'a> Segments<'a> {
         Ok(Segment { marker, body })
     }
 
-    /// Steps over entropy-coded data up to the next marker that is no restart marker.
+    /// Skips entropy-coded data up to the next marker other than a restart marker.
     pub(super) fn skip_data(&mut self) -> Result<(), Stop> {
         loop {
             let rest = self.bytes.get(self.at..).unwrap_or_default();
@@ -111,21 +109,21 @@ impl<'a> Segments<'a> {
                 [0xFF, 0xFF, ..] => self.at += 1,
                 [0xFF, _, ..] => return Ok(()),
                 [_, ..] => self.at += rest.iter().take_while(|&&b| b != 0xFF).count(),
-                [] => return Err(Stop::Surprise("a scan has no end")),
+                [] => return Err(Stop::Unexpected("a scan has no end")),
             }
         }
     }
 }
 
-/// Reads a frame header. Only what can be decoded here passes.
+/// Parses a frame header.
 pub(super) fn frame(segment: &Segment<'_>) -> Result<Frame, Stop> {
-    let odd = Stop::Surprise("a frame of another kind");
+    let unsupported = Stop::Unexpected("a frame of another kind");
     let &[precision, h1, h0, w1, w0, n, ref rest @ ..] = segment.body else {
-        return Err(odd);
+        return Err(unsupported);
     };
     let (height, width) = (u16::from_be_bytes([h1, h0]), u16::from_be_bytes([w1, w0]));
     if precision != 8 || height == 0 || width == 0 || rest.len() != 3 * usize::from(n) {
-        return Err(odd);
+        return Err(unsupported);
     }
     let mut components = Vec::new();
     for part in rest.chunks_exact(3) {
@@ -138,16 +136,16 @@ pub(super) fn frame(segment: &Segment<'_>) -> Result<Frame, Stop> {
         let is_new = components.iter().all(|c: &Component| c.id != component.id);
         let fits = |factor| matches!(factor, 1 | 2 | 4);
         if !(is_new && fits(component.h) && fits(component.v) && component.table < 4) {
-            return Err(odd);
+            return Err(unsupported);
         }
         components.push(component);
     }
     match components.as_mut_slice() {
-        // One component alone is never interleaved, so its factors mean nothing.
+        // A single component is never interleaved, so its factors have no meaning.
         [grey] => (grey.h, grey.v) = (1, 1),
         // A unit has at most ten blocks (B.2.3).
         [a, b, c] if a.h * a.v + b.h * b.v + c.h * c.v <= 10 => {}
-        _ => return Err(odd),
+        _ => return Err(unsupported),
     }
     let max = |factor: fn(&Component) -> usize| components.iter().map(factor).max().unwrap_or(1);
     Ok(Frame {
@@ -160,26 +158,26 @@ pub(super) fn frame(segment: &Segment<'_>) -> Result<Frame, Stop> {
     })
 }
 
-/// Reads a scan header.
+/// Parses a scan header.
 pub(super) fn scan(body: &[u8], frame: &Frame) -> Result<Scan, Stop> {
-    let odd = Stop::Surprise("a scan of another kind");
-    let (&n, rest) = body.split_first().ok_or(odd)?;
+    let unsupported = Stop::Unexpected("a scan of another kind");
+    let (&n, rest) = body.split_first().ok_or(unsupported)?;
     let n = usize::from(n);
     if !(1..=frame.components.len()).contains(&n) || rest.len() != 2 * n + 3 {
-        return Err(odd);
+        return Err(unsupported);
     }
     let (choices, numbers) = rest.split_at(2 * n);
     let mut parts: Vec<ScanPart> = Vec::new();
     for choice in choices.chunks_exact(2) {
         let place = frame.components.iter().position(|c| c.id == choice[0]);
         let part = ScanPart {
-            component: place.ok_or(odd)?,
+            component: place.ok_or(unsupported)?,
             dc_table: usize::from(choice[1] >> 4),
             ac_table: usize::from(choice[1] & 15),
         };
         let is_in_order = parts.iter().all(|p| p.component < part.component);
         if !is_in_order || part.dc_table > 3 || part.ac_table > 3 {
-            return Err(odd);
+            return Err(unsupported);
         }
         parts.push(part);
     }
@@ -190,9 +188,9 @@ pub(super) fn scan(body: &[u8], frame: &Frame) -> Result<Scan, Stop> {
         low: u32::from(numbers[2] & 15),
     };
     let (first, last) = scan.band;
-    let is_sound = if frame.is_progressive {
-        // The mean value and the other coefficients come in scans of their own, and those of one
-        // component at a time (G.1.1.1).
+    let is_valid = if frame.is_progressive {
+        // Mean values and other coefficients are in separate scans, the latter of one component
+        // each (G.1.1.1).
         let band = if first == 0 {
             last == 0
         } else {
@@ -202,21 +200,23 @@ pub(super) fn scan(body: &[u8], frame: &Frame) -> Result<Scan, Stop> {
     } else {
         (first, last, scan.high, scan.low) == (0, 63, 0, 0)
     };
-    if is_sound { Ok(scan) } else { Err(odd) }
+    if is_valid { Ok(scan) } else { Err(unsupported) }
 }
 
-/// Reads quantisation tables into their places, as they are stored (B.2.4.1).
+/// Parses quantisation tables, in zigzag order (B.2.4.1).
 pub(super) fn quantisation(
     mut body: &[u8],
     tables: &mut [Option<[u16; 64]>; 4],
 ) -> Result<(), Stop> {
-    let odd = Stop::Surprise("a quantisation table of another kind");
+    let unsupported = Stop::Unexpected("a quantisation table of another kind");
     while let Some((&choice, rest)) = body.split_first() {
         let is_wide = choice >> 4;
         let n_bytes = if is_wide == 1 { 128 } else { 64 };
-        let place = tables.get_mut(usize::from(choice & 15)).ok_or(odd)?;
+        let place = tables
+            .get_mut(usize::from(choice & 15))
+            .ok_or(unsupported)?;
         if is_wide > 1 || rest.len() < n_bytes {
-            return Err(odd);
+            return Err(unsupported);
         }
         let (values, after) = rest.split_at(n_bytes);
         let mut table = [0; 64];
@@ -232,29 +232,65 @@ pub(super) fn quantisation(
     Ok(())
 }
 
-/// Reads Huffman tables into their places: first those for mean values, then the others.
-pub(super) fn huffman(
-    mut body: &[u8],
-    tables: &mut [[Option<Specification>; 4]; 2],
-) -> Result<(), Stop> {
-    let odd = Stop::Surprise("a Huffman table of another kind");
-    while let Some((&choice, rest)) = body.split_first() {
-        let counts = *rest.first_chunk::<16>().ok_or(odd)?;
-        let n_symbols = counts
-            .iter()
-            .map(|&count| usize::from(count))
-            .sum::<usize>();
-        let class = tables.get_mut(usize::from(choice >> 4)).ok_or(odd)?;
-        let place = class.get_mut(usize::from(choice & 15)).ok_or(odd)?;
-        let symbols = rest.get(16..16 + n_symbols).ok_or(odd)?;
-        if n_symbols > 256 {
-            return Err(odd);
+/// How three components make a colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Colours {
+    Grey,
+    Rgb,
+    YCbCr,
+}
+
+/// The content of application segments.
+#[derive(Default)]
+pub(super) struct AppSegments<'a> {
+    /// The first EXIF block.
+    pub(super) exif: Option<&'a [u8]>,
+    is_jfif: bool,
+    adobe: Option<u8>,
+    /// Parts of an ICC profile: number, total number, content.
+    profile: Vec<(u8, u8, &'a [u8])>,
+}
+
+impl<'a> AppSegments<'a> {
+    /// Reads a segment with marker 0xE0 to 0xEF.
+    pub(super) fn read(&mut self, marker: u8, body: &'a [u8]) {
+        match (marker, body) {
+            (0xE0, [b'J', b'F', b'I', b'F', 0, ..]) => self.is_jfif = true,
+            (0xE1, [b'E', b'x', b'i', b'f', 0, 0, ..]) => {
+                self.exif.get_or_insert(body);
+            }
+            (0xE2, _) => {
+                if let Some([number, count, content @ ..]) = body.strip_prefix(b"ICC_PROFILE\0") {
+                    self.profile.push((*number, *count, content));
+                }
+            }
+            (0xEE, _) => {
+                if let Some([_, _, _, _, _, _, transform, ..]) = body.strip_prefix(b"Adobe") {
+                    self.adobe = Some(*transform);
+                }
+            }
+            _ => {}
         }
-        *place = Some(Specification {
-            counts,
-            symbols: symbols.to_vec(),
-        });
-        body = &rest[16 + n_symbols..];
     }
-    Ok(())
+
+    /// The meaning of the components, decided as libjpeg does.
+    pub(super) fn colours(&self, frame: &Frame) -> Colours {
+        match (frame.components.as_slice(), self.adobe) {
+            ([_], _) => Colours::Grey,
+            (_, Some(0)) if !self.is_jfif => Colours::Rgb,
+            ([r, g, b], None) if !self.is_jfif && [r.id, g.id, b.id] == *b"RGB" => Colours::Rgb,
+            _ => Colours::YCbCr,
+        }
+    }
+
+    /// The ICC profile, when it is complete (ICC.1:2022, B.4).
+    pub(super) fn icc(&self) -> Option<Vec<u8>> {
+        let count = self.profile.first()?.1;
+        let mut profile = Vec::new();
+        for number in 1..=count {
+            let part = self.profile.iter().find(|part| part.0 == number)?;
+            profile.extend_from_slice(part.2);
+        }
+        (!profile.is_empty()).then_some(profile)
+    }
 }

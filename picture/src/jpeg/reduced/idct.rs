@@ -1,19 +1,18 @@
-//! Which samples do the coefficients of a block make?
+//! The inverse transform of blocks, at full or at a reduced size.
 //!
-//! A block of 8 × 8 samples is a sum of cosines. At a reduced size a sample is the mean of those
-//! that it stands for; the means of each cosine are known beforehand, so the reduced block is a sum
-//! too, of fewer terms: nothing is computed at full size. This is what libjpeg's reduced transforms
-//! compute, there in whole numbers.
+//! A block of 8 × 8 samples is a sum of cosines. A sample at a reduced size is the mean of those
+//! that it replaces. The means of each cosine are constants, so the reduced block is a sum of fewer
+//! terms, and nothing is computed at full size. libjpeg's reduced transforms compute the same in
+//! integers.
 
-use super::block::Block;
+use super::header::ZIGZAG;
 
-/// What samples are the means of: for each coefficient of one direction, its part in each of `N`
-/// samples.
-pub(super) struct Weights<const N: usize>(pub(super) [[f32; N]; 8]);
+/// For each coefficient of one direction, its weight in each of `N` samples.
+struct Weights<const N: usize>([[f32; N]; 8]);
 
 impl<const N: usize> Weights<N> {
     /// `N` is 1, 2, 4 or 8.
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         let n_means = 8 / N;
         let mut weights = [[0.0; N]; 8];
         for (u, row) in weights.iter_mut().enumerate() {
@@ -33,6 +32,105 @@ impl<const N: usize> Weights<N> {
     }
 }
 
+/// Receives the coefficients of a block.
+pub(super) trait CoefficientSink {
+    /// Receives the coefficient at this place in zigzag order; each place at most once.
+    fn put(&mut self, place: usize, value: i16);
+}
+
+/// The coefficients of a block.
+pub(super) struct Block {
+    /// In row order.
+    values: [i16; 64],
+    /// The last non-zero place in zigzag order.
+    highest: usize,
+}
+
+impl Default for Block {
+    fn default() -> Self {
+        Self {
+            values: [0; 64],
+            highest: 0,
+        }
+    }
+}
+
+impl Block {
+    /// Sets all coefficients to zero.
+    #[inline(always)]
+    pub(super) fn clear(&mut self) {
+        if self.highest > 0 {
+            *self = Self::default();
+        }
+    }
+}
+
+impl CoefficientSink for Block {
+    #[inline(always)]
+    fn put(&mut self, place: usize, value: i16) {
+        self.values[usize::from(ZIGZAG[place & 63])] = value;
+        self.highest = place;
+    }
+}
+
+/// For each quantised coefficient, its weight in a block of 2 × 2 samples, and in which of the four
+/// sums it counts.
+pub(super) struct QuarterWeights([(f32, u8); 64]);
+
+impl QuarterWeights {
+    /// For quantisation `steps` in row order, and coefficients up to place `last`.
+    pub(super) fn new(steps: &[f32; 64], last: usize) -> Self {
+        let two = Weights::<2>::new();
+        let mut weights = [(0.0, 0); 64];
+        for (&at, weight) in ZIGZAG.iter().zip(&mut weights).take(last + 1) {
+            let at = usize::from(at);
+            let (u, v) = (at % 8, at / 8);
+            // An odd cosine has opposite signs in the two halves. An even one averages to zero,
+            // except for the mean.
+            let kind = (u % 2 + v % 2 * 2) as u8;
+            *weight = (steps[at] * two.0[u][0] * two.0[v][0], kind);
+        }
+        Self(weights)
+    }
+}
+
+/// A block that becomes 2 × 2 samples. Only four sums are kept: the mean, the horizontal and the
+/// vertical difference, and the difference of these.
+pub(super) struct Quarters<'w> {
+    weights: &'w QuarterWeights,
+    sums: [f32; 4],
+}
+
+impl<'w> Quarters<'w> {
+    #[inline(always)]
+    pub(super) fn new(weights: &'w QuarterWeights) -> Self {
+        let sums = [0.0; 4];
+        Self { weights, sums }
+    }
+
+    /// The samples around zero: the upper two, then the lower two.
+    #[inline(always)]
+    pub(super) fn samples(&self) -> [f32; 4] {
+        let [mean, across, down, both] = self.sums;
+        let (above, below) = (mean + down, mean - down);
+        let (above_across, below_across) = (across + both, across - both);
+        [
+            above + above_across,
+            above - above_across,
+            below + below_across,
+            below - below_across,
+        ]
+    }
+}
+
+impl CoefficientSink for Quarters<'_> {
+    #[inline(always)]
+    fn put(&mut self, place: usize, value: i16) {
+        let (weight, kind) = self.weights.0[place & 63];
+        self.sums[usize::from(kind & 3)] += weight * f32::from(value);
+    }
+}
+
 /// The weights of all sizes.
 pub(super) struct Transform {
     one: Weights<1>,
@@ -41,11 +139,11 @@ pub(super) struct Transform {
     eight: Weights<8>,
 }
 
-/// Where the samples of a block go.
+/// Where the samples of a block are written.
 pub(super) struct Target<'p> {
-    /// From the block's first sample on.
+    /// Starts at the block's first sample.
     pub(super) samples: &'p mut [u8],
-    /// Samples from one row to the next.
+    /// Distance between rows, in samples.
     pub(super) stride: usize,
 }
 
@@ -59,9 +157,7 @@ impl Transform {
         }
     }
 
-    /// Writes a block of `size` (across, down) samples.
-    ///
-    /// `steps` is the quantisation, row after row.
+    /// Writes a block of `size` (across, down) samples. `steps` is the quantisation in row order.
     #[inline(always)]
     pub(super) fn write(
         &self,
@@ -100,7 +196,7 @@ impl Transform {
     }
 }
 
-/// Chooses how many coefficients of each direction are looked at.
+/// Chooses how many coefficients of each direction are used.
 #[inline(always)]
 fn by_extent<const NX: usize, const NY: usize>(
     (block, highest, steps): (&[i16; 64], usize, &[f32; 64]),
@@ -108,8 +204,8 @@ fn by_extent<const NX: usize, const NY: usize>(
     down: &Weights<NY>,
     target: &mut Target<'_>,
 ) {
-    // The diagonals of the order of storage: up to place 2 both directions are below 2, up to place
-    // 9 below 4.
+    // By the diagonals of the zigzag order: up to place 2 both indices are below 2, up to place 9
+    // below 4.
     let (within_two, within_four) = (2, 9);
     if highest <= within_two {
         transform::<NX, NY, 2>(block, steps, across, down, target);
@@ -120,7 +216,7 @@ fn by_extent<const NX: usize, const NY: usize>(
     }
 }
 
-/// The transform of the first `E` coefficients of each direction.
+/// Transforms the first `E` coefficients of each direction.
 #[inline(always)]
 fn transform<const NX: usize, const NY: usize, const E: usize>(
     block: &[i16; 64],
@@ -129,7 +225,7 @@ fn transform<const NX: usize, const NY: usize, const E: usize>(
     down: &Weights<NY>,
     target: &mut Target<'_>,
 ) {
-    // Down first: each step then has a row of the block to work on.
+    // Columns first, so that each step works on a row of the block.
     let mut rows = [[0.0_f32; E]; NY];
     for v in 0..E {
         let mut values = [0.0_f32; E];
@@ -155,12 +251,12 @@ fn transform<const NX: usize, const NY: usize, const E: usize>(
     }
 }
 
-/// A sample from its value around zero.
+/// Converts a value around zero to a sample.
 #[inline(always)]
 pub(super) fn rounded(value: f32) -> u8 {
-    // 1.5 × 2^23: added to a small number, it leaves that number, rounded, in the lowest bits.
+    // 1.5 × 2^23: adding it rounds a small number into the lowest bits.
     const SHIFT: f32 = 12_582_912.0;
-    // Far outside of what a sample may be, still inside of what the trick can do.
+    // Well beyond any sample, and within the range of that trick.
     let value = value.clamp(-1024.0, 1024.0);
     let whole = (value + SHIFT).to_bits().wrapping_sub(SHIFT.to_bits()) as i32;
     (whole + 128).clamp(0, 255) as u8

@@ -1,96 +1,60 @@
-//! What does a JPEG show at 1/2, 1/4 or 1/8 of its size?
+//! Decodes JPEGs at 1/2, 1/4 or 1/8 of their size.
 //!
-//! A decoder of our own for the JPEGs that cameras and programs make: baseline, extended and
-//! progressive, 8 bits, Huffman codes, grey or three colours (ITU-T T.81 and JFIF 1.02). It decodes
-//! at a reduced size what is needed for that size. Everything else, and everything that is not as
-//! the standard has it, stops it with [`Stop`], and the general decoder has the word.
+//! A decoder for the JPEGs that cameras and programs write: baseline, extended and progressive,
+//! 8 bits, Huffman codes, grey or three colours (ITU-T T.81 and JFIF 1.02). It decodes only what
+//! the reduced size needs. Everything else, and everything that violates the standard, ends in
+//! [`Stop`] and is left to the general decoder.
 
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
     clippy::cast_sign_loss,
-    reason = "numbers of a few bits are moved between types where each instruction counts"
+    reason = "numbers of a few bits are converted where each instruction counts"
 )]
 #![expect(
     clippy::inline_always,
-    reason = "a call in the innermost loops would put the bits that are read back into memory"
+    reason = "calls in the innermost loops would move the bit buffer from registers to memory"
 )]
 
 mod bits;
-mod block;
 mod header;
 mod huffman;
 mod idct;
-mod metadata;
 mod planes;
 mod progressive;
 mod sequential;
-mod tables;
 #[cfg(test)]
 mod tests;
 
-use std::time::Instant;
-
-use bits::Bits;
-use header::{Frame, Scan, Segments};
-use metadata::Metadata;
-use planes::Plane;
+use crate::limits::Deadline;
+use bits::{Bits, Restarts};
+use header::{AppSegments, Frame, Scan, Segments};
+use huffman::TableSet;
+use planes::{Pass, Plane};
 use progressive::{Coefficients, Plan};
-use tables::TableSet;
 
-/// More scans than any program makes.
+pub(super) use bits::Stop;
+pub(super) use planes::Detail;
+
+/// Maximum number of scans, more than any program writes.
 pub(super) const MAX_SCANS: usize = 200;
-
-/// Why this decoder gave up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// The file is of a kind that is left to the general decoder, or broken.
-    Surprise(&'static str),
-    /// The picture takes too much memory to decode.
-    Memory,
-    /// Time is up.
-    Late,
-}
-
-/// How exact the samples are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Detail {
-    /// Each is the mean of those that it stands for, as in libjpeg.
-    #[cfg_attr(not(test), expect(dead_code, reason = "tests compare with libjpeg"))]
-    Exact,
-    /// Blocks of 2 × 2 samples are made of the lowest cosines only.
-    Enough,
-}
-
-/// When decoding must have come to its end.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Deadline(pub(super) Option<Instant>);
-
-impl Deadline {
-    fn check(self) -> Result<(), Stop> {
-        match self.0 {
-            Some(end) if Instant::now() >= end => Err(Stop::Late),
-            _ => Ok(()),
-        }
-    }
-}
 
 /// A picture at its reduced size.
 #[derive(Debug)]
 pub(super) struct Reduced<'a> {
-    /// Red, green and blue, row after row.
+    /// Rows of red, green and blue.
     pub(super) rgb: Vec<u8>,
     /// Width in pixels.
     pub(super) width: u32,
     /// Height in pixels.
     pub(super) height: u32,
-    /// The EXIF data, if there is any.
+    /// The first EXIF block.
     pub(super) exif: Option<&'a [u8]>,
-    /// The ICC profile, if there is a whole one.
+    /// The ICC profile, when it is complete.
     pub(super) icc: Option<Vec<u8>>,
 }
 
-/// Width and height of the picture at its full size, when it is of a kind that is decoded here.
+/// Width and height at full size, when the frame header is one that is decoded here.
 pub(super) fn size(bytes: &[u8]) -> Option<(u32, u32)> {
     let mut segments = Segments::new(bytes).ok()?;
     loop {
@@ -106,10 +70,10 @@ pub(super) fn size(bytes: &[u8]) -> Option<(u32, u32)> {
     }
 }
 
-/// Decodes a picture whose sides are divided by `divisor` (1, 2, 4 or 8) and rounded up.
+/// Decodes a picture at its size divided by `divisor` (1, 2, 4 or 8), rounded up.
 ///
 /// # Errors
-/// [`Stop`], also when this would take more than `max_bytes`.
+/// [`Stop`], also when decoding would take more than `max_bytes`.
 pub(super) fn decode(
     bytes: &[u8],
     divisor: u32,
@@ -123,7 +87,7 @@ pub(super) fn decode(
     file.finish()
 }
 
-/// A file while it is read.
+/// A file while it is decoded.
 struct File<'a> {
     bytes: &'a [u8],
     segments: Segments<'a>,
@@ -131,24 +95,24 @@ struct File<'a> {
     detail: Detail,
     max_bytes: u64,
     deadline: Deadline,
-    steps: [Option<[u16; 64]>; 4],
+    quantisation: [Option<[u16; 64]>; 4],
     tables: TableSet,
     restart_interval: usize,
-    metadata: Metadata<'a>,
-    picture: Option<Picture>,
+    app_segments: AppSegments<'a>,
+    picture: Option<Decoding>,
     n_scans: usize,
 }
 
-/// What is decoded so far.
-struct Picture {
+/// The state of decoding after the frame header.
+struct Decoding {
     frame: Frame,
     planes: Vec<Plane>,
-    /// Whether a component had a scan.
+    /// Whether each component had a scan.
     is_seen: Vec<bool>,
     progress: Option<Progress>,
 }
 
-/// What a progressive picture has besides.
+/// The additional state of a progressive picture.
 struct Progress {
     is_read: Vec<bool>,
     coefficients: Vec<Coefficients>,
@@ -168,16 +132,16 @@ impl<'a> File<'a> {
             detail,
             max_bytes,
             deadline,
-            steps: [None; 4],
+            quantisation: [None; 4],
             tables: TableSet::default(),
             restart_interval: 0,
-            metadata: Metadata::default(),
+            app_segments: AppSegments::default(),
             picture: None,
             n_scans: 0,
         })
     }
 
-    /// Reads one segment, with the data that follows a scan's header. `false` at the end.
+    /// Reads one segment, with the data after a scan header. `false` at the end.
     fn step(&mut self) -> Result<bool, Stop> {
         let segment = self.segments.next()?;
         match (segment.marker, segment.body) {
@@ -187,20 +151,20 @@ impl<'a> File<'a> {
                 self.picture = Some(self.begin(frame)?);
             }
             (0xC4, body) => self.tables.read(body)?,
-            (0xDB, body) => header::quantisation(body, &mut self.steps)?,
+            (0xDB, body) => header::quantisation(body, &mut self.quantisation)?,
             (0xDD, &[high, low]) => {
                 self.restart_interval = usize::from(u16::from_be_bytes([high, low]));
             }
             (0xDA, body) => self.scan(body)?,
-            (0xE0..=0xEF, body) => self.metadata.read(segment.marker, body),
-            // Comments.
+            (0xE0..=0xEF, body) => self.app_segments.read(segment.marker, body),
+            // A comment.
             (0xFE, _) => {}
-            _ => return Err(Stop::Surprise("a segment of another kind")),
+            _ => return Err(Stop::Unexpected("a segment of another kind")),
         }
         Ok(true)
     }
 
-    fn begin(&self, frame: Frame) -> Result<Picture, Stop> {
+    fn begin(&self, frame: Frame) -> Result<Decoding, Stop> {
         let plane = |component| Plane::new(&frame, component, self.divisor, self.detail);
         let mut planes: Vec<Plane> = frame.components.iter().map(plane).collect();
         let (width, height) = frame.reduced_size(self.divisor);
@@ -208,7 +172,7 @@ impl<'a> File<'a> {
         n_bytes += planes.iter().map(Plane::n_bytes).sum::<usize>();
         let mut plan = None;
         if frame.is_progressive {
-            let made = Plan::new(&self.coming_scans(&frame)?, &planes);
+            let made = Plan::new(&self.following_scans(&frame)?, &planes);
             let stored = planes.iter().zip(&made.n_stored);
             n_bytes += stored
                 .map(|(plane, n)| 2 * n * plane.blocks.0 * plane.blocks.1)
@@ -227,7 +191,7 @@ impl<'a> File<'a> {
             is_read: plan.is_read,
         });
         planes.iter_mut().for_each(Plane::allocate);
-        Ok(Picture {
+        Ok(Decoding {
             is_seen: vec![false; planes.len()],
             frame,
             planes,
@@ -235,8 +199,8 @@ impl<'a> File<'a> {
         })
     }
 
-    /// The headers of all scans from here to the end.
-    fn coming_scans(&self, frame: &Frame) -> Result<Vec<Scan>, Stop> {
+    /// The headers of all scans that follow.
+    fn following_scans(&self, frame: &Frame) -> Result<Vec<Scan>, Stop> {
         let mut segments = Segments::new(self.bytes)?;
         segments.at = self.segments.at;
         let mut scans = Vec::new();
@@ -245,7 +209,7 @@ impl<'a> File<'a> {
             match segment.marker {
                 0xD9 => return Ok(scans),
                 0xDA if scans.len() == MAX_SCANS => {
-                    return Err(Stop::Surprise("there are too many scans"));
+                    return Err(Stop::Unexpected("there are too many scans"));
                 }
                 0xDA => {
                     scans.push(header::scan(segment.body, frame)?);
@@ -256,13 +220,13 @@ impl<'a> File<'a> {
         }
     }
 
-    /// Reads a scan's header and its data.
+    /// Reads a scan header and its data.
     fn scan(&mut self, body: &[u8]) -> Result<(), Stop> {
         self.n_scans += 1;
         let Some(picture) = &mut self.picture else {
-            return Err(Stop::Surprise("a scan comes before the frame"));
+            return Err(Stop::Unexpected("a scan comes before the frame"));
         };
-        let Picture {
+        let Decoding {
             frame,
             planes,
             is_seen,
@@ -272,11 +236,11 @@ impl<'a> File<'a> {
         for part in &scan.parts {
             let seen = &mut is_seen[part.component];
             if *seen && !frame.is_progressive {
-                return Err(Stop::Surprise("a component comes twice"));
+                return Err(Stop::Unexpected("a component comes twice"));
             }
             *seen = true;
             let table = frame.components[part.component].table;
-            planes[part.component].set_steps(self.steps[table].as_ref())?;
+            planes[part.component].set_steps(self.quantisation[table].as_ref())?;
         }
         if let Some(progress) = progress
             && progress.is_read.get(self.n_scans - 1) != Some(&true)
@@ -285,11 +249,7 @@ impl<'a> File<'a> {
         }
         let mut bits = Bits::new(self.bytes, self.segments.at);
         let restarts = Restarts::new(self.restart_interval);
-        let pass = Pass {
-            scan: &scan,
-            units: units_of(frame, &scan, planes),
-            deadline: self.deadline,
-        };
+        let pass = Pass::new(frame, &scan, planes, self.deadline);
         if let Some(progress) = progress {
             let tables = self.tables.progressive(&scan)?;
             let coefficients = &mut progress.coefficients;
@@ -304,73 +264,24 @@ impl<'a> File<'a> {
 
     fn finish(self) -> Result<Reduced<'a>, Stop> {
         let Some(mut picture) = self.picture else {
-            return Err(Stop::Surprise("there is no picture"));
+            return Err(Stop::Unexpected("there is no picture"));
         };
         if picture.is_seen.contains(&false) {
-            return Err(Stop::Surprise("a component is missing"));
+            return Err(Stop::Unexpected("a component is missing"));
         }
         if let Some(progress) = picture.progress.take() {
             for (coefficients, plane) in progress.coefficients.iter().zip(&mut picture.planes) {
                 coefficients.write(plane, self.deadline)?;
             }
         }
-        let colours = self.metadata.colours(&picture.frame);
+        let colours = self.app_segments.colours(&picture.frame);
         let (width, height) = picture.frame.reduced_size(self.divisor);
         Ok(Reduced {
             rgb: planes::to_rgb(&picture.planes, colours, width, height),
             width: width as u32,
             height: height as u32,
-            exif: self.metadata.exif,
-            icc: self.metadata.icc(),
+            exif: self.app_segments.exif,
+            icc: self.app_segments.icc(),
         })
-    }
-}
-
-/// One scan, as its decoder sees it.
-struct Pass<'p> {
-    scan: &'p Scan,
-    /// Units across and down.
-    units: (usize, usize),
-    deadline: Deadline,
-}
-
-/// Units of a scan across and down: several blocks of each component, or one block of a single one.
-fn units_of(frame: &Frame, scan: &Scan, planes: &[Plane]) -> (usize, usize) {
-    match scan.parts.as_slice() {
-        [part] => planes[part.component].own_blocks,
-        _ => frame.units(),
-    }
-}
-
-/// Counts the units of a scan between restart markers.
-struct Restarts {
-    interval: usize,
-    n_left: usize,
-    number: u8,
-}
-
-impl Restarts {
-    fn new(interval: usize) -> Self {
-        Self {
-            interval,
-            n_left: interval,
-            number: 0,
-        }
-    }
-
-    /// Called before each unit: steps over a marker when it is due.
-    #[inline(always)]
-    fn is_due(&mut self, bits: &mut Bits<'_>) -> Result<bool, Stop> {
-        if self.interval == 0 {
-            return Ok(false);
-        }
-        if self.n_left > 0 {
-            self.n_left -= 1;
-            return Ok(false);
-        }
-        bits.restart(self.number)?;
-        self.number = (self.number + 1) & 7;
-        self.n_left = self.interval - 1;
-        Ok(true)
     }
 }

@@ -1,26 +1,58 @@
-//! Where do samples go, and which colours do they make?
+//! The samples of each component, and their conversion to RGB.
 
-use super::block::{Block, QuarterWeights};
-use super::header::{Component, Frame, ZIGZAG};
-use super::idct::{Target, Transform, rounded};
-use super::{Detail, Stop};
+use super::bits::Stop;
+use super::header::{Colours, Component, Frame, Scan, ZIGZAG};
+use super::idct::{Block, QuarterWeights, Target, Transform, rounded};
+use crate::limits::Deadline;
+
+/// How exact the samples are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// Each is the mean of the samples that it replaces, as in libjpeg.
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests compare with libjpeg"))]
+    Exact,
+    /// Blocks of 2 × 2 samples are computed from the lowest frequencies only.
+    Enough,
+}
+
+/// One scan while it is decoded.
+pub(super) struct Pass<'p> {
+    pub(super) scan: &'p Scan,
+    /// Units across and down: several blocks of each component, or one block of a single one.
+    pub(super) units: (usize, usize),
+    pub(super) deadline: Deadline,
+}
+
+impl<'p> Pass<'p> {
+    pub(super) fn new(frame: &Frame, scan: &'p Scan, planes: &[Plane], deadline: Deadline) -> Self {
+        let units = match scan.parts.as_slice() {
+            [part] => planes[part.component].own_blocks,
+            _ => frame.units(),
+        };
+        Self {
+            scan,
+            units,
+            deadline,
+        }
+    }
+}
 
 /// One component at its reduced size.
 pub(super) struct Plane {
     /// Blocks of this component in one unit of an interleaved scan.
     pub(super) h: usize,
     pub(super) v: usize,
-    /// Samples that a block becomes, across and down.
-    pub(super) size: (usize, usize),
-    /// Pixels of the picture that a sample stands for, across and down.
-    pub(super) spread: (usize, usize),
-    /// Blocks across and down that a scan of this component alone holds.
-    pub(super) own_blocks: (usize, usize),
-    /// Blocks across and down for which there is room.
+    /// Samples per block, across and down.
+    size: (usize, usize),
+    /// Pixels per sample, across and down.
+    spread: (usize, usize),
+    /// Blocks across and down in a scan of this component alone.
+    own_blocks: (usize, usize),
+    /// Allocated blocks, across and down.
     pub(super) blocks: (usize, usize),
-    /// Place of the last coefficient that is needed, in the order of storage.
+    /// The last coefficient that is needed, in zigzag order.
     pub(super) last: usize,
-    /// The quantisation that was in force when the component's first scan began.
+    /// The quantisation at the start of the component's first scan, in row order.
     steps: Option<[f32; 64]>,
     /// For blocks of 2 × 2 samples.
     quarters: Option<QuarterWeights>,
@@ -29,15 +61,15 @@ pub(super) struct Plane {
 }
 
 impl Plane {
-    /// How a component is stored in a picture whose sides are divided by `divisor`.
+    /// The plane of a component in a picture whose sides are divided by `divisor`.
     pub(super) fn new(
         frame: &Frame,
         component: &Component,
         divisor: usize,
         detail: Detail,
     ) -> Self {
-        // Of a component that is sampled more coarsely each block gives more samples, so that in
-        // the end all components have the same number, as far as blocks have them.
+        // The blocks of a component that is sampled more coarsely give more samples, so that all
+        // components get the same number, as far as the blocks have them.
         let (h_ratio, v_ratio) = (frame.h_max / component.h, frame.v_max / component.v);
         let (across, down) = (8 / divisor * h_ratio, 8 / divisor * v_ratio);
         let size = (across.min(8), down.min(8));
@@ -61,20 +93,20 @@ impl Plane {
         }
     }
 
-    /// Bytes that the samples take.
+    /// Size of the samples in bytes.
     pub(super) fn n_bytes(&self) -> usize {
         self.stride * self.blocks.1 * self.size.1
     }
 
-    /// Makes room for the samples. Every one of them is written later.
+    /// Allocates the samples. All of them are written later.
     pub(super) fn allocate(&mut self) {
         self.samples = vec![0; self.n_bytes()];
     }
 
-    /// Keeps the quantisation of the first scan that names this component.
+    /// Sets the quantisation, unless an earlier scan of this component has set it.
     pub(super) fn set_steps(&mut self, table: Option<&[u16; 64]>) -> Result<(), Stop> {
         if self.steps.is_none() {
-            let table = table.ok_or(Stop::Surprise("a quantisation table is missing"))?;
+            let table = table.ok_or(Stop::Unexpected("a quantisation table is missing"))?;
             let mut steps = [0.0; 64];
             for (&place, &step) in ZIGZAG.iter().zip(table) {
                 steps[usize::from(place)] = f32::from(step);
@@ -87,13 +119,13 @@ impl Plane {
         Ok(())
     }
 
-    /// What the coefficients mean when blocks become 2 × 2 samples.
+    /// The weights of coefficients when blocks become 2 × 2 samples.
     #[inline(always)]
     pub(super) fn quarters(&self) -> Option<&QuarterWeights> {
         self.quarters.as_ref()
     }
 
-    /// Writes the samples of a block in this column and row of blocks.
+    /// Writes the samples of the block at this column and row.
     #[inline(always)]
     pub(super) fn write(
         &mut self,
@@ -109,7 +141,7 @@ impl Plane {
         }
     }
 
-    /// Writes four samples, given around zero, of a block in this column and row of blocks.
+    /// Writes four samples, given around zero, of the block at this column and row.
     #[inline(always)]
     pub(super) fn write_quarters(&mut self, values: [f32; 4], (column, row): (usize, usize)) {
         let start = 2 * (row * self.stride + column);
@@ -120,7 +152,7 @@ impl Plane {
         }
     }
 
-    /// A row of samples, as wide as the picture, in `scratch` when it must be spread.
+    /// A row of samples as wide as the picture. They are repeated in `scratch` where necessary.
     fn row<'r>(&'r self, y: usize, width: usize, scratch: &'r mut Vec<u8>) -> &'r [u8] {
         let start = y / self.spread.1 * self.stride;
         let samples = &self.samples[start..start + self.stride];
@@ -150,25 +182,17 @@ impl Frame {
     }
 }
 
-/// The last coefficient that is needed for a block of so many samples.
+/// The last coefficient that is needed for blocks of `size` samples, in zigzag order.
 fn last_needed(size: (usize, usize), detail: Detail) -> usize {
     match (size.0.max(size.1), detail) {
         (1, _) => 0,
-        // Both directions below 2: half the time, for a loss that the resize after it halves again.
+        // Both indices below 2: half the time, for an error that the resize after it halves.
         (2, Detail::Enough) => 4,
         _ => 63,
     }
 }
 
-/// How three components make a colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Colours {
-    Grey,
-    Rgb,
-    YCbCr,
-}
-
-/// Makes rows of red, green and blue of the planes.
+/// Converts planes to rows of red, green and blue.
 pub(super) fn to_rgb(planes: &[Plane], colours: Colours, width: usize, height: usize) -> Vec<u8> {
     let mut rgb = vec![0; 3 * width * height];
     let mut scratch = [Vec::new(), Vec::new(), Vec::new()];
@@ -199,10 +223,10 @@ pub(super) fn to_rgb(planes: &[Plane], colours: Colours, width: usize, height: u
     rgb
 }
 
-/// Brightness and two colour differences to red, green and blue (JFIF 1.02, page 3).
+/// Converts luminance and two colour differences to red, green and blue (JFIF 1.02, page 3).
 fn row_to_rgb(y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
     for (((pixel, &y), &cb), &cr) in out.chunks_exact_mut(3).zip(y).zip(cb).zip(cr) {
-        // 16 bits after the point.
+        // 16 fractional bits.
         let y = (i32::from(y) << 16) + 32_768;
         let (cb, cr) = (i32::from(cb) - 128, i32::from(cr) - 128);
         let byte = |value: i32| (value >> 16).clamp(0, 255) as u8;

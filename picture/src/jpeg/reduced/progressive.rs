@@ -1,35 +1,34 @@
-//! Which coefficients does a progressive scan hold?
+//! Decodes progressive scans (ITU-T T.81, annex G).
 //!
-//! ITU-T T.81, annex G. All coefficients of the picture that are needed are kept until the last
-//! scan; those beyond are not kept, and scans of nothing else are not read.
+//! The coefficients that are needed are stored until the last scan. The others are not stored, and
+//! scans that hold only those are skipped.
 
-use super::bits::{Bits, Window};
-use super::block::{self, Block, Quarters};
+use super::bits::{Bits, Restarts, Stop, Window, check};
 use super::header::Scan;
 use super::huffman::Huffman;
-use super::idct::Transform;
-use super::planes::Plane;
-use super::{Deadline, Pass, Restarts, Stop};
+use super::idct::{Block, CoefficientSink, Quarters, Transform};
+use super::planes::{Pass, Plane};
+use crate::limits::Deadline;
 
-/// The coefficients of one component.
+/// The stored coefficients of one component.
 pub(super) struct Coefficients {
-    /// Those of a block are stored one after the other, in the file's order.
+    /// Block by block, in zigzag order.
     values: Vec<i16>,
-    /// How many of each block are stored.
+    /// Number of stored coefficients per block.
     n_stored: usize,
-    /// Blocks across for which there is room.
+    /// Allocated blocks across.
     across: usize,
 }
 
-/// Which scans are read, and how many coefficients of each component's blocks are stored.
+/// Which scans are read, and the number of stored coefficients per block of each component.
 pub(super) struct Plan {
     pub(super) is_read: Vec<bool>,
     pub(super) n_stored: Vec<usize>,
 }
 
 impl Plan {
-    /// Looks from the last scan to the first. A scan that refines coefficients can only be read
-    /// when it is known which of its whole band are zero, so it needs all of them.
+    /// Goes from the last scan to the first. A scan that refines coefficients can only be read when
+    /// it is known which of its whole band are zero, so it needs all of them.
     pub(super) fn new(scans: &[Scan], planes: &[Plane]) -> Self {
         let up_to = |last: usize| u64::MAX >> (63 - last);
         let mut needed: Vec<u64> = planes.iter().map(|plane| up_to(plane.last)).collect();
@@ -54,7 +53,7 @@ impl Plan {
 }
 
 impl Coefficients {
-    /// Room for a component's coefficients, all zero.
+    /// Allocates a component's coefficients, all zero.
     pub(super) fn new(plane: &Plane, n_stored: usize) -> Self {
         Self {
             values: vec![0; plane.blocks.0 * plane.blocks.1 * n_stored],
@@ -69,14 +68,14 @@ impl Coefficients {
         &mut self.values[start..start + self.n_stored]
     }
 
-    /// Makes samples of the coefficients.
+    /// Transforms the coefficients to samples.
     pub(super) fn write(&self, plane: &mut Plane, deadline: Deadline) -> Result<(), Stop> {
         let transform = Transform::new();
         let mut block = Block::default();
         for (at, values) in self.values.chunks_exact(self.n_stored).enumerate() {
             let position = (at % self.across, at / self.across);
             if position.0 == 0 {
-                deadline.check()?;
+                check(deadline)?;
             }
             let used = &values[..self.n_stored.min(plane.last + 1)];
             if let Some(weights) = plane.quarters() {
@@ -93,16 +92,16 @@ impl Coefficients {
     }
 }
 
-fn put_all(values: &[i16], block: &mut impl block::Coefficients) {
+fn put_all(values: &[i16], block: &mut impl CoefficientSink) {
     for (place, &value) in values.iter().enumerate() {
-        // The mean value is always given: it stays when a block of nothing else is cleared.
+        // The mean value is always passed: clearing a block that has nothing else keeps it.
         if value != 0 || place == 0 {
             block.put(place, value);
         }
     }
 }
 
-/// Decodes a scan. `tables` are those of the scan's parts; a scan that refines means has none.
+/// Decodes a scan. `tables` belong to the scan's parts; a scan that refines mean values has none.
 pub(super) fn decode(
     pass: &Pass<'_>,
     planes: &[Plane],
@@ -117,12 +116,12 @@ pub(super) fn decode(
     let mut means = [0_i32; 3];
     let mut run = 0_u32;
     for unit_row in 0..down {
-        pass.deadline.check()?;
+        check(pass.deadline)?;
         for unit_column in 0..across {
             if restarts.is_due(bits)? {
                 means = [0; 3];
                 if run > 0 {
-                    return Err(Stop::Surprise("a run of empty blocks crosses a restart"));
+                    return Err(Stop::Unexpected("a run of empty blocks crosses a restart"));
                 }
             }
             for ((part, table), mean) in scan.parts.iter().zip(tables).zip(&mut means) {
@@ -144,7 +143,7 @@ pub(super) fn decode(
                         }
                         (_, 0, Some(table)) => first(&mut window, table, &mut run, scan, block)?,
                         (_, _, Some(table)) => refine(&mut window, table, &mut run, scan, block)?,
-                        _ => return Err(Stop::Surprise("a Huffman table is missing")),
+                        _ => return Err(Stop::Unexpected("a Huffman table is missing")),
                     }
                     let state = window.state();
                     bits.resume(state);
@@ -153,12 +152,12 @@ pub(super) fn decode(
         }
     }
     if run > 0 {
-        return Err(Stop::Surprise("a run of empty blocks is too long"));
+        return Err(Stop::Unexpected("a run of empty blocks is too long"));
     }
     Ok(())
 }
 
-/// The mean value of a block, less its lowest bits (G.1.2.1).
+/// Reads the mean value of a block without its lowest bits (G.1.2.1).
 #[inline(always)]
 fn first_mean(
     window: &mut Window<'_>,
@@ -170,17 +169,17 @@ fn first_mean(
     window.refill();
     let symbol = table.symbol(window)?;
     if symbol.run() != 0 {
-        return Err(Stop::Surprise("a mean value has too many bits"));
+        return Err(Stop::Unexpected("a mean value has too many bits"));
     }
     *mean += symbol.value(window.word);
     window.consume(symbol.n_bits());
-    let large = |_| Stop::Surprise("a mean value is too large");
+    let large = |_| Stop::Unexpected("a mean value is too large");
     i16::try_from(*mean).map_err(large)?;
     block[0] = i16::try_from(*mean << scan.low).map_err(large)?;
     Ok(())
 }
 
-/// The coefficients of a band, less their lowest bits (G.1.2.2).
+/// Reads the coefficients of a band without their lowest bits (G.1.2.2).
 #[inline(always)]
 fn first(
     window: &mut Window<'_>,
@@ -208,7 +207,7 @@ fn first(
         }
         let place = next + symbol.run();
         if place > scan.band.1 {
-            return Err(Stop::Surprise("a band has too many coefficients"));
+            return Err(Stop::Unexpected("a band has too many coefficients"));
         }
         let value = symbol.value(window.word);
         window.consume(symbol.n_bits());
@@ -220,14 +219,14 @@ fn first(
     Ok(())
 }
 
-/// How many blocks have nothing more in this band, this one included.
+/// Reads the number of blocks that have no more coefficients in this band, this one included.
 #[inline(always)]
 fn empty_blocks(window: &mut Window<'_>, n_bits: usize) -> u32 {
     let n_bits = n_bits as u32;
     (1 << n_bits) + window.take(n_bits)
 }
 
-/// One more bit of each coefficient of a band (G.1.2.3).
+/// Reads one more bit of each coefficient of a band (G.1.2.3).
 #[inline(always)]
 fn refine(
     window: &mut Window<'_>,
@@ -255,13 +254,13 @@ fn refine(
                 window.consume(symbol.n_bits());
                 if is_positive { bit } else { -bit }
             }
-            _ => return Err(Stop::Surprise("there is no such symbol")),
+            _ => return Err(Stop::Unexpected("there is no such symbol")),
         };
-        // Zeros are counted, what is not zero gets its bit on the way.
+        // Counts zeros; every other coefficient on the way gets its bit.
         let mut n_zeros = symbol.run();
         loop {
             let Some(target) = block.get_mut(next).filter(|_| next <= scan.band.1) else {
-                return Err(Stop::Surprise("a band has too many coefficients"));
+                return Err(Stop::Unexpected("a band has too many coefficients"));
             };
             next += 1;
             if *target != 0 {
@@ -285,7 +284,7 @@ fn refine(
     Ok(())
 }
 
-/// Reads the next bit of a coefficient that is known not to be zero.
+/// Reads the next bit of a coefficient that is not zero.
 #[inline(always)]
 fn correct(window: &mut Window<'_>, target: &mut i16, bit: i16) {
     window.refill();

@@ -1,23 +1,12 @@
-//! Which blocks does a sequential scan hold?
-//!
-//! ITU-T T.81, F.2.2. Coefficients beyond the last that is needed are stepped over, several at a
-//! time.
+//! Decodes sequential scans (ITU-T T.81, F.2.2). Coefficients that are not needed are skipped,
+//! several at a time.
 
-use super::bits::{Bits, Window};
-use super::block::{Block, Coefficients, Quarters};
-use super::huffman::{Huffman, Skip};
-use super::idct::Transform;
-use super::planes::Plane;
-use super::{Pass, Restarts, Stop};
+use super::bits::{Bits, Restarts, Stop, Window, check};
+use super::huffman::{Skip, Tables};
+use super::idct::{Block, CoefficientSink, Quarters, Transform};
+use super::planes::{Pass, Plane};
 
-/// Tables of one component in a scan.
-pub(super) struct Tables<'t> {
-    pub(super) dc: &'t Huffman,
-    pub(super) ac: &'t Huffman,
-    pub(super) skip: &'t Skip,
-}
-
-/// Decodes a scan into the planes of its components. `tables` are those of the scan's parts.
+/// Decodes a scan into the planes of its components. `tables` belong to the scan's parts.
 pub(super) fn decode(
     pass: &Pass<'_>,
     planes: &mut [Plane],
@@ -32,7 +21,7 @@ pub(super) fn decode(
     let mut means = [0_i32; 3];
     let mut block = Block::default();
     for unit_row in 0..down {
-        pass.deadline.check()?;
+        check(pass.deadline)?;
         for unit_column in 0..across {
             if restarts.is_due(bits)? {
                 means = [0; 3];
@@ -74,16 +63,16 @@ fn read_block(
     tables: &Tables<'_>,
     mean: &mut i32,
     last: usize,
-    block: &mut impl Coefficients,
+    block: &mut impl CoefficientSink,
 ) -> Result<(), Stop> {
     window.refill();
     let symbol = tables.dc.symbol(window)?;
     if symbol.run() != 0 {
-        return Err(Stop::Surprise("a mean value has too many bits"));
+        return Err(Stop::Unexpected("a mean value has too many bits"));
     }
     *mean += symbol.value(window.word);
     window.consume(symbol.n_bits());
-    let value = i16::try_from(*mean).map_err(|_| Stop::Surprise("a mean value is too large"))?;
+    let value = i16::try_from(*mean).map_err(|_| Stop::Unexpected("a mean value is too large"))?;
     block.put(0, value);
     let mut next = 1;
     while next <= last {
@@ -94,7 +83,7 @@ fn read_block(
             match symbol.run() {
                 0 => return Ok(()),
                 15 => next += 16,
-                _ => return Err(Stop::Surprise("there is no such symbol")),
+                _ => return Err(Stop::Unexpected("there is no such symbol")),
             }
             continue;
         }
@@ -109,7 +98,7 @@ fn read_block(
     skip_rest(window, tables, next)
 }
 
-/// Steps over the coefficients from place `next` to the block's end.
+/// Skips the coefficients from place `next` to the end of the block.
 #[inline(always)]
 fn skip_rest(window: &mut Window<'_>, tables: &Tables<'_>, mut next: usize) -> Result<(), Stop> {
     while next < 64 {
@@ -123,7 +112,7 @@ fn skip_rest(window: &mut Window<'_>, tables: &Tables<'_>, mut next: usize) -> R
                 next = after;
                 continue;
             }
-            // Exactly full, or an end of block that comes before the block is full.
+            // Exactly full, or an end of block before that.
             if after == 64 || (Skip::END..Skip::END + 64).contains(&after) {
                 window.consume(n_bits);
                 return Ok(());
@@ -134,14 +123,14 @@ fn skip_rest(window: &mut Window<'_>, tables: &Tables<'_>, mut next: usize) -> R
             next += match (symbol.size(), symbol.run()) {
                 (0, 0) => return Ok(()),
                 (0, 15) => 16,
-                (0, _) => return Err(Stop::Surprise("there is no such symbol")),
+                (0, _) => return Err(Stop::Unexpected("there is no such symbol")),
                 (_, run) => run + 1,
             };
             break;
         }
     }
     if next > 64 {
-        return Err(Stop::Surprise("a block has too many coefficients"));
+        return Err(Stop::Unexpected("a block has too many coefficients"));
     }
     Ok(())
 }

@@ -1,11 +1,13 @@
-//! Against libjpeg-turbo's numbers, against itself, and against bytes that are no JPEG any more.
+//! Against libjpeg-turbo's output, against itself, and on corrupt bytes.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use image::RgbImage;
 
-use super::{Deadline, Detail, Reduced, Stop, decode, size};
+use super::{Detail, Reduced, Stop, decode, size};
+use crate::DecodeLimits;
+use crate::limits::Deadline;
 
 const KINDS: [(&str, &[&str]); 7] = [
     ("444", &["baseline", "optimized", "progressive", "restart"]),
@@ -18,6 +20,14 @@ const KINDS: [(&str, &[&str]); 7] = [
 ];
 const N_FILES: usize = 25;
 const SIZE: (u32, u32) = (151, 107);
+
+fn deadline(max_time: Duration) -> Deadline {
+    DecodeLimits::default().with_max_time(max_time).deadline()
+}
+
+fn never() -> Deadline {
+    deadline(Duration::MAX)
+}
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/jpeg")
@@ -37,10 +47,10 @@ fn files() -> Vec<(&'static str, &'static str, Vec<u8>)> {
 }
 
 fn exact(bytes: &[u8], divisor: u32) -> Reduced<'_> {
-    decode(bytes, divisor, Detail::Exact, u64::MAX, Deadline(None)).unwrap()
+    decode(bytes, divisor, Detail::Exact, u64::MAX, never()).unwrap()
 }
 
-/// Mean of the differences, the largest, and which part of them is at most 2.
+/// The mean difference, the largest, and the share of those that are at most 2.
 fn difference(a: &[u8], b: &[u8]) -> (f64, u8, f64) {
     assert_eq!(a.len(), b.len());
     let all = a.iter().zip(b).map(|(&a, &b)| a.abs_diff(b));
@@ -50,7 +60,7 @@ fn difference(a: &[u8], b: &[u8]) -> (f64, u8, f64) {
     (sum as f64 / n, all.max().unwrap(), within as f64 / n)
 }
 
-/// Means of squares of `divisor` pixels, those at the border of what is there.
+/// Means of squares with sides of `divisor` pixels; incomplete ones at the edges are left out.
 fn box_filtered(picture: &RgbImage, divisor: u32) -> RgbImage {
     let (width, height) = picture.dimensions();
     RgbImage::from_fn(width / divisor, height / divisor, |x, y| {
@@ -66,8 +76,8 @@ fn box_filtered(picture: &RgbImage, divisor: u32) -> RgbImage {
     })
 }
 
-/// Brightness alone, from red, green and blue.
-fn brightness(rgb: &[u8]) -> Vec<u8> {
+/// The luminance of red, green and blue.
+fn luminance(rgb: &[u8]) -> Vec<u8> {
     let weigh = |pixel: &[u8]| {
         let [r, g, b] = [pixel[0], pixel[1], pixel[2]].map(u32::from);
         u8::try_from((299 * r + 587 * g + 114 * b + 500) / 1000).unwrap()
@@ -76,7 +86,7 @@ fn brightness(rgb: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn reduced_pictures_are_those_of_libjpeg_turbo() {
+fn reduced_pictures_match_libjpeg_turbo() {
     let mut n_cases = 0;
     for (sampling, kind, bytes) in files() {
         assert_eq!(size(&bytes), Some(SIZE));
@@ -87,10 +97,10 @@ fn reduced_pictures_are_those_of_libjpeg_turbo() {
             assert_eq!((ours.width, ours.height), reference.dimensions());
             let what = format!("{sampling} {kind} 1/{divisor}");
             if matches!(sampling, "422" | "440" | "411") {
-                // libjpeg halves both directions of the colours together and spreads what is then
-                // missing. Here each direction is reduced by itself, and the colours are sharper.
-                // Brightness is the same, but for colours cut off at 0 and 255.
-                let (ours, reference) = (brightness(&ours.rgb), brightness(&reference));
+                // libjpeg reduces both directions of the colours together and interpolates what is
+                // then missing. Here each direction is reduced by itself, and the colours are
+                // sharper. Luminance is the same, except where colours are clipped.
+                let (ours, reference) = (luminance(&ours.rgb), luminance(&reference));
                 let (mean, _, within) = difference(&ours, &reference);
                 assert!(mean < 1.5 && within >= 0.979, "{what}: {mean} {within}");
             } else {
@@ -106,9 +116,8 @@ fn reduced_pictures_are_those_of_libjpeg_turbo() {
     assert_eq!(n_cases, 3 * N_FILES);
 }
 
-/// How the same coefficients are stored makes no difference at all.
 #[test]
-fn progressive_optimized_restarted_and_separate_scans_show_the_same() {
+fn the_order_and_coding_of_coefficients_makes_no_difference() {
     let files = files();
     let mut n_cases = 0;
     for (sampling, kind, bytes) in &files {
@@ -125,7 +134,7 @@ fn progressive_optimized_restarted_and_separate_scans_show_the_same() {
             (8, Detail::Enough),
         ] {
             let shown = |bytes| {
-                let found = decode(bytes, divisor, detail, u64::MAX, Deadline(None));
+                let found = decode(bytes, divisor, detail, u64::MAX, never());
                 found.unwrap().rgb
             };
             assert!(
@@ -138,7 +147,7 @@ fn progressive_optimized_restarted_and_separate_scans_show_the_same() {
     assert_eq!(n_cases, 6 * N_FILES);
 }
 
-/// What a sample stands for: the mean of the pixels in its place, as the general decoder has them.
+/// The whole pictures are decoded by the general decoder.
 #[test]
 fn reduced_pictures_are_means_of_whole_ones() {
     let mut n_cases = 0;
@@ -146,17 +155,17 @@ fn reduced_pictures_are_means_of_whole_ones() {
         if kind != "baseline" {
             continue;
         }
-        let whole = crate::decode(&bytes, &crate::DecodeLimits::default()).unwrap();
+        let whole = crate::decode(&bytes, &DecodeLimits::default()).unwrap();
         for divisor in [2, 4, 8] {
             let expected = box_filtered(&whole, divisor);
             let ours = exact(&bytes, divisor);
             let ours = RgbImage::from_raw(ours.width, ours.height, ours.rgb).unwrap();
-            // At the right and below, a mean may be one of fewer pixels.
+            // At the right and lower edge a mean may be of fewer pixels.
             let (width, height) = expected.dimensions();
             let ours = image::imageops::crop_imm(&ours, 0, 0, width, height).to_image();
             let (mean, max, _) = difference(&ours, &expected);
-            // The general decoder smooths colours that it spreads, and cuts off at 0 and 255 before
-            // the mean is taken.
+            // The general decoder interpolates subsampled colours, and clips before the mean is
+            // taken.
             assert!(
                 mean < 1.3 && max <= 25,
                 "{sampling} 1/{divisor}: {mean} {max}"
@@ -167,24 +176,23 @@ fn reduced_pictures_are_means_of_whole_ones() {
     assert_eq!(n_cases, 21);
 }
 
-/// Nothing of a progressive file is read that the size does not need.
 #[test]
-fn scans_that_are_not_needed_are_not_read() {
+fn scans_that_a_size_does_not_need_are_skipped() {
     let path = folder().join("420_progressive.jpg");
     let bytes = fs_err::read(path).unwrap();
     let at = bytes
         .windows(2)
         .rposition(|pair| pair == [0xFF, 0xDA])
         .unwrap();
-    let mut spoilt = bytes.clone();
-    // The last scan refines the brightness: everything after its header becomes ones.
-    let end = spoilt.len() - 2;
-    for byte in &mut spoilt[at + 10..end] {
+    let mut changed = bytes.clone();
+    // The last scan refines luminance. Everything after its header is overwritten.
+    let end = changed.len() - 2;
+    for byte in &mut changed[at + 10..end] {
         *byte = 0xFE;
     }
     let whole = exact(&bytes, 8);
-    assert!(exact(&spoilt, 8).rgb == whole.rgb);
-    let half = decode(&spoilt, 2, Detail::Exact, u64::MAX, Deadline(None));
+    assert!(exact(&changed, 8).rgb == whole.rgb);
+    let half = decode(&changed, 2, Detail::Exact, u64::MAX, never());
     assert!(half.is_err() || half.unwrap().rgb != exact(&bytes, 2).rgb);
 }
 
@@ -192,31 +200,24 @@ fn scans_that_are_not_needed_are_not_read() {
 fn memory_and_time_are_limited() {
     let (_, _, bytes) = files().swap_remove(0);
     let limited = |max_bytes, end| {
-        let found = decode(&bytes, 2, Detail::Enough, max_bytes, Deadline(end));
+        let found = decode(&bytes, 2, Detail::Enough, max_bytes, end);
         found.map(|_| ())
     };
     // 76 × 54 pixels, and three planes of 19 × 14 blocks of 4 × 4 samples.
     let needed = 3 * 76 * 54 + 3 * 16 * 19 * 14;
-    assert_eq!(limited(needed, None), Ok(()));
-    assert_eq!(limited(needed - 1, None), Err(Stop::Memory));
-    let now = Instant::now();
-    assert_eq!(limited(needed, Some(now)), Err(Stop::Late));
-    let later = now + Duration::from_hours(1);
-    assert_eq!(limited(needed, Some(later)), Ok(()));
+    assert_eq!(limited(needed, never()), Ok(()));
+    assert_eq!(limited(needed - 1, never()), Err(Stop::Memory));
+    assert_eq!(limited(needed, deadline(Duration::ZERO)), Err(Stop::Late));
+    let later = deadline(Duration::from_hours(1));
+    assert_eq!(limited(needed, later), Ok(()));
 }
 
 #[test]
-fn a_file_cut_anywhere_is_left_to_the_general_decoder() {
+fn truncated_files_are_left_to_the_general_decoder() {
     let mut n_cases = 0;
     for (sampling, kind, bytes) in files() {
         for length in (0..bytes.len()).step_by(97) {
-            let found = decode(
-                &bytes[..length],
-                4,
-                Detail::Enough,
-                u64::MAX,
-                Deadline(None),
-            );
+            let found = decode(&bytes[..length], 4, Detail::Enough, u64::MAX, never());
             assert!(found.is_err(), "{sampling} {kind} {length}");
             n_cases += 1;
         }
@@ -224,30 +225,29 @@ fn a_file_cut_anywhere_is_left_to_the_general_decoder() {
     assert!(n_cases > 2000, "{n_cases}");
 }
 
-/// Bits turned over anywhere: any answer but a panic will do.
 #[test]
-fn no_bytes_make_the_decoder_panic() {
+fn changed_files_cause_no_panic() {
     let (mut n_cases, mut n_shown) = (0, 0);
     let mut state = 0x2026_1124_u64;
     for (_, _, bytes) in files() {
         for round in 0..240 {
-            let mut spoilt = bytes.clone();
-            // Every second time the headers only, where most can go wrong.
-            let range = if round % 2 == 0 { 700 } else { spoilt.len() };
+            let mut changed = bytes.clone();
+            // Every second time only the headers are changed, where most can go wrong.
+            let range = if round % 2 == 0 { 700 } else { changed.len() };
             for _ in 0..=round / 60 {
                 // A fixed sequence of pseudo-random places (Knuth's MMIX constants).
                 state = state
                     .wrapping_mul(6_364_136_223_846_793_005)
                     .wrapping_add(1_442_695_040_888_963_407);
                 let at = usize::try_from(state >> 33).unwrap() % range;
-                spoilt[at] = if state & 0x100 == 0 {
-                    spoilt[at] ^ 1 << (state % 8)
+                changed[at] = if state & 0x100 == 0 {
+                    changed[at] ^ 1 << (state % 8)
                 } else {
                     state.to_be_bytes()[7]
                 };
             }
             let divisor = [1, 2, 4, 8][round % 4];
-            let found = decode(&spoilt, divisor, Detail::Enough, 1 << 24, Deadline(None));
+            let found = decode(&changed, divisor, Detail::Enough, 1 << 24, never());
             n_shown += usize::from(found.is_ok());
             n_cases += 1;
         }

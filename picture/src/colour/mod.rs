@@ -1,58 +1,65 @@
-//! Which sRGB colours are a file's colours?
+//! Conversion of decoded pixels to 8-bit sRGB on white.
 //!
-//! Encoders learned from pictures as browsers and viewers show them, in sRGB. A photo in Display P3
-//! or Adobe RGB whose numbers are taken for sRGB looks faded. So the embedded ICC profile is
-//! applied (ICC.1:2022), or the colour code points of ITU-T H.273 where a file has those instead.
+//! Encoders were trained on pictures as browsers and viewers show them, in sRGB. A photo in Display
+//! P3 or Adobe RGB whose numbers are taken for sRGB looks faded. So the embedded ICC profile is
+//! applied (ICC.1:2022), or the code points of ITU-T H.273 where a file has those instead.
 //!
-//! Most phone pictures carry a profile that says sRGB, or nearly. A profile whose conversion moves
-//! none of some hundred test colours by more than one step of 255 is not applied, so that they cost
-//! nothing. Profiles come back file after file: what the last few of them do is remembered.
+//! Most phone pictures carry a profile that is sRGB, or nearly. A profile whose conversion moves
+//! none of about a thousand test colours by more than one step of 255 is not applied, so that these
+//! pictures cost nothing. The last few profiles are cached, since neighbouring files share them.
+
+pub(super) mod exposure;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use image::RgbImage;
+use image::{DynamicImage, RgbImage};
 use moxcms::{
     ColorProfile, DataColorSpace, Layout, ToneReprCurve, Transform8BitExecutor, TransformOptions,
 };
 
-/// How many profiles are remembered.
-const N_REMEMBERED: usize = 8;
+use super::limits;
 
-/// Pixels that are converted at once, in a buffer that stays in the processor's cache.
-const N_AT_ONCE: usize = 4096;
+/// Number of cached profiles.
+const CACHE_SIZE: usize = 8;
 
-/// Where a file's colours come from when they are not sRGB.
+/// Pixels converted at once, in buffers that stay in the processor's cache.
+const CHUNK_PIXELS: usize = 4096;
+
+/// Memory of an ink profile's conversion table in bytes.
+pub(super) const INK_TABLE_BYTES: u64 = 4 << 20;
+
+/// The colour space of a file's pixels.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) enum Source {
-    /// The file says nothing, so the colours are sRGB.
+pub(super) enum ColourSpace {
+    /// Also for files that do not name one.
     #[default]
     Srgb,
-    /// An ICC profile.
+    /// By an ICC profile.
     Icc(Vec<u8>),
-    /// Colour primaries and transfer characteristics, as numbered in ITU-T H.273.
+    /// By colour primaries and transfer characteristics of ITU-T H.273.
     Codes { primaries: u16, transfer: u16 },
 }
 
-impl Source {
-    /// From an optional ICC profile.
+impl ColourSpace {
+    /// By a profile, sRGB without one.
     pub(super) fn from_icc(icc: Option<Vec<u8>>) -> Self {
         icc.map_or(Self::Srgb, Self::Icc)
     }
 
-    /// Converts red, green, blue in place.
+    /// Converts red, green, blue to sRGB in place.
     pub(super) fn apply(&self, rgb: &mut [u8]) {
         self.conversion().apply::<3>(rgb);
     }
 
-    /// Converts red, green, blue, alpha in place. Alpha stays.
-    pub(super) fn apply_rgba(&self, rgba: &mut [u8]) {
+    /// Converts red, green, blue, alpha to sRGB in place. Alpha does not change.
+    fn apply_rgba(&self, rgba: &mut [u8]) {
         self.conversion().apply::<4>(rgba);
     }
 
     fn conversion(&self) -> Conversion {
         match self {
             Self::Srgb => Conversion::None,
-            Self::Icc(icc) => remembered(icc),
+            Self::Icc(icc) => cached(icc),
             Self::Codes {
                 primaries,
                 transfer,
@@ -61,16 +68,98 @@ impl Source {
     }
 }
 
-/// Converts a picture from the colours of an ICC profile to sRGB.
+/// Converts a picture from the colour space of an ICC profile to sRGB.
 ///
-/// A profile that is broken, or not one for red, green and blue or for grey, changes nothing: such
-/// a picture is shown as it is stored, as viewers do.
+/// A profile that is corrupt, or neither for RGB nor for grey, changes nothing: the picture is
+/// shown as it is stored, as viewers do.
 pub(super) fn to_srgb(image: &mut RgbImage, icc: &[u8]) {
-    remembered(icc).apply::<3>(image);
+    cached(icc).apply::<3>(image);
 }
 
-/// Red, green and blue of inks (255 is full ink) by a CMYK profile; `None` when it is not one.
-pub(super) fn inks_to_srgb(inks: &[u8], icc: &[u8]) -> Option<Vec<u8>> {
+/// Converts pixels of any type to 8-bit sRGB on white.
+///
+/// White, because transparent pictures are drawn for white backgrounds: web pages and viewers have
+/// them, and encoders were trained on pictures from such pages. On black, the other usual choice, a
+/// drawing with black lines becomes a black square.
+pub(super) fn flatten(picture: DynamicImage, space: &ColourSpace) -> RgbImage {
+    let (width, height) = (picture.width(), picture.height());
+    let rgb = |values: Vec<u8>| RgbImage::from_raw(width, height, values).unwrap_or_default();
+    let mut picture = match picture {
+        DynamicImage::ImageRgb8(picture) => picture,
+        DynamicImage::ImageLumaA8(_) | DynamicImage::ImageRgba8(_) => {
+            let mut rgba = picture.into_rgba8().into_raw();
+            space.apply_rgba(&mut rgba);
+            return rgb(on_white(&rgba));
+        }
+        DynamicImage::ImageLumaA16(_) | DynamicImage::ImageRgba16(_) => {
+            let wide = picture.into_rgba16();
+            let mut rgba: Vec<u8> = wide.as_raw().iter().map(|&v| high_byte(v)).collect();
+            drop(wide);
+            space.apply_rgba(&mut rgba);
+            return rgb(on_white(&rgba));
+        }
+        DynamicImage::ImageLuma16(grey) => {
+            let grey = grey.as_raw().iter();
+            rgb(grey.flat_map(|&v| [high_byte(v); 3]).collect())
+        }
+        DynamicImage::ImageRgb16(colour) => {
+            rgb(colour.as_raw().iter().map(|&v| high_byte(v)).collect())
+        }
+        other => other.into_rgb8(),
+    };
+    space.apply(&mut picture);
+    picture
+}
+
+/// The upper eight of 16 bits, as Pillow does.
+pub(super) fn high_byte(value: u16) -> u8 {
+    value.to_be_bytes()[0]
+}
+
+/// Puts red, green, blue, alpha over white.
+fn on_white(rgba: &[u8]) -> Vec<u8> {
+    let mut rgb = Vec::with_capacity(rgba.len() / 4 * 3);
+    for pixel in rgba.chunks_exact(4) {
+        let alpha = u32::from(pixel[3]);
+        for &value in &pixel[..3] {
+            let sum = u32::from(value) * alpha + 255 * (255 - alpha);
+            // At most 255: a rounded mean of two bytes.
+            rgb.push(u8::try_from((sum + 127) / 255).unwrap_or(u8::MAX));
+        }
+    }
+    rgb
+}
+
+/// Converts luminance and two colour differences in place to red, green and blue, or to inks
+/// (JFIF 1.02). A fourth value does not change.
+pub(super) fn ycc_to_rgb(pixel: &mut [u8]) {
+    let [y, cb, cr] = [0, 1, 2].map(|n| f32::from(pixel[n]));
+    let (cb, cr) = (cb - 128.0, cr - 128.0);
+    let values = [
+        y + 1.402 * cr,
+        y - 0.344_136 * cb - 0.714_136 * cr,
+        y + 1.772 * cb,
+    ];
+    for (stored, value) in pixel.iter_mut().zip(values) {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 0 and 255.5"
+        )]
+        let byte = (value.clamp(0.0, 255.0) + 0.5) as u8;
+        *stored = byte;
+    }
+}
+
+/// Converts cyan, magenta, yellow and black (255 is full ink) to red, green and blue: by a CMYK
+/// profile, without one as Pillow does.
+pub(super) fn inks_to_rgb(inks: &[u8], icc: Option<&[u8]>) -> Vec<u8> {
+    icc.and_then(|icc| inks_by_profile(inks, icc))
+        .unwrap_or_else(|| mix_inks(inks))
+}
+
+/// `None` when the profile is not for CMYK.
+fn inks_by_profile(inks: &[u8], icc: &[u8]) -> Option<Vec<u8>> {
     guarded(|| {
         let profile = ColorProfile::new_from_slice(icc).ok()?;
         if profile.color_space != DataColorSpace::Cmyk {
@@ -91,7 +180,19 @@ pub(super) fn inks_to_srgb(inks: &[u8], icc: &[u8]) -> Option<Vec<u8>> {
     })
 }
 
-/// What must be done to a picture's pixels.
+fn mix_inks(inks: &[u8]) -> Vec<u8> {
+    let mut rgb = Vec::with_capacity(inks.len() / 4 * 3);
+    for pixel in inks.chunks_exact(4) {
+        let paper = u32::from(255 - pixel[3]);
+        for &ink in &pixel[..3] {
+            let dark = (u32::from(ink) * paper + 127) / 255;
+            rgb.push(u8::try_from(paper - dark.min(paper)).unwrap_or(0));
+        }
+    }
+    rgb
+}
+
+/// A conversion to sRGB.
 #[derive(Clone)]
 enum Conversion {
     None,
@@ -100,7 +201,7 @@ enum Conversion {
 }
 
 impl Conversion {
-    /// Converts pixels of `N` bytes, the first three of which are the colour.
+    /// Converts pixels of `N` bytes whose first three are the colour.
     fn apply<const N: usize>(&self, pixels: &mut [u8]) {
         match self {
             Self::None => {}
@@ -111,9 +212,9 @@ impl Conversion {
                 }
             }
             Self::Colour(transform) => {
-                let mut from = vec![0; N_AT_ONCE * 3];
-                let mut to = vec![0; N_AT_ONCE * 3];
-                for pixels in pixels.chunks_mut(N_AT_ONCE * N) {
+                let mut from = vec![0; CHUNK_PIXELS * 3];
+                let mut to = vec![0; CHUNK_PIXELS * 3];
+                for pixels in pixels.chunks_mut(CHUNK_PIXELS * N) {
                     let n_bytes = pixels.len() / N * 3;
                     let (from, to) = (&mut from[..n_bytes], &mut to[..n_bytes]);
                     if N == 3 {
@@ -139,29 +240,30 @@ impl Conversion {
     }
 }
 
-/// The conversion of a profile, made at most once while it is among the last ones used.
-fn remembered(icc: &[u8]) -> Conversion {
-    static LAST: Mutex<Vec<(blake3::Hash, Conversion)>> = Mutex::new(Vec::new());
+/// The conversion of a profile, from the cache of recently used ones.
+fn cached(icc: &[u8]) -> Conversion {
+    static CACHE: Mutex<Vec<(blake3::Hash, Conversion)>> = Mutex::new(Vec::new());
     let hash = blake3::hash(icc);
-    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(at) = last.iter().position(|(known, _)| *known == hash) {
-        let entry = last.remove(at);
-        last.push(entry);
+    let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(at) = cache.iter().position(|(known, _)| *known == hash) {
+        let entry = cache.remove(at);
+        cache.push(entry);
     } else {
-        // Making one takes some milliseconds at most; another picture may wait for it.
+        // Takes a few milliseconds at most, in which other pictures wait for the lock.
         let conversion = guarded(|| of_profile(icc)).unwrap_or(Conversion::None);
-        if last.len() == N_REMEMBERED {
-            last.remove(0);
+        if cache.len() == CACHE_SIZE {
+            cache.remove(0);
         }
-        last.push((hash, conversion));
+        cache.push((hash, conversion));
     }
-    last.last()
+    cache
+        .last()
         .map_or(Conversion::None, |(_, conversion)| conversion.clone())
 }
 
-/// Profiles come from anywhere: one that makes the library panic is a broken one.
+/// Treats a profile that makes the library panic as a corrupt one.
 fn guarded<T>(work: impl FnOnce() -> Option<T>) -> Option<T> {
-    super::guard::guarded(work).flatten()
+    limits::guarded(work).flatten()
 }
 
 fn of_profile(icc: &[u8]) -> Option<Conversion> {
@@ -217,7 +319,7 @@ fn of_grey(profile: &ColorProfile) -> Option<Conversion> {
     })
 }
 
-/// All mixtures of nine steps of each colour, and every grey.
+/// All combinations of nine steps per channel, and every grey.
 fn test_colours() -> Vec<u8> {
     let steps = || (0..=8u8).map(|step| step.saturating_mul(32));
     let mut colours = Vec::with_capacity(3 * (9 * 9 * 9 + 256));
@@ -232,11 +334,11 @@ fn test_colours() -> Vec<u8> {
     colours
 }
 
-/// The conversion of colour code points.
+/// The conversion of code points.
 ///
-/// Files that name one of television's curves (1, 6, 14, 15) mean sRGB's in practice, and are shown
-/// so by browsers; the same holds for what is not specified. Only other primaries, pure powers and
-/// the two curves of HDR are told apart.
+/// Files that name one of television's transfer curves (1, 6, 14, 15), or none, mean sRGB's in
+/// practice, and browsers show them so. Only other primaries, pure powers and the two HDR curves
+/// are distinguished.
 fn of_codes(primaries: u16, transfer: u16) -> Conversion {
     let mut profile = match primaries {
         9 => ColorProfile::new_bt2020(),
@@ -257,11 +359,11 @@ fn of_codes(primaries: u16, transfer: u16) -> Conversion {
     guarded(|| of_colour(&profile)).unwrap_or(Conversion::None)
 }
 
-/// White of a page or a bright wall in HDR pictures, in candela a square metre (ITU-R BT.2408): what
-/// sRGB's white shows. Only lights and glints are brighter, and they are cut off.
+/// The luminance in cd/m² that is shown as sRGB's white: that of a page or a bright wall in HDR
+/// pictures (ITU-R BT.2408). Only light sources and reflections are brighter; they are clipped.
 const WHITE_NITS: f64 = 203.0;
 
-/// The curve of a signal from 0 to 1 that means a brightness in candela a square metre.
+/// The curve of a signal from 0 to 1 with the given luminance in cd/m².
 fn of_nits(nits: impl Fn(f64) -> f64) -> ToneReprCurve {
     let light = |code: u8| (nits(f64::from(code) / 255.0) / WHITE_NITS).min(1.0);
     #[expect(
@@ -284,8 +386,8 @@ fn perceptual_quantizer(signal: f64) -> f64 {
     10_000.0 * ((power - C1).max(0.0) / (C2 - C3 * power)).powf(1.0 / M1)
 }
 
-/// Hybrid log-gamma on a screen of 1,000 nits (ITU-R BT.2100, table 5). The screen's gamma of 1.2
-/// belongs to the brightness of a pixel; here it is applied to each colour, which is the same for
+/// Hybrid log-gamma on a screen of 1,000 cd/m² (ITU-R BT.2100, table 5). The system gamma of 1.2
+/// applies to the luminance of a pixel; here it is applied to each channel, which is the same for
 /// greys.
 fn hybrid_log_gamma(signal: f64) -> f64 {
     const A: f64 = 0.178_832_77;
@@ -310,9 +412,9 @@ mod tests {
         image.get_pixel(0, 0).0
     }
 
-    /// Expected values by hand: through linear light with the matrices of the colour spaces.
+    /// Expected values calculated by hand, through linear light with the spaces' matrices.
     #[test]
-    fn colours_of_other_spaces_become_srgb() {
+    fn other_colour_spaces_are_converted_to_srgb() {
         let near = |a: [u8; 3], b: [u8; 3]| a.iter().zip(b).all(|(a, b)| a.abs_diff(b) <= 1);
         let p3 = ColorProfile::new_display_p3();
         // (0.5, 0.25, 0.25) of Display P3 is 0.5385, 0.2390, 0.2476 of sRGB.
@@ -332,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_that_says_srgb_or_nothing_changes_no_value() {
+    fn srgb_and_corrupt_profiles_change_nothing() {
         let colours = test_colours();
         let n = u32::try_from(colours.len() / 3).unwrap();
         let image = RgbImage::from_raw(n, 1, colours).unwrap();
@@ -349,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grey_profile_brightens_grey() {
+    fn a_linear_grey_profile_brightens_grey() {
         let linear = ColorProfile::new_gray_with_gamma(1.0);
         let [r, g, b] = converted(&linear, [64; 3]);
         // 64/255 of the light is 137 in sRGB.
@@ -357,8 +459,8 @@ mod tests {
     }
 
     #[test]
-    fn alpha_is_left_alone_and_code_points_are_followed() {
-        let p3 = Source::Codes {
+    fn code_points_are_converted_and_alpha_is_not() {
+        let p3 = ColourSpace::Codes {
             primaries: 12,
             transfer: 13,
         };
@@ -369,7 +471,7 @@ mod tests {
         assert!(rest.chunks_exact(4).all(|pixel| pixel == first));
         for (primaries, transfer) in [(1, 13), (2, 2), (1, 1), (6, 6)] {
             let mut rgb = vec![9, 99, 199];
-            Source::Codes {
+            ColourSpace::Codes {
                 primaries,
                 transfer,
             }
@@ -378,13 +480,13 @@ mod tests {
         }
     }
 
-    /// Expected values from the formulas of BT.2100 and sRGB, worked out apart (in Python).
+    /// Expected values from the formulas of BT.2100 and sRGB, calculated in Python.
     #[test]
-    fn hdr_is_as_bright_as_on_a_screen_up_to_white() {
+    fn hdr_up_to_white_is_as_bright_as_on_a_screen() {
         let shown = |transfer, codes: [u8; 6]| {
             let mut rgb: Vec<u8> = codes.iter().flat_map(|&code| [code; 3]).collect();
             let primaries = 9;
-            Source::Codes {
+            ColourSpace::Codes {
                 primaries,
                 transfer,
             }
@@ -404,9 +506,9 @@ mod tests {
     }
 
     #[test]
-    fn more_profiles_than_are_remembered_still_work() {
+    fn more_profiles_than_the_cache_holds_still_work() {
         for round in 0..2 {
-            for n in 0..2 * N_REMEMBERED {
+            for n in 0..2 * CACHE_SIZE {
                 let gamma = 1.0 + f32::from(u8::try_from(n).unwrap()) / 8.0;
                 let found = converted(&ColorProfile::new_gray_with_gamma(gamma), [64; 3])[0];
                 let light = (64.0f32 / 255.0).powf(gamma);
@@ -421,6 +523,25 @@ mod tests {
                     "{round} {gamma}: {found}, not {expected}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn transparent_pixels_are_white() {
+        let rgba = [10, 20, 30, 0, 10, 20, 30, 255, 0, 100, 255, 128];
+        assert_eq!(on_white(&rgba), [255, 255, 255, 10, 20, 30, 127, 177, 255]);
+    }
+
+    #[test]
+    fn inks_darken_white_paper() {
+        let cases = [
+            ([0, 0, 0, 0], [255, 255, 255]),
+            ([255, 0, 0, 0], [0, 255, 255]),
+            ([0, 0, 0, 255], [0, 0, 0]),
+            ([0, 128, 255, 51], [204, 102, 0]),
+        ];
+        for (inks, rgb) in cases {
+            assert_eq!(inks_to_rgb(&inks, None), rgb);
         }
     }
 }

@@ -1,49 +1,54 @@
-//! How bright is scene light on a screen?
+//! Exposure of scene-referred light.
 //!
-//! Radiance HDR and `OpenEXR` hold light in proportion to the scene's, in units that differ from
-//! file to file, without a brightest value. It is exposed so that the 99th percentile of the
-//! pixels' brightest channels becomes white, what is brighter is cut off, and sRGB's curve is
-//! applied (IEC 61966-2-1). That is simple, and right for pictures with little light outside
-//! of a screen's range; it makes no dark corner of a sunlit scene visible, as local methods do.
+//! Radiance HDR and `OpenEXR` store values proportional to the scene's light, in units that differ
+//! from file to file and without a maximum. The 99th percentile of the pixels' brightest channels
+//! becomes white, brighter values are clipped, and sRGB's curve is applied (IEC 61966-2-1). This is
+//! simple, and right for pictures with little light outside a screen's range. Unlike local tone
+//! mapping it does not lift the dark corners of a sunlit scene.
 
 use image::{Rgb, RgbImage};
 
-/// The share of pixels that are at most white.
-const SHARE: f64 = 0.99;
+/// The share of pixels that are not clipped.
+const WHITE_PERCENTILE: f64 = 0.99;
 
-/// Pixels that the exposure is measured on, evenly spread.
-const N_MEASURED: usize = 1 << 20;
+/// Maximum number of pixels, evenly spread, that the exposure is measured on.
+const MAX_MEASURED: usize = 1 << 20;
 
-/// Shows light, `n_channels` (3 or 4, the fourth being alpha) values a pixel, row by row. Light is
-/// already multiplied with its alpha, as both formats demand, and stands on white.
+/// Exposes rows of pixels with `n_channels` values each: 3, or 4 with alpha. The light must be
+/// premultiplied by its alpha, as both formats require; it is put on white.
 ///
-/// What is not a number, or negative, is dark; what is infinite is white.
-pub(super) fn expose(light: &[f32], n_channels: usize, width: u32, height: u32) -> RgbImage {
+/// NaN and negative values are black, infinite ones white.
+pub(crate) fn expose(light: &[f32], n_channels: usize, width: u32, height: u32) -> RgbImage {
     let exposure = 1.0 / white(light, n_channels);
     let mut pixels = light.chunks_exact(n_channels);
     RgbImage::from_fn(width, height, |_, _| {
         let Some(pixel) = pixels.next() else {
             return Rgb([0; 3]);
         };
-        let ground = pixel
+        let background = pixel
             .get(3)
-            .map_or(0.0, |alpha| 1.0 - sound(*alpha).min(1.0));
-        Rgb([0, 1, 2].map(|c| srgb((sound(pixel[c]) * exposure + ground).min(1.0))))
+            .map_or(0.0, |alpha| 1.0 - non_negative(*alpha).min(1.0));
+        Rgb([0, 1, 2].map(|c| srgb((non_negative(pixel[c]) * exposure + background).min(1.0))))
     })
 }
 
-fn sound(value: f32) -> f32 {
+fn non_negative(value: f32) -> f32 {
     if value.is_nan() { 0.0 } else { value.max(0.0) }
 }
 
-/// The light that is shown as white.
+/// The light that becomes white.
 fn white(light: &[f32], n_channels: usize) -> f32 {
     let n_pixels = light.len() / n_channels;
-    let step = n_pixels.div_ceil(N_MEASURED).max(1);
+    let step = n_pixels.div_ceil(MAX_MEASURED).max(1);
     let mut brightest: Vec<f32> = light
         .chunks_exact(n_channels)
         .step_by(step)
-        .map(|pixel| pixel[..3].iter().map(|&v| sound(v)).fold(0.0, f32::max))
+        .map(|pixel| {
+            pixel[..3]
+                .iter()
+                .map(|&v| non_negative(v))
+                .fold(0.0, f32::max)
+        })
         .filter(|value| value.is_finite())
         .collect();
     if brightest.is_empty() {
@@ -54,15 +59,15 @@ fn white(light: &[f32], n_channels: usize) -> f32 {
         clippy::cast_sign_loss,
         reason = "a share of a length, rounded down, is below that length"
     )]
-    let at = ((brightest.len() - 1) as f64 * SHARE) as usize;
+    let at = ((brightest.len() - 1) as f64 * WHITE_PERCENTILE) as usize;
     let (_, value, above) = brightest.select_nth_unstable_by(at, f32::total_cmp);
-    // A few lights in the dark: then the brightest of them is white.
+    // Where nearly everything is black, the brightest pixel is white.
     let value = if *value > 0.0 {
         *value
     } else {
         above.iter().copied().fold(0.0, f32::max)
     };
-    // So little light that its inverse is no number is none.
+    // Light whose reciprocal overflows counts as darkness.
     if value.recip().is_finite() {
         value
     } else {
@@ -70,7 +75,7 @@ fn white(light: &[f32], n_channels: usize) -> f32 {
     }
 }
 
-/// Light from 0 to 1 as a byte.
+/// Encodes light from 0 to 1 as a byte.
 fn srgb(light: f32) -> u8 {
     let value = if light <= 0.003_130_8 {
         12.92 * light
@@ -91,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn units_do_not_matter_and_outliers_are_cut_off() {
+    fn exposure_is_independent_of_units_and_clips_outliers() {
         let mut light: Vec<f32> = (0..1000u16).flat_map(|n| [f32::from(n); 3]).collect();
         let shown = expose(&light, 3, 1000, 1);
         for factor in [1e-3, 1.0, 1e6] {
@@ -117,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn darkness_is_black_and_a_lone_light_is_white() {
+    fn darkness_is_black_and_a_single_light_is_white() {
         assert!(expose(&[0.0; 300], 3, 100, 1).iter().all(|&v| v == 0));
         let mut light = [0.0; 600];
         light[300..303].fill(7.0);
@@ -127,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_transparent_stands_on_white() {
+    fn transparent_light_is_put_on_white() {
         let shown = expose(&[0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0], 4, 2, 1);
         assert_eq!(shown.as_raw(), &[255; 6]);
     }

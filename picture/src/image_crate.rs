@@ -1,0 +1,151 @@
+//! Formats decoded by the `image` crate.
+
+use image::metadata::Orientation;
+use image::{
+    ColorType, DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader, Limits,
+    RgbImage,
+};
+
+use super::chunks::{png_chunks, webp_chunk};
+use super::colour::{ColourSpace, INK_TABLE_BYTES, exposure, flatten};
+use super::limits::{Deadline, TimedReader};
+use super::orientation::{from_exif, swaps_sides, upright};
+use super::{DecodeError, DecodeLimits, exr};
+
+/// A file whose header was read.
+struct Opened<'a> {
+    decoder: Box<dyn ImageDecoder + 'a>,
+    orientation: Orientation,
+    /// Estimated memory for decoding.
+    n_bytes: u64,
+}
+
+/// Decodes a picture to upright 8-bit sRGB on white. A TIFF's ICC profile is given by the caller;
+/// other formats' profiles are found here.
+pub(super) fn decode(
+    bytes: &[u8],
+    format: ImageFormat,
+    tiff_icc: Option<Vec<u8>>,
+    limits: &DecodeLimits,
+    deadline: Deadline,
+) -> Result<RgbImage, DecodeError> {
+    let decoded = decode_in_time(bytes, format, tiff_icc, limits, deadline);
+    decoded.map_err(|error| deadline.explain(error))
+}
+
+fn decode_in_time(
+    bytes: &[u8],
+    format: ImageFormat,
+    tiff_icc: Option<Vec<u8>>,
+    limits: &DecodeLimits,
+    deadline: Deadline,
+) -> Result<RgbImage, DecodeError> {
+    let Opened {
+        mut decoder,
+        orientation,
+        n_bytes,
+    } = open(bytes, format, limits, deadline)?;
+    let (width, height) = decoder.dimensions();
+    limits.check(width, height, n_bytes)?;
+    let icc = match format {
+        ImageFormat::Tiff => tiff_icc,
+        ImageFormat::WebP => webp_chunk(bytes, *b"ICCP").map(<[u8]>::to_vec),
+        _ => decoder.icc_profile().ok().flatten(),
+    };
+    let picture = match DynamicImage::from_decoder(decoder)? {
+        DynamicImage::ImageRgb32F(light) => exposure::expose(&light, 3, width, height),
+        DynamicImage::ImageRgba32F(light) => exposure::expose(&light, 4, width, height),
+        picture => flatten(picture, &ColourSpace::from_icc(icc)),
+    };
+    Ok(upright(picture, orientation))
+}
+
+/// Upper estimate of the memory for decoding in bytes, from the header.
+pub(super) fn memory_needed(bytes: &[u8], format: ImageFormat) -> Result<u64, DecodeError> {
+    let limits = DecodeLimits::default();
+    open(bytes, format, &limits, limits.deadline()).map(|opened| opened.n_bytes)
+}
+
+fn open<'a>(
+    bytes: &'a [u8],
+    format: ImageFormat,
+    limits: &DecodeLimits,
+    deadline: Deadline,
+) -> Result<Opened<'a>, DecodeError> {
+    let source = TimedReader::new(bytes, deadline);
+    let mut reader = ImageReader::with_format(source, format);
+    let mut allocation = Limits::no_limits();
+    allocation.max_alloc = Some(match format {
+        // For PNG this bounds what is compressed beside the pixels: profiles and text.
+        ImageFormat::Png => limits.max_bytes.min(1 << 28) / 16,
+        _ => limits.max_bytes,
+    });
+    reader.limits(allocation);
+    let mut decoder = reader.into_decoder()?;
+    let orientation = orientation(&mut decoder, bytes, format);
+    let mut n_bytes = n_bytes(&decoder, format, orientation);
+    if format == ImageFormat::OpenExr {
+        let blocks = exr::block_bytes(bytes)
+            .ok_or_else(|| DecodeError::corrupt("the header contradicts itself"))?;
+        // One of the compression methods has a table of fixed size.
+        n_bytes = n_bytes.saturating_add(blocks).saturating_add(2 << 20);
+    }
+    Ok(Opened {
+        decoder: Box::new(decoder),
+        orientation,
+        n_bytes,
+    })
+}
+
+/// Upper estimate of what is held at once: the decoder's buffers, its output, and the picture made
+/// of that.
+fn n_bytes(decoder: &impl ImageDecoder, format: ImageFormat, orientation: Orientation) -> u64 {
+    let (width, height) = decoder.dimensions();
+    let n_pixels = u64::from(width) * u64::from(height);
+    let output = decoder.total_bytes();
+    let buffers = match format {
+        // A canvas of four bytes per pixel, or planes of luminance and colour beside it.
+        ImageFormat::Gif | ImageFormat::WebP => n_pixels.saturating_mul(6),
+        // One strip or tile, compressed and decompressed, which may be the whole picture; or the
+        // values before they are copied to the output.
+        ImageFormat::Tiff | ImageFormat::OpenExr | ImageFormat::Ico | ImageFormat::Hdr => output,
+        _ => 0,
+    };
+    // Bytes per pixel beside the output, while it becomes upright 8-bit RGB on white.
+    let beside = match decoder.color_type() {
+        ColorType::Rgb8 => 0,
+        ColorType::La8 => 5,
+        ColorType::La16 => 8,
+        ColorType::Rgba16 => 4,
+        _ => 3,
+    };
+    let inks = match decoder.original_color_type() {
+        ExtendedColorType::Cmyk8 => INK_TABLE_BYTES,
+        _ => 0,
+    };
+    let turned = if swaps_sides(orientation) { 6 } else { 0 };
+    output
+        .saturating_add(n_pixels.saturating_mul(beside))
+        .max(n_pixels.saturating_mul(turned))
+        .saturating_add(buffers)
+        .saturating_add(inks)
+}
+
+/// The orientation in EXIF, upright when there is none or it is invalid.
+fn orientation(decoder: &mut impl ImageDecoder, bytes: &[u8], format: ImageFormat) -> Orientation {
+    if format == ImageFormat::WebP {
+        // The decoder allocates as much as the chunk claims to hold, up to 4 GB.
+        let exif = webp_chunk(bytes, *b"EXIF");
+        return exif.map_or(Orientation::NoTransforms, from_exif);
+    }
+    if let Ok(Some(exif)) = decoder.exif_metadata() {
+        return from_exif(&exif);
+    }
+    if format == ImageFormat::Png
+        // The decoder sees only chunks before the pixels.
+        && let Some((_, exif)) = png_chunks(bytes).find(|(kind, _)| kind == b"eXIf")
+    {
+        return from_exif(exif);
+    }
+    decoder.orientation().unwrap_or(Orientation::NoTransforms)
+}
