@@ -1,11 +1,12 @@
 use proptest::prelude::*;
 
-/// How a file is changed: which part of it stays, and which bytes become others.
+/// Truncates a file and overwrites some of its bytes.
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
-    /// Of 1000 parts; all of them in half of the cases.
+    /// Length that is kept, in thousandths; all of it in half of the cases.
     kept: usize,
-    /// Where, of 65,536 parts of the file or of its first 512 bytes, and what is written there.
+    /// Bytes to overwrite: whether only within the first 512 bytes, the position in 65,536ths of
+    /// that, and the new value.
     bytes: Vec<(bool, u16, u8)>,
 }
 

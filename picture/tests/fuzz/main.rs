@@ -1,25 +1,26 @@
-//! Every decoder, on files that are cut off, changed, or made to do harm.
+//! All decoders on truncated, changed and malicious files, and the reduced JPEG decoder against the
+//! general one on random files.
 //!
 //! Nothing may panic, take longer than five seconds, or hold more memory than its limit. This is a
-//! program of its own because it counts every byte that is allocated.
+//! test program of its own because it counts all allocations.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-/// Files that ask for far more than they hold.
+/// Small files that ask for much memory or time.
 mod bombs;
-/// How a file is changed at random.
+/// Random changes of a file.
 mod change;
-/// How much memory is held, and by whom.
+/// Valid files with random changes.
+mod changed;
+/// An allocator that counts.
 mod counted;
-/// What is needed for a sound file.
+/// Estimated against measured memory.
 mod needs;
-/// Sound files that were changed at random.
-mod spoilt;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The files of all formats that lie in the test data, by their kind.
+/// The files of all formats in the test data, by their extension.
 fn samples() -> BTreeMap<String, Vec<(String, Vec<u8>)>> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     let mut samples = BTreeMap::<String, Vec<_>>::new();
@@ -27,9 +28,9 @@ fn samples() -> BTreeMap<String, Vec<(String, Vec<u8>)>> {
         for entry in fs_err::read_dir(data.join(folder)).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            let kind = path.extension().unwrap().to_string_lossy().into_owned();
+            let extension = path.extension().unwrap().to_string_lossy().into_owned();
             let bytes = fs_err::read(&path).unwrap();
-            samples.entry(kind).or_default().push((name, bytes));
+            samples.entry(extension).or_default().push((name, bytes));
         }
     }
     for files in samples.values_mut() {

@@ -3,14 +3,15 @@ use std::io::Cursor;
 use image::{DynamicImage, ImageFormat, Rgb32FImage, RgbImage, RgbaImage};
 use sightline_picture::{DecodeLimits, decode, memory_needed};
 
-use crate::counted::counted;
+use crate::counted::{alone, counted};
 use crate::samples;
 
-/// Bytes that do not depend on the picture's size: tables and small buffers.
-const CONSTANT: u64 = 1 << 20;
+/// Memory that does not depend on the picture's size, in bytes: tables and small buffers.
+const CONSTANT_BYTES: u64 = 1 << 20;
 
 #[test]
-fn no_sound_file_takes_more_than_was_foretold() {
+fn no_valid_file_takes_more_than_estimated() {
+    let _alone = alone();
     let mut n_cases = 0;
     let mut failures = Vec::new();
     for (name, bytes) in samples().into_values().flatten() {
@@ -19,8 +20,8 @@ fn no_sound_file_takes_more_than_was_foretold() {
             continue;
         }
         let needed = memory_needed(&bytes);
-        if took.memory > needed + CONSTANT {
-            failures.push(format!("{name}: {} bytes, {needed} foretold", took.memory));
+        if took.memory > needed + CONSTANT_BYTES {
+            failures.push(format!("{name}: {} bytes, {needed} estimated", took.memory));
         }
         n_cases += 1;
     }
@@ -28,9 +29,10 @@ fn no_sound_file_takes_more_than_was_foretold() {
     assert_eq!(n_cases, 91 + 43);
 }
 
-/// Pictures that are so large that constants do not matter.
+/// The pictures are so large that constants do not matter.
 #[test]
-fn the_estimate_is_right_for_large_pictures_and_not_far_off() {
+fn estimates_for_large_pictures_are_at_most_four_times_too_high() {
+    let _alone = alone();
     let (width, height) = (1500, 1100);
     let colour = RgbImage::from_fn(width, height, |x, y| {
         image::Rgb([x, y, x * y / 97].map(|v| u8::try_from(v % 256).unwrap()))
@@ -74,10 +76,10 @@ fn the_estimate_is_right_for_large_pictures_and_not_far_off() {
         let (decoded, took) = counted(|| decode(&bytes, &DecodeLimits::default()));
         assert_eq!(decoded.unwrap().dimensions(), (width, height));
         let needed = memory_needed(&bytes);
-        if took.memory > needed + CONSTANT || took.memory < needed / 4 {
+        if took.memory > needed + CONSTANT_BYTES || took.memory < needed / 4 {
             let pixels = picture.color();
             failures.push(format!(
-                "{n}: {format:?} {pixels:?}: {}, {needed} foretold",
+                "{n}: {format:?} {pixels:?}: {}, {needed} estimated",
                 took.memory
             ));
         }
