@@ -20,7 +20,7 @@ pub(super) fn decode(
     deadline: Deadline,
 ) -> Result<RgbImage, DecodeError> {
     check_lengths(bytes)?;
-    if let Some(page) = Page::open(bytes) {
+    if let Some(page) = Page::open(bytes)? {
         let decoded = page.decode(bytes, limits, deadline);
         return decoded.map_err(|error| deadline.explain(error));
     }
@@ -30,7 +30,7 @@ pub(super) fn decode(
 /// Upper estimate of the memory for decoding in bytes, from the directory.
 pub(super) fn memory_needed(bytes: &[u8]) -> Result<u64, DecodeError> {
     check_lengths(bytes)?;
-    match Page::open(bytes) {
+    match Page::open(bytes)? {
         Some(page) => Ok(page.n_bytes()),
         None => image_crate::memory_needed(bytes, ImageFormat::Tiff),
     }

@@ -1,17 +1,15 @@
 //! TIFF pages that the `image` crate refuses or decodes wrongly.
 //!
 //! Luminance with colour differences, as scanners write JPEG inside TIFF; CMYK, which that crate
-//! darkens by rounding down; palettes; grey of 2, 4 and 32 bits, and with alpha; 32-bit integers;
-//! and colours premultiplied by alpha. All are decoded by the `tiff` crate directly.
+//! darkens by rounding down; palettes of 256 colours; and colours premultiplied by alpha. All are
+//! decoded by the `tiff` crate directly.
 
 use image::metadata::Orientation;
-use image::{DynamicImage, GrayAlphaImage, GrayImage, RgbImage, RgbaImage};
+use image::{DynamicImage, RgbImage, RgbaImage};
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 
 use super::directory::{Directory, Tiff, tag};
-use crate::colour::{
-    ColourSpace, INK_TABLE_BYTES, exposure, flatten, high_byte, inks_to_rgb, ycc_to_rgb,
-};
+use crate::colour::{ColourSpace, INK_TABLE_BYTES, flatten, high_byte, inks_to_rgb, ycc_to_rgb};
 use crate::limits::{Deadline, TimedReader};
 use crate::orientation::upright;
 use crate::{DecodeError, DecodeLimits};
@@ -22,18 +20,8 @@ enum PixelKind {
     /// Luminance and two colour differences.
     Ycc,
     Cmyk,
-    /// Grey values or indices of a palette, of this many bits.
-    Packed {
-        n_bits: usize,
-        is_grey: bool,
-    },
-    GreyAlpha,
-    /// 32-bit integers, this many per pixel.
-    Wide {
-        n_channels: usize,
-    },
-    /// Grey in proportion to light.
-    Light,
+    /// Indices of a palette.
+    Indexed,
     /// Red, green and blue premultiplied by alpha.
     Premultiplied,
 }
@@ -50,23 +38,33 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// The first page, when it is of a kind that is decoded here.
-    pub(super) fn open(bytes: &[u8]) -> Option<Self> {
-        let tiff = Tiff::open(bytes)?;
-        let first = tiff.first()?;
-        let number = |tag| first.number(&tiff, tag);
-        let samples = number(tag::SAMPLES_PER_PIXEL).unwrap_or(1);
-        let bits = first
-            .numbers(&tiff, tag::BITS_PER_SAMPLE)
-            .unwrap_or(vec![1]);
+    /// Reads the first page's directory; `None` for pages that the `image` crate decodes, or refuses
+    /// with its own error.
+    ///
+    /// # Errors
+    /// [`DecodeError::Unsupported`] for pixels that are not supported.
+    pub(super) fn open(bytes: &[u8]) -> Result<Option<Self>, DecodeError> {
+        let Some(tiff) = Tiff::open(bytes) else {
+            return Ok(None);
+        };
+        let Some(first) = tiff.first() else {
+            return Ok(None);
+        };
+        let kind = pixel_kind(&first, &tiff).map_err(DecodeError::unsupported)?;
+        Ok(kind.and_then(|kind| Self::read(kind, &first, &tiff)))
+    }
+
+    fn read(kind: PixelKind, first: &Directory, tiff: &Tiff<'_>) -> Option<Self> {
+        let number = |tag| first.number(tiff, tag);
+        let bits = first.numbers(tiff, tag::BITS_PER_SAMPLE)?;
         let n_bits = *bits.first()?;
         let is_planar = number(tag::PLANAR_CONFIGURATION) == Some(2);
         if is_planar || bits.iter().any(|&other| other != n_bits) {
             return None;
         }
-        let kind = pixel_kind(&first, &tiff, samples, n_bits)?;
+        let samples = number(tag::SAMPLES_PER_PIXEL).unwrap_or(1);
         let palette = match kind {
-            PixelKind::Packed { is_grey: false, .. } => Some(Palette::read(&first, &tiff, n_bits)?),
+            PixelKind::Indexed => Some(Palette::read(first, tiff)?),
             _ => None,
         };
         Some(Self {
@@ -76,27 +74,23 @@ impl Page {
             orientation: number(tag::ORIENTATION)
                 .and_then(|n| Orientation::from_exif(u8::try_from(n).ok()?))
                 .unwrap_or(Orientation::NoTransforms),
-            icc: first.bytes(&tiff, tag::ICC_PROFILE).map(<[u8]>::to_vec),
+            icc: first.bytes(tiff, tag::ICC_PROFILE).map(<[u8]>::to_vec),
             palette,
-            bytes_per_pixel: u64::from(samples * n_bits).div_ceil(8),
+            bytes_per_pixel: u64::from(samples * n_bits / 8),
         })
     }
 
     /// Upper estimate of the memory for decoding in bytes: the values, twice while they are
-    /// unpacked, the pixels made of them, and the picture on white and upright.
+    /// converted, the pixels made of them, and the picture on white and upright.
     pub(super) fn n_bytes(&self) -> u64 {
         let n_pixels = u64::from(self.width) * u64::from(self.height);
-        let pixels = match self.kind {
-            PixelKind::Light => 12,
-            _ => 4,
-        };
         let tables = match (self.kind, &self.palette) {
             (PixelKind::Cmyk, _) => INK_TABLE_BYTES,
             (_, Some(palette)) => palette.as_grey.len() as u64,
             _ => 0,
         };
         n_pixels
-            .saturating_mul(2 * self.bytes_per_pixel + pixels + 6)
+            .saturating_mul(2 * self.bytes_per_pixel + 10)
             .saturating_add(tables)
     }
 
@@ -137,82 +131,58 @@ impl Page {
                 let rgb = inks_to_rgb(&inks, self.icc.as_deref());
                 return RgbImage::from_raw(width, height, rgb);
             }
-            (PixelKind::Packed { n_bits, is_grey }, DecodingResult::U8(values)) => {
-                let mut values = unpacked(&values, width as usize, height as usize, n_bits)?;
-                if is_grey {
-                    let factor = if n_bits == 2 { 85 } else { 17 };
-                    for value in &mut values {
-                        *value *= factor;
-                    }
-                    GrayImage::from_raw(width, height, values)?.into()
-                } else {
-                    let rgb = self.palette?.apply(&values);
-                    RgbImage::from_raw(width, height, rgb)?.into()
-                }
-            }
-            (PixelKind::GreyAlpha, DecodingResult::U8(values)) => {
-                GrayAlphaImage::from_raw(width, height, values)?.into()
-            }
-            (PixelKind::GreyAlpha, DecodingResult::U16(values)) => {
-                GrayAlphaImage::from_raw(width, height, upper(&values, 8))?.into()
-            }
-            (PixelKind::Wide { n_channels }, DecodingResult::U32(values)) => {
-                let values = upper(&values, 24);
-                match n_channels {
-                    1 => GrayImage::from_raw(width, height, values)?.into(),
-                    3 => RgbImage::from_raw(width, height, values)?.into(),
-                    _ => RgbaImage::from_raw(width, height, values)?.into(),
-                }
-            }
-            (PixelKind::Light, DecodingResult::F32(values)) => {
-                let n_pixels = usize::try_from(u64::from(width) * u64::from(height)).ok()?;
-                if values.len() != n_pixels {
-                    return None;
-                }
-                let light: Vec<f32> = values.into_iter().flat_map(|value| [value; 3]).collect();
-                return Some(exposure::expose(&light, 3, width, height));
+            (PixelKind::Indexed, DecodingResult::U8(indices)) => {
+                let rgb = self.palette?.apply(&indices);
+                RgbImage::from_raw(width, height, rgb)?.into()
             }
             (PixelKind::Premultiplied, DecodingResult::U8(values)) => {
                 RgbaImage::from_raw(width, height, unpremultiplied(values))?.into()
             }
-            (PixelKind::Premultiplied, DecodingResult::U16(values)) => {
-                RgbaImage::from_raw(width, height, unpremultiplied(upper(&values, 8)))?.into()
-            }
+            (PixelKind::Premultiplied, DecodingResult::U16(values)) => RgbaImage::from_raw(
+                width,
+                height,
+                unpremultiplied(values.into_iter().map(high_byte).collect()),
+            )?
+            .into(),
             _ => return None,
         };
         Some(flatten(picture, &ColourSpace::from_icc(self.icc)))
     }
 }
 
-fn pixel_kind(first: &Directory, tiff: &Tiff<'_>, samples: u32, n_bits: u32) -> Option<PixelKind> {
+/// How the pixels of a page are stored that is decoded here; `None` for other pages.
+///
+/// # Errors
+/// The description of pixels that are not supported: no camera or scanner writes them.
+fn pixel_kind(first: &Directory, tiff: &Tiff<'_>) -> Result<Option<PixelKind>, String> {
     const INTEGER: u32 = 1;
     const FLOAT: u32 = 3;
     const PREMULTIPLIED: u32 = 1;
-    let numbers = |tag| first.numbers(tiff, tag).unwrap_or_default();
-    let format = numbers(tag::SAMPLE_FORMAT).first().copied();
-    let extra = numbers(tag::EXTRA_SAMPLES).first().copied();
-    let photometric = first.number(tiff, tag::PHOTOMETRIC)?;
-    let packed = |is_grey| PixelKind::Packed {
-        n_bits: n_bits as usize,
-        is_grey,
+    let value = |tag, default| {
+        let values = first.numbers(tiff, tag).unwrap_or_default();
+        values.first().copied().unwrap_or(default)
     };
-    let wide = PixelKind::Wide {
-        n_channels: samples as usize,
-    };
-    match (photometric, samples, n_bits, format.unwrap_or(INTEGER)) {
-        (0 | 1, 1, 2 | 4, INTEGER) => Some(packed(true)),
-        (0 | 1, 1, 32, FLOAT) => Some(PixelKind::Light),
-        (0 | 1, 1, 32, INTEGER) | (2, 3 | 4, 32, INTEGER) => Some(wide),
-        (1, 2, 8 | 16, INTEGER) => Some(PixelKind::GreyAlpha),
-        (2, 4, 8 | 16, INTEGER) if extra == Some(PREMULTIPLIED) => Some(PixelKind::Premultiplied),
-        (3, 1, 1 | 2 | 4 | 8, INTEGER) => Some(packed(false)),
-        (5, 4, 8, INTEGER) => Some(PixelKind::Cmyk),
-        (6, 3, 8, INTEGER) => Some(PixelKind::Ycc),
-        _ => None,
-    }
+    let n_samples = value(tag::SAMPLES_PER_PIXEL, 1);
+    let n_bits = value(tag::BITS_PER_SAMPLE, 1);
+    let format = value(tag::SAMPLE_FORMAT, INTEGER);
+    let extra = value(tag::EXTRA_SAMPLES, 0);
+    Ok(Some(
+        match (value(tag::PHOTOMETRIC, 0), n_samples, n_bits, format) {
+            (2, 4, 8 | 16, INTEGER) if extra == PREMULTIPLIED => PixelKind::Premultiplied,
+            (3, 1, 8, INTEGER) => PixelKind::Indexed,
+            (5, 4, 8, INTEGER) => PixelKind::Cmyk,
+            (6, 3, 8, INTEGER) => PixelKind::Ycc,
+            (0 | 1, 1, 1 | 8 | 16, _) | (2, _, 8 | 16, _) | (2, _, 32, FLOAT) => return Ok(None),
+            (0 | 1, 1, ..) => return Err(format!("TIFF with {n_bits}-bit grey")),
+            (0 | 1, ..) => return Err("TIFF with grey and alpha".to_owned()),
+            (2, ..) => return Err(format!("TIFF with {n_bits}-bit RGB")),
+            (3, ..) => return Err(format!("TIFF with a {n_bits}-bit palette")),
+            _ => return Ok(None),
+        },
+    ))
 }
 
-/// The colours of a page with a palette.
+/// A palette of 256 colours.
 ///
 /// The `tiff` crate refuses palettes. Indices are stored like grey values, so a copy of the file
 /// whose directory says "grey" is decoded, and the colours are looked up here.
@@ -222,10 +192,10 @@ struct Palette {
 }
 
 impl Palette {
-    fn read(first: &Directory, tiff: &Tiff<'_>, n_bits: u32) -> Option<Self> {
+    fn read(first: &Directory, tiff: &Tiff<'_>) -> Option<Self> {
         const GREY: u8 = 1;
         // All reds, all greens, all blues, 16 bits each.
-        let n_colours = 1usize << n_bits;
+        let n_colours = 256;
         let start = first.entry(tag::COLOUR_MAP)?.offset(tiff)?;
         if first.bytes(tiff, tag::COLOUR_MAP)?.len() != 3 * n_colours * 2 {
             return None;
@@ -254,29 +224,6 @@ impl Palette {
     }
 }
 
-/// Unpacks values of `n_bits` bits to one byte each. Each row begins at a new byte.
-fn unpacked(values: &[u8], width: usize, height: usize, n_bits: usize) -> Option<Vec<u8>> {
-    let row = (width * n_bits).div_ceil(8);
-    let per_byte = 8 / n_bits;
-    let mask = u8::MAX >> (8 - n_bits);
-    let mut unpacked = Vec::with_capacity(width * height);
-    for values in values.chunks_exact(row.max(1)).take(height) {
-        unpacked.extend((0..width).map(|x| {
-            let shift = 8 - n_bits * (x % per_byte + 1);
-            values[x / per_byte] >> shift & mask
-        }));
-    }
-    (unpacked.len() == width * height).then_some(unpacked)
-}
-
-/// The upper eight bits.
-fn upper<T: Copy + Into<u32>>(values: &[T], shift: u32) -> Vec<u8> {
-    values
-        .iter()
-        .map(|&value| u8::try_from(value.into() >> shift).unwrap_or(u8::MAX))
-        .collect()
-}
-
 /// Divides red, green and blue by alpha.
 fn unpremultiplied(mut rgba: Vec<u8>) -> Vec<u8> {
     for pixel in rgba.chunks_exact_mut(4) {
@@ -294,16 +241,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_unpacked_row_by_row() {
-        let values = [0b0001_1011, 0b1100_0000, 0b1110_0100, 0b0100_0000];
-        let expected = [0, 1, 2, 3, 3, 3, 2, 1, 0, 1];
-        assert_eq!(unpacked(&values, 5, 2, 2).unwrap(), expected);
-        assert_eq!(unpacked(&[0x1F, 0x20], 3, 1, 4).unwrap(), [1, 15, 2]);
-        assert_eq!(unpacked(&[0xA0], 3, 1, 1).unwrap(), [1, 0, 1]);
-        assert!(unpacked(&values, 5, 3, 2).is_none());
-    }
-
-    #[test]
     fn colours_are_divided_by_alpha() {
         let rgba = vec![64, 128, 0, 128, 9, 9, 9, 0, 10, 20, 30, 255];
         assert_eq!(
@@ -311,7 +248,5 @@ mod tests {
             [128, 255, 0, 128],
             "half covered, so twice as bright"
         );
-        assert_eq!(upper(&[0xFF00u16, 0x12FF], 8), [0xFF, 0x12]);
-        assert_eq!(upper(&[0x8000_0000u32], 24), [0x80]);
     }
 }

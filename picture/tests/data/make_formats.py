@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Makes a picture of every format that is read, and what reference decoders see in it.
+"""Writes pictures in every supported format, and what reference decoders make of them.
 
-Libraries that others use write and read the files: Pillow (libjpeg, libtiff, libwebp, libavif,
+The files are written and read by common libraries: Pillow (libjpeg, libtiff, libwebp, libavif,
 littlecms), pillow-heif (x265, libde265, libheif), pillow-jxl-plugin (libjxl), imagecodecs
 (libavif for 10 bits), OpenEXR. Where no library writes what cameras and phones write (grids of
-tiles, files without colour codes, RAW containers), the container is built here by hand around
-their coded pixels. No file of a real camera is here: none could be had under a free licence.
-Everything is seeded; run it again with
+tiles, files without colour codes, RAW containers), the container is built here around their coded
+pixels. There are no files of real cameras, since none were available under a free licence.
+Everything is seeded; to run it again:
 
     python3 -m venv venv && venv/bin/pip install pillow==13.0.0 pillow-heif==1.8.1 numpy==2.4.6 \
         pillow-jxl-plugin==1.3.8 imagecodecs==2026.3.6 openexr==3.5.3
@@ -36,7 +36,7 @@ pillow_heif.register_heif_opener()
 
 
 def pattern(width, height, seed):
-    """Soft colours and some hard edges."""
+    """Smooth colours with some hard edges."""
     rng = np.random.default_rng(SEED + seed)
     y, x = np.mgrid[0:height, 0:width].astype(np.float64)
     x, y = x / width, y / height
@@ -65,8 +65,8 @@ def on_white(image):
 
 
 def keep(name, data, expected, most=1, mean=0.5, note=""):
-    """Writes a file, and 64 points of what it shows. `most` and `mean` say how far off a value
-    may be, in steps of 255."""
+    """Writes a file and records 64 of its expected pixels. `most` and `mean` are the largest and
+    the mean error that are allowed, in steps of 255."""
     (FOLDER / name).write_bytes(data)
     expected = expected.convert("RGB")
     rng = np.random.default_rng(SEED + sum(name.encode()))
@@ -75,6 +75,11 @@ def keep(name, data, expected, most=1, mean=0.5, note=""):
     points = [[int(x), int(y), *expected.getpixel((int(x), int(y)))] for x, y in zip(xs, ys)]
     GOLDEN[name] = {"width": expected.width, "height": expected.height, "most": most,
                     "mean": mean, "points": points}
+
+
+def keep_unsupported(name, data):
+    """Writes a file that must be refused."""
+    (FOLDER / f"broken_{name}").write_bytes(data)
 
 
 def saved(image, format, **options):
@@ -143,7 +148,7 @@ GREY_LINEAR = icc(b"GRAY", {b"desc": text("grey"), b"wtpt": xyz((0.9642, 1.0, 0.
 
 
 def cmyk_profile():
-    """Inks by a table of two steps each: paper of a warm white, cyan that is rather blue."""
+    """Inks by a table of two steps each: a warm paper white and a bluish cyan."""
     table = bytearray()
     for c in (0, 1):
         for m in (0, 1):
@@ -180,7 +185,7 @@ def profiles():
     keep("adobe.png", data, to_srgb(image, ADOBE_RGB), 2)
     data = saved(image, "PNG", icc_profile=SRGB)
     keep("srgb.png", data, image, 0, 0)
-    # The stream of the profile is sound, the profile is not.
+    # The profile's stream is valid, the profile is not.
     data = saved(image, "PNG", icc_profile=DISPLAY_P3[:300])
     keep("broken_profile.png", data, image, 0, 0)
     grey = image.convert("L")
@@ -198,12 +203,12 @@ def profiles():
     keep("inks_profile.tif", data, to_srgb(inks, profile), 4, 1.5)
     data = saved(inks, "JPEG", quality=95, icc_profile=profile)
     keep("inks_profile.jpg", data, to_srgb(opened(data), profile), 6, 1.5)
-    # The same numbers read as YCCK: odd to look at, and exact to compare.
+    # The same numbers as YCCK: strange colours, but exact to compare.
     at = data.index(b"Adobe") + 11
     assert data[at] == 0
     data = data[:at] + b"\x02" + data[at + 1:]
     keep("ycck_profile.jpg", data, to_srgb(opened(data), profile), 6, 1.5)
-    # Not a profile of inks: mixed as without one.
+    # Not a CMYK profile: mixed as without one.
     data = saved(inks, "JPEG", quality=95, icc_profile=DISPLAY_P3)
     keep("inks_wrong_profile.jpg", data, opened(data).convert("RGB"), 3)
 
@@ -236,34 +241,31 @@ def tiffs():
          on_paper, 2)
     grey = np.asarray(image.convert("L"))
     veiled = np.dstack([grey, np.asarray(alpha_of(61, 43))])
-    keep("grey_alpha.tif", page(veiled.tobytes(), 61, 43, [8] * 2, 1, (338, [2])),
-         on_white(Image.fromarray(veiled, "LA")))
+    keep_unsupported("grey_alpha.tif", page(veiled.tobytes(), 61, 43, [8] * 2, 1, (338, [2])))
     deep = np.asarray(image).astype("<u4") << 24 | 77
-    keep("rgb32.tif", page(deep.tobytes(), 61, 43, [32] * 3, 2), image)
+    keep_unsupported("rgb32.tif", page(deep.tobytes(), 61, 43, [32] * 3, 2))
     rng = np.random.default_rng(SEED)
     for bits in (1, 2, 4):
         places = grey >> (8 - bits)
         colours = rng.integers(0, 65536, (3, 2 ** bits))
-        shown = (colours >> 8).astype(np.uint8)[:, places].transpose(1, 2, 0)
-        keep(f"palette_{bits}.tif", page(packed(places, bits), 61, 43, [bits], 3,
-                                         (320, colours.ravel().tolist())), Image.fromarray(shown))
+        keep_unsupported(f"palette_{bits}.tif", page(packed(places, bits), 61, 43, [bits], 3,
+                                                     (320, colours.ravel().tolist())))
     for bits, photometric in ((2, 1), (4, 0)):
         places = grey >> (8 - bits)
-        most = 2 ** bits - 1
-        stored = places if photometric else most - places
-        keep(f"grey_{bits}.tif", page(packed(stored, bits), 61, 43, [bits], photometric),
-             Image.fromarray(places * np.uint8(255 // most)))
+        stored = places if photometric else 2 ** bits - 1 - places
+        keep_unsupported(f"grey_{bits}.tif", page(packed(stored, bits), 61, 43, [bits],
+                                                  photometric))
 
 
 def packed(values, bits):
-    """Rows of values of a few bits, each row from a new byte on."""
+    """Packs values of a few bits; each row begins at a new byte."""
     rows = ("".join(f"{value:0{bits}b}" for value in row) for row in values)
     rows = (row + "0" * (-len(row) % 8) for row in rows)
     return b"".join(int(row, 2).to_bytes(len(row) // 8, "big") for row in rows)
 
 
 def page(pixels, width, height, bits, photometric, extra=None):
-    """A TIFF of one strip that is not compressed."""
+    """A TIFF with one uncompressed strip."""
     entries = [(256, 3, [width]), (257, 3, [height]), (258, 3, bits), (259, 3, [1]),
                (262, 3, [photometric]), (273, 4, [600]), (277, 3, [len(bits)]), (278, 3, [height]),
                (279, 4, [len(pixels)])]
@@ -287,8 +289,8 @@ def tiff16(values):
 
 
 def exposed(light):
-    """The rule that the documentation states: the 99th percentile of the brightest channel is
-    white, then sRGB's curve."""
+    """The documented exposure: the 99th percentile of the brightest channel is white, then sRGB's
+    curve."""
     brightest = np.sort(light[..., :3].max(axis=-1), axis=None)
     white = brightest[int((len(brightest) - 1) * 0.99)]
     shown = np.clip(light[..., :3] / white, 0, 1)
@@ -303,14 +305,15 @@ def light():
     half = light.astype(np.float16)
     with tempfile.TemporaryDirectory() as folder:
         for name, compression, values in [
-                ("zip.exr", OpenEXR.ZIP_COMPRESSION, half), ("piz.exr", OpenEXR.PIZ_COMPRESSION, half),
+                ("zip.exr", OpenEXR.ZIP_COMPRESSION, half),
+                ("piz.exr", OpenEXR.PIZ_COMPRESSION, half),
                 ("float.exr", OpenEXR.NO_COMPRESSION, light)]:
             path = str(Path(folder) / name)
             header = {"compression": compression, "type": OpenEXR.scanlineimage}
             with OpenEXR.File(header, {"RGB": values}) as file:
                 file.write(path)
             keep(name, Path(path).read_bytes(), exposed(values.astype(np.float32)))
-    # Radiance's shared exponents, not compressed.
+    # Radiance's shared exponents, uncompressed.
     exponent = np.ceil(np.log2(light.max(axis=-1)) + 1e-9)
     mantissa = np.floor(light / 2 ** exponent[..., None] * 256).clip(0, 255)
     rgbe = np.concatenate([mantissa, exponent[..., None] + 128], axis=-1).astype(np.uint8)
@@ -321,7 +324,7 @@ def light():
 # ---------------------------------------------------------------------------- HEIC and AVIF
 
 def boxes(data):
-    """The boxes of ISO/IEC 14496-12, each as its name and content."""
+    """The names and contents of boxes (ISO/IEC 14496-12)."""
     at = 0
     while at < len(data):
         size, name = struct.unpack_from(">I4s", data, at)
@@ -338,7 +341,7 @@ def full(name, content, version=0, flags=0):
 
 
 def coded(image, **options):
-    """The configuration and the coded pixels of an HEVC picture, out of x265's file."""
+    """The configuration and the coded pixels of an HEVC picture, from x265's file."""
     heif = pillow_heif.from_pillow(image)
     out = io.BytesIO()
     heif.save(out, quality=90, **options)
@@ -351,12 +354,12 @@ def coded(image, **options):
 
 
 def heif(items, references, properties, primary, brand=b"heic"):
-    """A HEIF file. An item is (type, content, indices of its properties, from 1)."""
+    """A HEIF file. An item is (type, content, indices of its properties, starting at 1)."""
     infos = b"".join(full(b"infe", struct.pack(">HH4s", n, 0, kind) + b"\0", 2)
                      for n, (kind, _, _) in enumerate(items, 1))
     refs = b"".join(box(kind, struct.pack(f">HH{len(to)}H", source, len(to), *to))
                     for kind, source, to in references)
-    # A transformation is essential.
+    # Transformations are essential.
     associations = b""
     for n, (_, _, indices) in enumerate(items, 1):
         associations += struct.pack(">HB", n, len(indices))
@@ -412,9 +415,9 @@ def heics():
     wide = (np.asarray(image).astype(np.uint16) * 257)
     out = io.BytesIO()
     pillow_heif.encode("RGB;16", (70, 52), wide.tobytes(), out, quality=90)
-    # libheif drops the two bits, we round.
+    # libheif drops the lower two bits; we round.
     keep("10bit.heic", out.getvalue(), opened(out.getvalue()), 2, 1)
-    # The profile of phones.
+    # The profile that phones write.
     wrapped = pillow_heif.from_pillow(image)
     wrapped.info["icc_profile"] = DISPLAY_P3
     wrapped.info["icc_profile_type"] = "prof"
@@ -424,8 +427,8 @@ def heics():
     assert b"prof" in data
     keep("p3.heic", data, to_srgb(opened(data).convert("RGB"), DISPLAY_P3), 3)
 
-    # EXIF says "turn", the container does not: HEIF's own properties alone count. A size of whole
-    # blocks, at least 64, so that nothing is filled up.
+    # EXIF has an orientation, the container has none: only HEIF's properties count. The size is in
+    # whole blocks of at least 64, so that nothing is padded.
     image = pattern(72, 64, 4)
     config, pixels = coded(image)
     exif = Image.Exif()
@@ -439,7 +442,7 @@ def heics():
     turned = opened(data)
     assert turned.size == (72, 64)
 
-    # Every rotation and mirroring, in both orders, and a crop before them.
+    # All rotations and mirrorings, in both orders, and a crop before them.
     clap = box(b"clap", struct.pack(">8I", 42, 1, 32, 1, 2**32 - 5, 1, 4, 1))
     cases = {
         "irot_90": [box(b"irot", b"\1")], "irot_180": [box(b"irot", b"\2")],
@@ -454,7 +457,7 @@ def heics():
         data = heif([(b"hvc1", pixels, list(range(1, len(properties) + 1)))], [], properties, 1)
         keep(f"{name}.heic", data, opened(data), 2)
 
-    # No colour codes in the container, as phones write it: those of the coded picture count.
+    # No colour codes in the container, as phones write it: the coded picture's count.
     data = heif([(b"hvc1", pixels, [1, 2])], [], plain[:2], 1)
     assert b"colr" not in data
     keep("no_colr.heic", data, opened(data), 2)
@@ -468,13 +471,12 @@ def heics():
                         properties, 1)
             keep(f"matrix_{matrix}_{label}.heic", data, opened(data), 2, 0.75)
 
-    # Not read: named as such.
     for chroma in (422, 444):
         out = io.BytesIO()
         pillow_heif.from_pillow(image).save(out, quality=80, chroma=chroma)
-        (FOLDER / f"broken_{chroma}.heic").write_bytes(out.getvalue())
+        keep_unsupported(f"{chroma}.heic", out.getvalue())
 
-    # A grid of 3 x 2 tiles that hangs over its edges, turned, as phones write theirs.
+    # A grid of 3 x 2 tiles that exceeds the picture, rotated, as phones write it.
     width, height, side = 150, 100, 64
     whole = pattern(3 * side, 2 * side, 5)
     items, configs = [], []
@@ -492,7 +494,7 @@ def heics():
     keep("grid.heic", data, opened(data), 2)
     # A tile is missing.
     missing = heif(items[:5] + items[6:], [(b"dimg", 6, list(range(1, 6)))], properties, 6)
-    (FOLDER / "broken_grid.heic").write_bytes(missing)
+    keep_unsupported("grid.heic", missing)
 
 
 def avifs():
@@ -504,7 +506,7 @@ def avifs():
             ("limited.avif", image, {"range": "limited"}),
             ("odd.avif", image.crop((0, 0, 69, 51)), {})]:
         data = saved(source, "AVIF", quality=85, **options)
-        # libavif mixes the last column of colours with nothing where the width is odd.
+        # libavif interpolates the last column of colours with zeros where the width is odd.
         keep(name, data, opened(data), 20 if name == "odd.avif" else 6, 1.5)
     transparent = Image.merge("RGBA", [*image.split(), alpha_of(70, 52)])
     data = saved(transparent, "AVIF", quality=85)
@@ -541,13 +543,13 @@ def jxls():
     transparent = Image.merge("RGBA", [*small.split(), alpha_of(70, 52)])
     data = saved(transparent, "JXL", lossless=True)
     keep("alpha.jxl", data, on_white(opened(data)))
-    # The plugin takes the profile from nowhere, imagecodecs makes 16 bits linear light: both ways
-    # of saying what colours mean are covered by the profile that libjxl gives back.
+    # imagecodecs writes 16 bits as linear light; the expected colours come from the profile that
+    # libjxl returns.
     wide = np.asarray(small).astype(np.uint16) * 257
     data = imagecodecs.jpegxl_encode(wide, lossless=True)
     seen = opened(data)
     keep("linear16.jxl", data, to_srgb(seen, seen.info["icc_profile"]), 2)
-    # Made from a JPEG without loss.
+    # Losslessly transcoded from a JPEG.
     jpeg = saved(small, "JPEG", quality=90)
     data = imagecodecs.jpegxl_encode_jpeg(jpeg)
     keep("from_jpeg.jxl", data, opened(data), 3, 0.75)
@@ -556,7 +558,7 @@ def jxls():
 # ---------------------------------------------------------------------------- SVG
 
 def svgs():
-    """Shapes whose colours are known without a renderer. 384 x 192 is drawn 768 x 384."""
+    """Shapes whose colours are known without a renderer. 384 x 192 is drawn at 768 x 384."""
     shapes = """<?xml version="1.0" encoding="UTF-8"?>
 <!-- made by make_formats.py -->
 <!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd">
@@ -583,8 +585,9 @@ def svgs():
         draw.rectangle([2 * x, 2 * y, 2 * x + 127, 2 * y + 127], fill=colour)
     keep("shapes.svg", shapes.encode(), expected, 1)
     keep("shapes.svgz", gzip.compress(shapes.encode(), mtime=0), expected, 1)
-    square = ("<?xml version='1.0' encoding='{}'?><svg xmlns='http://www.w3.org/2000/svg' width='8' "
-              "height='8'><title>caf\xe9</title><rect width='4' height='8' fill='teal'/></svg>")
+    square = ("<?xml version='1.0' encoding='{}'?>"
+              "<svg xmlns='http://www.w3.org/2000/svg' width='8' height='8'>"
+              "<title>caf\xe9</title><rect width='4' height='8' fill='teal'/></svg>")
     expected = Image.new("RGB", (768, 768), "white")
     ImageDraw.Draw(expected).rectangle([0, 0, 383, 767], fill="teal")
     keep("utf16.svg", square.format("UTF-16").encode("utf-16"), expected, 0, 0)
@@ -594,7 +597,7 @@ def svgs():
 # ---------------------------------------------------------------------------- camera RAW
 
 def directory(entries, start, after=0):
-    """A little-endian TIFF directory at an offset, with its longer values behind it."""
+    """A little-endian TIFF directory at an offset, followed by its longer values."""
     data = struct.pack("<H", len(entries))
     values = b""
     behind = start + 2 + 12 * len(entries) + 4
@@ -624,11 +627,12 @@ def raws():
         return ImageOps.exif_transpose(opened(saved(copy, "PNG", exif=exif.tobytes())))
 
     def tiff(entries, sub, magic=b"II*\0\x08\0\0\0", orientation=6, extra=b""):
-        """First directory: the thumbnail. Directories below it: sensor values and the JPEG."""
+        """The thumbnail in the first directory, sensor data and the JPEG in its subdirectories."""
         start = len(magic) + len(extra)
         head = magic[:4] + struct.pack("<I", start) + magic[8:] + extra
         base = start + 400
-        places = {"JPEG": base, "THUMB": base + len(jpeg), "SENSOR": base + len(jpeg) + len(thumbnail)}
+        places = {"JPEG": base, "THUMB": base + len(jpeg),
+                  "SENSOR": base + len(jpeg) + len(thumbnail)}
         filled = lambda es: [(t, k, [places.get(v, v) for v in vs]) for t, k, vs in es]
         first = filled(entries) + [(274, 3, [orientation])]
         first_data = directory(first + ([(330, 4, [0] * len(sub))] if sub else []), start)
@@ -656,7 +660,7 @@ def raws():
     keep("plain.arw", tiff(by_offset, [raw_values + [(259, 3, [32767])]], orientation=1), shown, 3)
     keep("plain.cr2", tiff([(259, 3, [6]), (273, 4, ["JPEG"]), (279, 4, [len(jpeg)])], [],
                            magic=b"II*\0\x10\0\0\0CR\2\0\0\0\0\0", orientation=3), turned(3), 3)
-    # The preview is listed in the maker's note only, so it is searched for.
+    # The preview is only listed in the maker note, so it must be searched for.
     keep("plain.orf", tiff(thumb, [], magic=b"IIRO\x08\0\0\0", orientation=6), turned(6), 3)
     keep("plain.pef", tiff(thumb + [(262, 3, [32803])], [], orientation=1), shown, 3)
     keep("plain.rw2", rw2(jpeg, 8), turned(8), 3)

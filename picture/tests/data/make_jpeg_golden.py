@@ -1,8 +1,8 @@
-"""Makes the JPEGs in `jpeg/` and what libjpeg-turbo shows of them at reduced sizes.
+"""Writes the JPEGs in `jpeg/` and what libjpeg-turbo makes of them at reduced sizes.
 
-The files differ in how colours are sampled and in how they are stored; all that have the same
-colour sampling hold the same coefficients, so they share their reference pictures
-`<sampling>_<divisor>.png`, which Pillow decodes with `Image.draft` (libjpeg-turbo's scaling).
+The files differ in subsampling and in storage. Those with the same subsampling have the same
+coefficients, so they share the reference pictures `<sampling>_<divisor>.png`, which Pillow decodes
+with `Image.draft` (libjpeg-turbo's scaling).
 
     pip install pillow==13.0.0 opencv-python-headless==5.0.0 numpy
     python make_jpeg_golden.py
@@ -25,7 +25,7 @@ SAMPLINGS = {
     "440": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_440,
     "411": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_411,
 }
-# How a file is stored: OpenCV's flags.
+# OpenCV's flags for each kind of storage.
 KINDS = {
     "baseline": [],
     "optimized": [cv2.IMWRITE_JPEG_OPTIMIZE, 1],
@@ -47,7 +47,7 @@ def references(name: str, jpeg: bytes) -> dict[int, np.ndarray]:
 
 
 def segments(jpeg: bytes) -> tuple[dict[int, bytes], bytes]:
-    """The segments before the scan's data by their markers, and the data."""
+    """The segments before the scan by their markers, and the scan's data."""
     found: dict[int, bytes] = {}
     at = 2
     while True:
@@ -59,7 +59,7 @@ def segments(jpeg: bytes) -> tuple[dict[int, bytes], bytes]:
 
 
 def one_scan_each(photo: Image.Image) -> bytes:
-    """Red, green and blue in a scan of its own each, made of three grey files."""
+    """Red, green and blue in separate scans, joined from three grey files."""
     joined = b""
     for channel in photo.split():
         memory = io.BytesIO()
@@ -79,7 +79,7 @@ def main() -> None:
     OUT.mkdir(exist_ok=True)
     for old in OUT.iterdir():
         old.unlink()
-    # Odd sides, sharp details, colours; a part of the photo in its own pixels.
+    # Odd sides, sharp details and colours: a part of the photo at its original resolution.
     photo = Image.open(PHOTO).convert("RGB").crop((210, 120, 210 + 151, 120 + 107))
     pixels = np.asarray(photo)
     files: dict[str, dict[str, bytes]] = {}
