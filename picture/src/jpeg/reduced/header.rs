@@ -108,8 +108,8 @@ impl<'a> Segments<'a> {
                 [0xFF, 0x00 | 0xD0..=0xD7, ..] => self.at += 2,
                 [0xFF, 0xFF, ..] => self.at += 1,
                 [0xFF, _, ..] => return Ok(()),
+                [] | [0xFF] => return Err(Stop::Unexpected("a scan has no end")),
                 [_, ..] => self.at += rest.iter().take_while(|&&b| b != 0xFF).count(),
-                [] => return Err(Stop::Unexpected("a scan has no end")),
             }
         }
     }

@@ -225,6 +225,27 @@ fn truncated_files_are_left_to_the_general_decoder() {
     assert!(n_cases > 2000, "{n_cases}");
 }
 
+/// Skipping a scan must not wait for the byte after 0xFF.
+#[test]
+fn progressive_files_that_end_in_0xff_are_left_to_the_general_decoder() {
+    let mut n_cases = 0;
+    for (sampling, kind, bytes) in files() {
+        let scan = bytes
+            .windows(2)
+            .position(|pair| pair == [0xFF, 0xDA])
+            .unwrap();
+        for (at, &byte) in bytes.iter().enumerate().skip(scan) {
+            if byte == 0xFF && kind == "progressive" {
+                let cut = &bytes[..=at];
+                let found = decode(cut, 4, Detail::Enough, u64::MAX, never());
+                assert!(found.is_err(), "{sampling} {at}");
+                n_cases += 1;
+            }
+        }
+    }
+    assert!(n_cases > 100, "{n_cases}");
+}
+
 #[test]
 fn changed_files_cause_no_panic() {
     let (mut n_cases, mut n_shown) = (0, 0);
