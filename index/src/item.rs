@@ -1,8 +1,8 @@
 //! What does the index hold? Images, captions, the files they came from, and the folders that were indexed.
 
+use std::fmt;
 use std::path::PathBuf;
-
-use crate::details::Details;
+use std::str::FromStr;
 
 /// The number of an item: 1 and up, given once and never again, even when the item is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -117,4 +117,214 @@ pub struct LastRun {
     pub n_skipped: u64,
     /// Whether it was stopped before it had done all.
     pub interrupted: bool,
+}
+
+/// What the file says. Plain texts that somebody wrote: they may say anything.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Details {
+    /// Maker and model of the camera.
+    pub camera: Option<String>,
+    /// When it was taken, by the camera's clock.
+    pub taken: Option<Moment>,
+    /// Names of where it was taken, the narrowest first: a spot, a city, a region, a country.
+    pub places: Vec<String>,
+}
+
+/// A day, and perhaps a time of it, without a time zone: as a camera's clock shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Moment {
+    year: u16,
+    month: u8,
+    day: u8,
+    time: Option<[u8; 3]>,
+}
+
+impl Moment {
+    /// A year from 1 to 9999, a month, a day of it, and a time: hours, minutes, seconds. None where there is no such
+    /// day or time.
+    #[must_use]
+    pub fn new(year: u16, month: u8, day: u8, time: Option<[u8; 3]>) -> Option<Self> {
+        let is_leap =
+            year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
+        let n_days = match month {
+            1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+            4 | 6 | 9 | 11 => 30,
+            2 if is_leap => 29,
+            2 => 28,
+            _ => return None,
+        };
+        let is_day = (1..=9999).contains(&year) && (1..=n_days).contains(&day);
+        let is_time = time.is_none_or(|[hour, minute, second]| {
+            // A leap second may be the 60th.
+            hour < 24 && minute < 60 && second <= 60
+        });
+        (is_day && is_time).then_some(Self {
+            year,
+            month,
+            day,
+            time,
+        })
+    }
+
+    /// The year.
+    #[must_use]
+    pub fn year(self) -> u16 {
+        self.year
+    }
+
+    /// The month, 1 to 12.
+    #[must_use]
+    pub fn month(self) -> u8 {
+        self.month
+    }
+
+    /// The day of the month, from 1.
+    #[must_use]
+    pub fn day(self) -> u8 {
+        self.day
+    }
+
+    /// Hours, minutes and seconds.
+    #[must_use]
+    pub fn time(self) -> Option<[u8; 3]> {
+        self.time
+    }
+
+    /// The day of the week, 0 for Monday, in today's calendar.
+    pub(crate) fn weekday(self) -> usize {
+        // Zeller's congruence: the year begins in March.
+        let (year, month) = if self.month < 3 {
+            (
+                usize::from(self.year) - 1 + 400,
+                usize::from(self.month) + 12,
+            )
+        } else {
+            (usize::from(self.year) + 400, usize::from(self.month))
+        };
+        let day = usize::from(self.day);
+        let from_saturday = day + 13 * (month + 1) / 5 + year + year / 4 - year / 100 + year / 400;
+        (from_saturday + 5) % 7
+    }
+}
+
+impl fmt::Display for Moment {
+    /// `2023-08-14` or `2023-08-14T17:03:21`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            year,
+            month,
+            day,
+            time,
+        } = self;
+        write!(formatter, "{year:04}-{month:02}-{day:02}")?;
+        if let Some([hour, minute, second]) = time {
+            write!(formatter, "T{hour:02}:{minute:02}:{second:02}")?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Moment {
+    type Err = NoMoment;
+
+    /// What [`Display`](fmt::Display) writes.
+    fn from_str(text: &str) -> Result<Self, NoMoment> {
+        let numbers = |text: &str, separator: char, lengths: [usize; 3]| {
+            let mut parts = text.split(separator);
+            let mut numbers = [0u16; 3];
+            for (number, length) in numbers.iter_mut().zip(lengths) {
+                let part = parts.next().filter(|part| part.len() == length)?;
+                let is_number = part.bytes().all(|byte| byte.is_ascii_digit());
+                *number = part.parse().ok().filter(|_| is_number)?;
+            }
+            parts.next().is_none().then_some(numbers)
+        };
+        let small = |number: u16| u8::try_from(number).ok();
+        let read = || {
+            let (day, time) = text
+                .split_once('T')
+                .map_or((text, None), |(day, time)| (day, Some(time)));
+            let [year, month, day] = numbers(day, '-', [4, 2, 2])?;
+            let time = match time {
+                Some(time) => {
+                    let [hour, minute, second] = numbers(time, ':', [2, 2, 2])?;
+                    Some([small(hour)?, small(minute)?, small(second)?])
+                }
+                None => None,
+            };
+            Self::new(year, small(month)?, small(day)?, time)
+        };
+        read().ok_or(NoMoment)
+    }
+}
+
+/// A text is not a [`Moment`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a day like 2023-08-14 or a moment like 2023-08-14T17:03:21")]
+pub struct NoMoment;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_real_days_and_times_are_moments() {
+        let rows = [
+            (
+                (2023, 8, 14, Some([17, 3, 21])),
+                Some("2023-08-14T17:03:21"),
+            ),
+            ((2024, 2, 29, None), Some("2024-02-29")),
+            ((2023, 2, 29, None), None),
+            ((1900, 2, 29, None), None),
+            ((2000, 2, 29, None), Some("2000-02-29")),
+            ((0, 1, 1, None), None),
+            ((2023, 13, 1, None), None),
+            ((2023, 0, 1, None), None),
+            ((2023, 4, 31, None), None),
+            ((2023, 4, 0, None), None),
+            ((2023, 4, 1, Some([24, 0, 0])), None),
+            (
+                (2023, 4, 1, Some([23, 59, 60])),
+                Some("2023-04-01T23:59:60"),
+            ),
+        ];
+        assert_eq!(rows.len(), 12);
+        for ((year, month, day, time), expected) in rows {
+            let moment = Moment::new(year, month, day, time);
+            let shown = moment.map(|moment| moment.to_string());
+            assert_eq!(shown.as_deref(), expected);
+            if let Some(shown) = shown {
+                assert_eq!(shown.parse().ok(), moment);
+            }
+        }
+        let wrong = [
+            "",
+            "2023",
+            "2023-8-14",
+            "2023-08-14T",
+            "2023-08-14T17:03",
+            "+023-08-14",
+        ];
+        for text in wrong {
+            assert_eq!(text.parse::<Moment>(), Err(NoMoment), "{text}");
+        }
+        assert_eq!(wrong.len(), 6);
+    }
+
+    #[test]
+    fn weekdays_are_known() {
+        let rows = [
+            ((2023, 8, 14), 0),
+            ((2024, 2, 29), 3),
+            ((2000, 1, 1), 5),
+            ((1969, 7, 20), 6),
+            ((1, 1, 1), 0),
+        ];
+        assert_eq!(rows.len(), 5);
+        for ((year, month, day), weekday) in rows {
+            let moment = Moment::new(year, month, day, None).unwrap();
+            assert_eq!(moment.weekday(), weekday, "{moment}");
+        }
+    }
 }

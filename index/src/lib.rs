@@ -36,47 +36,36 @@
 //! # }
 //! ```
 
-mod calendar;
-mod check;
-#[cfg(test)]
-mod crash_tests;
-mod details;
-mod documents;
+mod derived;
+mod disk;
 mod error;
-#[cfg(test)]
-mod fault_tests;
 mod graph;
+mod health;
 mod item;
 mod language;
-mod layout;
-mod lock;
-mod manifest;
 mod reader;
 mod records;
-mod repair;
-mod shelf;
-mod steps;
-mod successor;
 mod vector;
-mod witness;
 mod words;
 mod writer;
 
-pub use check::{Problem, check};
-pub use details::{Details, Moment, NoMoment};
+pub use derived::graph_files::BuildProgress;
+pub use disk::manifest::{Binding, binding};
 pub use error::IndexError;
 pub use graph::GraphError;
-pub use item::{Caption, FileRecord, Generation, Image, Item, ItemId, ItemKind, LastRun, Library};
-pub use language::{Language, UnknownLanguage};
-pub use manifest::{Binding, binding};
-pub use reader::{
-    Candidate, Counts, FullItem, GraphState, IndexReader, Leftovers, Match, Near, Nearest,
-    SearchQuery, Sizes,
+pub use health::check::{Problem, check};
+pub use health::repair::{Repair, repair, repair_with};
+pub use item::{
+    Caption, Details, FileRecord, Generation, Image, Item, ItemId, ItemKind, LastRun, Library,
+    Moment, NoMoment,
 };
+pub use language::{Language, UnknownLanguage};
+pub use reader::IndexReader;
+pub use reader::nearest::{Near, Nearest};
+pub use reader::search::{Candidate, FullItem, Match, SearchQuery};
+pub use reader::statistics::{Counts, GraphState, Leftovers, Sizes};
 pub use records::RecordsError;
-pub use repair::{Repair, repair, repair_with};
-pub use shelf::BuildProgress;
-pub use successor::{Successor, Unfinished, unfinished};
 pub use vector::{UnitVector, VectorError};
 pub use words::WordsError;
+pub use writer::successor::{Successor, Unfinished, unfinished};
 pub use writer::{Compacted, IndexWriter, WriterOptions};

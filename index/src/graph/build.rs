@@ -13,9 +13,9 @@ use hnsw_rs::hnsw::Hnsw;
 
 use rayon::prelude::*;
 
+use super::arrays::GraphArrays;
 use super::codes::{CodeDot, Query};
 use super::params::{GraphParams, N_SEQUENTIAL};
-use super::search::Links;
 use super::{GraphError, NONE, codes, mend};
 
 /// How many rows of a portion stand for the places that the others lie near to.
@@ -47,24 +47,6 @@ pub(crate) struct Builder {
     points: HashMap<[u8; 16], u32>,
     /// (point, id), in the order they came.
     members: Vec<(u32, u32)>,
-}
-
-/// A graph in memory; see [`Links`] for the shapes.
-#[derive(Debug)]
-pub(crate) struct Built {
-    pub(crate) params: GraphParams,
-    pub(crate) dimension: usize,
-    pub(crate) entry: u32,
-    pub(crate) layer0: Vec<u32>,
-    pub(crate) upper_start: Vec<u32>,
-    pub(crate) upper: Vec<u32>,
-    /// `[n, stride(dimension)]`: a row of codes each.
-    pub(crate) rows: Vec<u8>,
-    /// `[n + 1]`: the ids of point i are `ids[ids_start[i]..ids_start[i + 1]]`.
-    pub(crate) ids_start: Vec<u32>,
-    pub(crate) ids: Vec<u32>,
-    /// Points that a search does not reach; they are compared one by one.
-    pub(crate) loose: Vec<u32>,
 }
 
 impl Builder {
@@ -135,7 +117,7 @@ impl Builder {
     ///
     /// # Errors
     /// When the library panics or its graph lacks a point.
-    pub(crate) fn finish(self) -> Result<Built, GraphError> {
+    pub(crate) fn finish(self) -> Result<GraphArrays, GraphError> {
         let Self {
             params,
             dimension,
@@ -152,31 +134,6 @@ impl Builder {
         built.ids = members.iter().map(|member| member.1).collect();
         mend::mend(&mut built);
         Ok(built)
-    }
-}
-
-impl Built {
-    pub(crate) fn links(&self) -> Links<'_> {
-        Links {
-            dimension: self.dimension,
-            m: self.params.m,
-            m0: self.params.m0,
-            entry: self.entry,
-            layer0: &self.layer0,
-            upper_start: &self.upper_start,
-            upper: &self.upper,
-            rows: &self.rows,
-        }
-    }
-
-    pub(crate) fn n_points(&self) -> usize {
-        self.upper_start.len() - 1
-    }
-
-    /// The lowest id of each point, in the order of the points, which is that of these ids.
-    pub(crate) fn first_ids(&self) -> impl Iterator<Item = u32> {
-        let starts = self.ids_start.iter().take(self.n_points());
-        starts.filter_map(|&start| self.ids.get(start as usize).copied())
     }
 }
 
@@ -239,7 +196,7 @@ fn freeze(
     params: GraphParams,
     dimension: usize,
     n_points: usize,
-) -> Result<Built, GraphError> {
+) -> Result<GraphArrays, GraphError> {
     let missing = |what: &str| GraphError::Build {
         what: what.to_owned(),
     };
@@ -265,7 +222,7 @@ fn freeze(
         .collect::<Option<_>>()
         .ok_or_else(|| missing("a point is missing"))?;
     let level_of = |number: usize| points.get(number).map_or(0, |point| point.0);
-    let mut built = Built {
+    let mut built = GraphArrays {
         params,
         dimension,
         entry,

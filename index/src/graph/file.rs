@@ -7,13 +7,14 @@ use std::sync::{Mutex, PoisonError};
 
 use memmap2::Mmap;
 
+use super::arrays::Links;
 use super::codes::Query;
 use super::exact::{self, Best};
 use super::format::{
     FORMAT, HEADER_BYTES, MAGIC, N_SECTIONS, Section, Shape, Stamp, at, decode_header, number_at,
 };
 use super::params::{MAX_EF_IN_DOUBT, n_candidates};
-use super::search::{self, Links, Scratch};
+use super::search::{self, Scratch};
 use super::write::io_error;
 use super::{GraphError, Neighbour};
 
@@ -417,7 +418,7 @@ mod tests {
     use super::*;
     use crate::graph::build::Builder;
     use crate::graph::params::GraphParams;
-    use crate::graph::write::Aside;
+    use crate::graph::write::GraphFileWriter;
 
     const DIMENSION: usize = 8;
 
@@ -428,7 +429,7 @@ mod tests {
         values.into_iter().map(|value| value / length).collect()
     }
 
-    fn write(path: &Path, change: impl FnOnce(&mut crate::graph::build::Built)) -> Graph {
+    fn write(path: &Path, change: impl FnOnce(&mut crate::graph::arrays::GraphArrays)) -> Graph {
         let mut builder = Builder::new(DIMENSION, GraphParams::default(), 200);
         let vectors: Vec<f32> = (0..200).flat_map(vector).collect();
         let ids: Vec<u32> = (10..210).collect();
@@ -441,7 +442,7 @@ mod tests {
             generation: 1,
             last_id: 209,
         };
-        let mut file = Aside::begin(path, &stamp, &built).unwrap();
+        let mut file = GraphFileWriter::begin(path, &stamp, &built).unwrap();
         for (&id, vector) in ids.iter().zip(vectors.chunks_exact(DIMENSION)) {
             file.push(id, vector).unwrap();
         }
@@ -455,7 +456,7 @@ mod tests {
         let path = dir.path().join("a.graph");
         assert_eq!(write(&path, |_| {}).n_unreachable(), 0);
         let cut = |point: u32| {
-            move |built: &mut crate::graph::build::Built| {
+            move |built: &mut crate::graph::arrays::GraphArrays| {
                 let links = built.layer0.iter_mut().chain(&mut built.upper);
                 links
                     .filter(|link| **link == point)
@@ -490,7 +491,7 @@ mod tests {
             generation: 1,
             last_id: 2,
         };
-        let mut file = Aside::begin(&path, &stamp, &built).unwrap();
+        let mut file = GraphFileWriter::begin(&path, &stamp, &built).unwrap();
         file.push(1, &vector(0)).unwrap();
         assert!(matches!(
             file.switch(|| Ok(())),
@@ -522,7 +523,7 @@ mod tests {
             generation: 1,
             last_id: 600,
         };
-        let mut file = Aside::begin(&path, &stamp, &built).unwrap();
+        let mut file = GraphFileWriter::begin(&path, &stamp, &built).unwrap();
         for (&id, vector) in ids.iter().zip(&vectors) {
             file.push(id, vector).unwrap();
         }

@@ -6,7 +6,7 @@
 use rayon::prelude::*;
 
 use super::NONE;
-use super::build::Built;
+use super::arrays::GraphArrays;
 use super::codes::Query;
 use super::params::EF_SELF;
 use super::search::{self, Scratch};
@@ -20,8 +20,8 @@ const N_ENTRANCES: usize = 4;
 /// A link may be given up only while its target keeps this many others.
 const MIN_INCOMING: u32 = 3;
 
-/// Links what is not found, then writes what is still not found to [`Built::loose`].
-pub(crate) fn mend(built: &mut Built) {
+/// Links what is not found, then writes what is still not found to [`GraphArrays::loose`].
+pub(crate) fn mend(built: &mut GraphArrays) {
     let mut incoming = count_incoming(built);
     for _ in 0..N_ROUNDS {
         let lost = find_lost(built);
@@ -46,7 +46,7 @@ pub(crate) fn mend(built: &mut Built) {
         .collect();
 }
 
-fn count_incoming(built: &Built) -> Vec<u32> {
+fn count_incoming(built: &GraphArrays) -> Vec<u32> {
     let mut incoming = vec![0u32; built.n_points()];
     for &link in &built.layer0 {
         if let Some(count) = incoming.get_mut(link as usize) {
@@ -57,7 +57,7 @@ fn count_incoming(built: &Built) -> Vec<u32> {
 }
 
 /// Points that their own vector does not find, with what it finds instead, best first; sorted by point.
-fn find_lost(built: &Built) -> Vec<(u32, Vec<u32>)> {
+fn find_lost(built: &GraphArrays) -> Vec<(u32, Vec<u32>)> {
     let links = built.links();
     let n_points = u32::try_from(built.n_points()).unwrap_or(NONE);
     (0..n_points)
@@ -75,7 +75,7 @@ fn find_lost(built: &Built) -> Vec<(u32, Vec<u32>)> {
 }
 
 /// Links `from` to `to` in layer 0, in a free slot or instead of the last link that can be spared.
-fn link(built: &mut Built, incoming: &mut [u32], from: u32, to: u32) {
+fn link(built: &mut GraphArrays, incoming: &mut [u32], from: u32, to: u32) {
     let m0 = built.params.m0;
     let start = from as usize * m0;
     let Some(row) = built.layer0.get_mut(start..start + m0) else {
@@ -112,7 +112,7 @@ mod tests {
     use crate::graph::params::GraphParams;
 
     /// Points on half a circle, linked in a chain that leaves out the last `n_cut` of them.
-    fn chain(n: u16, n_cut: u16) -> Built {
+    fn chain(n: u16, n_cut: u16) -> GraphArrays {
         let params = GraphParams {
             m: 2,
             m0: 4,
@@ -129,7 +129,7 @@ mod tests {
         let angle = |i: u16| f32::from(i) * std::f32::consts::PI / f32::from(n);
         let mut rows = vec![];
         (0..n).for_each(|i| codes::encode(&[angle(i).cos(), angle(i).sin()], &mut rows));
-        Built {
+        GraphArrays {
             params,
             dimension: 2,
             entry: 0,

@@ -6,6 +6,7 @@
 //! [`exact`] scans vectors one by one: the oracle in tests, the search for small sets, and the fallback when there
 //! is no usable file. Nothing here knows what an id stands for.
 
+pub(crate) mod arrays;
 pub(crate) mod build;
 pub(crate) mod codes;
 pub(crate) mod distance;
@@ -15,7 +16,6 @@ pub(crate) mod format;
 pub(crate) mod mend;
 pub(crate) mod params;
 pub(crate) mod search;
-pub(crate) mod visited;
 pub(crate) mod write;
 
 use std::cmp::Ordering;

@@ -3,72 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::arrays::Links;
 use super::codes::{self, Query};
-use super::visited::Visited;
 use super::{NONE, Neighbour};
-
-/// The arrays of a graph, wherever they lie (built in memory, or mapped from a file). Points are numbered 0…n−1.
-///
-/// The arrays may come from a file, so no number in them is trusted: what points nowhere is skipped.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Links<'a> {
-    pub(crate) dimension: usize,
-    pub(crate) m: usize,
-    pub(crate) m0: usize,
-    /// The point where every search starts; it lies in the top layer.
-    pub(crate) entry: u32,
-    /// `[n, m0]`: links in layer 0, unused slots [`NONE`].
-    pub(crate) layer0: &'a [u32],
-    /// `[n + 1]`: the rows of `upper` that belong to point i are `upper_start[i]..upper_start[i + 1]`, one per layer from 1 up.
-    pub(crate) upper_start: &'a [u32],
-    /// `[rows, m]`: links in the upper layers.
-    pub(crate) upper: &'a [u32],
-    /// `[n, stride(dimension)]`: a row of codes each.
-    pub(crate) rows: &'a [u8],
-}
-
-impl<'a> Links<'a> {
-    pub(crate) fn n_points(&self) -> usize {
-        self.upper_start.len().saturating_sub(1)
-    }
-
-    /// The codes of a point.
-    pub(crate) fn row(&self, point: u32) -> Option<&'a [u8]> {
-        let stride = codes::stride(self.dimension);
-        let start = (point as usize).checked_mul(stride)?;
-        self.rows.get(start..start.checked_add(stride)?)
-    }
-
-    fn links(&self, point: u32, layer: usize) -> &'a [u32] {
-        let row = if layer == 0 {
-            let start = point as usize * self.m0;
-            self.layer0.get(start..start + self.m0)
-        } else {
-            self.upper_row(point, layer)
-                .and_then(|row| self.upper.get(row * self.m..(row + 1) * self.m))
-        };
-        row.unwrap_or(&[])
-    }
-
-    fn upper_row(&self, point: u32, layer: usize) -> Option<usize> {
-        let start = *self.upper_start.get(point as usize)? as usize;
-        let end = *self.upper_start.get(point as usize + 1)? as usize;
-        let row = start + layer - 1;
-        (row < end).then_some(row)
-    }
-
-    /// The links of a point in all layers, [`NONE`] among them.
-    pub(crate) fn all(&self, point: u32) -> impl Iterator<Item = u32> {
-        let layers = 0..=self.level(point);
-        layers.flat_map(move |layer| self.links(point, layer).iter().copied())
-    }
-
-    /// The highest layer of a point.
-    fn level(&self, point: u32) -> usize {
-        let at = |i: usize| self.upper_start.get(i).copied().unwrap_or(0) as usize;
-        at(point as usize + 1).saturating_sub(at(point as usize))
-    }
-}
 
 /// What a search needs and leaves behind for the next.
 #[derive(Debug, Default)]
@@ -112,7 +49,7 @@ fn descend(links: &Links<'_>, query: &Query, mut nearest: Neighbour, layer: usiz
     loop {
         let here = nearest;
         for &link in links
-            .links(here.id, layer)
+            .links_in(here.id, layer)
             .iter()
             .take_while(|&&link| link != NONE)
         {
@@ -161,7 +98,7 @@ fn widen(
         }
         // All rows of a list are asked for from memory before the first of them is needed.
         fresh.clear();
-        let row = links.links(candidate.id, 0).iter();
+        let row = links.links_in(candidate.id, 0).iter();
         fresh.extend(
             row.take_while(|&&link| link != NONE)
                 .filter(|&&link| visited.insert(link)),
@@ -184,7 +121,7 @@ fn widen(
                 continue;
             }
             // Its links may be wanted soon.
-            codes::prefetch(bytemuck::cast_slice(links.links(link, 0)));
+            codes::prefetch(bytemuck::cast_slice(links.links_in(link, 0)));
             candidates.push(there);
             if accept(link) {
                 if full {
@@ -197,4 +134,55 @@ fn widen(
     let mut found: Vec<Neighbour> = found.drain().map(|found| found.0).collect();
     found.sort_unstable_by(|a, b| b.cmp(a));
     found
+}
+
+/// One mark per point: the number of the search that set it. Starting a search only counts up, so nothing is cleared
+/// until the 16-bit number runs out.
+#[derive(Debug, Default)]
+struct Visited {
+    marks: Vec<u16>,
+    epoch: u16,
+}
+
+impl Visited {
+    /// Forgets all marks and makes room for `n_points`.
+    fn start(&mut self, n_points: usize) {
+        if self.marks.len() != n_points || self.epoch == u16::MAX {
+            self.marks.clear();
+            self.marks.resize(n_points, 0);
+            self.epoch = 0;
+        }
+        self.epoch += 1;
+    }
+
+    /// Marks a point; true when it was not marked yet. A point that does not exist counts as seen.
+    fn insert(&mut self, point: u32) -> bool {
+        match self.marks.get_mut(point as usize) {
+            Some(mark) if *mark != self.epoch => {
+                *mark = self.epoch;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_last_for_one_search_even_when_the_counter_wraps() {
+        let mut visited = Visited::default();
+        let mut n_searches = 0;
+        for _ in 0..70_000 {
+            visited.start(3);
+            assert!(visited.insert(1));
+            assert!(!visited.insert(1));
+            assert!(visited.insert(2));
+            assert!(!visited.insert(3), "there is no point 3");
+            n_searches += 1;
+        }
+        assert_eq!(n_searches, 70_000);
+    }
 }

@@ -4,14 +4,15 @@ use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use super::GraphError;
-use super::build::Built;
+use super::arrays::GraphArrays;
 use super::format::{ALIGNMENT, HEADER_BYTES, N_SECTIONS, Section, Shape, Stamp, encode_header};
+use crate::disk::atomic::AtomicFile;
 
 /// A graph file that is being written beside the one in use: `path` holds either that one or the whole new one, whatever
 /// happens.
-pub(crate) struct Aside {
+pub(crate) struct GraphFileWriter {
     path: PathBuf,
-    out: BufWriter<fs_err::File>,
+    out: BufWriter<AtomicFile>,
     stamp: Stamp,
     shape: Shape,
     sums: [u32; N_SECTIONS],
@@ -21,12 +22,16 @@ pub(crate) struct Aside {
     vectors_sum: crc32fast::Hasher,
 }
 
-impl Aside {
+impl GraphFileWriter {
     /// Writes all but the vectors, which are to be [`push`](Self::push)ed.
     ///
     /// # Errors
     /// When the file system refuses.
-    pub(crate) fn begin(path: &Path, stamp: &Stamp, built: &Built) -> Result<Self, GraphError> {
+    pub(crate) fn begin(
+        path: &Path,
+        stamp: &Stamp,
+        built: &GraphArrays,
+    ) -> Result<Self, GraphError> {
         let shape = shape_of(built)?;
         let sections = shape.sections().ok_or(GraphError::TooLarge {
             n_points: built.n_points(),
@@ -44,9 +49,8 @@ impl Aside {
         for (sum, bytes) in sums.iter_mut().zip(values) {
             *sum = crc32fast::hash(bytes);
         }
-        let begin = || -> io::Result<BufWriter<fs_err::File>> {
-            let file = fs_err::File::create(aside(path))?;
-            let mut out = BufWriter::with_capacity(1 << 20, file);
+        let begin = || -> io::Result<BufWriter<AtomicFile>> {
+            let mut out = BufWriter::with_capacity(1 << 20, AtomicFile::create(path)?);
             // The header comes last: its checksums are not known yet.
             out.write_all(&[0; HEADER_BYTES])?;
             let mut end = HEADER_BYTES;
@@ -110,16 +114,13 @@ impl Aside {
                 .map_err(io::IntoInnerError::into_error)?;
             file.rewind()?;
             file.write_all(&header)?;
-            file.sync_all()?;
-            before_switch()?;
-            fs_err::rename(aside(&path), &path)?;
-            sync_folder(&path)
+            file.commit(before_switch)
         };
         switch().map_err(|source| io_error(&path, source))
     }
 }
 
-fn shape_of(built: &Built) -> Result<Shape, GraphError> {
+fn shape_of(built: &GraphArrays) -> Result<Shape, GraphError> {
     let count = |n: usize| u32::try_from(n).map_err(|_| GraphError::TooLarge { n_points: n });
     Ok(Shape {
         dimension: count(built.dimension)?,
@@ -133,21 +134,9 @@ fn shape_of(built: &Built) -> Result<Shape, GraphError> {
     })
 }
 
-fn aside(path: &Path) -> PathBuf {
-    path.with_extension("graph.tmp")
-}
-
 pub(super) fn io_error(path: &Path, source: io::Error) -> GraphError {
     GraphError::Io {
         path: path.to_owned(),
         source,
-    }
-}
-
-/// Makes a rename last. Only Unix lets a folder be opened for that; elsewhere the rename itself must do.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(folder) if cfg!(unix) => fs_err::File::open(folder)?.sync_all(),
-        _ => Ok(()),
     }
 }

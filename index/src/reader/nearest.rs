@@ -3,13 +3,43 @@
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
-use super::{IndexReader, Near, Nearest};
+use super::IndexReader;
 use crate::error::IndexError;
 use crate::graph::exact::{self, Best};
 use crate::graph::file::Graph;
 use crate::graph::params::ef_search;
 use crate::item::{ItemId, ItemKind};
 use crate::vector::UnitVector;
+
+/// How [`IndexReader::nearest`] searches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Nearest {
+    /// Compare with every vector: slower, and nothing is missed.
+    pub exact: bool,
+    /// How many candidates a search of the graph keeps; more find more of the true nearest and take longer. At least
+    /// twice the number of results is kept in any case. 0: chosen by the size of the graph, 96 for up to 100,000 items
+    /// and 24 more for each doubling.
+    pub ef: usize,
+}
+
+impl Default for Nearest {
+    /// Not exact, with as many candidates as give a recall@10 above 0.99.
+    fn default() -> Self {
+        Self {
+            exact: false,
+            ef: 0,
+        }
+    }
+}
+
+/// An item near a vector.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Near {
+    /// The item.
+    pub id: ItemId,
+    /// The cosine of the angle between its vector and the one asked for, −1…1.
+    pub similarity: f32,
+}
 
 impl IndexReader {
     /// The `n` items of a kind whose vectors are nearest to `vector`, nearest first, equal ones by number.
@@ -70,7 +100,7 @@ impl IndexReader {
                 id.filter(|&id| is_wanted(id)).into_iter().for_each(sink);
             },
         );
-        if let Ok(Some(graph)) = &self.shelves[kind.number()].graph {
+        if let Ok(Some(graph)) = &self.kinds[kind.number()].graph {
             let alive = |id: u32| !fresh.removed.contains(&id) && is_wanted(id);
             let n_alive = graph.n_ids().saturating_sub(fresh.removed.len());
             let n_alive = wanted.map_or(n_alive, |wanted| wanted.len().min(n_alive));

@@ -4,12 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::PoisonError;
 
-use super::{IndexReader, Nearest};
+use super::IndexReader;
+use super::nearest::Nearest;
 use crate::error::{IndexError, Within};
 use crate::graph::distance;
 use crate::item::{Caption, Image, Item, ItemId, ItemKind};
-use crate::records::read::Read;
+use crate::records::read::Records;
 use crate::vector::UnitVector;
+use crate::words::query::Found;
 
 /// A query for [`IndexReader::search`].
 #[derive(Debug, Clone, Copy)]
@@ -199,7 +201,7 @@ impl IndexReader {
             }
             Err(error) => return Err(error).within(self.dir()),
         };
-        let to_match = |found: crate::words::Found| Match {
+        let to_match = |found: Found| Match {
             id: ItemId(found.id),
             bm25: found.bm25,
             words: found.words,

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use super::{RecordsError, keys};
-use crate::details::{Details, Moment};
-use crate::item::{FileRecord, Generation, ItemId, ItemKind, LastRun, Library};
+use crate::item::{Details, FileRecord, Generation, ItemId, ItemKind, LastRun, Library, Moment};
 use crate::language::Language;
 
 /// The version byte at the start of every value but vectors, ids and numbers under `m`.

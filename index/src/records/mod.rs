@@ -6,11 +6,9 @@
 //! other.
 
 pub(crate) mod codec;
-pub(crate) mod draft;
 pub(crate) mod keys;
+pub(crate) mod overlay;
 pub(crate) mod read;
-pub(crate) mod reconcile;
-pub(crate) mod salvage;
 pub(crate) mod store;
 
 use std::path::PathBuf;
@@ -82,20 +80,3 @@ impl RecordsError {
         }
     }
 }
-
-/// Something to read records from: the database, or the database under a draft.
-pub(crate) trait Source {
-    fn get(&self, column: keys::Column, key: &[u8]) -> Result<Option<Vec<u8>>, RecordsError>;
-
-    /// Visits all keys that begin with `prefix` and are not before `start`, in order, until `visit` says false.
-    fn scan(
-        &self,
-        column: keys::Column,
-        prefix: &[u8],
-        start: &[u8],
-        visit: &mut Visit<'_>,
-    ) -> Result<(), RecordsError>;
-}
-
-/// Sees a key and its value; false ends the scan.
-pub(crate) type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<bool, RecordsError> + 'a;

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::RecordsError;
 use super::codec::{self, StoredCounts, StoredItem};
 use super::keys::{self, Column, Meta};
-use super::{RecordsError, Source};
 use crate::item::{
     Caption, FileRecord, Generation, Image, Item, ItemId, ItemKind, LastRun, Library,
 };
@@ -13,8 +13,23 @@ use crate::language::Language;
 /// Sees an id and its vector; false ends the scan.
 pub(crate) type VisitVector<'a> = dyn FnMut(ItemId, &[f32]) -> Result<bool, RecordsError> + 'a;
 
-/// Questions that any source of records can answer.
-pub(crate) trait Read: Source {
+/// Sees a key and its value; false ends the scan.
+pub(crate) type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<bool, RecordsError> + 'a;
+
+/// Records to read: those of the database, or of the database under an overlay of changes.
+pub(crate) trait Records {
+    /// The value of a key.
+    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, RecordsError>;
+
+    /// Visits all keys that begin with `prefix` and are not before `start`, in order, until `visit` returns false.
+    fn scan(
+        &self,
+        column: Column,
+        prefix: &[u8],
+        start: &[u8],
+        visit: &mut Visit<'_>,
+    ) -> Result<(), RecordsError>;
+
     fn generation(&self) -> Result<Generation, RecordsError> {
         let bytes = self.get(Column::Default, keys::meta(Meta::Generation))?;
         bytes.map_or(Ok(Generation(0)), |bytes| codec::decode_generation(&bytes))
@@ -319,5 +334,3 @@ pub(crate) trait Read: Source {
         Ok(changes)
     }
 }
-
-impl<S: Source + ?Sized> Read for S {}

@@ -8,8 +8,9 @@ use rocksdb::{
     WriteOptions,
 };
 
+use super::RecordsError;
 use super::keys::{self, Column, Meta};
-use super::{RecordsError, Source, Visit};
+use super::read::{Records, Visit};
 use crate::language::Language;
 
 /// RocksDB would write its tables by itself only beyond this, or with a log twice as long as it ever gets; [`Store::flush_if_large`] does it long before, at a
@@ -52,7 +53,7 @@ impl Store {
 
     /// Opens what can still be opened of damaged records, for reading: missing tables and broken parts of the log are
     /// passed over. Reading what is not there fails then.
-    pub(super) fn open_tolerant(dir: &Path) -> Result<Self, RecordsError> {
+    pub(crate) fn open_tolerant(dir: &Path) -> Result<Self, RecordsError> {
         let mut options = options();
         options.set_wal_recovery_mode(DBRecoveryMode::SkipAnyCorruptedRecord);
         options.set_paranoid_checks(false);
@@ -62,7 +63,7 @@ impl Store {
     }
 
     /// RocksDB's own repair: a new list of tables from those that are whole, and new tables from the logs.
-    pub(super) fn rebuild_list_of_tables(dir: &Path) -> Result<(), RecordsError> {
+    pub(crate) fn rebuild_list_of_tables(dir: &Path) -> Result<(), RecordsError> {
         Ok(DB::repair(&options(), dir)?)
     }
 
@@ -116,7 +117,7 @@ impl Store {
     }
 
     /// The first key that is not before `key`; an error when it lies in what cannot be read.
-    pub(super) fn seek(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, RecordsError> {
+    pub(crate) fn seek(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, RecordsError> {
         let mut iterator = self.db.raw_iterator_cf(self.column(column)?);
         iterator.seek(key);
         let found = iterator.key().map(<[u8]>::to_vec);
@@ -179,7 +180,7 @@ impl Store {
     }
 }
 
-impl Source for Store {
+impl Records for Store {
     fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, RecordsError> {
         Ok(self.db.get_cf(self.column(column)?, key)?)
     }

@@ -10,7 +10,7 @@ use tantivy::tokenizer::{
 };
 
 use super::normal::folded;
-use super::split::{Piece, Shape, split};
+use super::split::{Piece, PieceKind, split};
 use super::unspaced;
 use crate::language::Language;
 
@@ -24,7 +24,7 @@ const FILLERS: [&str; 38] = [
 
 /// What a word of a query asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(super) struct QueryWord {
     /// Where the word is in the query, in bytes.
     pub(super) from: usize,
     pub(super) to: usize,
@@ -89,30 +89,30 @@ impl Chain {
 
     /// The terms by which a text is indexed, with their places.
     fn indexed(&self, text: &str) -> Vec<(usize, usize, String)> {
-        let of_piece = |Piece { from, to, shape }| match shape {
-            Shape::Word(word) => {
+        let of_piece = |Piece { from, to, kind }| match kind {
+            PieceKind::Word(word) => {
                 let forms = self.forms(&word).into_iter();
                 forms.map(|form| (from, to, form)).collect()
             }
-            Shape::Date(date) => vec![(from, to, date)],
-            Shape::Run(units) => unspaced::all_terms(&units),
+            PieceKind::Date(date) => vec![(from, to, date)],
+            PieceKind::Run(units) => unspaced::all_terms(&units),
         };
         split(text).into_iter().flat_map(of_piece).collect()
     }
 
     /// The words of a query.
-    pub(super) fn asked(&self, text: &str) -> Vec<Asked> {
+    pub(super) fn query_words(&self, text: &str) -> Vec<QueryWord> {
         let mut stop_words = self.stop_words();
         let mut asked = Vec::new();
-        for Piece { from, to, shape } in split(text) {
-            match shape {
-                Shape::Word(word) => {
+        for Piece { from, to, kind } in split(text) {
+            match kind {
+                PieceKind::Word(word) => {
                     let small = word.to_lowercase();
                     let is_stop_word = |analyzer: &mut TextAnalyzer| {
                         let mut left = analyzer.token_stream(&small);
                         !left.advance()
                     };
-                    asked.push(Asked {
+                    asked.push(QueryWord {
                         from,
                         to,
                         is_filler: FILLERS.contains(&small.as_str())
@@ -121,15 +121,15 @@ impl Chain {
                     });
                 }
                 // Eight digits in a row ask for their day, not for its parts.
-                Shape::Date(date) if date.len() < to - from => {}
-                Shape::Date(date) => asked.push(Asked {
+                PieceKind::Date(date) if date.len() < to - from => {}
+                PieceKind::Date(date) => asked.push(QueryWord {
                     from,
                     to,
                     is_filler: false,
                     terms: Terms::Any(vec![date]),
                 }),
-                Shape::Run(units) => {
-                    asked.extend(unspaced::words(&units).into_iter().map(|cut| Asked {
+                PieceKind::Run(units) => {
+                    asked.extend(unspaced::words(&units).into_iter().map(|cut| QueryWord {
                         from: cut.from,
                         to: cut.to,
                         is_filler: cut.is_filler,
@@ -307,7 +307,7 @@ mod tests {
     #[test]
     fn fillers_are_those_of_the_language_and_english_ones() {
         let fillers = |language, text: &str| -> Vec<String> {
-            let asked = Chain::new(language).asked(text);
+            let asked = Chain::new(language).query_words(text);
             let fillers = asked.iter().filter(|asked| asked.is_filler);
             fillers
                 .map(|asked| text[asked.from..asked.to].to_owned())

@@ -3,22 +3,28 @@
 //! [`WordsWriter`] keeps one document per item; each commit carries the stamp of the generation that it belongs to.
 //! [`Words`] answers from what was committed, or from documents held in memory. Nothing here knows records or graphs.
 
+pub(crate) mod calendar;
 mod chain;
-mod directory;
 mod normal;
-mod query;
+pub(crate) mod query;
 mod schema;
 mod split;
 mod unspaced;
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 
-use tantivy::directory::MmapDirectory;
+use tantivy::directory::error::{DeleteError, LockError, OpenReadError, OpenWriteError};
+use tantivy::directory::{
+    DirectoryLock, FileHandle, Lock, MmapDirectory, WatchCallback, WatchHandle, WritePtr,
+};
 use tantivy::schema::Schema;
-use tantivy::{Index, IndexWriter, ReloadPolicy, Searcher, TantivyDocument};
+use tantivy::{Directory, Index, IndexWriter, ReloadPolicy, Searcher, TantivyDocument};
 
 use self::chain::Chain;
+use self::query::Found;
 use self::schema::Fields;
 use crate::language::Language;
 
@@ -75,14 +81,6 @@ impl WordsStamp {
             generation: generation.parse().ok()?,
         })
     }
-}
-
-/// An item that holds words of a query.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Found {
-    pub(crate) id: u32,
-    pub(crate) bm25: f32,
-    pub(crate) words: Vec<String>,
 }
 
 /// What an item says: its kind as the caller counts kinds, its id, and all its words.
@@ -282,7 +280,7 @@ impl Words {
     pub(crate) fn open(dir: &Path, language: Language) -> Result<Self, WordsError> {
         guarded(|| {
             let (expected, fields) = schema::schema(language);
-            let index = Index::open(directory::ReadOnly(MmapDirectory::open(dir)?))?;
+            let index = Index::open(ReadOnly(MmapDirectory::open(dir)?))?;
             check_schema(&index, &expected)?;
             check_sums(&index, dir, MAX_BYTES_CHECKED_ON_OPEN)?;
             let before = stamp_of(&index)?;
@@ -388,6 +386,56 @@ impl Words {
             ids.sort_unstable();
             Ok(ids)
         })
+    }
+}
+
+/// A folder that is only read. Without locks a writer may take files away while they are being opened; whoever opens
+/// tries again then.
+#[derive(Debug, Clone)]
+struct ReadOnly(MmapDirectory);
+
+fn refused() -> io::Error {
+    io::Error::new(io::ErrorKind::ReadOnlyFilesystem, "opened for reading only")
+}
+
+impl Directory for ReadOnly {
+    fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
+        self.0.get_file_handle(path)
+    }
+
+    fn delete(&self, path: &Path) -> Result<(), DeleteError> {
+        Err(DeleteError::IoError {
+            io_error: Arc::new(refused()),
+            filepath: path.to_owned(),
+        })
+    }
+
+    fn exists(&self, path: &Path) -> Result<bool, OpenReadError> {
+        self.0.exists(path)
+    }
+
+    fn open_write(&self, path: &Path) -> Result<WritePtr, OpenWriteError> {
+        Err(OpenWriteError::wrap_io_error(refused(), path.to_owned()))
+    }
+
+    fn atomic_read(&self, path: &Path) -> Result<Vec<u8>, OpenReadError> {
+        self.0.atomic_read(path)
+    }
+
+    fn atomic_write(&self, _path: &Path, _data: &[u8]) -> io::Result<()> {
+        Err(refused())
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn acquire_lock(&self, _lock: &Lock) -> Result<DirectoryLock, LockError> {
+        Ok(DirectoryLock::from(Box::new(())))
+    }
+
+    fn watch(&self, _callback: WatchCallback) -> tantivy::Result<WatchHandle> {
+        Ok(WatchHandle::empty())
     }
 }
 

@@ -10,15 +10,22 @@ use tantivy::query::{
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocAddress, DocId, DocSet, Score, Searcher, SegmentOrdinal, Term};
 
-use super::Found;
-use super::chain::{self, Chain, Terms};
+use super::chain::{Chain, QueryWord, Terms};
 use super::schema::{self, Fields};
 
 /// Different words of a query beyond this many are not looked at; a search for thousands would only be slow.
 const MAX_TERMS: usize = 1_024;
 
+/// An item that contains words of a query.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Found {
+    pub(crate) id: u32,
+    pub(crate) bm25: f32,
+    pub(crate) words: Vec<String>,
+}
+
 /// A word of the query, with its terms in the field that is asked.
-struct Asked {
+struct Clause {
     terms: Vec<Term>,
     /// All terms are needed, not just one.
     needs_all: bool,
@@ -26,7 +33,7 @@ struct Asked {
     to: usize,
 }
 
-impl Asked {
+impl Clause {
     fn query(&self) -> Box<dyn Query> {
         let mut terms = self.terms.iter().map(|term| -> Box<dyn Query> {
             Box::new(TermQuery::new(term.clone(), IndexRecordOption::WithFreqs))
@@ -55,8 +62,8 @@ pub(super) fn matching(
     n: usize,
     accept: &dyn Fn(u32) -> bool,
 ) -> tantivy::Result<Vec<Found>> {
-    let asked = asked(chain, fields.text[kind], words);
-    if asked.is_empty() || n == 0 {
+    let clauses = clauses_of(chain, fields.text[kind], words);
+    if clauses.is_empty() || n == 0 {
         return Ok(Vec::new());
     }
     let statistics = OfOneKind {
@@ -66,11 +73,11 @@ pub(super) fn matching(
     if statistics.total_num_docs()? == 0 {
         return Ok(Vec::new());
     }
-    let clauses = asked.iter().map(|asked| (Occur::Should, asked.query()));
-    let query = BooleanQuery::new(clauses.collect());
+    let parts = clauses.iter().map(|clause| (Occur::Should, clause.query()));
+    let query = BooleanQuery::new(parts.collect());
     let scoring = EnableScoring::enabled_from_statistics_provider(&statistics, searcher);
     let best = best_of(searcher, &query, scoring, n, accept)?;
-    let matched = matched_words(searcher, &asked, &best, words)?;
+    let matched = matched_words(searcher, &clauses, &best, words)?;
     Ok(best
         .into_iter()
         .zip(matched)
@@ -83,16 +90,16 @@ pub(super) fn matching(
 }
 
 /// The different words of a text, without fillers where there are others.
-fn asked(chain: &Chain, field: Field, text: &str) -> Vec<Asked> {
+fn clauses_of(chain: &Chain, field: Field, text: &str) -> Vec<Clause> {
     let mut seen = HashSet::new();
-    let (mut asked, mut fillers) = (Vec::new(), Vec::new());
+    let (mut clauses, mut fillers) = (Vec::new(), Vec::new());
     let mut n_terms = 0;
-    for chain::Asked {
+    for QueryWord {
         from,
         to,
         is_filler,
         terms,
-    } in chain.asked(text)
+    } in chain.query_words(text)
     {
         if terms.list().is_empty() || !seen.insert(terms.clone()) {
             continue;
@@ -102,7 +109,7 @@ fn asked(chain: &Chain, field: Field, text: &str) -> Vec<Asked> {
             break;
         }
         let list = terms.list().iter();
-        let found = Asked {
+        let found = Clause {
             terms: list
                 .map(|term| Term::from_field_text(field, term))
                 .collect(),
@@ -113,10 +120,10 @@ fn asked(chain: &Chain, field: Field, text: &str) -> Vec<Asked> {
         if is_filler {
             fillers.push(found);
         } else {
-            asked.push(found);
+            clauses.push(found);
         }
     }
-    if asked.is_empty() { fillers } else { asked }
+    if clauses.is_empty() { fillers } else { clauses }
 }
 
 /// Counts only items of one kind, so that BM25 is what it would be if the other kind were not there.
@@ -142,7 +149,7 @@ impl Bm25StatisticsProvider for OfOneKind<'_> {
 /// For each of `best`, the words of the query that it holds, as they were typed, in their order.
 fn matched_words(
     searcher: &Searcher,
-    asked: &[Asked],
+    clauses: &[Clause],
     best: &[Scored],
     text: &str,
 ) -> tantivy::Result<Vec<Vec<String>>> {
@@ -153,13 +160,13 @@ fn matched_words(
             .or_default()
             .push((scored.address.doc_id, rank));
     }
-    let mut matched: Vec<Vec<&Asked>> = best.iter().map(|_| Vec::new()).collect();
+    let mut matched: Vec<Vec<&Clause>> = best.iter().map(|_| Vec::new()).collect();
     for (segment, mut docs) in by_segment {
         docs.sort_unstable();
         let reader = searcher.segment_reader(segment);
-        for asked in asked {
+        for clause in clauses {
             let mut n_held = vec![0; docs.len()];
-            for term in &asked.terms {
+            for term in &clause.terms {
                 let inverted = reader.inverted_index(term.field())?;
                 let Some(mut postings) = inverted.read_postings(term, IndexRecordOption::Basic)?
                 else {
@@ -172,35 +179,35 @@ fn matched_words(
                     *n_held += usize::from(postings.doc() == doc);
                 }
             }
-            let n_needed = if asked.needs_all {
-                asked.terms.len()
+            let n_needed = if clause.needs_all {
+                clause.terms.len()
             } else {
                 1
             };
             for (&(_, rank), n_held) in docs.iter().zip(n_held) {
                 if n_held >= n_needed {
-                    matched[rank].push(asked);
+                    matched[rank].push(clause);
                 }
             }
         }
     }
     Ok(matched
         .into_iter()
-        .map(|asked| whole_words(&asked, text))
+        .map(|clauses| whole_words(&clauses, text))
         .collect())
 }
 
 /// Leaves out the parts of words that matched as a whole, and repetitions in other spelling.
-fn whole_words(asked: &[&Asked], text: &str) -> Vec<String> {
-    let inside = |part: &Asked| {
-        asked.iter().any(|whole| {
+fn whole_words(clauses: &[&Clause], text: &str) -> Vec<String> {
+    let inside = |part: &Clause| {
+        clauses.iter().any(|whole| {
             whole.from <= part.from
                 && part.to <= whole.to
                 && (whole.from, whole.to) != (part.from, part.to)
         })
     };
     let mut words: Vec<String> = Vec::new();
-    for part in asked.iter().filter(|part| !inside(part)) {
+    for part in clauses.iter().filter(|part| !inside(part)) {
         let word = text.get(part.from..part.to).unwrap_or("");
         if !words
             .iter()

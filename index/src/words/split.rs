@@ -17,12 +17,12 @@ pub(super) struct Piece {
     /// Where it is in the text, in bytes.
     pub(super) from: usize,
     pub(super) to: usize,
-    pub(super) shape: Shape,
+    pub(super) kind: PieceKind,
 }
 
 /// What a stretch is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum PieceKind {
     /// A word, or a part of one, as it is written.
     Word(String),
     /// A whole date, or a year and a month, as digits with hyphens; or a part of a date that was written as one number.
@@ -171,7 +171,7 @@ impl Splitting {
             self.pieces.push(Piece {
                 from: first.from,
                 to: last.to,
-                shape: Shape::Run(units),
+                kind: PieceKind::Run(units),
             });
         }
         let mut run = std::mem::take(&mut self.run);
@@ -209,13 +209,13 @@ impl Splitting {
             self.pieces.extend(dates.into_iter().map(|date| Piece {
                 from,
                 to,
-                shape: Shape::Date(date),
+                kind: PieceKind::Date(date),
             }));
         }
         self.pieces.push(Piece {
             from,
             to,
-            shape: Shape::Word(text),
+            kind: PieceKind::Word(text),
         });
     }
 
@@ -262,13 +262,13 @@ impl Splitting {
             self.pieces.push(Piece {
                 from: year.from,
                 to: day.to,
-                shape: Shape::Date(format!("{text}-{}", day.digits)),
+                kind: PieceKind::Date(format!("{text}-{}", day.digits)),
             });
         }
         self.pieces.push(Piece {
             from: year.from,
             to: month.to,
-            shape: Shape::Date(text),
+            kind: PieceKind::Date(text),
         });
     }
 }
@@ -320,10 +320,10 @@ mod tests {
     use super::*;
 
     fn shown(piece: &Piece) -> String {
-        match &piece.shape {
-            Shape::Word(word) => word.clone(),
-            Shape::Date(date) => format!("[{date}]"),
-            Shape::Run(units) => {
+        match &piece.kind {
+            PieceKind::Word(word) => word.clone(),
+            PieceKind::Date(date) => format!("[{date}]"),
+            PieceKind::Run(units) => {
                 let units: Vec<&str> = units.iter().map(|unit| unit.text.as_str()).collect();
                 units.join("|")
             }
@@ -411,7 +411,7 @@ mod tests {
         let pieces = split(&"ab".repeat(10_000));
         let [
             Piece {
-                shape: Shape::Word(word),
+                kind: PieceKind::Word(word),
                 ..
             },
         ] = &pieces[..]
@@ -422,7 +422,7 @@ mod tests {
         let marks = format!("ก{}", "\u{e34}".repeat(10_000));
         let [
             Piece {
-                shape: Shape::Run(units),
+                kind: PieceKind::Run(units),
                 ..
             },
         ] = &split(&marks)[..]

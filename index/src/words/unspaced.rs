@@ -128,14 +128,14 @@ fn is_filler(word: &[Unit]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::split::{Shape, split};
+    use super::super::split::{PieceKind, split};
     use super::*;
 
     fn units(text: &str) -> Vec<Unit> {
         let mut pieces = split(text);
         assert_eq!(pieces.len(), 1, "{text}");
-        match pieces.remove(0).shape {
-            Shape::Run(units) => units,
+        match pieces.remove(0).kind {
+            PieceKind::Run(units) => units,
             other => panic!("{text}: {other:?}"),
         }
     }

@@ -7,13 +7,14 @@
 
 use std::path::{Path, PathBuf};
 
+use super::{IndexWriter, WriterOptions};
+use crate::disk::layout::{GONE, Layout, data_name};
+use crate::disk::lock::WriteLock;
+use crate::disk::manifest::{Binding, Manifest};
+use crate::disk::steps::{Step, Steps};
+use crate::disk::sweep::sweep;
 use crate::error::{IndexError, Within};
-use crate::layout::{FIRST_DATA, GONE, Layout, data_name, data_number};
-use crate::lock::{Gate, WriteLock};
-use crate::manifest::{Binding, Manifest};
 use crate::records::store::Store;
-use crate::steps::{Step, Steps};
-use crate::writer::{IndexWriter, WriterOptions};
 
 /// An index in the making that takes the place of another one made with another model.
 ///
@@ -189,56 +190,3 @@ impl Successor {
 fn successor_of(dir: &Path, manifest: &Manifest) -> PathBuf {
     dir.join(data_name(manifest.data_number().saturating_add(1)))
 }
-
-/// Deletes what is neither the data that the manifest names nor their successor. What cannot be deleted, since some
-/// systems keep files that a reader has open, stays for the next writer. For whoever holds the lock.
-pub(crate) fn sweep(layout: &Layout, manifest: &Manifest, steps: Steps) -> Result<(), IndexError> {
-    let dir = layout.dir();
-    let io_error = |source| IndexError::Io {
-        path: dir.to_owned(),
-        source,
-    };
-    let present = manifest.data_number();
-    let mut rubbish = Vec::new();
-    for entry in fs_err::read_dir(dir).map_err(io_error)? {
-        let name = entry.map_err(io_error)?.file_name();
-        let Some(name) = name.to_str() else { continue };
-        let is_rubbish = match name {
-            "records" | "graphs" | "words" => present != FIRST_DATA,
-            _ => match data_number(name) {
-                Some(number) => number != present && number != present.saturating_add(1),
-                None => name.strip_suffix(GONE).and_then(data_number).is_some(),
-            },
-        };
-        if is_rubbish {
-            rubbish.push(dir.join(name));
-        }
-    }
-    if present != FIRST_DATA {
-        // Left from when it was an index of its own.
-        for name in ["manifest.json", "lock", "gate"] {
-            let _ = fs_err::remove_file(layout.data().join(name));
-        }
-    }
-    if rubbish.is_empty() {
-        return Ok(());
-    }
-    // Behind the closed gate no reader is opening them: it either has all of the old records or notices that they
-    // are gone, and never takes half of them for the whole.
-    let gate = Gate::close(layout)?;
-    for folder in &rubbish {
-        for records in [folder.clone(), folder.join("records")] {
-            let _ = fs_err::remove_file(records.join("CURRENT"));
-        }
-    }
-    drop(gate);
-    steps.reach(Step::OldDataDisabled).map_err(io_error)?;
-    for folder in &rubbish {
-        let _ = std::fs::remove_dir_all(folder);
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-#[path = "successor_tests.rs"]
-pub(crate) mod tests;

@@ -9,22 +9,24 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::check::{Problem, check};
+use super::check::{Problem, check};
+use super::reconcile::{Expected, Reconciled, reconcile};
+use super::salvage::{Salvaged, salvage};
+use crate::derived::graph_files::BuildProgress;
+use crate::disk::atomic;
+use crate::disk::layout::Layout;
+use crate::disk::lock::{Gate, WriteLock};
+use crate::disk::manifest::Manifest;
+use crate::disk::steps::{Step, Steps};
 use crate::error::{IndexError, Within};
 use crate::graph::file::Graph;
 use crate::item::{Generation, ItemId, ItemKind};
-use crate::layout::Layout;
-use crate::lock::{Gate, WriteLock};
-use crate::manifest::{self, Manifest};
 use crate::records::keys::{self, Column};
-use crate::records::read::Read;
-use crate::records::reconcile::{Reconciled, Terms, reconcile};
-use crate::records::salvage::{Salvaged, salvage};
+use crate::records::read::Records;
 use crate::records::store::Store;
-use crate::shelf::BuildProgress;
-use crate::steps::{Step, Steps};
 use crate::words::Words;
-use crate::writer::{IndexWriter, WriterOptions, data_without_manifest};
+use crate::writer::open::data_without_manifest;
+use crate::writer::{IndexWriter, WriterOptions};
 
 /// What [`repair`] found, and what it could not bring back.
 #[derive(Debug, Default)]
@@ -104,21 +106,21 @@ pub(crate) fn repair_stepwise(
     // Before the lock, which would make a file in a folder that is no index.
     check_exists(&layout)?;
     let lock = WriteLock::take(&layout)?;
-    let mut told = Repair {
+    let mut repair = Repair {
         found: check(dir)?,
         ..Repair::default()
     };
     finish_switch(&layout)?;
     let known = Known::look(&layout);
     let unfinished = read_note(&layout);
-    if told.found.is_empty() && unfinished.is_none() {
+    if repair.found.is_empty() && unfinished.is_none() {
         discard(&layout, &layout.scratch())?;
         discard(&layout, &layout.new_records())?;
-        return Ok(told);
+        return Ok(repair);
     }
     let mut is_replaced = unfinished.is_some();
     if let Some(lost) = unfinished {
-        told.add(lost);
+        repair.add(lost);
     }
     let (manifest, lost) = if are_readable(&layout, &known) {
         mend_in_place(&layout, &known)?
@@ -127,22 +129,22 @@ pub(crate) fn repair_stepwise(
         replace(&layout, &known, steps)?
     };
     let changed = lost.n_changes > 0;
-    told.add(lost);
+    repair.add(lost);
     if !matches!(Manifest::read(&layout), Ok(Some(_))) {
         manifest.write(&layout)?;
     }
     discard_derived(&layout, changed)?;
     let writer = IndexWriter::open_locked(&layout, &manifest.binding(), options, steps, lock)?;
     writer.finish_with(progress)?;
-    told.left = check(dir)?;
-    if is_replaced && told.has_losses() {
-        told.kept = Some(layout.damaged_records());
+    repair.left = check(dir)?;
+    if is_replaced && repair.has_losses() {
+        repair.kept = Some(layout.damaged_records());
     } else if is_replaced {
         discard(&layout, &layout.damaged_records())?;
     }
     discard(&layout, &layout.scratch())?;
     discard(&layout, &note_path(&layout))?;
-    Ok(told)
+    Ok(repair)
 }
 
 /// The index with its data where the manifest, or else the records themselves, say that they are.
@@ -201,8 +203,8 @@ impl Known {
 
     /// The terms for records that could be read in whole, or not, with the columns where places were passed over. Of
     /// what is missing in the log nobody knows the column.
-    fn terms(&self, manifest: &Manifest, is_incomplete: bool, passed: &[Column]) -> Terms {
-        Terms {
+    fn expected(&self, manifest: &Manifest, is_incomplete: bool, passed: &[Column]) -> Expected {
+        Expected {
             dimension: manifest.dimension(),
             generation: self.generation,
             last_id: self.last_id,
@@ -263,11 +265,11 @@ fn mend_in_place(layout: &Layout, known: &Known) -> Result<(Manifest, Reconciled
     let store = Store::open(&layout.records(), false).within(dir)?;
     let manifest = known.manifest_or_copy(layout, &store)?;
     keep_copy_of_manifest(&store, &manifest, layout)?;
-    let told = reconcile(&store, known.terms(&manifest, false, &[])).within(dir)?;
-    if told.n_changes > 0 {
+    let reconciled = reconcile(&store, known.expected(&manifest, false, &[])).within(dir)?;
+    if reconciled.n_changes > 0 {
         store.flush().within(dir)?;
     }
-    Ok((manifest, told))
+    Ok((manifest, reconciled))
 }
 
 /// Records that cannot all be read: puts new ones in their place.
@@ -287,10 +289,10 @@ fn replace(
     let store = Store::open(&new, false).within(dir)?;
     let manifest = known.manifest_or_copy(layout, &store)?;
     keep_copy_of_manifest(&store, &manifest, layout)?;
-    let told = reconcile(&store, known.terms(&manifest, true, &incomplete)).within(dir)?;
+    let reconciled = reconcile(&store, known.expected(&manifest, true, &incomplete)).within(dir)?;
     store.flush().within(dir)?;
     drop(store);
-    write_note(layout, &told)?;
+    write_note(layout, &reconciled)?;
     sync_files_in(&new).map_err(|source| IndexError::writing(dir, &new, source))?;
     steps.reach(Step::RepairCopied).map_err(stopped)?;
     let _closed = Gate::close(layout)?;
@@ -299,7 +301,7 @@ fn replace(
     steps.reach(Step::RepairSetAside).map_err(stopped)?;
     rename(layout, &new, &records)?;
     steps.reach(Step::RepairSwitched).map_err(stopped)?;
-    Ok((manifest, told))
+    Ok((manifest, reconciled))
 }
 
 /// After a repair that ended between its two renames.
@@ -314,9 +316,7 @@ fn finish_switch(layout: &Layout) -> Result<(), IndexError> {
 }
 
 fn rename(layout: &Layout, from: &Path, to: &Path) -> Result<(), IndexError> {
-    fs_err::rename(from, to)
-        .and_then(|()| manifest::sync_folder(layout.data()))
-        .map_err(|source| IndexError::writing(layout.dir(), to, source))
+    atomic::rename(from, to).map_err(|source| IndexError::writing(layout.dir(), to, source))
 }
 
 fn sync_files_in(folder: &Path) -> io::Result<()> {
@@ -326,7 +326,7 @@ fn sync_files_in(folder: &Path) -> io::Result<()> {
             fs_err::File::open(entry.path())?.sync_all()?;
         }
     }
-    manifest::sync_folder(folder)
+    atomic::sync_folder(folder)
 }
 
 /// Deletes what the next writer has to make anew.

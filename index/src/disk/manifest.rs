@@ -1,13 +1,14 @@
 //! Which index is this, whose vectors does it hold, and where do they lie? One small file, replaced as a whole.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::atomic;
+use super::layout::{Layout, data_number};
 use crate::error::IndexError;
-use crate::layout::{Layout, data_number};
 
 /// The format of a whole index that this program writes.
 pub(crate) const FORMAT: u32 = 2;
@@ -147,7 +148,7 @@ impl Manifest {
 
     /// The number of that folder.
     pub(crate) fn data_number(&self) -> u32 {
-        data_number(&self.data).unwrap_or(crate::layout::FIRST_DATA)
+        data_number(&self.data).unwrap_or(super::layout::FIRST_DATA)
     }
 
     pub(crate) fn to_bytes(&self) -> io::Result<Vec<u8>> {
@@ -156,18 +157,12 @@ impl Manifest {
         Ok(bytes)
     }
 
-    /// Writes the file aside, then renames it: it is there whole or not at all.
+    /// Replaces the manifest of an index.
     pub(crate) fn write(&self, layout: &Layout) -> Result<(), IndexError> {
         let path = layout.manifest();
-        let aside = layout.dir().join("manifest.json.tmp");
-        let write = || -> io::Result<()> {
-            let mut file = fs_err::File::create(&aside)?;
-            file.write_all(&self.to_bytes()?)?;
-            file.sync_all()?;
-            fs_err::rename(&aside, &path)?;
-            sync_folder(layout.dir())
-        };
-        write().map_err(|source| IndexError::writing(layout.dir(), &path, source))
+        self.to_bytes()
+            .and_then(|bytes| atomic::write(&path, &bytes))
+            .map_err(|source| IndexError::writing(layout.dir(), &path, source))
     }
 
     pub(crate) fn binding(&self) -> Binding {
@@ -232,15 +227,6 @@ impl Manifest {
                 asked: name(model, fingerprint),
             });
         }
-        Ok(())
-    }
-}
-
-/// Makes new names in a folder last. Only Unix lets a folder be opened for that.
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        fs_err::File::open(folder)?.sync_all()
-    } else {
         Ok(())
     }
 }

@@ -1,8 +1,8 @@
 //! What does the index say? A reader sees one generation, whatever is written meanwhile, and writes nothing itself.
 
-mod census;
-mod nearest;
-mod search;
+pub(crate) mod nearest;
+pub(crate) mod search;
+pub(crate) mod statistics;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -10,94 +10,23 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::documents;
+use crate::derived;
+use crate::derived::documents;
+use crate::derived::graph_files::{self, Usable};
+use crate::disk::layout::Layout;
+use crate::disk::lock::Gate;
+use crate::disk::manifest::{Binding, Manifest};
 use crate::error::{IndexError, Within};
 use crate::graph::exact::Matrix;
 use crate::graph::file::Graph;
 use crate::item::{Caption, FileRecord, Generation, Item, ItemId, ItemKind, Library};
 use crate::language::Language;
-use crate::layout::Layout;
-use crate::lock::Gate;
-use crate::manifest::{Binding, Manifest};
 use crate::records::RecordsError;
 use crate::records::codec::StoredCounts;
-use crate::records::read::Read;
+use crate::records::read::Records;
 use crate::records::store::Store;
-use crate::shelf::{self, Usable};
 use crate::vector::UnitVector;
-use crate::witness;
 use crate::words::{Words, WordsStamp};
-
-pub use census::{Leftovers, Sizes};
-pub use search::{Candidate, FullItem, Match, SearchQuery};
-
-/// How [`IndexReader::nearest`] searches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Nearest {
-    /// Compare with every vector: slower, and nothing is missed.
-    pub exact: bool,
-    /// How many candidates a search of the graph keeps; more find more of the true nearest and take longer. At least
-    /// twice the number of results is kept in any case. 0: chosen by the size of the graph, 96 for up to 100,000 items
-    /// and 24 more for each doubling.
-    pub ef: usize,
-}
-
-impl Default for Nearest {
-    /// Not exact, with as many candidates as give a recall@10 above 0.99.
-    fn default() -> Self {
-        Self {
-            exact: false,
-            ef: 0,
-        }
-    }
-}
-
-/// An item near a vector.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Near {
-    /// The item.
-    pub id: ItemId,
-    /// The cosine of the angle between its vector and the one asked for, −1…1.
-    pub similarity: f32,
-}
-
-/// How the items of a kind are searched.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum GraphState {
-    /// There is no graph; every vector is compared.
-    Absent,
-    /// There is a graph.
-    Ready {
-        /// How many items it holds that still exist.
-        n_items: u64,
-        /// How many items are newer than it and compared one by one.
-        n_fresh: u64,
-    },
-    /// The graph cannot be used; every vector is compared until the next writer builds a new one.
-    Unusable {
-        /// Why.
-        reason: String,
-    },
-}
-
-/// How much an index holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Counts {
-    /// Different images.
-    pub n_images: u64,
-    /// Captions, with and without an image.
-    pub n_captions: u64,
-    /// Picture files; identical ones are one image.
-    pub n_files: u64,
-    /// All files of the index together, in bytes.
-    pub n_bytes_on_disk: u64,
-    /// How images are searched.
-    pub image_graph: GraphState,
-    /// How captions are searched.
-    pub caption_graph: GraphState,
-}
 
 /// Answers questions about one generation of an index. Any number of threads may ask at once.
 pub struct IndexReader {
@@ -107,12 +36,12 @@ pub struct IndexReader {
     generation: Generation,
     counts: StoredCounts,
     language: Language,
-    shelves: [Shelf; 2],
+    kinds: [KindState; 2],
     words: Mutex<Option<Arc<Words>>>,
 }
 
 /// One kind of items.
-struct Shelf {
+struct KindState {
     graph: Result<Option<Graph>, String>,
     /// Read from the records when first asked for.
     fresh: Mutex<Option<Arc<Fresh>>>,
@@ -176,19 +105,19 @@ impl IndexReader {
                 what: "its records are gone",
             });
         }
-        let seen = witness::newest_seen(layout, manifest);
+        let seen = derived::newest_seen(layout, manifest);
         let gate = Gate::pass(layout)?;
         let store = Store::open_read_only(&path).within(dir)?;
         drop(gate);
         let generation = store.generation().within(dir)?;
-        witness::check_records(layout, seen, generation)?;
+        derived::refuse_lost_commits(layout, seen, generation)?;
         let counts = store.stored_counts().within(dir)?;
         let purged = store.purged().within(dir)?;
         let language = store.language().within(dir)?;
         let mut settled = true;
-        let shelves = ItemKind::ALL.map(|kind| {
+        let kinds = ItemKind::ALL.map(|kind| {
             let graph = match Graph::open(&layout.graph(kind)) {
-                Ok(Some(graph)) => match shelf::is_usable(
+                Ok(Some(graph)) => match graph_files::is_usable(
                     &graph,
                     manifest,
                     kind,
@@ -206,7 +135,7 @@ impl IndexReader {
                 Ok(None) => Ok(None),
                 Err(error) => Err(error.to_string()),
             };
-            Shelf {
+            KindState {
                 graph,
                 fresh: Mutex::default(),
             }
@@ -232,7 +161,7 @@ impl IndexReader {
                 generation,
                 counts,
                 language,
-                shelves,
+                kinds,
                 words: Mutex::new(words),
             },
             settled,
@@ -251,45 +180,10 @@ impl IndexReader {
         self.generation
     }
 
-    /// How much there is.
-    #[must_use]
-    pub fn counts(&self) -> Counts {
-        let StoredCounts {
-            n_images,
-            n_captions,
-            n_files,
-        } = self.counts;
-        Counts {
-            n_images,
-            n_captions,
-            n_files,
-            n_bytes_on_disk: self.layout.n_bytes(),
-            image_graph: self.graph_state(ItemKind::Image, n_images),
-            caption_graph: self.graph_state(ItemKind::Caption, n_captions),
-        }
-    }
-
     /// The language in which words are brought to their stems.
     #[must_use]
     pub fn language(&self) -> Language {
         self.language
-    }
-
-    fn graph_state(&self, kind: ItemKind, n_items: u64) -> GraphState {
-        match &self.shelves[kind.number()].graph {
-            Ok(None) => GraphState::Absent,
-            Err(reason) => GraphState::Unusable {
-                reason: reason.clone(),
-            },
-            Ok(Some(graph)) => {
-                let n_removed = self.store.removed(kind).map_or(0, |ids| ids.len());
-                let n_frozen = graph.n_ids().saturating_sub(n_removed) as u64;
-                GraphState::Ready {
-                    n_items: n_frozen,
-                    n_fresh: n_items.saturating_sub(n_frozen),
-                }
-            }
-        }
     }
 
     /// The indexed folders, sorted by the bytes of their paths.
@@ -390,7 +284,7 @@ impl IndexReader {
     }
 
     fn fresh(&self, kind: ItemKind) -> Result<Arc<Fresh>, IndexError> {
-        let own = &self.shelves[kind.number()];
+        let own = &self.kinds[kind.number()];
         let mut slot = own.fresh.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(fresh) = &*slot {
             return Ok(Arc::clone(fresh));

@@ -1,5 +1,5 @@
 //! Which records follow from others? Those are made anew where they are wrong; items that are not whole are removed,
-//! and told by what is still known of them.
+//! and outcome by what is still known of them.
 //!
 //! What an image or a caption is, and its vector, follows from nothing. Its look-ups (`hashes`, `captions`, both halves
 //! of `paths`) follow from it and from each other, the counts from all of them.
@@ -7,16 +7,17 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 
-use super::codec::{self, StoredCounts, StoredItem};
-use super::keys::{self, Column, Meta};
-use super::read::Read;
-use super::store::Store;
-use super::{RecordsError, Source};
+use super::rules::{self, Items, is_unit};
 use crate::item::{FileRecord, Generation, ItemId, ItemKind};
+use crate::records::RecordsError;
+use crate::records::codec::{self, StoredItem};
+use crate::records::keys::{self, Column, Meta};
+use crate::records::read::Records;
+use crate::records::store::Store;
 
 /// What must hold of the records besides that they fit each other.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Terms {
+pub(crate) struct Expected {
     /// Of every vector.
     pub(crate) dimension: usize,
     /// A generation that was committed at some time, as other parts of the index say.
@@ -47,23 +48,25 @@ pub(crate) struct Reconciled {
 }
 
 /// Puts the records in order, in one synced batch, as a generation of its own if anything had to be changed.
-pub(crate) fn reconcile(store: &Store, terms: Terms) -> Result<Reconciled, RecordsError> {
-    let mut work = Work {
+pub(crate) fn reconcile(store: &Store, expected: Expected) -> Result<Reconciled, RecordsError> {
+    let mut work = Reconciler {
         store,
-        terms,
+        expected,
         changes: Vec::new(),
-        told: Reconciled::default(),
-        items: BTreeMap::new(),
+        outcome: Reconciled::default(),
+        items: Items::new(),
         gone: BTreeSet::new(),
-        last_id: terms.last_id,
+        last_id: expected.last_id,
     };
     let files = work.read()?;
     work.settle_look_ups(&files)?;
     work.settle_single_records(files.len() as u64)?;
-    if !work.changes.is_empty() || work.told.n_lost_generations > 0 {
+    if !work.changes.is_empty() || work.outcome.n_lost_generations > 0 {
         work.settle_generation()?;
     }
-    let Work { changes, told, .. } = work;
+    let Reconciler {
+        changes, outcome, ..
+    } = work;
     store.write(
         changes
             .iter()
@@ -71,28 +74,28 @@ pub(crate) fn reconcile(store: &Store, terms: Terms) -> Result<Reconciled, Recor
     )?;
     Ok(Reconciled {
         n_changes: changes.len(),
-        ..told
+        ..outcome
     })
 }
 
 type Files = BTreeMap<PathBuf, FileRecord>;
 
 /// A key of a column with its new value, or without one.
-type Change = (Column, Vec<u8>, Option<Vec<u8>>);
+pub(crate) type OwnedChange = (Column, Vec<u8>, Option<Vec<u8>>);
 
-struct Work<'a> {
+struct Reconciler<'a> {
     store: &'a Store,
-    terms: Terms,
-    changes: Vec<Change>,
-    told: Reconciled,
+    expected: Expected,
+    changes: Vec<OwnedChange>,
+    outcome: Reconciled,
     /// The whole ones.
-    items: BTreeMap<ItemId, StoredItem>,
+    items: Items,
     /// Those that were there and are removed.
     gone: BTreeSet<(ItemKind, ItemId)>,
     last_id: ItemId,
 }
 
-impl Work<'_> {
+impl Reconciler<'_> {
     fn see(&mut self, id: ItemId) {
         self.last_id = self.last_id.max(id);
     }
@@ -107,7 +110,7 @@ impl Work<'_> {
         self.read_items(&vectors)?;
         self.drop_twins();
         let files = self.read_files()?;
-        if self.terms.images_need_paths {
+        if self.expected.images_need_paths {
             let with_path: HashSet<ItemId> = files.values().map(|file| file.image).collect();
             let is_lost = |id: &ItemId, item: &StoredItem| {
                 item.kind() == ItemKind::Image && !with_path.contains(id)
@@ -124,8 +127,8 @@ impl Work<'_> {
             }
         }
         let count = |kind| self.gone.iter().filter(|gone| gone.0 == kind).count() as u64;
-        self.told.n_lost_images = count(ItemKind::Image);
-        self.told.n_lost_captions = count(ItemKind::Caption);
+        self.outcome.n_lost_images = count(ItemKind::Image);
+        self.outcome.n_lost_captions = count(ItemKind::Caption);
         Ok(files)
     }
 
@@ -133,7 +136,7 @@ impl Work<'_> {
     fn read_vectors(&mut self) -> Result<HashSet<(ItemKind, ItemId)>, RecordsError> {
         let mut usable = HashSet::new();
         let mut bad = Vec::new();
-        let dimension = self.terms.dimension;
+        let dimension = self.expected.dimension;
         self.store
             .scan(Column::Vectors, &[], &[], &mut |key, value| {
                 let mut values = Vec::with_capacity(dimension);
@@ -194,9 +197,9 @@ impl Work<'_> {
 
     fn note_source(&mut self, item: &StoredItem) {
         if let StoredItem::Caption { source, .. } = item
-            && !self.told.lost_sources.contains(source)
+            && !self.outcome.lost_sources.contains(source)
         {
-            self.told.lost_sources.push(source.clone());
+            self.outcome.lost_sources.push(source.clone());
         }
     }
 
@@ -304,7 +307,7 @@ impl Work<'_> {
                 lost.insert(path);
             }
         }
-        self.told.n_files_to_read = unknown.len();
+        self.outcome.n_files_to_read = unknown.len();
         for (path, image) in unknown {
             lost.remove(&path);
             // Never the size and time of a file, so the next run reads it and finds that its content is known.
@@ -315,7 +318,7 @@ impl Work<'_> {
             };
             files.insert(path, file);
         }
-        self.told.lost_files = lost.into_iter().collect();
+        self.outcome.lost_files = lost.into_iter().collect();
         Ok(files)
     }
 
@@ -372,13 +375,13 @@ impl Work<'_> {
             if let Some(id) = id.filter(|_| key.first() == Some(&b'o')) {
                 self.see(id);
                 if self.gone.insert((ItemKind::Caption, id)) {
-                    self.told.n_lost_captions += 1;
+                    self.outcome.n_lost_captions += 1;
                 }
             }
             if let Some(source) = keys::source_in(&key)
-                && !self.told.lost_sources.contains(&source)
+                && !self.outcome.lost_sources.contains(&source)
             {
-                self.told.lost_sources.push(source);
+                self.outcome.lost_sources.push(source);
             }
         }
         Ok(())
@@ -404,25 +407,19 @@ impl Work<'_> {
 
     /// Counts, the next number, libraries.
     fn settle_single_records(&mut self, n_files: u64) -> Result<(), RecordsError> {
-        let count = |kind| {
-            self.items
-                .values()
-                .filter(|item| item.kind() == kind)
-                .count() as u64
-        };
-        let counts = StoredCounts {
-            n_images: count(ItemKind::Image),
-            n_captions: count(ItemKind::Caption),
-            n_files,
-        };
+        let counts = rules::counts(&self.items, n_files);
         let stored = self.store.stored_counts().ok();
-        if let Some(stored) = stored.filter(|_| self.terms.is_incomplete) {
+        if let Some(stored) = stored.filter(|_| self.expected.is_incomplete) {
             // What left no trace at all was still counted.
             let lost =
                 |stored: u64, found: u64, known: u64| stored.saturating_sub(found).max(known);
-            let told = &mut self.told;
-            told.n_lost_images = lost(stored.n_images, counts.n_images, told.n_lost_images);
-            told.n_lost_captions = lost(stored.n_captions, counts.n_captions, told.n_lost_captions);
+            let outcome = &mut self.outcome;
+            outcome.n_lost_images = lost(stored.n_images, counts.n_images, outcome.n_lost_images);
+            outcome.n_lost_captions = lost(
+                stored.n_captions,
+                counts.n_captions,
+                outcome.n_lost_captions,
+            );
         }
         if stored != Some(counts) {
             self.put(Meta::Counts, codec::encode_counts(&counts));
@@ -448,7 +445,7 @@ impl Work<'_> {
                 Ok(true)
             },
         )?;
-        self.told.n_lost_libraries = bad.len();
+        self.outcome.n_lost_libraries = bad.len();
         let bad = bad.into_iter().map(|key| (Column::Default, key, None));
         self.changes.extend(bad);
         self.settle_history()
@@ -457,16 +454,13 @@ impl Work<'_> {
     /// Generations, lists of changes, tombstones: all or nothing of them is right.
     fn settle_history(&mut self) -> Result<(), RecordsError> {
         let generation = self.store.generation().ok();
-        let known = self.terms.generation.0;
-        self.told.n_lost_generations = known.saturating_sub(generation.map_or(0, |found| found.0));
+        let known = self.expected.generation.0;
+        self.outcome.n_lost_generations =
+            known.saturating_sub(generation.map_or(0, |found| found.0));
         let lists = self.store.changes_after(Generation(0)).ok();
-        let is_complete = lists.zip(generation).is_some_and(|(lists, generation)| {
-            let first = lists.first().map_or(1, |(first, _)| first.0);
-            lists
-                .iter()
-                .map(|(number, _)| number.0)
-                .eq(first..=generation.0)
-        });
+        let is_complete = lists
+            .zip(generation)
+            .is_some_and(|(lists, generation)| rules::are_complete(&lists, generation));
         let is_past = self.store.purged().ok().zip(generation);
         let is_past = is_past.is_some_and(|(purged, now)| purged.iter().all(|&then| then <= now));
         let mut n_alive = 0;
@@ -496,7 +490,7 @@ impl Work<'_> {
     /// A new generation, before which no graph is of use.
     fn settle_generation(&mut self) -> Result<(), RecordsError> {
         let known = self.store.generation().unwrap_or(Generation(0));
-        let next = Generation(known.max(self.terms.generation).0 + 1);
+        let next = Generation(known.max(self.expected.generation).0 + 1);
         let mut old = Vec::new();
         for prefix in [keys::CHANGES, keys::REMOVED] {
             self.store
@@ -513,14 +507,4 @@ impl Work<'_> {
         self.put(Meta::Generation, next.0.to_le_bytes().to_vec());
         Ok(())
     }
-}
-
-fn is_unit(values: &[f32]) -> bool {
-    let length = values
-        .iter()
-        .map(|&value| f64::from(value) * f64::from(value))
-        .sum::<f64>()
-        .sqrt();
-    // Not so for lengths that are no numbers either.
-    (length - 1.0).abs() < 1e-3
 }

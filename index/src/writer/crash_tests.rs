@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::repair::repair_stepwise;
-use crate::steps::{Step, Steps};
+use crate::disk::steps::{Step, Steps};
+use crate::health::repair::repair_stepwise;
 use crate::{
     Binding, FileRecord, Generation, GraphState, IndexError, IndexReader, IndexWriter, Item,
     ItemKind, Nearest, Problem, UnitVector, WriterOptions, check,

@@ -3,20 +3,20 @@
 
 use std::path::{Component, Path};
 
-use crate::calendar;
 use crate::error::{IndexError, Within};
 use crate::item::{ItemId, Library};
 use crate::records::RecordsError;
 use crate::records::codec::StoredItem;
-use crate::records::read::Read;
+use crate::records::read::Records;
 use crate::words::Document;
+use crate::words::calendar;
 
 /// Of a path that lies in no known library folder, the file and so many folders above it have a say.
 const N_FOLDERS: usize = 2;
 
 /// The document of an item; none when there is no such item.
 pub(crate) fn document(
-    records: &impl Read,
+    records: &impl Records,
     libraries: &[Library],
     id: ItemId,
 ) -> Result<Option<Document>, RecordsError> {
@@ -53,7 +53,7 @@ pub(crate) fn document(
 
 /// Hands over the documents of all items.
 pub(crate) fn all_documents(
-    records: &impl Read,
+    records: &impl Records,
     dir: &Path,
     put: &mut dyn FnMut(&Document) -> Result<(), IndexError>,
 ) -> Result<(), IndexError> {

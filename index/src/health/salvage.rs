@@ -5,11 +5,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::keys::{self, Column};
-use super::read::Read;
-use super::store::Store;
-use super::{RecordsError, Source};
 use crate::item::{Generation, ItemId, ItemKind};
+use crate::records::RecordsError;
+use crate::records::keys::{self, Column};
+use crate::records::read::Records;
+use crate::records::store::Store;
 
 /// Bytes written at once.
 const PORTION: usize = 4 << 20;

@@ -4,10 +4,10 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::crash_tests::{answers, binding, copy, first, open, put_first, second};
-use crate::repair::repair_stepwise;
-use crate::steps::{Fault, Step, Steps};
-use crate::successor::tests::to_format_1;
+use super::crash_tests::{answers, binding, copy, first, open, put_first, second};
+use super::successor_tests::to_format_1;
+use crate::disk::steps::{Fault, Step, Steps};
+use crate::health::repair::repair_stepwise;
 use crate::{
     Binding, IndexError, IndexReader, IndexWriter, Problem, Successor, WriterOptions, check,
 };
@@ -190,7 +190,7 @@ fn child_that_is_killed_at_a_step() {
 fn kill_at(work: &Work, n: usize, dir: &Path) {
     let status = Command::new(std::env::current_exe().unwrap())
         .args([
-            "fault_tests::child_that_is_killed_at_a_step",
+            "writer::fault_tests::child_that_is_killed_at_a_step",
             "--exact",
             "--test-threads",
             "1",

@@ -3,21 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::rules::{self, Items, is_unit};
+use crate::derived::graph_files::{self, Usable};
+use crate::disk::layout::Layout;
+use crate::disk::lock::Gate;
+use crate::disk::manifest::Manifest;
 use crate::error::{IndexError, Within};
 use crate::graph::file::Graph;
 use crate::item::{Generation, ItemId, ItemKind};
-use crate::layout::Layout;
-use crate::lock::Gate;
-use crate::manifest::Manifest;
 use crate::records::RecordsError;
+use crate::records::codec;
 use crate::records::codec::{StoredCounts, StoredItem};
 use crate::records::keys::{self, Column};
-use crate::records::read::Read;
+use crate::records::read::Records;
 use crate::records::store::Store;
-use crate::records::{Source, codec};
-use crate::shelf::{self, Usable};
 use crate::words::{Words, WordsStamp};
-use crate::writer::data_without_manifest;
+use crate::writer::open::data_without_manifest;
 
 /// Something in an index that should not be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -212,8 +213,6 @@ fn note_damage(
     Ok(())
 }
 
-type Items = BTreeMap<ItemId, StoredItem>;
-
 struct Checker {
     layout: Layout,
     manifest: Manifest,
@@ -256,12 +255,7 @@ impl Checker {
                 ItemId(0),
                 self.manifest.dimension(),
                 &mut |id, vector| {
-                    let length = vector
-                        .iter()
-                        .map(|&value| f64::from(value) * f64::from(value))
-                        .sum::<f64>()
-                        .sqrt();
-                    found.push((id, (length - 1.0).abs() < 1e-3));
+                    found.push((id, is_unit(vector)));
                     Ok(true)
                 },
             )?;
@@ -394,17 +388,12 @@ impl Checker {
     }
 
     fn check_counts(&mut self, items: &Items) -> Result<(), RecordsError> {
-        let count = |kind| items.values().filter(|item| item.kind() == kind).count() as u64;
         let mut n_files = 0;
         self.store.scan_files(&mut |_, _| {
             n_files += 1;
             Ok(())
         })?;
-        let found = StoredCounts {
-            n_images: count(ItemKind::Image),
-            n_captions: count(ItemKind::Caption),
-            n_files,
-        };
+        let found = rules::counts(items, n_files);
         let stored = self.store.stored_counts()?;
         if found != stored {
             let text = |counts: StoredCounts| {
@@ -426,10 +415,7 @@ impl Checker {
     fn check_generations(&mut self) -> Result<(), RecordsError> {
         let generation = self.store.generation()?;
         let lists = self.store.changes_after(Generation(0))?;
-        // The newest list is kept until the next commit; older ones go when the words have passed them.
-        let first = lists.first().map_or(1, |(first, _)| first.0);
-        let numbers = lists.iter().map(|(number, _)| number.0);
-        if !numbers.eq(first..=generation.0) {
+        if !rules::are_complete(&lists, generation) {
             self.problems.push(Problem::Generations {
                 what: "the lists of changes do not end with the newest",
             });
@@ -487,7 +473,7 @@ impl Checker {
             ));
         }
         let purged = self.store.purged()?[kind.number()];
-        let usable = shelf::is_usable(
+        let usable = graph_files::is_usable(
             &graph,
             &self.manifest,
             kind,
@@ -557,7 +543,3 @@ impl Checker {
         Ok(())
     }
 }
-
-#[cfg(test)]
-#[path = "check_tests.rs"]
-mod tests;

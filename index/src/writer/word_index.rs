@@ -2,10 +2,10 @@
 //! replayed by the lists of changes, and what is damaged is made anew.
 
 use super::IndexWriter;
-use crate::documents;
+use crate::derived::documents;
 use crate::error::{IndexError, Within};
 use crate::item::Generation;
-use crate::records::read::Read;
+use crate::records::read::Records;
 use crate::words::WordsWriter;
 
 impl IndexWriter {
@@ -14,9 +14,9 @@ impl IndexWriter {
         let Some(words) = &self.words else {
             return Ok(());
         };
-        let libraries = self.draft.libraries().within(self.dir())?;
-        for &(_, id) in self.draft.touched() {
-            match documents::document(&self.draft, &libraries, id).within(self.dir())? {
+        let libraries = self.overlay.libraries().within(self.dir())?;
+        for &(_, id) in self.overlay.touched() {
+            match documents::document(&self.overlay, &libraries, id).within(self.dir())? {
                 Some(document) => words.put(&document).within(self.dir())?,
                 None => words.remove(id.0),
             }
@@ -55,7 +55,7 @@ impl IndexWriter {
     /// Brings the words to the newest generation: by the lists of changes if they reach back far enough, else anew.
     fn replay_words(&self, words: &mut WordsWriter) -> Result<(), IndexError> {
         let dir = self.dir();
-        let store = self.draft.store();
+        let store = self.overlay.store();
         let behind = words.stamp().filter(|stamp| {
             stamp.index_id == self.manifest.index_id() && stamp.generation <= self.generation.0
         });

@@ -4,8 +4,8 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::time::{Duration, Instant};
 
+use super::layout::Layout;
 use crate::error::IndexError;
-use crate::layout::Layout;
 
 /// The right to write. The system takes it back when the process ends; the number in the file is only for messages.
 #[derive(Debug)]

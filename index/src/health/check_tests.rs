@@ -1,14 +1,16 @@
 //! Every problem that the check can find, made on purpose.
 
-use super::*;
-use crate::item::FileRecord;
-use crate::manifest::Binding;
-use crate::records::keys::Meta;
-use crate::vector::UnitVector;
-use crate::{IndexWriter, WriterOptions};
+use std::path::{Path, PathBuf};
 
-/// A record to write or remove behind the writer's back.
-type Change = (Column, Vec<u8>, Option<Vec<u8>>);
+use crate::disk::layout::Layout;
+use crate::health::reconcile::OwnedChange;
+use crate::records::codec::{self, StoredCounts};
+use crate::records::keys::{self, Column, Meta};
+use crate::records::store::Store;
+use crate::{
+    Binding, FileRecord, Generation, IndexWriter, ItemId, ItemKind, Problem, UnitVector,
+    WriterOptions, check,
+};
 
 fn vector(number: u8) -> UnitVector {
     let angle = f32::from(number) / 20.0;
@@ -62,7 +64,7 @@ fn contradicting_records_are_reported_and_put_in_order() {
         n_files: 10,
     };
     let bytes = |number: u64| number.to_le_bytes().to_vec();
-    let rows: Vec<(&str, Change, &str)> = vec![
+    let rows: Vec<(&str, OwnedChange, &str)> = vec![
         (
             "item",
             (Column::Items, keys::item(image).to_vec(), None),

@@ -1,12 +1,17 @@
 //! The crash table of FORMAT.md for upgrades and changes of the model, row by row; and what readers see meanwhile.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::*;
-use crate::records::read::Read;
+use crate::disk::layout::Layout;
+use crate::disk::manifest::Manifest;
+use crate::disk::steps::{Step, Steps};
+use crate::records::read::Records;
+use crate::records::store::Store;
 use crate::{
-    FileRecord, Generation, GraphState, IndexReader, Item, ItemKind, Nearest, UnitVector, check,
+    Binding, FileRecord, Generation, GraphState, IndexError, IndexReader, IndexWriter, Item,
+    ItemKind, Nearest, Successor, UnitVector, WriterOptions, check, unfinished,
 };
 
 fn old() -> Binding {

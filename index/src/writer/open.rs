@@ -3,20 +3,21 @@
 use std::io;
 use std::path::Path;
 
+use crate::derived;
+use crate::disk::atomic;
+use crate::disk::layout::{Layout, data_name};
+use crate::disk::manifest::{Binding, Manifest};
+use crate::disk::steps::{Step, Steps};
 use crate::error::{IndexError, Within};
-use crate::layout::{Layout, data_name};
-use crate::manifest::{self, Binding, Manifest};
-use crate::records::read::Read;
+use crate::records::read::Records;
 use crate::records::store::Store;
-use crate::steps::{Step, Steps};
-use crate::witness;
 
 /// Looks at the records without changing anything, before RocksDB deletes what it thinks that nobody needs.
 fn refuse_lost_records(layout: &Layout, manifest: &Manifest) -> Result<(), IndexError> {
-    let seen = witness::newest_seen(layout, manifest);
+    let seen = derived::newest_seen(layout, manifest);
     let store = Store::open_read_only(&layout.records()).within(layout.dir())?;
     let found = store.generation().within(layout.dir())?;
-    witness::check_records(layout, seen, found)
+    derived::refuse_lost_commits(layout, seen, found)
 }
 
 /// Makes the folder, or refuses one that holds something else.
@@ -50,7 +51,7 @@ fn create_folder(dir: &Path) -> io::Result<()> {
     fs_err::create_dir_all(&dir)?;
     made.iter()
         .filter_map(|made| made.parent())
-        .try_for_each(manifest::sync_folder)
+        .try_for_each(atomic::sync_folder)
 }
 
 /// Opens or makes the records and the manifest, and tells where the data lie. The manifest comes last and marks the

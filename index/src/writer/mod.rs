@@ -7,32 +7,34 @@
 //! A crash before 2 leaves the old generation, one after it the new one; the words catch up when the next writer opens.
 //! Graphs are built by [`IndexWriter::finish`] only.
 
-mod compact;
-mod following;
-mod opening;
-mod removal;
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
+mod fault_tests;
+pub(crate) mod open;
+pub(crate) mod successor;
+#[cfg(test)]
+mod successor_tests;
+mod word_index;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::details::Details;
+use crate::derived::graph_files::{BuildProgress, Due, GraphFiles};
+use crate::disk::layout::Layout;
+use crate::disk::lock::{Gate, WriteLock};
+use crate::disk::manifest::{Binding, Manifest};
+use crate::disk::steps::{Step, Steps};
+use crate::disk::sweep::sweep;
 use crate::error::{IndexError, Within};
-use crate::item::{FileRecord, Generation, ItemId, Library};
+use crate::item::{Details, FileRecord, Generation, ItemId, LastRun, Library};
 use crate::language::Language;
-use crate::layout::Layout;
-use crate::lock::{Gate, WriteLock};
-use crate::manifest::{Binding, Manifest};
-use crate::records::draft::Draft;
-use crate::records::read::Read;
-use crate::shelf::{BuildProgress, Due, Shelf};
-use crate::steps::{Step, Steps};
-use crate::successor;
+use crate::records::overlay::Overlay;
+use crate::records::read::Records;
 use crate::vector::UnitVector;
 use crate::words::{WordsError, WordsStamp, WordsWriter};
 
-pub use compact::Compacted;
-pub(crate) use opening::data_without_manifest;
-use opening::{open_records, prepare_folder};
+use open::{open_records, prepare_folder};
 
 /// What a writer may be told beyond the folder and the model.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +57,16 @@ impl Default for WriterOptions {
     }
 }
 
+/// What compacting gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Compacted {
+    /// The bytes of all files of the index before.
+    pub n_bytes_before: u64,
+    /// And after. More than before where graphs are built that were not there.
+    pub n_bytes_after: u64,
+}
+
 /// Puts items into an index and removes them.
 ///
 /// Changes are held in memory until [`commit`](Self::commit), are seen by the look-ups of this writer at once, and
@@ -62,11 +74,11 @@ impl Default for WriterOptions {
 pub struct IndexWriter {
     layout: Layout,
     manifest: Manifest,
-    draft: Draft,
+    overlay: Overlay,
     /// None after an error of the word index; it is opened anew by the next commit.
     words: Option<WordsWriter>,
     language: Language,
-    shelf: Shelf,
+    graphs: GraphFiles,
     generation: Generation,
     steps: Steps,
     wrote: bool,
@@ -128,35 +140,35 @@ impl IndexWriter {
         let gate = Gate::close(layout)?;
         let (layout, manifest, store) = open_records(layout, binding, steps)?;
         drop(gate);
-        successor::sweep(&layout, &manifest, steps)?;
+        sweep(&layout, &manifest, steps)?;
         let generation = store.generation().within(dir)?;
         let mut language = store.language().within(dir)?;
         if let Some(wanted) = options.language.filter(|&wanted| wanted != language) {
             store.write_language(wanted).within(dir)?;
             language = wanted;
         }
-        let mut draft = Draft::new(store);
-        let shelf = Shelf::open(
+        let mut overlay = Overlay::new(store);
+        let graphs = GraphFiles::open(
             &layout,
             &manifest,
-            &mut draft,
+            &mut overlay,
             generation,
             options.min_graph_items,
         )?;
         let mut writer = Self {
             layout,
             manifest,
-            draft,
+            overlay,
             words: None,
             language,
-            shelf,
+            graphs,
             generation,
             steps,
             wrote: false,
             _lock: lock,
         };
         writer.open_words()?;
-        writer.flush_if(writer.draft.store().is_flush_due())?;
+        writer.flush_if(writer.overlay.store().is_flush_due())?;
         Ok(writer)
     }
 
@@ -165,7 +177,7 @@ impl IndexWriter {
     /// # Errors
     /// When the records cannot be read.
     pub fn file(&self, path: &Path) -> Result<Option<FileRecord>, IndexError> {
-        self.draft.file(path).within(self.dir())
+        self.overlay.file(path).within(self.dir())
     }
 
     /// The image whose bytes have this hash.
@@ -173,7 +185,7 @@ impl IndexWriter {
     /// # Errors
     /// When the records cannot be read.
     pub fn image_with_hash(&self, hash: &[u8; 32]) -> Result<Option<ItemId>, IndexError> {
-        self.draft.image_with_hash(hash).within(self.dir())
+        self.overlay.image_with_hash(hash).within(self.dir())
     }
 
     /// The known files in `folder` and below, sorted by the bytes of their paths.
@@ -181,7 +193,7 @@ impl IndexWriter {
     /// # Errors
     /// When the records cannot be read.
     pub fn files_under(&self, folder: &Path) -> Result<Vec<(PathBuf, FileRecord)>, IndexError> {
-        self.draft.files_under(folder).within(self.dir())
+        self.overlay.files_under(folder).within(self.dir())
     }
 
     /// The texts that `image` (or nobody) has from `source`, in the order in which they were put.
@@ -193,7 +205,10 @@ impl IndexWriter {
         image: Option<ItemId>,
         source: &Path,
     ) -> Result<Vec<String>, IndexError> {
-        let captions = self.draft.captions_from(image, source).within(self.dir())?;
+        let captions = self
+            .overlay
+            .captions_from(image, source)
+            .within(self.dir())?;
         Ok(captions.into_iter().map(|caption| caption.text).collect())
     }
 
@@ -202,7 +217,7 @@ impl IndexWriter {
     /// # Errors
     /// When the records cannot be read.
     pub fn caption_owners(&self, source: &Path) -> Result<Vec<Option<ItemId>>, IndexError> {
-        self.draft.caption_owners(source).within(self.dir())
+        self.overlay.caption_owners(source).within(self.dir())
     }
 
     /// Adds an image. Where one with the same hash is known, its number is given back and nothing changes.
@@ -221,7 +236,7 @@ impl IndexWriter {
         vector: UnitVector,
     ) -> Result<ItemId, IndexError> {
         self.check_dimension(&vector)?;
-        let id = self.draft.put_image(hash, width, height, &vector);
+        let id = self.overlay.put_image(hash, width, height, &vector);
         id.within(self.layout.dir())
     }
 
@@ -230,7 +245,7 @@ impl IndexWriter {
     /// # Errors
     /// When there is no such image, or the records cannot be read.
     pub fn set_details(&mut self, image: ItemId, details: Details) -> Result<(), IndexError> {
-        self.draft
+        self.overlay
             .set_details(image, details)
             .within(self.layout.dir())
     }
@@ -241,7 +256,7 @@ impl IndexWriter {
     /// # Errors
     /// When the records cannot be read or written.
     pub fn images_without_details(&self) -> Result<Vec<ItemId>, IndexError> {
-        self.draft.images_without_details().within(self.dir())
+        self.overlay.images_without_details().within(self.dir())
     }
 
     /// The language in which words are brought to their stems.
@@ -256,7 +271,7 @@ impl IndexWriter {
     /// # Errors
     /// When there is no such image, or the records cannot be read.
     pub fn put_file(&mut self, path: &Path, file: FileRecord) -> Result<(), IndexError> {
-        self.draft.put_file(path, &file).within(self.layout.dir())
+        self.overlay.put_file(path, &file).within(self.layout.dir())
     }
 
     /// Forgets a path; the image that it held is removed with its captions when it has no path at the next commit. A
@@ -265,7 +280,7 @@ impl IndexWriter {
     /// # Errors
     /// When the records cannot be read.
     pub fn remove_file(&mut self, path: &Path) -> Result<(), IndexError> {
-        self.draft.remove_file(path).within(self.layout.dir())
+        self.overlay.remove_file(path).within(self.layout.dir())
     }
 
     /// Replaces the captions that `image` (or nobody) has from `source`; an empty list removes them. The same texts
@@ -282,7 +297,7 @@ impl IndexWriter {
         for (_, vector) in &captions {
             self.check_dimension(vector)?;
         }
-        self.draft
+        self.overlay
             .set_captions(image, source, captions)
             .within(self.layout.dir())
     }
@@ -297,13 +312,50 @@ impl IndexWriter {
         reason = "as with all that is put into the index"
     )]
     pub fn put_library(&mut self, library: Library) -> Result<(), IndexError> {
-        self.draft.put_library(&library).within(self.layout.dir())
+        self.overlay.put_library(&library).within(self.layout.dir())
+    }
+
+    /// The indexed folders, sorted by the bytes of their paths.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn libraries(&self) -> Result<Vec<Library>, IndexError> {
+        self.overlay.libraries().within(self.dir())
+    }
+
+    /// Forgets that a folder was indexed; what was found in it stays. A folder that is not known is no error.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn remove_library(&mut self, folder: &Path) -> Result<(), IndexError> {
+        self.overlay
+            .remove_library(folder)
+            .within(self.layout.dir())
+    }
+
+    /// The files in `folder` and below, or `folder` itself, that captions came from; each with the images that it has
+    /// captions for, and with none for captions on their own.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn caption_sources_under(
+        &self,
+        folder: &Path,
+    ) -> Result<Vec<(PathBuf, Option<ItemId>)>, IndexError> {
+        let mut sources = self.overlay.caption_sources().within(self.dir())?;
+        sources.retain(|(source, _)| source.starts_with(folder));
+        Ok(sources)
+    }
+
+    /// Notes what a run did; the note of the run before goes.
+    pub fn put_last_run(&mut self, run: &LastRun) {
+        self.overlay.put_last_run(run);
     }
 
     /// How many items were put, changed or removed since the last commit.
     #[must_use]
     pub fn n_pending(&self) -> usize {
-        self.draft.touched().len()
+        self.overlay.touched().len()
     }
 
     /// The newest committed generation.
@@ -329,10 +381,10 @@ impl IndexWriter {
         if self.words.is_none() {
             self.open_words()?;
         }
-        if self.draft.is_empty() {
+        if self.overlay.is_empty() {
             return Ok(self.generation);
         }
-        self.draft.drop_pathless().within(self.layout.dir())?;
+        self.overlay.drop_pathless().within(self.layout.dir())?;
         let next = Generation(self.generation.0 + 1);
         let dir = self.layout.dir().to_owned();
         let stopped = |source| IndexError::writing(&dir, &dir, source);
@@ -355,7 +407,7 @@ impl IndexWriter {
             .steps
             .reach(Step::WordsPrepared)
             .map_err(stopped)
-            .and_then(|()| self.draft.commit(next, self.generation).within(&dir));
+            .and_then(|()| self.overlay.commit(next, self.generation).within(&dir));
         if let Err(error) = written {
             // The documents must not come along with the next commit as if they were true.
             if prepared.abort().is_err() {
@@ -375,7 +427,7 @@ impl IndexWriter {
             return Err(error);
         }
         self.steps.reach(Step::WordsCommitted).map_err(stopped)?;
-        self.flush_if(self.draft.store().is_flush_due())?;
+        self.flush_if(self.overlay.store().is_flush_due())?;
         Ok(next)
     }
 
@@ -405,15 +457,58 @@ impl IndexWriter {
         Ok(generation)
     }
 
+    /// Commits, then writes the derived parts and the tables of the records anew: graphs that have fresh, removed or
+    /// loose items are built, with which all tombstones go; RocksDB's tables are freed of what was removed or
+    /// replaced; the word index becomes one segment. The answers stay the same, and readers beside this are not
+    /// disturbed.
+    ///
+    /// # Errors
+    /// Those of [`commit`](Self::commit), and when something cannot be built or written; nothing is lost then, and
+    /// compacting can be done again.
+    pub fn compact(
+        &mut self,
+        progress: &mut dyn FnMut(BuildProgress),
+    ) -> Result<Compacted, IndexError> {
+        let n_bytes_before = self.layout.n_bytes();
+        let dir = self.layout.dir().to_owned();
+        let stopped = |source| IndexError::Io {
+            path: dir.clone(),
+            source,
+        };
+        self.commit()?;
+        self.build_graphs(Due::WhenAnythingIsLoose, progress)?;
+        {
+            // Only here do records move from the log to tables. Afterwards tables are replaced by others that say the
+            // same; a reader that misses one of them opens again.
+            let _closed = Gate::close(&self.layout)?;
+            self.overlay.store().flush().within(&dir)?;
+        }
+        self.steps.reach(Step::CompactFlushed).map_err(stopped)?;
+        self.overlay.store().compact().within(&dir)?;
+        self.steps.reach(Step::CompactTables).map_err(stopped)?;
+        if let Some(words) = &mut self.words
+            && let Err(source) = words.merge()
+        {
+            self.give_up_words();
+            return Err(IndexError::Words { dir, source });
+        }
+        self.steps.reach(Step::CompactWords).map_err(stopped)?;
+        self.wrote = false;
+        Ok(Compacted {
+            n_bytes_before,
+            n_bytes_after: self.layout.n_bytes(),
+        })
+    }
+
     fn build_graphs(
         &mut self,
         due: Due,
         progress: &mut dyn FnMut(BuildProgress),
     ) -> Result<(), IndexError> {
-        self.shelf.build_due(
+        self.graphs.build_due(
             &self.layout,
             &self.manifest,
-            &mut self.draft,
+            &mut self.overlay,
             self.generation,
             due,
             self.steps,
@@ -446,7 +541,7 @@ impl IndexWriter {
             let stopped = |source| IndexError::writing(self.dir(), self.dir(), source);
             let _closed = Gate::close(&self.layout)?;
             self.steps.reach(Step::GateClosed).map_err(stopped)?;
-            self.draft.store().flush().within(self.dir())?;
+            self.overlay.store().flush().within(self.dir())?;
             self.steps.reach(Step::TablesFlushed).map_err(stopped)?;
         }
         Ok(())

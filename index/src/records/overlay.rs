@@ -4,20 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::path::Path;
 
+use super::RecordsError;
 use super::codec::{self, StoredCounts, StoredItem};
 use super::keys::{self, Column, Meta};
-use super::read::Read;
+use super::read::{Records, Visit};
 use super::store::Store;
-use super::{RecordsError, Source, Visit};
-use crate::details::Details;
-use crate::item::{FileRecord, Generation, ItemId, ItemKind, LastRun, Library};
+use crate::item::{Details, FileRecord, Generation, ItemId, ItemKind, LastRun, Library};
 use crate::vector::UnitVector;
 
 /// The database with the changes that are not committed yet. Reading sees both.
-pub(crate) struct Draft {
+pub(crate) struct Overlay {
     store: Store,
     /// New values (or removals) by column and key.
-    overlay: [BTreeMap<Vec<u8>, Option<Vec<u8>>>; Column::ALL.len()],
+    changes: [BTreeMap<Vec<u8>, Option<Vec<u8>>>; Column::ALL.len()],
     /// Items that were put or removed, or whose words changed.
     touched: BTreeSet<(ItemKind, ItemId)>,
     /// Images that lost their last path. Another path may still be on its way, as when two files change places, so
@@ -27,11 +26,11 @@ pub(crate) struct Draft {
     frozen: [ItemId; 2],
 }
 
-impl Draft {
+impl Overlay {
     pub(crate) fn new(store: Store) -> Self {
         Self {
             store,
-            overlay: Default::default(),
+            changes: Default::default(),
             touched: BTreeSet::new(),
             pathless: BTreeSet::new(),
             frozen: [ItemId(0); 2],
@@ -47,7 +46,7 @@ impl Draft {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.overlay.iter().all(BTreeMap::is_empty)
+        self.changes.iter().all(BTreeMap::is_empty)
     }
 
     pub(crate) fn touched(&self) -> &BTreeSet<(ItemKind, ItemId)> {
@@ -89,7 +88,7 @@ impl Draft {
         );
         let number = generation.0.to_le_bytes();
         let records = Column::ALL.iter().flat_map(|&column| {
-            let changes = &self.overlay[column as usize];
+            let changes = &self.changes[column as usize];
             changes
                 .iter()
                 .map(move |(key, value)| (column, key.as_slice(), value.as_deref()))
@@ -107,7 +106,7 @@ impl Draft {
                 Some(number.as_slice()),
             )]);
         self.store.write(records)?;
-        self.overlay = Default::default();
+        self.changes = Default::default();
         self.touched.clear();
         Ok(())
     }
@@ -141,11 +140,11 @@ impl Draft {
     }
 
     fn put(&mut self, column: Column, key: Vec<u8>, value: Vec<u8>) {
-        self.overlay[column as usize].insert(key, Some(value));
+        self.changes[column as usize].insert(key, Some(value));
     }
 
     fn remove(&mut self, column: Column, key: Vec<u8>) {
-        self.overlay[column as usize].insert(key, None);
+        self.changes[column as usize].insert(key, None);
     }
 
     fn change_counts(
@@ -404,7 +403,7 @@ impl Draft {
     }
 }
 
-impl Draft {
+impl Overlay {
     pub(crate) fn remove_library(&mut self, folder: &Path) -> Result<(), RecordsError> {
         let key = keys::library(folder)?;
         if self.get(Column::Default, &key)?.is_some() {
@@ -422,9 +421,9 @@ impl Draft {
     }
 }
 
-impl Source for Draft {
+impl Records for Overlay {
     fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, RecordsError> {
-        match self.overlay[column as usize].get(key) {
+        match self.changes[column as usize].get(key) {
             Some(value) => Ok(value.clone()),
             None => self.store.get(column, key),
         }
@@ -438,7 +437,7 @@ impl Source for Draft {
         visit: &mut Visit<'_>,
     ) -> Result<(), RecordsError> {
         let from = prefix.max(start);
-        let mut pending = self.overlay[column as usize]
+        let mut pending = self.changes[column as usize]
             .range::<[u8], _>((Bound::Included(from), Bound::Unbounded))
             .take_while(|(key, _)| key.starts_with(prefix))
             .peekable();

@@ -1,10 +1,50 @@
 //! What is there, counted and listed.
 
 use super::IndexReader;
+use crate::disk::layout;
 use crate::error::{IndexError, Within};
 use crate::item::{ItemId, ItemKind, LastRun};
-use crate::layout;
-use crate::records::read::Read;
+use crate::records::codec::StoredCounts;
+use crate::records::keys;
+use crate::records::read::Records;
+
+/// How the items of a kind are searched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GraphState {
+    /// There is no graph; every vector is compared.
+    Absent,
+    /// There is a graph.
+    Ready {
+        /// How many items it holds that still exist.
+        n_items: u64,
+        /// How many items are newer than it and compared one by one.
+        n_fresh: u64,
+    },
+    /// The graph cannot be used; every vector is compared until the next writer builds a new one.
+    Unusable {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// How much an index holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Different images.
+    pub n_images: u64,
+    /// Captions, with and without an image.
+    pub n_captions: u64,
+    /// Picture files; identical ones are one image.
+    pub n_files: u64,
+    /// All files of the index together, in bytes.
+    pub n_bytes_on_disk: u64,
+    /// How images are searched.
+    pub image_graph: GraphState,
+    /// How captions are searched.
+    pub caption_graph: GraphState,
+}
 
 /// The bytes of each part of an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +69,24 @@ pub struct Leftovers {
 }
 
 impl IndexReader {
+    /// How much there is.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let StoredCounts {
+            n_images,
+            n_captions,
+            n_files,
+        } = self.counts;
+        Counts {
+            n_images,
+            n_captions,
+            n_files,
+            n_bytes_on_disk: self.layout.n_bytes(),
+            image_graph: self.graph_state(ItemKind::Image, n_images),
+            caption_graph: self.graph_state(ItemKind::Caption, n_captions),
+        }
+    }
+
     /// How large the parts are.
     #[must_use]
     pub fn sizes(&self) -> Sizes {
@@ -44,7 +102,7 @@ impl IndexReader {
     /// # Errors
     /// When the records cannot be read.
     pub fn leftovers(&self, kind: ItemKind) -> Result<Leftovers, IndexError> {
-        let graph = self.shelves[kind.number()].graph.as_ref();
+        let graph = self.kinds[kind.number()].graph.as_ref();
         Ok(Leftovers {
             n_tombstones: self.store.removed(kind).within(self.dir())?.len() as u64,
             n_loose: graph
@@ -59,7 +117,7 @@ impl IndexReader {
     /// # Errors
     /// When the records cannot be read.
     pub fn n_captions_alone(&self) -> Result<u64, IndexError> {
-        let prefix = crate::records::keys::owner_prefix(None);
+        let prefix = keys::owner_prefix(None);
         let ids = self.store.caption_ids(&prefix).within(self.dir())?;
         Ok(ids.len() as u64)
     }
@@ -84,5 +142,22 @@ impl IndexReader {
         });
         scan.within(self.dir())?;
         Ok(ids)
+    }
+
+    fn graph_state(&self, kind: ItemKind, n_items: u64) -> GraphState {
+        match &self.kinds[kind.number()].graph {
+            Ok(None) => GraphState::Absent,
+            Err(reason) => GraphState::Unusable {
+                reason: reason.clone(),
+            },
+            Ok(Some(graph)) => {
+                let n_removed = self.store.removed(kind).map_or(0, |ids| ids.len());
+                let n_frozen = graph.n_ids().saturating_sub(n_removed) as u64;
+                GraphState::Ready {
+                    n_items: n_frozen,
+                    n_fresh: n_items.saturating_sub(n_frozen),
+                }
+            }
+        }
     }
 }

@@ -4,18 +4,19 @@ use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
+use crate::disk::atomic::path_beside;
+use crate::disk::layout::Layout;
+use crate::disk::manifest::Manifest;
+use crate::disk::steps::{Step, Steps};
 use crate::error::{IndexError, Within};
 use crate::graph::build::Builder;
 use crate::graph::file::Graph;
 use crate::graph::format::Stamp;
 use crate::graph::params::{GraphParams, MIN_ITEMS, REBUILD_DIVISOR};
-use crate::graph::write::Aside;
+use crate::graph::write::GraphFileWriter;
 use crate::item::{Generation, ItemId, ItemKind};
-use crate::layout::Layout;
-use crate::manifest::Manifest;
-use crate::records::draft::Draft;
-use crate::records::read::Read;
-use crate::steps::{Step, Steps};
+use crate::records::overlay::Overlay;
+use crate::records::read::Records;
 
 /// How the building of a graph gets on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +43,7 @@ struct OnDisk {
 
 /// The graphs of both kinds, as the writer keeps them.
 #[derive(Debug)]
-pub(crate) struct Shelf {
+pub(crate) struct GraphFiles {
     min_items: usize,
     graphs: [Option<OnDisk>; 2],
 }
@@ -90,24 +91,24 @@ pub(crate) enum Usable {
     No(&'static str),
 }
 
-impl Shelf {
+impl GraphFiles {
     /// Looks at the graphs. One that is of no use is deleted, so that it cannot seem of use later.
     pub(crate) fn open(
         layout: &Layout,
         manifest: &Manifest,
-        draft: &mut Draft,
+        overlay: &mut Overlay,
         generation: Generation,
         min_items: usize,
     ) -> Result<Self, IndexError> {
         let dir = layout.dir();
-        let mut shelf = Self {
+        let mut files = Self {
             min_items,
             graphs: [None, None],
         };
         for kind in ItemKind::ALL {
             // What an interrupted build left behind.
-            discard(layout, &layout.graph(kind).with_extension("graph.tmp"))?;
-            let purged = draft.store().purged().within(dir)?[kind.number()];
+            discard(layout, &path_beside(&layout.graph(kind)))?;
+            let purged = overlay.store().purged().within(dir)?[kind.number()];
             let graph = Graph::open(&layout.graph(kind)).ok().flatten();
             let graph = graph.filter(|graph| graph.verify().is_ok());
             let graph = graph.filter(|graph| {
@@ -115,8 +116,8 @@ impl Shelf {
             });
             let Some(graph) = graph else {
                 discard(layout, &layout.graph(kind))?;
-                if purged < generation || !draft.store().removed(kind).within(dir)?.is_empty() {
-                    draft.purge(kind, generation, |_| false).within(dir)?;
+                if purged < generation || !overlay.store().removed(kind).within(dir)?.is_empty() {
+                    overlay.purge(kind, generation, |_| false).within(dir)?;
                 }
                 continue;
             };
@@ -124,14 +125,14 @@ impl Shelf {
                 // The writer that switched to this graph did not live to drop the tombstones.
                 let held: HashSet<u32> = graph.rows().map(|(id, _)| id).collect();
                 let built = Generation(graph.stamp().generation);
-                draft
+                overlay
                     .purge(kind, built, |id| held.contains(&id.0))
                     .within(dir)?;
             }
-            shelf.graphs[kind.number()] = Some(on_disk(&graph));
+            files.graphs[kind.number()] = Some(on_disk(&graph));
         }
-        draft.set_frozen(shelf.frozen());
-        Ok(shelf)
+        overlay.set_frozen(files.frozen());
+        Ok(files)
     }
 
     /// The highest id in each graph.
@@ -149,7 +150,7 @@ impl Shelf {
         &mut self,
         layout: &Layout,
         manifest: &Manifest,
-        draft: &mut Draft,
+        overlay: &mut Overlay,
         generation: Generation,
         due: Due,
         steps: Steps,
@@ -157,18 +158,18 @@ impl Shelf {
     ) -> Result<(), IndexError> {
         let dir = layout.dir();
         for kind in ItemKind::ALL {
-            let counts = draft.stored_counts().within(dir)?;
+            let counts = overlay.stored_counts().within(dir)?;
             let n_items = match kind {
                 ItemKind::Image => counts.n_images,
                 ItemKind::Caption => counts.n_captions,
             };
             let n_items = usize::try_from(n_items).unwrap_or(usize::MAX);
-            let n_removed = draft.store().removed(kind).within(dir)?.len();
+            let n_removed = overlay.store().removed(kind).within(dir)?.len();
             let graph = &mut self.graphs[kind.number()];
             if n_items < self.min_items.max(1) {
                 if graph.take().is_some() {
                     discard(layout, &layout.graph(kind))?;
-                    draft.purge(kind, generation, |_| false).within(dir)?;
+                    overlay.purge(kind, generation, |_| false).within(dir)?;
                 }
             } else if is_due(*graph, n_items, n_removed, self.min_items, due) {
                 let job = Job {
@@ -178,10 +179,10 @@ impl Shelf {
                     kind,
                     n_items,
                 };
-                *graph = Some(build(&job, draft, steps, progress)?);
+                *graph = Some(build(&job, overlay, steps, progress)?);
             }
         }
-        draft.set_frozen(self.frozen());
+        overlay.set_frozen(self.frozen());
         Ok(())
     }
 }
@@ -230,7 +231,7 @@ struct Job<'a> {
 
 fn build(
     job: &Job<'_>,
-    draft: &mut Draft,
+    overlay: &mut Overlay,
     steps: Steps,
     progress: &mut dyn FnMut(BuildProgress),
 ) -> Result<OnDisk, IndexError> {
@@ -246,7 +247,7 @@ fn build(
     let mut builder = Builder::new(dimension, GraphParams::default(), n_items);
     let mut last_id = ItemId(0);
     loop {
-        let (ids, vectors) = portion(draft, kind, last_id, dimension).within(dir)?;
+        let (ids, vectors) = portion(overlay, kind, last_id, dimension).within(dir)?;
         let Some(&last) = ids.last() else { break };
         last_id = ItemId(last);
         builder.add(&ids, &vectors).within(dir)?;
@@ -266,10 +267,10 @@ fn build(
     };
     let folder = layout.graphs();
     fs_err::create_dir_all(&folder).map_err(|source| IndexError::writing(dir, &folder, source))?;
-    let mut file = Aside::begin(&layout.graph(kind), &stamp, &built).within(dir)?;
+    let mut file = GraphFileWriter::begin(&layout.graph(kind), &stamp, &built).within(dir)?;
     let mut written = ItemId(0);
     loop {
-        let (ids, vectors) = portion(draft, kind, written, dimension).within(dir)?;
+        let (ids, vectors) = portion(overlay, kind, written, dimension).within(dir)?;
         let Some(&last) = ids.last() else { break };
         written = ItemId(last);
         for (&id, vector) in ids.iter().zip(vectors.chunks_exact(dimension)) {
@@ -279,7 +280,7 @@ fn build(
     file.switch(|| steps.reach(Step::GraphAside)).within(dir)?;
     let stopped = |source| IndexError::writing(dir, dir, source);
     steps.reach(Step::GraphSwitched).map_err(stopped)?;
-    draft.purge(kind, generation, |_| false).within(dir)?;
+    overlay.purge(kind, generation, |_| false).within(dir)?;
     steps.reach(Step::GraphPurged).map_err(stopped)?;
     Ok(OnDisk {
         n_ids: built.ids.len(),
@@ -290,14 +291,14 @@ fn build(
 
 /// The next vectors of a kind after an id, with their ids.
 fn portion(
-    draft: &Draft,
+    overlay: &Overlay,
     kind: ItemKind,
     after: ItemId,
     dimension: usize,
 ) -> Result<(Vec<u32>, Vec<f32>), crate::records::RecordsError> {
     let mut ids = Vec::with_capacity(PORTION);
     let mut vectors = Vec::with_capacity(PORTION * dimension);
-    draft
+    overlay
         .store()
         .scan_vectors(kind, after, dimension, &mut |id, vector| {
             ids.push(id.0);

@@ -1,6 +1,6 @@
 //! What are months and days of the week called?
 
-use crate::details::Moment;
+use crate::item::Moment;
 use crate::language::Language;
 
 struct Names {
