@@ -1,192 +1,60 @@
-//! What are months and days of the week called?
+//! Names of months and days of the week.
 
 use crate::item::Moment;
 use crate::language::Language;
 
+/// The names of a language, separated by spaces.
 struct Names {
-    months: [&'static str; 12],
-    /// From Monday on.
-    days: [&'static str; 7],
+    /// From January.
+    months: &'static str,
+    /// From Monday.
+    days: &'static str,
 }
 
 const ENGLISH: Names = Names {
-    months: [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ],
-    days: [
-        "Monday",
-        "Tuesday",
-        "Wednesday",
-        "Thursday",
-        "Friday",
-        "Saturday",
-        "Sunday",
-    ],
+    months: "January February March April May June July August September October November \
+             December",
+    days: "Monday Tuesday Wednesday Thursday Friday Saturday Sunday",
 };
 
 const GERMAN: Names = Names {
-    months: [
-        "Januar",
-        "Februar",
-        "März",
-        "April",
-        "Mai",
-        "Juni",
-        "Juli",
-        "August",
-        "September",
-        "Oktober",
-        "November",
-        "Dezember",
-    ],
-    days: [
-        "Montag",
-        "Dienstag",
-        "Mittwoch",
-        "Donnerstag",
-        "Freitag",
-        "Samstag",
-        "Sonntag",
-    ],
+    months: "Januar Februar März April Mai Juni Juli August September Oktober November \
+             Dezember",
+    days: "Montag Dienstag Mittwoch Donnerstag Freitag Samstag Sonntag",
 };
 
 const FRENCH: Names = Names {
-    months: [
-        "janvier",
-        "février",
-        "mars",
-        "avril",
-        "mai",
-        "juin",
-        "juillet",
-        "août",
-        "septembre",
-        "octobre",
-        "novembre",
-        "décembre",
-    ],
-    days: [
-        "lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche",
-    ],
+    months: "janvier février mars avril mai juin juillet août septembre octobre novembre \
+             décembre",
+    days: "lundi mardi mercredi jeudi vendredi samedi dimanche",
 };
 
 const SPANISH: Names = Names {
-    months: [
-        "enero",
-        "febrero",
-        "marzo",
-        "abril",
-        "mayo",
-        "junio",
-        "julio",
-        "agosto",
-        "septiembre",
-        "octubre",
-        "noviembre",
-        "diciembre",
-    ],
-    days: [
-        "lunes",
-        "martes",
-        "miércoles",
-        "jueves",
-        "viernes",
-        "sábado",
-        "domingo",
-    ],
+    months: "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre \
+             diciembre",
+    days: "lunes martes miércoles jueves viernes sábado domingo",
 };
 
 const ITALIAN: Names = Names {
-    months: [
-        "gennaio",
-        "febbraio",
-        "marzo",
-        "aprile",
-        "maggio",
-        "giugno",
-        "luglio",
-        "agosto",
-        "settembre",
-        "ottobre",
-        "novembre",
-        "dicembre",
-    ],
-    days: [
-        "lunedì",
-        "martedì",
-        "mercoledì",
-        "giovedì",
-        "venerdì",
-        "sabato",
-        "domenica",
-    ],
+    months: "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre \
+             novembre dicembre",
+    days: "lunedì martedì mercoledì giovedì venerdì sabato domenica",
 };
 
 const PORTUGUESE: Names = Names {
-    months: [
-        "janeiro",
-        "fevereiro",
-        "março",
-        "abril",
-        "maio",
-        "junho",
-        "julho",
-        "agosto",
-        "setembro",
-        "outubro",
-        "novembro",
-        "dezembro",
-    ],
-    days: [
-        "segunda-feira",
-        "terça-feira",
-        "quarta-feira",
-        "quinta-feira",
-        "sexta-feira",
-        "sábado",
-        "domingo",
-    ],
+    months: "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro \
+             dezembro",
+    days: "segunda-feira terça-feira quarta-feira quinta-feira sexta-feira sábado domingo",
 };
 
 const DUTCH: Names = Names {
-    months: [
-        "januari",
-        "februari",
-        "maart",
-        "april",
-        "mei",
-        "juni",
-        "juli",
-        "augustus",
-        "september",
-        "oktober",
-        "november",
-        "december",
-    ],
-    days: [
-        "maandag",
-        "dinsdag",
-        "woensdag",
-        "donderdag",
-        "vrijdag",
-        "zaterdag",
-        "zondag",
-    ],
+    months: "januari februari maart april mei juni juli augustus september oktober november \
+             december",
+    days: "maandag dinsdag woensdag donderdag vrijdag zaterdag zondag",
 };
 
-/// The words of a date: it as digits, and what its month and its day of the week are called, in English and, where
-/// the names are known here, in the language of the index.
+/// The words of a date: its digits, and the names of its month and its day of the week in English
+/// and, if known, in the language of the index.
 pub(crate) fn words(moment: Moment, language: Language) -> String {
     let own = match language {
         Language::German => Some(&GERMAN),
@@ -200,8 +68,9 @@ pub(crate) fn words(moment: Moment, language: Language) -> String {
     let (year, month, day) = (moment.year(), moment.month(), moment.day());
     let mut words = vec![format!("{year:04}-{month:02}-{day:02}")];
     for names in [Some(&ENGLISH), own].into_iter().flatten() {
-        let month = names.months[usize::from(month - 1) % 12];
-        for name in [month, names.days[moment.weekday()]] {
+        let month = names.months.split(' ').nth(usize::from(month - 1));
+        let day = names.days.split(' ').nth(moment.weekday());
+        for name in month.into_iter().chain(day) {
             if !words.iter().any(|word| word == name) {
                 words.push(name.to_owned());
             }
@@ -215,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_have_words_in_english_and_in_the_language() {
+    fn a_date_has_words_in_english_and_in_the_language_of_the_index() {
         let moment = Moment::new(2023, 8, 14, Some([17, 3, 21])).unwrap();
         let rows = [
             (Language::English, "2023-08-14 August Monday"),
