@@ -1,4 +1,4 @@
-//! What can go wrong with an index? Each variant says where, and keeps the cause.
+//! The errors of the index. Each variant names the place and keeps the cause.
 
 use std::error::Error;
 use std::io;
@@ -18,8 +18,8 @@ pub enum IndexError {
         /// The folder asked for.
         dir: PathBuf,
     },
-    /// The folder holds something else; nothing was touched.
-    #[error("{}: this folder holds other files and no index", dir.display())]
+    /// The folder contains something else; nothing was touched.
+    #[error("{}: not an index: the folder contains other files", dir.display())]
     NotAnIndex {
         /// The folder asked for.
         dir: PathBuf,
@@ -36,8 +36,8 @@ pub enum IndexError {
     },
     /// The vectors in the index were made by another model and have another dimension.
     #[error(
-        "{}: the index was built with model {model}, whose vectors have dimension {built_with}, not {asked} as those \
-         of {asked_model}",
+        "{}: the index was built with model {model} (dimension {built_with}), not with \
+         {asked_model} (dimension {asked})",
         dir.display()
     )]
     OtherDimension {
@@ -53,55 +53,64 @@ pub enum IndexError {
         asked_model: String,
     },
     /// The index was written by a newer program.
-    #[error("{}: the index has format {found}, newer than format {supported} of this program", dir.display())]
+    #[error(
+        "{}: the index has format {found}, but this program reads only up to format {supported}",
+        dir.display()
+    )]
     NewerFormat {
         /// The index.
         dir: PathBuf,
         /// Its format.
         found: u32,
-        /// The newest format understood.
+        /// The newest supported format.
         supported: u32,
     },
-    /// The index was written by an older program whose format is no longer read.
-    #[error("{}: the index has format {found}, older than format {supported} of this program", dir.display())]
+    /// The index was written by an older program whose format is no longer supported.
+    #[error(
+        "{}: the index has format {found}, but this program reads only formats from {supported}",
+        dir.display()
+    )]
     OlderFormat {
         /// The index.
         dir: PathBuf,
         /// Its format.
         found: u32,
-        /// The oldest format understood.
+        /// The oldest supported format.
         supported: u32,
     },
-    /// Somebody else is writing to the index.
+    /// Another process is writing to the index.
     #[error("{}: the index is being written by {}", dir.display(), holder(*pid))]
     Locked {
         /// The index.
         dir: PathBuf,
-        /// The process that holds the lock, where it could be read.
+        /// The process that holds the lock, if known.
         pid: Option<u32>,
     },
-    /// The folder may not be written.
-    #[error("{}: the index cannot be written here", dir.display())]
+    /// The folder is not writable.
+    #[error("{}: the index is not writable", dir.display())]
     ReadOnly {
         /// The index.
         dir: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
-    /// The disk, a quota or a limit on the size of files left no room. What was committed is kept.
-    #[error("{}: there is no room left on the disk of the index", dir.display())]
+    /// The disk, a quota or the file size limit is exhausted. Everything committed is kept.
+    #[error("{}: disk full while writing the index", dir.display())]
     DiskFull {
         /// The index.
         dir: PathBuf,
     },
-    /// The index kept changing while it was being opened.
-    #[error("{}: the index is changing too quickly to be opened", dir.display())]
+    /// A writer kept changing the index while it was being opened.
+    #[error(
+        "{}: the index is busy: a writer changed it while it was being opened; try again",
+        dir.display()
+    )]
     Busy {
         /// The index.
         dir: PathBuf,
     },
-    /// A part that cannot be made anew is missing or not what was written.
+    /// A part that cannot be rebuilt is missing or damaged.
     #[error("{}: the index is damaged: {what}", path.display())]
     Damaged {
         /// The file or folder.
@@ -109,47 +118,49 @@ pub enum IndexError {
         /// What is wrong.
         what: &'static str,
     },
-    /// A vector does not fit the index.
-    #[error("the vector has dimension {found}, the index holds vectors of dimension {expected}")]
+    /// A vector has another dimension than the index.
+    #[error(
+        "the vector has dimension {found}, but the index holds vectors of dimension {expected}"
+    )]
     WrongDimension {
         /// The dimension of the index.
         expected: usize,
         /// The dimension of the vector.
         found: usize,
     },
-    /// The file system refused.
-    #[error("{}: the index cannot be read or written", path.display())]
+    /// A file could not be read or written.
+    #[error("{}: failed to read or write the index", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
-    /// The records refused.
-    #[error("{}: the records of the index failed", dir.display())]
+    /// The records could not be read or written.
+    #[error("{}: failed to read or write the records of the index", dir.display())]
     Records {
         /// The index.
         dir: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: RecordsError,
     },
-    /// A graph refused.
-    #[error("{}: a graph of the index failed", dir.display())]
+    /// A graph could not be built, read or written.
+    #[error("{}: failed to build, read or write a graph of the index", dir.display())]
     Graph {
         /// The index.
         dir: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: GraphError,
     },
-    /// The word index refused.
-    #[error("{}: the word index failed", dir.display())]
+    /// The word index could not be read or written.
+    #[error("{}: failed to read or write the word index", dir.display())]
     Words {
         /// The index.
         dir: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: WordsError,
     },
@@ -163,8 +174,8 @@ fn holder(pid: Option<u32>) -> String {
 }
 
 impl IndexError {
-    /// Whether a part of the index that cannot be made anew is not what was written. [`repair`](crate::repair) saves
-    /// what can be saved.
+    /// Whether a part of the index that cannot be rebuilt is damaged. [`repair`](crate::repair)
+    /// saves what can be saved.
     #[must_use]
     pub fn is_damage(&self) -> bool {
         match self {
@@ -174,7 +185,8 @@ impl IndexError {
         }
     }
 
-    /// An error of the file system, told apart by whether the folder may be written at all.
+    /// A failed write, classified: no permission to write the folder, no space left, or another I/O
+    /// error.
     pub(crate) fn writing(dir: &Path, path: &Path, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly {
@@ -192,10 +204,10 @@ impl IndexError {
     }
 }
 
-/// Whether an error, or one behind it, says that there is no room. RocksDB and tantivy pass on what the system said
-/// as text only, or inside errors of their own.
+/// Whether an error or one of its causes says that the disk is full. RocksDB and tantivy pass on
+/// the system's error as text or inside errors of their own.
 fn is_full(error: &(dyn Error + 'static)) -> bool {
-    const SAID: [&str; 3] = [
+    const TEXTS: [&str; 3] = [
         "No space left on device",
         "Disk quota exceeded",
         "File too large",
@@ -213,7 +225,7 @@ fn is_full(error: &(dyn Error + 'static)) -> bool {
             return true;
         }
         let text = this.to_string();
-        if SAID.iter().any(|said| text.contains(said)) {
+        if TEXTS.iter().any(|full| text.contains(full)) {
             return true;
         }
         error = this.source();

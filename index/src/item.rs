@@ -1,24 +1,24 @@
-//! What does the index hold? Images, captions, the files they came from, and the folders that were indexed.
+//! What the index holds: images with their details, captions, their files, and library folders.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// The number of an item: 1 and up, given once and never again, even when the item is removed.
+/// The id of an item, from 1. Ids are never reused, not even after the item was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ItemId(pub u32);
 
-/// The two kinds of item; each has a graph of its own.
+/// The two kinds of item. Each has its own graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ItemKind {
     /// A picture.
     Image,
-    /// A text that describes a picture, or stands alone.
+    /// A text that describes an image or stands alone.
     Caption,
 }
 
 impl ItemKind {
-    /// Both, in the order of their numbers on disk.
+    /// Both kinds, in the order of their numbers on disk.
     pub const ALL: [Self; 2] = [Self::Image, Self::Caption];
 
     /// The number of the kind on disk and in arrays.
@@ -34,36 +34,36 @@ impl ItemKind {
     }
 }
 
-/// The number of a commit: 0 for an index without any, then 1, 2, 3…
+/// The number of a commit: 0 for an index without commits, then 1, 2, 3…
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(pub u64);
 
 /// An indexed picture. Files with the same bytes are one image with several paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
-    /// Its number.
+    /// Its id.
     pub id: ItemId,
-    /// The hash of its bytes.
+    /// Hash of the file's bytes.
     pub content_hash: [u8; 32],
     /// Width in pixels.
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
-    /// What its file says about it; none where nobody looked, as in an index
-    /// that an older version of this program made.
+    /// Metadata of its file. None when it was never read, as in an index written by an older
+    /// version.
     pub details: Option<Details>,
-    /// Where it lies, sorted by the bytes of the path.
+    /// The paths of its files, sorted by their bytes.
     pub paths: Vec<PathBuf>,
 }
 
 /// An indexed caption.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caption {
-    /// Its number.
+    /// Its id.
     pub id: ItemId,
-    /// What it says.
+    /// The text.
     pub text: String,
-    /// The image that it describes; none for a line of a plain list of texts.
+    /// The image that it describes; none for a line of a plain list of captions.
     pub image: Option<ItemId>,
     /// The file that it was read from.
     pub source: PathBuf,
@@ -78,59 +78,60 @@ pub enum Item {
     Caption(Caption),
 }
 
-/// What was true of a file when it was indexed; equal numbers mean that it need not be read again.
+/// The state of a file when it was indexed. A file whose size and time have not changed need not be
+/// read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileRecord {
-    /// Its length in bytes.
+    /// Size in bytes.
     pub n_bytes: u64,
-    /// When it was last changed, in nanoseconds since 1970 (negative before).
+    /// Modification time in nanoseconds since 1970, negative before.
     pub modified_ns: i128,
-    /// The image that it holds.
+    /// The image in the file.
     pub image: ItemId,
 }
 
-/// A folder that was indexed.
+/// A library folder: a folder that was indexed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Library {
     /// Its path.
     pub folder: PathBuf,
-    /// How many pictures were found in it.
+    /// Number of pictures found in it.
     pub n_files: u64,
     /// When it was last indexed, in seconds since 1970.
     pub last_run_unix_s: u64,
 }
 
-/// What the last run of whoever fills the index did.
+/// Statistics of the last indexing run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LastRun {
     /// When it ended, in seconds since 1970.
     pub ended_unix_s: u64,
-    /// Files that it looked at.
+    /// Files checked.
     pub n_seen: u64,
-    /// New files.
+    /// Files added.
     pub n_added: u64,
-    /// Files with new content.
+    /// Files whose content had changed.
     pub n_changed: u64,
-    /// Files that were taken out.
+    /// Files removed from the index.
     pub n_removed: u64,
     /// Files that could not be read.
     pub n_skipped: u64,
-    /// Whether it was stopped before it had done all.
+    /// Whether it was stopped before it was complete.
     pub interrupted: bool,
 }
 
-/// What the file says. Plain texts that somebody wrote: they may say anything.
+/// Metadata of a picture file. The texts are copied unchecked and may contain anything.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Details {
     /// Maker and model of the camera.
     pub camera: Option<String>,
-    /// When it was taken, by the camera's clock.
+    /// When the picture was taken, by the camera's clock.
     pub taken: Option<Moment>,
-    /// Names of where it was taken, the narrowest first: a spot, a city, a region, a country.
+    /// Names of the place where it was taken, narrowest first: location, city, region, country.
     pub places: Vec<String>,
 }
 
-/// A day, and perhaps a time of it, without a time zone: as a camera's clock shows it.
+/// A date with an optional time of day, without a time zone, as a camera's clock shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment {
     year: u16,
@@ -140,8 +141,8 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// A year from 1 to 9999, a month, a day of it, and a time: hours, minutes, seconds. None where there is no such
-    /// day or time.
+    /// A date in the years 1 to 9999 and a time as hours, minutes and seconds. None when there is
+    /// no such date or time.
     #[must_use]
     pub fn new(year: u16, month: u8, day: u8, time: Option<[u8; 3]>) -> Option<Self> {
         let is_leap =
@@ -190,7 +191,7 @@ impl Moment {
         self.time
     }
 
-    /// The day of the week, 0 for Monday, in today's calendar.
+    /// Day of the week, 0 for Monday, in the Gregorian calendar.
     pub(crate) fn weekday(self) -> usize {
         // Zeller's congruence: the year begins in March.
         let (year, month) = if self.month < 3 {
@@ -225,10 +226,10 @@ impl fmt::Display for Moment {
 }
 
 impl FromStr for Moment {
-    type Err = NoMoment;
+    type Err = ParseMomentError;
 
-    /// What [`Display`](fmt::Display) writes.
-    fn from_str(text: &str) -> Result<Self, NoMoment> {
+    /// Parses the format that [`Display`](fmt::Display) writes.
+    fn from_str(text: &str) -> Result<Self, ParseMomentError> {
         let numbers = |text: &str, separator: char, lengths: [usize; 3]| {
             let mut parts = text.split(separator);
             let mut numbers = [0u16; 3];
@@ -254,21 +255,21 @@ impl FromStr for Moment {
             };
             Self::new(year, small(month)?, small(day)?, time)
         };
-        read().ok_or(NoMoment)
+        read().ok_or(ParseMomentError)
     }
 }
 
-/// A text is not a [`Moment`].
+/// A text that is not a [`Moment`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a day like 2023-08-14 or a moment like 2023-08-14T17:03:21")]
-pub struct NoMoment;
+#[error("not a date such as 2023-08-14 or 2023-08-14T17:03:21")]
+pub struct ParseMomentError;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn only_real_days_and_times_are_moments() {
+    fn only_valid_dates_and_times_are_moments() {
         let rows = [
             (
                 (2023, 8, 14, Some([17, 3, 21])),
@@ -307,13 +308,13 @@ mod tests {
             "+023-08-14",
         ];
         for text in wrong {
-            assert_eq!(text.parse::<Moment>(), Err(NoMoment), "{text}");
+            assert_eq!(text.parse::<Moment>(), Err(ParseMomentError), "{text}");
         }
         assert_eq!(wrong.len(), 6);
     }
 
     #[test]
-    fn weekdays_are_known() {
+    fn weekday_follows_from_the_date() {
         let rows = [
             ((2023, 8, 14), 0),
             ((2024, 2, 29), 3),

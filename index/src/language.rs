@@ -1,4 +1,4 @@
-//! In which language are words brought to their stems? `beaches` and `beach`, `Häuser` and `Haus` are one word then.
+//! The language of the stemmer, by which `beaches` matches `beach` and `Häuser` matches `Haus`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Language {
-    /// Words are found as they are written.
+    /// No stemming: words match as written.
     None,
     /// `ar`
     Arabic,
@@ -49,7 +49,7 @@ pub enum Language {
 }
 
 impl Language {
-    /// All of them, by their codes.
+    /// All languages, ordered by code.
     pub const ALL: [Self; 19] = [
         Self::None,
         Self::Arabic,
@@ -105,9 +105,9 @@ impl fmt::Display for Language {
     }
 }
 
-/// No language has this code.
+/// The code of no supported language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no language that is known here has this code")]
+#[error("unknown language code")]
 pub struct UnknownLanguage;
 
 impl FromStr for Language {

@@ -1,16 +1,20 @@
 //! Sightline's storage: vectors and records in, ids out.
 //!
-//! An index is a folder. [`IndexWriter`] puts items into it (images and captions, each with a [`UnitVector`]) and
-//! [`IndexReader`] finds them: by [nearness](IndexReader::nearest) to a vector, by [words](IndexReader::matching), by
-//! number. It knows no pictures and no models; what made the vectors is only noted ([`Binding`]), so that vectors of
-//! different models never meet.
+//! An index is a folder. [`IndexWriter`] puts items into it (images and captions, each with a
+//! [`UnitVector`]). [`IndexReader`] finds them by [vector and words](IndexReader::search) and
+//! returns them [by id](IndexReader::items). The index knows neither pictures nor models. It only
+//! records which model made the vectors ([`Binding`]), so that vectors of different models are
+//! never compared.
 //!
-//! The *records*, a RocksDB database, are the truth. A *graph* per kind of item and a *word index* are derived from
-//! them and can be deleted at any time. One atomic batch of records is a commit and makes a new [`Generation`];
-//! whatever cuts the writer short, the index opens at the last one. `FORMAT.md` has the bytes.
+//! The *records*, a RocksDB database, are the source of truth. One *graph* per kind of item and the
+//! *word index* are derived from them and can be deleted at any time. One atomic batch of records
+//! is a commit and makes a new [`Generation`]; wherever a writer is interrupted, the index opens at
+//! the last one. `FORMAT.md` documents the bytes.
 //!
 //! ```
-//! use sightline_index::{Binding, FileRecord, IndexReader, IndexWriter, ItemKind, Nearest, UnitVector};
+//! use sightline_index::{
+//!     Binding, FileRecord, IndexReader, IndexWriter, ItemKind, Nearest, SearchQuery, UnitVector,
+//! };
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
@@ -22,14 +26,21 @@
 //! let image = writer.put_image([7; 32], 640, 480, vector.clone())?;
 //! let path = "/photos/DogOnBeach.jpg".as_ref();
 //! writer.put_file(path, FileRecord { n_bytes: 12_345, modified_ns: 0, image })?;
-//! writer.set_captions(Some(image), "/photos/DogOnBeach.txt".as_ref(), vec![("a wet dog".into(), vector.clone())])?;
+//! let caption = ("a wet dog".into(), vector.clone());
+//! writer.set_captions(Some(image), "/photos/DogOnBeach.txt".as_ref(), vec![caption])?;
 //! writer.finish()?;
 //!
 //! let reader = IndexReader::open(dir, Some(&binding))?;
-//! let near = reader.nearest(ItemKind::Image, &vector, 10, &Nearest::default())?;
-//! assert_eq!(near[0].id, image);
-//! let matches = reader.matching(ItemKind::Image, "beaches", 10)?;
-//! assert_eq!((matches[0].id, &matches[0].words[..]), (image, &["beaches".to_owned()][..]));
+//! let candidates = reader.search(&SearchQuery {
+//!     kind: ItemKind::Image,
+//!     vector: Some(&vector),
+//!     words: Some("beaches"),
+//!     n: 10,
+//!     among: None,
+//!     nearest: Nearest::default(),
+//! })?;
+//! assert_eq!(candidates[0].id, image);
+//! assert_eq!(candidates[0].words, ["beaches"]);
 //! assert_eq!(reader.captions_of(image)?[0].text, "a wet dog");
 //! assert!(sightline_index::check(dir)?.is_empty());
 //! # Ok(())
@@ -57,7 +68,7 @@ pub use health::check::{Problem, check};
 pub use health::repair::{Repair, repair, repair_with};
 pub use item::{
     Caption, Details, FileRecord, Generation, Image, Item, ItemId, ItemKind, LastRun, Library,
-    Moment, NoMoment,
+    Moment, ParseMomentError,
 };
 pub use language::{Language, UnknownLanguage};
 pub use reader::IndexReader;

@@ -1,16 +1,17 @@
-//! What may enter the index as a vector? Checked once, at the door, so that nothing inside has to ask again.
+//! Unit vectors, checked once on entry so that nothing inside has to check them again.
 
 use crate::graph::distance;
 
-/// How far from 1 the length of a vector may be before it is refused instead of being scaled.
+/// Vectors whose length differs from 1 by more than this are refused instead of scaled.
 const LENGTH_TOLERANCE: f64 = 1e-3;
 
-/// Lengths this near to 1 are left alone, so that a stored vector comes back bit for bit.
+/// Vectors this close to unit length are not scaled, so that a stored vector is returned bit for
+/// bit.
 const LENGTH_EXACT: f64 = 1e-6;
 
 /// A vector of unit length: shape `[dimension]`, f32, every value finite.
 ///
-/// The similarity of two of them is their inner product, which is the cosine of their angle.
+/// The similarity of two unit vectors is their inner product, the cosine of the angle between them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UnitVector {
     values: Box<[f32]>,
@@ -26,19 +27,19 @@ pub enum VectorError {
     /// A value is infinite or not a number.
     #[error("value {position} of the vector is not a finite number")]
     NotFinite {
-        /// Which value, counted from 0.
+        /// Position of the value, from 0.
         position: usize,
     },
-    /// The length is not 1.
+    /// The length differs from 1 by more than 0.001.
     #[error("the vector has length {length}, expected 1")]
     NotUnit {
-        /// The Euclidean length found.
+        /// The Euclidean length.
         length: f64,
     },
 }
 
 impl UnitVector {
-    /// Checks `values`; a length within 0.001 of 1 is scaled to 1.
+    /// A unit vector of `values`, scaled to length 1 if its length is within 0.001 of it.
     ///
     /// # Errors
     /// When `values` is empty, holds a value that is not finite, or is not of unit length.
@@ -79,13 +80,14 @@ impl UnitVector {
         &self.values
     }
 
-    /// How many values there are.
+    /// The number of values.
     #[must_use]
     pub fn dimension(&self) -> usize {
         self.values.len()
     }
 
-    /// The cosine of the angle to `other`, −1…1; values beyond the shorter of the two vectors are not read.
+    /// Cosine of the angle to `other`, −1…1. Values beyond the shorter of the two vectors are
+    /// ignored.
     #[must_use]
     pub fn similarity(&self, other: &Self) -> f32 {
         distance::dot(&self.values, &other.values).clamp(-1.0, 1.0)

@@ -205,7 +205,7 @@ fn something_else_where_the_index_should_be() {
     ----- stdout -----
 
     ----- stderr -----
-    error: [ROOT]/papers: this folder holds other files and no index
+    error: [ROOT]/papers: not an index: the folder contains other files
 
     hint: give an empty folder, or one that does not exist yet, with --index
     ");

@@ -152,7 +152,7 @@ fn a_full_disk_is_told_and_loses_nothing() {
                 let at = at.unwrap_or_else(|| panic!("{when}: {told}"));
                 let folder = env.path("small/index");
                 let error = format!(
-                    "error: {}: there is no room left on the disk of the index",
+                    "error: {}: disk full while writing the index",
                     folder.display()
                 );
                 assert_eq!(

@@ -341,13 +341,7 @@ fn an_index_knows_its_model() {
     the index other was made with it: add it again to search there, or index anew with another --index folder
     ");
     let ran = run(&["search", "red", "--index", "other"]).expect(2);
-    assert_tells(
-        &ran,
-        &[
-            "built with model dark, whose vectors have dimension",
-            "\nhint: ",
-        ],
-    );
+    assert_tells(&ran, &["built with model dark (dimension ", "\nhint: "]);
     // A model without a name is not looked for, but told where it is known.
     let ran = env.sightline(["search", "red", "--index", "other", "--model", "dark"]);
     let ran = ran.run().expect(0);

@@ -122,7 +122,7 @@ fn an_index_that_may_not_be_written() {
     ----- stdout -----
 
     ----- stderr -----
-    error: [ROOT]/index: the index cannot be written here: Permission denied (os error 13)
+    error: [ROOT]/index: the index is not writable: Permission denied (os error 13)
 
     hint: make the folder writable, or use another --index folder; only searching works without
     ");
@@ -132,7 +132,7 @@ fn an_index_that_may_not_be_written() {
         ----- stdout -----
 
         ----- stderr -----
-        error: [ROOT]/model/index: the index cannot be written here: failed to create directory `[ROOT]/model/index`: Permission denied (os error 13)
+        error: [ROOT]/model/index: the index is not writable: failed to create directory `[ROOT]/model/index`: Permission denied (os error 13)
 
         hint: make the folder writable, or use another --index folder; only searching works without
         ");

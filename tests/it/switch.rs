@@ -376,7 +376,7 @@ fn each_other_index_has_its_own_error_and_way_out() {
     ----- stdout -----
 
     ----- stderr -----
-    error: [ROOT]/index: the index was built with model colours, whose vectors have dimension 13, not 384 as those of sightline-starter-1
+    error: [ROOT]/index: the index was built with model colours (dimension 13), not with sightline-starter-1 (dimension 384)
 
     hint: the index was made with [COLOUR_MODEL] at fp32: give --model '[COLOUR_MODEL]' --precision fp32, or use another --index folder; to change its model: sightline index --model starter
     ");
@@ -391,7 +391,7 @@ fn each_other_index_has_its_own_error_and_way_out() {
     ----- stdout -----
 
     ----- stderr -----
-    error: [ROOT]/index: the index has format 3, newer than format 2 of this program
+    error: [ROOT]/index: the index has format 3, but this program reads only up to format 2
 
     hint: a newer sightline made it and nothing was touched: use that one or a newer, or another --index folder
     ");
@@ -401,7 +401,7 @@ fn each_other_index_has_its_own_error_and_way_out() {
         &["status"],
     ] {
         let ran = env.sightline(command).run().expect(2);
-        assert!(ran.stderr().contains("newer than format 2"), "{ran}");
+        assert!(ran.stderr().contains("reads only up to format 2"), "{ran}");
     }
     assert_eq!(fs_err::read_to_string(&manifest).unwrap(), newer);
     fs_err::write(&manifest, &older).unwrap();
@@ -410,7 +410,7 @@ fn each_other_index_has_its_own_error_and_way_out() {
     ----- stdout -----
 
     ----- stderr -----
-    error: [ROOT]/index: the index has format 0, older than format 1 of this program
+    error: [ROOT]/index: the index has format 0, but this program reads only formats from 1
 
     hint: index the folders anew with another --index folder, or use the sightline that made it
     ");

@@ -101,7 +101,7 @@ fn what_is_derived_is_mended_without_loss() {
     exit code: 2
     ----- stdout -----
     the manifest: it is missing
-    the word index: the word index cannot be read or written
+    the word index: failed to read or write the word index
 
     ----- stderr -----
     error: index: the index is not sound
@@ -116,7 +116,7 @@ fn what_is_derived_is_mended_without_loss() {
     exit code: 0
     ----- stdout -----
     the manifest: it is missing
-    the word index: the word index cannot be read or written
+    the word index: failed to read or write the word index
     all of this is mended
 
     ----- stderr -----

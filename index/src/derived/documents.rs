@@ -1,5 +1,5 @@
-//! Which words stand for an item? A caption's are its text; an image's are its captions, the names of its files and
-//! folders, and those of its camera, its date and its places.
+//! The searchable words of an item: a caption's text; an image's captions, file and folder names,
+//! camera, date and places.
 
 use std::path::{Component, Path};
 
@@ -11,10 +11,13 @@ use crate::records::read::Records;
 use crate::words::Document;
 use crate::words::calendar;
 
-/// Of a path that lies in no known library folder, the file and so many folders above it have a say.
+/// For a path outside every library folder, index the file name and this many parent folders.
 const N_FOLDERS: usize = 2;
 
-/// The document of an item; none when there is no such item.
+/// The document of an item, or none when the item does not exist.
+///
+/// # Errors
+/// When the records cannot be read.
 pub(crate) fn document(
     records: &impl Records,
     libraries: &[Library],
@@ -36,10 +39,10 @@ pub(crate) fn document(
             let details = details.unwrap_or_default();
             let language = records.language()?;
             let date = details.taken.map(|taken| calendar::words(taken, language));
-            let said = details.camera.into_iter().chain(date).chain(details.places);
+            let facts = details.camera.into_iter().chain(date).chain(details.places);
             captions
                 .chain(names)
-                .chain(said)
+                .chain(facts)
                 .collect::<Vec<_>>()
                 .join("\n")
         }
@@ -51,7 +54,10 @@ pub(crate) fn document(
     }))
 }
 
-/// Hands over the documents of all items.
+/// Passes the documents of all items to `put`.
+///
+/// # Errors
+/// When the records cannot be read, or `put` fails.
 pub(crate) fn all_documents(
     records: &impl Records,
     dir: &Path,
@@ -73,8 +79,9 @@ pub(crate) fn all_documents(
     Ok(())
 }
 
-/// The names in a path from its library folder down, without the extension. What lies above the library is the same
-/// for all images, often the user's name, and says nothing about any of them.
+/// The names in a path from its library folder down, without the extension. The folders above the
+/// library are the same for all images and often contain the user's name, so they do not describe
+/// any image.
 fn names(path: &Path, libraries: &[Library]) -> String {
     let stem = path.with_extension("");
     let all: Vec<_> = stem
@@ -94,7 +101,7 @@ fn names(path: &Path, libraries: &[Library]) -> String {
                 .filter(|c| matches!(c, Component::Normal(_)))
                 .count()
         })
-        // The outermost library; its own name still counts.
+        // The outermost library, including its own name.
         .min()
         .map_or_else(
             || all.len().saturating_sub(N_FOLDERS + 1),

@@ -1,10 +1,10 @@
-//! Which graphs are there, are they of use, and when is a new one due? The writer's view of the `graphs` folder.
+//! Which graph files are usable, and when to rebuild.
 
 use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
-use crate::disk::atomic::path_beside;
+use crate::disk::atomic::temporary_path;
 use crate::disk::layout::Layout;
 use crate::disk::manifest::Manifest;
 use crate::disk::steps::{Step, Steps};
@@ -18,22 +18,22 @@ use crate::item::{Generation, ItemId, ItemKind};
 use crate::records::overlay::Overlay;
 use crate::records::read::Records;
 
-/// How the building of a graph gets on.
+/// Progress of building a graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BuildProgress {
-    /// The kind of items whose graph it is.
+    /// The kind of items in the graph.
     pub kind: ItemKind,
-    /// How many of them are in it.
+    /// Number of items added so far.
     pub n_done: usize,
-    /// How many will be.
+    /// Number of items in the complete graph.
     pub n_total: usize,
 }
 
-/// Vectors handed to the builder at once.
+/// Number of vectors read and passed to the builder at once.
 const PORTION: usize = 32_768;
 
-/// What stands of a graph in its file.
+/// Facts about the graph in a file.
 #[derive(Debug, Clone, Copy)]
 struct OnDisk {
     n_ids: usize,
@@ -41,23 +41,24 @@ struct OnDisk {
     last_id: ItemId,
 }
 
-/// The graphs of both kinds, as the writer keeps them.
+/// The graph files of both kinds, as the writer sees them.
 #[derive(Debug)]
 pub(crate) struct GraphFiles {
     min_items: usize,
     graphs: [Option<OnDisk>; 2],
 }
 
-/// When a new graph is worth its while.
+/// When a graph is rebuilt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Due {
-    /// When a good part of the old one is fresh, gone or loose.
-    WhenWorthIt,
-    /// When anything is.
-    WhenAnythingIsLoose,
+    /// When new, removed and loose items exceed a quarter of the old graph and a minimum number.
+    WhenWorthwhile,
+    /// When there is any new, removed or loose item.
+    WhenOutdated,
 }
 
-/// Whether a graph may be used with records of `generation`, of which graphs before `purged` are useless.
+/// Whether a graph can be used with records of `generation` whose tombstones were dropped up to
+/// `purged`.
 pub(crate) fn is_usable(
     graph: &Graph,
     manifest: &Manifest,
@@ -83,16 +84,22 @@ pub(crate) fn is_usable(
 /// The answer of [`is_usable`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Usable {
+    /// It can be used.
     Yes,
-    /// It knows items that the records do not.
+    /// It contains items that are not in the records.
     Ahead,
-    /// Items that it holds were removed and nothing remembers which.
+    /// Items in it were removed, and their tombstones are dropped.
     Behind,
+    /// It cannot be used, with the reason.
     No(&'static str),
 }
 
 impl GraphFiles {
-    /// Looks at the graphs. One that is of no use is deleted, so that it cannot seem of use later.
+    /// Checks the graph files and deletes those that cannot be used, so that they cannot seem
+    /// usable later.
+    ///
+    /// # Errors
+    /// When the records cannot be read or written, or a file cannot be deleted.
     pub(crate) fn open(
         layout: &Layout,
         manifest: &Manifest,
@@ -106,8 +113,8 @@ impl GraphFiles {
             graphs: [None, None],
         };
         for kind in ItemKind::ALL {
-            // What an interrupted build left behind.
-            discard(layout, &path_beside(&layout.graph(kind)))?;
+            // The leftover of an interrupted build.
+            discard(layout, &temporary_path(&layout.graph(kind)))?;
             let purged = overlay.store().purged().within(dir)?[kind.number()];
             let graph = Graph::open(&layout.graph(kind)).ok().flatten();
             let graph = graph.filter(|graph| graph.verify().is_ok());
@@ -122,7 +129,8 @@ impl GraphFiles {
                 continue;
             };
             if graph.stamp().generation > purged.0 {
-                // The writer that switched to this graph did not live to drop the tombstones.
+                // The writer that switched to this graph was interrupted before it dropped the
+                // tombstones.
                 let held: HashSet<u32> = graph.rows().map(|(id, _)| id).collect();
                 let built = Generation(graph.stamp().generation);
                 overlay
@@ -142,9 +150,12 @@ impl GraphFiles {
     }
 
     /// Builds each graph that is due.
+    ///
+    /// # Errors
+    /// When the records cannot be read or written, or a graph cannot be built or written.
     #[expect(
         clippy::too_many_arguments,
-        reason = "the writer's own parts, lent for the building"
+        reason = "the parts of the writer that building needs"
     )]
     pub(crate) fn build_due(
         &mut self,
@@ -205,13 +216,13 @@ fn is_due(
     let Some(graph) = graph else { return true };
     let n_fresh = n_items.saturating_sub(graph.n_ids.saturating_sub(n_removed));
     let allowed = match due {
-        Due::WhenWorthIt => (graph.n_ids / REBUILD_DIVISOR).max(min_items.min(MIN_ITEMS)),
-        Due::WhenAnythingIsLoose => 0,
+        Due::WhenWorthwhile => (graph.n_ids / REBUILD_DIVISOR).max(min_items.min(MIN_ITEMS)),
+        Due::WhenOutdated => 0,
     };
     n_fresh + n_removed + graph.n_loose > allowed
 }
 
-/// Removes a file of the `graphs` folder, if it is there.
+/// Deletes a file of the `graphs` folder if it exists.
 fn discard(layout: &Layout, path: &Path) -> Result<(), IndexError> {
     match fs_err::remove_file(path) {
         Ok(()) => Ok(()),
@@ -220,7 +231,7 @@ fn discard(layout: &Layout, path: &Path) -> Result<(), IndexError> {
     }
 }
 
-/// What is to be built.
+/// The graph to build.
 struct Job<'a> {
     layout: &'a Layout,
     manifest: &'a Manifest,
@@ -289,7 +300,7 @@ fn build(
     })
 }
 
-/// The next vectors of a kind after an id, with their ids.
+/// The next vectors of a kind after an id, and their ids.
 fn portion(
     overlay: &Overlay,
     kind: ItemKind,
@@ -313,7 +324,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_graph_is_due_when_a_quarter_is_new_or_gone() {
+    fn a_graph_is_due_when_a_quarter_is_new_or_removed() {
         let graph = |n_ids, n_loose| {
             Some(OnDisk {
                 n_ids,
@@ -322,7 +333,7 @@ mod tests {
             })
         };
         let is_due = |graph, n_items, n_removed, min_items| {
-            is_due(graph, n_items, n_removed, min_items, Due::WhenWorthIt)
+            is_due(graph, n_items, n_removed, min_items, Due::WhenWorthwhile)
         };
         assert!(is_due(None, 5_000, 0, MIN_ITEMS));
         assert!(!is_due(graph(100_000, 0), 100_000, 0, MIN_ITEMS));
@@ -335,18 +346,12 @@ mod tests {
             "a few thousand are scanned"
         );
         assert!(is_due(graph(9_000, 0), 18_000, 0, MIN_ITEMS));
-        let is_loose = |graph, n_items, n_removed| {
-            super::is_due(
-                graph,
-                n_items,
-                n_removed,
-                MIN_ITEMS,
-                Due::WhenAnythingIsLoose,
-            )
+        let is_outdated = |graph, n_items, n_removed| {
+            super::is_due(graph, n_items, n_removed, MIN_ITEMS, Due::WhenOutdated)
         };
-        assert!(!is_loose(graph(9_000, 0), 9_000, 0));
-        assert!(is_loose(graph(9_000, 0), 9_001, 0));
-        assert!(is_loose(graph(9_000, 0), 8_999, 1));
-        assert!(is_loose(graph(9_000, 1), 9_000, 0));
+        assert!(!is_outdated(graph(9_000, 0), 9_000, 0));
+        assert!(is_outdated(graph(9_000, 0), 9_001, 0));
+        assert!(is_outdated(graph(9_000, 0), 8_999, 1));
+        assert!(is_outdated(graph(9_000, 1), 9_000, 0));
     }
 }

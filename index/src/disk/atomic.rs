@@ -1,12 +1,13 @@
-//! Replaces a file as a whole: written beside its path, synced, renamed over it, and the folder synced.
+//! Replaces a file atomically: writes a temporary file beside it, syncs that, renames it over the
+//! file, and syncs the folder.
 //!
-//! The name beside is fixed rather than random, so that the next writer, which holds the lock of the index, finds and
-//! removes what an interrupted one has left.
+//! The temporary name is fixed rather than random, so that the next writer, which holds the lock of
+//! the index, finds and removes the leftover of an interrupted one.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// A file that is being written beside `path`. Until [`commit`](Self::commit), `path` is what it was before.
+/// A temporary file beside `path`, which stays unchanged until [`commit`](Self::commit).
 #[derive(Debug)]
 pub(crate) struct AtomicFile {
     path: PathBuf,
@@ -14,26 +15,26 @@ pub(crate) struct AtomicFile {
 }
 
 impl AtomicFile {
-    /// Creates the file beside `path`, or empties one that was left there.
+    /// Creates the temporary file, or truncates a leftover.
     ///
     /// # Errors
-    /// When the file system refuses.
+    /// When it cannot be created.
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
         Ok(Self {
             path: path.to_owned(),
-            file: fs_err::File::create(path_beside(path))?,
+            file: fs_err::File::create(temporary_path(path))?,
         })
     }
 
     /// Syncs the file and renames it to its path. `before_rename` is called in between.
     ///
     /// # Errors
-    /// When the file system refuses, or `before_rename` does; the path is then what it was before, or, when only its
-    /// folder could not be synced, the new file.
+    /// When the file cannot be synced or renamed, or `before_rename` fails: `path` is then
+    /// unchanged. When the folder cannot be synced: `path` is then the new file.
     pub(crate) fn commit(self, before_rename: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         self.file.sync_all()?;
         before_rename()?;
-        rename(&path_beside(&self.path), &self.path)
+        rename(&temporary_path(&self.path), &self.path)
     }
 }
 
@@ -53,36 +54,36 @@ impl io::Seek for AtomicFile {
     }
 }
 
-/// Where a file is written before it gets this path.
-pub(crate) fn path_beside(path: &Path) -> PathBuf {
+/// The path of the temporary file for `path`.
+pub(crate) fn temporary_path(path: &Path) -> PathBuf {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".tmp");
     PathBuf::from(beside)
 }
 
-/// Replaces the content of a file as a whole.
+/// Replaces the content of a file atomically.
 ///
 /// # Errors
-/// When the file system refuses.
+/// When the file cannot be written or renamed.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = AtomicFile::create(path)?;
     file.write_all(bytes)?;
     file.commit(|| Ok(()))
 }
 
-/// Renames a file or folder durably: the folder that holds the new name is synced.
+/// Renames a file or folder and syncs the folder that contains the new name.
 ///
 /// # Errors
-/// When the file system refuses.
+/// When it cannot be renamed, or the folder cannot be synced.
 pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs_err::rename(from, to)?;
     to.parent().map_or(Ok(()), sync_folder)
 }
 
-/// Makes new names in a folder durable. Only Unix allows a folder to be opened for that; elsewhere this does nothing.
+/// Makes new names in a folder durable. Does nothing outside Unix, where a folder cannot be opened.
 ///
 /// # Errors
-/// When the file system refuses.
+/// When the folder cannot be opened or synced.
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) {
         fs_err::File::open(folder)?.sync_all()

@@ -1,26 +1,27 @@
-//! Which file of an index is where?
+//! The paths of the files and folders of an index.
 //!
-//! The data, `records`, `graphs` and `words`, lie in the index folder itself or in a folder `data-2`, `data-3`… inside
-//! it, as the manifest says. Whatever else is named so belongs to an index that takes this one's place, or is rubbish.
+//! The data folders `records`, `graphs` and `words` are in the index folder itself or in a
+//! subfolder `data-2`, `data-3`…, as the manifest says. Any other folder of such a name is a
+//! successor of this index or a leftover.
 
 use std::path::{Path, PathBuf};
 
 use crate::item::ItemKind;
 
-/// At the end of the name of a data folder that is being deleted.
+/// Suffix of a data folder that is being deleted.
 pub(crate) const GONE: &str = ".gone";
 
-/// The paths inside the folder of an index.
+/// The paths in the folder of an index.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     dir: PathBuf,
     data: PathBuf,
 }
 
-/// Data in the index folder itself count as the first.
+/// The number of the data in the index folder itself.
 pub(crate) const FIRST_DATA: u32 = 1;
 
-/// The name of a data folder; none for the index folder itself.
+/// The name of a data folder; empty for the index folder itself.
 pub(crate) fn data_name(number: u32) -> String {
     if number == FIRST_DATA {
         String::new()
@@ -29,7 +30,7 @@ pub(crate) fn data_name(number: u32) -> String {
     }
 }
 
-/// The number of a data folder; nothing when it is not the name of one.
+/// The number of a data folder, or none when `name` is not the name of one.
 pub(crate) fn data_number(name: &str) -> Option<u32> {
     let number = match name.strip_prefix("data-") {
         Some(number) => number.parse().ok()?,
@@ -46,7 +47,7 @@ impl Layout {
         }
     }
 
-    /// The same index with its data in this folder, see [`data_name`].
+    /// The same index with its data in the folder `name`, see [`data_name`].
     pub(crate) fn with_data(&self, name: &str) -> Self {
         let dir = self.dir.clone();
         let data = if name.is_empty() {
@@ -61,7 +62,7 @@ impl Layout {
         &self.dir
     }
 
-    /// Where the data lie.
+    /// The folder of the data.
     pub(crate) fn data(&self) -> &Path {
         &self.data
     }
@@ -71,7 +72,7 @@ impl Layout {
         self.records().join("CURRENT").exists()
     }
 
-    /// The data folders that are there, the newest first.
+    /// The numbers of the existing data folders, newest first.
     pub(crate) fn data_folders(&self) -> Vec<u32> {
         let entries = fs_err::read_dir(&self.dir).into_iter().flatten();
         let names = entries.flatten().map(|entry| entry.file_name());
@@ -113,9 +114,9 @@ impl Layout {
         })
     }
 
-    /// Whether every entry of the folder could be one of ours, as after a creation that was cut short.
+    /// Whether every entry of the folder may belong to an index, as after an interrupted creation.
     pub(crate) fn holds_nothing_else(&self) -> std::io::Result<bool> {
-        const OURS: [&str; 7] = [
+        const KNOWN: [&str; 7] = [
             "manifest.json",
             "manifest.json.tmp",
             "lock",
@@ -129,14 +130,14 @@ impl Layout {
             let is_data = name
                 .to_str()
                 .is_some_and(|name| data_number(name.trim_end_matches(GONE)).is_some());
-            if !is_data && !OURS.iter().any(|ours| name == *ours) {
+            if !is_data && !KNOWN.iter().any(|known| name == *known) {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    /// Records that are being made from what can be read of damaged ones.
+    /// New records, filled with what can be read of damaged ones.
     pub(crate) fn new_records(&self) -> PathBuf {
         self.data.join("records.new")
     }
@@ -146,18 +147,18 @@ impl Layout {
         self.data.join("records.damaged")
     }
 
-    /// A folder to work in while records are repaired.
+    /// Temporary folder for repairing records.
     pub(crate) fn scratch(&self) -> PathBuf {
         self.data.join("records.tmp")
     }
 
-    /// The bytes of all files of the index; what cannot be read counts nothing.
+    /// Size of all files of the index in bytes. Unreadable files count as 0.
     pub(crate) fn n_bytes(&self) -> u64 {
         n_bytes_in(&self.dir)
     }
 }
 
-/// The bytes of all files in a folder and below; what cannot be read counts nothing.
+/// Size of all files in a folder and its subfolders in bytes. Unreadable files count as 0.
 pub(crate) fn n_bytes_in(folder: &Path) -> u64 {
     let Ok(entries) = fs_err::read_dir(folder) else {
         return 0;

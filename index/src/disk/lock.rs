@@ -1,4 +1,5 @@
-//! Who may change the index now? One process, told by a lock that ends with it, however it ends.
+//! Single-writer lock, released by the OS when the process exits, and the gate between readers and
+//! the writer.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -7,14 +8,18 @@ use std::time::{Duration, Instant};
 use super::layout::Layout;
 use crate::error::IndexError;
 
-/// The right to write. The system takes it back when the process ends; the number in the file is only for messages.
+/// The exclusive right to write. The operating system releases it when the process exits. The
+/// process id in the file is only for messages.
 #[derive(Debug)]
 pub(crate) struct WriteLock {
     _file: File,
 }
 
 impl WriteLock {
-    /// Takes the lock and leaves this process's number in the file.
+    /// Takes the lock and writes the id of this process to the file.
+    ///
+    /// # Errors
+    /// When another writer holds it, or the file cannot be written.
     pub(crate) fn take(layout: &Layout) -> Result<Self, IndexError> {
         let path = layout.lock();
         let writing = |source| IndexError::writing(layout.dir(), &path, source);
@@ -51,11 +56,12 @@ impl WriteLock {
     }
 }
 
-/// How long to wait for a lock that this process itself seems to hold: a process that it is just starting has a copy of
-/// every open file until it runs its own program, and keeps a lock for that moment that was let go meanwhile.
+/// How long to wait for a lock that this process itself seems to hold. A child process has a copy
+/// of every open file between fork and exec, and keeps a lock for that moment that its parent has
+/// released.
 const OWN_PATIENCE: Duration = Duration::from_millis(500);
 
-/// The process that last took the lock, as its file says.
+/// The process that last took the lock, as recorded in its file.
 fn holder(file: &mut File) -> Option<u32> {
     let mut text = String::new();
     file.rewind().ok()?;
@@ -63,30 +69,37 @@ fn holder(file: &mut File) -> Option<u32> {
     text.trim().parse().ok()
 }
 
-/// Passed by readers while they open the records, closed by the writer while it moves them between files: without it
-/// a reader could take the list of files from before such a move and the log from after it, and miss what lies
-/// between. Where the file system has no locks, both go on without.
+/// Held shared by readers while they open the records, and exclusively by the writer while it moves
+/// records between files. Without it a reader could read the list of files before such a move and
+/// the log after it, and miss the records in between. On file systems without locks both go on
+/// without it.
 #[derive(Debug)]
 pub(crate) struct Gate {
     _file: Option<File>,
 }
 
-/// How long to wait for the gate; moving the records takes well under a second.
+/// How long to wait for the gate. Moving the records takes well under a second.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Gate {
-    /// For a reader. Works on a folder that may not be written.
+    /// Takes the gate for a reader. Works on a read-only folder.
+    ///
+    /// # Errors
+    /// When a writer keeps it closed for too long, or the file cannot be read.
     pub(crate) fn pass(layout: &Layout) -> Result<Self, IndexError> {
         let path = layout.gate();
         match File::open(&path) {
             Ok(file) => Self::wait(layout, file, File::try_lock_shared),
-            // Whoever copied the index left it out; then nobody writes either.
+            // A copy of an index may lack the file; then nobody writes to it either.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self { _file: None }),
             Err(source) => Err(IndexError::Io { path, source }),
         }
     }
 
-    /// For the writer. Makes the file where there is none.
+    /// Takes the gate for the writer. Creates the file if it is missing.
+    ///
+    /// # Errors
+    /// When readers keep it for too long, or the file cannot be written.
     pub(crate) fn close(layout: &Layout) -> Result<Self, IndexError> {
         let path = layout.gate();
         let mut options = OpenOptions::new();
@@ -134,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_second_writer_learns_who_is_first() {
+    fn a_second_writer_is_refused_with_the_pid_of_the_first() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
         let first = WriteLock::take(&layout).unwrap();
@@ -149,11 +162,11 @@ mod tests {
     }
 
     #[test]
-    fn readers_pass_together_and_the_writer_alone() {
+    fn readers_share_the_gate_and_the_writer_has_it_alone() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
         drop(Gate::pass(&layout).unwrap());
-        assert!(!layout.gate().exists(), "a reader makes no file");
+        assert!(!layout.gate().exists(), "a reader creates no file");
         drop(Gate::close(&layout).unwrap());
         let readers = (Gate::pass(&layout).unwrap(), Gate::pass(&layout).unwrap());
         let file = File::open(layout.gate()).unwrap();

@@ -1,4 +1,5 @@
-//! Which index is this, whose vectors does it hold, and where do they lie? One small file, replaced as a whole.
+//! `manifest.json`: the identity of an index, the model that made its vectors, and the folder of
+//! its data.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
@@ -10,10 +11,10 @@ use super::atomic;
 use super::layout::{Layout, data_number};
 use crate::error::IndexError;
 
-/// The format of a whole index that this program writes.
+/// The index format that this program writes.
 pub(crate) const FORMAT: u32 = 2;
 
-/// The oldest format that it reads. Writers make a newer one of it.
+/// The oldest format that it reads. Writers upgrade it.
 pub(crate) const OLDEST_FORMAT: u32 = 1;
 
 /// The model that made the vectors of an index.
@@ -21,29 +22,30 @@ pub(crate) const OLDEST_FORMAT: u32 = 1;
 pub struct Binding {
     /// The dimension of the vectors.
     pub dimension: usize,
-    /// A hash over the model's files and its preprocessing; vectors of different fingerprints cannot be compared.
+    /// A hash of the model's files and its preprocessing. Vectors of different fingerprints cannot
+    /// be compared.
     pub fingerprint: String,
     /// The model's name, for messages.
     pub model: String,
 }
 
-/// The model that made the index in a folder; nothing when there is no index. Only one small file
-/// is read.
+/// The model that made the index in a folder, or none when there is no index. Reads one small file.
 ///
 /// # Errors
-/// When that file cannot be read, is damaged, or tells of another format.
+/// When the manifest cannot be read, is damaged, or has an unsupported format.
 pub fn binding(dir: &Path) -> Result<Option<Binding>, IndexError> {
     let manifest = Manifest::read(&Layout::new(dir))?;
     Ok(manifest.map(|manifest| manifest.binding()))
 }
 
-/// What `manifest.json` says.
+/// The content of `manifest.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Manifest {
     format: u32,
-    /// 32 hex digits drawn at random, which the graphs and the word index repeat.
+    /// 32 random hex digits, repeated in the graphs and the word index.
     index_id: String,
-    /// The folder inside the index folder where its data lie; empty for the index folder itself, as in format 1.
+    /// The folder of the data inside the index folder; empty for the index folder itself, as in
+    /// format 1.
     #[serde(default)]
     data: String,
     dimension: usize,
@@ -51,7 +53,7 @@ pub(crate) struct Manifest {
     model: String,
 }
 
-/// The part that stays the same in all formats.
+/// The part that is the same in all formats.
 #[derive(Deserialize)]
 struct AnyFormat {
     format: u32,
@@ -64,7 +66,7 @@ impl Manifest {
             fingerprint,
             model,
         } = binding.clone();
-        // The standard library seeds its hash tables from the system's source of randomness.
+        // The standard library seeds its hash tables with random numbers of the operating system.
         let random = || RandomState::new().build_hasher().finish();
         Self {
             format: FORMAT,
@@ -76,7 +78,7 @@ impl Manifest {
         }
     }
 
-    /// Reads the manifest of an index; nothing when there is none.
+    /// Reads the manifest of an index, or none when it is missing.
     pub(crate) fn read(layout: &Layout) -> Result<Option<Self>, IndexError> {
         let path = layout.manifest();
         match fs_err::read(&path) {
@@ -96,7 +98,7 @@ impl Manifest {
     pub(crate) fn parse(layout: &Layout, bytes: &[u8]) -> Result<Self, IndexError> {
         let damaged = || IndexError::Damaged {
             path: layout.manifest(),
-            what: "it does not say what the index holds",
+            what: "it is not a valid manifest",
         };
         let AnyFormat { format: found } = serde_json::from_slice(bytes).map_err(|_| damaged())?;
         let dir = || layout.dir().to_owned();
@@ -125,7 +127,7 @@ impl Manifest {
         }
     }
 
-    /// The same in the newest format.
+    /// The same manifest in the newest format.
     pub(crate) fn upgraded(&self) -> Self {
         Self {
             format: FORMAT,
@@ -141,7 +143,7 @@ impl Manifest {
         }
     }
 
-    /// The folder inside the index folder where the data lie; empty for the index folder itself.
+    /// The folder of the data inside the index folder; empty for the index folder itself.
     pub(crate) fn data(&self) -> &str {
         &self.data
     }
@@ -236,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formats_and_nonsense_are_told_apart() {
+    fn other_formats_and_invalid_manifests_are_distinguished() {
         let layout = Layout::new(Path::new("/index"));
         let binding = Binding {
             dimension: 3,
@@ -266,7 +268,7 @@ mod tests {
             }
         ));
         let text = String::from_utf8(bytes).unwrap();
-        // Format 1 did not say where the data lie.
+        // Format 1 did not name the folder of the data.
         let first = text
             .replace("\"format\": 2", "\"format\": 1")
             .replace("  \"data\": \"\",\n", "");
@@ -276,12 +278,12 @@ mod tests {
         assert_eq!((first.data(), first.upgraded()), ("", manifest.clone()));
         let moved = manifest.moved_to("data-2");
         assert_eq!((moved.data(), moved.data_number()), ("data-2", 2));
-        // It is no way out of the index folder.
+        // The data cannot be outside the index folder.
         for elsewhere in ["..", "/", "data-1", "data-02", "data-", "data-2/..", "next"] {
-            let told = text.replace("\"data\": \"\"", &format!("\"data\": \"{elsewhere}\""));
-            assert_ne!(told, text);
+            let changed = text.replace("\"data\": \"\"", &format!("\"data\": \"{elsewhere}\""));
+            assert_ne!(changed, text);
             assert!(
-                matches!(parse(&told), IndexError::Damaged { .. }),
+                matches!(parse(&changed), IndexError::Damaged { .. }),
                 "{elsewhere}"
             );
         }
@@ -294,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn other_models_are_refused_by_name() {
+    fn another_model_is_refused_by_name() {
         let binding = Binding {
             dimension: 3,
             fingerprint: "f".into(),
@@ -327,7 +329,7 @@ mod tests {
         };
         assert_eq!(
             message(wider),
-            "/index: the index was built with model m, whose vectors have dimension 3, not 4 as those of m"
+            "/index: the index was built with model m (dimension 3), not with m (dimension 4)"
         );
     }
 }

@@ -1,4 +1,5 @@
-//! The folder of an index: which file is where, who may change it, and how a file is replaced as a whole.
+//! The folder of an index: its paths, its manifest, its locks, and how a file is replaced
+//! atomically.
 
 pub(crate) mod atomic;
 pub(crate) mod layout;

@@ -1,8 +1,8 @@
-//! Where may a crash cut the writer short? These are the places; tests stop it at each of them.
+//! The steps between two changes on disk, at each of which tests interrupt the writer.
 
 use std::io;
 
-/// An enum that can list its variants, so that no test forgets one.
+/// Defines an enum that lists its variants, so that no test can omit one.
 macro_rules! listed {
     ($(#[$about:meta])* pub(crate) enum $name:ident { $($(#[$doc:meta])* $variant:ident,)* }) => {
         $(#[$about])*
@@ -18,51 +18,53 @@ macro_rules! listed {
 }
 
 listed! {
-/// A moment between two changes on disk, in the order in which they come; FORMAT.md has a row for each.
+/// A moment between two changes on disk, in chronological order. FORMAT.md has a row for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// A new index: the records are there, the manifest is not.
+    /// A new index has its records, but no manifest yet.
     RecordsCreated,
-    /// An index of an older format: the copy of the manifest in its records is of the newest, the manifest is not.
+    /// An index of an older format: the copy of the manifest in its records is upgraded, the
+    /// manifest is not.
     UpgradeCopied,
-    /// The words of a generation are written out but not switched to.
+    /// The words of a generation are written, but not committed.
     WordsPrepared,
     /// The records of a generation are committed, its words are not.
     RecordsCommitted,
     /// Records and words are committed; tables are not flushed yet.
     WordsCommitted,
-    /// Readers are kept out; what the log holds is not in tables yet.
+    /// Readers are locked out; the log is not moved to tables yet.
     GateClosed,
-    /// The tables are written and the log is dropped; readers are still kept out.
+    /// The tables are written and the log is deleted; readers are still locked out.
     TablesFlushed,
     /// A new graph is complete beside the old one.
     GraphAside,
-    /// The new graph is in place; the tombstones that it made needless are still there.
+    /// The new graph is in place; the tombstones that it made obsolete still exist.
     GraphSwitched,
-    /// The tombstones are gone too.
+    /// The tombstones are deleted.
     GraphPurged,
-    /// The records of the index that takes another's place say that they are the present ones; the manifest does not.
+    /// The records of the successor state that they are current; the manifest does not name them
+    /// yet.
     SuccessorCopied,
-    /// The manifest names the new data; the old are still there.
+    /// The manifest names the new data; the old data still exist.
     SuccessorSwitched,
-    /// The old records cannot be opened any more, but are not all deleted.
+    /// The old records can no longer be opened, but are not all deleted.
     OldDataDisabled,
-    /// Compacting: what the log held is in tables, which are about to be written anew.
+    /// Compacting: the log is moved to tables, which are about to be rewritten.
     CompactFlushed,
-    /// Compacting: the tables are written anew, the words are not merged yet.
+    /// Compacting: the tables are rewritten, the words are not merged yet.
     CompactTables,
-    /// Compacting: the words are merged too.
+    /// Compacting: the words are merged.
     CompactWords,
-    /// Repairing: what can be read of the records is in new ones beside them.
+    /// Repairing: everything readable is copied to new records beside the damaged ones.
     RepairCopied,
-    /// Repairing: the damaged records have another name, the new ones do not have theirs.
+    /// Repairing: the damaged records are renamed, the new ones are not.
     RepairSetAside,
-    /// Repairing: the new records are in place; graphs and words are still those of the old ones.
+    /// Repairing: the new records are in place; graphs and words still belong to the old ones.
     RepairSwitched,
 }
 }
 
-/// Tells the writer to go on, except in tests that disturb it.
+/// Lets the writer continue at each step, except in tests that interrupt it.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Steps {
     #[cfg(test)]
@@ -71,17 +73,17 @@ pub(crate) struct Steps {
     plan: Option<&'static Plan>,
 }
 
-/// What happens at a step that a test has chosen.
+/// What happens at a step chosen by a test.
 #[cfg(test)]
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fault {
-    /// The disk is full, this once.
+    /// One write fails because the disk is full.
     Fail,
-    /// The process ends on the spot, by this.
+    /// The process ends at once, by this function.
     Kill(fn()),
 }
 
-/// The steps that were reached, and which of them goes wrong.
+/// The steps reached so far, and the one that fails.
 #[cfg(test)]
 #[derive(Debug)]
 struct Plan {
@@ -91,7 +93,7 @@ struct Plan {
 
 #[cfg(test)]
 impl Steps {
-    /// Ends the writer each time that it comes to `step`.
+    /// Fails whenever `step` is reached.
     pub(crate) fn stop_at(step: Step) -> Self {
         Self {
             stop_at: Some(step),
@@ -99,12 +101,12 @@ impl Steps {
         }
     }
 
-    /// Only takes down the steps.
+    /// Only records the steps.
     pub(crate) fn watched() -> Self {
         Self::planned(None)
     }
 
-    /// Lets the `n`-th step that is reached go wrong, counted from 0.
+    /// Lets the `n`-th reached step fail, counted from 0.
     pub(crate) fn with_fault(n: usize, fault: Fault) -> Self {
         Self::planned(Some((n, fault)))
     }
@@ -113,7 +115,8 @@ impl Steps {
         let reached = std::sync::Mutex::default();
         Self {
             stop_at: None,
-            // Tests plan some dozens of times; it is not worth lifetimes in all that takes steps.
+            // Tests leak a few dozen plans; lifetimes in everything that takes steps would not pay
+            // off.
             plan: Some(Box::leak(Box::new(Plan { reached, fault }))),
         }
     }
@@ -124,7 +127,7 @@ impl Steps {
             .map_or_else(Vec::new, |plan| plan.reached.lock().unwrap().clone())
     }
 
-    fn disturb(self, step: Step) -> io::Result<()> {
+    fn interrupt(self, step: Step) -> io::Result<()> {
         if self.stop_at == Some(step) {
             return Err(io::Error::other(format!("stopped at {step:?}")));
         }
@@ -147,18 +150,21 @@ impl Steps {
 }
 
 impl Steps {
-    /// An error when a test wants the writer to fail here.
+    /// Marks a step as reached.
+    ///
+    /// # Errors
+    /// Only in tests, when one lets the writer fail at this step.
     #[cfg_attr(
         not(test),
-        expect(clippy::unused_self, reason = "only tests disturb the writer")
+        expect(clippy::unused_self, reason = "only tests interrupt the writer")
     )]
     #[cfg_attr(
         not(test),
-        expect(clippy::unnecessary_wraps, reason = "only tests disturb the writer")
+        expect(clippy::unnecessary_wraps, reason = "only tests interrupt the writer")
     )]
     pub(crate) fn reach(self, step: Step) -> io::Result<()> {
         #[cfg(test)]
-        self.disturb(step)?;
+        self.interrupt(step)?;
         let _ = step;
         Ok(())
     }

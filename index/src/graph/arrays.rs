@@ -3,23 +3,25 @@
 use super::codes;
 use super::params::GraphParams;
 
-/// The arrays of a graph, wherever they lie (built in memory, or mapped from a file). Points are numbered 0…n−1.
+/// The borrowed arrays of a graph, in memory or mapped from a file. Points are numbered 0…n−1.
 ///
-/// The arrays may come from a file, so no number in them is trusted: what points nowhere is skipped.
+/// The arrays may come from a damaged file, so no number in them is trusted: links to missing
+/// points are skipped.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Links<'a> {
     pub(crate) dimension: usize,
     pub(crate) m: usize,
     pub(crate) m0: usize,
-    /// The point where every search starts; it lies in the top layer.
+    /// The point where every search starts, in the top layer.
     pub(crate) entry: u32,
-    /// `[n, m0]`: links in layer 0, unused slots [`NONE`].
+    /// `[n, m0]`: links in layer 0; unused slots are [`NONE`](super::NONE).
     pub(crate) layer0: &'a [u32],
-    /// `[n + 1]`: the rows of `upper` that belong to point i are `upper_start[i]..upper_start[i + 1]`, one per layer from 1 up.
+    /// `[n + 1]`: point i has the rows `upper_start[i]..upper_start[i + 1]` of `upper`, one per
+    /// layer from 1.
     pub(crate) upper_start: &'a [u32],
     /// `[rows, m]`: links in the upper layers.
     pub(crate) upper: &'a [u32],
-    /// `[n, stride(dimension)]`: a row of codes each.
+    /// `[n, stride(dimension)]`: a row of codes per point.
     pub(crate) rows: &'a [u8],
 }
 
@@ -53,7 +55,7 @@ impl<'a> Links<'a> {
         (row < end).then_some(row)
     }
 
-    /// The links of a point in all layers, [`NONE`] among them.
+    /// The links of a point in all layers, unused slots included.
     pub(crate) fn all(&self, point: u32) -> impl Iterator<Item = u32> {
         let layers = 0..=self.level(point);
         layers.flat_map(move |layer| self.links_in(point, layer).iter().copied())
@@ -66,7 +68,7 @@ impl<'a> Links<'a> {
     }
 }
 
-/// A graph in memory; see [`Links`] for the shapes.
+/// The owned arrays of a graph while it is built. See [`Links`] for those without documentation.
 #[derive(Debug)]
 pub(crate) struct GraphArrays {
     pub(crate) params: GraphParams,
@@ -75,12 +77,11 @@ pub(crate) struct GraphArrays {
     pub(crate) layer0: Vec<u32>,
     pub(crate) upper_start: Vec<u32>,
     pub(crate) upper: Vec<u32>,
-    /// `[n, stride(dimension)]`: a row of codes each.
     pub(crate) rows: Vec<u8>,
     /// `[n + 1]`: the ids of point i are `ids[ids_start[i]..ids_start[i + 1]]`.
     pub(crate) ids_start: Vec<u32>,
     pub(crate) ids: Vec<u32>,
-    /// Points that a search does not reach; they are compared one by one.
+    /// Loose points: no search reaches them, so every search compares them.
     pub(crate) loose: Vec<u32>,
 }
 
@@ -102,7 +103,7 @@ impl GraphArrays {
         self.upper_start.len() - 1
     }
 
-    /// The lowest id of each point, in the order of the points, which is that of these ids.
+    /// The lowest id of each point, by point and thus also by id.
     pub(crate) fn first_ids(&self) -> impl Iterator<Item = u32> {
         let starts = self.ids_start.iter().take(self.n_points());
         starts.filter_map(|&start| self.ids.get(start as usize).copied())

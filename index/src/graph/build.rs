@@ -1,9 +1,10 @@
-//! How does a set of vectors become a graph? `hnsw_rs` builds it in parallel; the result is copied into flat arrays.
+//! Builds a graph in parallel with `hnsw_rs` and copies it into flat arrays.
 //!
-//! The traps of that library are closed here: it sees only finite vectors of one dimension; equal vectors become one
-//! point (hundreds of equal points would link only to each other); the first points go in one by one (concurrent
-//! insertions into an empty graph miss each other); its distance is ours, never negative and never NaN; the
-//! functions that print or end the process are not called; a panic becomes an error.
+//! The pitfalls of that library are avoided here. It gets only finite vectors of one dimension.
+//! Equal vectors become one point, since hundreds of equal points would link only to each other.
+//! The first points are inserted sequentially, since concurrent insertions into an empty graph miss
+//! each other. Its distance is our own, never negative or NaN. Functions that print or exit the
+//! process are not called. A panic becomes an error.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,47 +19,48 @@ use super::codes::{CodeDot, Query};
 use super::params::{GraphParams, N_SEQUENTIAL};
 use super::{GraphError, NONE, codes, mend};
 
-/// How many rows of a portion stand for the places that the others lie near to.
+/// Number of rows by which the rows of a portion are grouped.
 const N_PIVOTS: usize = 1_024;
 
 /// The number of layers `hnsw_rs` can hold.
 const N_LAYERS: usize = 16;
 
-/// 2 − cosine of rows of codes, as a distance. By rounding a cosine of codes may be above 1, and the library asserts that
-/// no distance is below 0; cutting it off there would make all members of a tight cluster equally near. Codes are a
-/// quarter of the memory to read, which is what building waits for.
+/// The distance 2 − cosine of rows of codes. By rounding, a cosine of codes may exceed 1, and the
+/// library asserts that no distance is negative; clamping would make all members of a tight cluster
+/// equally near. Building is bound by memory bandwidth, and codes are a quarter of the size of full
+/// vectors.
 #[derive(Debug, Clone, Copy)]
-struct Turned {
+struct CodeDistance {
     dot: CodeDot,
 }
 
-impl Distance<u8> for Turned {
+impl Distance<u8> for CodeDistance {
     fn eval(&self, a: &[u8], b: &[u8]) -> f32 {
         (2.0 - codes::similarity(self.dot, a, b)).max(0.0)
     }
 }
 
-/// Takes vectors with their ids, in any number of portions, and gives a graph.
+/// Builds a graph of vectors with ids, added in any number of portions.
 pub(crate) struct Builder {
     params: GraphParams,
     dimension: usize,
-    hnsw: Hnsw<'static, u8, Turned>,
-    /// The point that holds a vector, by the vector's hash.
+    hnsw: Hnsw<'static, u8, CodeDistance>,
+    /// The point of a vector, by the vector's hash.
     points: HashMap<[u8; 16], u32>,
-    /// (point, id), in the order they came.
+    /// (point, id), in the order added.
     members: Vec<(u32, u32)>,
 }
 
 impl Builder {
-    /// `n_expected` only spares reallocation.
+    /// `n_expected` only avoids reallocation.
     pub(crate) fn new(dimension: usize, params: GraphParams, n_expected: usize) -> Self {
-        // The library ends the process for more than 256 links; ours are a constant far below.
+        // The library exits the process for more than 256 links; ours are far fewer.
         let hnsw = Hnsw::new(
             params.m.min(128),
             n_expected,
             N_LAYERS,
             params.ef_construction,
-            Turned {
+            CodeDistance {
                 dot: codes::dot_function(),
             },
         );
@@ -71,14 +73,15 @@ impl Builder {
         }
     }
 
-    /// Adds `vectors`, shape `[ids.len(), dimension]`. A row that is not finite is left out, and so is its id.
+    /// Adds `vectors`, shape `[ids.len(), dimension]`. Rows that are not finite are skipped with
+    /// their ids.
     ///
     /// # Errors
-    /// When the library panics, or there are more points than 32 bits can name.
+    /// When the library panics, or there are more points than 32 bits can count.
     pub(crate) fn add(&mut self, ids: &[u32], vectors: &[f32]) -> Result<(), GraphError> {
         let stride = codes::stride(self.dimension);
         let mut rows = Vec::with_capacity(ids.len() * stride);
-        let mut fresh = Vec::with_capacity(ids.len());
+        let mut new_points = Vec::with_capacity(ids.len());
         for (&id, vector) in ids.iter().zip(vectors.chunks_exact(self.dimension)) {
             if !vector.iter().all(|value| value.is_finite()) {
                 continue;
@@ -92,23 +95,25 @@ impl Builder {
             let point = *self.points.entry(hash(vector)).or_insert(next);
             if point == next {
                 codes::encode(vector, &mut rows);
-                fresh.push(point as usize);
+                new_points.push(point as usize);
             }
             self.members.push((point, id));
         }
         let n_inserted = self.hnsw.get_nb_point();
-        let n_alone = N_SEQUENTIAL.saturating_sub(n_inserted).min(fresh.len());
-        let mut alone: Vec<_> = rows.chunks_exact(stride).zip(fresh).collect();
-        let together = side_by_side(alone.split_off(n_alone));
+        let n_sequential = N_SEQUENTIAL
+            .saturating_sub(n_inserted)
+            .min(new_points.len());
+        let mut sequential: Vec<_> = rows.chunks_exact(stride).zip(new_points).collect();
+        let in_parallel = grouped(sequential.split_off(n_sequential));
         guarded(|| {
-            for (row, point) in alone {
+            for (row, point) in sequential {
                 self.hnsw.insert_slice((row, point));
             }
-            self.hnsw.parallel_insert_slice(&together);
+            self.hnsw.parallel_insert_slice(&in_parallel);
         })
     }
 
-    /// How many ids were added.
+    /// Number of ids added.
     pub(crate) fn n_ids(&self) -> usize {
         self.members.len()
     }
@@ -137,11 +142,10 @@ impl Builder {
     }
 }
 
-/// Brings rows that are alike next to each other, by the pivot that is nearest to each. A row that is inserted walks
-/// through its surroundings; for the next one they are in the processor's caches then, and these walks are what
-/// building waits for.
-fn side_by_side(rows: Vec<(&[u8], usize)>) -> Vec<(&[u8], usize)> {
-    // They come in no order that would make the first ones special.
+/// Groups rows by their nearest pivot. Inserting a row visits its neighbourhood, which is then in
+/// the processor's caches for the next row; these visits dominate the time of a build.
+fn grouped(rows: Vec<(&[u8], usize)>) -> Vec<(&[u8], usize)> {
+    // The first rows are as good as any.
     let pivots: Vec<&[u8]> = rows.iter().take(N_PIVOTS).map(|row| row.0).collect();
     let nearest = |row: &[u8]| {
         let query = Query::of_row(row);
@@ -165,7 +169,7 @@ fn hash(vector: &[f32]) -> [u8; 16] {
     short
 }
 
-/// Runs code of the library, whose broken assumptions are panics.
+/// Runs code of the library and turns a panic into an error.
 fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, GraphError> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
         let what = panic
@@ -177,7 +181,7 @@ fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, GraphError> {
     })
 }
 
-/// `[n + 1]` start offsets of runs of equal, sorted owners.
+/// `[n + 1]`: start offsets of the runs of equal values in the sorted `owners`.
 fn starts(owners: impl Iterator<Item = u32>, n: usize) -> Vec<u32> {
     let mut starts = vec![0u32; n + 1];
     for owner in owners {
@@ -192,7 +196,7 @@ fn starts(owners: impl Iterator<Item = u32>, n: usize) -> Vec<u32> {
 }
 
 fn freeze(
-    hnsw: &Hnsw<'static, u8, Turned>,
+    hnsw: &Hnsw<'static, u8, CodeDistance>,
     params: GraphParams,
     dimension: usize,
     n_points: usize,
@@ -245,8 +249,8 @@ fn freeze(
         let layers = point.get_neighborhood_id();
         for layer in 0..=*level {
             let width = if layer == 0 { params.m0 } else { params.m };
-            // Above its own level the library leaves notes that are no links, and points may be listed that lie
-            // in a lower layer only.
+            // Above a point's level, the library keeps entries that are not links, and it may list
+            // points that exist only in lower layers.
             let links = layers
                 .get(layer)
                 .map_or(&[][..], Vec::as_slice)

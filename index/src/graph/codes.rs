@@ -1,29 +1,31 @@
-//! How is a vector compared with eight bits a value? As a *row*: its values scaled to −127…127, with the scale behind.
+//! Vectors quantized to 8 bits per value. A quantized vector is a *row*: its values scaled to
+//! −127…127, then the scale.
 //!
-//! A row has `stride(dimension)` bytes: one byte a value, the code plus 128, filled up with 128 to a multiple of 64; then
-//! 64 more, which hold the scale (f32) and the sum of the codes (i32), little-endian, and zeros. Everything that a
-//! comparison needs thus lies in one place, and rows of a file start at cache lines. The similarity of two rows is the
-//! product of their scales and of Σ code × code, which is within about 0.01 of the true one at 384 dimensions; whatever
-//! is shown to anybody is compared again with full vectors.
+//! A row has `stride(dimension)` bytes: one per value, the code plus 128, padded with 128 to a
+//! multiple of 64; then 64 more with the scale (f32), the sum of the codes (i32), both
+//! little-endian, and zeros. Everything that a comparison needs is thus in one place, and the rows
+//! of a file start at cache lines. The similarity of two rows is the product of their scales and Σ
+//! code × code. At 384 dimensions it is within about 0.01 of the true similarity; results are
+//! always compared again with full vectors.
 //!
-//! The sums are exact integers, so every instruction set gives the same answer to the last bit.
+//! The sums are exact integers, so every instruction set gives the same result to the last bit.
 
 use std::sync::OnceLock;
 
-/// Bytes compared by one step; rows are made of whole blocks.
+/// Bytes compared at once. Rows consist of whole blocks.
 pub(crate) const BLOCK: usize = 64;
 
-/// Codes are −127…127, symmetric, so that a vector and its opposite have opposite codes.
+/// Codes are −127…127, so that opposite vectors have opposite codes.
 const LARGEST: f32 = 127.0;
 
-/// What is added to a code to get a byte.
+/// Added to a code to get a byte.
 const OFFSET: u8 = 128;
 
-/// Σ code × code of two runs of bytes of equal length, a multiple of [`BLOCK`]; `sum_b` is the sum of the codes of the
-/// second.
+/// Σ code × code of two runs of bytes of equal length, a multiple of [`BLOCK`]; `sum_b` is the sum
+/// of the codes of the second.
 pub(crate) type CodeDot = fn(a: &[u8], b: &[u8], sum_b: i32) -> i32;
 
-/// How many bytes a row has.
+/// Size of a row in bytes.
 pub(crate) const fn stride(dimension: usize) -> usize {
     n_code_bytes(dimension) + BLOCK
 }
@@ -55,8 +57,9 @@ pub(crate) fn encode(vector: &[f32], rows: &mut Vec<u8>) {
         length += value * value;
         code.cast_unsigned() ^ OFFSET
     }));
-    // Not the step between codes, but what makes the vector's product with its own codes right: what rounding does is
-    // then at right angles to the vector, and hardly changes its similarity to those that lie close by.
+    // Not the step between codes, but the scale at which the vector's product with its own codes is
+    // exact. The rounding error is then orthogonal to the vector and hardly changes its similarity
+    // to close ones.
     let scale = if along > 0.0 { length / along } else { 0.0 };
     rows.resize(start + n_code_bytes(vector.len()), OFFSET);
     rows.extend_from_slice(&scale.to_le_bytes());
@@ -64,7 +67,7 @@ pub(crate) fn encode(vector: &[f32], rows: &mut Vec<u8>) {
     rows.resize(start + stride(vector.len()), 0);
 }
 
-/// A row that others are compared with.
+/// A row to compare others with.
 #[derive(Debug, Clone)]
 pub(crate) struct Query {
     codes: Vec<u8>,
@@ -80,7 +83,7 @@ impl Query {
         Self::of_row(&row)
     }
 
-    /// The query that asks for what is near to a stored row.
+    /// A query for what is near a stored row.
     pub(crate) fn of_row(row: &[u8]) -> Self {
         let (codes, scale, sum) = parts(row);
         Self {
@@ -91,7 +94,8 @@ impl Query {
         }
     }
 
-    /// About the cosine of the angle between the two vectors; −∞ where the row is none of this dimension, or damaged.
+    /// Approximate cosine of the angle between the two vectors; −∞ if the row has another dimension
+    /// or is damaged.
     #[inline]
     pub(crate) fn similarity(&self, row: &[u8]) -> f32 {
         let Some((codes, tail)) = row.split_at_checked(self.codes.len()) else {
@@ -111,13 +115,15 @@ impl Query {
 }
 
 impl Query {
-    /// How much higher than `similarity`, which [`similarity`](Self::similarity) gave for this row, the true one may be
-    /// beyond reasonable doubt.
+    /// Upper bound on how much higher the true similarity may be than `similarity`, which
+    /// [`similarity`](Self::similarity) returned for this row. It is exceeded about once in 30,000
+    /// comparisons.
     ///
-    /// A code is off by up to half a step, evenly spread, which is 1/√12 of a step at the root of the mean square.
-    /// Whatever rounding did to one vector is at right angles to it (see [`encode`]), so only that part of the other
-    /// matters that is too: √(1 − similarity²) of it. The errors of vectors that are alike may be alike and are simply
-    /// added; four times that is exceeded once in 30,000 comparisons. Last comes the product of both errors.
+    /// A code is off by up to half a step, uniformly distributed, which is 1/√12 of a step in root
+    /// mean square. The rounding error of one vector is orthogonal to it (see [`encode`]), so only
+    /// the orthogonal part of the other one matters, √(1 − similarity²) of it. The errors of
+    /// similar vectors may be similar, so they are added, and multiplied by four. The last term is
+    /// the product of both errors.
     pub(crate) fn margin(&self, row: &[u8], similarity: f32) -> f32 {
         let (codes, scale, _) = parts(row);
         let across = (1.0 - similarity * similarity).max(0.0).sqrt();
@@ -136,7 +142,8 @@ pub(crate) fn similarity(dot: CodeDot, a: &[u8], b: &[u8]) -> f32 {
 
 #[expect(
     clippy::cast_precision_loss,
-    reason = "sums beyond 2^24 need more than 1,040 dimensions of the largest code, and lose their last bit only"
+    reason = "sums beyond 2^24 need more than 1,040 dimensions of the largest code, and lose only \
+              their last bit"
 )]
 fn to_f32(sum: i32) -> f32 {
     sum as f32
@@ -153,7 +160,7 @@ fn parts(row: &[u8]) -> (&[u8], f32, i32) {
     (codes, f32::from_le_bytes(*scale), i32::from_le_bytes(*sum))
 }
 
-/// The function of this machine.
+/// The fastest variant on this machine.
 pub(crate) fn dot_function() -> CodeDot {
     static CHOSEN: OnceLock<CodeDot> = OnceLock::new();
     *CHOSEN.get_or_init(|| {
@@ -163,7 +170,7 @@ pub(crate) fn dot_function() -> CodeDot {
     })
 }
 
-/// What this machine can run, the quickest first.
+/// The variants that this machine can run, fastest first.
 fn variants() -> Vec<(&'static str, CodeDot)> {
     let mut variants: Vec<(&'static str, CodeDot)> = Vec::new();
     #[cfg(target_arch = "x86_64")]
@@ -172,19 +179,19 @@ fn variants() -> Vec<(&'static str, CodeDot)> {
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512vnni")
         {
-            // SAFETY: the processor has the three features, asked for in the lines above.
+            // SAFETY: the processor has the three features, as checked above.
             variants.push(("AVX-512 VNNI", |a, b, sum_b| unsafe {
                 x86::dot_vnni(a, b, sum_b)
             }));
         }
         if is_x86_feature_detected!("avx2") {
-            // SAFETY: the processor has AVX2, asked for in the line above.
+            // SAFETY: the processor has AVX2, as checked above.
             variants.push(("AVX2", |a, b, _| unsafe { x86::dot_avx2(a, b) }));
         }
     }
     #[cfg(target_arch = "aarch64")]
     if std::arch::is_aarch64_feature_detected!("neon") {
-        // SAFETY: the processor has NEON, asked for in the line above.
+        // SAFETY: the processor has NEON, as checked above.
         variants.push(("NEON", |a, b, _| unsafe { arm::dot_neon(a, b) }));
     }
     variants.push(("portable", dot_portable));
@@ -208,21 +215,22 @@ mod x86 {
 
     use super::BLOCK;
 
-    /// The instruction multiplies unsigned with signed bytes: Σ (a + 128) × b is what it gives, and 128 × Σ b too much.
+    /// The instruction multiplies unsigned by signed bytes, so its result, Σ (a + 128) × b, is 128
+    /// × Σ b too large.
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     pub(super) fn dot_vnni(a: &[u8], b: &[u8], sum_b: i32) -> i32 {
         let flip = _mm512_set1_epi8(i8::MIN);
         let mut sums = [_mm512_setzero_si512(); 2];
         let (a, b) = (a.as_chunks::<BLOCK>().0, b.as_chunks::<BLOCK>().0);
         for (i, (a, b)) in a.iter().zip(b).enumerate() {
-            // SAFETY: both are 64 bytes that are borrowed; the load asks for no alignment.
+            // SAFETY: both are borrowed arrays of 64 bytes; the load needs no alignment.
             let (a, b) = unsafe {
                 (
                     _mm512_loadu_si512(a.as_ptr().cast()),
                     _mm512_loadu_si512(b.as_ptr().cast()),
                 )
             };
-            // Two sums, so that an addition need not wait for the one before.
+            // Two sums, so that an addition need not wait for the previous one.
             sums[i % 2] = _mm512_dpbusd_epi32(sums[i % 2], a, _mm512_xor_si512(b, flip));
         }
         _mm512_reduce_add_epi32(_mm512_add_epi32(sums[0], sums[1])) - 128 * sum_b
@@ -233,7 +241,7 @@ mod x86 {
         let mut sums = [_mm256_setzero_si256(); 2];
         let (a, b) = (a.as_chunks::<16>().0, b.as_chunks::<16>().0);
         for (i, (a, b)) in a.iter().zip(b).enumerate() {
-            // Two products of codes are at most 32,258, so a pair fits the 32 bits that it is added up in.
+            // A pair of products of codes is at most 32,258 and fits 32 bits.
             let pairs = _mm256_madd_epi16(codes(a), codes(b));
             sums[i % 2] = _mm256_add_epi32(sums[i % 2], pairs);
         }
@@ -249,7 +257,7 @@ mod x86 {
 
     #[target_feature(enable = "avx2")]
     fn codes(bytes: &[u8; 16]) -> __m256i {
-        // SAFETY: 16 bytes that are borrowed; the load asks for no alignment.
+        // SAFETY: a borrowed array of 16 bytes; the load needs no alignment.
         let bytes = unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) };
         _mm256_cvtepi8_epi16(_mm_xor_si128(bytes, _mm_set1_epi8(i8::MIN)))
     }
@@ -278,21 +286,23 @@ mod arm {
 
     #[target_feature(enable = "neon")]
     fn codes(bytes: &[u8; 16]) -> int8x16_t {
-        // SAFETY: 16 bytes that are borrowed; the load asks for no alignment.
+        // SAFETY: a borrowed array of 16 bytes; the load needs no alignment.
         let bytes = unsafe { vld1q_u8(bytes.as_ptr()) };
         vreinterpretq_s8_u8(veorq_u8(bytes, vdupq_n_u8(OFFSET)))
     }
 }
 
-/// Tells the processor that a row will soon be read. Has no effect on any result.
+/// Prefetches a row into the processor's cache. Has no effect on results.
 #[inline]
 pub(crate) fn prefetch(row: &[u8]) {
-    /// Lines asked for; the rest of a longer row is guessed by the processor, which sees it read in order.
+    /// Number of cache lines to prefetch. The hardware prefetches the rest of a longer row, which
+    /// is read in order.
     const N_LINES: usize = 4;
     #[cfg(target_arch = "x86_64")]
     for line in row.chunks(BLOCK).take(N_LINES) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: every x86-64 processor has the instruction, and the address lies in a slice that is borrowed.
+        // SAFETY: every x86-64 processor has the instruction, and the address is in a borrowed
+        // slice.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
@@ -303,7 +313,7 @@ pub(crate) fn prefetch(row: &[u8]) {
 mod tests {
     use super::*;
 
-    /// Codes that reach both ends, other ones for each seed.
+    /// Codes over the whole range, different for each seed.
     fn vector(n: usize, seed: usize) -> Vec<f32> {
         (0..n)
             .map(|i| ((i * 37 + seed * 101 + i * i * 7) % 255) as f32 / 127.0 - 1.0)
@@ -354,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn similarities_are_near_the_true_ones() {
+    fn similarities_of_codes_are_close_to_exact_ones() {
         let unit = |seed| {
             let mut values = vector(384, seed);
             let length = values.iter().map(|value| value * value).sum::<f32>().sqrt();
@@ -378,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_row_is_as_far_as_can_be() {
+    fn an_invalid_row_has_the_lowest_similarity() {
         let query = Query::new(&[0.6, 0.8]);
         assert_eq!(query.similarity(&[]), f32::NEG_INFINITY);
         assert_eq!(query.similarity(&[1; 66]), f32::NEG_INFINITY);
@@ -391,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn prefetching_changes_nothing() {
+    fn prefetching_does_not_change_results() {
         for n in [0, 1, 64, 5000] {
             let before = vec![7; n];
             let row = before.clone();

@@ -1,16 +1,18 @@
-//! How similar are two vectors? One function for everybody, so that the scan and the graph agree to the last bit.
+//! The similarity of two full vectors. All similarities come from this function, so that they agree
+//! to the last bit.
 
 use std::sync::OnceLock;
 
 /// The inner product of two slices of f32.
 pub(crate) type Dot = fn(&[f32], &[f32]) -> f32;
 
-/// The inner product, by the widest instructions of this machine. The longer slice is cut to the shorter.
+/// The inner product, computed with the widest SIMD instructions of this machine. Values beyond the
+/// shorter slice are ignored.
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     dot_function()(a, b)
 }
 
-/// The function behind [`dot`], for loops that call it often.
+/// The function behind [`dot`], for loops.
 pub(crate) fn dot_function() -> Dot {
     static CHOSEN: OnceLock<Dot> = OnceLock::new();
     *CHOSEN.get_or_init(choose)
@@ -19,10 +21,10 @@ pub(crate) fn dot_function() -> Dot {
 #[cfg(target_arch = "x86_64")]
 fn choose() -> Dot {
     if is_x86_feature_detected!("avx512f") {
-        // SAFETY: the processor has AVX-512 F, asked for in the line above.
+        // SAFETY: the processor has AVX-512 F, as checked above.
         |a, b| unsafe { dot_avx512(a, b) }
     } else if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-        // SAFETY: the processor has AVX2 and FMA, asked for in the line above.
+        // SAFETY: the processor has AVX2 and FMA, as checked above.
         |a, b| unsafe { dot_avx2(a, b) }
     } else {
         dot_portable
@@ -47,11 +49,11 @@ fn dot_avx2(a: &[f32], b: &[f32]) -> f32 {
 }
 
 fn dot_portable(a: &[f32], b: &[f32]) -> f32 {
-    // Fused multiply-add is one instruction on 64-bit ARM and a slow library call on old x86.
+    // Fused multiply-add is an instruction on 64-bit ARM, but a slow library call on old x86.
     sum::<16, { cfg!(target_arch = "aarch64") }>(a, b)
 }
 
-/// `LANES` running sums side by side, which the compiler turns into vector registers.
+/// `LANES` parallel sums, which the compiler keeps in vector registers.
 #[inline(always)]
 #[expect(
     clippy::inline_always,
@@ -124,17 +126,17 @@ mod tests {
         let b: Vec<f32> = (0..515u16).map(|i| f32::from(i % 11) / 9.0).collect();
         let plain = dot_portable(&a, &b);
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            // SAFETY: both features were asked for.
+            // SAFETY: both features were checked.
             assert!((unsafe { dot_avx2(&a, &b) } - plain).abs() < plain.abs() * 1e-5);
         }
         if is_x86_feature_detected!("avx512f") {
-            // SAFETY: the feature was asked for.
+            // SAFETY: the feature was checked.
             assert!((unsafe { dot_avx512(&a, &b) } - plain).abs() < plain.abs() * 1e-5);
         }
     }
 
     #[test]
-    fn the_longer_slice_is_cut() {
+    fn values_beyond_the_shorter_slice_are_ignored() {
         assert!((dot(&[1.0, 2.0, 3.0], &[4.0]) - 4.0).abs() < 1e-6);
     }
 }

@@ -1,4 +1,4 @@
-//! Which vectors are nearest, beyond doubt? All of them are looked at.
+//! Exact search: a scan of all vectors or codes.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -8,14 +8,14 @@ use rayon::prelude::*;
 use super::codes::{self, Query};
 use super::{Neighbour, distance};
 
-/// Vectors with their ids: row i of `vectors` belongs to `ids[i]`.
+/// Vectors and their ids: row i of `vectors` belongs to `ids[i]`.
 #[derive(Debug, Default)]
 pub(crate) struct Matrix {
-    /// Values of one row.
+    /// Number of values of a row.
     pub(crate) dimension: usize,
     /// Shape `[n]`.
     pub(crate) ids: Vec<u32>,
-    /// Shape `[n, dimension]`, row by row.
+    /// Shape `[n, dimension]`, row-major.
     pub(crate) vectors: Vec<f32>,
 }
 
@@ -35,7 +35,7 @@ impl Matrix {
     }
 }
 
-/// Keeps the `n` best of what it is offered.
+/// Keeps the `n` best of the offered candidates.
 #[derive(Debug)]
 pub(crate) struct Best {
     n: usize,
@@ -44,14 +44,14 @@ pub(crate) struct Best {
 
 impl Best {
     pub(crate) fn new(n: usize) -> Self {
-        // The caller may ask for more than there is; memory is taken for what comes.
+        // The caller may ask for more than there is, so memory is not reserved for all of it.
         Self {
             n,
             heap: BinaryHeap::with_capacity(n.min(1024)),
         }
     }
 
-    /// Takes the candidate if it is among the best so far. A similarity that is no number is never taken.
+    /// Keeps the candidate if it is among the best so far. NaN similarities are ignored.
     pub(crate) fn offer(&mut self, candidate: Neighbour) {
         if candidate.similarity.is_nan() {
             return;
@@ -65,12 +65,12 @@ impl Best {
         }
     }
 
-    /// How many it keeps.
+    /// The maximum number of kept candidates.
     pub(crate) fn capacity(&self) -> usize {
         self.n
     }
 
-    /// The least similarity that can still enter.
+    /// The lowest similarity that would still be kept.
     pub(crate) fn floor(&self) -> f32 {
         if self.heap.len() < self.n {
             f32::NEG_INFINITY
@@ -91,7 +91,7 @@ impl Best {
         self.heap.len()
     }
 
-    /// Best first; equal similarities by id.
+    /// The kept candidates, best first, equal similarities by id.
     pub(crate) fn into_sorted(self) -> Vec<Neighbour> {
         self.heap
             .into_sorted_vec()
@@ -101,11 +101,11 @@ impl Best {
     }
 }
 
-/// Bytes scanned by one task, so that small sets stay on one thread.
+/// Bytes scanned per task, so that small sets are scanned by one thread.
 const BYTES_PER_TASK: usize = 4 << 20;
 
-/// Offers every row of `vectors`, shape `[n, dimension]`, to `best`. `ids_of(row, sink)` calls the sink with each id
-/// that row stands for and that may be found.
+/// Offers all rows of `vectors`, shape `[n, dimension]`, to `best`. `ids_of(row, sink)` calls
+/// `sink` with each id of a row that may be found.
 pub(crate) fn scan<F>(vectors: &[f32], dimension: usize, query: &[f32], best: &mut Best, ids_of: F)
 where
     F: Fn(usize, &mut dyn FnMut(u32)) + Sync,
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn one_task_and_many_agree() {
+    fn a_parallel_scan_equals_a_plain_one() {
         let dimension = 64;
         let n = 40_000usize;
         let vectors: Vec<f32> = (0..n * dimension)
@@ -201,7 +201,7 @@ mod tests {
             .collect();
         assert!(
             vectors.len() * 4 > BYTES_PER_TASK,
-            "the set is large enough for several tasks"
+            "large enough for several tasks"
         );
         let query = vec![0.1; dimension];
         let mut best = Best::new(10);

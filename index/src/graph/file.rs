@@ -1,4 +1,4 @@
-//! How does a graph on disk answer? Mapped into memory and searched as it lies.
+//! A graph file, memory-mapped and searched in place.
 
 use std::io;
 use std::ops::Range;
@@ -18,11 +18,12 @@ use super::search::{self, Scratch};
 use super::write::io_error;
 use super::{GraphError, Neighbour};
 
-/// Codes and vectors up to this size are checked when the file is opened; larger ones only by [`Graph::verify`], which
-/// every writer calls, so that a single search of a large index need not read all of it.
+/// Checksums of codes and vectors up to this size are verified when the file is opened. Larger ones
+/// are verified only by [`Graph::verify`], which every writer calls, so that a single search of a
+/// large index need not read all of it.
 const MAX_BYTES_CHECKED_ON_OPEN: usize = 64 << 20;
 
-/// A graph file, mapped into memory. Any number of threads may search it at once.
+/// A memory-mapped graph file. Any number of threads can search it at once.
 #[derive(Debug)]
 pub(crate) struct Graph {
     path: PathBuf,
@@ -35,10 +36,10 @@ pub(crate) struct Graph {
 }
 
 impl Graph {
-    /// Opens a graph file; nothing when there is none.
+    /// Opens a graph file, or returns none when it is missing.
     ///
     /// # Errors
-    /// When the file cannot be read, is of another format, or its bytes are not those that were written.
+    /// When the file cannot be read, has another format, or is damaged.
     pub(crate) fn open(path: &Path) -> Result<Option<Self>, GraphError> {
         let io_error = |source| io_error(path, source);
         let file = match fs_err::File::open(path) {
@@ -46,9 +47,9 @@ impl Graph {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(io_error(error)),
         };
-        // SAFETY: graph files are never changed in place: `Aside` makes a new file and renames it over the old one,
-        // whose bytes stay as they are while they are mapped. A stranger that cuts the file meanwhile gets the
-        // process a SIGBUS, as with every program that maps files.
+        // SAFETY: graph files are never changed in place: `AtomicFile` renames a new file over the
+        // old one, whose bytes stay unchanged while they are mapped. If another program truncates
+        // the file meanwhile, the process gets a SIGBUS, as does every program that maps files.
         let map = unsafe { Mmap::map(file.file()) }.map_err(io_error)?;
         let damaged = |what| GraphError::Damaged {
             path: path.to_owned(),
@@ -58,7 +59,7 @@ impl Graph {
             .get(..HEADER_BYTES)
             .ok_or_else(|| damaged("it is shorter than its header"))?;
         if header[..8] != MAGIC {
-            return Err(damaged("it does not begin like a graph file"));
+            return Err(damaged("it is not a graph file"));
         }
         let found = number_at(header, at::FORMAT);
         if found != FORMAT {
@@ -74,13 +75,13 @@ impl Graph {
         let (stamp, shape) = decode_header(header);
         let sections = shape
             .sections()
-            .ok_or_else(|| damaged("its numbers are impossible"))?;
+            .ok_or_else(|| damaged("its header is invalid"))?;
         if sections[N_SECTIONS - 1].end != map.len() {
             return Err(damaged("its length does not match its header"));
         }
         if cfg!(target_endian = "big") {
             return Err(damaged(
-                "its numbers are little-endian and this machine is not",
+                "its numbers are little-endian, but this machine is big-endian",
             ));
         }
         let sums = std::array::from_fn(|i| number_at(header, at::SUMS + 4 * i));
@@ -110,12 +111,12 @@ impl Graph {
         self.shape.dimension as usize
     }
 
-    /// How many ids the graph holds, removed ones included.
+    /// Number of ids in the graph, including removed ones.
     pub(crate) fn n_ids(&self) -> usize {
         self.shape.n_ids as usize
     }
 
-    /// How many of its points every search compares one by one, because no links lead to them.
+    /// Number of loose points, which every search compares because no links lead to them.
     pub(crate) fn n_loose(&self) -> usize {
         self.shape.n_loose as usize
     }
@@ -132,10 +133,10 @@ impl Graph {
         Ok(())
     }
 
-    /// Reads every byte and checks that each number points somewhere.
+    /// Verifies all checksums and that every number is valid.
     ///
     /// # Errors
-    /// When something is not as it was written.
+    /// When the file is damaged.
     pub(crate) fn verify(&self) -> Result<(), GraphError> {
         self.check_sums(0..N_SECTIONS)?;
         let damaged = |what| {
@@ -148,7 +149,7 @@ impl Graph {
         if !self.numbers(Section::Layer0).iter().all(exists)
             || !self.numbers(Section::Upper).iter().all(exists)
         {
-            return damaged("a link points nowhere");
+            return damaged("a link refers to a point that does not exist");
         }
         let (starts, last) = (self.numbers(Section::IdsStart), self.shape.n_ids);
         if !starts.is_sorted() || starts.first() != Some(&0) || starts.last() != Some(&last) {
@@ -214,7 +215,7 @@ impl Graph {
             .unwrap_or(&[])
     }
 
-    /// Every id with its vector, in no particular order.
+    /// All ids and their vectors, in no particular order.
     pub(crate) fn rows(&self) -> impl Iterator<Item = (u32, &[f32])> {
         (0..self.shape.n_points).flat_map(move |point| {
             let vector = self.vector(point).unwrap_or(&[]);
@@ -222,10 +223,12 @@ impl Graph {
         })
     }
 
-    /// Offers the ids near `query` that are `alive` to `best`, by a search of width `ef`, or of a multiple of it where
-    /// so many vectors lie so close together that codes do not tell which are the nearest.
+    /// Offers the ids near `query` that are `alive` to `best`, found by a search of width `ef`, or
+    /// of a multiple of it when too many vectors are too close for codes to distinguish the
+    /// nearest.
     ///
-    /// `ef` counts points of which at least one id is alive, so removed items never crowd out others.
+    /// `ef` counts points with at least one id that is alive, so removed items never displace
+    /// others.
     pub(crate) fn search(
         &self,
         query: &[f32],
@@ -246,7 +249,7 @@ impl Graph {
         let mut width = ef;
         let mut found = Vec::new();
         loop {
-            // A wider search walks other ways: what a narrower one has found is kept.
+            // A wider search takes other paths, so the points found by a narrower one are kept.
             let narrower = found;
             found = self.candidates(&codes, width, &alive, &mut scratch);
             add_missing(&mut found, &narrower);
@@ -265,7 +268,8 @@ impl Graph {
             .push(scratch);
     }
 
-    /// The points that a search of width `ef` finds, and the loose ones, with similarities of codes, best first.
+    /// The points that a search of width `ef` finds and all loose points, with similarities of
+    /// codes, best first.
     fn candidates(
         &self,
         codes: &Query,
@@ -288,8 +292,9 @@ impl Graph {
         found
     }
 
-    /// The `n` ids of `candidates` (points, the nearest by codes first) that are nearest by full vectors. True when codes
-    /// leave in doubt whether something beyond the last candidate is nearer than one of them.
+    /// The `n` ids of `candidates` (points, best first by codes) that are nearest by full vectors.
+    /// True when a point beyond the last candidate may be nearer than one of them, by the error of
+    /// codes.
     fn compare_again(
         &self,
         query: &[f32],
@@ -318,8 +323,8 @@ impl Graph {
         (nearest, true)
     }
 
-    /// Offers the ids nearest to `query` that are `alive`: by a scan of all codes, or of all vectors where codes leave
-    /// in doubt which they are.
+    /// Offers the ids nearest to `query` that are `alive`, found by a scan of all codes, or of all
+    /// vectors when codes cannot distinguish the nearest.
     pub(crate) fn scan_codes(
         &self,
         query: &[f32],
@@ -355,7 +360,8 @@ impl Graph {
         }
     }
 
-    /// How many points no walk along links reaches from where searches start, loose ones apart.
+    /// Number of points that cannot be reached from the entry point along links, not counting loose
+    /// ones.
     pub(crate) fn n_unreachable(&self) -> usize {
         let links = self.links();
         let n_points = links.n_points();
@@ -381,7 +387,7 @@ impl Graph {
         n_points - n_seen
     }
 
-    /// Offers every id that is `alive` to `best`.
+    /// Offers all ids that are `alive` to `best`, compared by full vectors.
     pub(crate) fn scan(&self, query: &[f32], alive: impl Fn(u32) -> bool + Sync, best: &mut Best) {
         if query.len() != self.dimension() {
             return;
@@ -402,14 +408,15 @@ impl Graph {
     }
 }
 
-/// Adds those of `others` that are not in `found`, both best first, and keeps that order.
+/// Adds the points of `others` that are not in `found`. Both are sorted best first, and so is the
+/// result.
 fn add_missing(found: &mut Vec<Neighbour>, others: &[Neighbour]) {
     if others.is_empty() {
         return;
     }
     found.extend_from_slice(others);
     found.sort_unstable_by(|a, b| b.cmp(a));
-    // A point has the same similarity in both, so its two entries lie side by side.
+    // A point has the same similarity in both, so its two entries are adjacent.
     found.dedup_by_key(|point| point.id);
 }
 
@@ -451,7 +458,7 @@ mod tests {
     }
 
     #[test]
-    fn points_without_a_way_to_them_are_counted() {
+    fn unreachable_points_are_counted() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.graph");
         assert_eq!(write(&path, |_| {}).n_unreachable(), 0);
@@ -471,14 +478,14 @@ mod tests {
             cut(150)(built);
             built.loose.push(150);
         });
-        assert_eq!(graph.n_unreachable(), 0, "it is compared with every query");
+        assert_eq!(graph.n_unreachable(), 0, "loose points are always compared");
         let mut best = Best::new(1);
         graph.search(&vector(150), 8, |_| true, &mut best);
         assert_eq!(best.into_sorted()[0].id, 160);
     }
 
     #[test]
-    fn the_vectors_of_all_points_must_come() {
+    fn a_graph_without_all_vectors_is_not_written() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.graph");
         let mut builder = Builder::new(DIMENSION, GraphParams::default(), 2);
@@ -501,11 +508,11 @@ mod tests {
     }
 
     #[test]
-    fn a_scan_in_doubt_compares_every_vector() {
+    fn a_scan_compares_full_vectors_when_codes_are_too_coarse() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.graph");
         let mut builder = Builder::new(DIMENSION, GraphParams::default(), 600);
-        // All of them within one step of codes.
+        // All within one step of the codes.
         let vectors: Vec<Vec<f32>> = (0..600u16)
             .map(|i| {
                 let angle = f32::from(i) * 1e-5;

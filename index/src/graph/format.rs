@@ -1,5 +1,5 @@
-//! What do the bytes of a graph file mean? A header of 256 bytes, then flat arrays whose places follow from it; see
-//! FORMAT.md.
+//! The bytes of a graph file: a header of 256 bytes, then flat arrays whose offsets follow from it.
+//! See FORMAT.md.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use super::codes;
 /// The first bytes of every graph file.
 pub(super) const MAGIC: [u8; 8] = *b"SLGRAPH\n";
 
-/// The format this program writes and reads.
+/// The graph format that this program writes and reads.
 pub(crate) const FORMAT: u32 = 2;
 
 pub(super) const HEADER_BYTES: usize = 256;
@@ -17,20 +17,20 @@ pub(super) const N_SECTIONS: usize = 8;
 /// Sections start at multiples of this, a cache line.
 pub(super) const ALIGNMENT: usize = 64;
 
-/// What a graph file is about, besides its arrays.
+/// What a graph file belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp {
-    /// Of the index that the file belongs to.
+    /// The id of the index.
     pub(crate) index_id: [u8; 16],
-    /// What kind of item, as the caller counts kinds.
+    /// The number of the items' kind, from 0.
     pub(crate) kind: u32,
-    /// The generation whose items the graph holds.
+    /// The generation whose items the graph contains.
     pub(crate) generation: u64,
-    /// Every id up to this one that lived in that generation is in the graph; none above.
+    /// The graph contains every id up to this one that existed in that generation, and no others.
     pub(crate) last_id: u32,
 }
 
-/// The numbers from which every offset follows.
+/// The numbers from which all offsets follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
     pub(super) dimension: u32,
@@ -57,7 +57,7 @@ pub(super) enum Section {
 }
 
 impl Shape {
-    /// Byte ranges of the sections, or nothing when the numbers overflow.
+    /// Byte ranges of the sections, or none when the numbers overflow.
     pub(super) fn sections(&self) -> Option<[Range<usize>; N_SECTIONS]> {
         let number = |n: u32| usize::try_from(n).ok();
         let n = number(self.n_points)?;
@@ -88,7 +88,7 @@ impl Shape {
     }
 }
 
-/// Where things lie in the header.
+/// Offsets in the header.
 pub(super) mod at {
     pub(in crate::graph) const FORMAT: usize = 8;
     pub(in crate::graph) const INDEX_ID: usize = 16;

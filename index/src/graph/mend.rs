@@ -1,7 +1,9 @@
-//! Is every point found by its own vector? After this, yes, or it is listed as loose and compared one by one.
+//! Mends a graph so that every point is found by its own vector, or is listed as loose and compared
+//! with every query.
 //!
-//! `hnsw_rs` shortens a full list by dropping its farthest link, and threads race while they insert; both leave some
-//! points that no search reaches. Each of them gets links from the points that a search for it does reach.
+//! `hnsw_rs` drops the farthest link of a full list, and its threads race while inserting. Both
+//! leave some points that no search reaches. Each of them gets links from the points that a search
+//! for it finds.
 
 use rayon::prelude::*;
 
@@ -11,16 +13,16 @@ use super::codes::Query;
 use super::params::EF_SELF;
 use super::search::{self, Scratch};
 
-/// How often points that were not found are linked before they are called loose.
+/// Number of attempts to link points that are not found before they become loose.
 const N_ROUNDS: usize = 3;
 
-/// How many points get a link to a point that was not found.
+/// Number of points that get a link to a point that is not found.
 const N_ENTRANCES: usize = 4;
 
-/// A link may be given up only while its target keeps this many others.
+/// A link may be replaced only if its target has more than this many incoming links.
 const MIN_INCOMING: u32 = 3;
 
-/// Links what is not found, then writes what is still not found to [`GraphArrays::loose`].
+/// Links points that are not found; those still not found afterwards become [`GraphArrays::loose`].
 pub(crate) fn mend(built: &mut GraphArrays) {
     let mut incoming = count_incoming(built);
     for _ in 0..N_ROUNDS {
@@ -56,7 +58,8 @@ fn count_incoming(built: &GraphArrays) -> Vec<u32> {
     incoming
 }
 
-/// Points that their own vector does not find, with what it finds instead, best first; sorted by point.
+/// The points that their own vectors do not find, each with the points found instead, best first;
+/// sorted by point.
 fn find_lost(built: &GraphArrays) -> Vec<(u32, Vec<u32>)> {
     let links = built.links();
     let n_points = u32::try_from(built.n_points()).unwrap_or(NONE);
@@ -74,7 +77,8 @@ fn find_lost(built: &GraphArrays) -> Vec<(u32, Vec<u32>)> {
         .collect()
 }
 
-/// Links `from` to `to` in layer 0, in a free slot or instead of the last link that can be spared.
+/// Links `from` to `to` in layer 0, in a free slot or instead of the last link that can be
+/// replaced.
 fn link(built: &mut GraphArrays, incoming: &mut [u32], from: u32, to: u32) {
     let m0 = built.params.m0;
     let start = from as usize * m0;
@@ -111,7 +115,7 @@ mod tests {
     use crate::graph::codes;
     use crate::graph::params::GraphParams;
 
-    /// Points on half a circle, linked in a chain that leaves out the last `n_cut` of them.
+    /// Points on a semicircle, linked in a chain without the last `n_cut` of them.
     fn chain(n: u16, n_cut: u16) -> GraphArrays {
         let params = GraphParams {
             m: 2,
@@ -144,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn points_without_links_are_linked() {
+    fn points_without_links_get_some() {
         let mut built = chain(200, 20);
         assert_eq!(find_lost(&built).len(), 20);
         mend(&mut built);
@@ -153,9 +157,9 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_linked_is_loose() {
+    fn points_that_cannot_be_linked_become_loose() {
         let mut built = chain(200, 20);
-        // Without a place to start nothing is found at all.
+        // Without an entry point, a search finds nothing.
         built.entry = NONE;
         mend(&mut built);
         assert_eq!(built.loose.len(), 200);

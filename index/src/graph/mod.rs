@@ -1,10 +1,11 @@
 //! Here is a vector, give me near ids.
 //!
-//! A graph is built by `hnsw_rs` in parallel ([`build`]), mended so that each point is found by its own vector
-//! ([`mend`]), and frozen ([`write`]) into one file of flat arrays ([`format`]) that is memory-mapped ([`file`]) and searched by [`search`].
-//! Both compare [`codes`], 8 bits a value; the best candidates are compared again with full vectors ([`distance`]).
-//! [`exact`] scans vectors one by one: the oracle in tests, the search for small sets, and the fallback when there
-//! is no usable file. Nothing here knows what an id stands for.
+//! A graph is built in parallel by `hnsw_rs` ([`build`]), copied into flat arrays ([`arrays`]),
+//! mended so that each point is found by its own vector ([`mend`]), and written ([`write`]) to one
+//! file ([`format`]) that is memory-mapped ([`file`]) and searched ([`search`]). Building and
+//! searching compare [`codes`] of 8 bits per value; the best candidates are compared again with
+//! full vectors ([`distance`]). [`exact`] scans all vectors: the oracle in tests, the search of
+//! small sets, and the fallback without a usable file. Nothing here knows what an id stands for.
 
 pub(crate) mod arrays;
 pub(crate) mod build;
@@ -33,7 +34,8 @@ pub(crate) struct Neighbour {
 
 impl Eq for Neighbour {}
 
-/// The better one is the greater: higher similarity first, then the lower id. Never panics, whatever the values.
+/// The better one is greater: by higher similarity, then by lower id. Total for all values, NaN
+/// included.
 impl Ord for Neighbour {
     fn cmp(&self, other: &Self) -> Ordering {
         self.similarity
@@ -48,20 +50,20 @@ impl PartialOrd for Neighbour {
     }
 }
 
-/// Why a graph cannot be built, written or read.
+/// An error of a graph.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GraphError {
-    /// The file system refused.
-    #[error("{}: the graph file cannot be read or written", path.display())]
+    /// The graph file could not be read or written.
+    #[error("{}: failed to read or write the graph file", path.display())]
     Io {
         /// The graph file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         #[source]
         source: std::io::Error,
     },
-    /// The bytes are not those that were written.
+    /// The file is damaged.
     #[error("{}: the graph file is damaged: {what}", path.display())]
     Damaged {
         /// The graph file.
@@ -69,26 +71,29 @@ pub enum GraphError {
         /// What is wrong with it.
         what: &'static str,
     },
-    /// The file is of a format that this program does not know.
-    #[error("{}: the graph file has format {found}, this program reads {supported}", path.display())]
+    /// The file has an unsupported format.
+    #[error(
+        "{}: the graph file has format {found}, but this program reads only format {supported}",
+        path.display()
+    )]
     OtherFormat {
         /// The graph file.
         path: PathBuf,
         /// The format number in the file.
         found: u32,
-        /// The one that is understood.
+        /// The supported format.
         supported: u32,
     },
-    /// More points than 32-bit numbers can name.
-    #[error("{n_points} points are too many for one graph")]
+    /// More points than 32-bit numbers can count.
+    #[error("too many points for one graph: {n_points}")]
     TooLarge {
-        /// How many there are.
+        /// The number of points.
         n_points: usize,
     },
-    /// The library that builds the graph gave up.
-    #[error("the graph could not be built: {what}")]
+    /// The graph could not be built.
+    #[error("failed to build the graph: {what}")]
     Build {
-        /// What it said.
+        /// The cause.
         what: String,
     },
 }

@@ -1,4 +1,4 @@
-//! How is a frozen graph searched? Best first, from the top layer down, over flat arrays.
+//! Best-first search of a graph, from the top layer down.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -7,19 +7,19 @@ use super::arrays::Links;
 use super::codes::{self, Query};
 use super::{NONE, Neighbour};
 
-/// What a search needs and leaves behind for the next.
+/// Buffers of a search, reused by the next one.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     visited: Visited,
     candidates: BinaryHeap<Neighbour>,
     found: BinaryHeap<Reverse<Neighbour>>,
-    /// Links of one point that were not seen before.
+    /// Links of one point to points not visited before.
     fresh: Vec<u32>,
 }
 
-/// The points nearest to `query` (of the graph's dimension) that `accept` takes, at most `ef` of them, best first;
-/// [`Neighbour::id`] is the number of the point, and similarities are those of codes. Points that are not accepted are
-/// walked through all the same.
+/// At most `ef` points near `query` (of the graph's dimension) for which `accept` returns true,
+/// best first. [`Neighbour::id`] is the number of the point; similarities are those of codes. The
+/// search also walks through points that are not accepted.
 pub(crate) fn search(
     links: &Links<'_>,
     query: &Query,
@@ -44,7 +44,7 @@ fn similarity(links: &Links<'_>, query: &Query, point: u32) -> Option<Neighbour>
     })
 }
 
-/// Walks to ever nearer points of one upper layer.
+/// Greedy search of one upper layer.
 fn descend(links: &Links<'_>, query: &Query, mut nearest: Neighbour, layer: usize) -> Neighbour {
     loop {
         let here = nearest;
@@ -96,7 +96,7 @@ fn widen(
         {
             break;
         }
-        // All rows of a list are asked for from memory before the first of them is needed.
+        // Prefetch all rows of a list before the first of them is needed.
         fresh.clear();
         let row = links.links_in(candidate.id, 0).iter();
         fresh.extend(
@@ -120,7 +120,7 @@ fn widen(
             {
                 continue;
             }
-            // Its links may be wanted soon.
+            // Its links may be needed soon.
             codes::prefetch(bytemuck::cast_slice(links.links_in(link, 0)));
             candidates.push(there);
             if accept(link) {
@@ -136,8 +136,8 @@ fn widen(
     found
 }
 
-/// One mark per point: the number of the search that set it. Starting a search only counts up, so nothing is cleared
-/// until the 16-bit number runs out.
+/// The set of visited points, cleared in O(1) by an epoch counter: one mark per point, the epoch
+/// that visited it. Marks are reset only when the 16-bit counter overflows.
 #[derive(Debug, Default)]
 struct Visited {
     marks: Vec<u16>,
@@ -145,7 +145,7 @@ struct Visited {
 }
 
 impl Visited {
-    /// Forgets all marks and makes room for `n_points`.
+    /// Clears the set and makes room for `n_points`.
     fn start(&mut self, n_points: usize) {
         if self.marks.len() != n_points || self.epoch == u16::MAX {
             self.marks.clear();
@@ -155,7 +155,8 @@ impl Visited {
         self.epoch += 1;
     }
 
-    /// Marks a point; true when it was not marked yet. A point that does not exist counts as seen.
+    /// Adds a point. True when it was not in the set. A point that does not exist counts as
+    /// visited.
     fn insert(&mut self, point: u32) -> bool {
         match self.marks.get_mut(point as usize) {
             Some(mark) if *mark != self.epoch => {
@@ -172,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn marks_last_for_one_search_even_when_the_counter_wraps() {
+    fn visited_points_are_cleared_even_when_the_counter_overflows() {
         let mut visited = Visited::default();
         let mut n_searches = 0;
         for _ in 0..70_000 {

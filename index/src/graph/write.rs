@@ -1,4 +1,4 @@
-//! How does a graph come to disk? Written aside, synced, renamed over the old one.
+//! Writes a graph file, which replaces the old one when complete.
 
 use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -8,25 +8,26 @@ use super::arrays::GraphArrays;
 use super::format::{ALIGNMENT, HEADER_BYTES, N_SECTIONS, Section, Shape, Stamp, encode_header};
 use crate::disk::atomic::AtomicFile;
 
-/// A graph file that is being written beside the one in use: `path` holds either that one or the whole new one, whatever
-/// happens.
+/// A graph file under construction beside the one in use. `path` is at any time either that one or
+/// the complete new one.
 pub(crate) struct GraphFileWriter {
     path: PathBuf,
     out: BufWriter<AtomicFile>,
     stamp: Stamp,
     shape: Shape,
     sums: [u32; N_SECTIONS],
-    /// The lowest id of each point whose vector has not come yet.
+    /// The lowest id of each point after `next`.
     awaited: std::vec::IntoIter<u32>,
+    /// The id whose vector is expected next.
     next: Option<u32>,
     vectors_sum: crc32fast::Hasher,
 }
 
 impl GraphFileWriter {
-    /// Writes all but the vectors, which are to be [`push`](Self::push)ed.
+    /// Writes everything but the vectors, which must then be [`push`](Self::push)ed.
     ///
     /// # Errors
-    /// When the file system refuses.
+    /// When the file cannot be written.
     pub(crate) fn begin(
         path: &Path,
         stamp: &Stamp,
@@ -51,7 +52,7 @@ impl GraphFileWriter {
         }
         let begin = || -> io::Result<BufWriter<AtomicFile>> {
             let mut out = BufWriter::with_capacity(1 << 20, AtomicFile::create(path)?);
-            // The header comes last: its checksums are not known yet.
+            // The header is written last, when its checksums are known.
             out.write_all(&[0; HEADER_BYTES])?;
             let mut end = HEADER_BYTES;
             for (section, bytes) in sections.iter().zip(values.into_iter().chain([&[][..]])) {
@@ -74,11 +75,11 @@ impl GraphFileWriter {
         })
     }
 
-    /// Takes the vector of an id. Ids come in ascending order, all that were built from; those that share the vector of
-    /// a lower one are left out.
+    /// Writes the vector of an id. Push all ids of the graph in ascending order; those that share
+    /// the vector of a lower one are skipped.
     ///
     /// # Errors
-    /// When the file system refuses.
+    /// When the file cannot be written.
     pub(crate) fn push(&mut self, id: u32, vector: &[f32]) -> Result<(), GraphError> {
         if self.next != Some(id) {
             return Ok(());
@@ -91,17 +92,18 @@ impl GraphFileWriter {
             .map_err(|source| io_error(&self.path, source))
     }
 
-    /// Puts the file in its place. `before_switch` is called when it is complete but not there.
+    /// Replaces the old file. `before_switch` is called when the new one is complete but not yet in
+    /// place.
     ///
     /// # Errors
-    /// When a vector did not come, or the file system refuses, or `before_switch` does.
+    /// When a vector is missing, the file cannot be written, or `before_switch` fails.
     pub(crate) fn switch(
         mut self,
         before_switch: impl FnOnce() -> io::Result<()>,
     ) -> Result<(), GraphError> {
         if self.next.is_some() {
             return Err(GraphError::Build {
-                what: "the vector of a point did not come".to_owned(),
+                what: "the vector of a point is missing".to_owned(),
             });
         }
         self.sums[Section::Vectors as usize] = self.vectors_sum.finalize();

@@ -1,4 +1,4 @@
-//! Is everything as it should be? Reads all of an index and compares its parts with each other.
+//! Checks an index: reads all of it and compares its parts with each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -20,23 +20,24 @@ use crate::records::store::Store;
 use crate::words::{Words, WordsStamp};
 use crate::writer::open::data_without_manifest;
 
-/// Something in an index that should not be.
+/// A defect of an index.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
-    /// `manifest.json` is missing or damaged. The next writer brings it back from its copy in the records.
+    /// `manifest.json` is missing or damaged. The next writer restores it from its copy in the
+    /// records.
     #[error("the manifest: {what}")]
     Manifest {
         /// What is wrong.
         what: String,
     },
-    /// A file of the records cannot be read, or is not what was written.
+    /// A file of the records cannot be read or is damaged.
     #[error("the records: {what}")]
     Records {
         /// What is wrong.
         what: String,
     },
-    /// A record contradicts another, or is missing.
+    /// A record contradicts another one or is missing.
     #[error("item {}: {what}", id.0)]
     Item {
         /// The item.
@@ -44,7 +45,7 @@ pub enum Problem {
         /// What is wrong.
         what: &'static str,
     },
-    /// A file points nowhere, or its image does not know it.
+    /// A file refers to an image that does not exist or does not refer back.
     #[error("{}: {what}", path.display())]
     File {
         /// The file.
@@ -52,31 +53,31 @@ pub enum Problem {
         /// What is wrong.
         what: &'static str,
     },
-    /// The stored counts are not what is there.
-    #[error("the counts say {stored}, there are {found}")]
+    /// The stored counts are wrong.
+    #[error("the counts: stored as {stored}, but found {found}")]
     Counts {
-        /// What the record says.
+        /// The stored counts.
         stored: String,
-        /// What was counted.
+        /// The actual counts.
         found: String,
     },
-    /// The record of generations is wrong.
-    #[error("the generations contradict each other: {what}")]
+    /// The records of generations contradict each other.
+    #[error("the generations: {what}")]
     Generations {
         /// What is wrong.
         what: &'static str,
     },
-    /// A graph is damaged or does not belong to the records. Searches compare every vector until the next writer
-    /// builds a new one.
+    /// A graph is damaged or does not belong to the records. Searches compare every vector until
+    /// the next writer rebuilds it.
     #[error("the graph of kind {kind:?}: {what}")]
     Graph {
-        /// Which graph.
+        /// The kind of items in the graph.
         kind: ItemKind,
         /// What is wrong.
         what: String,
     },
-    /// The word index is damaged or does not belong to the records. Readers make one in memory until the next writer
-    /// brings it up to date.
+    /// The word index is damaged or does not belong to the records. Readers build one in memory
+    /// until the next writer updates it.
     #[error("the word index: {what}")]
     Words {
         /// What is wrong.
@@ -84,12 +85,15 @@ pub enum Problem {
     },
 }
 
-/// Reads all of an index, which looks at every checksum, and compares its parts with each other. An empty list means
-/// that nothing is wrong. Writes nothing. While a writer commits, words and graphs may seem not to belong to the
-/// records for a moment.
+/// Checks an index for damage: reads all of it, verifies every checksum, and compares its parts
+/// with each other.
+///
+/// An empty list means that the index is sound. Writes nothing. While a writer commits, words and
+/// graphs may be reported as not belonging to the records.
 ///
 /// # Errors
-/// When there is no index, it has another format, or it may not be read.
+/// When there is no index, it has another format, or it cannot be read for another reason than
+/// damage.
 pub fn check(dir: &Path) -> Result<Vec<Problem>, IndexError> {
     let layout = Layout::new(dir);
     let mut problems = Vec::new();
@@ -108,7 +112,7 @@ pub fn check(dir: &Path) -> Result<Vec<Problem>, IndexError> {
     }
     let n_unreadable = problems.len() - usize::from(manifest.is_none());
     if n_unreadable > 0 {
-        // Whatever else seems wrong may only be unreadable.
+        // Further problems may only be consequences of unreadable blocks.
         return Ok(problems);
     }
     let manifest = match (manifest, store.manifest_copy().within(dir)?) {
@@ -138,14 +142,15 @@ pub fn check(dir: &Path) -> Result<Vec<Problem>, IndexError> {
     Ok(checker.problems)
 }
 
-/// The manifest, or none and a problem.
+/// The manifest, or none and a reported problem.
 fn find_manifest(
     layout: &Layout,
     problems: &mut Vec<Problem>,
 ) -> Result<Option<Manifest>, IndexError> {
     let what = match Manifest::read(layout) {
         Ok(Some(manifest)) => return Ok(Some(manifest)),
-        // Records without anything in them are an index whose making was cut short, which is none.
+        // Empty records belong to an index whose creation was interrupted, which does not count as
+        // one.
         Ok(None)
             if !layout.records().is_dir()
                 || Store::open_read_only(&layout.records())
@@ -163,14 +168,14 @@ fn find_manifest(
     Ok(None)
 }
 
-/// How often opening is tried while a writer moves records under our eyes.
+/// How often opening is attempted while a writer is moving records.
 const N_ATTEMPTS: usize = 4;
 
-/// The records, or none and a problem.
+/// The records, or none and a reported problem.
 fn open_store(layout: &Layout, problems: &mut Vec<Problem>) -> Result<Option<Store>, IndexError> {
     let path = layout.records();
     if !path.is_dir() {
-        let what = "their folder is gone".to_owned();
+        let what = "their folder is missing".to_owned();
         problems.push(Problem::Records { what });
         return Ok(None);
     }
@@ -193,7 +198,7 @@ fn open_store(layout: &Layout, problems: &mut Vec<Problem>) -> Result<Option<Sto
     }
 }
 
-/// Damage is what a check looks for; anything else is an error.
+/// Reports damage as a problem. Any other error is returned.
 fn note_damage(
     error: RecordsError,
     dir: &Path,
@@ -239,7 +244,7 @@ impl Checker {
         self.problems.push(Problem::Item { id, what });
     }
 
-    /// Items and vectors belong to each other, and hashes to images.
+    /// Checks that items and vectors match, and hashes and images.
     fn check_items(&mut self) -> Result<Items, RecordsError> {
         let mut items = Items::new();
         self.store.scan_items(&mut |id, item| {
@@ -262,7 +267,7 @@ impl Checker {
             for (id, is_unit) in found {
                 with_vector.insert(id);
                 if items.get(&id).map(StoredItem::kind) != Some(kind) {
-                    self.report(id, "there is a vector but no item of its kind");
+                    self.report(id, "it has a vector, but does not exist with that kind");
                 }
                 if !is_unit {
                     self.report(id, "its vector is not of unit length");
@@ -285,7 +290,7 @@ impl Checker {
             if id >= next {
                 self.problems.push(Problem::Item {
                     id,
-                    what: "its number was never given out",
+                    what: "its id was never assigned",
                 });
             }
             if let StoredItem::Image { content_hash, .. } = item
@@ -293,17 +298,17 @@ impl Checker {
             {
                 self.problems.push(Problem::Item {
                     id,
-                    what: "its hash does not lead to it",
+                    what: "its hash does not refer to it",
                 });
             }
         }
         for id in hashes.into_values() {
-            self.report(id, "a hash leads to it, which it does not have");
+            self.report(id, "a hash refers to it that it does not have");
         }
         Ok(items)
     }
 
-    /// Files and images know each other.
+    /// Checks that files and images refer to each other.
     fn check_files(&mut self, items: &Items) -> Result<(), RecordsError> {
         let mut files = BTreeMap::new();
         self.store.scan_files(&mut |path, file| {
@@ -329,19 +334,22 @@ impl Checker {
                 if files.get(&path) != Some(&id) {
                     self.problems.push(Problem::File {
                         path,
-                        what: "an image claims it that it does not hold",
+                        what: "an image that it does not contain refers to it",
                     });
                 }
             }
         }
         if n_links != files.len() {
-            let (path, what) = (self.layout.records(), "some file is not known to its image");
+            let (path, what) = (
+                self.layout.records(),
+                "an image does not refer to one of its files",
+            );
             self.problems.push(Problem::File { path, what });
         }
         Ok(())
     }
 
-    /// Captions are listed under their owners and sources, and owners exist.
+    /// Checks that captions are listed under their owners and sources, and that owners exist.
     fn check_captions(&mut self, items: &Items) -> Result<(), RecordsError> {
         let mut listed = BTreeMap::new();
         self.store
@@ -377,11 +385,11 @@ impl Checker {
             }
         }
         for id in listed.into_keys() {
-            self.report(id, "it is listed as a caption and is none");
+            self.report(id, "it is listed as a caption, but is not one");
         }
         if used != sources {
             self.problems.push(Problem::Generations {
-                what: "the list of caption files is not that of the captions",
+                what: "the list of caption files does not match the captions",
             });
         }
         Ok(())
@@ -417,7 +425,7 @@ impl Checker {
         let lists = self.store.changes_after(Generation(0))?;
         if !rules::are_complete(&lists, generation) {
             self.problems.push(Problem::Generations {
-                what: "the lists of changes do not end with the newest",
+                what: "the lists of changes do not end with the newest generation",
             });
         }
         let words = Words::stamp_in(&self.layout.words());
@@ -426,7 +434,7 @@ impl Checker {
         {
             self.problems.push(Problem::Records {
                 what: format!(
-                    "commits are missing: they end with {}, and there was a {}",
+                    "commits are missing: they end with generation {}, but generation {} existed",
                     generation.0, words.generation
                 ),
             });
@@ -438,19 +446,20 @@ impl Checker {
             .any(|&purged| purged > generation)
         {
             self.problems.push(Problem::Generations {
-                what: "a graph of the future was built",
+                what: "a graph is recorded for a future generation",
             });
         }
         Ok(())
     }
 
-    /// The graph holds exactly the items that it should, with the vectors that the records have.
+    /// Checks that a graph contains exactly the items that it should, with the vectors in the
+    /// records.
     fn check_graph(&mut self, kind: ItemKind, items: &Items) -> Result<(), RecordsError> {
         let removed: BTreeSet<ItemId> = self.store.removed(kind)?.into_iter().collect();
         for &id in removed.iter().filter(|id| items.contains_key(id)) {
             self.problems.push(Problem::Item {
                 id,
-                what: "it exists and counts as removed",
+                what: "it exists, but is marked as removed",
             });
         }
         let mut report = |what: String| self.problems.push(Problem::Graph { kind, what });
@@ -495,12 +504,12 @@ impl Checker {
             if !expected.remove(&id) {
                 if !removed.contains(&id) {
                     report(format!(
-                        "it holds item {}, which does not exist, or twice",
+                        "it contains item {} twice, or the item does not exist",
                         id.0
                     ));
                 }
             } else if self.store.vector_values(kind, id, vector.len())?.as_deref() != Some(vector) {
-                report(format!("it holds another vector of item {}", id.0));
+                report(format!("it contains another vector of item {}", id.0));
             }
         }
         for id in expected {
@@ -509,7 +518,7 @@ impl Checker {
         Ok(())
     }
 
-    /// The word index is of this generation and has one document for each item.
+    /// Checks that the word index has this generation and one document for each item.
     fn check_words(&mut self, items: &Items) -> Result<(), RecordsError> {
         let generation = self.store.generation()?;
         let expected = WordsStamp {
@@ -535,7 +544,7 @@ impl Checker {
                 let mut ids: Vec<u32> = items.keys().map(|id| id.0).collect();
                 ids.sort_unstable();
                 if ids != found {
-                    report("its documents are not the items".to_owned());
+                    report("its documents do not match the items".to_owned());
                 }
             }
             Err(error) => report(error.to_string()),

@@ -1,4 +1,4 @@
-//! Every problem that the check can find, made on purpose.
+//! Every problem that the check can find, created on purpose.
 
 use std::path::{Path, PathBuf};
 
@@ -49,10 +49,9 @@ fn make(dir: &Path) {
     writer.finish().unwrap();
 }
 
-/// Every kind of damage to the records is noticed, and said of the right thing.
 #[test]
 #[expect(clippy::too_many_lines, reason = "most of it is a table")]
-fn contradicting_records_are_reported_and_put_in_order() {
+fn inconsistent_records_are_reported_and_repaired() {
     let image = ItemId(3);
     let caption = ItemId(4);
     let path = Path::new("/1.jpg");
@@ -68,7 +67,7 @@ fn contradicting_records_are_reported_and_put_in_order() {
         (
             "item",
             (Column::Items, keys::item(image).to_vec(), None),
-            "no item of its kind",
+            "does not exist with that kind",
         ),
         (
             "vector",
@@ -87,22 +86,22 @@ fn contradicting_records_are_reported_and_put_in_order() {
         (
             "hash",
             (Column::Hashes, vec![1; 32], None),
-            "hash does not lead",
+            "hash does not refer to it",
         ),
         (
             "stray hash",
             (Column::Hashes, vec![77; 32], Some(codec::encode_id(image))),
-            "which it does not have",
+            "that it does not have",
         ),
         (
             "file",
             (Column::Paths, keys::file(path).unwrap(), None),
-            "that it does not hold",
+            "an image that it does not contain",
         ),
         (
             "link",
             (Column::Paths, keys::link(image, path).unwrap(), None),
-            "not known to its image",
+            "does not refer to one of its files",
         ),
         (
             "listing",
@@ -138,7 +137,7 @@ fn contradicting_records_are_reported_and_put_in_order() {
                 keys::meta(Meta::NextId).to_vec(),
                 Some(codec::encode_id(ItemId(20))),
             ),
-            "never given out",
+            "never assigned",
         ),
         (
             "list",
@@ -161,7 +160,7 @@ fn contradicting_records_are_reported_and_put_in_order() {
                 keys::removed(ItemKind::Caption, caption),
                 Some(vec![]),
             ),
-            "counts as removed",
+            "marked as removed",
         ),
         (
             "purged",
@@ -170,7 +169,7 @@ fn contradicting_records_are_reported_and_put_in_order() {
                 keys::meta(Meta::Purged).to_vec(),
                 Some(codec::encode_purged([Generation(9), Generation(1)])),
             ),
-            "of the future",
+            "future generation",
         ),
     ];
     assert_eq!(rows.len(), 15);
@@ -190,26 +189,31 @@ fn contradicting_records_are_reported_and_put_in_order() {
                 .any(|problem| problem.to_string().contains(expected)),
             "{name}: {problems:?}"
         );
-        check_put_in_order(dir.path(), name, problems);
+        check_repaired(dir.path(), name, problems);
     }
 }
 
-/// Contradicting records are put in order: only an item that lacks a part of itself is lost, with what hangs on it.
-fn check_put_in_order(dir: &Path, name: &str, problems: Vec<Problem>) {
+/// Repairs inconsistent records. Only an item that is incomplete is lost, with its captions and
+/// files.
+fn check_repaired(dir: &Path, name: &str, problems: Vec<Problem>) {
     let options = WriterOptions {
         min_graph_items: 5,
         language: None,
     };
-    let told = crate::repair_with(dir, options, &mut |_| {}).unwrap();
-    assert_eq!((told.found, told.left), (problems, vec![]), "{name}");
+    let repaired = crate::repair_with(dir, options, &mut |_| {}).unwrap();
+    assert_eq!(
+        (repaired.found, repaired.left),
+        (problems, vec![]),
+        "{name}"
+    );
     let expected: (u64, u64, &[&str]) = match name {
-        // The caption goes with its image.
+        // The caption is lost with its image.
         "item" | "vector" | "length" => (1, 1, &["/1.jpg"]),
         _ => (0, 0, &[]),
     };
-    let lost: Vec<&Path> = told.lost_files.iter().map(PathBuf::as_path).collect();
+    let lost: Vec<&Path> = repaired.lost_files.iter().map(PathBuf::as_path).collect();
     assert_eq!(
-        (told.n_lost_images, told.n_lost_captions),
+        (repaired.n_lost_images, repaired.n_lost_captions),
         (expected.0, expected.1),
         "{name}"
     );
@@ -218,8 +222,12 @@ fn check_put_in_order(dir: &Path, name: &str, problems: Vec<Problem>) {
         expected.2.iter().map(Path::new).collect::<Vec<_>>(),
         "{name}"
     );
-    assert_eq!(told.n_files_to_read, u64::from(name == "file"), "{name}");
-    assert_eq!(told.kept, None, "{name}: all of it could be read");
+    assert_eq!(
+        repaired.n_files_to_read,
+        u64::from(name == "file"),
+        "{name}"
+    );
+    assert_eq!(repaired.kept, None, "{name}: everything was readable");
     let counts = crate::IndexReader::open(dir, None).unwrap().counts();
     let n_whole = 10 - u64::from(!lost.is_empty());
     assert_eq!(
@@ -229,9 +237,8 @@ fn check_put_in_order(dir: &Path, name: &str, problems: Vec<Problem>) {
     );
 }
 
-/// A graph that is whole but holds something else than the records do.
 #[test]
-fn graphs_that_hold_other_items_are_reported() {
+fn a_graph_that_does_not_match_the_records_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     make(dir.path());
     let other = tempfile::tempdir().unwrap();
@@ -249,7 +256,7 @@ fn graphs_that_hold_other_items_are_reported() {
         ),
         "{problems:?}"
     );
-    // Turned vectors of the same ids, with the right id of the index.
+    // The graph of this index, with another vector in the records.
     let dir = tempfile::tempdir().unwrap();
     make(dir.path());
     let store = Store::open(&Layout::new(dir.path()).records(), false).unwrap();
@@ -266,6 +273,6 @@ fn graphs_that_hold_other_items_are_reported() {
         .collect();
     assert_eq!(
         problems,
-        ["the graph of kind Image: it holds another vector of item 3"]
+        ["the graph of kind Image: it contains another vector of item 3"]
     );
 }

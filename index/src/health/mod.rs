@@ -1,8 +1,8 @@
-//! Is the index sound, and if not, how much of it can be saved?
+//! Finds and repairs damage.
 //!
-//! [`check`] reads all of an index and compares its parts. [`repair`] rebuilds everything derived from the records. Where
-//! records themselves are damaged, [`salvage`] copies what can still be read of them, and [`reconcile`] makes the
-//! records consistent again.
+//! [`check`] reads all of an index and compares its parts. [`repair`] rebuilds everything derived
+//! from the records. Where records themselves are damaged, [`salvage`] copies what can still be
+//! read of them, and [`reconcile`] makes the records consistent again.
 
 pub(crate) mod check;
 #[cfg(test)]

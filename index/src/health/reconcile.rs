@@ -1,8 +1,8 @@
-//! Which records follow from others? Those are made anew where they are wrong; items that are not whole are removed,
-//! and outcome by what is still known of them.
+//! Makes records consistent again. Wrong records that follow from others are rebuilt; incomplete
+//! items are removed and reported.
 //!
-//! What an image or a caption is, and its vector, follows from nothing. Its look-ups (`hashes`, `captions`, both halves
-//! of `paths`) follow from it and from each other, the counts from all of them.
+//! An item and its vector follow from nothing. Its look-ups (`hashes`, `captions`, both halves of
+//! `paths`) follow from it and from each other, the counts from all of them.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
@@ -15,39 +15,43 @@ use crate::records::keys::{self, Column, Meta};
 use crate::records::read::Records;
 use crate::records::store::Store;
 
-/// What must hold of the records besides that they fit each other.
+/// What is known about the records from elsewhere.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Expected {
-    /// Of every vector.
+    /// The dimension of all vectors.
     pub(crate) dimension: usize,
-    /// A generation that was committed at some time, as other parts of the index say.
+    /// The newest generation known to have been committed.
     pub(crate) generation: Generation,
-    /// A number that was given at some time, likewise.
+    /// The highest id known to have been assigned.
     pub(crate) last_id: ItemId,
-    /// Whether something could not be read, so that fewer items than were counted are items that are lost.
+    /// Whether something could not be read, so that items missing from the counts are lost.
     pub(crate) is_incomplete: bool,
-    /// Whether an image that has no path has lost it. Otherwise it may never have had one.
+    /// Whether an image without a path has lost it. Otherwise it may never have had one.
     pub(crate) images_need_paths: bool,
 }
 
-/// What was found wrong and put in order.
+/// What was corrected, and what is lost.
 #[derive(Debug, Default)]
 pub(crate) struct Reconciled {
-    /// Records that were written or removed; 0 when everything was right, and then nothing was written at all.
+    /// Number of records written or removed. 0 when everything was consistent; nothing was written
+    /// then.
     pub(crate) n_changes: usize,
     pub(crate) lost_files: Vec<PathBuf>,
-    /// Files whose size and time are not known any more; their images are there.
+    /// Files of existing images whose size and modification time are lost.
     pub(crate) n_files_to_read: usize,
     pub(crate) n_lost_images: u64,
     pub(crate) n_lost_captions: u64,
-    /// Where lost captions came from.
+    /// Files that lost captions came from.
     pub(crate) lost_sources: Vec<PathBuf>,
     pub(crate) n_lost_libraries: usize,
-    /// Commits that other parts know and the records do not.
+    /// Commits known to other parts but missing from the records.
     pub(crate) n_lost_generations: u64,
 }
 
-/// Puts the records in order, in one synced batch, as a generation of its own if anything had to be changed.
+/// Makes the records consistent in one synced batch, which is a new generation if anything changes.
+///
+/// # Errors
+/// When the records cannot be read or written.
 pub(crate) fn reconcile(store: &Store, expected: Expected) -> Result<Reconciled, RecordsError> {
     let mut work = Reconciler {
         store,
@@ -55,14 +59,14 @@ pub(crate) fn reconcile(store: &Store, expected: Expected) -> Result<Reconciled,
         changes: Vec::new(),
         outcome: Reconciled::default(),
         items: Items::new(),
-        gone: BTreeSet::new(),
+        lost: BTreeSet::new(),
         last_id: expected.last_id,
     };
     let files = work.read()?;
-    work.settle_look_ups(&files)?;
-    work.settle_single_records(files.len() as u64)?;
+    work.correct_lookups(&files)?;
+    work.correct_single_records(files.len() as u64)?;
     if !work.changes.is_empty() || work.outcome.n_lost_generations > 0 {
-        work.settle_generation()?;
+        work.begin_generation()?;
     }
     let Reconciler {
         changes, outcome, ..
@@ -80,7 +84,7 @@ pub(crate) fn reconcile(store: &Store, expected: Expected) -> Result<Reconciled,
 
 type Files = BTreeMap<PathBuf, FileRecord>;
 
-/// A key of a column with its new value, or without one.
+/// A key of a column with its new value, or none to remove it.
 pub(crate) type OwnedChange = (Column, Vec<u8>, Option<Vec<u8>>);
 
 struct Reconciler<'a> {
@@ -88,15 +92,15 @@ struct Reconciler<'a> {
     expected: Expected,
     changes: Vec<OwnedChange>,
     outcome: Reconciled,
-    /// The whole ones.
+    /// The complete items.
     items: Items,
-    /// Those that were there and are removed.
-    gone: BTreeSet<(ItemKind, ItemId)>,
+    /// The incomplete items, which are removed.
+    lost: BTreeSet<(ItemKind, ItemId)>,
     last_id: ItemId,
 }
 
 impl Reconciler<'_> {
-    fn see(&mut self, id: ItemId) {
+    fn note_id(&mut self, id: ItemId) {
         self.last_id = self.last_id.max(id);
     }
 
@@ -104,11 +108,11 @@ impl Reconciler<'_> {
         matches!(self.items.get(&id), Some(StoredItem::Image { .. }))
     }
 
-    /// Reads everything, and keeps what is whole.
+    /// Reads everything and keeps complete items.
     fn read(&mut self) -> Result<Files, RecordsError> {
         let vectors = self.read_vectors()?;
         self.read_items(&vectors)?;
-        self.drop_twins();
+        self.drop_duplicates();
         let files = self.read_files()?;
         if self.expected.images_need_paths {
             let with_path: HashSet<ItemId> = files.values().map(|file| file.image).collect();
@@ -118,21 +122,21 @@ impl Reconciler<'_> {
             self.drop_items(is_lost);
         }
         self.drop_orphans();
-        // Vectors of items that are not whole, or of none.
+        // Vectors of incomplete or missing items.
         for (kind, id) in vectors {
             if self.items.get(&id).map(StoredItem::kind) != Some(kind) {
                 self.changes
                     .push((Column::Vectors, keys::vector(kind, id), None));
-                self.gone.insert((kind, id));
+                self.lost.insert((kind, id));
             }
         }
-        let count = |kind| self.gone.iter().filter(|gone| gone.0 == kind).count() as u64;
+        let count = |kind| self.lost.iter().filter(|lost| lost.0 == kind).count() as u64;
         self.outcome.n_lost_images = count(ItemKind::Image);
         self.outcome.n_lost_captions = count(ItemKind::Caption);
         Ok(files)
     }
 
-    /// Which items have a vector that can be used; others are removed.
+    /// The items with a valid vector. Invalid vectors are removed.
     fn read_vectors(&mut self) -> Result<HashSet<(ItemKind, ItemId)>, RecordsError> {
         let mut usable = HashSet::new();
         let mut bad = Vec::new();
@@ -159,10 +163,10 @@ impl Reconciler<'_> {
             })?;
         for (key, name) in bad {
             self.changes.push((Column::Vectors, key, None));
-            self.gone.extend(name);
+            self.lost.extend(name);
         }
         for id in usable.iter().map(|name| name.1).collect::<Vec<_>>() {
-            self.see(id);
+            self.note_id(id);
         }
         Ok(usable)
     }
@@ -177,7 +181,7 @@ impl Reconciler<'_> {
             })?;
         for (key, id, item) in found {
             if let Some(id) = id {
-                self.see(id);
+                self.note_id(id);
             }
             match (id, item) {
                 (Some(id), Some(item)) if vectors.contains(&(item.kind(), id)) => {
@@ -186,7 +190,7 @@ impl Reconciler<'_> {
                 (id, item) => {
                     self.changes.push((Column::Items, key, None));
                     if let (Some(id), Some(item)) = (id, &item) {
-                        self.gone.insert((item.kind(), id));
+                        self.lost.insert((item.kind(), id));
                         self.note_source(item);
                     }
                 }
@@ -203,11 +207,12 @@ impl Reconciler<'_> {
         }
     }
 
-    /// Of two images with the same content, or two captions in the same place, the older one is a leftover.
-    fn drop_twins(&mut self) {
+    /// Removes the older of two images with the same content, or of two captions in the same place:
+    /// it is a leftover.
+    fn drop_duplicates(&mut self) {
         let mut hashes = HashSet::new();
         let mut places = HashSet::new();
-        let mut twins = HashSet::new();
+        let mut duplicates = HashSet::new();
         for (&id, item) in self.items.iter().rev() {
             let is_first = match item {
                 StoredItem::Image { content_hash, .. } => hashes.insert(*content_hash),
@@ -219,13 +224,13 @@ impl Reconciler<'_> {
                 } => places.insert((*owner, source.clone(), *rank)),
             };
             if !is_first {
-                twins.insert(id);
+                duplicates.insert(id);
             }
         }
-        self.drop_items(|id, _| twins.contains(id));
+        self.drop_items(|id, _| duplicates.contains(id));
     }
 
-    /// Captions of images that are not there.
+    /// Removes captions of missing images.
     fn drop_orphans(&mut self) {
         let images: HashSet<ItemId> = self
             .items
@@ -250,7 +255,7 @@ impl Reconciler<'_> {
             .collect();
         for id in bad {
             if let Some(item) = self.items.remove(&id) {
-                self.gone.insert((item.kind(), id));
+                self.lost.insert((item.kind(), id));
                 self.note_source(&item);
                 self.changes
                     .push((Column::Items, keys::item(id).to_vec(), None));
@@ -258,8 +263,8 @@ impl Reconciler<'_> {
         }
     }
 
-    /// The files of images that are there. A path is written down twice; either will do, though only one knows size
-    /// and time.
+    /// The files of existing images. Each path is stored twice; either record is enough, though
+    /// only one has the size and modification time.
     fn read_files(&mut self) -> Result<Files, RecordsError> {
         let mut files = Files::new();
         let mut lost = BTreeSet::new();
@@ -277,7 +282,7 @@ impl Reconciler<'_> {
             },
         )?;
         for (path, file) in found {
-            self.see(file.image);
+            self.note_id(file.image);
             if self.is_image(file.image) {
                 files.insert(path, file);
             } else {
@@ -294,10 +299,10 @@ impl Reconciler<'_> {
             }
             Ok(true)
         })?;
-        // By number: the newest image of a path comes last.
+        // By id: the newest image of a path comes last.
         let mut unknown: BTreeMap<PathBuf, ItemId> = BTreeMap::new();
         for (image, path) in links {
-            self.see(image);
+            self.note_id(image);
             if files.contains_key(&path) {
                 continue;
             }
@@ -310,7 +315,8 @@ impl Reconciler<'_> {
         self.outcome.n_files_to_read = unknown.len();
         for (path, image) in unknown {
             lost.remove(&path);
-            // Never the size and time of a file, so the next run reads it and finds that its content is known.
+            // No file has this size and time, so the next run reads it and finds its content in the
+            // index.
             let file = FileRecord {
                 n_bytes: u64::MAX,
                 modified_ns: 0,
@@ -322,8 +328,8 @@ impl Reconciler<'_> {
         Ok(files)
     }
 
-    /// The columns that follow from items and files.
-    fn settle_look_ups(&mut self, files: &Files) -> Result<(), RecordsError> {
+    /// Corrects the columns that follow from items and files.
+    fn correct_lookups(&mut self, files: &Files) -> Result<(), RecordsError> {
         let mut hashes = BTreeMap::new();
         let mut captions = BTreeMap::new();
         let mut paths = BTreeMap::new();
@@ -353,12 +359,12 @@ impl Reconciler<'_> {
             (Column::Captions, captions),
             (Column::Paths, paths),
         ] {
-            self.settle(column, expected)?;
+            self.correct(column, expected)?;
         }
         Ok(())
     }
 
-    /// Captions that are listed and not there: of them at least the file is known.
+    /// Reports captions that are listed but missing. At least their file is known.
     fn note_lost_captions(
         &mut self,
         expected: &BTreeMap<Vec<u8>, Vec<u8>>,
@@ -373,8 +379,8 @@ impl Reconciler<'_> {
             })?;
         for (key, id) in lost {
             if let Some(id) = id.filter(|_| key.first() == Some(&b'o')) {
-                self.see(id);
-                if self.gone.insert((ItemKind::Caption, id)) {
+                self.note_id(id);
+                if self.lost.insert((ItemKind::Caption, id)) {
                     self.outcome.n_lost_captions += 1;
                 }
             }
@@ -387,7 +393,7 @@ impl Reconciler<'_> {
         Ok(())
     }
 
-    fn settle(
+    fn correct(
         &mut self,
         column: Column,
         mut expected: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -405,12 +411,12 @@ impl Reconciler<'_> {
         Ok(())
     }
 
-    /// Counts, the next number, libraries.
-    fn settle_single_records(&mut self, n_files: u64) -> Result<(), RecordsError> {
+    /// Corrects the counts, the next id and the libraries.
+    fn correct_single_records(&mut self, n_files: u64) -> Result<(), RecordsError> {
         let counts = rules::counts(&self.items, n_files);
         let stored = self.store.stored_counts().ok();
         if let Some(stored) = stored.filter(|_| self.expected.is_incomplete) {
-            // What left no trace at all was still counted.
+            // Items without any trace are still included in the stored counts.
             let lost =
                 |stored: u64, found: u64, known: u64| stored.saturating_sub(found).max(known);
             let outcome = &mut self.outcome;
@@ -426,7 +432,7 @@ impl Reconciler<'_> {
         }
         let next = self.store.next_id().ok();
         if next.is_none_or(|next| next <= self.last_id) {
-            // The highest number marks an empty slot in graphs and is never given.
+            // The highest number marks an empty slot in graphs and is never assigned.
             let id = ItemId(self.last_id.0.saturating_add(1).min(u32::MAX - 1));
             self.put(Meta::NextId, codec::encode_id(id));
         }
@@ -448,11 +454,11 @@ impl Reconciler<'_> {
         self.outcome.n_lost_libraries = bad.len();
         let bad = bad.into_iter().map(|key| (Column::Default, key, None));
         self.changes.extend(bad);
-        self.settle_history()
+        self.check_history()
     }
 
-    /// Generations, lists of changes, tombstones: all or nothing of them is right.
-    fn settle_history(&mut self) -> Result<(), RecordsError> {
+    /// Checks generations, lists of changes and tombstones. If any is wrong, all are rebuilt.
+    fn check_history(&mut self) -> Result<(), RecordsError> {
         let generation = self.store.generation().ok();
         let known = self.expected.generation.0;
         self.outcome.n_lost_generations =
@@ -467,7 +473,7 @@ impl Reconciler<'_> {
         for kind in ItemKind::ALL {
             let removed = self.store.removed(kind)?;
             for &id in &removed {
-                self.see(id);
+                self.note_id(id);
             }
             n_alive += removed
                 .iter()
@@ -475,7 +481,7 @@ impl Reconciler<'_> {
                 .count();
         }
         if !is_complete || !is_past || n_alive > 0 {
-            // Any change leads to a new generation, which makes all of these anew.
+            // Any change leads to a new generation, which rebuilds all of these.
             let generation = generation.unwrap_or(Generation(0));
             self.put(Meta::Generation, generation.0.to_le_bytes().to_vec());
         }
@@ -487,8 +493,8 @@ impl Reconciler<'_> {
             .push((Column::Default, keys::meta(meta).to_vec(), Some(value)));
     }
 
-    /// A new generation, before which no graph is of use.
-    fn settle_generation(&mut self) -> Result<(), RecordsError> {
+    /// Begins a new generation, which makes all older graphs unusable.
+    fn begin_generation(&mut self) -> Result<(), RecordsError> {
         let known = self.store.generation().unwrap_or(Generation(0));
         let next = Generation(known.max(self.expected.generation).0 + 1);
         let mut old = Vec::new();
@@ -500,7 +506,7 @@ impl Reconciler<'_> {
                 })?;
         }
         self.changes.extend(old);
-        let list = codec::encode_changes(&self.gone);
+        let list = codec::encode_changes(&self.lost);
         self.changes
             .push((Column::Default, keys::changes(next.0), Some(list)));
         self.put(Meta::Purged, codec::encode_purged([next; 2]));

@@ -1,8 +1,8 @@
-//! How does a damaged index become whole again? What is derived is made anew; of the records all that can be read is
-//! kept, and what is lost is named.
+//! Repairs an index: rebuilds everything derived from the records, keeps everything readable of the
+//! records, and reports what is lost.
 //!
-//! Damaged records are never changed. What can be read of them goes into new ones beside them, which take their place
-//! when they are complete; a repair that is cut short can be run again.
+//! Damaged records are never changed. Everything readable of them is copied to new records beside
+//! them, which replace them when complete. An interrupted repair can be run again.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -28,34 +28,35 @@ use crate::words::Words;
 use crate::writer::open::data_without_manifest;
 use crate::writer::{IndexWriter, WriterOptions};
 
-/// What [`repair`] found, and what it could not bring back.
+/// The result of [`repair`]: what was wrong, and what is lost.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Repair {
-    /// What was wrong. Empty: nothing was changed.
+    /// Problems before the repair. If empty, nothing was changed.
     pub found: Vec<Problem>,
-    /// What is still wrong.
+    /// Problems that remain.
     pub left: Vec<Problem>,
-    /// Files that are not in the index any more.
+    /// Files that are no longer in the index.
     pub lost_files: Vec<PathBuf>,
-    /// Images that are not in the index any more, with those of `lost_files`.
+    /// Number of images that are no longer in the index, including those of `lost_files`.
     pub n_lost_images: u64,
-    /// Captions that are not in the index any more.
+    /// Number of captions that are no longer in the index.
     pub n_lost_captions: u64,
-    /// Files that lost captions came from, where that is known.
+    /// Files that lost captions came from, as far as known.
     pub lost_caption_sources: Vec<PathBuf>,
-    /// Notes about indexed folders that could not be read.
+    /// Number of library folders whose records could not be read.
     pub n_lost_libraries: u64,
-    /// Commits that were made and of which nothing is left.
+    /// Number of commits that are lost completely.
     pub n_lost_commits: u64,
-    /// Files that are in the index and whose size and time are not known any more, so that they will be read again.
+    /// Number of files in the index whose size and modification time are lost, so that they will be
+    /// read again.
     pub n_files_to_read: u64,
-    /// The damaged records, kept because not all of them could be read. They may be deleted.
+    /// The damaged records, kept because they could not be read completely. They may be deleted.
     pub kept: Option<PathBuf>,
 }
 
 impl Repair {
-    /// Whether something is gone that only the original files can bring back.
+    /// Whether something is lost that only the original files can restore.
     #[must_use]
     pub fn has_losses(&self) -> bool {
         !self.lost_files.is_empty()
@@ -74,12 +75,13 @@ impl Repair {
     }
 }
 
-/// Puts an index in order: the graphs, the words, and whatever records follow from others are made anew, as is a lost
-/// manifest. Items that are not whole any more are removed. A sound index is not changed.
+/// Repairs an index: rebuilds the graphs, the words, all records that follow from others, and a
+/// lost manifest. Incomplete items are removed. A sound index is not changed.
 ///
 /// # Errors
-/// When there is no index, somebody else writes to it, it has another format, neither the manifest nor its copy in the
-/// records can be read, or the disk refuses. The damaged records are still there then.
+/// When there is no index, another process writes to it, it has another format, neither the
+/// manifest nor its copy in the records can be read, or the disk fails. The damaged records are
+/// then still there.
 pub fn repair(dir: &Path, progress: &mut dyn FnMut(BuildProgress)) -> Result<Repair, IndexError> {
     repair_with(dir, WriterOptions::default(), progress)
 }
@@ -87,7 +89,7 @@ pub fn repair(dir: &Path, progress: &mut dyn FnMut(BuildProgress)) -> Result<Rep
 /// [`repair`] with the options of the writer that builds the graphs.
 ///
 /// # Errors
-/// The same.
+/// As [`repair`].
 pub fn repair_with(
     dir: &Path,
     options: WriterOptions,
@@ -103,7 +105,7 @@ pub(crate) fn repair_stepwise(
     progress: &mut dyn FnMut(BuildProgress),
 ) -> Result<Repair, IndexError> {
     let layout = located(&Layout::new(dir));
-    // Before the lock, which would make a file in a folder that is no index.
+    // Before the lock, which would create a file in a folder without an index.
     check_exists(&layout)?;
     let lock = WriteLock::take(&layout)?;
     let mut repair = Repair {
@@ -111,7 +113,7 @@ pub(crate) fn repair_stepwise(
         ..Repair::default()
     };
     finish_switch(&layout)?;
-    let known = Known::look(&layout);
+    let known = Known::read(&layout);
     let unfinished = read_note(&layout);
     if repair.found.is_empty() && unfinished.is_none() {
         discard(&layout, &layout.scratch())?;
@@ -122,8 +124,8 @@ pub(crate) fn repair_stepwise(
     if let Some(lost) = unfinished {
         repair.add(lost);
     }
-    let (manifest, lost) = if are_readable(&layout, &known) {
-        mend_in_place(&layout, &known)?
+    let (manifest, lost) = if is_readable(&layout, &known) {
+        reconcile_in_place(&layout, &known)?
     } else {
         is_replaced = true;
         replace(&layout, &known, steps)?
@@ -147,7 +149,7 @@ pub(crate) fn repair_stepwise(
     Ok(repair)
 }
 
-/// The index with its data where the manifest, or else the records themselves, say that they are.
+/// The layout with the folder of the data, as the manifest or else the records themselves state.
 fn located(layout: &Layout) -> Layout {
     match Manifest::read(layout) {
         Ok(Some(manifest)) => layout.with_data(manifest.data()),
@@ -168,7 +170,7 @@ fn check_exists(layout: &Layout) -> Result<(), IndexError> {
     }
 }
 
-/// What the other parts of the index know of the records.
+/// What the other parts of the index show about the records.
 struct Known {
     manifest: Option<Manifest>,
     generation: Generation,
@@ -176,7 +178,7 @@ struct Known {
 }
 
 impl Known {
-    fn look(layout: &Layout) -> Self {
+    fn read(layout: &Layout) -> Self {
         let manifest = Manifest::read(layout).ok().flatten();
         let is_ours = |index_id: [u8; 16]| {
             manifest
@@ -201,19 +203,24 @@ impl Known {
         }
     }
 
-    /// The terms for records that could be read in whole, or not, with the columns where places were passed over. Of
-    /// what is missing in the log nobody knows the column.
-    fn expected(&self, manifest: &Manifest, is_incomplete: bool, passed: &[Column]) -> Expected {
+    /// What to expect of records that could be read completely or not. `incomplete` are the columns
+    /// that have gaps; which columns a truncated log affects is unknown.
+    fn expected(
+        &self,
+        manifest: &Manifest,
+        is_incomplete: bool,
+        incomplete: &[Column],
+    ) -> Expected {
         Expected {
             dimension: manifest.dimension(),
             generation: self.generation,
             last_id: self.last_id,
             is_incomplete,
-            images_need_paths: passed.contains(&Column::Paths),
+            images_need_paths: incomplete.contains(&Column::Paths),
         }
     }
 
-    /// The manifest, or the one that the records keep a copy of.
+    /// The manifest, or else its copy in the records.
     fn manifest_or_copy(&self, layout: &Layout, store: &Store) -> Result<Manifest, IndexError> {
         if let Some(manifest) = &self.manifest {
             return Ok(manifest.clone());
@@ -227,8 +234,9 @@ impl Known {
     }
 }
 
-/// Whether every block of the records can be read and no commit is missing for which there would be a place to look.
-fn are_readable(layout: &Layout, known: &Known) -> bool {
+/// Whether every block of the records can be read, and no commit is missing that a table or log
+/// might still contain.
+fn is_readable(layout: &Layout, known: &Known) -> bool {
     let path = layout.records();
     let Ok(store) = Store::open_read_only(&path) else {
         return false;
@@ -258,8 +266,11 @@ fn keep_copy_of_manifest(
     Ok(())
 }
 
-/// Records that can all be read, but contradict each other.
-fn mend_in_place(layout: &Layout, known: &Known) -> Result<(Manifest, Reconciled), IndexError> {
+/// Makes records consistent that are readable but contradict each other.
+fn reconcile_in_place(
+    layout: &Layout,
+    known: &Known,
+) -> Result<(Manifest, Reconciled), IndexError> {
     let dir = layout.dir();
     let _closed = Gate::close(layout)?;
     let store = Store::open(&layout.records(), false).within(dir)?;
@@ -272,7 +283,7 @@ fn mend_in_place(layout: &Layout, known: &Known) -> Result<(Manifest, Reconciled
     Ok((manifest, reconciled))
 }
 
-/// Records that cannot all be read: puts new ones in their place.
+/// Replaces records that cannot be read completely.
 fn replace(
     layout: &Layout,
     known: &Known,
@@ -304,7 +315,7 @@ fn replace(
     Ok((manifest, reconciled))
 }
 
-/// After a repair that ended between its two renames.
+/// Completes a repair that was interrupted between its two renames.
 fn finish_switch(layout: &Layout) -> Result<(), IndexError> {
     if !layout.records().exists()
         && layout.new_records().is_dir()
@@ -329,7 +340,7 @@ fn sync_files_in(folder: &Path) -> io::Result<()> {
     atomic::sync_folder(folder)
 }
 
-/// Deletes what the next writer has to make anew.
+/// Deletes the derived parts that the next writer has to rebuild.
 fn discard_derived(layout: &Layout, all: bool) -> Result<(), IndexError> {
     if all {
         discard(layout, &layout.words())?;
@@ -345,7 +356,7 @@ fn discard_derived(layout: &Layout, all: bool) -> Result<(), IndexError> {
     Ok(())
 }
 
-/// Removes a file or a folder, if it is there.
+/// Deletes a file or folder if it exists.
 fn discard(layout: &Layout, path: &Path) -> Result<(), IndexError> {
     let removed = if path.is_dir() {
         fs_err::remove_dir_all(path)
@@ -360,10 +371,10 @@ fn discard(layout: &Layout, path: &Path) -> Result<(), IndexError> {
     }
 }
 
-/// The losses of a repair that has not ended yet, so that the next one can tell them.
+/// The losses of an unfinished repair, so that the next one can report them.
 #[derive(Debug, Serialize, Deserialize)]
 struct Note {
-    /// The bytes of the paths, which need not be UTF-8.
+    /// The bytes of paths, which need not be UTF-8.
     files: Vec<Vec<u8>>,
     n_images: u64,
     n_captions: u64,
@@ -403,8 +414,8 @@ fn write_note(layout: &Layout, lost: &Reconciled) -> Result<(), IndexError> {
     write().map_err(|source| IndexError::writing(layout.dir(), &path, source))
 }
 
-/// The note of a repair whose new records are in place. One that was never read to the end told nobody anything, but
-/// its damaged records are still there and will tell it again.
+/// The note of an unfinished repair whose new records are in place. If they are not, the damaged
+/// records are still there, and the losses will be found again.
 fn read_note(layout: &Layout) -> Option<Reconciled> {
     if layout.new_records().exists() {
         return None;

@@ -1,7 +1,7 @@
-//! What can still be read of damaged records? It is copied, block by block, into a new database.
+//! Copies everything readable of damaged records, block by block, into a new database.
 //!
-//! RocksDB's own repair gives up a whole table for one bad block, so it is only asked where the list of tables is of no
-//! use or a table is missing. What the copy lacks is found out and named by whoever asked for it.
+//! RocksDB's own repair drops a whole table for one bad block, so it is used only when the list of
+//! tables is unusable or a table is missing. The caller finds out what the copy lacks.
 
 use std::path::{Path, PathBuf};
 
@@ -14,21 +14,21 @@ use crate::records::store::Store;
 /// Bytes written at once.
 const PORTION: usize = 4 << 20;
 
-/// Behind every key of every column.
+/// A key after all keys of every column.
 const END: [u8; 64] = [0xff; 64];
 
-/// Halves of a gap that are looked at: a bit each, for paths of 4 KiB.
-const MOST_HALVES: usize = 8 * 4096;
+/// Maximum number of bisections of a gap: one for each bit of a path of 4 KiB.
+const MAX_BISECTIONS: usize = 8 * 4096;
 
-/// The key of a record that only makes a column known.
+/// The key of a record that makes RocksDB's repair aware of a column.
 const STUB: &[u8] = &[0xff; 16];
 
 /// What was copied.
 #[derive(Debug, Default)]
 pub(crate) struct Salvaged {
-    /// Columns of which something could not be read.
+    /// Columns that could not be read completely.
     pub(crate) incomplete: Vec<Column>,
-    /// What RocksDB said of the damage, without saying it twice.
+    /// RocksDB's distinct error messages.
     pub(crate) reasons: Vec<String>,
 }
 
@@ -44,21 +44,26 @@ impl Salvaged {
     }
 }
 
-/// A way to make damaged records readable.
+/// A method of making damaged records readable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    /// As they are.
+enum Method {
+    /// Open them as they are, skipping what is missing.
     Tolerant,
-    /// With the newest list of tables, whatever `CURRENT` says.
+    /// Use the newest list of tables, whatever `CURRENT` says.
     NewestList,
-    /// With a new list of tables.
+    /// Create a new list of tables.
     NewList,
 }
 
-const WAYS: [Way; 3] = [Way::Tolerant, Way::NewestList, Way::NewList];
+const METHODS: [Method; 3] = [Method::Tolerant, Method::NewestList, Method::NewList];
 
-/// Copies all that can be read of the database in `dir` into a new one in `target`. `scratch` is a folder to work in;
-/// `dir` is not changed. Some commit of generation `expected` was made, as other parts of the index say.
+/// Copies everything readable of the database in `dir` to a new one in `target`.
+///
+/// `scratch` is a temporary folder; `dir` is not changed. Other parts of the index show that
+/// generation `expected` was committed.
+///
+/// # Errors
+/// When nothing can be read, or the copy cannot be written.
 pub(crate) fn salvage(
     dir: &Path,
     scratch: &Path,
@@ -67,7 +72,7 @@ pub(crate) fn salvage(
 ) -> Result<Salvaged, RecordsError> {
     let mut salvaged = Salvaged::default();
     let mut best: Option<(Generation, usize)> = None;
-    for number in 0..WAYS.len() {
+    for number in 0..METHODS.len() {
         let Some(generation) = copy(dir, scratch, target, number, &mut salvaged)? else {
             continue;
         };
@@ -90,8 +95,8 @@ pub(crate) fn salvage(
     }
 }
 
-/// Copies what a way of opening gives, and what the ways after it give of columns that it does not. The generation
-/// that came of it, if anything did.
+/// Copies what the method number `first` can read, and the columns it cannot read by the methods
+/// after it. Returns the generation of the copy, or none when a column cannot be read at all.
 fn copy(
     dir: &Path,
     scratch: &Path,
@@ -105,8 +110,8 @@ fn copy(
     let mut missing = Column::ALL.to_vec();
     let mut gaps = Vec::new();
     salvaged.incomplete.clear();
-    for way in WAYS.into_iter().skip(first) {
-        let source = match prepare(dir, scratch, way) {
+    for method in METHODS.into_iter().skip(first) {
+        let source = match prepare(dir, scratch, method) {
             Ok(Some(path)) => Store::open_tolerant(&path),
             Ok(None) => continue,
             Err(error) => Err(error),
@@ -123,8 +128,8 @@ fn copy(
             let Ok(found) = copied.map_err(|error| salvaged.note(&error)) else {
                 return true;
             };
-            // RocksDB's repair does not tell which tables it left out.
-            if !found.is_empty() || way == Way::NewList {
+            // RocksDB's repair does not report which tables it dropped.
+            if !found.is_empty() || method == Method::NewList {
                 salvaged.incomplete.push(column);
             }
             gaps.extend(found.into_iter().map(|gap| (column, gap)));
@@ -149,10 +154,12 @@ fn copy(
 /// From the first key that cannot be read to the first that can.
 type Gap = (Vec<u8>, Vec<u8>);
 
-/// A bad block also hides what other tables hold before it, since RocksDB reads all tables side by side, and looks into
-/// up to three of them for any key. That is read from the tables that are whole. Some of it may be out of date, as far
-/// as the bad block replaced or removed it; then it contradicts the other columns. Hashes and the lists of captions
-/// follow from the items.
+/// Copies records in the gaps from the tables that are intact.
+///
+/// A bad block also hides records of other tables, since RocksDB merges all tables and reads up to
+/// three of them for any key. A record found here may be outdated if the bad block replaced or
+/// removed it; it then contradicts the other columns. Hashes and lists of captions are skipped:
+/// they follow from the items.
 fn fill_gaps(
     dir: &Path,
     scratch: &Path,
@@ -166,7 +173,7 @@ fn fill_gaps(
     if gaps.peek().is_none() {
         return Ok(());
     }
-    let Some(path) = prepare(dir, scratch, Way::NewList)? else {
+    let Some(path) = prepare(dir, scratch, Method::NewList)? else {
         return Ok(());
     };
     let source = Store::open_tolerant(&path)?;
@@ -186,10 +193,10 @@ fn fill_gaps(
     Ok(())
 }
 
-/// Makes the records readable in one way, and says where they are then; nothing if this way is no other than the one
-/// before.
-fn prepare(dir: &Path, scratch: &Path, way: Way) -> Result<Option<PathBuf>, RecordsError> {
-    if way == Way::Tolerant {
+/// Makes the records readable by one method and returns their folder, or none if the method is the
+/// same as the one before.
+fn prepare(dir: &Path, scratch: &Path, method: Method) -> Result<Option<PathBuf>, RecordsError> {
+    if method == Method::Tolerant {
         return Ok(Some(dir.to_owned()));
     }
     remove_folder(scratch)?;
@@ -206,22 +213,22 @@ fn prepare(dir: &Path, scratch: &Path, way: Way) -> Result<Option<PathBuf>, Reco
             newest = Some(text.to_owned());
         }
         let to = scratch.join(&name);
-        // Neither way changes a file; both only rename and remove them.
+        // Neither method changes a file; both only rename and remove files.
         if std::fs::hard_link(entry.path(), &to).is_err() {
             fs_err::copy(entry.path(), &to)?;
         }
     }
     let current = scratch.join("CURRENT");
-    match (way, newest) {
-        (Way::NewestList, Some(newest)) => {
+    match (method, newest) {
+        (Method::NewestList, Some(newest)) => {
             let line = format!("{newest}\n");
             if fs_err::read(dir.join("CURRENT")).is_ok_and(|found| found == line.as_bytes()) {
                 return Ok(None);
             }
             fs_err::write(&current, line)?;
         }
-        (Way::NewestList, None) => return Ok(None),
-        (Way::Tolerant | Way::NewList, newest) => {
+        (Method::NewestList, None) => return Ok(None),
+        (Method::Tolerant | Method::NewList, newest) => {
             if let Some(newest) = newest {
                 fs_err::write(&current, format!("{newest}\n"))?;
             }
@@ -232,8 +239,8 @@ fn prepare(dir: &Path, scratch: &Path, way: Way) -> Result<Option<PathBuf>, Reco
     Ok(Some(scratch.to_owned()))
 }
 
-/// RocksDB's repair learns which columns there are from the tables, and drops what the logs have for others. So each
-/// column gets a table with a record that nobody reads.
+/// Gives each column a table with an unused record. RocksDB's repair infers the columns from the
+/// tables, and drops what the logs contain for others.
 fn add_stubs(scratch: &Path) -> Result<(), RecordsError> {
     let aside = scratch.join("stubs");
     {
@@ -257,7 +264,7 @@ fn add_stubs(scratch: &Path) -> Result<(), RecordsError> {
     Ok(())
 }
 
-/// Copies a column without what cannot be read, and says where that was; an error if nothing of it can.
+/// Copies everything readable of a column and returns the gaps. Fails if nothing can be read.
 fn copy_column(
     source: &Store,
     target: &Store,
@@ -288,14 +295,14 @@ fn copy_column(
             from = last;
             from.push(0);
         }
-        let Some(next) = behind(source, column, &from)? else {
+        let Some(next) = first_after(source, column, &from)? else {
             copy_gap(source, target, column, &from, &END)?;
             gaps.push((from, END.to_vec()));
             return Ok(gaps);
         };
         copy_gap(source, target, column, &from, &next)?;
         gaps.push((from.clone(), next.clone()));
-        // A key that can be found but not read counts as part of the gap.
+        // A key that can be found but not read is part of the gap.
         start = if next <= from {
             let mut next = from;
             next.push(0);
@@ -306,7 +313,7 @@ fn copy_column(
     }
 }
 
-/// Records on their way to the new database.
+/// Records to be written to the new database.
 #[derive(Default)]
 struct Portion {
     records: Vec<(Vec<u8>, Vec<u8>)>,
@@ -343,13 +350,18 @@ impl Portion {
     }
 }
 
-/// The first key after an unreadable place that begins at `from`; none if the column ends there.
-fn behind(source: &Store, column: Column, from: &[u8]) -> Result<Option<Vec<u8>>, RecordsError> {
+/// The first key after an unreadable range that begins at `from`, or none at the end of the column.
+fn first_after(
+    source: &Store,
+    column: Column,
+    from: &[u8],
+) -> Result<Option<Vec<u8>>, RecordsError> {
     let is_readable = |key: &[u8]| source.seek(column, key).is_ok();
     if is_readable(from) {
         return source.seek(column, from);
     }
-    // Ever larger steps, then halves of the last one: blocks are small, and there may be another bad one further on.
+    // Increasing steps, then bisection of the last one: blocks are small, and another bad one may
+    // follow.
     let mut low = from.to_vec();
     let mut high = END.to_vec();
     for length in (1..=from.len()).rev() {
@@ -365,12 +377,13 @@ fn behind(source: &Store, column: Column, from: &[u8]) -> Result<Option<Vec<u8>>
         low = key;
     }
     let mut found = source.seek(column, &high)?;
-    // Until the two agree in all that could tell the key that was found from one before it.
-    for _ in 0..MOST_HALVES {
+    // Until both bounds agree in every digit that can distinguish the found key from an earlier
+    // one.
+    for _ in 0..MAX_BISECTIONS {
         let middle = between(&low, &high);
         let n_equal = low.iter().zip(&high).take_while(|(a, b)| a == b).count();
-        let n_telling = found.as_ref().map_or(END.len(), Vec::len);
-        if middle <= low || middle >= high || n_equal > n_telling {
+        let n_distinguishing = found.as_ref().map_or(END.len(), Vec::len);
+        if middle <= low || middle >= high || n_equal > n_distinguishing {
             break;
         }
         match source.seek(column, &middle) {
@@ -384,11 +397,11 @@ fn behind(source: &Store, column: Column, from: &[u8]) -> Result<Option<Vec<u8>>
     Ok(found)
 }
 
-/// The middle of two keys, read as the digits of fractions to base 256, with one more digit than the longer one.
+/// The middle of two keys, as fractions in base 256, with one digit more than the longer one.
 fn between(low: &[u8], high: &[u8]) -> Vec<u8> {
     let n_digits = low.len().max(high.len()) + 1;
     let digit = |key: &[u8], place: usize| u16::from(key.get(place).copied().unwrap_or(0));
-    // The sum, from its last digit to its first, with what is carried beyond that.
+    // The sum, from the last digit to the first, and its carry.
     let mut sum = vec![0u16; n_digits];
     let mut carry = 0;
     for place in (0..n_digits).rev() {
@@ -406,7 +419,8 @@ fn between(low: &[u8], high: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-/// A bad block hides newer records of the same keys in other tables. Where the keys are numbers, each is asked for.
+/// Copies records in a gap by key. A bad block hides newer records of the same keys in other
+/// tables; where keys are numbers, each is looked up.
 fn copy_gap(
     source: &Store,
     target: &Store,
@@ -421,7 +435,7 @@ fn copy_gap(
         return Ok(());
     };
     let mut portion = Portion::default();
-    let mut ask = |key: &[u8]| -> Result<(), RecordsError> {
+    let mut copy = |key: &[u8]| -> Result<(), RecordsError> {
         if let Ok(Some(value)) = source.get(column, key) {
             portion.put(target, column, key, &value)?;
         }
@@ -433,13 +447,13 @@ fn copy_gap(
         if column == Column::Items {
             let key = keys::item(id);
             if is_within(&key) {
-                ask(&key)?;
+                copy(&key)?;
             }
         } else {
             for kind in ItemKind::ALL {
                 let key = keys::vector(kind, id);
                 if is_within(&key) {
-                    ask(&key)?;
+                    copy(&key)?;
                 }
             }
         }
@@ -459,7 +473,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_middle_lies_between() {
+    fn the_middle_is_between_both_keys() {
         let rows: [(&[u8], &[u8], &[u8]); 5] = [
             (b"\x10", b"\x20", b"\x18\0"),
             (b"\x10", b"\x11", b"\x10\x80"),

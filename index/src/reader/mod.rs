@@ -1,4 +1,5 @@
-//! What does the index say? A reader sees one generation, whatever is written meanwhile, and writes nothing itself.
+//! Reads the index. A reader sees one generation, whatever is written meanwhile, and writes nothing
+//! itself.
 
 pub(crate) mod nearest;
 pub(crate) mod search;
@@ -28,7 +29,7 @@ use crate::records::store::Store;
 use crate::vector::UnitVector;
 use crate::words::{Words, WordsStamp};
 
-/// Answers questions about one generation of an index. Any number of threads may ask at once.
+/// Reads one generation of an index. Any number of threads can share it.
 pub struct IndexReader {
     layout: Layout,
     binding: Binding,
@@ -40,39 +41,41 @@ pub struct IndexReader {
     words: Mutex<Option<Arc<Words>>>,
 }
 
-/// One kind of items.
+/// The search state of one kind of items.
 struct KindState {
+    /// The graph, none, or why it cannot be used.
     graph: Result<Option<Graph>, String>,
-    /// Read from the records when first asked for.
+    /// Read from the records on first use.
     fresh: Mutex<Option<Arc<Fresh>>>,
 }
 
-/// What the graph does not know.
+/// The difference between the records and the graph of a kind.
 struct Fresh {
-    /// Items that are newer than the graph; all of them without one.
+    /// Items newer than the graph; all items when there is none.
     newer: Matrix,
-    /// Ids in the graph that do not exist any more.
+    /// Ids in the graph that no longer exist.
     removed: HashSet<u32>,
 }
 
-/// How often opening is tried while a writer changes things under our eyes.
+/// How often opening is attempted while a writer is changing the index.
 const N_ATTEMPTS: u32 = 5;
 
 impl IndexReader {
-    /// Opens the newest generation. Works while a writer runs, and on a folder that may not be written.
+    /// Opens the newest generation. Works while a writer runs, and on a read-only folder.
     ///
-    /// With a `binding`, an index that was made with another model is refused.
+    /// With a `binding`, an index made with another model is refused.
     ///
     /// # Errors
-    /// When there is no index, it has another format or model, or its records cannot be read. Graphs or words that
-    /// are missing, behind or damaged are no error: the vectors are compared one by one, and the words are indexed
-    /// in memory when first asked for, which takes about a second per 100,000 items.
+    /// When there is no index, it has another format or model, or its records cannot be read.
+    /// Graphs or words that are missing, behind or damaged are not an error: vectors are then
+    /// compared one by one, and words are indexed in memory on first use, which takes about a
+    /// second per 100,000 items.
     pub fn open(dir: &Path, binding: Option<&Binding>) -> Result<Self, IndexError> {
         let mut pause = Duration::from_millis(5);
         for attempt in 1..=N_ATTEMPTS {
             let is_last = attempt == N_ATTEMPTS;
             let layout = Layout::new(dir);
-            // Each time anew: a switch to another model's data takes the old ones away.
+            // Read again in each attempt: a switch to another model deletes the old data.
             let Some(manifest) = Manifest::read(&layout)? else {
                 return Err(no_index(&layout));
             };
@@ -82,7 +85,7 @@ impl IndexReader {
             let layout = layout.with_data(manifest.data());
             match Self::open_once(&layout, &manifest) {
                 Ok((reader, settled)) if settled || is_last => return Ok(reader),
-                // The gate has been waited for long enough.
+                // Waiting for the gate has taken long enough.
                 Err(error @ IndexError::Busy { .. }) => return Err(error),
                 Err(error) if is_last => return Err(error),
                 Ok(_) | Err(_) => {}
@@ -95,14 +98,14 @@ impl IndexReader {
         })
     }
 
-    /// Opens what is there now, and tells whether its parts belong together.
+    /// Opens the present state, and returns whether its parts belong together.
     fn open_once(layout: &Layout, manifest: &Manifest) -> Result<(Self, bool), IndexError> {
         let dir = layout.dir();
         let path = layout.records();
         if !layout.has_records() {
             return Err(IndexError::Damaged {
                 path,
-                what: "its records are gone",
+                what: "its records are missing",
             });
         }
         let seen = derived::newest_seen(layout, manifest);
@@ -126,7 +129,7 @@ impl IndexReader {
                 ) {
                     Usable::Yes => Ok(Some(graph)),
                     Usable::No(reason) => Err(reason.to_owned()),
-                    // A writer may have switched graphs since the records were opened, or before.
+                    // A writer may have switched graphs before or after the records were opened.
                     Usable::Ahead | Usable::Behind => {
                         settled = false;
                         Err("it does not belong to the records".to_owned())
@@ -146,7 +149,7 @@ impl IndexReader {
         };
         let words = match Words::open(&layout.words(), language) {
             Ok(words) if words.stamp() == Some(stamp) => Some(Arc::new(words)),
-            // The writer may be between its commit and the switch of the words, or past the next.
+            // The writer may be between the commits of records and words, or have committed again.
             Ok(_) | Err(_) => {
                 settled &= generation == Generation(0);
                 None
@@ -174,19 +177,19 @@ impl IndexReader {
         &self.binding
     }
 
-    /// The generation that this reader sees.
+    /// The generation of this reader.
     #[must_use]
     pub fn generation(&self) -> Generation {
         self.generation
     }
 
-    /// The language in which words are brought to their stems.
+    /// The language of the stemmer.
     #[must_use]
     pub fn language(&self) -> Language {
         self.language
     }
 
-    /// The indexed folders, sorted by the bytes of their paths.
+    /// The library folders, sorted by the bytes of their paths.
     ///
     /// # Errors
     /// When the records cannot be read.
@@ -194,7 +197,7 @@ impl IndexReader {
         self.store.libraries().within(self.dir())
     }
 
-    /// An item, where it exists.
+    /// An item, if it exists.
     ///
     /// # Errors
     /// When the records cannot be read.
@@ -202,7 +205,7 @@ impl IndexReader {
         self.store.item(id).within(self.dir())
     }
 
-    /// The captions of an image, by source and then in the order in which they were put.
+    /// The captions of an image, by source file, then in their order there.
     ///
     /// # Errors
     /// When the records cannot be read.
@@ -210,7 +213,7 @@ impl IndexReader {
         self.store.captions_of(Some(image)).within(self.dir())
     }
 
-    /// The captions that belong to no image, by source and then in the order in which they were put.
+    /// The captions without an image, by source file, then in their order there.
     ///
     /// # Errors
     /// When the records cannot be read.
@@ -218,7 +221,7 @@ impl IndexReader {
         self.store.captions_of(None).within(self.dir())
     }
 
-    /// The vector of an item, where it exists.
+    /// The vector of an item, if it exists.
     ///
     /// # Errors
     /// When the records cannot be read.
@@ -241,7 +244,7 @@ impl IndexReader {
         vector.map(Some).within(self.dir())
     }
 
-    /// What is known of a file.
+    /// The record of a file, if it is indexed.
     ///
     /// # Errors
     /// When the records cannot be read.
@@ -249,7 +252,7 @@ impl IndexReader {
         self.store.file(path).within(self.dir())
     }
 
-    /// The known files in `folder` and below, sorted by the bytes of their paths.
+    /// The indexed files in `folder` and its subfolders, sorted by the bytes of their paths.
     ///
     /// # Errors
     /// When the records cannot be read.
@@ -257,7 +260,7 @@ impl IndexReader {
         self.store.files_under(folder).within(self.dir())
     }
 
-    /// The image whose bytes have this hash.
+    /// The image with this content hash, if any.
     ///
     /// # Errors
     /// When the records cannot be read.
@@ -265,7 +268,7 @@ impl IndexReader {
         self.store.image_with_hash(hash).within(self.dir())
     }
 
-    /// Every file with what is known of it, sorted by the bytes of the path.
+    /// All indexed files, sorted by the bytes of their paths.
     ///
     /// # Errors
     /// When the records cannot be read.
@@ -313,7 +316,7 @@ impl IndexReader {
         Ok(fresh)
     }
 
-    /// The word index on disk, or one in memory where that does not belong to this generation.
+    /// The word index on disk, or one in memory if that does not belong to this generation.
     fn words(&self) -> Result<Arc<Words>, IndexError> {
         let mut slot = self.words.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(words) = &*slot {
@@ -339,8 +342,9 @@ impl fmt::Debug for IndexReader {
     }
 }
 
-/// Why there is nothing to read. Records without a manifest are either an index whose making was
-/// cut short, which holds nothing yet and is none, or one that has lost its manifest.
+/// The error for a folder without a manifest. Records without a manifest belong either to an index
+/// whose creation was interrupted, which contains nothing and does not count as one, or to an index
+/// that has lost its manifest.
 fn no_index(layout: &Layout) -> IndexError {
     let generation = || {
         let _gate = Gate::pass(layout).ok()?;
@@ -353,7 +357,7 @@ fn no_index(layout: &Layout) -> IndexError {
     if is_made || !layout.data_folders().is_empty() {
         IndexError::Damaged {
             path: layout.manifest(),
-            what: "it is missing; indexing again brings it back",
+            what: "it is missing; indexing again restores it",
         }
     } else {
         IndexError::NoIndex {

@@ -1,4 +1,4 @@
-//! Which items are near a vector? The graph's best and the best of what is newer than it, or all of them compared.
+//! Nearest-neighbour search: the best of the graph joined with the best of the items newer than it.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -14,16 +14,16 @@ use crate::vector::UnitVector;
 /// How [`IndexReader::nearest`] searches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Nearest {
-    /// Compare with every vector: slower, and nothing is missed.
+    /// Compare with every vector: slower, but exact.
     pub exact: bool,
-    /// How many candidates a search of the graph keeps; more find more of the true nearest and take longer. At least
-    /// twice the number of results is kept in any case. 0: chosen by the size of the graph, 96 for up to 100,000 items
-    /// and 24 more for each doubling.
+    /// Number of candidates that a graph search keeps. More candidates find more of the true
+    /// nearest and take longer. At least twice the number of results is kept in any case. 0: chosen
+    /// by the size of the graph, 96 for up to 100,000 items and 24 more for each doubling.
     pub ef: usize,
 }
 
 impl Default for Nearest {
-    /// Not exact, with as many candidates as give a recall@10 above 0.99.
+    /// Approximate, with enough candidates for a recall@10 above 0.99.
     fn default() -> Self {
         Self {
             exact: false,
@@ -37,12 +37,13 @@ impl Default for Nearest {
 pub struct Near {
     /// The item.
     pub id: ItemId,
-    /// The cosine of the angle between its vector and the one asked for, −1…1.
+    /// Cosine of the angle between its vector and the query's, −1…1.
     pub similarity: f32,
 }
 
 impl IndexReader {
-    /// The `n` items of a kind whose vectors are nearest to `vector`, nearest first, equal ones by number.
+    /// The `n` items of a kind whose vectors are nearest to `vector`, nearest first, equal ones by
+    /// id.
     ///
     /// # Errors
     /// When the vector has another dimension than the index, or the records cannot be read.
@@ -56,13 +57,13 @@ impl IndexReader {
         self.nearest_of(kind, vector, n, how, None)
     }
 
-    /// [`nearest`](Self::nearest) among the items that are in `wanted`; numbers in it that do not exist are no error.
+    /// [`nearest`](Self::nearest) among the items in `wanted`. Ids that do not exist are ignored.
     ///
-    /// Few of them are compared one by one, many are looked for in the graph, whichever is estimated to take fewer
-    /// comparisons; either way nothing else is ever returned.
+    /// Either the wanted items are compared one by one or the graph is searched, whichever is
+    /// estimated to take fewer comparisons.
     ///
     /// # Errors
-    /// The same.
+    /// As [`nearest`](Self::nearest).
     pub fn nearest_among(
         &self,
         kind: ItemKind,
@@ -111,7 +112,7 @@ impl IndexReader {
             similarity: found.similarity.clamp(-1.0, 1.0),
         };
         let mut hits: Vec<Near> = best.into_sorted().into_iter().map(near).collect();
-        // Rounding may put two similarities beyond 1 that are equal after clamping.
+        // Two similarities may differ only beyond 1, by rounding, and are equal after clamping.
         hits.sort_by(|a, b| match b.similarity.total_cmp(&a.similarity) {
             Ordering::Equal => a.id.cmp(&b.id),
             order => order,
@@ -120,9 +121,9 @@ impl IndexReader {
     }
 }
 
-/// The best of a graph among those of its ids that are `alive`, about `n_alive` of them. Where a search of it would cost
-/// more than a scan, or comes back with less than there may be, everything is compared: by codes, or by full vectors
-/// where nothing may be missed.
+/// The best of a graph among those of its ids that are `alive`, about `n_alive` of them. If a graph
+/// search would cost more than a scan, or finds fewer than there may be, all are compared: by
+/// codes, or by full vectors if the search is to be exact.
 fn from_graph(
     graph: &Graph,
     alive: &(impl Fn(u32) -> bool + Sync),
@@ -152,12 +153,12 @@ fn from_graph(
     best
 }
 
-/// Whether a search of width `ef` among `n_alive` of `n_ids` items takes fewer comparisons than looking at each that is
-/// alive.
+/// Whether a graph search of width `ef` among `n_alive` of `n_ids` items is cheaper than comparing
+/// each that is alive.
 ///
-/// A search walks through items that are not alive too, so it sees the more of them the fewer are. That it compares
-/// about 16 for each that it keeps is measured (`benches/graph.py`), and so is that a comparison along links costs as
-/// much as four in a row.
+/// A search also walks through items that are not alive, so the fewer are alive, the more it
+/// visits. It compares about 16 items for each that it keeps, and a comparison along links costs as
+/// much as four in a row (both measured, `benches/graph.py`).
 fn is_search_cheaper(ef: usize, n_alive: usize, n_ids: usize) -> bool {
     const N_COMPARED: usize = 16;
     const COST: usize = 4;
@@ -165,6 +166,6 @@ fn is_search_cheaper(ef: usize, n_alive: usize, n_ids: usize) -> bool {
         return false;
     }
     let compared = ef.saturating_mul(N_COMPARED).saturating_mul(n_ids) / n_alive;
-    // Whether an item is alive must be asked for each, which is a small part of a comparison.
+    // A scan also tests whether each item is alive, which costs a fraction of a comparison.
     compared.min(n_ids).saturating_mul(COST) < n_alive.saturating_add(n_ids / 8)
 }

@@ -1,4 +1,5 @@
-//! A search in one call: candidates by meaning and by words, joined, and the items of the final hits.
+//! A search in one call: candidates by meaning and by words, joined, and the items of the final
+//! hits.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -35,8 +36,8 @@ pub struct SearchQuery<'a> {
 pub struct Candidate {
     /// The item.
     pub id: ItemId,
-    /// Cosine of the angle between its vector and the query's, −1…1. Given whenever the query has a vector, also for
-    /// an item found by its words alone.
+    /// Cosine of the angle between its vector and the query's, −1…1. Given whenever the query has a
+    /// vector, also for an item found by its words alone.
     pub similarity: Option<f32>,
     /// Rank by similarity, from 1.
     pub rank_by_meaning: Option<usize>,
@@ -53,8 +54,8 @@ pub struct Candidate {
 pub struct Match {
     /// The item.
     pub id: ItemId,
-    /// How well it matches (Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009);
-    /// above 0, comparable within one answer only.
+    /// How well it matches (Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25
+    /// and Beyond", 2009); above 0, comparable within one answer only.
     pub bm25: f32,
     /// The words of the query that the item contains, as typed, in query order.
     pub words: Vec<String>,
@@ -80,9 +81,11 @@ pub enum FullItem {
 }
 
 impl IndexReader {
-    /// The candidates for a query: the `n` nearest vectors and the `n` best matches by words, each item once.
+    /// The candidates for a query: the `n` nearest vectors and the `n` best matches by words, each
+    /// item once.
     ///
-    /// Items with a rank by meaning come first, by that rank; then those found by words alone, by their rank.
+    /// Items with a rank by meaning come first, by that rank; then those found by words alone, by
+    /// their rank.
     ///
     /// # Errors
     /// When the vector has another dimension than the index, or the records cannot be read.
@@ -140,7 +143,8 @@ impl IndexReader {
         Ok(candidates)
     }
 
-    /// The items with these ids and what a hit shows of each, in one call. Ids that no longer exist are left out.
+    /// The items with these ids and what a hit shows of each, in one call. Ids that no longer exist
+    /// are left out.
     ///
     /// # Errors
     /// When the records cannot be read.
@@ -166,8 +170,9 @@ impl IndexReader {
         Ok(items)
     }
 
-    /// The `n` items of a kind that best match a bag of words, best first, equal ones by id. There is no query syntax:
-    /// every character of `words` is literal. Only the first 1,024 distinct words are used.
+    /// The `n` items of a kind that best match a bag of words, best first, equal ones by id. There
+    /// is no query syntax: every character of `words` is literal. Only the first 1,024 terms are
+    /// used.
     ///
     /// # Errors
     /// When the word index has to be rebuilt in memory and the records cannot be read.
@@ -191,8 +196,8 @@ impl IndexReader {
         let index = self.words()?;
         let found = match index.matching(kind.number(), words, n, &accept) {
             Ok(found) => found,
-            // Opening checks the checksums of small word indexes only, so this one may be damaged. One in memory is
-            // rebuilt from the records.
+            // Opening checks the checksums of small word indexes only, so this one may be damaged.
+            // One in memory is rebuilt from the records.
             Err(_) if index.stamp().is_some() => {
                 *self.words.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 self.words()?
@@ -209,8 +214,8 @@ impl IndexReader {
         Ok(found.into_iter().map(to_match).collect())
     }
 
-    /// The similarity of a stored vector to `vector`, computed as [`nearest`](Self::nearest) does; none when the item
-    /// does not exist.
+    /// The similarity of a stored vector to `vector`, computed as [`nearest`](Self::nearest) does;
+    /// none when the item does not exist.
     fn similarity(
         &self,
         kind: ItemKind,

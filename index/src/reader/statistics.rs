@@ -1,4 +1,4 @@
-//! What is there, counted and listed.
+//! Counts and sizes of the parts of an index.
 
 use super::IndexReader;
 use crate::disk::layout;
@@ -8,49 +8,49 @@ use crate::records::codec::StoredCounts;
 use crate::records::keys;
 use crate::records::read::Records;
 
-/// How the items of a kind are searched.
+/// The state of the graph of a kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GraphState {
-    /// There is no graph; every vector is compared.
+    /// No graph: every vector is compared.
     Absent,
-    /// There is a graph.
+    /// The graph is in use.
     Ready {
-        /// How many items it holds that still exist.
+        /// Number of its items that still exist.
         n_items: u64,
-        /// How many items are newer than it and compared one by one.
+        /// Number of items newer than the graph, which are compared one by one.
         n_fresh: u64,
     },
-    /// The graph cannot be used; every vector is compared until the next writer builds a new one.
+    /// The graph cannot be used: every vector is compared until the next writer rebuilds it.
     Unusable {
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
 
-/// How much an index holds.
+/// The size of an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
-    /// Different images.
+    /// Number of distinct images.
     pub n_images: u64,
-    /// Captions, with and without an image.
+    /// Number of captions, with and without an image.
     pub n_captions: u64,
-    /// Picture files; identical ones are one image.
+    /// Number of picture files. Identical files are one image.
     pub n_files: u64,
-    /// All files of the index together, in bytes.
+    /// Size of all files of the index, in bytes.
     pub n_bytes_on_disk: u64,
-    /// How images are searched.
+    /// The graph of images.
     pub image_graph: GraphState,
-    /// How captions are searched.
+    /// The graph of captions.
     pub caption_graph: GraphState,
 }
 
-/// The bytes of each part of an index.
+/// The sizes of the parts of an index, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sizes {
-    /// The records, which are the truth.
+    /// The records, the source of truth.
     pub n_bytes_of_records: u64,
     /// The graphs of both kinds.
     pub n_bytes_of_graphs: u64,
@@ -58,18 +58,18 @@ pub struct Sizes {
     pub n_bytes_of_words: u64,
 }
 
-/// What a graph drags along.
+/// Dead entries in a graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Leftovers {
-    /// Items of the graph that do not exist any more.
+    /// Items of the graph that no longer exist.
     pub n_tombstones: u64,
-    /// Vectors that a search of the graph does not reach, and that are compared one by one.
+    /// Vectors that a search of the graph does not reach and that are compared one by one.
     pub n_loose: u64,
 }
 
 impl IndexReader {
-    /// How much there is.
+    /// The size of the index and the state of its graphs.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let StoredCounts {
@@ -87,7 +87,7 @@ impl IndexReader {
         }
     }
 
-    /// How large the parts are.
+    /// The sizes of the parts of the index.
     #[must_use]
     pub fn sizes(&self) -> Sizes {
         Sizes {
@@ -97,7 +97,7 @@ impl IndexReader {
         }
     }
 
-    /// What the graph of a kind drags along until it is built anew.
+    /// Dead entries in the graph of a kind, which the next build drops.
     ///
     /// # Errors
     /// When the records cannot be read.
@@ -112,7 +112,7 @@ impl IndexReader {
         })
     }
 
-    /// How many captions describe no image.
+    /// Number of captions without an image.
     ///
     /// # Errors
     /// When the records cannot be read.
@@ -122,7 +122,7 @@ impl IndexReader {
         Ok(ids.len() as u64)
     }
 
-    /// What the last run of whoever filled the index did, if it was noted.
+    /// Statistics of the last indexing run, if recorded.
     ///
     /// # Errors
     /// When the records cannot be read.
@@ -130,7 +130,7 @@ impl IndexReader {
         self.store.last_run().within(self.dir())
     }
 
-    /// The numbers of all items, in order.
+    /// The ids of all items, in order.
     ///
     /// # Errors
     /// When the records cannot be read.

@@ -1,4 +1,4 @@
-//! How is a value written? Little-endian numbers and length-prefixed bytes behind one byte that says which version.
+//! The encoding of values: a version byte, then little-endian numbers and length-prefixed bytes.
 
 use std::path::Path;
 
@@ -6,20 +6,20 @@ use super::{RecordsError, keys};
 use crate::item::{Details, FileRecord, Generation, ItemId, ItemKind, LastRun, Library, Moment};
 use crate::language::Language;
 
-/// The version byte at the start of every value but vectors, ids and numbers under `m`.
+/// The version byte at the start of every value except vectors, ids and numbers under `m`.
 const VERSION: u8 = 1;
 
-/// That of an image: version 1 had no details.
+/// The version byte of an image. Version 1 had no metadata.
 const IMAGE_VERSION: u8 = 2;
 
-/// What the `items` column holds; the paths of an image lie in the `paths` column.
+/// A value of the `items` column. The paths of an image are in the `paths` column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StoredItem {
     Image {
         content_hash: [u8; 32],
         width: u32,
         height: u32,
-        /// None when they were never looked for.
+        /// None when never read.
         details: Option<Details>,
     },
     Caption {
@@ -39,7 +39,7 @@ impl StoredItem {
     }
 }
 
-/// How many there are of each.
+/// The counts stored in the records.
 #[expect(clippy::struct_field_names, reason = "counts are named n_ everywhere")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct StoredCounts {
@@ -66,7 +66,7 @@ impl Out {
 
     fn put_sized(self, bytes: &[u8]) -> Result<Self, RecordsError> {
         let n = u32::try_from(bytes.len()).map_err(|_| RecordsError::Damaged {
-            what: "a text is longer than 4 GB",
+            what: "a text longer than 4 GB",
         })?;
         Ok(self.put(&n.to_le_bytes()).put(bytes))
     }
@@ -86,7 +86,7 @@ impl<'a> In<'a> {
         }
     }
 
-    /// A value of this version or an older one; gives the version.
+    /// Begins a value of version `newest` or older, and returns the version.
     fn up_to(newest: u8, bytes: &'a [u8], what: &'static str) -> Result<(Self, u8), RecordsError> {
         let mut input = Self { rest: bytes, what };
         let [found] = input.array::<1>()?;
@@ -146,7 +146,7 @@ pub(crate) fn encode_item(item: &StoredItem) -> Result<Vec<u8>, RecordsError> {
             height,
             details,
         } => {
-            // What has no details yet is written as it was when there were none.
+            // Without metadata, the older version suffices.
             let version = details.as_ref().map_or(VERSION, |_| IMAGE_VERSION);
             let out = Out::with_version(version)
                 .put(&[0])
@@ -213,8 +213,8 @@ pub(crate) fn decode_item(bytes: &[u8]) -> Result<StoredItem, RecordsError> {
     }
 }
 
-/// Camera (empty for none), moment (eight bytes: year u16, month, day, has a time, hour, minute, second; zeros for
-/// none), number of places, places.
+/// Camera (empty for none), date (eight bytes: year u16, month, day, whether it has a time, hour,
+/// minute, second; zeros for none), number of places, places.
 fn put_details(out: Out, details: &Details) -> Result<Out, RecordsError> {
     let Details {
         camera,
@@ -222,7 +222,7 @@ fn put_details(out: Out, details: &Details) -> Result<Out, RecordsError> {
         places,
     } = details;
     let n_places = u32::try_from(places.len()).map_err(|_| RecordsError::Damaged {
-        what: "a list of places is longer than 4 GB",
+        what: "a list of places longer than 4 GB",
     })?;
     let mut moment = [0; 8];
     if let Some(taken) = taken {
@@ -449,7 +449,7 @@ pub(crate) fn decode_vector(
     let (values, rest) = bytes.as_chunks::<4>();
     if values.len() != dimension || !rest.is_empty() {
         return Err(RecordsError::Damaged {
-            what: "a vector has another dimension",
+            what: "a vector of another dimension",
         });
     }
     out.extend(values.iter().map(|value| f32::from_le_bytes(*value)));
@@ -462,7 +462,7 @@ mod tests {
     use std::path::PathBuf;
 
     #[test]
-    fn values_come_back_and_every_cut_is_noticed() {
+    fn values_round_trip_and_every_truncation_is_detected() {
         let image = |details| StoredItem::Image {
             content_hash: [7; 32],
             width: 640,
@@ -501,7 +501,7 @@ mod tests {
             }
             assert!(
                 decode_item(&[&bytes[..], &[0]].concat()).is_err(),
-                "a byte too many"
+                "one byte too many"
             );
         }
         assert_eq!(n_cuts, 42 + 58 + 83 + 25 + 30);
@@ -542,7 +542,7 @@ mod tests {
     }
 
     #[test]
-    fn other_versions_are_named() {
+    fn another_version_is_an_error_that_names_it() {
         let mut bytes = encode_file(&FileRecord {
             n_bytes: 1,
             modified_ns: 1,

@@ -1,7 +1,7 @@
-//! Where does each record lie? Every key of the store, byte by byte; FORMAT.md draws the same.
+//! The keys of all records, byte by byte, as in FORMAT.md.
 //!
-//! Numbers in keys are big-endian, so that the order of the bytes is the order of the numbers. Paths are the bytes
-//! that the system uses (UTF-8 or not); on systems whose paths are no bytes, UTF-8.
+//! Numbers in keys are big-endian, so that keys sort by number. Paths are the bytes that the system
+//! uses (UTF-8 or not); on systems whose paths are not bytes, UTF-8.
 //!
 //! | column   | key                                                        | value              |
 //! |----------|------------------------------------------------------------|--------------------|
@@ -17,7 +17,7 @@
 //! | captions | `o` owner, source length u32, source, rank u32             | caption id         |
 //! | captions | `s` source length u32, source, owner                       | empty              |
 //!
-//! An owner is 5 bytes: 0 and four zeros for none, or 1 and the image's id u32.
+//! An owner is 5 bytes: five zeros for none, or 1 and the image's id u32.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -63,19 +63,20 @@ impl Column {
 pub(crate) enum Meta {
     /// The newest generation.
     Generation,
-    /// The id that the next item gets.
+    /// The id of the next item.
     NextId,
-    /// How many images, captions and files there are.
+    /// The number of images, captions and files.
     Counts,
-    /// A copy of the manifest, by which a lost one is made anew.
+    /// A copy of the manifest, from which a lost one is restored.
     Manifest,
-    /// The code of the language in which words are brought to their stems.
+    /// The code of the language of the stemmer.
     Language,
-    /// There was no image without details: an older version of this program left some.
+    /// Present when there is no image without metadata, as older versions of this program wrote.
     Detailed,
-    /// For each kind, the generation up to which tombstones were dropped: graphs that are older are of no use.
+    /// For each kind, the generation up to which tombstones were dropped. Older graphs are
+    /// unusable.
     Purged,
-    /// What the last run of an indexer did.
+    /// Statistics of the last indexing run.
     LastRun,
 }
 
@@ -132,7 +133,7 @@ pub(crate) fn vector(kind: ItemKind, id: ItemId) -> Vec<u8> {
     joined(&[&kind_byte(kind), &id.0.to_be_bytes()])
 }
 
-/// The id that ends a key of vectors, tombstones or items.
+/// The id at the end of a key of vectors, tombstones or items.
 pub(crate) fn id_at_end(key: &[u8]) -> Option<ItemId> {
     let bytes = key.last_chunk::<4>()?;
     Some(ItemId(u32::from_be_bytes(*bytes)))
@@ -162,7 +163,7 @@ pub(crate) fn path_of_link(key: &[u8]) -> Result<PathBuf, RecordsError> {
     path_from(key.get(5..).unwrap_or(&[]))
 }
 
-/// All captions of an owner, whatever their source.
+/// All captions of an owner.
 pub(crate) fn owner_prefix(owner: Option<ItemId>) -> Vec<u8> {
     joined(&[b"o", &owner_bytes(owner)])
 }
@@ -202,7 +203,7 @@ pub(crate) fn source(source: &Path, owner: Option<ItemId>) -> Result<Vec<u8>, Re
     Ok(key)
 }
 
-/// The source in any key of the captions.
+/// The source in a key of the `captions` column.
 pub(crate) fn source_in(key: &[u8]) -> Option<PathBuf> {
     let rest = match key.split_first()? {
         (b'o', rest) => rest.get(5..)?,
@@ -214,10 +215,10 @@ pub(crate) fn source_in(key: &[u8]) -> Option<PathBuf> {
     path_from(rest.get(..length)?).ok()
 }
 
-/// The owner that ends a key made by [`source`]; the outer option is about the key.
+/// The owner at the end of a key made by [`source`]. The outer option is none for an invalid key.
 #[expect(
     clippy::option_option,
-    reason = "no owner and no key are different things"
+    reason = "no owner and an invalid key are different results"
 )]
 pub(crate) fn owner_at_end(key: &[u8]) -> Option<Option<ItemId>> {
     match key.last_chunk::<5>()? {
@@ -246,7 +247,7 @@ fn kind_byte(kind: ItemKind) -> [u8; 1] {
 fn length(bytes: &[u8]) -> Result<[u8; 4], RecordsError> {
     Ok(u32::try_from(bytes.len())
         .map_err(|_| RecordsError::Damaged {
-            what: "a path is longer than 4 GB",
+            what: "a path longer than 4 GB",
         })?
         .to_be_bytes())
 }
@@ -256,7 +257,10 @@ fn joined(parts: &[&[u8]]) -> Vec<u8> {
 }
 
 #[cfg(unix)]
-#[expect(clippy::unnecessary_wraps, reason = "elsewhere not every path is text")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "fails on other systems for paths that are not text"
+)]
 pub(crate) fn path_bytes(path: &Path) -> Result<Cow<'_, [u8]>, RecordsError> {
     use std::os::unix::ffi::OsStrExt;
     Ok(Cow::Borrowed(path.as_os_str().as_bytes()))
@@ -265,7 +269,7 @@ pub(crate) fn path_bytes(path: &Path) -> Result<Cow<'_, [u8]>, RecordsError> {
 #[cfg(unix)]
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "elsewhere not every stored path is text"
+    reason = "fails on other systems for stored paths that are not text"
 )]
 pub(crate) fn path_from(bytes: &[u8]) -> Result<PathBuf, RecordsError> {
     use std::os::unix::ffi::OsStrExt;
@@ -283,7 +287,7 @@ pub(crate) fn path_bytes(path: &Path) -> Result<Cow<'_, [u8]>, RecordsError> {
 #[cfg(not(unix))]
 pub(crate) fn path_from(bytes: &[u8]) -> Result<PathBuf, RecordsError> {
     let text = std::str::from_utf8(bytes).map_err(|_| RecordsError::Damaged {
-        what: "a path is not UTF-8",
+        what: "a path that is not UTF-8",
     })?;
     Ok(PathBuf::from(text))
 }
@@ -293,7 +297,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_the_documented_bytes() {
+    fn keys_have_the_documented_bytes() {
         let path = Path::new("/a/b.jpg");
         let some = Some(ItemId(258));
         let rows: Vec<(Vec<u8>, &[u8])> = vec![
@@ -330,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_read_back() {
+    fn keys_round_trip() {
         let path = Path::new("/a");
         assert_eq!(generation_of(&changes(77)), Some(77));
         assert_eq!(generation_of(b"g"), None);

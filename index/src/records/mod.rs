@@ -1,9 +1,8 @@
 //! Here is an id, give me the item. RocksDB is named only in this folder.
 //!
-//! [`store`] opens the database and is the one place that calls it; [`draft`] holds what was put since the last
-//! commit on top of it; [`read`] understands the records of either; [`keys`] and [`codec`] say what the bytes
-//! mean; [`salvage`] reads what is left of a damaged database, [`reconcile`] puts records in order that contradict each
-//! other.
+//! [`store`] opens the database and is the only file that calls it; [`overlay`] keeps uncommitted
+//! changes on top of it; [`read`] reads the records of either; [`keys`] and [`codec`] define the
+//! bytes.
 
 pub(crate) mod codec;
 pub(crate) mod keys;
@@ -15,25 +14,25 @@ use std::path::PathBuf;
 
 use crate::item::ItemId;
 
-/// Why records cannot be read or written.
+/// An error of the records.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordsError {
-    /// RocksDB refused.
-    #[error("the records cannot be read or written")]
+    /// RocksDB failed.
+    #[error("failed to read or write the records")]
     Storage {
-        /// What it said.
+        /// The error of RocksDB.
         #[from]
         source: rocksdb::Error,
     },
-    /// A record is not what was written.
-    #[error("{what} cannot be understood")]
+    /// A record is damaged.
+    #[error("{what} is damaged")]
     Damaged {
         /// Which record.
         what: &'static str,
     },
     /// A record was written by another version of this program.
-    #[error("{what} was written in version {found}, which this program does not know")]
+    #[error("{what} has version {found}, which this program does not support")]
     OtherVersion {
         /// Which record.
         what: &'static str,
@@ -41,36 +40,36 @@ pub enum RecordsError {
         found: u8,
     },
     /// A path that cannot be stored on this system.
-    #[error("{}: the path is not Unicode", path.display())]
+    #[error("{}: the path is not valid Unicode", path.display())]
     PathNotUnicode {
         /// The path.
         path: PathBuf,
     },
     /// A file or a caption was put for an image that does not exist.
-    #[error("there is no image {}", id.0)]
+    #[error("no image with id {}", id.0)]
     NoSuchImage {
-        /// The number asked for.
+        /// The missing id.
         id: ItemId,
     },
-    /// A file of the records could not be copied, linked or removed.
-    #[error("the records cannot be put in order")]
+    /// A file of the records could not be copied, linked or deleted.
+    #[error("failed to copy, link or delete a file of the records")]
     File {
-        /// What the system said.
+        /// The error of the operating system.
         #[from]
         source: std::io::Error,
     },
-    /// All 32-bit numbers were given away.
-    #[error("no item numbers are left")]
+    /// All 32-bit ids are used up.
+    #[error("no item ids are left")]
     IdsExhausted,
 }
 
 impl RecordsError {
-    /// Whether the records are not what was written, which trying again does not mend.
+    /// Whether the records are damaged, so that a retry fails too.
     pub(crate) fn is_damage(&self) -> bool {
         match self {
             Self::Storage { source } => {
                 let text = source.to_string();
-                // A table that is missing is told as a file that could not be opened.
+                // A missing table is reported as a file that could not be opened.
                 matches!(source.kind(), rocksdb::ErrorKind::Corruption)
                     || (matches!(source.kind(), rocksdb::ErrorKind::IOError)
                         && text.contains("No such file"))

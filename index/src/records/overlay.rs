@@ -1,4 +1,4 @@
-//! What was put since the last commit? Changed records in memory, on top of the database; a commit writes them all.
+//! Uncommitted changes: changed records in memory on top of the database, all written by a commit.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -12,17 +12,17 @@ use super::store::Store;
 use crate::item::{Details, FileRecord, Generation, ItemId, ItemKind, LastRun, Library};
 use crate::vector::UnitVector;
 
-/// The database with the changes that are not committed yet. Reading sees both.
+/// The database under uncommitted changes. Reads see both.
 pub(crate) struct Overlay {
     store: Store,
-    /// New values (or removals) by column and key.
+    /// New values (none: removed) by column and key.
     changes: [BTreeMap<Vec<u8>, Option<Vec<u8>>>; Column::ALL.len()],
     /// Items that were put or removed, or whose words changed.
     touched: BTreeSet<(ItemKind, ItemId)>,
-    /// Images that lost their last path. Another path may still be on its way, as when two files change places, so
-    /// they are removed by the commit only.
+    /// Images that lost a path. They may get another one before the commit, as when two files swap
+    /// their paths, so only the commit removes those without any.
     pathless: BTreeSet<ItemId>,
-    /// The highest id in the graph of each kind: removing one of these leaves a tombstone.
+    /// The highest id in the graph of each kind. Removing an item up to it leaves a tombstone.
     frozen: [ItemId; 2],
 }
 
@@ -53,7 +53,8 @@ impl Overlay {
         &self.touched
     }
 
-    /// Removes the images that are left without a path; to be called before the changes are looked at for a commit.
+    /// Removes the images that have no path left. Call it before the changed items are read for a
+    /// commit.
     pub(crate) fn drop_pathless(&mut self) -> Result<(), RecordsError> {
         for image in std::mem::take(&mut self.pathless) {
             if self.paths_of(image)?.is_empty() {
@@ -63,7 +64,7 @@ impl Overlay {
         Ok(())
     }
 
-    /// Writes everything as one generation, whose list of changes goes with it; lists up to `dropped` go away.
+    /// Writes all changes and their list as one generation. Lists up to `dropped` are deleted.
     pub(crate) fn commit(
         &mut self,
         generation: Generation,
@@ -111,25 +112,26 @@ impl Overlay {
         Ok(())
     }
 
-    /// Notes that the graph of a kind now stands for `built`: tombstones of ids that it does not hold go away, and
-    /// graphs older than it are of no use any more. Written at once; not a generation of its own.
+    /// Records that the graph of a kind was built at generation `built`: tombstones of ids that it
+    /// does not contain are deleted, and older graphs become unusable. Written at once, without a
+    /// generation of its own.
     pub(crate) fn purge(
         &mut self,
         kind: ItemKind,
         built: Generation,
-        still_held: impl Fn(ItemId) -> bool,
+        is_in_graph: impl Fn(ItemId) -> bool,
     ) -> Result<(), RecordsError> {
         let mut purged = self.store.purged()?;
         purged[kind.number()] = built;
         let purged = codec::encode_purged(purged);
-        let gone: Vec<Vec<u8>> = self
+        let dropped: Vec<Vec<u8>> = self
             .store
             .removed(kind)?
             .into_iter()
-            .filter(|&id| !still_held(id))
+            .filter(|&id| !is_in_graph(id))
             .map(|id| keys::removed(kind, id))
             .collect();
-        let tombstones = gone
+        let tombstones = dropped
             .iter()
             .map(|key| (Column::Default, key.as_slice(), None));
         self.store.write(tombstones.chain([(
@@ -163,7 +165,7 @@ impl Overlay {
 
     fn take_id(&mut self) -> Result<ItemId, RecordsError> {
         let id = self.next_id()?;
-        // The last number marks an empty slot in graphs.
+        // The highest number marks an empty slot in graphs.
         let next =
             id.0.checked_add(1)
                 .filter(|&next| next < u32::MAX)
@@ -205,7 +207,7 @@ impl Overlay {
         }
     }
 
-    /// A new image, or the one with the same hash, which stays as it is.
+    /// Adds an image, unless one with the same hash exists. Returns the id of either.
     pub(crate) fn put_image(
         &mut self,
         content_hash: [u8; 32],
@@ -232,7 +234,7 @@ impl Overlay {
         Ok(id)
     }
 
-    /// Notes what the file of an image says about it.
+    /// Sets the metadata of an image.
     pub(crate) fn set_details(&mut self, id: ItemId, details: Details) -> Result<(), RecordsError> {
         let Some(StoredItem::Image {
             content_hash,
@@ -261,7 +263,8 @@ impl Overlay {
         Ok(())
     }
 
-    /// The committed images without details. When there are none, that is noted, since looking for them takes time.
+    /// The committed images without metadata. If there are none, this is recorded, since finding
+    /// out takes time.
     pub(crate) fn images_without_details(&self) -> Result<Vec<ItemId>, RecordsError> {
         let noted = keys::meta(Meta::Detailed);
         let mut found = Vec::new();
@@ -281,7 +284,8 @@ impl Overlay {
         Ok(found)
     }
 
-    /// Says which image a path holds now. An image that loses its last path this way is removed.
+    /// Records which image a path contains. An image without any path at the next commit is
+    /// removed.
     pub(crate) fn put_file(&mut self, path: &Path, file: &FileRecord) -> Result<(), RecordsError> {
         if !matches!(
             self.stored_item(file.image)?,
@@ -302,7 +306,7 @@ impl Overlay {
         }
     }
 
-    /// Forgets a path. An image that has lost its last path by the next commit is removed with it.
+    /// Removes a path. An image without any path at the next commit is removed.
     pub(crate) fn remove_file(&mut self, path: &Path) -> Result<(), RecordsError> {
         let Some(file) = self.file(path)? else {
             return Ok(());
@@ -347,7 +351,8 @@ impl Overlay {
         self.change_counts(|counts| counts.n_captions = counts.n_captions.saturating_sub(1))
     }
 
-    /// Replaces the captions that `owner` has from `source`. The same texts in the same order change nothing.
+    /// Replaces the captions that `owner` has from the file `source`. The same texts in the same
+    /// order change nothing.
     pub(crate) fn set_captions(
         &mut self,
         owner: Option<ItemId>,
@@ -401,9 +406,7 @@ impl Overlay {
         );
         Ok(())
     }
-}
 
-impl Overlay {
     pub(crate) fn remove_library(&mut self, folder: &Path) -> Result<(), RecordsError> {
         let key = keys::library(folder)?;
         if self.get(Column::Default, &key)?.is_some() {
@@ -441,26 +444,26 @@ impl Records for Overlay {
             .range::<[u8], _>((Bound::Included(from), Bound::Unbounded))
             .take_while(|(key, _)| key.starts_with(prefix))
             .peekable();
-        let mut go_on = true;
+        let mut goes_on = true;
         self.store.scan(column, prefix, start, &mut |key, value| {
             while let Some((new_key, new_value)) =
                 pending.next_if(|(new_key, _)| new_key.as_slice() < key)
             {
                 if let Some(new_value) = new_value {
-                    go_on = visit(new_key, new_value)?;
-                    if !go_on {
+                    goes_on = visit(new_key, new_value)?;
+                    if !goes_on {
                         return Ok(false);
                     }
                 }
             }
-            go_on = match pending.next_if(|(new_key, _)| new_key.as_slice() == key) {
+            goes_on = match pending.next_if(|(new_key, _)| new_key.as_slice() == key) {
                 Some((_, Some(new_value))) => visit(key, new_value)?,
                 Some((_, None)) => true,
                 None => visit(key, value)?,
             };
-            Ok(go_on)
+            Ok(goes_on)
         })?;
-        if go_on {
+        if goes_on {
             for (key, value) in pending {
                 if let Some(value) = value
                     && !visit(key, value)?

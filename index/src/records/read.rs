@@ -1,4 +1,4 @@
-//! What do the records say? The same questions for the database and for a draft on top of it.
+//! Reads records: from the database, or from the database under an overlay of uncommitted changes.
 
 use std::path::{Path, PathBuf};
 
@@ -10,18 +10,19 @@ use crate::item::{
 };
 use crate::language::Language;
 
-/// Sees an id and its vector; false ends the scan.
+/// Called with an id and its vector. False ends the scan.
 pub(crate) type VisitVector<'a> = dyn FnMut(ItemId, &[f32]) -> Result<bool, RecordsError> + 'a;
 
-/// Sees a key and its value; false ends the scan.
+/// Called with a key and its value. False ends the scan.
 pub(crate) type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<bool, RecordsError> + 'a;
 
-/// Records to read: those of the database, or of the database under an overlay of changes.
+/// Readable records. Methods fail when the database cannot be read or a record is damaged.
 pub(crate) trait Records {
     /// The value of a key.
     fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, RecordsError>;
 
-    /// Visits all keys that begin with `prefix` and are not before `start`, in order, until `visit` returns false.
+    /// Visits all keys that begin with `prefix` and are not before `start`, in order, until `visit`
+    /// returns false.
     fn scan(
         &self,
         column: Column,
@@ -56,7 +57,7 @@ pub(crate) trait Records {
         bytes.map_or(Ok([Generation(0); 2]), |bytes| codec::decode_purged(&bytes))
     }
 
-    /// The language of the words; an index without one was made when all were English.
+    /// The language of the words. An index that states none is English.
     fn language(&self) -> Result<Language, RecordsError> {
         let bytes = self.get(Column::Default, keys::meta(Meta::Language))?;
         bytes.map_or(Ok(Language::English), |bytes| {
@@ -120,7 +121,7 @@ pub(crate) trait Records {
         Ok(Some(values))
     }
 
-    /// Visits the vectors of a kind with ids above `after`, by id, until `visit` says false.
+    /// Visits the vectors of a kind with ids above `after`, by id, until `visit` returns false.
     fn scan_vectors(
         &self,
         kind: ItemKind,
@@ -148,7 +149,7 @@ pub(crate) trait Records {
         )
     }
 
-    /// Ids of a kind that were removed since its graph was built, in order.
+    /// The ids of a kind removed since its graph was built, in order.
     fn removed(&self, kind: ItemKind) -> Result<Vec<ItemId>, RecordsError> {
         let prefix = keys::removed_prefix(kind);
         let mut ids = Vec::new();
@@ -167,7 +168,8 @@ pub(crate) trait Records {
             .transpose()
     }
 
-    /// The folder itself, if it is a file, and everything below it; sorted by the bytes of the path.
+    /// The folder itself, if it is a file, and all files in it and its subfolders, sorted by the
+    /// bytes of their paths.
     fn files_under(&self, folder: &Path) -> Result<Vec<(PathBuf, FileRecord)>, RecordsError> {
         let mut files = Vec::new();
         let mut folder_bytes = keys::path_bytes(folder)?.into_owned();
@@ -186,7 +188,7 @@ pub(crate) trait Records {
         Ok(files)
     }
 
-    /// Visits every file, by path.
+    /// Visits all files, by path.
     fn scan_files(
         &self,
         visit: &mut dyn FnMut(PathBuf, FileRecord) -> Result<(), RecordsError>,
@@ -202,7 +204,7 @@ pub(crate) trait Records {
         )
     }
 
-    /// Visits every item, by id.
+    /// Visits all items, by id.
     fn scan_items(
         &self,
         visit: &mut dyn FnMut(ItemId, StoredItem) -> Result<(), RecordsError>,
@@ -222,7 +224,7 @@ pub(crate) trait Records {
             .transpose()
     }
 
-    /// Where an image lies, sorted by the bytes of the path.
+    /// The paths of an image, sorted by their bytes.
     fn paths_of(&self, image: ItemId) -> Result<Vec<PathBuf>, RecordsError> {
         let prefix = keys::link_prefix(image);
         let mut paths = Vec::new();
@@ -282,7 +284,7 @@ pub(crate) trait Records {
         Ok(owners)
     }
 
-    /// The files that captions came from, with the owners of those captions.
+    /// The files that captions were read from, and the owners of those captions.
     fn caption_sources(&self) -> Result<Vec<(PathBuf, Option<ItemId>)>, RecordsError> {
         const DAMAGED: RecordsError = RecordsError::Damaged {
             what: "the key of a caption's source",
@@ -313,7 +315,7 @@ pub(crate) trait Records {
         Ok(libraries)
     }
 
-    /// What the generations after `after` changed, each with its list, by generation.
+    /// The lists of changed items of the generations after `after`, by generation.
     #[expect(
         clippy::type_complexity,
         reason = "a list of lists needs no name of its own"

@@ -1,4 +1,4 @@
-//! The database itself: how it is opened, read, and written in one atomic batch.
+//! The RocksDB database: opened, read, and written in one atomic batch.
 
 use std::path::Path;
 
@@ -13,36 +13,37 @@ use super::keys::{self, Column, Meta};
 use super::read::{Records, Visit};
 use crate::language::Language;
 
-/// RocksDB would write its tables by itself only beyond this, or with a log twice as long as it ever gets; [`Store::flush_if_large`] does it long before, at a
-/// moment of our choosing. Readers in other processes rely on that.
+/// RocksDB flushes on its own only beyond this size, or when its log reaches twice [`FLUSH_BYTES`].
+/// The writer flushes long before, while it holds the gate, which readers in other processes rely
+/// on.
 const WRITE_BUFFER_BYTES: usize = 512 << 20;
 
-/// Unflushed bytes that make [`Store::flush_if_large`] act.
+/// Unflushed bytes beyond which [`Store::is_flush_due`].
 const FLUSH_BYTES: u64 = 32 << 20;
 
-/// The opened database.
+/// An open database.
 pub(crate) struct Store {
     db: DB,
 }
 
-/// A key with its new value, or without one when it is removed.
+/// A key with its new value, or none to remove it.
 pub(crate) type Change<'a> = (Column, &'a [u8], Option<&'a [u8]>);
 
 impl Store {
-    /// Opens for reading and writing; `create` makes a new database where there is none.
+    /// Opens a database for reading and writing. With `create`, a missing one is created.
     pub(crate) fn open(dir: &Path, create: bool) -> Result<Self, RecordsError> {
         let mut options = options();
         options.create_if_missing(create);
         options.create_missing_column_families(create);
-        // What was committed was synced, so only the very end of the log may be torn. Anything else is damage, to be
-        // reported rather than cut away.
+        // Commits are synced, so only the very end of the log may be torn. Anything else is damage,
+        // to be reported rather than cut off.
         options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
         Ok(Self {
             db: DB::open_cf_descriptors(&options, dir, columns())?,
         })
     }
 
-    /// Opens the newest state for reading; creates and changes nothing, not even RocksDB's own log.
+    /// Opens the newest state for reading. Creates and changes nothing, not even RocksDB's own log.
     pub(crate) fn open_read_only(dir: &Path) -> Result<Self, RecordsError> {
         let mut options = options();
         options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
@@ -51,8 +52,8 @@ impl Store {
         })
     }
 
-    /// Opens what can still be opened of damaged records, for reading: missing tables and broken parts of the log are
-    /// passed over. Reading what is not there fails then.
+    /// Opens damaged records for reading. Missing tables and broken parts of the log are skipped;
+    /// reading what they contained fails.
     pub(crate) fn open_tolerant(dir: &Path) -> Result<Self, RecordsError> {
         let mut options = options();
         options.set_wal_recovery_mode(DBRecoveryMode::SkipAnyCorruptedRecord);
@@ -62,7 +63,7 @@ impl Store {
         })
     }
 
-    /// RocksDB's own repair: a new list of tables from those that are whole, and new tables from the logs.
+    /// RocksDB's own repair: a new list of the intact tables, and new tables from the logs.
     pub(crate) fn rebuild_list_of_tables(dir: &Path) -> Result<(), RecordsError> {
         Ok(DB::repair(&options(), dir)?)
     }
@@ -75,7 +76,7 @@ impl Store {
             })
     }
 
-    /// Makes all changes or none; when this returns, they outlive a power cut.
+    /// Makes all changes or none. When this returns, they survive a power failure.
     pub(crate) fn write<'a>(
         &self,
         changes: impl IntoIterator<Item = Change<'a>>,
@@ -93,19 +94,19 @@ impl Store {
         Ok(self.db.write_opt(batch, &options)?)
     }
 
-    /// Keeps a copy of the manifest.
+    /// Stores a copy of the manifest.
     pub(crate) fn write_manifest_copy(&self, manifest: &[u8]) -> Result<(), RecordsError> {
         self.write([(Column::Default, keys::meta(Meta::Manifest), Some(manifest))])
     }
 
-    /// Notes the language of the words. Written at once; not a generation of its own: the words of another language
-    /// are made anew whatever it is.
+    /// Stores the language of the words at once, without a generation of its own: words of another
+    /// language are rebuilt whatever their generation.
     pub(crate) fn write_language(&self, language: Language) -> Result<(), RecordsError> {
         let code = language.code().as_bytes();
         self.write([(Column::Default, keys::meta(Meta::Language), Some(code))])
     }
 
-    /// Whether enough was written since the last flush to make opening slow.
+    /// Whether enough was written since the last flush to slow down opening.
     pub(crate) fn is_flush_due(&self) -> bool {
         let unflushed = |column: Column| {
             let column = self.column(column).ok()?;
@@ -116,7 +117,7 @@ impl Store {
         Column::ALL.into_iter().filter_map(unflushed).sum::<u64>() > FLUSH_BYTES
     }
 
-    /// The first key that is not before `key`; an error when it lies in what cannot be read.
+    /// The first key that is not before `key`. Fails when it is in an unreadable block.
     pub(crate) fn seek(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, RecordsError> {
         let mut iterator = self.db.raw_iterator_cf(self.column(column)?);
         iterator.seek(key);
@@ -125,14 +126,16 @@ impl Store {
         Ok(found)
     }
 
-    /// Reads every block of a column, which looks at its checksum.
+    /// Reads every block of a column, which checks its checksum.
     pub(crate) fn verify(&self, column: Column) -> Result<(), RecordsError> {
         self.scan(column, &[], &[], &mut |_, _| Ok(true))
     }
 
-    /// Whether the folder holds tables that the list of tables does not name, or a log that is not empty. Either is
-    /// usual after a crash; together with a derived part that knows a newer generation it means that commits are
-    /// missing, because the list or the log was cut short.
+    /// Whether the folder contains tables that the list of tables does not name, or a log that is
+    /// not empty.
+    ///
+    /// Either is normal after a crash. Together with a derived part of a newer generation it means
+    /// that commits are missing because the list or the log was truncated.
     pub(crate) fn has_more_than_it_knows(&self, dir: &Path) -> bool {
         let Ok(live) = self.db.live_files() else {
             return true;
@@ -155,8 +158,8 @@ impl Store {
         })
     }
 
-    /// Writes the tables anew without what was removed or replaced. Flush before: what is only in the log would be
-    /// moved at a moment that readers are not protected against.
+    /// Rewrites the tables without removed and replaced records. Flush before: otherwise the log
+    /// would be moved to tables while readers are not locked out.
     pub(crate) fn compact(&self) -> Result<(), RecordsError> {
         let mut options = CompactOptions::default();
         options.set_bottommost_level_compaction(BottommostLevelCompaction::ForceOptimized);
@@ -168,7 +171,7 @@ impl Store {
         Ok(())
     }
 
-    /// Moves what the log holds into tables.
+    /// Moves the log to tables.
     pub(crate) fn flush(&self) -> Result<(), RecordsError> {
         let columns = Column::ALL
             .into_iter()
@@ -203,7 +206,7 @@ impl Records for Store {
             }
             iterator.next();
         }
-        // An iterator also ends where it cannot read on.
+        // An iterator also ends at an unreadable block.
         Ok(iterator.status()?)
     }
 }
@@ -211,13 +214,15 @@ impl Records for Store {
 fn options() -> Options {
     let mut options = Options::default();
     options.set_write_buffer_size(WRITE_BUFFER_BYTES);
-    // RocksDB reserves this much of the disk for its log beforehand. The flushes of the writer keep the log well below.
+    // RocksDB preallocates this much disk space for its log. The flushes of the writer keep the log
+    // well below.
     options.set_max_total_wal_size(2 * FLUSH_BYTES);
     options.set_log_level(LogLevel::Warn);
     options.set_keep_log_file_num(2);
     options.set_stats_dump_period_sec(0);
     options.set_stats_persist_period_sec(0);
-    // Readers open every table at once, so that a later compaction cannot take one away from them.
+    // Readers open all tables at once, so that a later compaction cannot delete one before they
+    // open it.
     options.set_max_open_files(-1);
     options
 }
@@ -226,7 +231,7 @@ fn columns() -> Vec<ColumnFamilyDescriptor> {
     let describe = |column: Column| {
         let mut options = Options::default();
         options.set_write_buffer_size(WRITE_BUFFER_BYTES);
-        // Vectors look random and do not shrink.
+        // Vectors are nearly random and do not compress.
         let compression = if column == Column::Vectors {
             DBCompressionType::None
         } else {

@@ -1,8 +1,8 @@
-//! Which terms stand for a text in the index, and which does a query ask for?
+//! Converts the text of items and queries to terms.
 //!
-//! Words are made small, brought to their stems in the language of the index, and lose their accents. A stem may
-//! depend on an accent (French `aimée`), and who types may leave accents out, so a word with an accent gives two
-//! terms where they differ: the stem of the plain word, and the plain form of the word's stem.
+//! Words are lowercased, stemmed in the language of the index, and stripped of accents. A stem may
+//! depend on an accent (French `aimée`), and users may omit accents, so a word with an accent has
+//! two terms if they differ: the stem of the stripped word, and the stripped stem of the word.
 
 use frostem::{Algorithm, Stemmer};
 use tantivy::tokenizer::{
@@ -14,30 +14,30 @@ use super::split::{Piece, PieceKind, split};
 use super::unspaced;
 use crate::language::Language;
 
-/// English words that say nothing, unless a query has no others. They are left out whatever the language is: English
-/// is everywhere in names and captions.
-const FILLERS: [&str; 38] = [
+/// English stop words, ignored in queries with other words. They apply in every language, since
+/// English is common in names and captions.
+const STOP_WORDS: [&str; 38] = [
     "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "from", "has", "have", "if",
     "in", "into", "is", "it", "its", "no", "not", "of", "on", "or", "s", "some", "such", "that",
     "the", "their", "then", "there", "these", "they", "this", "to", "was", "with",
 ];
 
-/// What a word of a query asks for.
+/// A word of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct QueryWord {
-    /// Where the word is in the query, in bytes.
+    /// Its range in the query, in bytes.
     pub(super) from: usize,
     pub(super) to: usize,
-    pub(super) is_filler: bool,
+    pub(super) is_stop_word: bool,
     pub(super) terms: Terms,
 }
 
 /// The terms of one word.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Terms {
-    /// Spellings of it: one is enough.
+    /// Spellings, of which an item must contain one.
     Any(Vec<String>),
-    /// Pieces of it: an item must have them all.
+    /// Parts, of which an item must contain all.
     All(Vec<String>),
 }
 
@@ -49,7 +49,7 @@ impl Terms {
     }
 }
 
-/// The chain from text to terms, for one language.
+/// The analyzer for one language.
 #[derive(Clone)]
 pub(super) struct Chain {
     language: Language,
@@ -73,7 +73,7 @@ impl Chain {
         }
     }
 
-    /// The terms of a word without spaces in it: one, or two where accents make a difference.
+    /// The terms of a word: one, or two where accents make a difference.
     fn forms(&self, word: &str) -> Vec<String> {
         let small = word.to_lowercase();
         let mut forms = vec![self.stem(&folded(&small))];
@@ -87,7 +87,7 @@ impl Chain {
         forms
     }
 
-    /// The terms by which a text is indexed, with their places.
+    /// The terms of a text and their byte ranges.
     fn indexed(&self, text: &str) -> Vec<(usize, usize, String)> {
         let of_piece = |Piece { from, to, kind }| match kind {
             PieceKind::Word(word) => {
@@ -103,45 +103,45 @@ impl Chain {
     /// The words of a query.
     pub(super) fn query_words(&self, text: &str) -> Vec<QueryWord> {
         let mut stop_words = self.stop_words();
-        let mut asked = Vec::new();
+        let mut words = Vec::new();
         for Piece { from, to, kind } in split(text) {
             match kind {
                 PieceKind::Word(word) => {
                     let small = word.to_lowercase();
-                    let is_stop_word = |analyzer: &mut TextAnalyzer| {
+                    let is_listed = |analyzer: &mut TextAnalyzer| {
                         let mut left = analyzer.token_stream(&small);
                         !left.advance()
                     };
-                    asked.push(QueryWord {
+                    words.push(QueryWord {
                         from,
                         to,
-                        is_filler: FILLERS.contains(&small.as_str())
-                            || stop_words.as_mut().is_some_and(is_stop_word),
+                        is_stop_word: STOP_WORDS.contains(&small.as_str())
+                            || stop_words.as_mut().is_some_and(is_listed),
                         terms: Terms::Any(self.forms(&word)),
                     });
                 }
-                // Eight digits in a row ask for their day, not for its parts.
+                // Eight digits without hyphens mean the whole date, not its parts.
                 PieceKind::Date(date) if date.len() < to - from => {}
-                PieceKind::Date(date) => asked.push(QueryWord {
+                PieceKind::Date(date) => words.push(QueryWord {
                     from,
                     to,
-                    is_filler: false,
+                    is_stop_word: false,
                     terms: Terms::Any(vec![date]),
                 }),
                 PieceKind::Run(units) => {
-                    asked.extend(unspaced::words(&units).into_iter().map(|cut| QueryWord {
+                    words.extend(unspaced::words(&units).into_iter().map(|cut| QueryWord {
                         from: cut.from,
                         to: cut.to,
-                        is_filler: cut.is_filler,
+                        is_stop_word: cut.is_stop_word,
                         terms: Terms::All(cut.terms),
                     }));
                 }
             }
         }
-        asked
+        words
     }
 
-    /// Leaves the words out that say nothing in the language, where there is a list of them.
+    /// An analyzer that drops the stop words of the language, if there is a list of them.
     fn stop_words(&self) -> Option<TextAnalyzer> {
         let filter = StopWordFilter::new(stop_words_of(self.language)?)?;
         Some(
@@ -251,7 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_become_terms() {
+    fn text_is_split_into_terms_by_language() {
         use Language::{English, French, German, None, Russian, Spanish};
         let rows: &[(Language, &str, &[&str])] = &[
             (English, "Two dogs running", &["two", "dog", "run"]),
@@ -305,25 +305,28 @@ mod tests {
     }
 
     #[test]
-    fn fillers_are_those_of_the_language_and_english_ones() {
-        let fillers = |language, text: &str| -> Vec<String> {
-            let asked = Chain::new(language).query_words(text);
-            let fillers = asked.iter().filter(|asked| asked.is_filler);
-            fillers
-                .map(|asked| text[asked.from..asked.to].to_owned())
+    fn stop_words_are_those_of_the_language_and_english_ones() {
+        let stop_words = |language, text: &str| -> Vec<String> {
+            let words = Chain::new(language).query_words(text);
+            let stop_words = words.iter().filter(|word| word.is_stop_word);
+            stop_words
+                .map(|word| text[word.from..word.to].to_owned())
                 .collect()
         };
         assert_eq!(
-            fillers(Language::German, "der Hund und the dog für dich"),
+            stop_words(Language::German, "der Hund und the dog für dich"),
             ["der", "und", "the", "für", "dich"]
         );
-        assert_eq!(fillers(Language::English, "der Hund und the dog"), ["the"]);
-        assert_eq!(fillers(Language::None, "the dog of us"), ["the", "of"]);
-        assert_eq!(fillers(Language::English, "海辺の犬"), ["の"]);
+        assert_eq!(
+            stop_words(Language::English, "der Hund und the dog"),
+            ["the"]
+        );
+        assert_eq!(stop_words(Language::None, "the dog of us"), ["the", "of"]);
+        assert_eq!(stop_words(Language::English, "海辺の犬"), ["の"]);
     }
 
     #[test]
-    fn every_language_but_none_has_stems() {
+    fn every_language_but_none_has_a_stemmer() {
         let n_with = Language::ALL
             .into_iter()
             .filter(|language| algorithm(*language).is_some())

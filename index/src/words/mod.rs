@@ -1,7 +1,8 @@
 //! Here are words, give me ids. tantivy is named only in this folder.
 //!
-//! [`WordsWriter`] keeps one document per item; each commit carries the stamp of the generation that it belongs to.
-//! [`Words`] answers from what was committed, or from documents held in memory. Nothing here knows records or graphs.
+//! [`WordsWriter`] keeps one document per item. Each commit carries the stamp of its generation.
+//! [`Words`] searches the committed documents, or documents in memory. Nothing here knows records
+//! or graphs.
 
 pub(crate) mod calendar;
 mod chain;
@@ -28,39 +29,39 @@ use self::query::Found;
 use self::schema::Fields;
 use crate::language::Language;
 
-/// Memory that the writer gathers documents in before it writes them out.
+/// Memory budget of the writer; beyond it, it writes a segment.
 const WRITER_BYTES: usize = 48 << 20;
 
-/// Word indexes up to this size are checked against their checksums when they are opened.
+/// Checksums of word indexes up to this size are verified when they are opened.
 const MAX_BYTES_CHECKED_ON_OPEN: u64 = 64 << 20;
 
-/// Why the word index cannot be read or written.
+/// An error of the word index.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WordsError {
-    /// tantivy refused.
-    #[error("the word index cannot be read or written")]
+    /// tantivy failed.
+    #[error("failed to read or write the word index")]
     Storage {
-        /// What it said.
+        /// The error of tantivy.
         #[from]
         source: tantivy::TantivyError,
     },
     /// The folder cannot be opened.
-    #[error("the folder of the word index cannot be opened")]
+    #[error("failed to open the folder of the word index")]
     Folder {
-        /// What was said.
+        /// The error of tantivy.
         #[from]
         source: tantivy::directory::error::OpenDirectoryError,
     },
-    /// Its fields are not those that this program writes.
-    #[error("the word index was written by another version")]
+    /// Its schema differs from that of this program.
+    #[error("the word index was written by another version of this program")]
     OtherSchema,
-    /// Files do not match their checksums, or reading them made no sense.
+    /// Files do not match their checksums or cannot be decoded.
     #[error("the word index is damaged")]
     Damaged,
 }
 
-/// Which state of which index a word index belongs to.
+/// The index and generation that a word index belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct WordsStamp {
     pub(crate) index_id: [u8; 16],
@@ -83,9 +84,10 @@ impl WordsStamp {
     }
 }
 
-/// What an item says: its kind as the caller counts kinds, its id, and all its words.
+/// The searchable text of an item.
 #[derive(Debug, Clone)]
 pub(crate) struct Document {
+    /// The number of the item's kind, from 0.
     pub(crate) kind: usize,
     pub(crate) id: u32,
     pub(crate) text: String,
@@ -102,7 +104,7 @@ fn to_tantivy(fields: &Fields, document: &Document) -> TantivyDocument {
     out
 }
 
-/// Runs tantivy on files that may be damaged, where it may panic.
+/// Runs tantivy on possibly damaged files, on which it may panic.
 fn guarded<T>(work: impl FnOnce() -> Result<T, WordsError>) -> Result<T, WordsError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(WordsError::Damaged))
 }
@@ -136,7 +138,7 @@ fn check_sums(index: &Index, dir: &Path, max_bytes: u64) -> Result<(), WordsErro
     Ok(())
 }
 
-/// Writes the word index. There is one at a time; whoever makes it holds the lock of the whole index.
+/// Writes the word index. The caller holds the lock of the index, so there is only one writer.
 pub(crate) struct WordsWriter {
     fields: Fields,
     writer: IndexWriter,
@@ -144,10 +146,10 @@ pub(crate) struct WordsWriter {
 }
 
 impl WordsWriter {
-    /// Opens the index in `dir`, or makes one in an empty folder.
+    /// Opens the word index in `dir`, or creates one in an empty folder.
     ///
     /// # Errors
-    /// When what is there cannot be used, or is of another language; then it should be deleted and made anew.
+    /// When it is unusable or of another language. It should then be deleted and rebuilt.
     pub(crate) fn open(dir: &Path, language: Language) -> Result<Self, WordsError> {
         guarded(|| {
             let (expected, fields) = schema::schema(language);
@@ -174,7 +176,7 @@ impl WordsWriter {
         })
     }
 
-    /// The state that the last commit belongs to.
+    /// The stamp of the last commit.
     pub(crate) fn stamp(&self) -> Option<WordsStamp> {
         self.stamp
     }
@@ -187,18 +189,18 @@ impl WordsWriter {
         Ok(())
     }
 
-    /// Forgets the document of an item, if there is one.
+    /// Removes the document of an item, if any.
     pub(crate) fn remove(&self, id: u32) {
         self.writer.delete_term(self.fields.id_term(id));
     }
 
-    /// Forgets all documents.
+    /// Removes all documents.
     pub(crate) fn clear(&self) -> Result<(), WordsError> {
         self.writer.delete_all_documents()?;
         Ok(())
     }
 
-    /// Writes everything out; only [`Prepared::commit`] makes it seen.
+    /// Writes all changes to disk. Only [`Prepared::commit`] makes them visible.
     pub(crate) fn prepare(&mut self, stamp: WordsStamp) -> Result<Prepared<'_>, WordsError> {
         let mut commit = self.writer.prepare_commit()?;
         commit.set_payload(&stamp.to_payload());
@@ -209,14 +211,14 @@ impl WordsWriter {
         })
     }
 
-    /// Forgets what was put or removed since the last commit.
+    /// Drops all changes since the last commit.
     pub(crate) fn rollback(&mut self) -> Result<(), WordsError> {
         self.writer.rollback()?;
         Ok(())
     }
 
-    /// Makes one segment of all, without what was removed, and deletes what is of no use any more. To be called with
-    /// nothing uncommitted.
+    /// Merges all segments into one without removed documents, and deletes unused files. Call it
+    /// without uncommitted changes.
     pub(crate) fn merge(&mut self) -> Result<(), WordsError> {
         let segments = self.writer.index().searchable_segment_metas()?;
         let is_tidy = match segments.as_slice() {
@@ -235,14 +237,14 @@ impl WordsWriter {
         Ok(())
     }
 
-    /// Waits for merges and ends the threads.
+    /// Waits for merges and stops the threads.
     pub(crate) fn close(self) -> Result<(), WordsError> {
         self.writer.wait_merging_threads()?;
         Ok(())
     }
 }
 
-/// A commit that needs only its last step.
+/// A commit of which only the last step is missing.
 pub(crate) struct Prepared<'a> {
     commit: tantivy::indexer::PreparedCommit<'a>,
     stamp: WordsStamp,
@@ -256,14 +258,14 @@ impl Prepared<'_> {
         Ok(())
     }
 
-    /// Forgets what was put or removed since the last commit.
+    /// Drops all changes since the last commit.
     pub(crate) fn abort(self) -> Result<(), WordsError> {
         self.commit.abort()?;
         Ok(())
     }
 }
 
-/// A state of the word index that does not change. Any number of threads may ask it at once.
+/// An immutable snapshot of the word index. Any number of threads can share it.
 pub(crate) struct Words {
     fields: Fields,
     chain: Chain,
@@ -276,7 +278,7 @@ impl Words {
     /// Opens the newest commit without writing anything.
     ///
     /// # Errors
-    /// When there is none, or it cannot be used or is of another language, or a writer was just changing it.
+    /// When there is none, it is unusable or of another language, or a writer changed it meanwhile.
     pub(crate) fn open(dir: &Path, language: Language) -> Result<Self, WordsError> {
         guarded(|| {
             let (expected, fields) = schema::schema(language);
@@ -289,7 +291,7 @@ impl Words {
                 .reload_policy(ReloadPolicy::Manual)
                 .try_into()?
                 .searcher();
-            // A commit between the two readings would put the stamp of one state on another.
+            // After a commit between the two reads, the stamp would belong to another snapshot.
             if stamp_of(&index)? != before {
                 return Err(WordsError::Damaged);
             }
@@ -303,7 +305,10 @@ impl Words {
         })
     }
 
-    /// Makes an index in memory. `fill` hands every document to the function that it is given.
+    /// Builds a word index in memory. `fill` passes every document to its argument.
+    ///
+    /// # Errors
+    /// When `fill` or tantivy fails.
     pub(crate) fn in_memory<E>(
         language: Language,
         fill: impl FnOnce(&mut dyn FnMut(&Document) -> Result<(), WordsError>) -> Result<(), E>,
@@ -337,20 +342,23 @@ impl Words {
         })
     }
 
-    /// The state that the newest commit in a folder belongs to, without opening it.
+    /// The stamp of the newest commit in a folder, read without opening it.
     pub(crate) fn stamp_in(dir: &Path) -> Option<WordsStamp> {
         let meta: serde_json::Value =
             serde_json::from_slice(&fs_err::read(dir.join("meta.json")).ok()?).ok()?;
         WordsStamp::from_payload(meta.get("payload")?.as_str()?)
     }
 
-    /// The state that this belongs to; none in memory.
+    /// The stamp of this snapshot; none in memory.
     pub(crate) fn stamp(&self) -> Option<WordsStamp> {
         self.stamp
     }
 
-    /// The best `n` items of a kind for a bag of words among those that `accept` takes, highest BM25 first, equal ones
-    /// by id.
+    /// The best `n` items of a kind for a bag of words among those that `accept` returns true for,
+    /// highest BM25 first, equal ones by id.
+    ///
+    /// # Errors
+    /// When files are damaged or cannot be read.
     pub(crate) fn matching(
         &self,
         kind: usize,
@@ -371,7 +379,10 @@ impl Words {
         })
     }
 
-    /// Every id, sorted, after all checksums were checked.
+    /// All ids, sorted, after verifying all checksums.
+    ///
+    /// # Errors
+    /// When files are damaged or cannot be read.
     pub(crate) fn verified_ids(&self) -> Result<Vec<u32>, WordsError> {
         guarded(|| {
             if !self.index.validate_checksum()?.is_empty() {
@@ -389,13 +400,13 @@ impl Words {
     }
 }
 
-/// A folder that is only read. Without locks a writer may take files away while they are being opened; whoever opens
-/// tries again then.
+/// A read-only directory: it creates nothing, not even locks. Without locks, a writer may delete
+/// files while they are being opened; the caller then retries.
 #[derive(Debug, Clone)]
 struct ReadOnly(MmapDirectory);
 
-fn refused() -> io::Error {
-    io::Error::new(io::ErrorKind::ReadOnlyFilesystem, "opened for reading only")
+fn read_only() -> io::Error {
+    io::Error::new(io::ErrorKind::ReadOnlyFilesystem, "opened read-only")
 }
 
 impl Directory for ReadOnly {
@@ -405,7 +416,7 @@ impl Directory for ReadOnly {
 
     fn delete(&self, path: &Path) -> Result<(), DeleteError> {
         Err(DeleteError::IoError {
-            io_error: Arc::new(refused()),
+            io_error: Arc::new(read_only()),
             filepath: path.to_owned(),
         })
     }
@@ -415,7 +426,7 @@ impl Directory for ReadOnly {
     }
 
     fn open_write(&self, path: &Path) -> Result<WritePtr, OpenWriteError> {
-        Err(OpenWriteError::wrap_io_error(refused(), path.to_owned()))
+        Err(OpenWriteError::wrap_io_error(read_only(), path.to_owned()))
     }
 
     fn atomic_read(&self, path: &Path) -> Result<Vec<u8>, OpenReadError> {
@@ -423,7 +434,7 @@ impl Directory for ReadOnly {
     }
 
     fn atomic_write(&self, _path: &Path, _data: &[u8]) -> io::Result<()> {
-        Err(refused())
+        Err(read_only())
     }
 
     fn sync_directory(&self) -> io::Result<()> {

@@ -1,12 +1,12 @@
-//! When are two spellings the same letters? Composed and decomposed, wide and narrow, with accents and without.
+//! Normalizes characters: composed and decomposed, wide and narrow, with and without accents.
 //!
-//! File names come decomposed from some systems, and captions composed; what is looked at here is always composed
-//! (Unicode's form NFKC), each character with the place in the text that it came from.
+//! Some systems decompose file names, while captions are usually composed. Normalized text is
+//! always composed (Unicode form NFKC), and each character keeps its position in the original text.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
 
-/// A character of the normal form, and the bytes of the text that it stands for.
+/// A character of the normal form, and its byte range in the original text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Letter {
     pub(super) character: char,
@@ -44,8 +44,8 @@ pub(super) fn letters(text: &str) -> Vec<Letter> {
     letters
 }
 
-/// Whether a character may join with the one before it: marks, later letters of a Korean syllable, and the narrow
-/// marks of Japanese.
+/// Whether a character may combine with the one before it: marks, later letters of a Korean
+/// syllable, and half-width Japanese marks.
 fn continues(character: char) -> bool {
     !character.is_ascii()
         && (is_mark(character)
@@ -53,14 +53,14 @@ fn continues(character: char) -> bool {
             || matches!(character, '\u{1160}'..='\u{11ff}' | '\u{ff9e}' | '\u{ff9f}'))
 }
 
-/// Marks belong to the character before them.
+/// Whether a character is a mark on the one before it.
 pub(super) fn is_mark(character: char) -> bool {
     !character.is_ascii() && is_combining_mark(character)
 }
 
-/// Without accents, in small letters that are left: `Straße` and `strasse`, `Ø` and `o`, `ё` and `е`.
+/// A lowercase word without accents: `straße` becomes `strasse`, `ø` becomes `o`, `ё` becomes `е`.
 ///
-/// Marks of scripts that are read differently without them (Japanese, Thai, those of India) stay.
+/// Marks are kept in scripts that read differently without them (Japanese, Thai, those of India).
 pub(super) fn folded(word: &str) -> String {
     if word.is_ascii() {
         return word.to_owned();
@@ -94,7 +94,7 @@ pub(super) fn folded(word: &str) -> String {
             other => folded.push(other),
         }
     }
-    // Korean and Japanese were taken apart above.
+    // Recompose Korean and Japanese, which the loop above decomposed.
     folded.nfc().collect()
 }
 
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spellings_of_the_same_letters_are_one() {
+    fn equivalent_spellings_have_one_normal_form() {
         let rows = [
             ("cafe\u{301}", "café"),
             ("\u{1107}\u{1161}\u{1103}\u{1161}", "바다"),
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn accents_are_left_out_where_words_stay_the_same() {
+    fn accents_are_removed_unless_they_change_the_reading() {
         let rows = [
             ("café", "cafe"),
             ("straße", "strasse"),

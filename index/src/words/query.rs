@@ -1,4 +1,4 @@
-//! Which items hold these words? Whatever the user types is a bag of words; there is no syntax to get wrong.
+//! Searches items by words. A query is a bag of words without syntax.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashSet};
@@ -13,7 +13,8 @@ use tantivy::{DocAddress, DocId, DocSet, Score, Searcher, SegmentOrdinal, Term};
 use super::chain::{Chain, QueryWord, Terms};
 use super::schema::{self, Fields};
 
-/// Different words of a query beyond this many are not looked at; a search for thousands would only be slow.
+/// Maximum number of terms of a query. The rest is ignored; a search for thousands would be slow
+/// and useless.
 const MAX_TERMS: usize = 1_024;
 
 /// An item that contains words of a query.
@@ -24,10 +25,10 @@ pub(crate) struct Found {
     pub(crate) words: Vec<String>,
 }
 
-/// A word of the query, with its terms in the field that is asked.
+/// A word of the query, as terms of the searched field.
 struct Clause {
     terms: Vec<Term>,
-    /// All terms are needed, not just one.
+    /// All terms are required, not just one.
     needs_all: bool,
     from: usize,
     to: usize,
@@ -53,7 +54,8 @@ impl Clause {
     }
 }
 
-/// The best `n` items of a kind among those that `accept` takes, highest BM25 first, equal ones by id.
+/// The best `n` items of a kind among those that `accept` returns true for, highest BM25 first,
+/// equal ones by id.
 pub(super) fn matching(
     searcher: &Searcher,
     fields: &Fields,
@@ -66,7 +68,7 @@ pub(super) fn matching(
     if clauses.is_empty() || n == 0 {
         return Ok(Vec::new());
     }
-    let statistics = OfOneKind {
+    let statistics = KindStatistics {
         searcher,
         kind: fields.kind_term(kind),
     };
@@ -89,15 +91,15 @@ pub(super) fn matching(
         .collect())
 }
 
-/// The different words of a text, without fillers where there are others.
+/// The distinct words of a text, without stop words unless there are no others.
 fn clauses_of(chain: &Chain, field: Field, text: &str) -> Vec<Clause> {
     let mut seen = HashSet::new();
-    let (mut clauses, mut fillers) = (Vec::new(), Vec::new());
+    let (mut clauses, mut stop_words) = (Vec::new(), Vec::new());
     let mut n_terms = 0;
     for QueryWord {
         from,
         to,
-        is_filler,
+        is_stop_word,
         terms,
     } in chain.query_words(text)
     {
@@ -117,22 +119,26 @@ fn clauses_of(chain: &Chain, field: Field, text: &str) -> Vec<Clause> {
             from,
             to,
         };
-        if is_filler {
-            fillers.push(found);
+        if is_stop_word {
+            stop_words.push(found);
         } else {
             clauses.push(found);
         }
     }
-    if clauses.is_empty() { fillers } else { clauses }
+    if clauses.is_empty() {
+        stop_words
+    } else {
+        clauses
+    }
 }
 
-/// Counts only items of one kind, so that BM25 is what it would be if the other kind were not there.
-struct OfOneKind<'a> {
+/// Statistics over items of one kind, so that BM25 does not depend on the other kind.
+struct KindStatistics<'a> {
     searcher: &'a Searcher,
     kind: Term,
 }
 
-impl Bm25StatisticsProvider for OfOneKind<'_> {
+impl Bm25StatisticsProvider for KindStatistics<'_> {
     fn total_num_tokens(&self, field: Field) -> tantivy::Result<u64> {
         self.searcher.total_num_tokens(field)
     }
@@ -146,7 +152,7 @@ impl Bm25StatisticsProvider for OfOneKind<'_> {
     }
 }
 
-/// For each of `best`, the words of the query that it holds, as they were typed, in their order.
+/// For each of `best`, the words of the query that it contains, as typed, in query order.
 fn matched_words(
     searcher: &Searcher,
     clauses: &[Clause],
@@ -165,18 +171,18 @@ fn matched_words(
         docs.sort_unstable();
         let reader = searcher.segment_reader(segment);
         for clause in clauses {
-            let mut n_held = vec![0; docs.len()];
+            let mut n_found = vec![0; docs.len()];
             for term in &clause.terms {
                 let inverted = reader.inverted_index(term.field())?;
                 let Some(mut postings) = inverted.read_postings(term, IndexRecordOption::Basic)?
                 else {
                     continue;
                 };
-                for (&(doc, _), n_held) in docs.iter().zip(&mut n_held) {
+                for (&(doc, _), n_found) in docs.iter().zip(&mut n_found) {
                     if postings.doc() < doc {
                         postings.seek(doc);
                     }
-                    *n_held += usize::from(postings.doc() == doc);
+                    *n_found += usize::from(postings.doc() == doc);
                 }
             }
             let n_needed = if clause.needs_all {
@@ -184,8 +190,8 @@ fn matched_words(
             } else {
                 1
             };
-            for (&(_, rank), n_held) in docs.iter().zip(n_held) {
-                if n_held >= n_needed {
+            for (&(_, rank), n_found) in docs.iter().zip(n_found) {
+                if n_found >= n_needed {
                     matched[rank].push(clause);
                 }
             }
@@ -197,7 +203,7 @@ fn matched_words(
         .collect())
 }
 
-/// Leaves out the parts of words that matched as a whole, and repetitions in other spelling.
+/// Leaves out parts of words that matched as a whole, and words that differ only in case.
 fn whole_words(clauses: &[&Clause], text: &str) -> Vec<String> {
     let inside = |part: &Clause| {
         clauses.iter().any(|whole| {
@@ -243,8 +249,8 @@ impl PartialOrd for Scored {
     }
 }
 
-/// The best `n`, best first. Equal ones go by id, not by place in the word index, so that the answer survives a
-/// rebuild.
+/// The best `n`, best first. Ties are broken by id, not by position in the word index, so that a
+/// rebuild does not change the answer.
 fn best_of(
     searcher: &Searcher,
     query: &dyn Query,

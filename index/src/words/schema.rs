@@ -1,4 +1,4 @@
-//! What does the word index hold of an item? Its id, its kind, and its words, stemmed.
+//! The schema of the word index: the id of an item, its kind, and its stemmed words.
 
 use tantivy::schema::{
     FAST, Field, INDEXED, IndexRecordOption, NumericOptions, Schema, TextFieldIndexing, TextOptions,
@@ -9,12 +9,13 @@ use tantivy::{Index, Term};
 use super::chain::Chain;
 use crate::language::Language;
 
-/// The name of the analyzer in the stored schema, with the language's code behind it. A change of the chain's rules
-/// needs a new name: an index with another schema is made anew, and so is one of another language.
+/// The name of the analyzer in the stored schema, followed by the code of the language. Change it
+/// with the rules of the chain: an index with another schema is rebuilt, and so is one of another
+/// language.
 const ANALYZER: &str = "sightline-2";
 
-/// How many kinds of item there are; each has a text field of its own, so that the rarity of a word is counted among
-/// items of the same kind.
+/// The number of kinds of items. Each kind has its own text field, so that document frequencies are
+/// counted among items of the same kind.
 pub(super) const N_KINDS: usize = 2;
 
 /// The fields of a document.

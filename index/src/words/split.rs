@@ -1,37 +1,40 @@
-//! Where are the words in a text or a file name? `IMG_2024-BeachParty.jpg` has five.
+//! Splits a text or a file name into words. `IMG_2024-BeachParty.jpg` has five.
 //!
-//! A run of letters and digits is a word; so is each part of it, where letters meet digits or a small letter meets a
-//! capital. Both are kept, so that `iPhone` is found as `iphone` and as `phone`. Numbers that make a date are a word
-//! together, too: `2023-08`, and `20230814` as `2023-08-14`. Apostrophes inside a word do not split it.
+//! A run of letters and digits is a word. So is each of its parts, which are separated where
+//! letters meet digits or a lowercase letter meets an uppercase one. Both are kept, so that
+//! `iPhone` is found as `iphone` and as `phone`. Numbers that form a date are also a word together:
+//! `2023-08`, and `20230814` as `2023-08-14`. Apostrophes do not split a word.
 //!
-//! Scripts that put no spaces between words give runs of their own, cut later ([`super::unspaced`]).
+//! Scripts without spaces between words form runs of their own, which are segmented later
+//! ([`unspaced`](super::unspaced)).
 
 use super::normal::{Letter, is_mark, letters};
 
-/// Longer words are cut, so that no text can make a term that the index refuses.
+/// Longer words are truncated, so that no text produces a term that tantivy rejects.
 const MAX_CHARS: usize = 64;
 
-/// A stretch of a text.
+/// A piece of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Piece {
-    /// Where it is in the text, in bytes.
+    /// Its range in the text, in bytes.
     pub(super) from: usize,
     pub(super) to: usize,
     pub(super) kind: PieceKind,
 }
 
-/// What a stretch is.
+/// The kind of a piece.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum PieceKind {
-    /// A word, or a part of one, as it is written.
+    /// A word or a part of one, as written.
     Word(String),
-    /// A whole date, or a year and a month, as digits with hyphens; or a part of a date that was written as one number.
+    /// A date, or a year and a month, as digits with hyphens; or a part of a date that is written
+    /// as one number.
     Date(String),
-    /// Words without spaces between them.
+    /// A run of words without spaces between them.
     Run(Vec<Unit>),
 }
 
-/// A character of a script without spaces, with its marks.
+/// A character of a script without spaces, including its marks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unit {
     pub(super) from: usize,
@@ -44,11 +47,11 @@ enum Class {
     Small,
     Capital,
     Digit,
-    /// Of a script that puts no spaces between words.
+    /// A character of a script without spaces between words.
     Unspaced,
     /// Belongs to the character before it.
     Mark,
-    /// Belongs to the word but is not kept.
+    /// Belongs to the word, but is dropped.
     Joint,
     Gap,
 }
@@ -71,8 +74,8 @@ fn class(character: char) -> Class {
     }
 }
 
-/// Thai, Lao, Burmese, Khmer; Chinese, Japanese; and Korean, which has spaces, but not between a word and what says
-/// its part in the sentence.
+/// Thai, Lao, Burmese, Khmer, Chinese, Japanese; and Korean, which has spaces, but not between a
+/// noun and its particle.
 fn is_unspaced(character: char) -> bool {
     matches!(character,
         '\u{e00}'..='\u{e4f}'
@@ -91,7 +94,7 @@ fn is_unspaced(character: char) -> bool {
         | '\u{20000}'..='\u{3ffff}')
 }
 
-/// The words of a text, those that have parts before their parts.
+/// The words of a text, each followed by its parts.
 pub(super) fn split(text: &str) -> Vec<Piece> {
     let mut splitting = Splitting::default();
     for letter in letters(text) {
@@ -105,12 +108,12 @@ pub(super) fn split(text: &str) -> Vec<Piece> {
 #[derive(Default)]
 struct Splitting {
     pieces: Vec<Piece>,
-    /// The run that the last character belongs to: of letters and digits, or of units; one of them is empty.
+    /// The current run of letters and digits, or of units. One of the two is empty.
     run: Vec<(Letter, Class)>,
     units: Vec<Unit>,
-    /// Numbers, each one character after the last: they may be a date.
+    /// Numbers separated by single characters, which may form a date.
     numbers: Vec<Number>,
-    /// How many characters were between.
+    /// Number of separators since the last word.
     n_gaps: usize,
 }
 
@@ -156,7 +159,7 @@ impl Splitting {
     fn mark(&mut self, letter: Letter) {
         if let Some(unit) = self.units.last_mut() {
             unit.to = letter.to;
-            // Nobody writes more on one character.
+            // Real text has fewer marks on one character.
             if unit.text.len() < MAX_CHARS {
                 unit.text.push(letter.character);
             }
@@ -219,7 +222,7 @@ impl Splitting {
         });
     }
 
-    /// Notes a run that may be a part of a date.
+    /// Records a run that may be part of a date.
     fn number(&mut self, run: &[(Letter, Class)]) {
         let (Some((first, _)), Some((last, _))) = (run.first(), run.last()) else {
             return;
@@ -246,7 +249,7 @@ impl Splitting {
         }
     }
 
-    /// Makes dates of the numbers.
+    /// Adds the date that the recorded numbers form, if any.
     fn end_numbers(&mut self) {
         let numbers = std::mem::take(&mut self.numbers);
         let [year, month, day @ ..] = &numbers[..] else {
@@ -282,7 +285,7 @@ fn is_day(day: &str) -> bool {
     matches!(day.parse(), Ok(1u8..=31))
 }
 
-/// Of eight digits that are a date: it, and its parts as they would be found in a date with hyphens.
+/// For eight digits that form a date: the date, and its parts as in a date with hyphens.
 fn whole_date(digits: &str) -> Option<[String; 5]> {
     if digits.len() != 8 || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
         return None;
@@ -299,7 +302,8 @@ fn whole_date(digits: &str) -> Option<[String; 5]> {
     })
 }
 
-/// Whether a part of a run begins at its i-th character: `img|2024`, `Beach|Party`, `HTML|File`.
+/// Whether a part of a run begins at its i-th character, as in `img|2024`, `Beach|Party`,
+/// `HTML|File`.
 fn starts_part(run: &[(Letter, Class)], i: usize) -> bool {
     if is_mark(run[i].0.character) {
         return false;
@@ -331,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_found() {
+    fn words_parts_and_dates_are_found() {
         let rows: &[(&str, &[&str])] = &[
             ("a dog, running!", &["a", "dog", "running"]),
             (
@@ -407,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn long_words_are_cut() {
+    fn long_words_are_truncated() {
         let pieces = split(&"ab".repeat(10_000));
         let [
             Piece {

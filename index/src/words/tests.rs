@@ -87,7 +87,7 @@ fn words_are_found_in_the_language_of_the_index() {
 }
 
 #[test]
-fn words_are_found_where_there_are_no_spaces() {
+fn words_without_spaces_are_found() {
     let words = words(&[
         (0, 1, "我们在海滩散步"),
         (0, 2, "ビーチで遊ぶ犬"),
@@ -120,7 +120,7 @@ fn words_are_found_where_there_are_no_spaces() {
 }
 
 #[test]
-fn dates_are_words() {
+fn dates_are_found_as_words() {
     let words = words(&[
         (0, 1, "IMG_2023-08-beach"),
         (0, 2, "PXL_20230814_120000"),
@@ -146,7 +146,7 @@ fn dates_are_words() {
 }
 
 #[test]
-fn another_language_is_another_index() {
+fn an_index_of_another_language_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let stamp = WordsStamp {
         index_id: [1; 16],
@@ -163,7 +163,7 @@ fn another_language_is_another_index() {
 }
 
 #[test]
-fn odd_input_is_no_error() {
+fn unusual_queries_are_not_errors() {
     let words = words(&[(0, 1, "a \"dog\" AND cat"), (1, 2, "x")]);
     let mut many: Vec<String> = (0..10_000).map(|i| format!("word{i}")).collect();
     many.push("dog".to_owned());
@@ -193,7 +193,7 @@ fn odd_input_is_no_error() {
 }
 
 #[test]
-fn the_other_kind_does_not_change_bm25() {
+fn bm25_does_not_depend_on_the_other_kind() {
     let alone = words(&[(0, 1, "red dog"), (0, 2, "blue cat sits")]);
     let many: Vec<(usize, u32, &str)> = (10..60)
         .map(|id| (1, id, "red dog and a long text about it"))
@@ -206,7 +206,7 @@ fn the_other_kind_does_not_change_bm25() {
 }
 
 #[test]
-fn nothing_is_seen_before_the_commit_and_stamps_are_kept() {
+fn changes_are_visible_only_after_a_commit() {
     let dir = tempfile::tempdir().unwrap();
     let stamp = WordsStamp {
         index_id: [171; 16],

@@ -1,27 +1,28 @@
-//! How are words found where there are no spaces between them? Chinese, Japanese, Thai and others; and Korean, whose
-//! words have endings.
+//! Words of scripts without spaces: Chinese, Japanese, Thai and others; and Korean, whose nouns
+//! have particles.
 //!
-//! An item is indexed by its characters and by every two neighbouring ones. A query is cut into words by the
-//! dictionaries of `icu_segmenter`, and an item holds a word if it holds all its pairs. So a word is found in a
-//! sentence however that would have been cut, and the pairs of different words of a query are not mixed up. The
-//! dictionaries lie in the program as they are used: nothing is loaded, which would take longer than a search.
+//! An item is indexed by its characters and its pairs of adjacent characters. A query is segmented
+//! into words by the dictionaries of `icu_segmenter`, and an item contains a word if it contains
+//! all its pairs. A word is thus found in a sentence however that would be segmented, and pairs of
+//! different words of a query are not mixed up. The dictionaries are compiled into the program,
+//! since loading them would take longer than a search.
 
 use icu_segmenter::options::WordBreakInvariantOptions;
 use icu_segmenter::{WordSegmenter, WordSegmenterBorrowed};
 
 use super::split::Unit;
 
-/// A word of a run: where it is in the text, and its terms.
+/// A word of a run: its byte range in the text, and its terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Cut {
     pub(super) from: usize,
     pub(super) to: usize,
-    /// It says little: the word is not looked for if there are others.
-    pub(super) is_filler: bool,
+    /// Whether it is ignored in queries with other words.
+    pub(super) is_stop_word: bool,
     pub(super) terms: Vec<String>,
 }
 
-/// All terms by which a run is indexed.
+/// The terms by which a run is indexed.
 pub(super) fn all_terms(units: &[Unit]) -> Vec<(usize, usize, String)> {
     let single = |unit: &Unit| (unit.from, unit.to, unit.text.clone());
     let pair = |pair: &[Unit]| (pair[0].from, pair[1].to, joined(pair));
@@ -66,12 +67,12 @@ fn cut(word: &[Unit]) -> Option<Cut> {
     Some(Cut {
         from: first.from,
         to: last.to,
-        is_filler: is_filler(word),
+        is_stop_word: is_stop_word(word),
         terms,
     })
 }
 
-/// What a Korean noun takes on in a sentence; longer ones first.
+/// Particles of Korean nouns, longer ones first.
 const PARTICLES: [&str; 24] = [
     "에서는",
     "에서",
@@ -99,7 +100,7 @@ const PARTICLES: [&str; 24] = [
     "와",
 ];
 
-/// A Korean word without its particle, if two syllables are left.
+/// A Korean word without its particle, if at least two syllables remain.
 fn without_particle(word: &[Unit]) -> &[Unit] {
     let text = joined(word);
     let Some(particle) = PARTICLES.iter().find(|particle| text.ends_with(*particle)) else {
@@ -109,13 +110,13 @@ fn without_particle(word: &[Unit]) -> &[Unit] {
     if n_left >= 2 { &word[..n_left] } else { word }
 }
 
-/// Words of a query that nearly every sentence holds.
-const FILLERS: [&str; 13] = [
+/// Chinese stop words.
+const STOP_WORDS: [&str; 13] = [
     "的", "了", "在", "是", "和", "与", "與", "及", "有", "我", "我们", "我們", "一",
 ];
 
-/// Single hiragana are particles.
-fn is_filler(word: &[Unit]) -> bool {
+/// Whether a word is a stop word. Single hiragana are particles.
+fn is_stop_word(word: &[Unit]) -> bool {
     if let [single] = word
         && single
             .text
@@ -123,7 +124,7 @@ fn is_filler(word: &[Unit]) -> bool {
     {
         return true;
     }
-    FILLERS.contains(&joined(word).as_str())
+    STOP_WORDS.contains(&joined(word).as_str())
 }
 
 #[cfg(test)]
@@ -141,8 +142,8 @@ mod tests {
     }
 
     #[test]
-    fn queries_are_cut_into_words() {
-        // Fillers stand in brackets.
+    fn queries_are_segmented_into_words() {
+        // Stop words are in parentheses.
         let rows: [(&str, &[&str]); 8] = [
             ("我们在海滩散步", &["(我们)", "(在)", "海滩", "散步"]),
             (
@@ -162,7 +163,7 @@ mod tests {
                 .iter()
                 .map(|cut| {
                     let word = &text[cut.from..cut.to];
-                    if cut.is_filler {
+                    if cut.is_stop_word {
                         format!("({word})")
                     } else {
                         word.to_owned()
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_looked_for_by_pairs() {
+    fn words_are_searched_by_pairs_of_characters() {
         let terms = |text: &str| {
             let cuts = words(&units(text));
             assert_eq!(cuts.len(), 1, "{text}");

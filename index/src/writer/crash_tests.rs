@@ -1,5 +1,6 @@
-//! The crash table of FORMAT.md, row by row: the writer is stopped after a step, and the index must open at a whole
-//! generation, give the answers of an index that was never stopped, and be in order once a writer has been there.
+//! The crash table of FORMAT.md, row by row: the writer is interrupted after a step. The index must
+//! then open at a complete generation, give the answers of an uninterrupted index, and be sound
+//! after the next writer.
 
 use std::path::{Path, PathBuf};
 
@@ -32,7 +33,7 @@ pub(crate) fn open(dir: &Path, steps: Steps) -> Result<IndexWriter, IndexError> 
     )
 }
 
-/// A direction for a number, well away from those of other numbers.
+/// A vector for a number, far from those of other numbers.
 fn vector(number: u32) -> UnitVector {
     let mut state = u64::from(number) + 1;
     let mut values = [0.0f32; DIMENSION];
@@ -78,7 +79,7 @@ pub(crate) fn put_first(writer: &mut IndexWriter) {
     (0..50).for_each(|number| put(writer, number));
 }
 
-/// The second: some gone, some new, enough of both for new graphs.
+/// The second generation: some photos removed, some added, enough of both for new graphs.
 pub(crate) fn second(writer: &mut IndexWriter) {
     for number in 0..20 {
         writer
@@ -91,7 +92,7 @@ pub(crate) fn second(writer: &mut IndexWriter) {
     (50..90).for_each(|number| put(writer, number));
 }
 
-/// All that an index can say, as text.
+/// Everything that can be asked of an index, as text.
 pub(crate) fn answers(dir: &Path) -> Vec<String> {
     let reader = IndexReader::open(dir, None).unwrap();
     let mut answers = vec![format!("{:?}", reader.generation())];
@@ -126,13 +127,13 @@ pub(crate) fn answers(dir: &Path) -> Vec<String> {
     }
     assert!(
         answers.len() >= 31,
-        "the generation, photos, and thirty questions"
+        "the generation, photos, and thirty queries"
     );
     answers
 }
 
-/// The answers at both generations of an index that was never stopped.
-fn undisturbed() -> [Vec<String>; 2] {
+/// The answers at both generations of an uninterrupted index.
+fn uninterrupted() -> [Vec<String>; 2] {
     let dir = tempfile::tempdir().unwrap();
     first(dir.path());
     let before = answers(dir.path());
@@ -150,9 +151,9 @@ fn undisturbed() -> [Vec<String>; 2] {
     [before, answers(dir.path())]
 }
 
-/// Stops the second generation at `step` and checks what is left: which generation, and which parts are behind.
+/// Interrupts the second generation at `step` and checks the generation and the state of the words.
 fn check_stop(step: Step, expected: Generation, words_behind: bool) {
-    let [before, after] = undisturbed();
+    let [before, after] = uninterrupted();
     let dir = tempfile::tempdir().unwrap();
     first(dir.path());
     let mut writer = open(dir.path(), Steps::stop_at(step)).unwrap();
@@ -178,7 +179,7 @@ fn check_stop(step: Step, expected: Generation, words_behind: bool) {
     assert_eq!(
         &answers(dir.path()),
         whole,
-        "a reader sees a whole generation"
+        "a reader sees a complete generation"
     );
 
     drop(open(dir.path(), Steps::default()).unwrap());
@@ -186,7 +187,7 @@ fn check_stop(step: Step, expected: Generation, words_behind: bool) {
     assert_eq!(
         &answers(dir.path()),
         whole,
-        "a writer that changes nothing changes no answers"
+        "a writer without changes does not change the answers"
     );
     let mut writer = open(dir.path(), Steps::default()).unwrap();
     if expected == Generation(1) {
@@ -251,8 +252,8 @@ fn stopped_while_being_created() {
     assert!(matches!(error, IndexError::NoIndex { .. }), "{error}");
     first(dir.path());
     assert_eq!(check(dir.path()).unwrap(), []);
-    assert_eq!(answers(dir.path()), undisturbed()[0]);
-    // The same files with something committed are no index that was never made.
+    assert_eq!(answers(dir.path()), uninterrupted()[0]);
+    // With something committed, the same files are a damaged index rather than an unfinished one.
     fs_err::remove_file(dir.path().join("manifest.json")).unwrap();
     let Err(error) = IndexReader::open(dir.path(), None) else {
         panic!("it has no manifest")
@@ -260,10 +261,10 @@ fn stopped_while_being_created() {
     assert!(matches!(error, IndexError::Damaged { .. }), "{error}");
 }
 
-/// An old graph that comes back from a backup holds items whose removal nobody remembers any more.
+/// An old graph restored from a backup contains items whose tombstones are dropped.
 #[test]
-fn graphs_of_the_past_and_of_the_future_are_not_believed() {
-    let [before, after] = undisturbed();
+fn graphs_of_other_generations_are_not_used() {
+    let [before, after] = uninterrupted();
     let dir = tempfile::tempdir().unwrap();
     first(dir.path());
     let path = dir.path().join("graphs/image.graph");
@@ -285,7 +286,8 @@ fn graphs_of_the_past_and_of_the_future_are_not_believed() {
     let dir = tempfile::tempdir().unwrap();
     first(dir.path());
     let path = dir.path().join("graphs/image.graph");
-    // Of the same index, the file would be refused for its generation; of another, for its id. Both must hold.
+    // Within the same index, the file must be refused for its generation; from another index, for
+    // its id.
     fs_err::write(&path, &new).unwrap();
     assert_eq!(answers(dir.path()), before);
     assert_eq!(check(dir.path()).unwrap().len(), 1);
@@ -296,11 +298,11 @@ fn graphs_of_the_past_and_of_the_future_are_not_believed() {
     assert_eq!(check(dir.path()).unwrap(), []);
 }
 
-/// Records of an older generation (from a backup, or without their log) are not taken for all that there is. Without
-/// what was made from the newer ones, they are an index of their own.
+/// Records of an older generation (from a backup, or without their log) are refused. Without the
+/// derived parts of newer ones, they are an index of their own.
 #[test]
-fn records_that_lost_a_generation_are_refused() {
-    let [before, after] = undisturbed();
+fn records_that_lost_a_commit_are_refused() {
+    let [before, after] = uninterrupted();
     let dir = tempfile::tempdir().unwrap();
     first(dir.path());
     let backup = tempfile::tempdir().unwrap();
@@ -311,11 +313,12 @@ fn records_that_lost_a_generation_are_refused() {
     assert_eq!(answers(dir.path()), after);
     fs_err::remove_dir_all(dir.path().join("records")).unwrap();
     copy(backup.path(), &dir.path().join("records"));
-    let is_told = |error: IndexError| {
-        matches!(error, IndexError::Damaged { .. }) && error.to_string().contains("is lost")
+    let is_reported = |error: IndexError| {
+        matches!(error, IndexError::Damaged { .. })
+            && error.to_string().contains("commits were lost")
     };
-    assert!(IndexReader::open(dir.path(), None).is_err_and(is_told));
-    assert!(open(dir.path(), Steps::default()).is_err_and(is_told));
+    assert!(IndexReader::open(dir.path(), None).is_err_and(is_reported));
+    assert!(open(dir.path(), Steps::default()).is_err_and(is_reported));
     assert_eq!(
         check(dir.path()).unwrap().len(),
         4,
@@ -325,7 +328,7 @@ fn records_that_lost_a_generation_are_refused() {
     assert_eq!(
         answers(dir.path()),
         before,
-        "nothing from the future is found"
+        "nothing from a later generation is found"
     );
     open(dir.path(), Steps::default())
         .unwrap()
@@ -348,12 +351,12 @@ pub(crate) fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Compacts after `second` and stops it at `step`: the answers never change.
+/// Compacts after `second` and interrupts it at `step`: the answers never change.
 fn check_stopped_compaction(step: Step) {
-    let [_, after] = undisturbed();
+    let [_, after] = uninterrupted();
     let dir = tempfile::tempdir().unwrap();
     first(dir.path());
-    // So that there is something to write anew: fresh and removed items, and two segments of words.
+    // So that there is something to rewrite: new and removed items, and two segments of words.
     let mut writer = IndexWriter::open_or_create(dir.path(), &binding()).unwrap();
     second(&mut writer);
     writer.commit().unwrap();
@@ -364,7 +367,7 @@ fn check_stopped_compaction(step: Step) {
         format!("{error:?}").contains(&format!("stopped at {step:?}")),
         "{error:?}"
     );
-    // A reader beside it, and one after it.
+    // A concurrent reader, and a later one.
     assert_eq!(answers(dir.path()), after, "{step:?}");
     drop(writer);
     assert_eq!(answers(dir.path()), after, "{step:?}");
@@ -394,9 +397,8 @@ fn stopped_while_compacting() {
     steps.into_iter().for_each(check_stopped_compaction);
 }
 
-/// A reader that was opened before sees its own generation to the end.
 #[test]
-fn compacting_does_not_disturb_an_open_reader() {
+fn compacting_does_not_affect_an_open_reader() {
     let dir = tempfile::tempdir().unwrap();
     first(dir.path());
     let reader = IndexReader::open(dir.path(), None).unwrap();
@@ -424,7 +426,8 @@ fn compacting_does_not_disturb_an_open_reader() {
     );
 }
 
-/// Stops a repair at each of its steps; the next one ends it, and tells the losses that the first did not.
+/// Interrupts a repair at each of its steps. The next one completes it and reports the losses of
+/// both.
 #[test]
 fn stopped_while_repairing() {
     let options = WriterOptions {
@@ -458,14 +461,18 @@ fn stopped_while_repairing() {
                 "{error:?}"
             );
         }
-        let told = repair_stepwise(dir.path(), options, Steps::default(), &mut |_| {}).unwrap();
-        assert_eq!(told.left, [], "{step:?}");
+        let repaired = repair_stepwise(dir.path(), options, Steps::default(), &mut |_| {}).unwrap();
+        assert_eq!(repaired.left, [], "{step:?}");
         assert_eq!(check(dir.path()).unwrap(), [], "{step:?}");
         let counts = IndexReader::open(dir.path(), None).unwrap().counts();
-        assert_eq!(counts.n_images, 50 - told.n_lost_images, "{step:?}");
-        assert_eq!(counts.n_captions, 50 - told.n_lost_captions, "{step:?}");
-        assert!(told.has_losses() && told.kept.is_some(), "{step:?}");
-        n_lost.push((told.n_lost_images, told.n_lost_captions, told.lost_files));
+        assert_eq!(counts.n_images, 50 - repaired.n_lost_images, "{step:?}");
+        assert_eq!(counts.n_captions, 50 - repaired.n_lost_captions, "{step:?}");
+        assert!(repaired.has_losses() && repaired.kept.is_some(), "{step:?}");
+        n_lost.push((
+            repaired.n_lost_images,
+            repaired.n_lost_captions,
+            repaired.lost_files,
+        ));
         let again = repair_stepwise(dir.path(), options, Steps::default(), &mut |_| {}).unwrap();
         assert!(again.found.is_empty() && !again.has_losses(), "{step:?}");
     }

@@ -1,5 +1,6 @@
-//! Every step of every kind of work goes wrong once: the disk is full for a moment, or the process is killed. Which
-//! steps there are is found by watching; a step that no work comes to fails `every_step_is_reached`.
+//! Every step of every scenario fails once: the disk is full for a moment, or the process is
+//! killed. The steps are recorded in an uninterrupted run; a step that no scenario reaches fails
+//! `every_step_is_reached`.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,82 +13,83 @@ use crate::{
     Binding, IndexError, IndexReader, IndexWriter, Problem, Successor, WriterOptions, check,
 };
 
-/// Something that changes an index, in several steps on the disk.
-struct Work {
+/// Work that changes an index in several steps on disk.
+struct Scenario {
     name: &'static str,
-    /// Makes the index as it is before; it may be none at all.
+    /// Creates the initial index, if any.
     prepare: fn(&Path),
-    /// Whether that index is whole, so that it must be so after each step.
+    /// Whether that index is sound, so that it must be so after each step.
     is_sound: bool,
-    /// Brings the index from any state that `run` may leave to the one that it leaves when nothing goes wrong.
-    run: fn(&Path, Steps, Patience) -> Result<(), IndexError>,
+    /// Does the work, or completes it from any state in which an interrupted `run` may leave the
+    /// index.
+    run: fn(&Path, Steps, Retry) -> Result<(), IndexError>,
 }
 
-/// What is done about an error.
+/// The reaction to an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Patience {
-    GiveUp,
-    /// The same again, with the same writer where there still is one.
-    TryAgain,
+enum Retry {
+    Never,
+    /// Retry, with the same writer if there still is one.
+    Once,
 }
 
-impl Patience {
-    fn with<T>(self, mut work: impl FnMut() -> Result<T, IndexError>) -> Result<T, IndexError> {
-        work().or_else(|error| match self {
-            Self::GiveUp => Err(error),
-            Self::TryAgain => work(),
+impl Retry {
+    fn with<T>(self, mut attempt: impl FnMut() -> Result<T, IndexError>) -> Result<T, IndexError> {
+        attempt().or_else(|error| match self {
+            Self::Never => Err(error),
+            Self::Once => attempt(),
         })
     }
 }
 
-/// A kind of work that has steps belongs in this list.
-const WORKS: [Work; 6] = [
-    Work {
+/// All work that has steps.
+const SCENARIOS: [Scenario; 6] = [
+    Scenario {
         name: "create",
         prepare: |_| {},
         is_sound: true,
-        run: |dir, steps, patience| {
-            drop(patience.with(|| open(dir, steps))?);
-            patience.with(|| {
+        run: |dir, steps, retry| {
+            drop(retry.with(|| open(dir, steps))?);
+            retry.with(|| {
                 let mut writer = open(dir, steps)?;
                 if writer.generation().0 == 0 {
                     put_first(&mut writer);
-                    patience.with(|| writer.commit())?;
+                    retry.with(|| writer.commit())?;
                 }
                 writer.finish().map(drop)
             })
         },
     },
-    Work {
+    Scenario {
         name: "change",
         prepare: first,
         is_sound: true,
-        run: |dir, steps, patience| {
-            let mut writer = patience.with(|| open(dir, steps))?;
+        run: |dir, steps, retry| {
+            let mut writer = retry.with(|| open(dir, steps))?;
             if writer.generation().0 == 1 {
                 second(&mut writer);
-                patience.with(|| writer.commit())?;
+                retry.with(|| writer.commit())?;
             }
             drop(writer);
-            patience.with(|| open(dir, steps)?.finish().map(drop))
+            retry.with(|| open(dir, steps)?.finish().map(drop))
         },
     },
-    Work {
+    Scenario {
         name: "upgrade",
         prepare: |dir| {
             first(dir);
             to_format_1(dir);
         },
         is_sound: true,
-        run: |dir, steps, patience| patience.with(|| open(dir, steps)?.finish().map(drop)),
+        run: |dir, steps, retry| retry.with(|| open(dir, steps)?.finish().map(drop)),
     },
-    Work {
+    Scenario {
         name: "switch",
         prepare: first,
         is_sound: true,
-        run: |dir, steps, patience| patience.with(|| switch(dir, steps)),
+        run: |dir, steps, retry| retry.with(|| switch(dir, steps)),
     },
-    Work {
+    Scenario {
         name: "compact",
         prepare: |dir| {
             first(dir);
@@ -96,19 +98,17 @@ const WORKS: [Work; 6] = [
             writer.commit().unwrap();
         },
         is_sound: true,
-        run: |dir, steps, patience| {
-            patience.with(|| open(dir, steps)?.compact(&mut |_| {}).map(drop))
-        },
+        run: |dir, steps, retry| retry.with(|| open(dir, steps)?.compact(&mut |_| {}).map(drop)),
     },
-    Work {
+    Scenario {
         name: "repair",
         prepare: |dir| {
             first(dir);
-            spoil_a_table(dir);
+            damage_a_table(dir);
         },
         is_sound: false,
-        run: |dir, steps, patience| {
-            patience.with(|| repair_stepwise(dir, OPTIONS, steps, &mut |_| {}).map(drop))
+        run: |dir, steps, retry| {
+            retry.with(|| repair_stepwise(dir, OPTIONS, steps, &mut |_| {}).map(drop))
         },
     },
 ];
@@ -118,7 +118,7 @@ const OPTIONS: WriterOptions = WriterOptions {
     language: None,
 };
 
-/// Changes the model, and what is in the index with it.
+/// Changes the model and the content of the index.
 fn switch(dir: &Path, steps: Steps) -> Result<(), IndexError> {
     let other = Binding {
         fingerprint: "beef".into(),
@@ -140,8 +140,8 @@ fn switch(dir: &Path, steps: Steps) -> Result<(), IndexError> {
     successor.replace()
 }
 
-/// Spoils the first table that can be made again from the others, so that the answers afterwards are all that there were.
-fn spoil_a_table(dir: &Path) {
+/// Damages the first table that can be restored completely from the others.
+fn damage_a_table(dir: &Path) {
     let entries = fs_err::read_dir(dir.join("records")).unwrap();
     let mut names: Vec<_> = entries
         .map(|entry| entry.unwrap().file_name())
@@ -152,7 +152,7 @@ fn spoil_a_table(dir: &Path) {
         })
         .collect();
     names.sort();
-    let spoil = |dir: &Path, name: &std::ffi::OsStr| {
+    let damage = |dir: &Path, name: &std::ffi::OsStr| {
         let path = dir.join("records").join(name);
         let mut bytes = fs_err::read(&path).unwrap();
         bytes[30] ^= 1;
@@ -160,34 +160,38 @@ fn spoil_a_table(dir: &Path) {
     };
     let loses_nothing = |name: &std::ffi::OsString| {
         let trial = copy_of(dir);
-        spoil(trial.path(), name);
-        let told = repair_stepwise(trial.path(), OPTIONS, Steps::default(), &mut |_| {}).unwrap();
-        assert!(!told.found.is_empty(), "{}", name.display());
-        !told.has_losses()
+        damage(trial.path(), name);
+        let repaired =
+            repair_stepwise(trial.path(), OPTIONS, Steps::default(), &mut |_| {}).unwrap();
+        assert!(!repaired.found.is_empty(), "{}", name.display());
+        !repaired.has_losses()
     };
     let name = names.into_iter().find(loses_nothing);
-    spoil(dir, &name.expect("a table of look-ups"));
+    damage(dir, &name.expect("a table of look-ups"));
 }
 
-/// Tells the child which index, work and step; without it the test below does nothing.
+/// Names the index, scenario and step for the child. Without it, the test below does nothing.
 const CHILD: &str = "SIGHTLINE_TEST_KILLED_AT_STEP";
 
-/// Not a test of its own: what the child does until it comes to its step.
+/// The body of the child process, not a test of its own.
 #[test]
 fn child_that_is_killed_at_a_step() {
-    let Ok(told) = std::env::var(CHILD) else {
+    let Ok(repaired) = std::env::var(CHILD) else {
         return;
     };
-    let parts: Vec<&str> = told.splitn(3, ' ').collect();
-    let work = WORKS.iter().find(|work| work.name == parts[0]).unwrap();
+    let parts: Vec<&str> = repaired.splitn(3, ' ').collect();
+    let scenario = SCENARIOS
+        .iter()
+        .find(|scenario| scenario.name == parts[0])
+        .unwrap();
     let steps = Steps::with_fault(
         parts[1].parse().unwrap(),
         Fault::Kill(|| std::process::abort()),
     );
-    (work.run)(Path::new(parts[2]), steps, Patience::GiveUp).unwrap();
+    (scenario.run)(Path::new(parts[2]), steps, Retry::Never).unwrap();
 }
 
-fn kill_at(work: &Work, n: usize, dir: &Path) {
+fn kill_at(scenario: &Scenario, n: usize, dir: &Path) {
     let status = Command::new(std::env::current_exe().unwrap())
         .args([
             "writer::fault_tests::child_that_is_killed_at_a_step",
@@ -195,18 +199,22 @@ fn kill_at(work: &Work, n: usize, dir: &Path) {
             "--test-threads",
             "1",
         ])
-        .env(CHILD, format!("{} {n} {}", work.name, dir.display()))
+        .env(CHILD, format!("{} {n} {}", scenario.name, dir.display()))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()
         .unwrap();
-    assert!(!status.success(), "{} goes on after step {n}", work.name);
+    assert!(
+        !status.success(),
+        "{} continues after step {n}",
+        scenario.name
+    );
     #[cfg(unix)]
     assert_eq!(
         std::os::unix::process::ExitStatusExt::signal(&status),
         Some(6),
-        "{} does not come to step {n}",
-        work.name
+        "{} does not reach step {n}",
+        scenario.name
     );
 }
 
@@ -216,24 +224,24 @@ fn copy_of(from: &Path) -> tempfile::TempDir {
     dir
 }
 
-/// What a work leaves when nothing goes wrong, by generation, and the steps on the way.
-struct Undisturbed {
+/// The answers before and after an uninterrupted run, and its steps.
+struct Uninterrupted {
     prepared: tempfile::TempDir,
     before: Option<Vec<String>>,
     after: Vec<String>,
     steps: Vec<Step>,
 }
 
-fn undisturbed(work: &Work) -> Undisturbed {
+fn uninterrupted(scenario: &Scenario) -> Uninterrupted {
     let prepared = tempfile::tempdir().unwrap();
-    (work.prepare)(prepared.path());
+    (scenario.prepare)(prepared.path());
     let dir = copy_of(prepared.path());
     let is_index = dir.path().join("manifest.json").exists();
-    let before = (is_index && work.is_sound).then(|| answers(dir.path()));
+    let before = (is_index && scenario.is_sound).then(|| answers(dir.path()));
     let steps = Steps::watched();
-    (work.run)(dir.path(), steps, Patience::GiveUp).unwrap();
-    assert_eq!(check(dir.path()).unwrap(), [], "{}", work.name);
-    Undisturbed {
+    (scenario.run)(dir.path(), steps, Retry::Never).unwrap();
+    assert_eq!(check(dir.path()).unwrap(), [], "{}", scenario.name);
+    Uninterrupted {
         prepared,
         before,
         after: answers(dir.path()),
@@ -241,11 +249,12 @@ fn undisturbed(work: &Work) -> Undisturbed {
     }
 }
 
-/// An index that was left at a step: it opens at a whole generation, and the same work brings it to its end.
-fn check_left(work: &Work, expected: &Undisturbed, dir: &Path, when: &str) {
+/// Checks that an index interrupted at a step opens at a complete generation, and that the work can
+/// be completed.
+fn check_left(scenario: &Scenario, expected: &Uninterrupted, dir: &Path, when: &str) {
     match IndexReader::open(dir, None) {
-        // What is damaged is only known to be whole when the work is done.
-        _ if !work.is_sound => {}
+        // A damaged index need not be sound before the work is complete.
+        _ if !scenario.is_sound => {}
         Err(IndexError::NoIndex { .. }) if expected.before.is_none() => {}
         Err(error) => panic!("{when}: {error}"),
         Ok(reader) if reader.generation().0 == 0 => assert!(expected.before.is_none(), "{when}"),
@@ -263,7 +272,7 @@ fn check_left(work: &Work, expected: &Undisturbed, dir: &Path, when: &str) {
             assert!(problems.iter().all(derived), "{when}: {problems:?}");
         }
     }
-    (work.run)(dir, Steps::default(), Patience::GiveUp)
+    (scenario.run)(dir, Steps::default(), Retry::Never)
         .unwrap_or_else(|error| panic!("{when}, then: {error}"));
     assert_eq!(answers(dir), expected.after, "{when}");
     assert_eq!(check(dir).unwrap(), [], "{when}");
@@ -272,62 +281,62 @@ fn check_left(work: &Work, expected: &Undisturbed, dir: &Path, when: &str) {
 #[test]
 fn every_step_is_reached() {
     let mut reached = Vec::new();
-    for work in &WORKS {
-        reached.extend(undisturbed(work).steps);
+    for scenario in &SCENARIOS {
+        reached.extend(uninterrupted(scenario).steps);
     }
     for step in Step::ALL {
         assert!(
             reached.contains(step),
-            "no work comes to {step:?}: add the one that does to WORKS"
+            "no scenario reaches {step:?}: add one to SCENARIOS"
         );
     }
     assert!(Step::ALL.len() >= 9);
 }
 
 #[test]
-fn the_disk_is_full_at_any_step() {
+fn a_full_disk_at_any_step_loses_nothing() {
     let mut n_faults = 0;
-    for work in &WORKS {
-        let expected = undisturbed(work);
+    for scenario in &SCENARIOS {
+        let expected = uninterrupted(scenario);
         for (n, step) in expected.steps.iter().enumerate() {
-            for patience in [Patience::GiveUp, Patience::TryAgain] {
-                let when = format!("{} failed at step {n}, {step:?}, {patience:?}", work.name);
+            for retry in [Retry::Never, Retry::Once] {
+                let when = format!("{} failed at step {n}, {step:?}, {retry:?}", scenario.name);
                 let dir = copy_of(expected.prepared.path());
                 let steps = Steps::with_fault(n, Fault::Fail);
-                let ran = (work.run)(dir.path(), steps, patience);
-                assert!(steps.reached().len() > n, "{when}: it was not reached");
-                match (patience, ran) {
-                    (Patience::GiveUp, Err(error)) => {
-                        // A full disk is told from other errors wherever it comes from.
-                        let is_told = matches!(error, IndexError::DiskFull { .. })
+                let ran = (scenario.run)(dir.path(), steps, retry);
+                assert!(steps.reached().len() > n, "{when}: not reached");
+                match (retry, ran) {
+                    (Retry::Never, Err(error)) => {
+                        // A full disk is reported as such wherever it occurs.
+                        let is_reported = matches!(error, IndexError::DiskFull { .. })
                             || format!("{error:?}").contains("StorageFull");
-                        assert!(is_told, "{when}: {error:?}");
+                        assert!(is_reported, "{when}: {error:?}");
                     }
-                    (Patience::TryAgain, Ok(())) => {
+                    (Retry::Once, Ok(())) => {
                         assert_eq!(answers(dir.path()), expected.after, "{when}");
                         assert_eq!(check(dir.path()).unwrap(), [], "{when}");
                     }
                     (_, ran) => panic!("{when}: {ran:?}"),
                 }
-                check_left(work, &expected, dir.path(), &when);
+                check_left(scenario, &expected, dir.path(), &when);
                 n_faults += 1;
             }
         }
     }
     assert!(n_faults >= 2 * 20, "{n_faults}");
-    println!("{n_faults} times without room, 0 items lost");
+    println!("{n_faults} full disks, 0 items lost");
 }
 
 #[test]
-fn the_process_is_killed_at_any_step() {
+fn a_kill_at_any_step_loses_nothing() {
     let mut n_kills = 0;
-    for work in &WORKS {
-        let expected = undisturbed(work);
+    for scenario in &SCENARIOS {
+        let expected = uninterrupted(scenario);
         for (n, step) in expected.steps.iter().enumerate() {
-            let when = format!("{} killed at step {n}, {step:?}", work.name);
+            let when = format!("{} killed at step {n}, {step:?}", scenario.name);
             let dir = copy_of(expected.prepared.path());
-            kill_at(work, n, dir.path());
-            check_left(work, &expected, dir.path(), &when);
+            kill_at(scenario, n, dir.path());
+            check_left(scenario, &expected, dir.path(), &when);
             n_kills += 1;
         }
     }

@@ -1,11 +1,12 @@
-//! How does the index change? Through one writer at a time; the commit order lives here, once.
+//! Changes the index: one writer at a time. The order of a commit is defined here and nowhere else.
 //!
-//! 1. The words of the changed items are written out, unseen.
+//! 1. The words of the changed items are written, but not committed.
 //! 2. One synced RocksDB batch makes the new generation: this is the commit.
-//! 3. The word index switches to it.
+//! 3. The word index commits.
 //!
-//! A crash before 2 leaves the old generation, one after it the new one; the words catch up when the next writer opens.
-//! Graphs are built by [`IndexWriter::finish`] only.
+//! A crash before 2 leaves the old generation, a crash after it the new one; the words catch up
+//! when the next writer opens. Graphs are built only by [`IndexWriter::finish`] and
+//! [`IndexWriter::compact`].
 
 #[cfg(test)]
 mod crash_tests;
@@ -36,15 +37,15 @@ use crate::words::{WordsError, WordsStamp, WordsWriter};
 
 use open::{open_records, prepare_folder};
 
-/// What a writer may be told beyond the folder and the model.
+/// Options of a writer.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct WriterOptions {
-    /// Fewer items of a kind than this get no graph: all of them are compared with each query. The default, 8,192,
-    /// is about where a graph begins to be quicker.
+    /// Minimum number of items of a kind for which a graph is built. Fewer are all compared with
+    /// each query. At the default, 8,192, a graph starts to be faster.
     pub min_graph_items: usize,
-    /// The language of captions and names; none, the default, for that which the index has: English for a new one.
-    /// Another language makes all words anew.
+    /// The language of captions and names. The default, none, keeps the language of the index; a
+    /// new index is English. Changing the language rebuilds the word index.
     pub language: Option<Language>,
 }
 
@@ -57,25 +58,26 @@ impl Default for WriterOptions {
     }
 }
 
-/// What compacting gave.
+/// The result of [`IndexWriter::compact`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Compacted {
-    /// The bytes of all files of the index before.
+    /// Size of all files of the index before, in bytes.
     pub n_bytes_before: u64,
-    /// And after. More than before where graphs are built that were not there.
+    /// Size of all files of the index after, in bytes. Larger than before when graphs were missing
+    /// and are built.
     pub n_bytes_after: u64,
 }
 
 /// Puts items into an index and removes them.
 ///
-/// Changes are held in memory until [`commit`](Self::commit), are seen by the look-ups of this writer at once, and
-/// are lost when the writer is dropped before it.
+/// Changes are kept in memory until [`commit`](Self::commit) and lost when the writer is dropped
+/// before. The look-ups of this writer see them at once.
 pub struct IndexWriter {
     layout: Layout,
     manifest: Manifest,
     overlay: Overlay,
-    /// None after an error of the word index; it is opened anew by the next commit.
+    /// None after an error of the word index. The next commit opens it again.
     words: Option<WordsWriter>,
     language: Language,
     graphs: GraphFiles,
@@ -86,14 +88,15 @@ pub struct IndexWriter {
 }
 
 impl IndexWriter {
-    /// Opens the index in `dir`, or makes one in a folder that is empty or missing.
+    /// Opens the index in `dir`, or creates one in a folder that is empty or missing.
     ///
-    /// What is derived and missing, behind or damaged is made anew: the words here, the graphs by
+    /// Derived parts that are missing, behind or damaged are rebuilt: the words here, the graphs by
     /// [`finish`](Self::finish).
     ///
     /// # Errors
-    /// When the folder holds something else, may not be written, or is being written by another; when the index was
-    /// made with another model or has another format; when its records are damaged.
+    /// When the folder contains something else, is not writable, or is locked by another writer;
+    /// when the index was made with another model or has an unsupported format; when its records
+    /// are damaged.
     pub fn open_or_create(dir: &Path, binding: &Binding) -> Result<Self, IndexError> {
         Self::open_or_create_with(dir, binding, WriterOptions::default())
     }
@@ -101,7 +104,7 @@ impl IndexWriter {
     /// [`open_or_create`](Self::open_or_create) with options.
     ///
     /// # Errors
-    /// The same.
+    /// As [`open_or_create`](Self::open_or_create).
     pub fn open_or_create_with(
         dir: &Path,
         binding: &Binding,
@@ -117,7 +120,7 @@ impl IndexWriter {
         steps: Steps,
     ) -> Result<Self, IndexError> {
         let layout = Layout::new(dir);
-        // Before anything is touched: is this an index, or a place for one, and of the right model?
+        // Before anything is changed: is this an index of the right model, or a place for one?
         match Manifest::read(&layout) {
             Ok(Some(manifest)) => manifest.check_binding(dir, binding)?,
             Ok(None) => prepare_folder(&layout)?,
@@ -128,7 +131,7 @@ impl IndexWriter {
         Self::open_locked(&layout, binding, options, steps, lock)
     }
 
-    /// Opens the index for whoever has the lock already.
+    /// Opens the index for a caller that holds the lock.
     pub(crate) fn open_locked(
         layout: &Layout,
         binding: &Binding,
@@ -172,7 +175,7 @@ impl IndexWriter {
         Ok(writer)
     }
 
-    /// What is known of a file.
+    /// The record of a file, if it is indexed.
     ///
     /// # Errors
     /// When the records cannot be read.
@@ -180,7 +183,7 @@ impl IndexWriter {
         self.overlay.file(path).within(self.dir())
     }
 
-    /// The image whose bytes have this hash.
+    /// The image with this content hash, if any.
     ///
     /// # Errors
     /// When the records cannot be read.
@@ -188,7 +191,7 @@ impl IndexWriter {
         self.overlay.image_with_hash(hash).within(self.dir())
     }
 
-    /// The known files in `folder` and below, sorted by the bytes of their paths.
+    /// The indexed files in `folder` and its subfolders, sorted by the bytes of their paths.
     ///
     /// # Errors
     /// When the records cannot be read.
@@ -196,7 +199,7 @@ impl IndexWriter {
         self.overlay.files_under(folder).within(self.dir())
     }
 
-    /// The texts that `image` (or nobody) has from `source`, in the order in which they were put.
+    /// The captions that `image` (or none) has from the file `source`, in order.
     ///
     /// # Errors
     /// When the records cannot be read.
@@ -212,7 +215,7 @@ impl IndexWriter {
         Ok(captions.into_iter().map(|caption| caption.text).collect())
     }
 
-    /// Whose captions came from `source`: images by number, and none for captions on their own.
+    /// The images with captions from the file `source`, by id; none for captions without an image.
     ///
     /// # Errors
     /// When the records cannot be read.
@@ -220,13 +223,14 @@ impl IndexWriter {
         self.overlay.caption_owners(source).within(self.dir())
     }
 
-    /// Adds an image. Where one with the same hash is known, its number is given back and nothing changes.
+    /// Adds an image and returns its id. If an image with the same hash exists, returns that one's
+    /// id and changes nothing.
     ///
     /// # Errors
     /// When the vector has another dimension than the index, or the records cannot be read.
     #[expect(
         clippy::needless_pass_by_value,
-        reason = "a vector is put once; nothing is gained by keeping it"
+        reason = "the caller has no use for the vector afterwards"
     )]
     pub fn put_image(
         &mut self,
@@ -240,7 +244,7 @@ impl IndexWriter {
         id.within(self.layout.dir())
     }
 
-    /// Notes what the file of an image says about it; the words of it are found, too. A new image has no details yet.
+    /// Sets the metadata of an image, whose words become searchable. A new image has none.
     ///
     /// # Errors
     /// When there is no such image, or the records cannot be read.
@@ -250,8 +254,9 @@ impl IndexWriter {
             .within(self.layout.dir())
     }
 
-    /// The committed images without details, as an older version of this program left them. An empty answer is
-    /// remembered, and images that are put without details later are not found by it.
+    /// The committed images without metadata, as written by an older version of this program. An
+    /// empty result is recorded in the index, and images that are put without metadata afterwards
+    /// are not reported.
     ///
     /// # Errors
     /// When the records cannot be read or written.
@@ -259,14 +264,14 @@ impl IndexWriter {
         self.overlay.images_without_details().within(self.dir())
     }
 
-    /// The language in which words are brought to their stems.
+    /// The language of the stemmer.
     #[must_use]
     pub fn language(&self) -> Language {
         self.language
     }
 
-    /// Says what a path holds. If it held another image, that one loses the path; without any path at the next commit
-    /// it is removed with its captions.
+    /// Records that a path contains an image. If it contained another one, that image loses the
+    /// path; an image without any path at the next commit is removed with its captions.
     ///
     /// # Errors
     /// When there is no such image, or the records cannot be read.
@@ -274,8 +279,8 @@ impl IndexWriter {
         self.overlay.put_file(path, &file).within(self.layout.dir())
     }
 
-    /// Forgets a path; the image that it held is removed with its captions when it has no path at the next commit. A
-    /// path that is not known is no error.
+    /// Removes a path. Its image is removed with its captions if it has no other path at the next
+    /// commit. An unknown path is not an error.
     ///
     /// # Errors
     /// When the records cannot be read.
@@ -283,11 +288,12 @@ impl IndexWriter {
         self.overlay.remove_file(path).within(self.layout.dir())
     }
 
-    /// Replaces the captions that `image` (or nobody) has from `source`; an empty list removes them. The same texts
-    /// in the same order change nothing, not even their numbers.
+    /// Replaces the captions that `image` (or none) has from the file `source`; an empty list
+    /// removes them. The same texts in the same order change nothing, not even the ids.
     ///
     /// # Errors
-    /// When there is no such image, a vector has another dimension than the index, or the records cannot be read.
+    /// When there is no such image, a vector has another dimension than the index, or the records
+    /// cannot be read.
     pub fn set_captions(
         &mut self,
         image: Option<ItemId>,
@@ -302,20 +308,20 @@ impl IndexWriter {
             .within(self.layout.dir())
     }
 
-    /// Notes an indexed folder. Best put before the files in it: the words of an image are the names in its path from
-    /// the library folder down.
+    /// Records a library folder. Put it before the files in it: the words of an image are the names
+    /// in its path from the library folder down.
     ///
     /// # Errors
     /// When the path cannot be stored on this system.
     #[expect(
         clippy::needless_pass_by_value,
-        reason = "as with all that is put into the index"
+        reason = "consistent with the other methods that put something"
     )]
     pub fn put_library(&mut self, library: Library) -> Result<(), IndexError> {
         self.overlay.put_library(&library).within(self.layout.dir())
     }
 
-    /// The indexed folders, sorted by the bytes of their paths.
+    /// The library folders, sorted by the bytes of their paths.
     ///
     /// # Errors
     /// When the records cannot be read.
@@ -323,7 +329,8 @@ impl IndexWriter {
         self.overlay.libraries().within(self.dir())
     }
 
-    /// Forgets that a folder was indexed; what was found in it stays. A folder that is not known is no error.
+    /// Removes the record of a library folder, but not the files in it. An unknown folder is not an
+    /// error.
     ///
     /// # Errors
     /// When the records cannot be read.
@@ -333,8 +340,8 @@ impl IndexWriter {
             .within(self.layout.dir())
     }
 
-    /// The files in `folder` and below, or `folder` itself, that captions came from; each with the images that it has
-    /// captions for, and with none for captions on their own.
+    /// The caption files in `folder` and its subfolders, or `folder` itself, once for each image
+    /// that they have captions for, and once with none for captions without an image.
     ///
     /// # Errors
     /// When the records cannot be read.
@@ -347,12 +354,12 @@ impl IndexWriter {
         Ok(sources)
     }
 
-    /// Notes what a run did; the note of the run before goes.
+    /// Records the statistics of a run, replacing those of the last one.
     pub fn put_last_run(&mut self, run: &LastRun) {
         self.overlay.put_last_run(run);
     }
 
-    /// How many items were put, changed or removed since the last commit.
+    /// Number of items put, changed or removed since the last commit.
     #[must_use]
     pub fn n_pending(&self) -> usize {
         self.overlay.touched().len()
@@ -364,19 +371,20 @@ impl IndexWriter {
         self.generation
     }
 
-    /// Makes all changes last, or none. Without changes there is no new generation.
+    /// Commits all changes, atomically. Without changes there is no new generation.
     ///
     /// # Durability
-    /// When this returns, the changes outlive the end of this process by any means, a crash of the system, and a
-    /// power cut: the log that holds them is on the disk (`fdatasync`), and so are the names of all files that they
-    /// need. It takes the disk to keep what it says that it has; `FORMAT.md` has the details and `benches/RESULTS.md`
-    /// of the project what it costs.
+    /// When this returns, the changes survive the end of this process, a crash of the system, and a
+    /// power failure: the log that contains them is synced (`fdatasync`), and so are the names of
+    /// all files that they need. This assumes that the disk keeps what it has acknowledged.
+    /// `FORMAT.md` has the details, `benches/RESULTS.md` of the project the cost.
     ///
     /// # Errors
-    /// When the records or the words cannot be written, for instance because the disk is full. The changes are then
-    /// still pending, unless [`generation`](Self::generation) has grown: then they are committed, and the words catch
-    /// up later. Where the records themselves failed, this writer can write no more: once there is room, open another
-    /// one. It holds all that was committed before, and either all or nothing of the changes that failed.
+    /// When the records or the words cannot be written, for instance because the disk is full. The
+    /// changes are then still pending, unless [`generation`](Self::generation) has grown: then they
+    /// are committed, and the words catch up later. If the records could not be written, this
+    /// writer cannot write any more: once there is space, open another one. It has everything
+    /// committed before, and either all or none of the failed changes.
     pub fn commit(&mut self) -> Result<Generation, IndexError> {
         if self.words.is_none() {
             self.open_words()?;
@@ -409,7 +417,7 @@ impl IndexWriter {
             .map_err(stopped)
             .and_then(|()| self.overlay.commit(next, self.generation).within(&dir));
         if let Err(error) = written {
-            // The documents must not come along with the next commit as if they were true.
+            // The next commit must not include these documents.
             if prepared.abort().is_err() {
                 self.give_up_words();
             }
@@ -431,40 +439,41 @@ impl IndexWriter {
         Ok(next)
     }
 
-    /// Commits, builds the graphs that are due, and lets the next writer in.
+    /// Commits, builds the graphs that are due, and releases the lock.
     ///
     /// # Errors
-    /// Those of [`commit`](Self::commit), and when a graph cannot be built or written; what was committed stays.
+    /// Those of [`commit`](Self::commit), and when a graph cannot be built or written. Everything
+    /// committed is kept.
     pub fn finish(self) -> Result<Generation, IndexError> {
         self.finish_with(&mut |_| {})
     }
 
-    /// [`finish`](Self::finish), telling how the building of graphs gets on.
+    /// [`finish`](Self::finish), reporting the progress of building graphs.
     ///
     /// # Errors
-    /// The same.
+    /// As [`finish`](Self::finish).
     pub fn finish_with(
         mut self,
         progress: &mut dyn FnMut(BuildProgress),
     ) -> Result<Generation, IndexError> {
         let generation = self.commit()?;
-        self.build_graphs(Due::WhenWorthIt, progress)?;
+        self.build_graphs(Due::WhenWorthwhile, progress)?;
         if let Some(words) = self.words.take() {
             words.close().within(self.layout.dir())?;
         }
-        // Readers have to replay what is only in the log.
+        // Readers would have to replay the log.
         self.flush_if(self.wrote)?;
         Ok(generation)
     }
 
-    /// Commits, then writes the derived parts and the tables of the records anew: graphs that have fresh, removed or
-    /// loose items are built, with which all tombstones go; RocksDB's tables are freed of what was removed or
-    /// replaced; the word index becomes one segment. The answers stay the same, and readers beside this are not
-    /// disturbed.
+    /// Commits, then rewrites the derived parts and the tables of the records. Graphs with new,
+    /// removed or loose items are rebuilt, which drops all tombstones. RocksDB's tables are freed
+    /// of removed and replaced records. The word index is merged into one segment. The answers stay
+    /// the same, and concurrent readers are not affected.
     ///
     /// # Errors
-    /// Those of [`commit`](Self::commit), and when something cannot be built or written; nothing is lost then, and
-    /// compacting can be done again.
+    /// Those of [`commit`](Self::commit), and when something cannot be built or written. Nothing is
+    /// lost then, and compacting can be repeated.
     pub fn compact(
         &mut self,
         progress: &mut dyn FnMut(BuildProgress),
@@ -476,10 +485,10 @@ impl IndexWriter {
             source,
         };
         self.commit()?;
-        self.build_graphs(Due::WhenAnythingIsLoose, progress)?;
+        self.build_graphs(Due::WhenOutdated, progress)?;
         {
-            // Only here do records move from the log to tables. Afterwards tables are replaced by others that say the
-            // same; a reader that misses one of them opens again.
+            // Only here do records move from the log to tables. Afterwards tables are replaced by
+            // others with the same content; a reader that misses one of them opens again.
             let _closed = Gate::close(&self.layout)?;
             self.overlay.store().flush().within(&dir)?;
         }
@@ -549,7 +558,7 @@ impl IndexWriter {
 }
 
 impl From<WordsError> for IndexError {
-    /// For documents held in memory, which belong to no folder.
+    /// For documents in memory, which belong to no folder.
     fn from(source: WordsError) -> Self {
         Self::Words {
             dir: PathBuf::new(),

@@ -1,4 +1,4 @@
-//! Where is the index, and is it whole? What is looked at and made before a writer can write.
+//! Opens or creates the records and the manifest of an index for a writer.
 
 use std::io;
 use std::path::Path;
@@ -12,7 +12,8 @@ use crate::error::{IndexError, Within};
 use crate::records::read::Records;
 use crate::records::store::Store;
 
-/// Looks at the records without changing anything, before RocksDB deletes what it thinks that nobody needs.
+/// Checks the records for lost commits without changing anything. RocksDB deletes files that it
+/// considers obsolete when it opens a database for writing.
 fn refuse_lost_records(layout: &Layout, manifest: &Manifest) -> Result<(), IndexError> {
     let seen = derived::newest_seen(layout, manifest);
     let store = Store::open_read_only(&layout.records()).within(layout.dir())?;
@@ -20,7 +21,7 @@ fn refuse_lost_records(layout: &Layout, manifest: &Manifest) -> Result<(), Index
     derived::refuse_lost_commits(layout, seen, found)
 }
 
-/// Makes the folder, or refuses one that holds something else.
+/// Creates the folder, or refuses one that contains something else.
 pub(super) fn prepare_folder(layout: &Layout) -> Result<(), IndexError> {
     let dir = layout.dir();
     if !dir.exists() {
@@ -41,7 +42,7 @@ pub(super) fn prepare_folder(layout: &Layout) -> Result<(), IndexError> {
     Ok(())
 }
 
-/// Makes a folder and those above it, and makes their names last.
+/// Creates a folder and its parents, durably.
 fn create_folder(dir: &Path) -> io::Result<()> {
     let dir = std::path::absolute(dir)?;
     let made: Vec<&Path> = dir
@@ -54,8 +55,14 @@ fn create_folder(dir: &Path) -> io::Result<()> {
         .try_for_each(atomic::sync_folder)
 }
 
-/// Opens or makes the records and the manifest, and tells where the data lie. The manifest comes last and marks the
-/// index as made; its copy in the records brings back a lost or damaged one. An older format becomes the newest.
+/// Opens or creates the records and the manifest. Returns the layout with the folder of the data.
+///
+/// The manifest is written last and marks the index as complete. A missing or damaged one is
+/// restored from its copy in the records. An older format is upgraded.
+///
+/// # Errors
+/// When the index has another model or format, its records are damaged, or the folder is not
+/// writable.
 pub(super) fn open_records(
     layout: &Layout,
     binding: &Binding,
@@ -74,7 +81,7 @@ pub(super) fn open_records(
         if !layout.has_records() {
             return Err(IndexError::Damaged {
                 path: layout.records(),
-                what: "its records are gone",
+                what: "its records are missing",
             });
         }
         refuse_lost_records(&layout, manifest)?;
@@ -102,7 +109,7 @@ pub(super) fn open_records(
         Manifest::new(binding)
     };
     let bytes = manifest.to_bytes().map_err(io_error)?;
-    // The copy first: a crash in between leaves the old manifest, and the same is done again.
+    // The copy first: a crash in between leaves the old manifest, and the next writer repeats this.
     if store.manifest_copy().within(dir)?.as_deref() != Some(bytes.as_slice()) {
         store.write_manifest_copy(&bytes).within(dir)?;
     }
@@ -116,18 +123,18 @@ pub(super) fn open_records(
     Ok((layout, manifest, store))
 }
 
-/// Where the data of an index lie that has no manifest: in the newest folder whose records say that they are the
-/// present ones. An index that was to take this one's place, and did not come so far, says otherwise.
+/// The folder of the data of an index without a manifest: the newest one whose records state that
+/// they are current. The records of an unfinished successor state otherwise.
 pub(crate) fn data_without_manifest(layout: &Layout) -> String {
-    let says_so = |name: &str| {
-        let there = layout.with_data(name);
-        let store = Store::open_read_only(&there.records()).ok()?;
+    let is_current = |name: &str| {
+        let candidate = layout.with_data(name);
+        let store = Store::open_read_only(&candidate.records()).ok()?;
         let manifest = Manifest::parse(layout, &store.manifest_copy().ok()??).ok()?;
         (manifest.data() == name).then_some(())
     };
     let names = layout.data_folders().into_iter().map(data_name);
     names
         .filter(|name| layout.with_data(name).has_records())
-        .find(|name| says_so(name).is_some())
+        .find(|name| is_current(name).is_some())
         .unwrap_or_default()
 }

@@ -1,9 +1,11 @@
-//! How does an index change its model? A second index is made beside the old data and takes their place.
+//! Changes the model of an index: a second index is built beside the old data and then replaces
+//! them.
 //!
-//! The *successor* of an index whose data lie in `data-2` (or in the index folder itself, which counts as the first) is
-//! an index of its own in `data-3`. While it is being made, readers answer from the old data; whatever cuts it short,
-//! what it has committed stays and is gone on from. When it is complete, the manifest is replaced by one that names its
-//! data: that is the switch. Then the old data are deleted, by the next writer if need be.
+//! The *successor* of an index whose data are in `data-2` (or in the index folder itself, which
+//! counts as `data-1`) is an index of its own in `data-3`. While it is being built, readers answer
+//! from the old data. If the build is interrupted, everything committed is kept, and the next build
+//! continues from there. When it is complete, the manifest is replaced by one that names the new
+//! data: this is the switch. Then the old data are deleted, if need be by the next writer.
 
 use std::path::{Path, PathBuf};
 
@@ -16,13 +18,14 @@ use crate::disk::sweep::sweep;
 use crate::error::{IndexError, Within};
 use crate::records::store::Store;
 
-/// An index in the making that takes the place of another one made with another model.
+/// An index under construction that is to replace one made with another model.
 ///
-/// While it exists no other writer opens the old one; readers do. Dropped before [`replace`](Self::replace), it stays
-/// unfinished, and the next one with the same model goes on with it.
+/// While it exists, no other writer can open the old index; readers can. If it is dropped before
+/// [`replace`](Self::replace), it stays unfinished, and the next one with the same model continues
+/// it.
 #[derive(Debug)]
 pub struct Successor {
-    /// Of the old index.
+    /// Layout of the old index.
     layout: Layout,
     folder: PathBuf,
     binding: Binding,
@@ -31,16 +34,16 @@ pub struct Successor {
     _lock: WriteLock,
 }
 
-/// A successor that was begun and not completed.
+/// A successor that was begun but not completed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfinished {
-    /// Its folder, an index of its own. Deleting it gives it up.
+    /// Its folder, an index of its own. Delete it to abandon the successor.
     pub folder: PathBuf,
     /// The model that makes its vectors.
     pub binding: Binding,
 }
 
-/// The unfinished successor of the index in a folder, if there is one. Only two small files are read.
+/// The unfinished successor of the index in a folder, if any. Reads two small files.
 ///
 /// # Errors
 /// When the manifest of the index cannot be read.
@@ -49,7 +52,7 @@ pub fn unfinished(dir: &Path) -> Result<Option<Unfinished>, IndexError> {
         return Ok(None);
     };
     let folder = successor_of(dir, &manifest);
-    // Whatever is wrong with it, it is not used by anyone.
+    // A damaged one is treated as missing: nothing uses it.
     let found = Manifest::read(&Layout::new(&folder)).ok().flatten();
     Ok(found.map(|found| Unfinished {
         folder,
@@ -58,11 +61,12 @@ pub fn unfinished(dir: &Path) -> Result<Option<Unfinished>, IndexError> {
 }
 
 impl Successor {
-    /// Begins the successor of the index in `dir`, or goes on with an unfinished one of the same model; one of
-    /// another model is deleted. Nothing comes back when the index is of that model already.
+    /// Begins the successor of the index in `dir`, or continues an unfinished one of the same
+    /// model. One of another model is deleted. Returns none when the index already uses that model.
     ///
     /// # Errors
-    /// When there is no index, it is being written by another, may not be written, or has a newer format.
+    /// When there is no index, another process writes to it, it is not writable, or it has a newer
+    /// format.
     pub fn begin(dir: &Path, binding: &Binding) -> Result<Option<Self>, IndexError> {
         Self::begin_stepwise(dir, binding, Steps::default())
     }
@@ -76,7 +80,7 @@ impl Successor {
         let no_index = || IndexError::NoIndex {
             dir: dir.to_owned(),
         };
-        // Before anything is touched.
+        // Before anything is changed.
         Manifest::read(&top)?.ok_or_else(no_index)?;
         let lock = WriteLock::take(&top)?;
         let manifest = Manifest::read(&top)?.ok_or_else(no_index)?;
@@ -99,29 +103,29 @@ impl Successor {
                 successor.discard()?;
                 successor.discarded = Some(found.binding());
             }
-            // Nothing was committed, or nobody knows what.
+            // Nothing was committed, or it cannot be known what.
             Ok(None) | Err(IndexError::Damaged { .. }) => successor.discard()?,
             Err(error) => return Err(error),
         }
         Ok(Some(successor))
     }
 
-    /// Where it is made: an index of its own, to be read like any other.
+    /// Its folder: an index of its own, which can be read like any other.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The model of an unfinished successor that was deleted for this one.
+    /// The model of the unfinished successor that was deleted in favour of this one, if any.
     #[must_use]
     pub fn discarded(&self) -> Option<&Binding> {
         self.discarded.as_ref()
     }
 
-    /// Opens it for writing. One that is damaged is begun anew: all of it can be made again.
+    /// Opens it for writing. A damaged one is deleted and begun again.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When it is not writable.
     pub fn writer(&self, options: WriterOptions) -> Result<IndexWriter, IndexError> {
         let open = || IndexWriter::open_or_create_with(&self.folder, &self.binding, options);
         match open() {
@@ -133,12 +137,12 @@ impl Successor {
         }
     }
 
-    /// Switches the index to it: from here on it is the index, and the old data are deleted. To be called when its
-    /// writer has [finished](IndexWriter::finish).
+    /// Switches the index to its successor and deletes the old data. Call it after its writer has
+    /// [finished](IndexWriter::finish).
     ///
     /// # Errors
-    /// When it does not exist or cannot be written; then the index is the old one, or the new one with the old data
-    /// still there, which the next writer deletes.
+    /// When the successor does not exist or is not writable. The index is then the old one, or the
+    /// new one with the old data still there, which the next writer deletes.
     pub fn replace(self) -> Result<(), IndexError> {
         let dir = self.layout.dir();
         let own = Layout::new(&self.folder);
@@ -166,7 +170,8 @@ impl Successor {
         sweep(&layout, &manifest, self.steps)
     }
 
-    /// Deletes what is there of it. The new name comes first: what has it is never taken for a successor.
+    /// Deletes the successor, if any. Its folder is renamed first, so that a half-deleted folder is
+    /// never mistaken for a successor.
     fn discard(&self) -> Result<(), IndexError> {
         if !self.folder.exists() {
             return Ok(());
@@ -181,7 +186,7 @@ impl Successor {
             fs_err::rename(&self.folder, &gone)
         };
         delete().map_err(|source| IndexError::writing(self.layout.dir(), &self.folder, source))?;
-        // What is left of it is rubbish for the next writer.
+        // The next writer deletes what remains.
         let _ = fs_err::remove_dir_all(&gone);
         Ok(())
     }

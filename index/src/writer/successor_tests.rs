@@ -1,4 +1,5 @@
-//! The crash table of FORMAT.md for upgrades and changes of the model, row by row; and what readers see meanwhile.
+//! The crash table of FORMAT.md for upgrades and changes of the model, row by row, and what readers
+//! see meanwhile.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -35,7 +36,7 @@ const OPTIONS: WriterOptions = WriterOptions {
     language: None,
 };
 
-/// A direction for a number, well away from those of other numbers.
+/// A vector for a number, far from those of other numbers.
 fn vector(binding: &Binding, number: u32) -> UnitVector {
     let mut state = u64::from(number) + 1;
     let mut next = || {
@@ -96,7 +97,7 @@ fn change(dir: &Path, binding: &Binding) {
     successor.replace().unwrap();
 }
 
-/// All that a reader can say, as text.
+/// Everything that can be asked of a reader, as text.
 fn answers_of(reader: &IndexReader) -> Vec<String> {
     let binding = reader.binding().clone();
     let mut answers = vec![format!("{binding:?} {:?}", reader.generation())];
@@ -127,8 +128,8 @@ fn answers(dir: &Path) -> Vec<String> {
     answers_of(&IndexReader::open(dir, None).unwrap())
 }
 
-/// What an index made anew with a model says.
-fn made_anew(binding: &Binding) -> Vec<String> {
+/// The answers of an index built from scratch with a model.
+fn rebuilt(binding: &Binding) -> Vec<String> {
     let dir = tempfile::tempdir().unwrap();
     make(dir.path(), binding);
     answers(dir.path())
@@ -146,7 +147,7 @@ fn set<const N: usize>(names: [&str; N]) -> BTreeSet<String> {
     names.into_iter().map(str::to_owned).collect()
 }
 
-/// Of the new model, in order, and with nothing of the old one left.
+/// Asserts that the index has the new model, is sound, and has no files of the old one.
 fn assert_changed(dir: &Path, data: &str) {
     assert_eq!(check(dir).unwrap(), []);
     assert_eq!(names(dir), set(["manifest.json", "lock", "gate", data]));
@@ -166,15 +167,15 @@ fn assert_changed(dir: &Path, data: &str) {
 }
 
 #[test]
-fn the_model_of_an_index_is_changed_again_and_again() {
-    let (with_old, with_new) = (made_anew(&old()), made_anew(&new()));
+fn the_model_of_an_index_can_be_changed_repeatedly() {
+    let (with_old, with_new) = (rebuilt(&old()), rebuilt(&new()));
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     make(dir, &old());
     assert!(Successor::begin(dir, &old()).unwrap().is_none());
     assert_eq!(unfinished(dir).unwrap(), None);
 
-    // Begun, with one of two commits, and dropped.
+    // Begin it, commit once, and drop it.
     let successor = begin(dir, &new(), Steps::default());
     let mut writer = successor.writer(OPTIONS).unwrap();
     (0..25).for_each(|number| put(&mut writer, &new(), number));
@@ -187,14 +188,14 @@ fn the_model_of_an_index_is_changed_again_and_again() {
     assert_eq!(answers(dir), with_old, "readers see the old data");
     drop((writer, successor));
     assert_eq!(check(dir).unwrap(), []);
-    let told = unfinished(dir).unwrap().unwrap();
-    assert_eq!((told.binding, &told.folder), (new(), &dir.join("data-2")));
-    // Writers of the old model go on, and leave it alone.
+    let found = unfinished(dir).unwrap().unwrap();
+    assert_eq!((found.binding, &found.folder), (new(), &dir.join("data-2")));
+    // Writers of the old model keep working and leave it alone.
     let writer = IndexWriter::open_or_create_with(dir, &old(), OPTIONS).unwrap();
     assert_eq!(writer.finish().unwrap(), Generation(2));
     assert_eq!(answers(dir), with_old);
 
-    // Gone on with: what was committed is there.
+    // Continue it: the committed items are there.
     let successor = begin(dir, &new(), Steps::default());
     assert_eq!(successor.discarded(), None);
     let mut writer = successor.writer(OPTIONS).unwrap();
@@ -205,7 +206,7 @@ fn the_model_of_an_index_is_changed_again_and_again() {
     successor.replace().unwrap();
     assert_changed(dir, "data-2");
     assert_eq!(answers(dir), with_new);
-    assert_eq!(answers_of(&before), with_old, "what is open goes on");
+    assert_eq!(answers_of(&before), with_old, "open readers keep working");
     assert_eq!(unfinished(dir).unwrap(), None);
 
     // It is an index like any other.
@@ -225,9 +226,10 @@ fn the_model_of_an_index_is_changed_again_and_again() {
     assert_eq!(answers(dir), with_new);
 }
 
-/// Stops the switch at a step: the index is the old or the new one, whole, and the same change goes on.
+/// Interrupts the switch at a step: the index is completely the old or the new one, and the change
+/// can be continued.
 fn check_stop(step: Step, switched: bool) {
-    let (with_old, with_new) = (made_anew(&old()), made_anew(&new()));
+    let (with_old, with_new) = (rebuilt(&old()), rebuilt(&new()));
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     make(dir, &old());
@@ -244,7 +246,7 @@ fn check_stop(step: Step, switched: bool) {
         let writer = IndexWriter::open_or_create_with(dir, &new(), OPTIONS).unwrap();
         writer.finish().unwrap();
     } else {
-        // The old index is in order and can be written.
+        // The old index is sound and can be written.
         let writer = IndexWriter::open_or_create_with(dir, &old(), OPTIONS).unwrap();
         writer.finish().unwrap();
         assert_eq!(&answers(dir), now);
@@ -273,7 +275,7 @@ fn stopped_while_the_old_data_are_deleted() {
     check_stop(Step::OldDataDisabled, true);
 }
 
-/// Writes a manifest and its copy as format 1 had them.
+/// Rewrites the manifest and its copy in format 1.
 pub(crate) fn to_format_1(dir: &Path) -> String {
     let path = dir.join("manifest.json");
     let text = fs_err::read_to_string(&path).unwrap();
@@ -295,7 +297,11 @@ fn stopped_during_the_upgrade() {
     let expected = answers(dir);
     let second = fs_err::read(dir.join("manifest.json")).unwrap();
     let first = to_format_1(dir);
-    assert_eq!(answers(dir), expected, "format 1 is read as it is");
+    assert_eq!(
+        answers(dir),
+        expected,
+        "format 1 is read without an upgrade"
+    );
     assert_eq!(check(dir).unwrap(), []);
 
     let open = |steps| IndexWriter::open_stepwise(dir, &old(), OPTIONS, steps);
@@ -310,7 +316,7 @@ fn stopped_during_the_upgrade() {
     };
     assert_eq!((manifest(), copy()), (first.clone().into(), second.clone()));
     assert_eq!(answers(dir), expected);
-    // The other way round, as if the disk had kept the later change only.
+    // The reverse, as if the disk had kept only the later change.
     for stopped in [true, false] {
         if !stopped {
             fs_err::write(dir.join("manifest.json"), &second).unwrap();
@@ -327,17 +333,17 @@ fn stopped_during_the_upgrade() {
 }
 
 #[test]
-fn an_index_of_format_1_changes_its_model_without_an_upgrade_before() {
+fn the_model_of_an_index_of_format_1_can_be_changed() {
     let dir = tempfile::tempdir().unwrap();
     make(dir.path(), &old());
     to_format_1(dir.path());
     change(dir.path(), &new());
     assert_changed(dir.path(), "data-2");
-    assert_eq!(answers(dir.path()), made_anew(&new()));
+    assert_eq!(answers(dir.path()), rebuilt(&new()));
 }
 
 #[test]
-fn a_successor_of_a_third_model_and_a_damaged_one_are_begun_anew() {
+fn a_successor_of_another_model_or_a_damaged_one_is_begun_again() {
     let third = Binding {
         fingerprint: "cafe".into(),
         model: "third".into(),
@@ -350,7 +356,7 @@ fn a_successor_of_a_third_model_and_a_damaged_one_are_begun_anew() {
     let half = |binding: &Binding| {
         let successor = begin(dir, binding, Steps::default());
         let mut writer = successor.writer(OPTIONS).unwrap();
-        assert_eq!(writer.generation(), Generation(0), "it is begun anew");
+        assert_eq!(writer.generation(), Generation(0), "it is begun again");
         put(&mut writer, binding, 1);
         writer.finish().unwrap();
         successor.discarded().cloned()
@@ -358,24 +364,24 @@ fn a_successor_of_a_third_model_and_a_damaged_one_are_begun_anew() {
     assert_eq!(half(&new()), None);
     assert_eq!(half(&third), Some(new()));
     assert_eq!(half(&new()), Some(third));
-    // Its manifest is damaged, or was never made.
+    // Its manifest is damaged or missing.
     fs_err::write(dir.join("data-2/manifest.json"), "{").unwrap();
     assert_eq!(unfinished(dir).unwrap(), None);
     assert_eq!(half(&new()), None);
     fs_err::remove_file(dir.join("data-2/manifest.json")).unwrap();
     assert_eq!(half(&new()), None);
-    // Its records are gone.
+    // Its records are missing.
     fs_err::remove_file(dir.join("data-2/records/CURRENT")).unwrap();
     assert_eq!(half(&new()), None);
     assert_eq!(answers(dir), with_old);
-    // One that a newer program began is left to it.
+    // One of a newer program is not touched.
     let path = dir.join("data-2/manifest.json");
     let text = fs_err::read_to_string(&path).unwrap();
     fs_err::write(&path, text.replace("\"format\": 2", "\"format\": 3")).unwrap();
     let error = Successor::begin(dir, &new()).unwrap_err();
     assert!(matches!(error, IndexError::NewerFormat { .. }), "{error}");
     fs_err::write(&path, text).unwrap();
-    // What was left of a deletion that was cut short goes away.
+    // Leftovers of an interrupted deletion are deleted.
     fs_err::create_dir_all(dir.join("data-2.gone/records")).unwrap();
     fs_err::create_dir_all(dir.join("data-7/records")).unwrap();
     fs_err::create_dir_all(dir.join("mine")).unwrap();
@@ -395,9 +401,9 @@ fn a_successor_of_a_third_model_and_a_damaged_one_are_begun_anew() {
     assert_eq!(answers(dir), with_old);
 }
 
-/// The copies in the records tell which data are the present ones.
+/// The copies of the manifest in the records state which data are current.
 #[test]
-fn a_lost_manifest_comes_back_before_and_after_the_switch() {
+fn a_lost_manifest_is_restored_before_and_after_the_switch() {
     let lose = |dir: &Path| {
         let manifest = fs_err::read(dir.join("manifest.json")).unwrap();
         fs_err::remove_file(dir.join("manifest.json")).unwrap();
@@ -416,7 +422,7 @@ fn a_lost_manifest_comes_back_before_and_after_the_switch() {
     let writer = IndexWriter::open_or_create_with(dir, &old(), OPTIONS).unwrap();
     writer.finish().unwrap();
     assert_eq!(fs_err::read(dir.join("manifest.json")).unwrap(), manifest);
-    assert_eq!(answers(dir), made_anew(&old()));
+    assert_eq!(answers(dir), rebuilt(&old()));
 
     change_on(dir);
     let manifest = lose(dir);
@@ -425,10 +431,10 @@ fn a_lost_manifest_comes_back_before_and_after_the_switch() {
     writer.finish().unwrap();
     assert_eq!(fs_err::read(dir.join("manifest.json")).unwrap(), manifest);
     assert_changed(dir, "data-2");
-    assert_eq!(answers(dir), made_anew(&new()));
+    assert_eq!(answers(dir), rebuilt(&new()));
 }
 
-/// Completes a successor that has everything.
+/// Replaces the index by its complete successor.
 fn change_on(dir: &Path) {
     let successor = begin(dir, &new(), Steps::default());
     let writer = successor.writer(OPTIONS).unwrap();
@@ -438,8 +444,8 @@ fn change_on(dir: &Path) {
 }
 
 #[test]
-fn readers_see_the_old_or_the_new_data_while_they_are_switched() {
-    let expected = [made_anew(&old()), made_anew(&new())];
+fn readers_see_either_the_old_or_the_new_data_during_the_switch() {
+    let expected = [rebuilt(&old()), rebuilt(&new())];
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     make(dir, &old());

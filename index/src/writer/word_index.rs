@@ -1,5 +1,6 @@
-//! How do the words follow the records? Documents of what was touched go in with each commit; what is behind is
-//! replayed by the lists of changes, and what is damaged is made anew.
+//! Keeps the word index in step with the records. Each commit puts the documents of the changed
+//! items. A word index that is behind is brought up to date by the lists of changes; a damaged one
+//! is rebuilt.
 
 use super::IndexWriter;
 use crate::derived::documents;
@@ -9,7 +10,7 @@ use crate::records::read::Records;
 use crate::words::WordsWriter;
 
 impl IndexWriter {
-    /// Hands the documents of all touched items to the word index.
+    /// Puts the documents of all changed items into the word index, uncommitted.
     pub(super) fn write_words(&self) -> Result<(), IndexError> {
         let Some(words) = &self.words else {
             return Ok(());
@@ -24,15 +25,16 @@ impl IndexWriter {
         Ok(())
     }
 
-    /// After an error nothing is known of the word index; the next commit opens it anew and replays what is missing.
+    /// Closes the word index after an error, which leaves it in an unknown state. The next commit
+    /// opens it again and replays missing changes.
     pub(super) fn give_up_words(&mut self) {
         if let Some(mut words) = self.words.take() {
-            // Either way nothing uncommitted is kept.
+            // If this fails, uncommitted documents are dropped all the same.
             let _ = words.rollback();
         }
     }
 
-    /// Opens the word index at the newest generation, whatever state it is found in.
+    /// Opens the word index and brings it to the newest generation, whatever its state.
     pub(super) fn open_words(&mut self) -> Result<(), IndexError> {
         let path = self.layout.words();
         let writing = |source| IndexError::writing(self.layout.dir(), &path, source);
@@ -40,7 +42,7 @@ impl IndexWriter {
         let mut words = if let Ok(words) = WordsWriter::open(&path, self.language) {
             words
         } else {
-            // It is derived: whatever is wrong with it, a new one is as good.
+            // It is derived: whatever is wrong with it, it can be rebuilt.
             fs_err::remove_dir_all(&path).map_err(writing)?;
             fs_err::create_dir_all(&path).map_err(writing)?;
             WordsWriter::open(&path, self.language).within(self.dir())?
@@ -52,7 +54,8 @@ impl IndexWriter {
         Ok(())
     }
 
-    /// Brings the words to the newest generation: by the lists of changes if they reach back far enough, else anew.
+    /// Brings the words to the newest generation: by the lists of changes if they go back far
+    /// enough, or by a rebuild.
     fn replay_words(&self, words: &mut WordsWriter) -> Result<(), IndexError> {
         let dir = self.dir();
         let store = self.overlay.store();

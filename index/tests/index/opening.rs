@@ -1,4 +1,4 @@
-//! Who may open what: locks, other models, other formats, other folders.
+//! Opening an index: locks, other models, other formats, other folders.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ fn refused<T>(result: Result<T, IndexError>) -> IndexError {
 }
 
 #[test]
-fn the_second_writer_is_told_who_is_first() {
+fn a_second_writer_is_refused_with_the_pid_of_the_first() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = open_writer(dir.path()).unwrap();
     let error = refused(open_writer(dir.path()));
@@ -38,15 +38,15 @@ fn the_second_writer_is_told_who_is_first() {
 }
 
 #[test]
-fn which_model_made_an_index_is_told_without_opening_it() {
+fn the_model_of_an_index_is_known_without_opening_it() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(sightline_index::binding(dir.path()).unwrap(), None);
     let absent = dir.path().join("absent");
     assert_eq!(sightline_index::binding(&absent).unwrap(), None);
     let writer = open_writer(dir.path()).unwrap();
-    // While it is being written too.
-    let told = sightline_index::binding(dir.path()).unwrap();
-    assert_eq!(told, Some(binding(8)));
+    // Also while a writer has it open.
+    let model = sightline_index::binding(dir.path()).unwrap();
+    assert_eq!(model, Some(binding(8)));
     drop(writer);
     fs_err::write(dir.path().join("manifest.json"), "{").unwrap();
     let error = refused(sightline_index::binding(dir.path()));
@@ -54,7 +54,7 @@ fn which_model_made_an_index_is_told_without_opening_it() {
 }
 
 #[test]
-fn other_models_and_dimensions_are_refused_by_both() {
+fn readers_and_writers_refuse_other_models_and_dimensions() {
     let dir = tempfile::tempdir().unwrap();
     make_index(dir.path(), 8, 3);
     let other = Binding {
@@ -75,7 +75,7 @@ fn other_models_and_dimensions_are_refused_by_both() {
         assert!(matches!(error, IndexError::OtherModel { .. }));
     }
     let message = format!(
-        "{}: the index was built with model toy, whose vectors have dimension 8, not 9 as those of toy",
+        "{}: the index was built with model toy (dimension 8), not with toy (dimension 9)",
         dir.path().display()
     );
     let errors = [
@@ -102,7 +102,7 @@ fn other_models_and_dimensions_are_refused_by_both() {
 }
 
 #[test]
-fn formats_of_other_programs_are_named() {
+fn unsupported_formats_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     make_index(dir.path(), 8, 3);
     let manifest = dir.path().join("manifest.json");
@@ -135,7 +135,7 @@ fn formats_of_other_programs_are_named() {
 }
 
 #[test]
-fn other_folders_are_left_alone() {
+fn other_folders_are_refused_unchanged() {
     let dir = tempfile::tempdir().unwrap();
     fs_err::write(dir.path().join("holiday.jpg"), "x").unwrap();
     assert!(matches!(
@@ -161,7 +161,7 @@ fn other_folders_are_left_alone() {
     }
     assert!(
         !dir.path().join("missing").exists(),
-        "a reader makes no folder"
+        "a reader creates no folder"
     );
     let deep = dir.path().join("a/b/c");
     open_writer(&deep).unwrap().finish().unwrap();
@@ -172,10 +172,9 @@ fn other_folders_are_left_alone() {
     assert_healthy(&deep);
 }
 
-/// An index may lie in a folder whose name is no text.
 #[cfg(unix)]
 #[test]
-fn the_folder_of_an_index_may_have_any_name() {
+fn the_name_of_the_folder_need_not_be_unicode() {
     use std::os::unix::ffi::OsStrExt;
     let place = tempfile::tempdir().unwrap();
     let dir = place
@@ -189,7 +188,7 @@ fn the_folder_of_an_index_may_have_any_name() {
 }
 
 #[test]
-fn readers_are_shared_and_writers_handed_over_between_threads() {
+fn readers_are_sync_and_writers_are_send() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = open_writer(dir.path()).unwrap();
     let put = move || {
@@ -209,7 +208,7 @@ fn readers_are_shared_and_writers_handed_over_between_threads() {
 }
 
 #[test]
-fn an_empty_commit_is_no_generation() {
+fn an_empty_commit_makes_no_generation() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = open_writer(dir.path()).unwrap();
     assert_eq!(writer.commit().unwrap(), Generation(0));

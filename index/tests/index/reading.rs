@@ -1,4 +1,4 @@
-//! Readers on folders that may not be written, readers beside a writer, and several threads on one reader.
+//! Readers of read-only folders, readers beside a writer, and several threads on one reader.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::support::{
 
 const DIMENSION: usize = 12;
 
-/// Every file and folder with its length and time of change.
+/// All files and folders with their sizes and modification times.
 fn listing(dir: &Path) -> BTreeMap<PathBuf, (u64, SystemTime)> {
     let mut found = BTreeMap::new();
     for entry in fs_err::read_dir(dir).unwrap() {
@@ -51,9 +51,8 @@ fn a_reader_writes_nothing() {
     assert_healthy(dir.path());
 }
 
-/// Also with a log that was not flushed, which a writer would rewrite.
 #[test]
-fn a_reader_leaves_an_unflushed_log_alone() {
+fn a_reader_does_not_change_an_unflushed_log() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = IndexWriter::open_or_create(dir.path(), &binding(DIMENSION)).unwrap();
     for number in 0..30 {
@@ -69,7 +68,7 @@ fn a_reader_leaves_an_unflushed_log_alone() {
     assert_healthy(dir.path());
 }
 
-/// Runs a part of this program as the user `nobody`, for whom a folder can be made unwritable.
+/// Runs a part of this program as the user `nobody`, for whom a folder can be made read-only.
 #[cfg(target_os = "linux")]
 mod as_nobody {
     use std::os::unix::fs::PermissionsExt;
@@ -81,9 +80,9 @@ mod as_nobody {
     const FOLDER: &str = "SIGHTLINE_TEST_READ_ONLY";
     const NOBODY: u32 = 65_534;
 
-    /// Not a test of its own: what is done as `nobody`.
+    /// The body of the child process that runs as `nobody`, not a test of its own.
     #[test]
-    fn child_that_may_not_write() {
+    fn child_without_write_permission() {
         let Some(dir) = std::env::var_os(FOLDER) else {
             return;
         };
@@ -118,7 +117,7 @@ mod as_nobody {
             Err(error @ IndexError::ReadOnly { .. }) => {
                 assert_eq!(
                     error.to_string(),
-                    format!("{}: the index cannot be written here", dir.display())
+                    format!("{}: the index is not writable", dir.display())
                 );
             }
             Err(error) => panic!("{error}"),
@@ -148,11 +147,11 @@ mod as_nobody {
     }
 
     #[test]
-    fn a_folder_that_may_not_be_written_can_be_read() {
+    fn an_index_in_a_read_only_folder_can_be_read() {
         let place = tempfile::tempdir().unwrap();
         let dir = place.path().join("index");
         make_index(&dir, DIMENSION, 120);
-        // Only root can become somebody else; everybody else is kept out by the modes alone.
+        // Only root can become another user; for anyone else the modes are enough.
         let probe = place.path().join("probe");
         fs_err::write(&probe, "x").unwrap();
         fs_err::set_permissions(&probe, std::fs::Permissions::from_mode(0o000)).unwrap();
@@ -168,7 +167,7 @@ mod as_nobody {
         let mut command = Command::new(&program);
         command
             .args([
-                "reading::as_nobody::child_that_may_not_write",
+                "reading::as_nobody::child_without_write_permission",
                 "--exact",
                 "--nocapture",
             ])
@@ -194,7 +193,7 @@ mod as_nobody {
 }
 
 #[test]
-fn a_reader_keeps_its_generation_while_the_writer_goes_on() {
+fn a_reader_keeps_its_generation_while_a_writer_commits() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer =
         IndexWriter::open_or_create_with(dir.path(), &binding(DIMENSION), with_graphs_from(50))
@@ -256,7 +255,7 @@ fn a_reader_keeps_its_generation_while_the_writer_goes_on() {
 }
 
 #[test]
-fn many_threads_share_a_reader() {
+fn threads_can_share_a_reader() {
     let dir = tempfile::tempdir().unwrap();
     make_index(dir.path(), DIMENSION, 300);
     let reader = IndexReader::open(dir.path(), None).unwrap();
