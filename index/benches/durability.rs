@@ -1,5 +1,5 @@
-//! What does it cost that a commit outlives a power cut? `cargo bench -p sightline-index --bench durability` writes
-//! batches of the shape of a commit to RocksDB with and without waiting for the disk, and whole commits beside them.
+//! The cost of durable commits. `cargo bench -p sightline-index --bench durability` writes batches
+//! like those of a commit to RocksDB with and without syncing, and complete commits for comparison.
 #![expect(clippy::unwrap_used, reason = "a benchmark ends where something fails")]
 #![expect(clippy::print_stdout, reason = "its figures are what it is for")]
 
@@ -36,7 +36,7 @@ fn path(number: u32) -> String {
     format!("/home/somebody/Pictures/2023/beach/IMG_{number:08}.jpg")
 }
 
-/// The records of `n` pictures: item, vector, hash, and the path in both directions.
+/// The records of `n` pictures: item, vector, hash, and path in both directions.
 fn batch(first: u32, n: u32) -> WriteBatch {
     let mut batch = WriteBatch::default();
     for number in first..first + n {
@@ -59,7 +59,7 @@ fn median(mut times: Vec<f64>) -> f64 {
     times[times.len() / 2]
 }
 
-/// Milliseconds that each round takes.
+/// Milliseconds per round.
 fn rounds(mut round: impl FnMut(u32)) -> f64 {
     let timed = |number| {
         let began = Instant::now();

@@ -1,12 +1,14 @@
-//! How many queries a second at which recall? The Rust half of `benches/graph.py`, which makes the data, asks other
-//! libraries the same, and draws the table:
+//! Queries per second by recall: the Rust half of `benches/graph.py`, which creates the data,
+//! measures other libraries, and prints the table.
 //!
 //! ```text
-//! cargo bench -p sightline-index --bench graph -- build INDEX BASE.npy       an index of these vectors
+//! cargo bench -p sightline-index --bench graph -- build INDEX BASE.npy
 //! cargo bench -p sightline-index --bench graph -- search INDEX QUERIES.npy TRUTH.npy N EF…
-//! cargo bench -p sightline-index --bench graph -- cold INDEX QUERIES.npy N EF   one query in a new process, EF may be `exact`
+//! cargo bench -p sightline-index --bench graph -- cold INDEX QUERIES.npy N EF
 //! ```
-//! Each prints lines of JSON. Without arguments it does nothing.
+//! `build` builds an index of the vectors, `search` measures all queries at each EF, `cold` runs
+//! one query in a new process, with EF a number or `exact`. Each prints lines of JSON. Without
+//! arguments it does nothing.
 #![expect(clippy::unwrap_used, reason = "a benchmark ends where something fails")]
 #![expect(clippy::print_stdout, reason = "it is a program")]
 
@@ -19,10 +21,10 @@ use sightline_index::{
     Binding, FileRecord, IndexReader, IndexWriter, ItemKind, Nearest, UnitVector, WriterOptions,
 };
 
-/// Items a commit holds.
+/// Items per commit.
 const N_PER_COMMIT: usize = 10_000;
 
-/// A matrix of 4-byte values out of a NumPy file of format 1.0.
+/// A matrix of 4-byte values from a NumPy file of format 1.0.
 struct Matrix {
     width: usize,
     bytes: Vec<u8>,
@@ -104,7 +106,7 @@ fn build(dir: &Path, base: &str) {
     );
 }
 
-/// A number of kB out of the kernel's account of this process, in bytes.
+/// A figure in kB from the kernel's statistics of this process, in bytes.
 fn resident(name: &str) -> Option<u64> {
     let status = fs_err::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with(name))?;
@@ -124,7 +126,7 @@ fn search(dir: &Path, queries: &str, truth: &str, n: usize, efs: &[usize]) {
             .map(|query| reader.nearest(ItemKind::Image, query, n, &how).unwrap())
             .collect();
         let seconds = start.elapsed().as_secs_f64();
-        // The first round only brings everything into the caches.
+        // The first round only warms the caches.
         if round == 0 {
             continue;
         }
@@ -132,7 +134,7 @@ fn search(dir: &Path, queries: &str, truth: &str, n: usize, efs: &[usize]) {
             .iter()
             .zip(&truth)
             .map(|(found, truth)| {
-                // Items are numbered from 1, rows from 0.
+                // Ids start at 1, rows at 0.
                 let is_true = |id: u32| {
                     truth[..n]
                         .iter()
@@ -164,8 +166,12 @@ fn cold(dir: &Path, queries: &str, n: usize, ef: Option<usize>, start: Instant) 
     let ms = |from: Instant, to: Instant| (to - from).as_secs_f64() * 1000.0;
     println!(
         "{}",
-        json!({"start_ms": ms(start, read), "open_ms": ms(read, opened), "query_ms": ms(opened, found),
-               "peak_bytes": resident("VmHWM:")})
+        json!({
+            "start_ms": ms(start, read),
+            "open_ms": ms(read, opened),
+            "query_ms": ms(opened, found),
+            "peak_bytes": resident("VmHWM:"),
+        })
     );
 }
 

@@ -1,5 +1,5 @@
-//! How long does a search take, by scan and by graph? `cargo bench -p sightline-index` compares both at two sizes;
-//! where the lines cross is the reason for the smallest collection that gets a graph.
+//! Time of a search by scan and by graph. `cargo bench -p sightline-index` compares both at several
+//! sizes; the size at which they are equal determines the smallest collection that gets a graph.
 #![expect(clippy::unwrap_used, reason = "a benchmark ends where something fails")]
 
 use std::hint::black_box;
@@ -20,7 +20,7 @@ fn normal(rng: &mut StdRng) -> f32 {
     (-2.0 * u.ln()).sqrt() * (std::f32::consts::TAU * v).cos()
 }
 
-/// A vector near one of the centres, as photos of one thing lie near each other.
+/// A vector near one of the centres, as embeddings of similar photos are.
 fn near_a_centre(centres: &[Vec<f32>], rng: &mut StdRng) -> UnitVector {
     let centre = rng.random_range(0..centres.len());
     let mut values: Vec<f32> = centres[centre]

@@ -1,8 +1,9 @@
-//! Old formats stay readable: an index of every format version lies in `tests/data`, and must be read, changed and
-//! found in order by the program of today.
+//! Old formats stay readable: `tests/data` has an index of every format version, which the present
+//! program must read, change, and find sound.
 //!
-//! The index of the current version was made by [`write_the_index_of_this_version`]; a stored one is never changed
-//! once its version is released. The command, from the project's folder:
+//! The index of the current version was written by [`write_the_index_of_this_version`]. A stored
+//! index is never changed once its version is released. The command, from the root of the
+//! repository:
 //!
 //! ```sh
 //! SIGHTLINE_TEST_WRITE_FORMAT=$PWD/index/tests/data/format_v2 \
@@ -31,8 +32,8 @@ fn open(dir: &Path) -> IndexWriter {
     IndexWriter::open_or_create_with(dir, &binding(DIMENSION), with_graphs_from(20)).unwrap()
 }
 
-/// Writes the index to the folder that `SIGHTLINE_TEST_WRITE_FORMAT` names, in place of what is there. Its model was
-/// changed once, so that its data lie in a folder of their own.
+/// Writes the index to the folder that `SIGHTLINE_TEST_WRITE_FORMAT` names, replacing its content.
+/// The model is changed once, so that the data are in a folder of their own.
 #[test]
 fn write_the_index_of_this_version() {
     let temporary = tempfile::tempdir().unwrap();
@@ -69,7 +70,7 @@ fn write_the_index_of_this_version() {
     }
     writer.finish().unwrap();
     successor.replace().unwrap();
-    // A second generation, which leaves a tombstone and a newer item beside each graph.
+    // A second generation, with a tombstone and a new item for each graph.
     let mut writer = open(dir);
     writer.remove_file(&photo(0)).unwrap();
     let alone = vec![("nobody's caption".to_owned(), vector(DIMENSION, 9_999))];
@@ -77,13 +78,13 @@ fn write_the_index_of_this_version() {
         .set_captions(None, Path::new("/photos/list.txt"), alone)
         .unwrap();
     writer.finish().unwrap();
-    // What a copy of an index need not have.
+    // Files that a copy of an index need not have.
     fs_err::remove_file(dir.join("lock")).unwrap();
     check_contents(dir, true);
     assert_healthy(dir);
 }
 
-/// `has_graphs` is false where those that lie there are of a format that is made anew.
+/// `has_graphs` is false when the stored graphs have an old format, which is rebuilt.
 fn check_contents(dir: &Path, has_graphs: bool) {
     let reader = IndexReader::open(dir, Some(&binding(DIMENSION))).unwrap();
     assert_eq!(reader.generation().0, 2);
@@ -100,7 +101,10 @@ fn check_contents(dir: &Path, has_graphs: bool) {
     if has_graphs {
         assert_eq!(graphs, (ready(0), ready(1)));
     } else {
-        let unusable = |state| matches!(state, GraphState::Unusable { reason } if reason.contains("has format 1"));
+        let unusable = |state| match state {
+            GraphState::Unusable { reason } => reason.contains("has format 1"),
+            _ => false,
+        };
         assert!(unusable(graphs.0) && unusable(graphs.1));
     }
     assert_eq!(
@@ -161,7 +165,8 @@ fn stored_indexes_are_read_and_written() {
             manifest["format"].as_u64().unwrap()
         };
         check_contents(dir.path(), version == 2);
-        // Graphs and words of version 1 are of formats that are made anew; until a writer comes, readers do without.
+        // Graphs and words of version 1 have old formats, which the next writer rebuilds; readers
+        // do without them.
         let problems = check(dir.path()).unwrap();
         assert!(
             problems

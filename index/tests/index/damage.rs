@@ -1,4 +1,4 @@
-//! Missing, cut and changed files: what is derived is made anew, what is not is reported.
+//! Missing, truncated and changed files: derived parts are rebuilt, damage to others is reported.
 
 use std::path::Path;
 
@@ -8,15 +8,15 @@ use crate::support::{answers, assert_healthy, binding, copy_folder, make_index, 
 
 const DIMENSION: usize = 12;
 
-/// Does something bad to the index in a folder.
+/// Damages the index in a folder.
 type Damage<'a> = &'a dyn Fn(&Path);
 
 fn reopen(dir: &Path) -> IndexWriter {
     IndexWriter::open_or_create_with(dir, &binding(DIMENSION), with_graphs_from(50)).unwrap()
 }
 
-/// Damages a copy of an index with `damage` and checks that a reader gives the same answers all the same, that
-/// [`check`] says so, and that the next writer leaves everything in order.
+/// Damages a copy of an index and checks that a reader still gives the same answers, that [`check`]
+/// reports the damage, and that the next writer repairs it.
 fn check_derived(original: &Path, expected: &[String], name: &str, damage: Damage<'_>) {
     let dir = tempfile::tempdir().unwrap();
     copy_folder(original, dir.path());
@@ -24,7 +24,7 @@ fn check_derived(original: &Path, expected: &[String], name: &str, damage: Damag
     assert_eq!(answers(dir.path(), DIMENSION), expected, "{name}: reading");
     reopen(dir.path()).finish().unwrap();
     assert_healthy(dir.path());
-    assert_eq!(answers(dir.path(), DIMENSION), expected, "{name}: mended");
+    assert_eq!(answers(dir.path(), DIMENSION), expected, "{name}: repaired");
     let reader = IndexReader::open(dir.path(), None).unwrap();
     assert_eq!(
         reader.counts().image_graph,
@@ -37,7 +37,7 @@ fn check_derived(original: &Path, expected: &[String], name: &str, damage: Damag
 }
 
 #[test]
-fn graphs_and_words_are_made_anew() {
+fn graphs_and_words_are_rebuilt() {
     let original = tempfile::tempdir().unwrap();
     make_index(original.path(), DIMENSION, 120);
     let expected = answers(original.path(), DIMENSION);
@@ -70,7 +70,7 @@ fn graphs_and_words_are_made_anew() {
     });
     let mut n_cuts = 0;
     for n_bytes in [0, 1, 8, 100, 255, 256, 300, length / 2, length - 1] {
-        check_derived(&format!("graph cut to {n_bytes}"), &|dir| {
+        check_derived(&format!("graph truncated to {n_bytes}"), &|dir| {
             fs_err::OpenOptions::new()
                 .write(true)
                 .open(graph(dir))
@@ -83,14 +83,13 @@ fn graphs_and_words_are_made_anew() {
     assert_eq!(n_cuts, 9);
 }
 
-/// Every byte of the header counts, and so does every byte of the arrays.
 #[test]
-fn a_changed_byte_in_a_graph_is_noticed() {
+fn a_changed_byte_in_a_graph_is_detected() {
     let dir = tempfile::tempdir().unwrap();
     make_index(dir.path(), DIMENSION, 60);
     let path = dir.path().join("graphs/image.graph");
     let bytes = fs_err::read(&path).unwrap();
-    let mut n_noticed = 0;
+    let mut n_detected = 0;
     for position in (0..116)
         .chain([252, 255])
         .chain((256..bytes.len()).step_by(97))
@@ -99,7 +98,7 @@ fn a_changed_byte_in_a_graph_is_noticed() {
         changed[position] ^= 0x41;
         fs_err::write(&path, &changed).unwrap();
         let problems = check(dir.path()).unwrap();
-        // Sections begin at multiples of 64; the zeros between them are nobody's.
+        // Sections begin at multiples of 64. The padding between them is not checked.
         if problems.is_empty() {
             assert_eq!(bytes[position], 0, "byte {position}");
             continue;
@@ -108,16 +107,15 @@ fn a_changed_byte_in_a_graph_is_noticed() {
             matches!(problems[..], [Problem::Graph { .. }]),
             "byte {position}: {problems:?}"
         );
-        n_noticed += 1;
+        n_detected += 1;
     }
-    assert!(n_noticed > 170, "{n_noticed}");
+    assert!(n_detected > 170, "{n_detected}");
     fs_err::write(&path, &bytes).unwrap();
     assert_healthy(dir.path());
 }
 
-/// Files of the word index, changed in the middle: the answers stay right.
 #[test]
-fn changed_bytes_in_the_words_are_noticed() {
+fn a_changed_byte_in_the_words_does_not_change_the_answers() {
     let original = tempfile::tempdir().unwrap();
     make_index(original.path(), DIMENSION, 120);
     let expected = answers(original.path(), DIMENSION);
@@ -149,7 +147,7 @@ fn changed_bytes_in_the_words_are_noticed() {
 }
 
 #[test]
-fn a_lost_manifest_comes_back_from_the_records() {
+fn a_lost_manifest_is_restored_from_the_records() {
     let dir = tempfile::tempdir().unwrap();
     make_index(dir.path(), DIMENSION, 60);
     let manifest = dir.path().join("manifest.json");
@@ -177,7 +175,7 @@ fn a_lost_manifest_comes_back_from_the_records() {
         n_damaged += 1;
     }
     assert_eq!(n_damaged, 5);
-    // Not even a lost manifest lets another model in.
+    // Another model is refused even without a manifest.
     fs_err::remove_file(&manifest).unwrap();
     let other = IndexWriter::open_or_create(dir.path(), &binding(DIMENSION + 1));
     assert!(matches!(other, Err(IndexError::OtherDimension { .. })));
@@ -185,7 +183,7 @@ fn a_lost_manifest_comes_back_from_the_records() {
     assert_healthy(dir.path());
 }
 
-/// The records cannot be made anew: they are never replaced by empty ones.
+/// Records cannot be rebuilt, and they are never replaced by empty ones.
 #[test]
 fn lost_and_damaged_records_are_errors() {
     let original = tempfile::tempdir().unwrap();
@@ -201,11 +199,13 @@ fn lost_and_damaged_records_are_errors() {
         tables.pop().unwrap()
     };
     let damages: [(&str, Damage<'_>); 4] = [
-        ("gone", &|dir| fs_err::remove_dir_all(records(dir)).unwrap()),
+        ("deleted", &|dir| {
+            fs_err::remove_dir_all(records(dir)).unwrap();
+        }),
         ("no head", &|dir| {
             fs_err::remove_file(records(dir).join("CURRENT")).unwrap();
         }),
-        ("a table gone", &|dir| {
+        ("a table deleted", &|dir| {
             fs_err::remove_file(table(dir)).unwrap();
         }),
         ("a table empty", &|dir| {

@@ -1,4 +1,4 @@
-//! A writer that is killed at any moment, and readers beside it.
+//! A writer killed at any moment, with concurrent readers.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -14,15 +14,16 @@ const DIMENSION: usize = 32;
 /// Photos in each commit of the child.
 const N_PER_COMMIT: u64 = 25;
 
-/// Tells the child which index to write; without it the test below does nothing.
+/// Names the index for the child. Without it, the test below does nothing.
 const FOLDER: &str = "SIGHTLINE_TEST_KILLED_WRITER";
 
 fn open(dir: &Path) -> IndexWriter {
     IndexWriter::open_or_create_with(dir, &binding(DIMENSION), with_graphs_from(200)).unwrap()
 }
 
-/// Not a test of its own: what the child does, until it is killed. Now and then it finishes and opens again, so that
-/// tables are flushed, graphs switched and logs deleted under the eyes of the readers.
+/// The body of the child process until it is killed, not a test of its own. It regularly finishes
+/// and opens again, so that tables are flushed, graphs switched and logs deleted while readers are
+/// open.
 #[test]
 fn child_that_writes_until_it_is_killed() {
     let Some(dir) = std::env::var_os(FOLDER) else {
@@ -79,7 +80,7 @@ fn start_child(dir: &Path) -> Killed {
     Killed(child)
 }
 
-/// Every photo of every committed generation is there, and nothing else.
+/// Asserts that the index contains every photo of every committed generation, and nothing else.
 fn compare(reader: &IndexReader) {
     let n = reader.generation().0 * N_PER_COMMIT;
     let counts = reader.counts();
@@ -109,7 +110,7 @@ fn compare(reader: &IndexReader) {
 }
 
 #[test]
-fn nothing_committed_is_lost_when_the_writer_is_killed() {
+fn a_killed_writer_loses_nothing_committed() {
     let dir = tempfile::tempdir().unwrap();
     let mut last = 0;
     let mut n_kills = 0;
@@ -158,7 +159,7 @@ fn nothing_committed_is_lost_when_the_writer_is_killed() {
 }
 
 #[test]
-fn readers_see_whole_generations_while_another_process_writes() {
+fn readers_see_complete_generations_while_another_process_writes() {
     let dir = tempfile::tempdir().unwrap();
     drop(open(dir.path()));
     let child = start_child(dir.path());
@@ -170,11 +171,11 @@ fn readers_see_whole_generations_while_another_process_writes() {
         assert!(
             seen.last()
                 .is_none_or(|&last| last <= reader.generation().0),
-            "generations only grow"
+            "generations only increase"
         );
         seen.insert(reader.generation().0);
         n_opened += 1;
-        assert!(n_opened < 5_000, "the writer does not get on");
+        assert!(n_opened < 5_000, "the writer makes no progress");
     }
     drop(child);
     drop(open(dir.path()));

@@ -1,5 +1,6 @@
-//! Every kind of file of an index, changed, cut and deleted. Whoever opens it then gets the answers of the exact scan
-//! over all items, or an error that says what is damaged; never a panic, never fewer items.
+//! Every kind of file of an index is changed, truncated and deleted. Opening it must then give the
+//! answers of an exact scan over all items, or an error that names the damage; never a panic, never
+//! fewer items.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,7 +17,7 @@ use crate::support::{
 const DIMENSION: usize = 12;
 const SEED: u64 = 0x6d61_7472_6978;
 
-/// Photos in tables and graphs, and photos that only the log holds.
+/// Number of photos in tables and graphs, and only in the log.
 const N_FLUSHED: u64 = 120;
 const N_LOGGED: u64 = 10;
 
@@ -35,22 +36,22 @@ fn original() -> tempfile::TempDir {
     dir
 }
 
-/// All that an index holds, and answers by graph and by scan, which must agree.
+/// All content of an index, and the answers by graph and by scan, which must agree.
 fn everything(dir: &Path) -> Result<Vec<String>, IndexError> {
     let reader = IndexReader::open(dir, None)?;
-    let mut told = vec![format!("{:?}", reader.generation())];
+    let mut content = vec![format!("{:?}", reader.generation())];
     for number in 0..N_FLUSHED + N_LOGGED {
         let id = reader.image_with_hash(&hash(number))?;
-        told.push(format!("{number} {id:?}"));
+        content.push(format!("{number} {id:?}"));
         if let Some(id) = id {
-            told.push(format!(
+            content.push(format!(
                 "{:?} {:?}",
                 reader.item(id)?,
                 reader.captions_of(id)?
             ));
         }
     }
-    told.push(format!("{:?}", reader.files()?));
+    content.push(format!("{:?}", reader.files()?));
     for kind in ItemKind::ALL {
         for seed in 0..3 {
             let query = vector(DIMENSION, 1_000_000 + seed);
@@ -64,19 +65,19 @@ fn everything(dir: &Path) -> Result<Vec<String>, IndexError> {
                 quick.iter().map(|near| near.id).collect::<Vec<_>>(),
                 exact.iter().map(|near| near.id).collect::<Vec<_>>()
             );
-            told.push(format!("{exact:?}"));
+            content.push(format!("{exact:?}"));
         }
         for words in ["album3", "photo5 caption"] {
             let found = reader.matching(kind, words, 1000)?;
             let mut found: Vec<_> = found.into_iter().map(|found| found.id).collect();
             found.sort_unstable();
-            told.push(format!("{found:?}"));
+            content.push(format!("{found:?}"));
         }
     }
-    Ok(told)
+    Ok(content)
 }
 
-/// The first file of each kind, by its folder and how its name begins or ends; of tables all.
+/// The first file of each kind, by folder and prefix or suffix of the name, and all tables.
 fn one_of_each_kind(dir: &Path) -> BTreeMap<String, PathBuf> {
     let mut found = BTreeMap::new();
     for folder in ["", "records", "graphs", "words"] {
@@ -88,10 +89,10 @@ fn one_of_each_kind(dir: &Path) -> BTreeMap<String, PathBuf> {
         paths.sort();
         for path in paths {
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-            // Locks and RocksDB's own diary say nothing.
-            let is_empty_talk = ["lock", "gate", "LOCK", "LOG"].contains(&name.as_str())
+            // Locks and RocksDB's own log have no content that matters.
+            let is_irrelevant = ["lock", "gate", "LOCK", "LOG"].contains(&name.as_str())
                 || name.rsplit('.').next() == Some("lock");
-            if is_empty_talk || name.starts_with("LOG.old") {
+            if is_irrelevant || name.starts_with("LOG.old") {
                 continue;
             }
             let ending = name.rsplit('.').next().unwrap_or(&name);
@@ -106,7 +107,7 @@ fn one_of_each_kind(dir: &Path) -> BTreeMap<String, PathBuf> {
     found
 }
 
-/// What is done to a file.
+/// Damage to a file.
 #[derive(Debug, Clone, Copy)]
 enum Harm {
     Flip { byte: usize, bit: u32 },
@@ -138,8 +139,8 @@ impl Harm {
     }
 }
 
-/// Whether an error says that something is damaged. A changed manifest may also tell of another model or format.
-fn is_told(error: &IndexError, is_manifest: bool) -> bool {
+/// Whether an error names damage. A changed manifest may also name another model or format.
+fn is_reported(error: &IndexError, is_manifest: bool) -> bool {
     match error {
         IndexError::Damaged { .. } | IndexError::Records { .. } => true,
         IndexError::OtherModel { .. }
@@ -155,8 +156,8 @@ fn is_told(error: &IndexError, is_manifest: bool) -> bool {
 struct Tally {
     n_cases: usize,
     n_same: usize,
-    n_told: usize,
-    n_mended: usize,
+    n_reported: usize,
+    n_repaired: usize,
 }
 
 fn check_case(dir: &Path, expected: &[String], is_manifest: bool, when: &str, tally: &mut Tally) {
@@ -166,29 +167,39 @@ fn check_case(dir: &Path, expected: &[String], is_manifest: bool, when: &str, ta
             tally.n_same += 1;
         }
         Err(error) => {
-            assert!(is_told(&error, is_manifest), "{when}: reading: {error:?}");
-            tally.n_told += 1;
+            assert!(
+                is_reported(&error, is_manifest),
+                "{when}: reading: {error:?}"
+            );
+            tally.n_reported += 1;
         }
     }
     match open(dir).and_then(IndexWriter::finish) {
         Ok(_) => match everything(dir) {
             Ok(found) => {
-                assert_eq!(found, expected, "{when}: mended");
-                // Blocks of the records that nothing above has read may still be damaged, which is told then.
-                let is_told = |problem: &Problem| matches!(problem, Problem::Records { .. });
+                assert_eq!(found, expected, "{when}: repaired");
+                // Blocks of the records that nothing above has read may still be damaged, and are
+                // then reported.
+                let is_reported = |problem: &Problem| matches!(problem, Problem::Records { .. });
                 let problems = check(dir).unwrap();
-                assert!(problems.iter().all(is_told), "{when}: {problems:?}");
-                tally.n_mended += 1;
+                assert!(problems.iter().all(is_reported), "{when}: {problems:?}");
+                tally.n_repaired += 1;
             }
-            Err(error) => assert!(is_told(&error, is_manifest), "{when}: mended: {error:?}"),
+            Err(error) => assert!(
+                is_reported(&error, is_manifest),
+                "{when}: repaired: {error:?}"
+            ),
         },
-        Err(error) => assert!(is_told(&error, is_manifest), "{when}: writing: {error:?}"),
+        Err(error) => assert!(
+            is_reported(&error, is_manifest),
+            "{when}: writing: {error:?}"
+        ),
     }
     tally.n_cases += 1;
 }
 
 #[test]
-fn any_file_changed_cut_or_gone() {
+fn any_changed_truncated_or_deleted_file_is_handled() {
     let original = original();
     let expected = everything(original.path()).unwrap();
     let files = one_of_each_kind(original.path());
@@ -234,5 +245,8 @@ fn any_file_changed_cut_or_gone() {
     println!("{tally:?}");
     assert_eq!(tally.n_cases, n_expected);
     assert!(tally.n_cases >= 140, "{tally:?}");
-    assert!(tally.n_told >= 30 && tally.n_mended >= 60, "{tally:?}");
+    assert!(
+        tally.n_reported >= 30 && tally.n_repaired >= 60,
+        "{tally:?}"
+    );
 }

@@ -1,4 +1,4 @@
-//! Random sequences of operations against a map that is obviously right.
+//! Random sequences of operations, compared with a simple in-memory model.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ const DIMENSION: usize = 6;
 
 #[derive(Debug, Clone)]
 enum Operation {
-    /// The file at a path now holds a picture.
+    /// Puts a picture in the file at a path.
     Put {
         path: u8,
         picture: u8,
@@ -22,18 +22,18 @@ enum Operation {
     Remove {
         path: u8,
     },
-    /// Captions of a picture (if it is known), or of nobody, from a source.
+    /// Sets captions of a picture (if it is indexed) or of none, from a source.
     Captions {
         picture: Option<u8>,
         source: u8,
         texts: Vec<u8>,
     },
     Commit,
-    /// Drops the writer, and with it what was not committed.
+    /// Drops the writer with all uncommitted changes.
     Reopen,
     /// Commits, builds graphs, opens again.
     Finish,
-    /// Commits and writes everything anew; the writer goes on.
+    /// Compacts; the writer stays open.
     Compact,
 }
 
@@ -51,11 +51,11 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
     proptest::collection::vec(operation, 1..50)
 }
 
-/// What the index should hold.
+/// The expected content of the index.
 #[derive(Debug, Clone, Default)]
 struct Model {
     files: BTreeMap<PathBuf, u8>,
-    /// Pictures that were put and are not gone; without a file they go with the next commit.
+    /// Existing pictures. Those without a file are removed by the next commit.
     known: BTreeSet<u8>,
     captions: BTreeMap<(Option<u8>, u8), Vec<u8>>,
 }
@@ -65,7 +65,7 @@ impl Model {
         self.files.values().copied().collect()
     }
 
-    /// Pictures without a file go with a commit, and their captions with them.
+    /// Commits: removes pictures without a file, and their captions.
     fn committed(&mut self) -> Self {
         let pictures = self.pictures();
         self.captions
@@ -84,7 +84,7 @@ fn source(number: u8) -> PathBuf {
 }
 
 fn picture_vector(picture: u8) -> sightline_index::UnitVector {
-    // Some pictures look the same.
+    // Some pictures have the same vector.
     vector(DIMENSION, u64::from(picture / 2))
 }
 
@@ -180,7 +180,7 @@ fn run(operations: &[Operation]) {
     assert_healthy(dir.path());
 }
 
-/// Nothing is left to be done better.
+/// Asserts that there is nothing left to compact.
 fn assert_compact(dir: &Path) {
     let reader = IndexReader::open(dir, None).unwrap();
     let counts = reader.counts();
@@ -199,7 +199,7 @@ fn assert_compact(dir: &Path) {
     }
 }
 
-/// The writer's look-ups see what is not committed.
+/// Asserts that the writer's look-ups see uncommitted changes.
 fn compare_pending(writer: &IndexWriter, now: &Model) {
     let files: Vec<PathBuf> = writer
         .files_under(Path::new("/p"))
@@ -360,7 +360,7 @@ fn compare_words(reader: &IndexReader, model: &Model, images: &BTreeMap<ItemId, 
 static N_COMPACTED: AtomicUsize = AtomicUsize::new(0);
 
 #[test]
-fn any_sequence_of_operations_gives_what_a_map_would() {
+fn any_sequence_of_operations_agrees_with_the_model() {
     static N_RUN: AtomicUsize = AtomicUsize::new(0);
     let config = Config {
         cases: 24,

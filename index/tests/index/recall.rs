@@ -1,4 +1,4 @@
-//! Is the graph as good as the scan?
+//! Recall of graph searches, compared with exact scans.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -15,9 +15,10 @@ use crate::support::{
 const DIMENSION: usize = 128;
 const N: u64 = 12_000;
 
-/// Recall, self-search, removal and newer items, on one graph, since building it takes the time.
+/// Recall, self-search, removed and new items, all on one graph, since building it takes most of
+/// the time.
 #[test]
-fn the_graph_finds_what_the_scan_finds() {
+fn recall_at_10_is_high() {
     let dir = tempfile::tempdir().unwrap();
     let mut clusters = Clusters::new(DIMENSION, 300, 0.5, 42);
     let vectors: Vec<_> = (0..N).map(|_| clusters.next()).collect();
@@ -48,7 +49,7 @@ fn the_graph_finds_what_the_scan_finds() {
         n_right * 1000 >= n_asked * 995,
         "recall@10 is {n_right} of {n_asked}"
     );
-    // As far from every item as a text is from the pictures that it describes.
+    // As far from every item as a text is from the pictures it describes.
     let other: Vec<_> = (0u64..500)
         .map(|seed| {
             let noise = vector(DIMENSION, 77_000 + seed);
@@ -84,7 +85,7 @@ fn the_graph_finds_what_the_scan_finds() {
     assert_healthy(dir.path());
 }
 
-/// How many of the 10 nearest by scan the graph finds too, and how many there are.
+/// How many of the 10 nearest by scan the graph finds, and how many there are.
 fn recall(reader: &IndexReader, queries: &[UnitVector]) -> (usize, usize) {
     let (mut n_right, mut n_asked) = (0, 0);
     for query in queries {
@@ -98,7 +99,7 @@ fn recall(reader: &IndexReader, queries: &[UnitVector]) -> (usize, usize) {
     (n_right, n_asked)
 }
 
-/// Removed items are not found, newer ones are; neither needs a new graph.
+/// Checks that removed items are not found and new ones are, without a new graph.
 fn check_changes(dir: &Path, vectors: &[UnitVector], clusters: &mut Clusters) {
     let mut writer = IndexWriter::open_or_create(dir, &binding(DIMENSION)).unwrap();
     for number in 0..300 {
@@ -142,7 +143,7 @@ fn check_changes(dir: &Path, vectors: &[UnitVector], clusters: &mut Clusters) {
     assert_eq!(n_checked, 400);
 }
 
-/// A tight burst beside a wide field: links must not all end in the burst.
+/// A tight cluster beside scattered vectors: links must not all lead to the cluster.
 #[test]
 fn tight_clusters_stay_reachable() {
     let dir = tempfile::tempdir().unwrap();
@@ -184,7 +185,7 @@ fn tight_clusters_stay_reachable() {
 }
 
 #[test]
-fn tiny_sets_need_no_graph() {
+fn small_sets_are_searched_without_a_graph() {
     for n in [0u64, 1, 2] {
         let dir = tempfile::tempdir().unwrap();
         let mut writer =
@@ -261,7 +262,7 @@ fn identical_vectors_are_all_found() {
     assert_eq!(
         ids(&found),
         (1..=10).collect::<Vec<u32>>(),
-        "equal similarities go by number"
+        "equal similarities are sorted by id"
     );
     let found = reader
         .nearest(ItemKind::Image, &same, 500, &Nearest::default())
@@ -272,7 +273,7 @@ fn identical_vectors_are_all_found() {
         .unwrap();
     assert_eq!(found.len(), 1_500);
     drop(reader);
-    // Most of them removed: the point stays for those that remain.
+    // Remove most of them: the point remains for the others.
     let mut writer =
         IndexWriter::open_or_create_with(dir.path(), &binding(16), with_graphs_from(100)).unwrap();
     for number in 0..499 {
@@ -291,7 +292,7 @@ fn identical_vectors_are_all_found() {
 }
 
 #[test]
-fn a_graph_is_built_anew_when_much_is_new_or_gone() {
+fn a_graph_is_rebuilt_when_much_is_new_or_removed() {
     let dir = tempfile::tempdir().unwrap();
     let options = with_graphs_from(100);
     let open = || IndexWriter::open_or_create_with(dir.path(), &binding(8), options).unwrap();
@@ -355,9 +356,9 @@ fn a_graph_is_built_anew_when_much_is_new_or_gone() {
     assert_healthy(dir.path());
 }
 
-/// Bursts of photos: hundreds of vectors that codes of 8 bits cannot tell apart, beside others.
+/// Bursts of photos: hundreds of vectors that codes of 8 bits cannot distinguish.
 #[test]
-fn bursts_are_ranked_like_the_scan_ranks_them() {
+fn bursts_are_ranked_as_by_a_scan() {
     let dir = tempfile::tempdir().unwrap();
     let dimension = 64;
     let mut bursts = Clusters::new(dimension, 30, 0.002, 3);
@@ -384,9 +385,8 @@ fn bursts_are_ranked_like_the_scan_ranks_them() {
     );
 }
 
-/// Whatever part of the items is asked for: nothing else comes back, and what comes is what the scan finds.
 #[test]
-fn a_part_of_the_items_is_searched_like_the_whole() {
+fn a_restricted_search_finds_what_a_restricted_scan_finds() {
     let dir = tempfile::tempdir().unwrap();
     let dimension = 32;
     let mut clusters = Clusters::new(dimension, 100, 0.5, 9);
@@ -395,7 +395,7 @@ fn a_part_of_the_items_is_searched_like_the_whole() {
         put_photo(&mut writer, number, clusters.next());
     }
     writer.finish().unwrap();
-    // Some are newer than the graph, some are gone from it.
+    // Some are newer than the graph, some are removed from it.
     let mut writer = IndexWriter::open_or_create(dir.path(), &binding(dimension)).unwrap();
     for number in 10_000..10_200 {
         put_photo(&mut writer, number, clusters.next());
@@ -411,7 +411,7 @@ fn a_part_of_the_items_is_searched_like_the_whole() {
         }
     );
     let (mut n_right, mut n_asked, mut n_checked) = (0, 0, 0);
-    // All, most, half, a few, two, and only such as do not exist.
+    // All, half, a seventh, a hundredth, and a few.
     for step in [1, 2, 7, 100, 6_000] {
         let wanted: HashSet<ItemId> = (1..=20_000).step_by(step).map(ItemId).collect();
         for _ in 0..50 {

@@ -16,13 +16,13 @@ fn new_index() -> (tempfile::TempDir, IndexWriter) {
 }
 
 #[test]
-fn identical_files_are_one_image_until_the_last_path_goes() {
+fn identical_files_are_one_image_until_the_last_path_is_removed() {
     let (dir, mut writer) = new_index();
     let id = put_photo(&mut writer, 1, vector(4, 1));
     assert_eq!(
         writer.put_image(hash(1), 1, 1, vector(4, 2)).unwrap(),
         id,
-        "the first one stays"
+        "the first vector is kept"
     );
     let second = Path::new("/elsewhere/copy.jpg");
     writer.put_file(second, file(id)).unwrap();
@@ -61,7 +61,7 @@ fn identical_files_are_one_image_until_the_last_path_goes() {
     assert_eq!(
         writer.image_with_hash(&hash(1)).unwrap(),
         Some(id),
-        "another path may be on its way"
+        "another path may follow"
     );
     writer.commit().unwrap();
     assert_eq!(writer.image_with_hash(&hash(1)).unwrap(), None);
@@ -94,7 +94,7 @@ fn identical_files_are_one_image_until_the_last_path_goes() {
 }
 
 #[test]
-fn a_changed_file_moves_to_its_new_image() {
+fn a_changed_file_gets_a_new_image() {
     let (dir, mut writer) = new_index();
     let old = put_photo(&mut writer, 1, vector(4, 1));
     writer.commit().unwrap();
@@ -151,7 +151,7 @@ fn a_moved_file_keeps_its_image() {
 }
 
 #[test]
-fn two_files_may_change_places() {
+fn two_files_can_swap_their_paths() {
     let (dir, mut writer) = new_index();
     let first = put_photo(&mut writer, 1, vector(4, 1));
     let second = put_photo(&mut writer, 2, vector(4, 2));
@@ -171,7 +171,7 @@ fn two_files_may_change_places() {
     assert_eq!(
         reader.captions_of(first).unwrap().len(),
         1,
-        "nothing was removed on the way"
+        "no image was removed"
     );
     assert_eq!(reader.counts().n_images, 2);
     assert_healthy(dir.path());
@@ -216,7 +216,7 @@ fn captions_are_replaced_by_source() {
     assert_eq!(
         writer.commit().unwrap(),
         generation,
-        "the same texts are no change"
+        "the same texts change nothing"
     );
     writer
         .set_captions(Some(id), first, vec![caption("two", 2)])
@@ -255,13 +255,17 @@ fn captions_are_replaced_by_source() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused() {
+fn invalid_items_are_refused() {
     let (dir, mut writer) = new_index();
     let nobody = ItemId(77);
     let missing = |result: Result<(), IndexError>| {
-        assert!(
-            matches!(result, Err(IndexError::Records { source: RecordsError::NoSuchImage { id }, .. }) if id == nobody)
-        );
+        assert!(matches!(
+            result,
+            Err(IndexError::Records {
+                source: RecordsError::NoSuchImage { id },
+                ..
+            }) if id == nobody
+        ));
     };
     missing(writer.put_file(&photo(1), file(nobody)));
     missing(writer.set_captions(
@@ -301,7 +305,7 @@ fn what_does_not_fit_is_refused() {
 
 #[cfg(unix)]
 #[test]
-fn paths_are_bytes() {
+fn paths_need_not_be_unicode() {
     use std::os::unix::ffi::OsStrExt;
     let (dir, mut writer) = new_index();
     let path = |bytes: &[u8]| PathBuf::from(std::ffi::OsStr::from_bytes(bytes));
@@ -354,7 +358,7 @@ fn paths_are_bytes() {
 }
 
 #[test]
-fn libraries_are_kept_and_name_their_images() {
+fn library_folders_are_stored_and_searchable() {
     let (dir, mut writer) = new_index();
     let library = |n_files| Library {
         folder: "/home/ana/Pictures".into(),
@@ -395,7 +399,7 @@ fn libraries_are_kept_and_name_their_images() {
 }
 
 #[test]
-fn what_is_not_committed_is_lost_and_its_numbers_are_free() {
+fn uncommitted_items_are_lost_and_their_ids_are_reused() {
     let (dir, mut writer) = new_index();
     let first = put_photo(&mut writer, 1, vector(4, 1));
     writer.commit().unwrap();
@@ -408,10 +412,7 @@ fn what_is_not_committed_is_lost_and_its_numbers_are_free() {
     writer.remove_file(&photo(1)).unwrap();
     writer.commit().unwrap();
     let second = put_photo(&mut writer, 1, vector(4, 1));
-    assert!(
-        second > first,
-        "a number that was committed is never given again"
-    );
+    assert!(second > first, "a committed id is never reused");
     writer.finish().unwrap();
     assert_healthy(dir.path());
 }

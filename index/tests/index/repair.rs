@@ -1,4 +1,5 @@
-//! Every file of an index, missing, cut and changed: after a repair what was not hit is found, and what was is named.
+//! Repairs after every file of an index was deleted, truncated and changed: undamaged items are
+//! kept, lost ones reported.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -13,10 +14,10 @@ use crate::support::{
 };
 
 const DIMENSION: usize = 96;
-/// Photos of the two generations that were finished, and of the two that are only in the log.
+/// Number of photos in the two finished generations, and in the two that are only in the log.
 const PARTS: [std::ops::Range<u64>; 4] = [0..70, 70..130, 130..150, 150..170];
 const N_PHOTOS: u64 = 170;
-/// A block of 4 KiB holds fewer items than this with what belongs to them.
+/// Upper bound on the number of items in a block of 4 KiB.
 const N_IN_A_BLOCK: usize = 60;
 
 fn caption_source(number: u64) -> PathBuf {
@@ -39,7 +40,7 @@ fn open(dir: &Path) -> IndexWriter {
     IndexWriter::open_or_create_with(dir, &binding(DIMENSION), with_graphs_from(50)).unwrap()
 }
 
-/// Some of it in tables, some in the log, with graphs that lack the newest.
+/// An index partly in tables and partly in the log, with graphs that lack the newest items.
 fn make(dir: &Path) {
     for part in &PARTS[..2] {
         let mut writer = open(dir);
@@ -57,7 +58,7 @@ fn repair(dir: &Path) -> Result<Repair, IndexError> {
     repair_with(dir, with_graphs_from(50), &mut |_| {})
 }
 
-/// What a reader finds of each photo.
+/// What a reader finds.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Found {
     photos: BTreeSet<u64>,
@@ -71,8 +72,8 @@ fn everything() -> Found {
     }
 }
 
-/// Looks for every photo in every way; whatever is there must be there whole.
-fn look(dir: &Path, name: &str) -> Found {
+/// Searches every photo by every means, and asserts that those found are complete.
+fn find_all(dir: &Path, name: &str) -> Found {
     let reader = IndexReader::open(dir, Some(&binding(DIMENSION))).unwrap();
     let mut found = Found::default();
     for number in 0..N_PHOTOS {
@@ -125,31 +126,34 @@ fn look(dir: &Path, name: &str) -> Found {
     found
 }
 
-/// Damages a copy, repairs it, and checks that every loss was told. Where a file is gone, what is lost is then brought
-/// back, as by indexing again.
+/// Damages and repairs a copy, and checks that every loss is reported. Lost items are then
+/// restored, as by indexing again.
 fn check_repair(original: &Path, name: &str, damage: &dyn Fn(&Path)) -> (Vec<Problem>, Found) {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
     copy_folder(original, dir);
     damage(dir);
     let problems = check(dir).unwrap();
-    let told = repair(dir).unwrap_or_else(|error| panic!("{name}: {error:?}"));
-    assert_eq!(told.found, problems, "{name}");
-    assert_eq!(told.left, [], "{name}");
+    let repaired = repair(dir).unwrap_or_else(|error| panic!("{name}: {error:?}"));
+    assert_eq!(repaired.found, problems, "{name}");
+    assert_eq!(repaired.left, [], "{name}");
     assert_healthy(dir);
-    let found = look(dir, name);
+    let found = find_all(dir, name);
     let all = everything();
     let n_images = (all.photos.len() - found.photos.len()) as u64;
     let n_captions = (all.captions.len() - found.captions.len()) as u64;
-    if told.n_lost_commits == 0 {
-        assert_eq!(told.n_lost_images, n_images, "{name}: {told:?}");
-        assert_eq!(told.n_lost_captions, n_captions, "{name}: {told:?}");
+    if repaired.n_lost_commits == 0 {
+        assert_eq!(repaired.n_lost_images, n_images, "{name}: {repaired:?}");
+        assert_eq!(repaired.n_lost_captions, n_captions, "{name}: {repaired:?}");
     } else {
-        // Nobody knows what was in them, only that they were there.
-        assert!(told.n_lost_images <= n_images, "{name}: {told:?}");
-        assert!(told.n_lost_captions <= n_captions, "{name}: {told:?}");
+        // Their content is unknown, so only an upper bound is known.
+        assert!(repaired.n_lost_images <= n_images, "{name}: {repaired:?}");
+        assert!(
+            repaired.n_lost_captions <= n_captions,
+            "{name}: {repaired:?}"
+        );
     }
-    for path in &told.lost_files {
+    for path in &repaired.lost_files {
         assert!(
             (0..N_PHOTOS).any(|number| photo(number) == *path && !found.photos.contains(&number)),
             "{name}: {} is not lost",
@@ -157,14 +161,14 @@ fn check_repair(original: &Path, name: &str, damage: &dyn Fn(&Path)) -> (Vec<Pro
         );
     }
     if problems.is_empty() {
-        assert_eq!(found, all, "{name}: lost without a word");
+        assert_eq!(found, all, "{name}: lost, but not reported");
     }
-    if told.has_losses() {
-        assert!(told.kept.is_some_and(|kept| kept.is_dir()), "{name}");
+    if repaired.has_losses() {
+        assert!(repaired.kept.is_some_and(|kept| kept.is_dir()), "{name}");
     } else {
         assert!(!dir.join("records.damaged").exists(), "{name}");
     }
-    if !name.ends_with("gone") {
+    if !name.ends_with("deleted") {
         return (problems, found);
     }
     let again = repair(dir).unwrap();
@@ -172,7 +176,7 @@ fn check_repair(original: &Path, name: &str, damage: &dyn Fn(&Path)) -> (Vec<Pro
     let mut writer = open(dir);
     (0..N_PHOTOS).for_each(|number| put(&mut writer, number));
     writer.finish().unwrap();
-    assert_eq!(look(dir, name), all, "{name}: indexed again");
+    assert_eq!(find_all(dir, name), all, "{name}: indexed again");
     assert_healthy(dir);
     (problems, found)
 }
@@ -200,18 +204,18 @@ fn flip(path: &Path, at: usize) {
     fs_err::write(path, bytes).unwrap();
 }
 
-fn cut(path: &Path) {
+fn truncate(path: &Path) {
     let file = fs_err::OpenOptions::new().write(true).open(path).unwrap();
     let length = file.metadata().unwrap().len();
     file.set_len(length / 2).unwrap();
 }
 
-/// A way to spoil a file, of which the length is given.
-type Spoil = fn(&Path, usize);
+/// A way to damage a file of a given size.
+type Damage = fn(&Path, usize);
 
-const SPOILS: [(&str, Spoil); 4] = [
-    ("gone", |path, _| fs_err::remove_file(path).unwrap()),
-    ("cut", |path, _| cut(path)),
+const DAMAGES: [(&str, Damage); 4] = [
+    ("deleted", |path, _| fs_err::remove_file(path).unwrap()),
+    ("truncated", |path, _| truncate(path)),
     ("a bit near its start", |path, length| {
         flip(path, length / 9);
     }),
@@ -219,78 +223,78 @@ const SPOILS: [(&str, Spoil); 4] = [
 ];
 
 #[test]
-fn tables_that_are_spoilt_cost_what_was_in_them() {
+fn a_damaged_table_loses_only_its_own_items() {
     let original = tempfile::tempdir().unwrap();
     make(original.path());
     assert_healthy(original.path());
-    assert_eq!(look(original.path(), "undamaged"), everything());
+    assert_eq!(find_all(original.path(), "undamaged"), everything());
     let tables = files_in(&original.path().join("records"), |name| {
         has_ending(name, "sst")
     });
-    let (mut n_spoilt, mut n_lossless) = (0, 0);
+    let (mut n_damaged, mut n_lossless) = (0, 0);
     for table in &tables {
         let below = table.strip_prefix(original.path()).unwrap();
         let length = usize::try_from(fs_err::metadata(table).unwrap().len()).unwrap();
-        for (how, spoil) in SPOILS {
+        for (how, inflict) in DAMAGES {
             let name = format!("{}: {how}", below.display());
             let (problems, found) = check_repair(original.path(), &name, &|dir| {
-                spoil(&dir.join(below), length);
+                inflict(&dir.join(below), length);
             });
             assert!(
                 matches!(problems[..], [Problem::Records { .. }, ..]),
                 "{name}: {problems:?}"
             );
-            // One bad block is not a bad table.
+            // One bad block must not lose the whole table.
             if how == "a bit near its start" {
                 let n_lost = 170 - found.photos.len() + 170 - found.captions.len();
                 assert!(n_lost <= 2 * N_IN_A_BLOCK, "{name}: {n_lost} lost");
             }
-            n_spoilt += 1;
+            n_damaged += 1;
             n_lossless += usize::from(found == everything());
         }
     }
     // Six columns, flushed twice.
-    assert_eq!(n_spoilt, 12 * SPOILS.len());
-    // Hashes, and the lists of captions, follow from the rest.
-    assert!(n_lossless >= 16, "{n_lossless} of {n_spoilt}");
+    assert_eq!(n_damaged, 12 * DAMAGES.len());
+    // Hashes and lists of captions are rebuilt from the other columns.
+    assert!(n_lossless >= 16, "{n_lossless} of {n_damaged}");
 }
 
 #[test]
-fn the_lists_of_tables_follow_from_the_tables() {
+fn a_lost_list_of_tables_is_rebuilt_from_the_tables() {
     let original = tempfile::tempdir().unwrap();
     make(original.path());
     let lists = files_in(&original.path().join("records"), |name| {
         name == "CURRENT" || name.starts_with("MANIFEST-")
     });
     assert_eq!(lists.len(), 2, "{lists:?}");
-    let mut n_spoilt = 0;
+    let mut n_damaged = 0;
     for list in &lists {
         let below = list.strip_prefix(original.path()).unwrap();
         let length = usize::try_from(fs_err::metadata(list).unwrap().len()).unwrap();
         let cuts = (0..length).step_by((length / 8).max(5));
-        let spoil = |how: String, spoil: &dyn Fn(&Path)| {
+        let check_damaged = |how: String, inflict: &dyn Fn(&Path)| {
             let name = format!("{}: {how}", below.display());
-            let (_, found) = check_repair(original.path(), &name, &|dir| spoil(&dir.join(below)));
+            let (_, found) = check_repair(original.path(), &name, &|dir| inflict(&dir.join(below)));
             assert_eq!(found, everything(), "{name}");
         };
-        spoil("gone".to_owned(), &|path| {
+        check_damaged("deleted".to_owned(), &|path| {
             fs_err::remove_file(path).unwrap();
         });
-        n_spoilt += 1;
+        n_damaged += 1;
         for at in cuts {
-            spoil(format!("cut to {at}"), &|path| {
+            check_damaged(format!("truncated to {at}"), &|path| {
                 let file = fs_err::OpenOptions::new().write(true).open(path).unwrap();
                 file.set_len(at as u64).unwrap();
             });
-            spoil(format!("a bit at {at}"), &|path| flip(path, at));
-            n_spoilt += 2;
+            check_damaged(format!("a bit at {at}"), &|path| flip(path, at));
+            n_damaged += 2;
         }
     }
-    assert!(n_spoilt > 12, "{n_spoilt}");
+    assert!(n_damaged > 12, "{n_damaged}");
 }
 
 #[test]
-fn a_log_that_is_damaged_in_the_middle_costs_one_commit() {
+fn a_log_damaged_in_the_middle_loses_one_commit() {
     let original = tempfile::tempdir().unwrap();
     make(original.path());
     let logs = files_in(&original.path().join("records"), |name| {
@@ -301,71 +305,76 @@ fn a_log_that_is_damaged_in_the_middle_costs_one_commit() {
     };
     let below = log.strip_prefix(original.path()).unwrap();
     let length = usize::try_from(fs_err::metadata(log).unwrap().len()).unwrap();
-    let mut n_spoilt = 0;
+    let mut n_damaged = 0;
     for at in (0..length).step_by(length / 6) {
         let name = format!("a bit of the log at {at}");
         let (problems, found) =
             check_repair(original.path(), &name, &|dir| flip(&dir.join(below), at));
         assert!(!problems.is_empty(), "{name}");
         assert!(found.photos.len() >= 130, "{name}: {}", found.photos.len());
-        n_spoilt += 1;
+        n_damaged += 1;
     }
-    assert!(n_spoilt >= 6);
-    let (problems, found) = check_repair(original.path(), "log cut", &|dir| cut(&dir.join(below)));
+    assert!(n_damaged >= 6);
+    let (problems, found) = check_repair(original.path(), "truncated log", &|dir| {
+        truncate(&dir.join(below));
+    });
     assert!(!problems.is_empty());
     assert!(found.photos.len() >= 130);
 }
 
 #[test]
-fn what_is_derived_costs_nothing() {
+fn damaged_derived_parts_lose_nothing() {
     let original = tempfile::tempdir().unwrap();
     make(original.path());
     let words = files_in(&original.path().join("words"), |name| {
-        // What follows are locks and a list of files to delete.
+        // Not locks and a list of files to delete.
         !name.starts_with('.') && !has_ending(name, "lock")
     });
     let mut files = words;
     files.extend(files_in(&original.path().join("graphs"), |_| true));
     files.push(original.path().join("manifest.json"));
     assert!(files.len() >= 10, "{files:?}");
-    let (mut n_spoilt, mut n_noticed) = (0, 0);
+    let (mut n_damaged, mut n_detected) = (0, 0);
     for path in &files {
         let below = path.strip_prefix(original.path()).unwrap();
         let length = usize::try_from(fs_err::metadata(path).unwrap().len()).unwrap();
         if length < 30 {
             continue;
         }
-        for (how, spoil) in &SPOILS[..3] {
+        for (how, inflict) in &DAMAGES[..3] {
             let name = format!("{}: {how}", below.display());
             let (problems, found) = check_repair(original.path(), &name, &|dir| {
-                spoil(&dir.join(below), length);
+                inflict(&dir.join(below), length);
             });
             assert_eq!(found, everything(), "{name}");
-            n_spoilt += 1;
-            n_noticed += usize::from(!problems.is_empty());
+            n_damaged += 1;
+            n_detected += usize::from(!problems.is_empty());
         }
     }
-    assert!(n_spoilt >= 30, "{n_spoilt}");
-    // A graph that is gone is none, and the model's name in the manifest is only a name.
-    assert!(n_noticed + 8 >= n_spoilt, "{n_noticed} of {n_spoilt}");
+    assert!(n_damaged >= 30, "{n_damaged}");
+    // A missing graph is no damage, and the model's name in the manifest is not checked.
+    assert!(n_detected + 8 >= n_damaged, "{n_detected} of {n_damaged}");
 }
 
 #[test]
-fn without_manifest_and_copy_there_is_no_way_back() {
+fn an_index_without_manifest_and_copy_cannot_be_repaired() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
     assert!(matches!(repair(dir), Err(IndexError::NoIndex { .. })));
-    assert_eq!(fs_err::read_dir(dir).unwrap().count(), 0, "nothing is made");
+    assert_eq!(
+        fs_err::read_dir(dir).unwrap().count(),
+        0,
+        "nothing is created"
+    );
     make(dir);
     let writer = open(dir);
     assert!(matches!(repair(dir), Err(IndexError::Locked { .. })));
     drop(writer);
-    let told = repair(dir).unwrap();
-    assert!(told.found.is_empty() && told.left.is_empty() && !told.has_losses());
-    assert_eq!(look(dir, "sound"), everything());
+    let repaired = repair(dir).unwrap();
+    assert!(repaired.found.is_empty() && repaired.left.is_empty() && !repaired.has_losses());
+    assert_eq!(find_all(dir, "sound"), everything());
 }
 
-/// Half of what is known of a file is enough.
 #[test]
 fn a_file_without_size_and_time_is_kept_and_read_again() {
     let folder = tempfile::tempdir().unwrap();
@@ -373,20 +382,20 @@ fn a_file_without_size_and_time_is_kept_and_read_again() {
     make(dir);
     open(dir).finish().unwrap();
     let tables = files_in(&dir.join("records"), |name| has_ending(name, "sst"));
-    // Spoils the first block of each table; of the paths, it has those that know size and time.
+    // Damage the first block of each table; that of the paths has the records with size and time.
     let mut n_to_read = 0;
     for table in tables {
         let below = table.strip_prefix(dir).unwrap();
         let copy = tempfile::tempdir().unwrap();
         copy_folder(dir, copy.path());
         flip(&copy.path().join(below), 40);
-        let told = repair(copy.path()).unwrap();
-        n_to_read += told.n_files_to_read;
+        let repaired = repair(copy.path()).unwrap();
+        n_to_read += repaired.n_files_to_read;
         let reader = IndexReader::open(copy.path(), None).unwrap();
         let mut unknown = reader.files().unwrap();
         unknown.retain(|(_, known)| known.n_bytes == u64::MAX);
-        assert_eq!(unknown.len() as u64, told.n_files_to_read);
-        let before = look(copy.path(), "before it is read");
+        assert_eq!(unknown.len() as u64, repaired.n_files_to_read);
+        let before = find_all(copy.path(), "before it is read");
         let mut writer = open(copy.path());
         for (path, known) in &unknown {
             let Some(Item::Image(image)) = reader.item(known.image).unwrap() else {
@@ -396,7 +405,7 @@ fn a_file_without_size_and_time_is_kept_and_read_again() {
             writer.put_file(path, file(known.image)).unwrap();
         }
         writer.finish().unwrap();
-        assert_eq!(look(copy.path(), "read again"), before);
+        assert_eq!(find_all(copy.path(), "read again"), before);
         assert_healthy(copy.path());
     }
     assert!(n_to_read > 10, "{n_to_read}");

@@ -88,11 +88,11 @@ fn a_search_joins_both_rankings() {
                 let same = exact.iter().find(|near| near.id == candidate.id).unwrap();
                 let similarity = candidate.similarity.unwrap();
                 assert_eq!(similarity.to_bits(), same.similarity.to_bits());
-                let matched = matches.iter().find(|found| found.id == candidate.id);
-                assert_eq!(candidate.bm25, matched.map(|found| found.bm25));
+                let found_by_words = matches.iter().find(|found| found.id == candidate.id);
+                assert_eq!(candidate.bm25, found_by_words.map(|found| found.bm25));
                 assert_eq!(
                     candidate.words,
-                    matched.map_or(Vec::new(), |found| found.words.clone())
+                    found_by_words.map_or(Vec::new(), |found| found.words.clone())
                 );
                 match (candidate.rank_by_meaning, candidate.rank_by_words) {
                     (Some(_), Some(_)) => n_both += 1,

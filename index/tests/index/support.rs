@@ -1,4 +1,4 @@
-//! Bindings, vectors from seeds, small collections.
+//! Helpers: bindings, vectors from seeds, small indexes.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ pub(crate) fn binding(dimension: usize) -> Binding {
     }
 }
 
-/// Options under which a graph is built from `min_graph_items` on.
+/// Options with which a graph is built for at least `min_graph_items`.
 pub(crate) fn with_graphs_from(min_graph_items: usize) -> WriterOptions {
     let mut options = WriterOptions::default();
     options.min_graph_items = min_graph_items;
@@ -34,19 +34,19 @@ pub(crate) fn unit(mut values: Vec<f32>) -> UnitVector {
     UnitVector::new(values).unwrap()
 }
 
-/// A number drawn from the normal distribution (Box and Muller).
+/// A random number of the normal distribution (Box and Muller).
 pub(crate) fn normal(rng: &mut StdRng) -> f32 {
     let (u, v) = (1.0 - rng.random::<f32>(), rng.random::<f32>());
     (-2.0 * u.ln()).sqrt() * (std::f32::consts::TAU * v).cos()
 }
 
-/// The same vector for the same seed, in any direction.
+/// A random unit vector, determined by the seed.
 pub(crate) fn vector(dimension: usize, seed: u64) -> UnitVector {
     let mut rng = StdRng::seed_from_u64(seed);
     unit((0..dimension).map(|_| normal(&mut rng)).collect())
 }
 
-/// Vectors around centres, as embeddings of photos are: bursts lie close together.
+/// Vectors in clusters, as embeddings of photos are.
 pub(crate) struct Clusters {
     rng: StdRng,
     centres: Vec<Vec<f32>>,
@@ -107,7 +107,8 @@ pub(crate) fn ids(hits: &[Near]) -> Vec<u32> {
     hits.iter().map(|hit| hit.id.0).collect()
 }
 
-/// What an index says of a few vectors and words of each kind; equal answers mean equal indexes.
+/// The answers of an index to a few vectors and words of each kind. Equal answers mean equal
+/// indexes.
 pub(crate) fn answers(dir: &Path, dimension: usize) -> Vec<String> {
     let reader = IndexReader::open(dir, None).unwrap();
     let mut answers = Vec::new();
@@ -119,7 +120,8 @@ pub(crate) fn answers(dir: &Path, dimension: usize) -> Vec<String> {
         }
         for words in ["album3", "photo5 photo7", "caption 2"] {
             let found = reader.matching(kind, words, 1000).unwrap();
-            // BM25 counts removed documents until they are merged away, so only which words match is compared.
+            // BM25 counts removed documents until segments are merged, so only the matched words
+            // are compared.
             let mut found: Vec<_> = found
                 .into_iter()
                 .map(|found| (found.id, found.words))
@@ -136,7 +138,7 @@ pub(crate) fn assert_healthy(dir: &Path) {
     assert_eq!(check(dir).unwrap(), []);
 }
 
-/// Copies a folder with all that is in it.
+/// Copies a folder and its content.
 pub(crate) fn copy_folder(from: &Path, to: &Path) {
     fs_err::create_dir_all(to).unwrap();
     for entry in fs_err::read_dir(from).unwrap() {

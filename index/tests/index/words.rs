@@ -1,4 +1,4 @@
-//! Words by language, without spaces, and those of a picture's details.
+//! Words by language, without spaces, and those of a picture's metadata.
 
 use std::path::Path;
 
@@ -34,7 +34,7 @@ fn put(writer: &mut IndexWriter, number: u64, name: &str, captions: &[&str]) -> 
     id
 }
 
-/// The images that a query finds, and the words by which it finds the first.
+/// The images that a query finds, and the matched words of the first.
 fn found(dir: &Path, query: &str) -> (Vec<u32>, Vec<String>) {
     let reader = IndexReader::open(dir, None).unwrap();
     let mut found = reader.matching(ItemKind::Image, query, 10).unwrap();
@@ -51,7 +51,7 @@ fn check_found(dir: &Path, query: &str, ids: &[u32], words: &[&str]) {
     assert_eq!(found_words, words, "{query}");
 }
 
-/// Three images, whose numbers are 1, 3 and 5; the first two have a German caption each.
+/// Three images with the ids 1, 3 and 5. The first two have a German caption each.
 fn make(dir: &Path, language: Option<Language>) {
     let mut writer = open(dir, language);
     put(
@@ -71,7 +71,7 @@ fn make(dir: &Path, language: Option<Language>) {
 }
 
 #[test]
-fn words_are_found_in_every_writing() {
+fn words_are_found_in_every_script() {
     let dir = tempfile::tempdir().unwrap();
     make(dir.path(), None);
     let rows: [(&str, &[u32], &[&str]); 14] = [
@@ -99,16 +99,16 @@ fn words_are_found_in_every_writing() {
 }
 
 #[test]
-fn the_language_is_kept_and_another_makes_the_words_anew() {
+fn the_language_is_stored_and_changing_it_rebuilds_the_words() {
     let dir = tempfile::tempdir().unwrap();
     let language = || IndexReader::open(dir.path(), None).unwrap().language();
     make(dir.path(), Some(Language::German));
     assert_eq!(language(), Language::German);
     check_found(dir.path(), "haus", &[1, 3], &["haus"]);
-    // Without a word index a reader makes one in the same language.
+    // Without a word index, a reader builds one in the same language.
     fs_err::remove_dir_all(dir.path().join("words")).unwrap();
     check_found(dir.path(), "haus", &[1, 3], &["haus"]);
-    // A writer that is told nothing goes on with it.
+    // A writer without a language keeps it.
     open(dir.path(), None).finish().unwrap();
     assert_eq!(language(), Language::German);
     check_found(dir.path(), "haus", &[1, 3], &["haus"]);
@@ -127,11 +127,11 @@ fn the_language_is_kept_and_another_makes_the_words_anew() {
 }
 
 #[test]
-fn words_of_another_language_are_noticed() {
+fn words_of_another_language_are_rebuilt() {
     let (german, english) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     make(german.path(), Some(Language::German));
     make(english.path(), None);
-    // As after a crash between the setting and the words.
+    // As after a crash between storing the language and rebuilding the words.
     fs_err::remove_dir_all(german.path().join("words")).unwrap();
     let words = english.path().join("words");
     crate::support::copy_folder(&words, &german.path().join("words"));
@@ -147,7 +147,7 @@ fn words_of_another_language_are_noticed() {
 }
 
 #[test]
-fn details_are_kept_and_their_words_are_found() {
+fn metadata_is_stored_and_its_words_are_found() {
     let dir = tempfile::tempdir().unwrap();
     let details = Details {
         camera: Some("Nikon D750".into()),
@@ -186,7 +186,7 @@ fn details_are_kept_and_their_words_are_found() {
         n_asked += 1;
     }
     assert_eq!(n_asked, 14);
-    // Other details take the place of the first.
+    // New metadata replaces the old.
     let mut writer = open(dir.path(), None);
     let other = Details {
         camera: Some("Canon".into()),
@@ -200,7 +200,7 @@ fn details_are_kept_and_their_words_are_found() {
 }
 
 #[test]
-fn images_without_details_are_known_until_there_are_none() {
+fn images_without_metadata_are_listed_until_there_are_none() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = open(dir.path(), None);
     let ids = [1, 2, 3].map(|number| put(&mut writer, number, &format!("{number}.jpg"), &[]));
@@ -212,18 +212,18 @@ fn images_without_details_are_known_until_there_are_none() {
     }
     assert_eq!(writer.n_pending(), 3);
     writer.commit().unwrap();
-    // The same again is no change.
+    // The same metadata again changes nothing.
     writer.set_details(ids[0], Details::default()).unwrap();
     assert_eq!(writer.n_pending(), 0);
     assert!(writer.images_without_details().unwrap().is_empty());
     writer.finish().unwrap();
     let mut writer = open(dir.path(), None);
     assert!(writer.images_without_details().unwrap().is_empty());
-    let nobody = ItemId(99);
-    let refused = writer.set_details(nobody, Details::default());
+    let missing = ItemId(99);
+    let refused = writer.set_details(missing, Details::default());
     assert!(matches!(
         refused,
-        Err(IndexError::Records { source: RecordsError::NoSuchImage { id }, .. }) if id == nobody
+        Err(IndexError::Records { source: RecordsError::NoSuchImage { id }, .. }) if id == missing
     ));
     assert_healthy(dir.path());
 }
