@@ -171,6 +171,10 @@ pub(crate) fn dot_function() -> CodeDot {
 }
 
 /// The variants that this machine can run, fastest first.
+#[allow(
+    unsafe_code,
+    reason = "calls functions that need checked processor features"
+)]
 fn variants() -> Vec<(&'static str, CodeDot)> {
     let mut variants: Vec<(&'static str, CodeDot)> = Vec::new();
     #[cfg(target_arch = "x86_64")]
@@ -204,6 +208,7 @@ fn dot_portable(a: &[u8], b: &[u8], _sum_b: i32) -> i32 {
 }
 
 #[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, reason = "SIMD loads from slices")]
 mod x86 {
     use std::arch::x86_64::{
         __m256i, _mm_add_epi32, _mm_cvtsi128_si32, _mm_loadu_si128, _mm_set1_epi8,
@@ -264,6 +269,7 @@ mod x86 {
 }
 
 #[cfg(target_arch = "aarch64")]
+#[allow(unsafe_code, reason = "SIMD loads from slices")]
 mod arm {
     use std::arch::aarch64::{
         int8x16_t, vaddvq_s32, vdupq_n_s32, vdupq_n_u8, veorq_u8, vget_low_s8, vld1q_u8,
@@ -294,6 +300,7 @@ mod arm {
 
 /// Prefetches a row into the processor's cache. Has no effect on results.
 #[inline]
+#[allow(unsafe_code, reason = "the prefetch instruction takes a raw pointer")]
 pub(crate) fn prefetch(row: &[u8]) {
     /// Number of cache lines to prefetch. The hardware prefetches the rest of a longer row, which
     /// is read in order.

@@ -19,6 +19,10 @@ pub(crate) fn dot_function() -> Dot {
 }
 
 #[cfg(target_arch = "x86_64")]
+#[allow(
+    unsafe_code,
+    reason = "calls functions that need checked processor features"
+)]
 fn choose() -> Dot {
     if is_x86_feature_detected!("avx512f") {
         // SAFETY: the processor has AVX-512 F, as checked above.
@@ -121,6 +125,10 @@ mod tests {
 
     #[cfg(target_arch = "x86_64")]
     #[test]
+    #[allow(
+        unsafe_code,
+        reason = "calls functions that need checked processor features"
+    )]
     fn compiled_variants_agree() {
         let a: Vec<f32> = (0..515u16).map(|i| f32::from(i % 13) / 7.0).collect();
         let b: Vec<f32> = (0..515u16).map(|i| f32::from(i % 11) / 9.0).collect();

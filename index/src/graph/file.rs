@@ -40,6 +40,7 @@ impl Graph {
     ///
     /// # Errors
     /// When the file cannot be read, has another format, or is damaged.
+    #[allow(unsafe_code, reason = "maps the file into memory")]
     pub(crate) fn open(path: &Path) -> Result<Option<Self>, GraphError> {
         let io_error = |source| io_error(path, source);
         let file = match fs_err::File::open(path) {
