@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 use sightline_onnx::{
-    Channels, Clean, Interpolation, MaskRule, Model, ModelError, Pad, Precision, PreprocessConfig,
-    Resize, Signature,
+    Channels, Clean, Interpolation, MaskRule, Model, Pad, Precision, PreprocessConfig, Resize,
+    Signature,
 };
 
 use super::PathAnswer;
-use crate::models::{Check, Checked, Entry, Figures, Outcome, Place, Registry, Tower};
+use crate::models::{Check, Checked, Entry, Figures, ModelsError, Outcome, Place, Registry, Tower};
 
 /// The answer of `models list`.
 #[derive(Debug, Clone, Serialize)]
@@ -63,7 +63,7 @@ impl<'a> ModelListAnswer<'a> {
 }
 
 impl OpenedAnswer {
-    fn new(model: Result<Model, ModelError>) -> Self {
+    fn new(model: Result<Model, ModelsError>) -> Self {
         let usable = |model: Model| {
             Ok(Self::Usable {
                 layout: model.layout(),
@@ -181,7 +181,7 @@ impl<'a> ModelInfoAnswer<'a> {
         model: &'a Model,
         asked: bool,
         signatures: Option<&'a (Signature, Signature)>,
-    ) -> Result<Self, ModelError> {
+    ) -> Result<Self, ModelsError> {
         let precision = |precision: Precision| PrecisionAnswer {
             precision: precision.as_str(),
             figures: entry.figures(precision),

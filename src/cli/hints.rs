@@ -7,7 +7,7 @@ use sightline_picture::DecodeError;
 
 use crate::engine::EngineError;
 use crate::engine::exchange::ExchangeError;
-use crate::models::RegistryError;
+use crate::models::ModelsError;
 use crate::models::hub::HubError;
 use crate::platform;
 
@@ -18,7 +18,9 @@ pub(super) trait Hint {
 
 impl Hint for anyhow::Error {
     fn hint(&self) -> Option<String> {
-        self.downcast_ref::<EngineError>().and_then(Hint::hint)
+        let of_engine = self.downcast_ref::<EngineError>().map(Hint::hint);
+        let of_models = || self.downcast_ref::<ModelsError>().map(Hint::hint);
+        of_engine.or_else(of_models)?
     }
 }
 
@@ -26,10 +28,7 @@ impl Hint for EngineError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Index(error) => error.hint(),
-            Self::Registry(error) => error.hint(),
             Self::Exchange(error) => error.hint(),
-            Self::Hub(error) => error.hint(),
-            Self::Quantize(error) => error.hint(),
             Self::Runtime(_) => Some(format!("install it with: {}", platform::install_command())),
             Self::Encode(error) => error.hint(),
             Self::Model(error) => error.hint(),
@@ -300,9 +299,13 @@ impl Hint for HubError {
     }
 }
 
-impl Hint for RegistryError {
+impl Hint for ModelsError {
     fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::Model(error) => return error.hint(),
+            Self::Encode(error) => return error.hint(),
+            Self::Hub(error) => return error.hint(),
+            Self::Quantize(error) => return error.hint(),
             Self::NoPlace => "set HOME or XDG_DATA_HOME".to_owned(),
             Self::Unknown {
                 close: Some(close), ..

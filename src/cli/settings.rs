@@ -9,7 +9,7 @@ use sightline_onnx::{Precision, SessionOptions};
 use super::args::Global;
 use super::printer::Printer;
 use crate::engine::{Encoders, Engine, EngineError, UnfinishedChange};
-use crate::models::{Entry, Opened, Registry, Wanted};
+use crate::models::{Entry, ModelsError, Opened, Registry, Wanted};
 use crate::platform;
 
 /// What every command works with.
@@ -65,11 +65,10 @@ impl Settings {
     /// The model that a command is about: the one named there, else that of `--model`, else the
     /// default one.
     pub(super) fn entry(&self, named: Option<&Path>) -> anyhow::Result<Entry> {
-        let entry = match named.or(self.model.as_deref()) {
-            Some(asked) => self.registry.find(asked),
-            None => self.registry.default_entry(),
-        };
-        Ok(entry.map_err(EngineError::from)?)
+        Ok(match named.or(self.model.as_deref()) {
+            Some(asked) => self.registry.find(asked)?,
+            None => self.registry.default_entry()?,
+        })
     }
 
     /// The model asked for, or the default one, for what has nothing to do with an index. ONNX
@@ -88,7 +87,7 @@ impl Settings {
         ))
     }
 
-    fn opened(&self, fingerprint: Option<&str>) -> Result<Opened, EngineError> {
+    fn opened(&self, fingerprint: Option<&str>) -> Result<Opened, ModelsError> {
         self.registry.open(&Wanted {
             model: self.model.as_deref(),
             precision: self.precision,

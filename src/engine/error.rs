@@ -3,13 +3,10 @@
 use std::path::PathBuf;
 
 use sightline_index::{IndexError, VectorError};
-use sightline_onnx::quantize::QuantizeError;
 use sightline_onnx::{DeviceError, EncodeError, ModelError, RuntimeError};
 use sightline_picture::DecodeError;
 
 use crate::engine::exchange::ExchangeError;
-use crate::models::RegistryError;
-use crate::models::hub::HubError;
 
 /// Any failure of an [`Engine`](crate::engine::Engine) call.
 #[derive(Debug, thiserror::Error)]
@@ -21,18 +18,9 @@ pub enum EngineError {
     /// The model's files are missing or do not fit together.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The models that this machine knows could not be read or changed.
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
     /// An index could not be exported or imported.
     #[error(transparent)]
     Exchange(#[from] ExchangeError),
-    /// A model could not be downloaded.
-    #[error(transparent)]
-    Hub(#[from] HubError),
-    /// No int8 copy of a model's graph could be written.
-    #[error(transparent)]
-    Quantize(#[from] QuantizeError),
     /// ONNX Runtime could not be opened.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),

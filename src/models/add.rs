@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 use sightline_onnx::Model;
 
-use super::{Entry, Place, Registry, RegistryError, STARTER, is_name, sync_folder_of};
-use crate::engine::EngineError;
-use crate::models::check::Check;
+use super::check::Check;
+use super::error::ModelsError;
+use super::registry::{Entry, Place, Record, Registry, STARTER, is_name, sync_folder_of};
 
 /// Files larger than this are only copied when the model's description names them.
 const MOST_BYTES_BESIDE: u64 = 64 << 20;
@@ -70,7 +70,7 @@ impl Registry {
     /// # Errors
     /// When it is no model, the name cannot be used or is taken, or the same model is there
     /// already.
-    pub fn newcomer(&self, folder: &Path, name: Option<&str>) -> Result<Newcomer, EngineError> {
+    pub fn newcomer(&self, folder: &Path, name: Option<&str>) -> Result<Newcomer, ModelsError> {
         let mut models = Vec::new();
         for precision in Model::variants(folder)? {
             models.push(Model::open_with(folder, Some(precision))?);
@@ -80,16 +80,15 @@ impl Registry {
             None => models.first().map_or_else(String::new, own_name),
         };
         if !is_name(&name) {
-            return Err(RegistryError::BadName { name }.into());
+            return Err(ModelsError::BadName { name });
         }
         self.check_free(&name)?;
         for model in &models {
             if let Some((entry, _)) = self.named_maker(model.fingerprint())? {
-                return Err(RegistryError::Same {
+                return Err(ModelsError::Same {
                     folder: folder.to_path_buf(),
                     name: entry.label(),
-                }
-                .into());
+                });
             }
         }
         Ok(Newcomer {
@@ -102,22 +101,22 @@ impl Registry {
     /// Whether a model that is to come can have this name.
     ///
     /// # Errors
-    /// [`RegistryError::BadName`] or [`RegistryError::Taken`].
-    pub fn check_new_name(&self, name: &str) -> Result<(), RegistryError> {
+    /// [`ModelsError::BadName`] or [`ModelsError::Taken`].
+    pub fn check_new_name(&self, name: &str) -> Result<(), ModelsError> {
         if !is_name(name) {
-            return Err(RegistryError::BadName { name: name.into() });
+            return Err(ModelsError::BadName { name: name.into() });
         }
         self.check_free(name)
     }
 
     /// Two names must also differ where the file system does not tell small letters from capitals.
-    fn check_free(&self, name: &str) -> Result<(), RegistryError> {
+    fn check_free(&self, name: &str) -> Result<(), ModelsError> {
         let names = self.list()?.into_iter().filter_map(|entry| entry.name);
         match names
             .into_iter()
             .find(|taken| taken.eq_ignore_ascii_case(name))
         {
-            Some(name) => Err(RegistryError::Taken { name }),
+            Some(name) => Err(ModelsError::Taken { name }),
             None => Ok(()),
         }
     }
@@ -126,13 +125,13 @@ impl Registry {
     ///
     /// # Errors
     /// When a file cannot be read or written, or the copy is not the same model;
-    /// [`RegistryError::Stopped`] when `progress` breaks. Nothing is left then.
+    /// [`ModelsError::Stopped`] when `progress` breaks. Nothing is left then.
     pub fn add_copy(
         &self,
         newcomer: &Newcomer,
         check: &Check,
         progress: &mut dyn FnMut(&CopyProgress) -> ControlFlow<()>,
-    ) -> Result<Entry, EngineError> {
+    ) -> Result<Entry, ModelsError> {
         let _lock = self.lock()?;
         // Before minutes of copying, and again after them.
         self.check_free(&newcomer.name)?;
@@ -141,11 +140,10 @@ impl Registry {
         // Read anew from the disk, and by the same rules: what the copy lacks shows.
         for model in &newcomer.models {
             let copied = Model::open_with(staging.path(), Some(model.precision()));
-            if copied.map_err(EngineError::from)?.fingerprint() != model.fingerprint() {
-                return Err(RegistryError::BadCopy {
+            if copied?.fingerprint() != model.fingerprint() {
+                return Err(ModelsError::BadCopy {
                     folder: newcomer.folder.clone(),
-                }
-                .into());
+                });
             }
         }
         self.settle(staging.path(), newcomer, check)
@@ -156,7 +154,7 @@ impl Registry {
     ///
     /// # Errors
     /// When it cannot be renamed.
-    pub fn adopt(&self, newcomer: &Newcomer, check: &Check) -> Result<Entry, EngineError> {
+    pub fn adopt(&self, newcomer: &Newcomer, check: &Check) -> Result<Entry, ModelsError> {
         let _lock = self.lock()?;
         self.settle(&newcomer.folder, newcomer, check)
     }
@@ -165,12 +163,12 @@ impl Registry {
     ///
     /// # Errors
     /// When the name cannot be written down.
-    pub fn add_link(&self, newcomer: &Newcomer, check: &Check) -> Result<Entry, EngineError> {
+    pub fn add_link(&self, newcomer: &Newcomer, check: &Check) -> Result<Entry, ModelsError> {
         let _lock = self.lock()?;
         self.check_free(&newcomer.name)?;
         let folder = fs_err::canonicalize(&newcomer.folder)?;
         let Some(link) = folder.to_str().map(ToOwned::to_owned) else {
-            return Err(RegistryError::NotUtf8 { folder }.into());
+            return Err(ModelsError::NotUtf8 { folder });
         };
         self.book()?.update(|book| {
             let record = book.models.entry(newcomer.name.clone()).or_default();
@@ -186,7 +184,7 @@ impl Registry {
         folder: &Path,
         newcomer: &Newcomer,
         check: &Check,
-    ) -> Result<Entry, EngineError> {
+    ) -> Result<Entry, ModelsError> {
         self.check_free(&newcomer.name)?;
         let target = self.folder()?.join(&newcomer.name);
         // What is written down under this name is about a model that was deleted by hand.
@@ -197,14 +195,14 @@ impl Registry {
         self.finish(&newcomer.name, Place::Copied(target), check)
     }
 
-    fn finish(&self, name: &str, place: Place, check: &Check) -> Result<Entry, EngineError> {
+    fn finish(&self, name: &str, place: Place, check: &Check) -> Result<Entry, ModelsError> {
         let entry = Entry {
             name: Some(name.to_owned()),
             place,
-            record: crate::models::Record::default(),
+            record: Record::default(),
         };
         self.note_check(&entry, check)?;
-        Ok(self.find(Path::new(name))?)
+        self.find(Path::new(name))
     }
 
     /// Takes a model out of the registry. Its files are deleted only where they are the registry's
@@ -212,9 +210,9 @@ impl Registry {
     ///
     /// # Errors
     /// When there is no such model, it is the built-in one, or its files cannot be deleted.
-    pub fn remove(&self, name: &str) -> Result<Removed, RegistryError> {
+    pub fn remove(&self, name: &str) -> Result<Removed, ModelsError> {
         if name == STARTER {
-            return Err(RegistryError::BuiltIn { name: name.into() });
+            return Err(ModelsError::BuiltIn { name: name.into() });
         }
         let entry = self.find_named(name)?;
         // As it is written in the registry.
@@ -248,7 +246,7 @@ impl Registry {
 
     /// The right to change the folder of the models, which ends with the process. What processes
     /// that were killed left half is swept out.
-    fn lock(&self) -> Result<fs_err::File, RegistryError> {
+    fn lock(&self) -> Result<fs_err::File, ModelsError> {
         let folder = self.folder()?;
         fs_err::create_dir_all(&folder)?;
         let lock = fs_err::OpenOptions::new()
@@ -257,7 +255,7 @@ impl Registry {
             .truncate(false)
             .open(folder.join(".lock"))?;
         match lock.try_lock() {
-            Err(TryLockError::WouldBlock) => return Err(RegistryError::Busy { folder }),
+            Err(TryLockError::WouldBlock) => return Err(ModelsError::Busy { folder }),
             Err(TryLockError::Error(error)) if error.kind() != std::io::ErrorKind::Unsupported => {
                 return Err(error.into());
             }
@@ -281,7 +279,7 @@ struct Staging {
 }
 
 impl Staging {
-    fn new(folder: &Path, kind: &str, name: &str) -> Result<Self, RegistryError> {
+    fn new(folder: &Path, kind: &str, name: &str) -> Result<Self, ModelsError> {
         let path = folder.join(format!("{kind}{name}"));
         fs_err::create_dir(&path)?;
         Ok(Self { path })
@@ -312,7 +310,7 @@ fn own_name(model: &Model) -> String {
 
 /// What to copy, by path inside the folder: the model's files, and the small texts that lie in the
 /// folders of these, which describe the model or state its licence.
-fn files_to_copy(newcomer: &Newcomer) -> Result<Vec<(PathBuf, u64)>, RegistryError> {
+fn files_to_copy(newcomer: &Newcomer) -> Result<Vec<(PathBuf, u64)>, ModelsError> {
     let folder = &newcomer.folder;
     let needed: BTreeSet<PathBuf> = newcomer.models.iter().flat_map(Model::files).collect();
     let mut places: BTreeSet<&Path> = needed.iter().filter_map(|file| file.parent()).collect();
@@ -353,7 +351,7 @@ fn copy(
     newcomer: &Newcomer,
     target: &Path,
     progress: &mut dyn FnMut(&CopyProgress) -> ControlFlow<()>,
-) -> Result<(), RegistryError> {
+) -> Result<(), ModelsError> {
     let files = files_to_copy(newcomer)?;
     let mut told = CopyProgress {
         n_done: 0,
@@ -372,7 +370,7 @@ fn copy(
             to.write_all(&piece[..n])?;
             told.n_done += n as u64;
             if progress(&told).is_break() {
-                return Err(RegistryError::Stopped);
+                return Err(ModelsError::Stopped);
             }
             if n == 0 {
                 break;

@@ -76,12 +76,13 @@ pub fn in_catalogue(name: &str) -> Option<&'static CatalogueEntry> {
 mod tests {
     use super::*;
     use crate::models::hub::is_repository;
+    use crate::models::registry::is_name;
 
     #[test]
     fn names_are_names_of_models_and_repositories_are_repositories() {
         let mut names = Vec::new();
         for entry in &CATALOGUE {
-            assert!(crate::models::is_name(entry.name), "{}", entry.name);
+            assert!(is_name(entry.name), "{}", entry.name);
             assert!(is_repository(entry.repository), "{}", entry.repository);
             assert_eq!(in_catalogue(entry.name), Some(entry));
             names.push(entry.name);

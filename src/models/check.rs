@@ -10,16 +10,9 @@ use sightline_onnx::{
 };
 use sightline_picture::DecodeLimits;
 
-use super::{Entry, Registry, RegistryError};
-use crate::engine::EngineError;
-use crate::models::book::{Agreement, Figures};
-
-/// A smaller copy is only run unasked when none of its embeddings of the built-in pictures and
-/// texts has a lower cosine to that of fp32.
-pub const NEAR_ENOUGH: f64 = 0.99;
-
-/// And when it is at least this many times as fast with pictures; less is noise.
-const FASTER: f64 = 1.05;
+use super::error::ModelsError;
+use super::registry::{Entry, Registry};
+use super::verdict::{Agreement, Figures, Verdict};
 
 /// Speed is measured in this many rounds, or as many as fit into [`MEASURING`]. The best round
 /// counts: other work on the machine only ever slows it down.
@@ -117,15 +110,6 @@ pub struct Tower {
     pub raw_norm: (f32, f32),
 }
 
-/// Which precision should be run, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
-    /// The precision; nothing when none works.
-    pub chosen: Option<Precision>,
-    /// Why this one, in words.
-    pub reason: String,
-}
-
 impl Check {
     /// Runs the precisions of one model on built-in pictures and texts. `progress` is told which
     /// one is next and may stop the check: `Ok(None)`.
@@ -142,7 +126,7 @@ impl Check {
         options: &SessionOptions,
         must_match: bool,
         progress: &mut dyn FnMut(Precision) -> ControlFlow<()>,
-    ) -> Result<Option<Self>, EngineError> {
+    ) -> Result<Option<Self>, ModelsError> {
         let mut reference: Option<Loaded> = None;
         let mut checked = Vec::new();
         for model in models {
@@ -158,7 +142,7 @@ impl Check {
             });
             let outcome = match outcome {
                 Ok(outcome) => Ok(outcome),
-                Err(Failure::Engine(error)) if error.is_runtime() => return Err(error),
+                Err(Failure::Encode(error @ EncodeError::Device(_))) => return Err(error.into()),
                 Err(failure) => Err(failure.to_string()),
             };
             checked.push(Checked {
@@ -167,7 +151,7 @@ impl Check {
             });
         }
         Ok(Some(Self {
-            verdict: Verdict::of(&checked),
+            verdict: verdict(&checked),
             checked,
         }))
     }
@@ -185,7 +169,7 @@ impl Registry {
     ///
     /// # Errors
     /// When it cannot be written down.
-    pub fn note_check(&self, entry: &Entry, check: &Check) -> Result<(), EngineError> {
+    pub fn note_check(&self, entry: &Entry, check: &Check) -> Result<(), ModelsError> {
         let mut noted = Vec::new();
         for Checked { model, outcome } in &check.checked {
             let fingerprint = model.fingerprint();
@@ -217,20 +201,28 @@ impl Registry {
             record.precision = check.verdict.chosen.map(|chosen| chosen.to_string());
             record.checked_unix_s = now.ok().map(|since| since.as_secs());
         })
-        .map_err(RegistryError::into)
     }
+}
+
+/// Which of the precisions that work should be run.
+fn verdict(checked: &[Checked]) -> Verdict {
+    let sound = checked.iter().filter_map(|one| {
+        let outcome = one.outcome.as_ref().ok()?;
+        Some((one.model.precision(), outcome.figures.to_fp32))
+    });
+    Verdict::choose(&sound.collect::<Vec<_>>())
 }
 
 /// Why a precision of a model cannot be used.
 enum Failure {
-    Engine(EngineError),
+    Encode(EncodeError),
     /// What is wrong with what it put out.
     Output(String),
 }
 
 impl From<EncodeError> for Failure {
     fn from(error: EncodeError) -> Self {
-        Self::Engine(error.into())
+        Self::Encode(error)
     }
 }
 
@@ -238,7 +230,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Output(what) => f.write_str(what),
-            Self::Engine(error) => {
+            Self::Encode(error) => {
                 let mut told = error.to_string();
                 let mut cause = std::error::Error::source(error);
                 while let Some(next) = cause {
@@ -276,13 +268,8 @@ impl Loaded {
         let preprocessor = model.preprocessor();
         let mut pixels = Vec::new();
         for (name, jpeg, _) in PAIRS {
-            let picture =
-                sightline_picture::decode(jpeg, &DecodeLimits::default()).map_err(|source| {
-                    Failure::Engine(EngineError::Picture {
-                        path: name.into(),
-                        source,
-                    })
-                })?;
+            let picture = sightline_picture::decode(jpeg, &DecodeLimits::default())
+                .map_err(|error| Failure::Output(format!("{name}: {}", error.reason())))?;
             pixels.push(preprocessor.pixels(&picture));
         }
         let of_pictures = usable("image", "picture", images.encode(&pixels))?;
@@ -448,128 +435,4 @@ fn norms(embeddings: &[Embedding]) -> (f32, f32) {
     norms.fold((f32::INFINITY, 0.0), |(low, high), norm| {
         (low.min(norm), high.max(norm))
     })
-}
-
-impl Verdict {
-    fn of(checked: &[Checked]) -> Self {
-        let sound = checked.iter().filter_map(|one| {
-            let outcome = one.outcome.as_ref().ok()?;
-            Some((one.model.precision(), outcome.figures.to_fp32))
-        });
-        Self::choose(&sound.collect::<Vec<_>>())
-    }
-
-    /// From the precisions that work, the most exact one first.
-    pub(super) fn choose(sound: &[(Precision, Option<Agreement>)]) -> Self {
-        let Some(&(first, _)) = sound.first() else {
-            return Self {
-                chosen: None,
-                reason: "none works".to_owned(),
-            };
-        };
-        let because = |chosen, reason| Self {
-            chosen: Some(chosen),
-            reason,
-        };
-        if sound.len() == 1 {
-            return because(first, "it is the only one".to_owned());
-        }
-        if first != Precision::Fp32 {
-            return because(
-                first,
-                "there is no fp32 to compare the others with".to_owned(),
-            );
-        }
-        let good = sound.iter().filter_map(|&(precision, agreement)| {
-            let agreement = agreement?;
-            let is_good =
-                agreement.worst_cosine >= NEAR_ENOUGH && agreement.picture_speed >= FASTER;
-            is_good.then_some((precision, agreement))
-        });
-        let fastest = good.max_by(|a, b| a.1.picture_speed.total_cmp(&b.1.picture_speed));
-        if let Some((precision, agreement)) = fastest {
-            let reason = format!(
-                "no cosine to fp32 is below {:.4}, and it is {:.1} times as fast here",
-                floor(agreement.worst_cosine),
-                agreement.picture_speed
-            );
-            return because(precision, reason);
-        }
-        let faults: Vec<String> = sound
-            .iter()
-            .filter_map(|&(precision, agreement)| {
-                let Agreement {
-                    worst_cosine,
-                    picture_speed,
-                    ..
-                } = agreement?;
-                Some(if worst_cosine < NEAR_ENOUGH {
-                    let worst = floor(worst_cosine);
-                    format!("with {precision} the lowest cosine to fp32 is {worst:.4}, below {NEAR_ENOUGH}")
-                } else {
-                    format!("{precision} is not faster here ({picture_speed:.2} times fp32)")
-                })
-            })
-            .collect();
-        because(first, faults.join("; "))
-    }
-}
-
-/// To four decimals, never upwards: 0.98999 is not 0.99.
-fn floor(cosine: f64) -> f64 {
-    (cosine * 1e4).floor() / 1e4
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn agreement(worst_cosine: f64, picture_speed: f64) -> Agreement {
-        Agreement {
-            mean_cosine: 0.999,
-            worst_cosine,
-            picture_speed,
-            text_speed: 1.0,
-        }
-    }
-
-    #[test]
-    fn the_smaller_copy_is_chosen_when_it_is_as_good_and_faster() {
-        use Precision::{Fp16, Fp32, Int8};
-        let choose = |fp16, int8| {
-            let verdict = Verdict::choose(&[(Fp32, None), (Fp16, Some(fp16)), (Int8, Some(int8))]);
-            verdict.chosen.unwrap()
-        };
-        let slow = agreement(0.9999, 0.9);
-        assert_eq!(choose(slow, agreement(0.991, 2.0)), Int8);
-        assert_eq!(choose(slow, agreement(0.99, 2.0)), Int8);
-        assert_eq!(choose(slow, agreement(0.9899, 2.0)), Fp32);
-        assert_eq!(choose(slow, agreement(0.999, 1.02)), Fp32);
-        assert_eq!(choose(agreement(0.9999, 1.5), agreement(0.995, 1.3)), Fp16);
-        assert_eq!(choose(agreement(0.9999, 1.5), agreement(0.995, 2.8)), Int8);
-        assert_eq!(choose(agreement(0.9999, 1.5), agreement(0.9, 2.8)), Fp16);
-    }
-
-    #[test]
-    fn the_reason_tells_the_figures() {
-        use Precision::{Fp16, Fp32, Int8};
-        let reason = |sound: &[_]| Verdict::choose(sound).reason;
-        assert_eq!(reason(&[]), "none works");
-        assert_eq!(reason(&[(Fp32, None)]), "it is the only one");
-        assert_eq!(
-            reason(&[(Fp32, None), (Int8, Some(agreement(0.993_19, 2.84)))]),
-            "no cosine to fp32 is below 0.9931, and it is 2.8 times as fast here"
-        );
-        assert_eq!(
-            reason(&[
-                (Fp32, None),
-                (Fp16, Some(agreement(1.0, 0.51))),
-                (Int8, Some(agreement(0.989_99, 2.8)))
-            ]),
-            "fp16 is not faster here (0.51 times fp32); with int8 the lowest cosine to fp32 is \
-             0.9899, below 0.99"
-        );
-        let without = Verdict::choose(&[(Fp16, None), (Int8, None)]);
-        assert_eq!(without.chosen, Some(Fp16));
-    }
 }

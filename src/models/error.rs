@@ -1,11 +1,16 @@
-//! What can go wrong with the models that this machine knows.
+//! What can go wrong with models. Advice is not part of a message: the command line adds hints.
 
 use std::path::PathBuf;
 
-/// Any failure of a [`Registry`](crate::models::Registry).
+use sightline_onnx::quantize::QuantizeError;
+use sightline_onnx::{EncodeError, ModelError};
+
+use super::hub::HubError;
+
+/// Any failure to find, open, add, download, check or quantize a model.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum RegistryError {
+pub enum ModelsError {
     /// The user has no home folder, so there is no place for models.
     #[error("no home folder, so no place for models")]
     NoPlace,
@@ -93,6 +98,18 @@ pub enum RegistryError {
         #[source]
         source: Box<toml::ser::Error>,
     },
+    /// The model's files are missing or do not fit together.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A loaded model failed to encode.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// A model could not be downloaded.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    /// An int8 copy of a model's graph could not be written.
+    #[error(transparent)]
+    Quantize(#[from] QuantizeError),
     /// A file could not be read or written; the message names it.
     #[error(transparent)]
     Io(#[from] std::io::Error),

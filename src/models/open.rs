@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use sightline_onnx::{Model, ModelError, Precision};
 
-use super::{Entry, Place, Registry, RegistryError, STARTER};
-use crate::engine::EngineError;
+use super::error::ModelsError;
+use super::registry::{Entry, Place, Registry, STARTER};
 
 /// A file changed less than this before it was read may be changed once more without its time
 /// showing it, so its fingerprint is not written down yet.
@@ -41,7 +41,7 @@ impl Registry {
     ///
     /// # Errors
     /// When there is no such model, it has no such precision, or its files are no model.
-    pub fn open(&self, wanted: &Wanted<'_>) -> Result<Opened, EngineError> {
+    pub fn open(&self, wanted: &Wanted<'_>) -> Result<Opened, ModelsError> {
         let maker = match (wanted.model, wanted.fingerprint) {
             (None, Some(fingerprint)) => self.named_maker(fingerprint)?,
             _ => None,
@@ -68,7 +68,7 @@ impl Registry {
         &self,
         entry: &Entry,
         precision: Option<Precision>,
-    ) -> Result<Model, ModelError> {
+    ) -> Result<Model, ModelsError> {
         let Some(folder) = entry.folder() else {
             let model = Model::starter()?;
             return match precision {
@@ -76,7 +76,8 @@ impl Registry {
                     model: STARTER.to_owned(),
                     asked,
                     found: vec![model.precision()],
-                }),
+                }
+                .into()),
                 _ => Ok(model),
             };
         };
@@ -103,7 +104,7 @@ impl Registry {
         &self,
         fingerprint: &str,
         asked: Option<&Path>,
-    ) -> Result<Option<(Entry, Precision)>, RegistryError> {
+    ) -> Result<Option<(Entry, Precision)>, ModelsError> {
         if let Some(found) = self.named_maker(fingerprint)? {
             return Ok(Some(found));
         }
@@ -129,7 +130,7 @@ impl Registry {
     pub(super) fn named_maker(
         &self,
         fingerprint: &str,
-    ) -> Result<Option<(Entry, Precision)>, RegistryError> {
+    ) -> Result<Option<(Entry, Precision)>, ModelsError> {
         let entries = self.list()?;
         for entry in &entries {
             if let Some(precision) = entry.record.precision_of(fingerprint) {
@@ -163,7 +164,7 @@ impl Registry {
         &self,
         entry: &Entry,
         fingerprint: Option<&str>,
-    ) -> Result<Option<Precision>, ModelError> {
+    ) -> Result<Option<Precision>, ModelsError> {
         let precisions = entry.precisions()?;
         if let Some(fingerprint) = fingerprint {
             if let Some(precision) = entry.record.precision_of(fingerprint) {

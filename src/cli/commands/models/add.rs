@@ -9,8 +9,7 @@ use crate::cli::interrupt;
 use crate::cli::printer::Printer;
 use crate::cli::progress::BytesView;
 use crate::cli::settings::Settings;
-use crate::engine::EngineError;
-use crate::models::RegistryError;
+use crate::models::ModelsError;
 
 pub(super) fn run(
     args: &AddArgs,
@@ -41,7 +40,7 @@ pub(super) fn run(
         })
     };
     let entry = match added {
-        Err(EngineError::Registry(RegistryError::Stopped)) => return Ok(ExitStatus::Interrupted),
+        Err(ModelsError::Stopped) => return Ok(ExitStatus::Interrupted),
         added => added?,
     };
     check::tell(&check, settings, &entry.label(), printer)?;

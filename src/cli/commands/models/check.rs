@@ -61,7 +61,7 @@ pub(super) fn run_on(
 /// The model at each precision, or at the one asked for, with fp32 to compare it with.
 fn models(entry: &Entry, settings: &Settings) -> Result<Vec<Model>> {
     let registry = settings.registry();
-    let precisions = entry.precisions().map_err(EngineError::from)?;
+    let precisions = entry.precisions()?;
     let mut wanted = match settings.precision() {
         None => precisions.clone(),
         Some(asked) => vec![asked],
@@ -79,7 +79,7 @@ fn models(entry: &Entry, settings: &Settings) -> Result<Vec<Model>> {
     } else {
         wanted.into_iter().map(|one| open(Some(one))).collect()
     };
-    Ok(models.map_err(EngineError::from)?)
+    Ok(models?)
 }
 
 /// Runs the check, telling what is under way.

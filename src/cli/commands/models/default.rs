@@ -6,7 +6,6 @@ use crate::cli::args::DefaultArgs;
 use crate::cli::exit::ExitStatus;
 use crate::cli::printer::Printer;
 use crate::cli::settings::Settings;
-use crate::engine::EngineError;
 
 pub(super) fn run(
     args: &DefaultArgs,
@@ -15,16 +14,14 @@ pub(super) fn run(
 ) -> Result<ExitStatus> {
     let registry = settings.registry();
     let Some(name) = &args.name else {
-        let entry = registry.default_entry().map_err(EngineError::from)?;
+        let entry = registry.default_entry()?;
         printer.line(entry.label())?;
         return Ok(ExitStatus::Found);
     };
-    let entry = registry.find_named(name).map_err(EngineError::from)?;
+    let entry = registry.find_named(name)?;
     // One that cannot be used is no default.
-    registry
-        .open_entry(&entry, None)
-        .map_err(EngineError::from)?;
-    registry.set_default(name).map_err(EngineError::from)?;
+    registry.open_entry(&entry, None)?;
+    registry.set_default(name)?;
     printer.line(format_args!("{} is the default model now", entry.label()))?;
     printer.note("an index that is there already keeps to the model that made it");
     Ok(ExitStatus::Found)

@@ -22,14 +22,11 @@ pub(super) fn run(
     let entry = settings.entry(args.which.as_deref())?;
     let registry = settings.registry();
     let precision = settings.precision().or(entry.chosen());
-    let model = registry
-        .open_entry(&entry, precision)
-        .map_err(EngineError::from)?;
+    let model = registry.open_entry(&entry, precision)?;
     // All but inputs and outputs is told without ONNX Runtime, and for graphs that it refuses.
     let signatures = signatures(&model, settings);
     let asked = settings.precision().is_some();
-    let info = ModelInfoAnswer::new(&entry, &model, asked, signatures.as_ref().ok())
-        .map_err(EngineError::from)?;
+    let info = ModelInfoAnswer::new(&entry, &model, asked, signatures.as_ref().ok())?;
     if args.json {
         printer.json(&info)?;
     } else {

@@ -9,7 +9,6 @@ use crate::cli::args::ListArgs;
 use crate::cli::exit::ExitStatus;
 use crate::cli::printer::{Printer, Style};
 use crate::cli::settings::Settings;
-use crate::engine::EngineError;
 
 pub(super) fn run(
     args: &ListArgs,
@@ -17,8 +16,8 @@ pub(super) fn run(
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
     let registry = settings.registry();
-    let default = registry.default_name().map_err(EngineError::from)?;
-    let entries = registry.list().map_err(EngineError::from)?;
+    let default = registry.default_name()?;
+    let entries = registry.list()?;
     if args.json {
         printer.json(&ModelListAnswer::new(registry, &entries, &default))?;
         return Ok(ExitStatus::Found);

@@ -14,9 +14,8 @@ use crate::cli::interrupt;
 use crate::cli::printer::{Printer, Style};
 use crate::cli::progress::BytesView;
 use crate::cli::settings::Settings;
-use crate::engine::EngineError;
 use crate::models::hub::{self, Choice, HubError};
-use crate::models::{CATALOGUE, Origin, RegistryError, in_catalogue};
+use crate::models::{CATALOGUE, ModelsError, Origin, in_catalogue};
 use crate::platform;
 
 pub(super) fn run(
@@ -38,13 +37,13 @@ pub(super) fn run(
     let registry = settings.registry();
     let taken = registry.check_new_name(name);
     let replaced = match taken {
-        Err(RegistryError::Taken { name }) if args.force => Some(name),
-        taken => taken.map(|()| None).map_err(EngineError::from)?,
+        Err(ModelsError::Taken { name }) if args.force => Some(name),
+        taken => taken.map(|()| None)?,
     };
     interrupt::listen();
     let options = platform::hub_options();
     let choice = hub::look_up(&options, repository, settings.precision());
-    let choice = choice.map_err(EngineError::from)?;
+    let choice = choice.map_err(ModelsError::from)?;
     let origin = Origin {
         repository: choice.repository.clone(),
         commit: choice.commit.clone(),
@@ -52,7 +51,7 @@ pub(super) fn run(
     };
     tell(&choice, origin.license.as_deref(), printer);
 
-    let folder = registry.folder().map_err(EngineError::from)?;
+    let folder = registry.folder()?;
     let (arriving, lock) = Arriving::new(&folder, name)?;
     let mut view = BytesView::new(printer, "Downloading");
     let pulled = hub::pull(&options, &choice, &arriving.folder, &mut |progress| {
@@ -65,11 +64,11 @@ pub(super) fn run(
             printer.note("stopped; what came is kept. Run the same command to go on.");
             return Ok(ExitStatus::Interrupted);
         }
-        pulled => pulled.map_err(EngineError::from)?,
+        pulled => pulled.map_err(ModelsError::from)?,
     }
 
     let models = open(&arriving.folder).map_err(|source| {
-        EngineError::from(HubError::Unusable {
+        ModelsError::from(HubError::Unusable {
             repository: repository.to_owned(),
             folder: arriving.folder.clone(),
             name: name.to_owned(),
@@ -90,16 +89,15 @@ pub(super) fn run(
     // Only now is it sure that the new one works.
     let mut was_default = false;
     if let Some(replaced) = replaced {
-        let removed = registry.remove(&replaced).map_err(EngineError::from)?;
+        let removed = registry.remove(&replaced)?;
         was_default = removed.was_default;
     }
     let newcomer = registry.newcomer(&arriving.folder, Some(name))?;
     let entry = registry.adopt(&newcomer, &check)?;
     arriving.finish(lock);
-    let noted = registry.note_origin(&entry, origin);
-    noted.map_err(EngineError::from)?;
+    registry.note_origin(&entry, origin)?;
     if was_default {
-        registry.set_default(name).map_err(EngineError::from)?;
+        registry.set_default(name)?;
     }
     check::tell(&check, settings, &entry.label(), printer)?;
     printer.line(format_args!(
@@ -119,7 +117,7 @@ fn list(printer: &mut Printer) -> Result<ExitStatus> {
     Ok(ExitStatus::Found)
 }
 
-fn unknown(name: &str) -> EngineError {
+fn unknown(name: &str) -> ModelsError {
     let known = CATALOGUE.iter().map(|entry| entry.name).collect();
     let name = name.to_owned();
     HubError::UnknownName { name, known }.into()
@@ -156,7 +154,7 @@ struct Arriving {
 }
 
 impl Arriving {
-    fn new(models: &Path, name: &str) -> Result<(Self, fs_err::File), EngineError> {
+    fn new(models: &Path, name: &str) -> Result<(Self, fs_err::File), ModelsError> {
         let arriving = Self {
             folder: models.join(format!(".{name}.part")),
             lock: models.join(format!(".{name}.part.lock")),

@@ -12,7 +12,7 @@ use crate::cli::exit::ExitStatus;
 use crate::cli::interrupt;
 use crate::cli::printer::Printer;
 use crate::cli::settings::Settings;
-use crate::engine::EngineError;
+use crate::models::ModelsError;
 
 pub(super) fn run(
     args: &QuantizeArgs,
@@ -23,7 +23,7 @@ pub(super) fn run(
     let Some(folder) = entry.folder() else {
         bail!("{}: the built-in model cannot be quantised", entry.label());
     };
-    let model = Model::open_with(folder, Some(Precision::Fp32)).map_err(EngineError::from)?;
+    let model = Model::open_with(folder, Some(Precision::Fp32)).map_err(ModelsError::from)?;
     let mut graphs: Vec<&Path> = model.image_graph().into_iter().collect();
     // Both towers may be in one file.
     graphs.extend(model.text_graph().filter(|text| !graphs.contains(text)));
@@ -37,7 +37,7 @@ pub(super) fn run(
             return Ok(ExitStatus::Interrupted);
         }
         let target = int8_path(graph);
-        let report = quantize_with(graph, &target, &options).map_err(EngineError::from)?;
+        let report = quantize_with(graph, &target, &options).map_err(ModelsError::from)?;
         tell(&report, &settings.shown(&target), printer);
     }
     // What was written down of the model is about what it was before.

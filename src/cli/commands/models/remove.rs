@@ -6,7 +6,6 @@ use crate::cli::args::RemoveArgs;
 use crate::cli::exit::ExitStatus;
 use crate::cli::printer::Printer;
 use crate::cli::settings::Settings;
-use crate::engine::EngineError;
 use crate::models::{Place, STARTER};
 
 pub(super) fn run(
@@ -15,10 +14,7 @@ pub(super) fn run(
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
     let is_needed = settings.is_made_with(&args.name);
-    let removed = settings
-        .registry()
-        .remove(&args.name)
-        .map_err(EngineError::from)?;
+    let removed = settings.registry().remove(&args.name)?;
     let name = &args.name;
     printer.line(match &removed.place {
         Place::Linked(folder) => format!(
