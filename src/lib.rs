@@ -36,6 +36,7 @@
 struct Readme;
 
 pub mod answers;
+mod atomic;
 pub mod cli;
 pub mod engine;
 pub mod models;

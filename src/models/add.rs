@@ -13,7 +13,8 @@ use sightline_onnx::Model;
 
 use super::check::Check;
 use super::error::ModelsError;
-use super::registry::{Entry, Place, Record, Registry, STARTER, is_name, sync_folder_of};
+use super::registry::{Entry, Place, Record, Registry, STARTER, is_name};
+use crate::atomic;
 
 /// Files larger than this are only copied when the model's description names them.
 const MOST_BYTES_BESIDE: u64 = 64 << 20;
@@ -190,8 +191,7 @@ impl Registry {
         // What is written down under this name is about a model that was deleted by hand.
         self.book()?
             .update(|book| book.models.remove(&newcomer.name))?;
-        fs_err::rename(folder, &target)?;
-        sync_folder_of(&target)?;
+        atomic::rename(folder, &target)?;
         self.finish(&newcomer.name, Place::Copied(target), check)
     }
 
@@ -377,7 +377,7 @@ fn copy(
             }
         }
         to.sync_all()?;
-        sync_folder_of(&target)?;
+        atomic::sync_folder_of(&target)?;
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ use sightline_onnx::{Model, Precision};
 
 use super::error::ModelsError;
 use super::verdict::{Figures, Verdict};
+use crate::atomic::AtomicFile;
 
 const HEAD: &str = "# Written by `sightline models`. See `sightline models list`.\n\n";
 
@@ -513,22 +514,10 @@ impl BookFile {
             file: self.path.clone(),
             source: Box::new(source),
         })?;
-        let aside = self.path.with_extension("toml.tmp");
-        let mut file = fs_err::File::create(&aside)?;
+        let mut file = AtomicFile::create(&self.path)?;
         file.write_all(HEAD.as_bytes())?;
         file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs_err::rename(&aside, &self.path)?;
-        sync_folder_of(&self.path)?;
-        Ok(())
-    }
-}
-
-/// Makes a new name in a folder last. Only Unix lets a folder be opened for that.
-pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(folder) if cfg!(unix) => fs_err::File::open(folder)?.sync_all(),
-        _ => Ok(()),
+        Ok(file.commit()?)
     }
 }
 

@@ -11,6 +11,7 @@ use super::{
     ABOUT, About, DetailsLine, ExchangeError, FORMAT, FileLine, ITEMS, LibraryLine, Model,
     PathText, VECTORS, VERSION,
 };
+use crate::atomic;
 use crate::engine::{Engine, EngineError};
 
 /// Where an export goes.
@@ -93,7 +94,7 @@ impl Engine {
         if to.exists() {
             fs_err::rename(&to, &old)?;
         }
-        fs_err::rename(&aside, &to)?;
+        atomic::rename(&aside, &to)?;
         clear(&old)?;
         Ok(report)
     }

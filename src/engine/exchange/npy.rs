@@ -4,20 +4,19 @@
 //! are is only known at the end, so the header has room and is written twice. The file gets its
 //! name when it is whole.
 
-use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufReader, BufWriter, IntoInnerError, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use crate::atomic::AtomicFile;
 
 /// Bytes before the data; NumPy wants a multiple of 64.
 const HEADER: usize = 128;
 
 /// A file that is being written. Deleted again unless it is finished.
 pub struct NpyWriter {
-    file: BufWriter<fs_err::File>,
-    aside: PathBuf,
-    path: PathBuf,
+    file: BufWriter<AtomicFile>,
     dimension: usize,
     n_rows: usize,
-    is_finished: bool,
 }
 
 impl NpyWriter {
@@ -26,18 +25,12 @@ impl NpyWriter {
     /// # Errors
     /// When it cannot be written.
     pub fn create(path: &Path, dimension: usize) -> io::Result<Self> {
-        let mut aside = path.to_path_buf().into_os_string();
-        aside.push(".tmp");
-        let aside = PathBuf::from(aside);
-        let mut file = BufWriter::new(fs_err::File::create(&aside)?);
+        let mut file = BufWriter::new(AtomicFile::create(path)?);
         file.write_all(&header(0, dimension))?;
         Ok(Self {
             file,
-            aside,
-            path: path.to_path_buf(),
             dimension,
             n_rows: 0,
-            is_finished: false,
         })
     }
 
@@ -61,19 +54,8 @@ impl NpyWriter {
     pub fn finish(mut self) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(0))?;
         self.file.write_all(&header(self.n_rows, self.dimension))?;
-        self.file.flush()?;
-        self.file.get_ref().sync_all()?;
-        fs_err::rename(&self.aside, &self.path)?;
-        self.is_finished = true;
-        Ok(())
-    }
-}
-
-impl Drop for NpyWriter {
-    fn drop(&mut self) {
-        if !self.is_finished {
-            let _ = fs_err::remove_file(&self.aside);
-        }
+        let file = self.file.into_inner().map_err(IntoInnerError::into_error)?;
+        file.commit()
     }
 }
 

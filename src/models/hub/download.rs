@@ -16,6 +16,7 @@ use super::PullProgress;
 use super::choose::{Choice, RemoteFile};
 use super::error::HubError;
 use super::http::{Client, GetError, Opened, to_io};
+use crate::atomic;
 
 /// After so many tries that brought next to nothing it is given up.
 const MOST_TRIES: u32 = 5;
@@ -121,8 +122,7 @@ impl Download<'_> {
                 expected: expected.to_owned(),
             });
         }
-        fs_err::rename(&part, &target)?;
-        Ok(())
+        Ok(atomic::rename(&part, &target)?)
     }
 
     /// Whether an earlier run brought the file.
