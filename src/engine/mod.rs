@@ -24,7 +24,8 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sightline_index::{Binding, IndexReader};
+use exchange::{ExportReport, ExportRequest, ImportReport};
+use sightline_index::{Binding, Compacted, IndexReader, Problem, Repair};
 
 pub use embed::TakeVector;
 pub use encoder::{Encoders, ImageEncoder, Lane, ModelIdentity, RuntimeSource, TextEncoder};
@@ -33,13 +34,13 @@ pub use exchange::npy;
 pub use indexing::{IGNORE_FILE, IndexRequest, ModelChange, SKIPPED_FOLDERS, UnfinishedChange};
 pub use measure::{Evaluation, Recalls, bench};
 pub use report::{
-    CaptionHit, EncodingFigures, IndexReport, KindStatus, Progress, SearchHit, Skipped, Stage,
-    Status,
+    CaptionHit, EncodingFigures, IndexReport, KindStatus, OnBuilding, Progress, SearchHit, Skipped,
+    Stage, Status,
 };
 pub use search::rank::{Fused, fuse};
 pub use search::{By, Find, Query, SearchRequest};
 pub use sightline_index::{Details, Language, Moment};
-pub use upkeep::{OnBuilding, RemoveReport};
+pub use upkeep::RemoveReport;
 
 /// A progress callback that shows nothing and never stops the run.
 pub fn quietly(_: &Progress) -> ControlFlow<()> {
@@ -118,5 +119,70 @@ impl Engine {
     pub fn status(folder: &Path) -> Result<Status, EngineError> {
         let reader = IndexReader::open(folder, None)?;
         Status::read(folder, &reader)
+    }
+
+    /// Reads all of the index in `folder` and compares its parts. An empty list means that it is
+    /// sound.
+    ///
+    /// # Errors
+    /// When there is no index there, it has another format, or it cannot be read.
+    pub fn check(folder: &Path) -> Result<Vec<Problem>, EngineError> {
+        Ok(sightline_index::check(folder)?)
+    }
+
+    /// Repairs the index in `folder` and names what is lost; see [`sightline_index::repair`].
+    ///
+    /// # Errors
+    /// When there is no index there, another process writes to it, or it cannot be repaired.
+    pub fn repair(folder: &Path, progress: &mut OnBuilding<'_>) -> Result<Repair, EngineError> {
+        let mut progress = report::building(progress);
+        Ok(sightline_index::repair(folder, &mut progress)?)
+    }
+
+    /// Makes the index in `folder` as small and fast as it can be; see
+    /// [`IndexWriter::compact`](sightline_index::IndexWriter::compact).
+    ///
+    /// # Errors
+    /// When there is no index there, another process writes to it, or it cannot be written.
+    pub fn compact(folder: &Path, progress: &mut OnBuilding<'_>) -> Result<Compacted, EngineError> {
+        upkeep::compact(folder, progress)
+    }
+
+    /// Removes files, folders with everything below them, and captions files from the index in
+    /// `folder`. Nothing on disk is touched, and nothing need exist there. A removed library folder
+    /// is forgotten until it is indexed again.
+    ///
+    /// # Errors
+    /// When there is no index there, another process writes to it, or it cannot be written.
+    pub fn remove(
+        folder: &Path,
+        paths: &[PathBuf],
+        progress: &mut OnBuilding<'_>,
+    ) -> Result<RemoveReport, EngineError> {
+        upkeep::remove(folder, paths, progress)
+    }
+
+    /// Writes everything that the index in `folder` holds as NumPy and JSON files, for other
+    /// programs and for [`Engine::import`].
+    ///
+    /// # Errors
+    /// When there is no index there, it cannot be read, or the files cannot be written.
+    pub fn export(folder: &Path, request: &ExportRequest) -> Result<ExportReport, EngineError> {
+        exchange::export(folder, request)
+    }
+
+    /// Adds an export to the index in `folder`, which is new or of the same model. Images that the
+    /// index already holds keep their vectors; captions of the same image from the same file are
+    /// replaced.
+    ///
+    /// # Errors
+    /// When the export is incomplete (then nothing is written), the index is of another model,
+    /// another process writes to it, or it cannot be written.
+    pub fn import(
+        folder: &Path,
+        from: &Path,
+        progress: &mut OnBuilding<'_>,
+    ) -> Result<ImportReport, EngineError> {
+        exchange::import(folder, from, progress)
     }
 }

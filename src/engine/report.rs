@@ -1,10 +1,10 @@
 //! What the engine tells its callers: plain data with public fields.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sightline_index::{
-    Details, GraphState, IndexReader, ItemKind, Language, LastRun, Library, Sizes,
+    BuildProgress, Details, GraphState, IndexReader, ItemKind, Language, LastRun, Library, Sizes,
 };
 
 use super::{EngineError, ModelChange, UnfinishedChange};
@@ -61,6 +61,23 @@ impl Progress {
         let rate = self.rate();
         let n_left = self.n_total.saturating_sub(self.n_done);
         (self.n_done > 0).then(|| Duration::from_secs_f64(n_left as f64 / rate))
+    }
+}
+
+/// Shown while a search graph is built, which cannot be stopped: it is built whole or not at all.
+pub type OnBuilding<'a> = dyn FnMut(&Progress) + 'a;
+
+/// Tells the progress of a graph in the engine's words.
+pub(crate) fn building(progress: &mut OnBuilding<'_>) -> impl FnMut(BuildProgress) {
+    let began = Instant::now();
+    move |build: BuildProgress| {
+        progress(&Progress {
+            stage: Stage::Building,
+            n_done: build.n_done,
+            n_total: build.n_total,
+            n_skipped: 0,
+            elapsed: began.elapsed(),
+        });
     }
 }
 

@@ -1,21 +1,14 @@
 //! Looks after an index: checks and repairs it, makes it compact, takes files out by name. None of this needs a model.
 
 use std::path::{Component, Path, PathBuf};
-use std::time::Instant;
 
-use sightline_index::{
-    BuildProgress, Compacted, IndexError, IndexReader, IndexWriter, ItemId, Library, Problem,
-    Repair,
-};
+use sightline_index::{Compacted, IndexError, IndexReader, IndexWriter, ItemId, Library};
 
-use super::{Engine, EngineError};
-use crate::engine::indexing::caption_files;
-use crate::engine::report::{Progress, Stage};
+use super::error::EngineError;
+use super::indexing::caption_files;
+use super::report::{OnBuilding, building};
 
-/// Shown while a search graph is built, which cannot be stopped: it is built whole or not at all.
-pub type OnBuilding<'a> = dyn FnMut(&Progress) + 'a;
-
-/// What [`Engine::remove`] took out.
+/// What [`Engine::remove`](crate::engine::Engine::remove) took out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RemoveReport {
     /// Files taken out.
@@ -30,67 +23,44 @@ pub struct RemoveReport {
     pub unknown: Vec<PathBuf>,
 }
 
-impl Engine {
-    /// Reads all of the index in `folder` and compares its parts. An empty list means that it is sound.
-    ///
-    /// # Errors
-    /// When there is no index there, it has another format, or it may not be read.
-    pub fn check(folder: &Path) -> Result<Vec<Problem>, EngineError> {
-        Ok(sightline_index::check(folder)?)
-    }
+/// See [`Engine::compact`](crate::engine::Engine::compact).
+pub(crate) fn compact(
+    folder: &Path,
+    progress: &mut OnBuilding<'_>,
+) -> Result<Compacted, EngineError> {
+    let mut writer = open_writer(folder)?;
+    let compacted = writer.compact(&mut building(progress))?;
+    writer.finish()?;
+    Ok(compacted)
+}
 
-    /// Puts the index in `folder` in order and names what is lost; see [`sightline_index::repair`].
-    ///
-    /// # Errors
-    /// When there is no index there, somebody else writes to it, or it cannot be repaired.
-    pub fn repair(folder: &Path, progress: &mut OnBuilding<'_>) -> Result<Repair, EngineError> {
-        Ok(sightline_index::repair(folder, &mut building(progress))?)
-    }
-
-    /// Makes the index in `folder` as small and quick as it can be; see [`IndexWriter::compact`].
-    ///
-    /// # Errors
-    /// When there is no index there, somebody else writes to it, or it cannot be written.
-    pub fn compact(folder: &Path, progress: &mut OnBuilding<'_>) -> Result<Compacted, EngineError> {
-        let mut writer = open_writer(folder)?;
-        let compacted = writer.compact(&mut building(progress))?;
-        writer.finish()?;
-        Ok(compacted)
-    }
-
-    /// Takes files, folders with all that is below them, and captions files out of the index in `folder`. On disk
-    /// nothing is touched, and nothing need be there. A library folder that is taken out is forgotten; if another run
-    /// indexes it, it comes back.
-    ///
-    /// # Errors
-    /// When there is no index there, somebody else writes to it, or it cannot be written.
-    pub fn remove(
-        folder: &Path,
-        paths: &[PathBuf],
-        progress: &mut OnBuilding<'_>,
-    ) -> Result<RemoveReport, EngineError> {
-        let mut writer = open_writer(folder)?;
-        let before = IndexReader::open(folder, None)?.counts();
-        let mut report = RemoveReport::default();
-        for path in paths {
-            let mut is_known = false;
-            for place in places(path)? {
-                if take_out(&mut writer, &place, &mut report)? {
-                    is_known = true;
-                    break;
-                }
-            }
-            if !is_known {
-                report.unknown.push(path.clone());
+/// See [`Engine::remove`](crate::engine::Engine::remove).
+pub(crate) fn remove(
+    folder: &Path,
+    paths: &[PathBuf],
+    progress: &mut OnBuilding<'_>,
+) -> Result<RemoveReport, EngineError> {
+    let mut writer = open_writer(folder)?;
+    let before = IndexReader::open(folder, None)?.counts();
+    let mut report = RemoveReport::default();
+    for path in paths {
+        let mut is_known = false;
+        for place in places(path)? {
+            if take_out(&mut writer, &place, &mut report)? {
+                is_known = true;
+                break;
             }
         }
-        writer.finish_with(&mut building(progress))?;
-        let after = IndexReader::open(folder, None)?.counts();
-        report.n_files = before.n_files.saturating_sub(after.n_files);
-        report.n_images = before.n_images.saturating_sub(after.n_images);
-        report.n_captions = before.n_captions.saturating_sub(after.n_captions);
-        Ok(report)
+        if !is_known {
+            report.unknown.push(path.clone());
+        }
     }
+    writer.finish_with(&mut building(progress))?;
+    let after = IndexReader::open(folder, None)?.counts();
+    report.n_files = before.n_files.saturating_sub(after.n_files);
+    report.n_images = before.n_images.saturating_sub(after.n_images);
+    report.n_captions = before.n_captions.saturating_sub(after.n_captions);
+    Ok(report)
 }
 
 /// The writer of an index that exists, whichever model made it.
@@ -105,20 +75,6 @@ fn open_writer(folder: &Path) -> Result<IndexWriter, EngineError> {
             })
     })?;
     Ok(IndexWriter::open_or_create(folder, &binding)?)
-}
-
-/// Tells the progress of a graph in the engine's words.
-pub(crate) fn building(progress: &mut OnBuilding<'_>) -> impl FnMut(BuildProgress) {
-    let began = Instant::now();
-    move |build: BuildProgress| {
-        progress(&Progress {
-            stage: Stage::Building,
-            n_done: build.n_done,
-            n_total: build.n_total,
-            n_skipped: 0,
-            elapsed: began.elapsed(),
-        });
-    }
 }
 
 /// Takes out what the index holds of a path and below. False when that is nothing.

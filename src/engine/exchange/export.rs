@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use sightline_index::{IndexReader, Item, ItemId};
 
-use super::npy::NpyWriter;
-use super::{
-    ABOUT, About, DetailsLine, ExchangeError, FORMAT, FileLine, ITEMS, LibraryLine, Model,
+use super::format::{
+    ABOUT, About, DetailsLine, ExchangeError, FORMAT, FileLine, ITEMS, LibraryLine, ModelLine,
     PathText, VECTORS, VERSION,
 };
+use super::npy::NpyWriter;
 use crate::atomic;
-use crate::engine::{Engine, EngineError};
+use crate::engine::error::EngineError;
 
 /// Where an export goes.
 #[derive(Debug, Clone)]
@@ -54,50 +54,44 @@ struct CaptionLine<'a> {
     source: PathText,
 }
 
-impl Engine {
-    /// Writes all that the index in `folder` holds as NumPy and JSON, for other programs and for
-    /// [`import`](Engine::import).
-    ///
-    /// # Errors
-    /// When there is no index, it cannot be read, or the files cannot be written.
-    pub fn export(folder: &Path, request: &ExportRequest) -> Result<ExportReport, EngineError> {
-        let ExportRequest { to, force } = request;
-        let reader = IndexReader::open(folder, None)?;
-        let to = std::path::absolute(to)?;
-        let is_there = match fs_err::symlink_metadata(&to) {
-            Ok(data) => !data.is_dir() || fs_err::read_dir(&to)?.next().is_some(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-            Err(error) => return Err(error.into()),
-        };
-        if is_there {
-            let path = to.clone();
-            if !force {
-                return Err(ExchangeError::Exists { path }.into());
-            }
-            if !is_export(&to) {
-                return Err(ExchangeError::NotReplaced { path }.into());
-            }
+/// See [`Engine::export`](crate::engine::Engine::export).
+pub(crate) fn export(folder: &Path, request: &ExportRequest) -> Result<ExportReport, EngineError> {
+    let ExportRequest { to, force } = request;
+    let reader = IndexReader::open(folder, None)?;
+    let to = std::path::absolute(to)?;
+    let is_there = match fs_err::symlink_metadata(&to) {
+        Ok(data) => !data.is_dir() || fs_err::read_dir(&to)?.next().is_some(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(error) => return Err(error.into()),
+    };
+    if is_there {
+        let path = to.clone();
+        if !force {
+            return Err(ExchangeError::Exists { path }.into());
         }
-        let aside = beside(&to, "tmp");
-        clear(&aside)?;
-        fs_err::create_dir_all(&aside)?;
-        let written = write(&reader, &aside);
-        let report = match written {
-            Ok(report) => report,
-            Err(error) => {
-                let _ = clear(&aside);
-                return Err(error);
-            }
-        };
-        let old = beside(&to, "old");
-        clear(&old)?;
-        if to.exists() {
-            fs_err::rename(&to, &old)?;
+        if !is_export(&to) {
+            return Err(ExchangeError::NotReplaced { path }.into());
         }
-        atomic::rename(&aside, &to)?;
-        clear(&old)?;
-        Ok(report)
     }
+    let aside = beside(&to, "tmp");
+    clear(&aside)?;
+    fs_err::create_dir_all(&aside)?;
+    let written = write(&reader, &aside);
+    let report = match written {
+        Ok(report) => report,
+        Err(error) => {
+            let _ = clear(&aside);
+            return Err(error);
+        }
+    };
+    let old = beside(&to, "old");
+    clear(&old)?;
+    if to.exists() {
+        fs_err::rename(&to, &old)?;
+    }
+    atomic::rename(&aside, &to)?;
+    clear(&old)?;
+    Ok(report)
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {
@@ -150,7 +144,7 @@ fn write(reader: &IndexReader, folder: &Path) -> Result<ExportReport, EngineErro
     let about = About {
         format: FORMAT.to_owned(),
         version: VERSION,
-        model: Model {
+        model: ModelLine {
             name: binding.model.clone(),
             fingerprint: binding.fingerprint.clone(),
             dimension: binding.dimension,

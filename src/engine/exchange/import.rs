@@ -8,13 +8,13 @@ use sightline_index::{
     Binding, Details, FileRecord, IndexWriter, ItemId, Language, Library, UnitVector, WriterOptions,
 };
 
-use super::npy::NpyReader;
-use super::{
-    ABOUT, About, DetailsLine, ExchangeError, FORMAT, FileLine, ITEMS, PathText, VECTORS, VERSION,
+use super::format::{
+    ABOUT, About, DetailsLine, ExchangeError, FORMAT, FileLine, ITEMS, LibraryLine, PathText,
+    VECTORS, VERSION,
 };
-use crate::engine::error::LineError;
-use crate::engine::upkeep::{OnBuilding, building};
-use crate::engine::{Engine, EngineError};
+use super::npy::NpyReader;
+use crate::engine::error::{EngineError, LineError};
+use crate::engine::report::{OnBuilding, building};
 
 /// Items after which what is there is committed.
 const COMMIT_EVERY: usize = 10_000;
@@ -34,9 +34,9 @@ pub struct ImportReport {
 
 /// A line of items.jsonl, of either kind.
 #[derive(Debug, Deserialize)]
-struct Line {
+struct ItemLine {
     id: u32,
-    kind: Kind,
+    kind: LineKind,
     row: usize,
     hash: Option<String>,
     width: Option<u32>,
@@ -50,13 +50,13 @@ struct Line {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Kind {
+enum LineKind {
     Image,
     Caption,
 }
 
 /// What a line says.
-enum Record {
+enum ExportedItem {
     Image {
         id: u32,
         row: usize,
@@ -74,7 +74,7 @@ enum Record {
     },
 }
 
-impl Record {
+impl ExportedItem {
     fn row(&self) -> usize {
         match self {
             Self::Image { row, .. } | Self::Caption { row, .. } => *row,
@@ -84,52 +84,45 @@ impl Record {
 
 const FORM: &str = "{\"id\": …, \"kind\": \"image\" or \"caption\", \"row\": …, …}";
 
-impl Engine {
-    /// Puts an export into the index in `folder`: a new one, or one of the same model, to which it is added. Images
-    /// that the index has already keep their vectors; captions of the same image from the same file are replaced.
-    ///
-    /// # Errors
-    /// When the export is not whole (nothing is written then), the index is of another model or somebody else writes
-    /// to it, or it cannot be written.
-    pub fn import(
-        folder: &Path,
-        from: &Path,
-        progress: &mut OnBuilding<'_>,
-    ) -> Result<ImportReport, EngineError> {
-        let about = read_about(&from.join(ABOUT))?;
-        let items = from.join(ITEMS);
-        let mut vectors = open_vectors(&from.join(VECTORS), about.model.dimension)?;
-        let records = read_items(&items, vectors.n_rows())?;
-        check_counts(&from.join(ABOUT), &about, &records)?;
-        for (place, record) in records.iter().enumerate() {
-            vector(&mut vectors, record, &items, place)?;
-        }
-        let binding = Binding {
-            dimension: about.model.dimension,
-            fingerprint: about.model.fingerprint.clone(),
-            model: about.model.name.clone(),
-        };
-        let libraries = libraries(&from.join(ABOUT), &about)?;
-        let mut options = WriterOptions::default();
-        if sightline_index::binding(folder)?.is_none() {
-            options.language = language(&from.join(ABOUT), &about)?;
-        }
-        let mut writer = IndexWriter::open_or_create_with(folder, &binding, options)?;
-        let known: Vec<PathBuf> = writer
-            .libraries()?
-            .into_iter()
-            .map(|library| library.folder)
-            .collect();
-        // Before the files in them, whose words begin at the library folder.
-        for library in libraries {
-            if !known.contains(&library.folder) {
-                writer.put_library(library)?;
-            }
-        }
-        let report = put_all(&mut writer, &records, &mut vectors, &items)?;
-        writer.finish_with(&mut building(progress))?;
-        Ok(report)
+/// See [`Engine::import`](crate::engine::Engine::import).
+pub(crate) fn import(
+    folder: &Path,
+    from: &Path,
+    progress: &mut OnBuilding<'_>,
+) -> Result<ImportReport, EngineError> {
+    let about = read_about(&from.join(ABOUT))?;
+    let items = from.join(ITEMS);
+    let mut vectors = open_vectors(&from.join(VECTORS), about.model.dimension)?;
+    let records = read_items(&items, vectors.n_rows())?;
+    check_counts(&from.join(ABOUT), &about, &records)?;
+    for (place, record) in records.iter().enumerate() {
+        vector(&mut vectors, record, &items, place)?;
     }
+    let binding = Binding {
+        dimension: about.model.dimension,
+        fingerprint: about.model.fingerprint.clone(),
+        model: about.model.name.clone(),
+    };
+    let libraries = libraries(&from.join(ABOUT), &about)?;
+    let mut options = WriterOptions::default();
+    if sightline_index::binding(folder)?.is_none() {
+        options.language = language(&from.join(ABOUT), &about)?;
+    }
+    let mut writer = IndexWriter::open_or_create_with(folder, &binding, options)?;
+    let known: Vec<PathBuf> = writer
+        .libraries()?
+        .into_iter()
+        .map(|library| library.folder)
+        .collect();
+    // Before the files in them, whose words begin at the library folder.
+    for library in libraries {
+        if !known.contains(&library.folder) {
+            writer.put_library(library)?;
+        }
+    }
+    let report = put_all(&mut writer, &records, &mut vectors, &items)?;
+    writer.finish_with(&mut building(progress))?;
+    Ok(report)
 }
 
 fn file_error(path: &Path, what: impl Into<String>) -> EngineError {
@@ -177,7 +170,7 @@ fn read_about(path: &Path) -> Result<About, EngineError> {
 }
 
 fn libraries(path: &Path, about: &About) -> Result<Vec<Library>, EngineError> {
-    let one = |line: &super::LibraryLine| {
+    let one = |line: &LibraryLine| {
         let folder = line.folder.to_path();
         Ok(Library {
             folder: folder.ok_or_else(|| file_error(path, "a path is none on this system"))?,
@@ -218,7 +211,7 @@ fn open_vectors(path: &Path, dimension: usize) -> Result<NpyReader, EngineError>
     Ok(vectors)
 }
 
-fn read_items(path: &Path, n_rows: usize) -> Result<Vec<Record>, EngineError> {
+fn read_items(path: &Path, n_rows: usize) -> Result<Vec<ExportedItem>, EngineError> {
     let bytes = fs_err::read(path)?;
     let text = String::from_utf8(bytes).map_err(|_| EngineError::NotText {
         path: path.to_path_buf(),
@@ -227,7 +220,7 @@ fn read_items(path: &Path, n_rows: usize) -> Result<Vec<Record>, EngineError> {
     let mut is_taken = vec![false; n_rows];
     let mut images = HashMap::new();
     for (place, line) in text.lines().enumerate() {
-        let line: Line = serde_json::from_str(line).map_err(|source| EngineError::BadLine {
+        let line: ItemLine = serde_json::from_str(line).map_err(|source| EngineError::BadLine {
             path: path.to_path_buf(),
             line: place + 1,
             form: FORM,
@@ -246,7 +239,7 @@ fn read_items(path: &Path, n_rows: usize) -> Result<Vec<Record>, EngineError> {
             }
             Some(taken) => *taken = true,
         }
-        if line.kind == Kind::Image && images.insert(line.id, place).is_some() {
+        if line.kind == LineKind::Image && images.insert(line.id, place).is_some() {
             return Err(wrong(format!("image {} is in a line above", line.id)));
         }
         if let Some(image) = line.image
@@ -267,14 +260,14 @@ fn read_items(path: &Path, n_rows: usize) -> Result<Vec<Record>, EngineError> {
 }
 
 /// What a line says, or what it lacks.
-fn record(line: Line) -> Result<Record, String> {
+fn record(line: ItemLine) -> Result<ExportedItem, String> {
     let lacks = |key: &str| format!("it lacks \"{key}\"");
     let path = |text: &PathText| {
         let path = text.to_path();
         path.ok_or_else(|| format!("{} is no path on this system", text.path))
     };
     Ok(match line.kind {
-        Kind::Image => {
+        LineKind::Image => {
             let hash = line.hash.ok_or_else(|| lacks("hash"))?;
             let hash = blake3::Hash::from_hex(&hash);
             let mut files = Vec::new();
@@ -291,7 +284,7 @@ fn record(line: Line) -> Result<Record, String> {
                 };
                 files.push((path(&name)?, bytes, modified_ns));
             }
-            Record::Image {
+            ExportedItem::Image {
                 id: line.id,
                 row: line.row,
                 hash: *hash
@@ -303,7 +296,7 @@ fn record(line: Line) -> Result<Record, String> {
                 details: line.details.map(DetailsLine::into_details).transpose()?,
             }
         }
-        Kind::Caption => Record::Caption {
+        LineKind::Caption => ExportedItem::Caption {
             row: line.row,
             text: line.text.ok_or_else(|| lacks("text"))?,
             image: line.image,
@@ -312,8 +305,8 @@ fn record(line: Line) -> Result<Record, String> {
     })
 }
 
-fn check_counts(path: &Path, about: &About, records: &[Record]) -> Result<(), EngineError> {
-    let is_image = |record: &&Record| matches!(record, Record::Image { .. });
+fn check_counts(path: &Path, about: &About, records: &[ExportedItem]) -> Result<(), EngineError> {
+    let is_image = |record: &&ExportedItem| matches!(record, ExportedItem::Image { .. });
     let n_images = records.iter().filter(is_image).count() as u64;
     let n_captions = records.len() as u64 - n_images;
     if (about.images, about.captions) == (n_images, n_captions) {
@@ -330,7 +323,7 @@ fn check_counts(path: &Path, about: &About, records: &[Record]) -> Result<(), En
 
 fn vector(
     vectors: &mut NpyReader,
-    record: &Record,
+    record: &ExportedItem,
     items: &Path,
     place: usize,
 ) -> Result<UnitVector, EngineError> {
@@ -341,14 +334,14 @@ fn vector(
 
 fn put_all(
     writer: &mut IndexWriter,
-    records: &[Record],
+    records: &[ExportedItem],
     vectors: &mut NpyReader,
     items: &Path,
 ) -> Result<ImportReport, EngineError> {
     // The captions that one file gives one image are put together, where the first of them is.
     let mut groups: HashMap<(Option<u32>, &Path), Vec<usize>> = HashMap::new();
     for (place, record) in records.iter().enumerate() {
-        if let Record::Caption { image, source, .. } = record {
+        if let ExportedItem::Caption { image, source, .. } = record {
             groups.entry((*image, source)).or_default().push(place);
         }
     }
@@ -356,7 +349,7 @@ fn put_all(
     let mut ids: HashMap<u32, ItemId> = HashMap::new();
     for (place, record) in records.iter().enumerate() {
         match record {
-            Record::Image {
+            ExportedItem::Image {
                 id,
                 hash,
                 width,
@@ -386,7 +379,7 @@ fn put_all(
                 report.n_images += 1;
                 report.n_files += files.len() as u64;
             }
-            Record::Caption { image, source, .. } => {
+            ExportedItem::Caption { image, source, .. } => {
                 let group = &groups[&(*image, source.as_path())];
                 if group.first() != Some(&place) {
                     continue;
@@ -394,7 +387,7 @@ fn put_all(
                 let mut captions = Vec::with_capacity(group.len());
                 for &member in group {
                     let vector = vector(vectors, &records[member], items, member)?;
-                    if let Record::Caption { text, .. } = &records[member] {
+                    if let ExportedItem::Caption { text, .. } = &records[member] {
                         captions.push((text.clone(), vector));
                     }
                 }

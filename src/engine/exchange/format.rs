@@ -1,0 +1,169 @@
+//! The files of an export, and what can be wrong with them.
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use sightline_index::Details;
+
+/// What the `format` of index.json says.
+pub(super) const FORMAT: &str = "sightline-export";
+pub(super) const VERSION: u32 = 1;
+
+pub(super) const ABOUT: &str = "index.json";
+pub(super) const ITEMS: &str = "items.jsonl";
+pub(super) const VECTORS: &str = "vectors.npy";
+
+/// Why an index could not be exported or imported.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExchangeError {
+    /// There is something where the export should go.
+    #[error("{}: there is something already", path.display())]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Something that is no export was to be replaced.
+    #[error("{}: it is no export, so it is not replaced", path.display())]
+    NotReplaced {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// A file of an export is missing, or is not what it should be.
+    #[error("{}: {what}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// A line of an export contradicts the rest of it.
+    #[error("{}: line {line}: {what}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+/// index.json.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct About {
+    pub(super) format: String,
+    pub(super) version: u32,
+    pub(super) model: ModelLine,
+    /// The code of the language of its words; missing in exports of older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) language: Option<String>,
+    pub(super) images: u64,
+    pub(super) captions: u64,
+    pub(super) libraries: Vec<LibraryLine>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ModelLine {
+    pub(super) name: String,
+    pub(super) fingerprint: String,
+    pub(super) dimension: usize,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct LibraryLine {
+    #[serde(flatten)]
+    pub(super) folder: PathText,
+    pub(super) files: u64,
+    pub(super) last_run_unix_s: u64,
+}
+
+/// A path as text, and as its exact bytes where it is none.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct PathText {
+    pub(super) path: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) path_base64: Option<String>,
+}
+
+impl PathText {
+    pub(super) fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_string_lossy().into_owned(),
+            path_base64: path
+                .to_str()
+                .is_none()
+                .then(|| STANDARD.encode(path.as_os_str().as_encoded_bytes())),
+        }
+    }
+
+    /// The path, where this system can have such a one.
+    pub(super) fn to_path(&self) -> Option<PathBuf> {
+        match &self.path_base64 {
+            None => Some(PathBuf::from(&self.path)),
+            Some(encoded) => from_bytes(STANDARD.decode(encoded).ok()?),
+        }
+    }
+}
+
+#[cfg(unix)]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "elsewhere not all bytes are a path"
+)]
+fn from_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStringExt;
+    Some(std::ffi::OsString::from_vec(bytes).into())
+}
+
+#[cfg(not(unix))]
+fn from_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
+    String::from_utf8(bytes).ok().map(PathBuf::from)
+}
+
+/// A file in a line of items.jsonl.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct FileLine {
+    pub(super) path: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) path_base64: Option<String>,
+    pub(super) bytes: u64,
+    pub(super) modified_ns: i128,
+}
+
+/// What the file of a picture says, in a line of items.jsonl.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct DetailsLine {
+    pub(super) camera: Option<String>,
+    pub(super) taken: Option<String>,
+    pub(super) places: Vec<String>,
+}
+
+impl DetailsLine {
+    pub(super) fn new(details: &Details) -> Self {
+        let Details {
+            camera,
+            taken,
+            places,
+        } = details;
+        Self {
+            camera: camera.clone(),
+            taken: taken.map(|taken| taken.to_string()),
+            places: places.clone(),
+        }
+    }
+
+    pub(super) fn into_details(self) -> Result<Details, String> {
+        let taken = self.taken.map(|taken| {
+            let wrong = |error| format!("its \"taken\" is {taken:?}: {error}");
+            taken.parse().map_err(wrong)
+        });
+        Ok(Details {
+            camera: self.camera,
+            taken: taken.transpose()?,
+            places: self.places,
+        })
+    }
+}
