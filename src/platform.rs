@@ -1,6 +1,6 @@
-//! Where do Sightline's files live on this machine? The one place that reads the environment.
+//! Where Sightline's files are on this machine. The only place that reads the environment.
 //!
-//! The engine and the libraries are given paths; programs that want the usual ones ask here.
+//! The engine and the libraries are given paths; programs that want the default ones ask here.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use crate::models::hub::HubOptions;
 use directories::ProjectDirs;
 use sightline_onnx::{Runtime, RuntimeError};
 
-/// The `onnxruntime` release that the install hint names and `make setup` fetches.
+/// The `onnxruntime` release named in the install hint and fetched by `make setup`.
 pub const RUNTIME_RELEASE: &str = "1.32.0";
 
 /// File name of ONNX Runtime's shared library on this platform.
@@ -20,25 +20,26 @@ pub const RUNTIME_LIBRARY: &str = if cfg!(target_os = "windows") {
     "libonnxruntime.so"
 };
 
-/// Sightline's folder among the user's data (`$XDG_DATA_HOME/sightline` on Linux), or `None`
-/// when the user has no home folder.
+/// Sightline's data folder (`$XDG_DATA_HOME/sightline` on Linux), or `None` if the user has no home
+/// folder.
 #[must_use]
 pub fn data_folder() -> Option<PathBuf> {
     ProjectDirs::from("", "", "sightline").map(|dirs| dirs.data_dir().to_path_buf())
 }
 
-/// Where the index is kept unless the user says otherwise.
+/// The default index folder, or `None` if the user has no home folder.
 #[must_use]
 pub fn default_index() -> Option<PathBuf> {
     data_folder().map(|data| data.join("index"))
 }
 
-/// The folder in which [`install_command`] puts the `onnxruntime` Python package.
+/// The folder to which [`install_command`] installs the `onnxruntime` Python package.
 fn wheel_folder() -> Option<PathBuf> {
     data_folder().map(|data| data.join("onnxruntime"))
 }
 
-/// One command that puts ONNX Runtime where [`runtime_source`] finds it; needs Python 3 with pip.
+/// A command that installs ONNX Runtime where [`runtime_source`] finds it. It needs Python 3 with
+/// pip.
 #[must_use]
 pub fn install_command() -> String {
     let target = wheel_folder().unwrap_or_else(|| PathBuf::from("onnxruntime"));
@@ -48,8 +49,8 @@ pub fn install_command() -> String {
     )
 }
 
-/// The places where ONNX Runtime is looked for, in order, when `ORT_DYLIB_PATH` is not set:
-/// beside the executable, in `../lib`, in the data folder (as a file, or as the Python package).
+/// Where ONNX Runtime is searched if `ORT_DYLIB_PATH` is not set, in order: beside the executable,
+/// in `../lib`, in the data folder (as a file, or as the Python package).
 #[must_use]
 pub fn runtime_candidates() -> Vec<PathBuf> {
     let mut candidates = Vec::new();
@@ -59,7 +60,7 @@ pub fn runtime_candidates() -> Vec<PathBuf> {
         .and_then(Path::parent)
     {
         candidates.push(folder.join(RUNTIME_LIBRARY));
-        // Test programs are one level below the executable.
+        // Test programs are in a folder below the executable.
         if folder.ends_with("deps") {
             candidates.push(folder.join("..").join(RUNTIME_LIBRARY));
         }
@@ -74,7 +75,8 @@ pub fn runtime_candidates() -> Vec<PathBuf> {
     candidates
 }
 
-/// The wheel's library carries its version (`libonnxruntime.so.1.32.0`), so it is found by prefix.
+/// The wheel's library has its version in the name (`libonnxruntime.so.1.32.0`), so it is found by
+/// prefix.
 fn libraries_in(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = folder.read_dir() else {
         return Vec::new();
@@ -95,9 +97,9 @@ fn libraries_in(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The hub that models are downloaded from: `HF_ENDPOINT`, else Hugging Face's own; the token in
-/// `HF_TOKEN`; the proxy in `HTTPS_PROXY` (`HTTP_PROXY`
-/// for a hub without encryption) or `ALL_PROXY`, with the exceptions in `NO_PROXY`.
+/// The hub for downloads: `HF_ENDPOINT`, else Hugging Face's own; the token in `HF_TOKEN`; the
+/// proxy in `HTTPS_PROXY` (`HTTP_PROXY` for a hub without encryption) or `ALL_PROXY`, with the
+/// exceptions in `NO_PROXY`.
 #[must_use]
 pub fn hub_options() -> HubOptions {
     let first = |names: &[&str]| {
@@ -120,9 +122,9 @@ pub fn hub_options() -> HubOptions {
     }
 }
 
-/// How to open ONNX Runtime on this machine, the first time an encoder is needed.
+/// Opens ONNX Runtime on this machine, called when an encoder is first needed.
 ///
-/// `ORT_DYLIB_PATH` wins and is then the only place looked at: a wrong value is an error, not
+/// If `ORT_DYLIB_PATH` is set, no other place is searched: a wrong value is an error, never
 /// silently another library.
 pub fn runtime_source() -> impl Fn() -> Result<Runtime, RuntimeError> + Send + Sync + 'static {
     || match std::env::var_os("ORT_DYLIB_PATH") {

@@ -240,39 +240,42 @@ impl Hint for HubError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Offline { .. } => {
-                "models pull needs the network; a model folder that is here already is added \
-                 without: sightline models add FOLDER"
+                "models pull needs the network; to add a model folder that is already on this \
+                 machine: sightline models add FOLDER"
                     .to_owned()
             }
             Self::BadEndpoint { .. } => {
-                "set HF_ENDPOINT to an address such as https://huggingface.co, or unset it"
+                "set HF_ENDPOINT to a URL such as https://huggingface.co, or unset it"
                     .to_owned()
             }
             Self::BadProxy { .. } => {
-                "set HTTPS_PROXY to an address such as http://proxy.example:3128, or unset it"
+                "set HTTPS_PROXY to a URL such as http://proxy.example:3128, or unset it"
                     .to_owned()
             }
             Self::UnknownName { known, .. } => {
-                format!("models of the catalogue: {}", known.join(", "))
+                format!("models in the catalogue: {}", known.join(", "))
             }
             Self::NotFound { .. } => {
-                "check the name; models with a short name: sightline models pull --list".to_owned()
+                "check the name; to list models with a short name: sightline models pull --list"
+                    .to_owned()
             }
             Self::Denied {
                 had_token: false, ..
-            } => "if there is such a model: accept its licence on its page, make a token in the \
-                  hub's settings, and give it in the environment variable HF_TOKEN"
+            } => "if the model exists: accept its licence on its page, create a token in the hub's \
+                  settings, and set the environment variable HF_TOKEN"
                 .to_owned(),
             Self::Denied { .. } => {
                 "HF_TOKEN was sent: accept the model's licence on its page, or use a token that \
                  may read it"
                     .to_owned()
             }
-            Self::NoPrecision { .. } => "leave out --precision to take what there is".to_owned(),
+            Self::NoPrecision { .. } => {
+                "leave out --precision to download what exists".to_owned()
+            }
             Self::NoModel { .. } | Self::NoDescription { .. } => {
-                "give a repository that holds an ONNX export of a CLIP-style model, as many of Xenova, \
-                 onnx-community and immich-app do; models with a short name: sightline models pull \
-                 --list"
+                "use a repository with an ONNX export of a CLIP-style model, such as those of Xenova, \
+                 onnx-community and immich-app; to list models with a short name: sightline models \
+                 pull --list"
                     .to_owned()
             }
             Self::Unusable {
@@ -286,13 +289,13 @@ impl Hint for HubError {
                 format!("{way}; then: sightline models add '{folder}' --name {name}")
             }
             Self::Status { status, .. } if *status == 429 || *status >= 500 => {
-                "the hub is busy or in trouble: try again later".to_owned()
+                "the hub is overloaded or failing: try again later".to_owned()
             }
-            Self::Broken { .. } => "run the same command again to go on from there".to_owned(),
-            Self::Different { .. } => "run the same command again to have it sent anew".to_owned(),
+            Self::Broken { .. } => "run the same command again to resume".to_owned(),
+            Self::HashMismatch { .. } => "run the same command again to download it again".to_owned(),
             Self::Busy { .. } => "wait until it is done".to_owned(),
             Self::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => {
-                "make room on the disk and run the same command again to go on".to_owned()
+                "free some disk space and run the same command again to resume".to_owned()
             }
             _ => return None,
         })
@@ -306,21 +309,21 @@ impl Hint for ModelsError {
             Self::Encode(error) => return error.hint(),
             Self::Hub(error) => return error.hint(),
             Self::Quantize(error) => return error.hint(),
-            Self::NoPlace => "set HOME or XDG_DATA_HOME".to_owned(),
+            Self::NoDataFolder => "set HOME or XDG_DATA_HOME".to_owned(),
             Self::Unknown {
                 close: Some(close), ..
             } => format!("did you mean {close}?"),
             Self::Unknown {
                 known, close: None, ..
             } => format!(
-                "models with a name: {}; any other is given by its folder",
+                "models with a name: {}; for any other, give its folder",
                 known.join(", ")
             ),
-            Self::NoName { folder } => format!(
+            Self::Unnamed { folder } => format!(
                 "give it one first: sightline models add '{}'",
                 folder.display()
             ),
-            Self::DefaultGone { .. } => {
+            Self::DefaultMissing { .. } => {
                 "choose another one, such as: sightline models default starter".to_owned()
             }
             Self::BadName { .. } => "give it one with --name NAME".to_owned(),
@@ -328,12 +331,11 @@ impl Hint for ModelsError {
                 "choose another one with --name NAME, or first: sightline models remove {name}"
             ),
             Self::Same { name, .. } => format!("use it with: --model {name}"),
-            Self::BuiltIn { .. } => "it is always there".to_owned(),
-            Self::NotUtf8 { .. } => "leave out --link to have it copied".to_owned(),
+            Self::NotUtf8 { .. } => "leave out --link to copy it".to_owned(),
             Self::Busy { .. } => "wait until it is done".to_owned(),
             Self::BadCopy { .. } => "run it again".to_owned(),
-            Self::Book { .. } => {
-                "correct it, or delete it: the models in the folder models beside it stay"
+            Self::InvalidRegistry { .. } => {
+                "correct it or delete it; the models in the folder `models` beside it are kept"
                     .to_owned()
             }
             _ => return None,

@@ -1,7 +1,7 @@
-//! How does a model come into the registry, and how does it leave?
+//! Adds models to the registry, and removes them.
 //!
-//! A copy is made in a hidden folder beside the others, compared with the original, and renamed
-//! when it is whole, so that a run that is killed leaves nothing half.
+//! A model is copied to a hidden folder beside the others, compared with the original, and renamed
+//! when it is complete, so that a killed process leaves no partial model.
 
 use std::collections::BTreeSet;
 use std::fs::TryLockError;
@@ -13,44 +13,43 @@ use sightline_onnx::Model;
 
 use super::check::Check;
 use super::error::ModelsError;
-use super::registry::{Entry, Place, Record, Registry, STARTER, is_name};
+use super::hub::{MAX_DESCRIPTION_BYTES, is_description};
+use super::registry::{Entry, ModelRecord, Place, Registry, STARTER, is_name};
 use crate::atomic;
 
-/// Files larger than this are only copied when the model's description names them.
-const MOST_BYTES_BESIDE: u64 = 64 << 20;
-
-/// How much is copied between two looks at whether to stop.
-const PIECE: usize = 4 << 20;
+/// Bytes copied between two calls of the progress callback.
+const CHUNK: usize = 4 << 20;
 
 const ADDING: &str = ".adding-";
 const REMOVING: &str = ".removing-";
 
-/// A model folder that may be added: it is a model, its name is free, and it is not there yet.
+/// A model folder that can be added: it is a model, its name is free, and the registry does not
+/// hold it yet.
 #[derive(Debug, Clone)]
-pub struct Newcomer {
+pub struct PendingModel {
     name: String,
     folder: PathBuf,
     models: Vec<Model>,
 }
 
-impl Newcomer {
-    /// The name it will have.
+impl PendingModel {
+    /// The name that it will have.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The model at each of its precisions, the most exact one first.
+    /// The model at each precision, the most exact one first.
     #[must_use]
     pub fn models(&self) -> &[Model] {
         &self.models
     }
 }
 
-/// How far a copy has come.
+/// Progress of a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CopyProgress {
-    /// Bytes copied.
+    /// Bytes copied so far.
     pub n_done: u64,
     /// Bytes to copy.
     pub n_total: u64,
@@ -59,19 +58,19 @@ pub struct CopyProgress {
 /// A model that was removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Removed {
-    /// Where it was. Files are only deleted in the registry's own folder.
+    /// Where it was. Only files in the registry's own folder are deleted.
     pub place: Place,
-    /// Whether it was the default one; the built-in one is the default again.
+    /// Whether it was the default model, which is now the built-in one.
     pub was_default: bool,
 }
 
 impl Registry {
-    /// Looks at a folder that is to be added, under this name or the model's own.
+    /// Opens a folder that is to be added, under this name or the model's own.
     ///
     /// # Errors
-    /// When it is no model, the name cannot be used or is taken, or the same model is there
-    /// already.
-    pub fn newcomer(&self, folder: &Path, name: Option<&str>) -> Result<Newcomer, ModelsError> {
+    /// When it is not a model, the name is not valid or taken, or the registry already holds the
+    /// model.
+    pub fn pending(&self, folder: &Path, name: Option<&str>) -> Result<PendingModel, ModelsError> {
         let mut models = Vec::new();
         for precision in Model::variants(folder)? {
             models.push(Model::open_with(folder, Some(precision))?);
@@ -92,14 +91,14 @@ impl Registry {
                 });
             }
         }
-        Ok(Newcomer {
+        Ok(PendingModel {
             name,
             folder: folder.to_path_buf(),
             models,
         })
     }
 
-    /// Whether a model that is to come can have this name.
+    /// Checks that a new model can have this name.
     ///
     /// # Errors
     /// [`ModelsError::BadName`] or [`ModelsError::Taken`].
@@ -110,7 +109,7 @@ impl Registry {
         self.check_free(name)
     }
 
-    /// Two names must also differ where the file system does not tell small letters from capitals.
+    /// Names must differ in more than case, which some file systems ignore.
     fn check_free(&self, name: &str) -> Result<(), ModelsError> {
         let names = self.list()?.into_iter().filter_map(|entry| entry.name);
         match names
@@ -125,113 +124,113 @@ impl Registry {
     /// Copies the files that the model needs, and the texts beside them, into the registry.
     ///
     /// # Errors
-    /// When a file cannot be read or written, or the copy is not the same model;
-    /// [`ModelsError::Stopped`] when `progress` breaks. Nothing is left then.
+    /// When a file cannot be read or written, or the copy differs from the original;
+    /// [`ModelsError::Stopped`] when `progress` breaks. Nothing is left behind.
     pub fn add_copy(
         &self,
-        newcomer: &Newcomer,
+        pending: &PendingModel,
         check: &Check,
         progress: &mut dyn FnMut(&CopyProgress) -> ControlFlow<()>,
     ) -> Result<Entry, ModelsError> {
         let _lock = self.lock()?;
-        // Before minutes of copying, and again after them.
-        self.check_free(&newcomer.name)?;
-        let staging = Staging::new(&self.folder()?, ADDING, &newcomer.name)?;
-        copy(newcomer, staging.path(), progress)?;
-        // Read anew from the disk, and by the same rules: what the copy lacks shows.
-        for model in &newcomer.models {
+        // Checked before minutes of copying, and again after them.
+        self.check_free(&pending.name)?;
+        let staging = Staging::new(&self.folder()?, ADDING, &pending.name)?;
+        copy(pending, staging.path(), progress)?;
+        // Opened from disk by the same rules, so that a missing file shows.
+        for model in &pending.models {
             let copied = Model::open_with(staging.path(), Some(model.precision()));
             if copied?.fingerprint() != model.fingerprint() {
                 return Err(ModelsError::BadCopy {
-                    folder: newcomer.folder.clone(),
+                    folder: pending.folder.clone(),
                 });
             }
         }
-        self.settle(staging.path(), newcomer, check)
+        self.install(staging.path(), pending, check)
     }
 
-    /// Takes a folder that is complete and lies on the disk of [`Registry::folder`] into the
-    /// registry by renaming it.
+    /// Moves a complete folder into the registry; it must be on the disk of [`Registry::folder`].
     ///
     /// # Errors
-    /// When it cannot be renamed.
-    pub fn adopt(&self, newcomer: &Newcomer, check: &Check) -> Result<Entry, ModelsError> {
+    /// When the name is taken, or the folder cannot be renamed.
+    pub fn adopt(&self, pending: &PendingModel, check: &Check) -> Result<Entry, ModelsError> {
         let _lock = self.lock()?;
-        self.settle(&newcomer.folder, newcomer, check)
+        self.install(&pending.folder, pending, check)
     }
 
-    /// Gives a model a name and leaves it where it is.
+    /// Gives a model a name and leaves its files where they are.
     ///
     /// # Errors
-    /// When the name cannot be written down.
-    pub fn add_link(&self, newcomer: &Newcomer, check: &Check) -> Result<Entry, ModelsError> {
+    /// When the name is taken or cannot be recorded.
+    pub fn add_link(&self, pending: &PendingModel, check: &Check) -> Result<Entry, ModelsError> {
         let _lock = self.lock()?;
-        self.check_free(&newcomer.name)?;
-        let folder = fs_err::canonicalize(&newcomer.folder)?;
+        self.check_free(&pending.name)?;
+        let folder = fs_err::canonicalize(&pending.folder)?;
         let Some(link) = folder.to_str().map(ToOwned::to_owned) else {
             return Err(ModelsError::NotUtf8 { folder });
         };
-        self.book()?.update(|book| {
-            let record = book.models.entry(newcomer.name.clone()).or_default();
-            *record = book.folders.remove(&link).unwrap_or_default();
+        self.file()?.update(|data| {
+            let record = data.models.entry(pending.name.clone()).or_default();
+            *record = data.folders.remove(&link).unwrap_or_default();
             record.link = Some(link);
         })?;
-        self.finish(&newcomer.name, Place::Linked(folder), check)
+        self.finish(&pending.name, Place::Linked(folder), check)
     }
 
-    /// Renames a complete folder to where the models are.
-    fn settle(
+    /// Renames a complete folder to its place among the models.
+    fn install(
         &self,
         folder: &Path,
-        newcomer: &Newcomer,
+        pending: &PendingModel,
         check: &Check,
     ) -> Result<Entry, ModelsError> {
-        self.check_free(&newcomer.name)?;
-        let target = self.folder()?.join(&newcomer.name);
-        // What is written down under this name is about a model that was deleted by hand.
-        self.book()?
-            .update(|book| book.models.remove(&newcomer.name))?;
+        self.check_free(&pending.name)?;
+        let target = self.folder()?.join(&pending.name);
+        // What is recorded under this name is about a model that was deleted by hand.
+        self.file()?
+            .update(|data| data.models.remove(&pending.name))?;
         atomic::rename(folder, &target)?;
-        self.finish(&newcomer.name, Place::Copied(target), check)
+        self.finish(&pending.name, Place::Copied(target), check)
     }
 
+    /// Records the check of a model that is in place now.
     fn finish(&self, name: &str, place: Place, check: &Check) -> Result<Entry, ModelsError> {
         let entry = Entry {
             name: Some(name.to_owned()),
             place,
-            record: Record::default(),
+            record: ModelRecord::default(),
         };
-        self.note_check(&entry, check)?;
+        self.record_check(&entry, check)?;
         self.find(Path::new(name))
     }
 
-    /// Takes a model out of the registry. Its files are deleted only where they are the registry's
+    /// Removes a model from the registry. Its files are deleted only if they are the registry's
     /// own.
     ///
     /// # Errors
-    /// When there is no such model, it is the built-in one, or its files cannot be deleted.
+    /// When the model does not exist, is the built-in one, or its files cannot be deleted.
     pub fn remove(&self, name: &str) -> Result<Removed, ModelsError> {
         if name == STARTER {
             return Err(ModelsError::BuiltIn { name: name.into() });
         }
         let entry = self.find_named(name)?;
-        // As it is written in the registry.
+        // As spelled in the registry.
         let name = entry.name.clone().unwrap_or_else(|| name.to_owned());
         let _lock = self.lock()?;
         let staging = match &entry.place {
             Place::Copied(folder) => {
                 let staging = Staging::new(&self.folder()?, REMOVING, &name)?;
-                // At once gone under its name, whatever happens while its files are deleted.
+                // Its name is free at once, whatever happens while its files are deleted.
                 fs_err::rename(folder, staging.path().join(&name))?;
                 Some(staging)
             }
             _ => None,
         };
-        let was_default = self.book()?.update(|book| {
-            book.models.remove(&name);
-            let was_default = book.default.as_ref() == Some(&name);
+        let was_default = self.file()?.update(|data| {
+            data.models.remove(&name);
+            let was_default = data.default.as_ref() == Some(&name);
             if was_default {
-                book.default = None;
+                data.default = None;
             }
             was_default
         })?;
@@ -244,8 +243,8 @@ impl Registry {
         })
     }
 
-    /// The right to change the folder of the models, which ends with the process. What processes
-    /// that were killed left half is swept out.
+    /// Locks the folder of the models until the file is dropped or the process ends, and deletes
+    /// what killed processes left behind.
     fn lock(&self) -> Result<fs_err::File, ModelsError> {
         let folder = self.folder()?;
         fs_err::create_dir_all(&folder)?;
@@ -273,7 +272,7 @@ impl Registry {
     }
 }
 
-/// A hidden folder that is deleted again unless it was renamed to something else.
+/// A hidden folder, deleted on drop unless it was renamed.
 struct Staging {
     path: PathBuf,
 }
@@ -292,12 +291,12 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // Swept out by the next run if not now.
+        // If it fails, the next run deletes it.
         let _ = fs_err::remove_dir_all(&self.path);
     }
 }
 
-/// The model's name made into one that can be typed.
+/// The model's own name, made a valid one.
 fn own_name(model: &Model) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let name: String = model
@@ -308,11 +307,11 @@ fn own_name(model: &Model) -> String {
     name.trim_matches(['-', '.']).to_owned()
 }
 
-/// What to copy, by path inside the folder: the model's files, and the small texts that lie in the
-/// folders of these, which describe the model or state its licence.
-fn files_to_copy(newcomer: &Newcomer) -> Result<Vec<(PathBuf, u64)>, ModelsError> {
-    let folder = &newcomer.folder;
-    let needed: BTreeSet<PathBuf> = newcomer.models.iter().flat_map(Model::files).collect();
+/// The files to copy with their sizes, by path inside the folder: the model's files, and the small
+/// texts in the same folders that describe the model or state its licence.
+fn files_to_copy(pending: &PendingModel) -> Result<Vec<(PathBuf, u64)>, ModelsError> {
+    let folder = &pending.folder;
+    let needed: BTreeSet<PathBuf> = pending.models.iter().flat_map(Model::files).collect();
     let mut places: BTreeSet<&Path> = needed.iter().filter_map(|file| file.parent()).collect();
     places.insert(folder);
     let mut files = needed.clone();
@@ -320,8 +319,9 @@ fn files_to_copy(newcomer: &Newcomer) -> Result<Vec<(PathBuf, u64)>, ModelsError
         for entry in fs_err::read_dir(place)? {
             let path = entry?.path();
             let metadata = fs_err::metadata(&path);
-            let is_small = metadata.is_ok_and(|m| m.is_file() && m.len() <= MOST_BYTES_BESIDE);
-            if is_small && is_description(&path) {
+            let is_small = metadata.is_ok_and(|m| m.is_file() && m.len() <= MAX_DESCRIPTION_BYTES);
+            let name = path.file_name().unwrap_or_default();
+            if is_small && is_description(&name.to_string_lossy()) {
                 files.insert(path);
             }
         }
@@ -329,7 +329,7 @@ fn files_to_copy(newcomer: &Newcomer) -> Result<Vec<(PathBuf, u64)>, ModelsError
     let mut sized = Vec::new();
     for file in files {
         let n_bytes = fs_err::metadata(&file)?.len();
-        // Descriptions cannot name files outside of their folder.
+        // A description cannot name files outside its folder.
         if let Ok(inside) = file.strip_prefix(folder) {
             sized.push((inside.to_path_buf(), n_bytes));
         }
@@ -337,39 +337,29 @@ fn files_to_copy(newcomer: &Newcomer) -> Result<Vec<(PathBuf, u64)>, ModelsError
     Ok(sized)
 }
 
-fn is_description(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let name = name.to_lowercase();
-    let by_ending = [".json", ".toml", ".txt", ".md", ".model"];
-    let by_beginning = ["license", "licence", "notice", "copying", "readme"];
-    !name.starts_with('.')
-        && (by_ending.iter().any(|end| name.ends_with(end))
-            || by_beginning.iter().any(|begin| name.starts_with(begin)))
-}
-
 fn copy(
-    newcomer: &Newcomer,
+    pending: &PendingModel,
     target: &Path,
     progress: &mut dyn FnMut(&CopyProgress) -> ControlFlow<()>,
 ) -> Result<(), ModelsError> {
-    let files = files_to_copy(newcomer)?;
-    let mut told = CopyProgress {
+    let files = files_to_copy(pending)?;
+    let mut done = CopyProgress {
         n_done: 0,
         n_total: files.iter().map(|(_, n_bytes)| n_bytes).sum(),
     };
-    let mut piece = vec![0; PIECE];
+    let mut chunk = vec![0; CHUNK];
     for (file, _) in &files {
         let target = target.join(file);
         if let Some(folder) = target.parent() {
             fs_err::create_dir_all(folder)?;
         }
-        let mut from = fs_err::File::open(newcomer.folder.join(file))?;
+        let mut from = fs_err::File::open(pending.folder.join(file))?;
         let mut to = fs_err::File::create(&target)?;
         loop {
-            let n = from.read(&mut piece)?;
-            to.write_all(&piece[..n])?;
-            told.n_done += n as u64;
-            if progress(&told).is_break() {
+            let n = from.read(&mut chunk)?;
+            to.write_all(&chunk[..n])?;
+            done.n_done += n as u64;
+            if progress(&done).is_break() {
                 return Err(ModelsError::Stopped);
             }
             if n == 0 {

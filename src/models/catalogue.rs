@@ -1,9 +1,9 @@
-//! Which models can be downloaded by a short name?
+//! The models that can be downloaded by a short name.
 //!
 //! A few that are known to be good, one for each purpose; any other repository of the hub is given
-//! as `OWNER/REPO`. Licences are those of the weights, as their publishers state them; repositories
-//! with other people's exports often state none. A model is only downloaded when the user asks for
-//! it, and a licence file comes with it where there is one.
+//! as `OWNER/REPO`. Licences are those of the weights as stated by their publishers; repositories
+//! with exports made by others often state none. A model is downloaded only on the user's request,
+//! together with its licence file if there is one.
 
 /// A model of the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,13 +12,13 @@ pub struct CatalogueEntry {
     pub name: &'static str,
     /// Its repository on the Hugging Face hub.
     pub repository: &'static str,
-    /// What it is and what it is good for.
+    /// What it is, and what for.
     pub about: &'static str,
     /// The licence of its weights.
     pub license: &'static str,
 }
 
-/// The models of the catalogue, the one to begin with first.
+/// The models of the catalogue, the one to start with first.
 pub const CATALOGUE: [CatalogueEntry; 7] = [
     CatalogueEntry {
         name: "clip-vit-b-32",
@@ -64,7 +64,7 @@ pub const CATALOGUE: [CatalogueEntry; 7] = [
     },
 ];
 
-/// The model of this short name; letters may be small or capital.
+/// The model of this short name, ignoring case.
 #[must_use]
 pub fn in_catalogue(name: &str) -> Option<&'static CatalogueEntry> {
     CATALOGUE
@@ -79,7 +79,7 @@ mod tests {
     use crate::models::registry::is_name;
 
     #[test]
-    fn names_are_names_of_models_and_repositories_are_repositories() {
+    fn names_and_repositories_are_valid_and_unique() {
         let mut names = Vec::new();
         for entry in &CATALOGUE {
             assert!(is_name(entry.name), "{}", entry.name);

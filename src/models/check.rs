@@ -1,4 +1,4 @@
-//! Does a model work, how fast is it here, and which copy of its graphs should be run?
+//! Checks a model on built-in pictures and texts: whether it works, how fast, how precise.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -14,15 +14,15 @@ use super::error::ModelsError;
 use super::registry::{Entry, Registry};
 use super::verdict::{Agreement, Figures, Verdict};
 
-/// Speed is measured in this many rounds, or as many as fit into [`MEASURING`]. The best round
-/// counts: other work on the machine only ever slows it down.
+/// Speed is measured in this many rounds, or as many as fit into [`MAX_MEASURING`]. The best round
+/// counts, since other work on the machine can only slow it down.
 const ROUNDS: usize = 5;
-const MEASURING: Duration = Duration::from_secs(4);
+const MAX_MEASURING: Duration = Duration::from_secs(4);
 
-/// Values of embeddings that differ by less are the same.
-const SAME: f32 = 1e-6;
+/// Values of embeddings that differ by less are equal.
+const TOLERANCE: f32 = 1e-6;
 
-/// Pictures, each with a text about it: name, JPEG file, text.
+/// Pictures with a text about each: name, JPEG file, text.
 const PAIRS: [(&str, &[u8], &str); 8] = [
     (
         "citrus slices",
@@ -66,60 +66,59 @@ const PAIRS: [(&str, &[u8], &str); 8] = [
     ),
 ];
 
-/// What was found out about a model on this machine.
+/// Results of checking a model on this machine.
 #[derive(Debug, Clone)]
 pub struct Check {
-    /// Each precision that was looked at, the most exact one first.
+    /// Each checked precision, the most exact one first.
     pub checked: Vec<Checked>,
-    /// Which of them should be run.
+    /// Which of them should be used.
     pub verdict: Verdict,
 }
 
-/// What was found out about one precision of a model.
+/// Result of checking one precision of a model.
 #[derive(Debug, Clone)]
 pub struct Checked {
     /// The model at this precision.
     pub model: Model,
-    /// What was measured, or in one line why the model cannot be used.
+    /// What was measured, or one line that says why the model does not work.
     pub outcome: Result<Outcome, String>,
 }
 
-/// What was measured of one precision of a model.
+/// What was measured for one precision of a model.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// The image tower.
     pub image: Tower,
     /// The text tower.
     pub text: Tower,
-    /// How many pictures and texts there are, each of them one half of a pair.
+    /// Number of pairs of a picture and a text.
     pub n_pairs: usize,
-    /// For how many texts their own picture is the most similar one.
+    /// Texts to which their own picture is the most similar one.
     pub n_texts_first: usize,
-    /// For how many pictures their own text is the most similar one.
+    /// Pictures to which their own text is the most similar one.
     pub n_pictures_first: usize,
-    /// Speed, and how near it comes to fp32.
+    /// Speed, and comparison with fp32.
     pub figures: Figures,
 }
 
-/// What was measured of one tower.
+/// What was measured for one tower.
 #[derive(Debug, Clone)]
 pub struct Tower {
-    /// How long it took to load.
+    /// Time to load it.
     pub load: Duration,
-    /// Lowest and highest length of what it puts out, before that is scaled to 1.
+    /// Lowest and highest length of its output before normalization.
     pub raw_norm: (f32, f32),
 }
 
 impl Check {
-    /// Runs the precisions of one model on built-in pictures and texts. `progress` is told which
-    /// one is next and may stop the check: `Ok(None)`.
+    /// Checks the precisions of one model. `progress` is called before each of them and can stop
+    /// the check; then the result is `Ok(None)`.
     ///
-    /// With `must_match`, a picture or text whose other half is not the most similar one is a
-    /// failure; else it is only counted, since the texts are English and no model is perfect.
+    /// With `must_match`, a picture or text whose counterpart is not the most similar one is a
+    /// failure. Otherwise it is only counted, since the texts are English and no model is perfect.
     ///
     /// # Errors
-    /// When ONNX Runtime or the device cannot be had. A model that does not work is no error but
-    /// an outcome.
+    /// When the device is not available. A model that does not work is not an error but an outcome.
     pub fn run(
         models: &[Model],
         runtime: &Runtime,
@@ -127,13 +126,13 @@ impl Check {
         must_match: bool,
         progress: &mut dyn FnMut(Precision) -> ControlFlow<()>,
     ) -> Result<Option<Self>, ModelsError> {
-        let mut reference: Option<Loaded> = None;
+        let mut reference: Option<LoadedModel> = None;
         let mut checked = Vec::new();
         for model in models {
             if progress(model.precision()).is_break() {
                 return Ok(None);
             }
-            let outcome = Loaded::load(model, runtime, options).and_then(|mut loaded| {
+            let outcome = LoadedModel::load(model, runtime, options).and_then(|mut loaded| {
                 let outcome = loaded.outcome(reference.as_mut(), must_match)?;
                 if model.precision() == Precision::Fp32 {
                     reference = Some(loaded);
@@ -142,7 +141,9 @@ impl Check {
             });
             let outcome = match outcome {
                 Ok(outcome) => Ok(outcome),
-                Err(Failure::Encode(error @ EncodeError::Device(_))) => return Err(error.into()),
+                Err(CheckFailure::Encode(error @ EncodeError::Device(_))) => {
+                    return Err(error.into());
+                }
                 Err(failure) => Err(failure.to_string()),
             };
             checked.push(Checked {
@@ -156,7 +157,7 @@ impl Check {
         }))
     }
 
-    /// Whether every precision that was looked at works.
+    /// Whether every checked precision works.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         self.checked.iter().all(|checked| checked.outcome.is_ok())
@@ -164,18 +165,18 @@ impl Check {
 }
 
 impl Registry {
-    /// Writes down what a check of all precisions of a model found, and with it which of them is
-    /// run from now on.
+    /// Records the check of all precisions of a model, and with it which of them is used by
+    /// default.
     ///
     /// # Errors
-    /// When it cannot be written down.
-    pub fn note_check(&self, entry: &Entry, check: &Check) -> Result<(), ModelsError> {
-        let mut noted = Vec::new();
+    /// When `models.toml` cannot be written, or a copied model cannot be opened.
+    pub fn record_check(&self, entry: &Entry, check: &Check) -> Result<(), ModelsError> {
+        let mut results = Vec::new();
         for Checked { model, outcome } in &check.checked {
             let fingerprint = model.fingerprint();
             let stamp = match entry.folder() {
                 Some(folder) if model.folder() != Some(folder) => {
-                    // They were copied since: the bytes are the same, their times are not.
+                    // Copied since the check: the same bytes, but other times.
                     let known = |_: &str| Some(fingerprint.to_owned());
                     let copied = Model::open_known(folder, Some(model.precision()), &known)?;
                     copied.stamp().map(ToOwned::to_owned)
@@ -183,7 +184,7 @@ impl Registry {
                 _ => model.stamp().map(ToOwned::to_owned),
             };
             let figures = outcome.as_ref().ok().map(|outcome| outcome.figures.clone());
-            noted.push((
+            results.push((
                 model.precision(),
                 fingerprint,
                 stamp.unwrap_or_default(),
@@ -191,9 +192,9 @@ impl Registry {
             ));
         }
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        self.note(entry, |record| {
-            for (precision, fingerprint, stamp, figures) in noted {
-                record.note(precision, fingerprint, stamp);
+        self.update_record(entry, |record| {
+            for (precision, fingerprint, stamp, figures) in results {
+                record.set_fingerprint(precision, fingerprint, stamp);
                 if let Some(variant) = record.precisions.get_mut(precision.as_str()) {
                     variant.figures = figures;
                 }
@@ -204,7 +205,7 @@ impl Registry {
     }
 }
 
-/// Which of the precisions that work should be run.
+/// Which of the precisions that work should be used.
 fn verdict(checked: &[Checked]) -> Verdict {
     let sound = checked.iter().filter_map(|one| {
         let outcome = one.outcome.as_ref().ok()?;
@@ -213,41 +214,41 @@ fn verdict(checked: &[Checked]) -> Verdict {
     Verdict::choose(&sound.collect::<Vec<_>>())
 }
 
-/// Why a precision of a model cannot be used.
-enum Failure {
+/// Why a precision of a model does not work.
+enum CheckFailure {
     Encode(EncodeError),
-    /// What is wrong with what it put out.
+    /// What is wrong with its output.
     Output(String),
 }
 
-impl From<EncodeError> for Failure {
+impl From<EncodeError> for CheckFailure {
     fn from(error: EncodeError) -> Self {
         Self::Encode(error)
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for CheckFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Output(what) => f.write_str(what),
             Self::Encode(error) => {
-                let mut told = error.to_string();
+                let mut text = error.to_string();
                 let mut cause = std::error::Error::source(error);
-                while let Some(next) = cause {
-                    let next_told = next.to_string();
-                    if !told.contains(&next_told) {
-                        told = format!("{told}: {next_told}");
+                while let Some(error) = cause {
+                    let message = error.to_string();
+                    if !text.contains(&message) {
+                        text = format!("{text}: {message}");
                     }
-                    cause = next.source();
+                    cause = error.source();
                 }
-                f.write_str(&told)
+                f.write_str(&text)
             }
         }
     }
 }
 
-/// Both towers, loaded, with the pictures and texts that they are shown.
-struct Loaded {
+/// Both towers, loaded, with the pictures and texts that they encode.
+struct LoadedModel {
     images: ImageTower,
     texts: TextTower,
     loading: (Duration, Duration),
@@ -256,9 +257,13 @@ struct Loaded {
     of_texts: Vec<Embedding>,
 }
 
-impl Loaded {
-    /// Loads both towers and lets them encode everything once.
-    fn load(model: &Model, runtime: &Runtime, options: &SessionOptions) -> Result<Self, Failure> {
+impl LoadedModel {
+    /// Loads both towers, and encodes everything once.
+    fn load(
+        model: &Model,
+        runtime: &Runtime,
+        options: &SessionOptions,
+    ) -> Result<Self, CheckFailure> {
         let began = Instant::now();
         let mut images = ImageTower::load(runtime, model, options)?;
         let of_image = began.elapsed();
@@ -269,7 +274,7 @@ impl Loaded {
         let mut pixels = Vec::new();
         for (name, jpeg, _) in PAIRS {
             let picture = sightline_picture::decode(jpeg, &DecodeLimits::default())
-                .map_err(|error| Failure::Output(format!("{name}: {}", error.reason())))?;
+                .map_err(|error| CheckFailure::Output(format!("{name}: {}", error.reason())))?;
             pixels.push(preprocessor.pixels(&picture));
         }
         let of_pictures = usable("image", "picture", images.encode(&pixels))?;
@@ -292,12 +297,12 @@ impl Loaded {
         &mut self,
         reference: Option<&mut Self>,
         must_match: bool,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<Outcome, CheckFailure> {
         let (n_texts_first, n_pictures_first) = self.n_first();
         let n_pairs = PAIRS.len();
         if must_match && n_texts_first + n_pictures_first < 2 * n_pairs {
-            let what = "a picture and the text about it are not the most similar ones";
-            return Err(Failure::Output(what.to_owned()));
+            let what = "a picture and the text about it are not each other's best match";
+            return Err(CheckFailure::Output(what.to_owned()));
         }
         let figures = match reference {
             None => {
@@ -309,7 +314,7 @@ impl Loaded {
                 }
             }
             Some(reference) => {
-                let (mean_cosine, worst_cosine) = self.nearness(reference);
+                let (mean_cosine, worst_cosine) = self.cosines(reference);
                 let both = measure(&mut [self, reference])?;
                 Figures {
                     ms_per_picture: both[0].0,
@@ -339,7 +344,7 @@ impl Loaded {
         })
     }
 
-    /// For how many texts, and for how many pictures, their other half comes first.
+    /// Number of texts, and of pictures, whose counterpart is the most similar one.
     fn n_first(&self) -> (usize, usize) {
         let n_first = |from: &[Embedding], to: &[Embedding]| {
             let is_first = |(at, one): (usize, &Embedding)| {
@@ -355,8 +360,8 @@ impl Loaded {
         )
     }
 
-    /// Mean and lowest cosine to the embeddings of another one.
-    fn nearness(&self, other: &Self) -> (f64, f64) {
+    /// Mean and lowest cosine to the embeddings of another precision.
+    fn cosines(&self, other: &Self) -> (f64, f64) {
         let own = self.of_pictures.iter().chain(&self.of_texts);
         let others = other.of_pictures.iter().chain(&other.of_texts);
         let cosines: Vec<f64> = own.zip(others).map(|(a, b)| cosine(a, b)).collect();
@@ -364,7 +369,7 @@ impl Loaded {
         (mean, cosines.into_iter().fold(f64::INFINITY, f64::min))
     }
 
-    /// Milliseconds a picture, all at once, and a text, one by one.
+    /// Milliseconds per picture, all at once, and per text, one by one.
     fn time(&mut self) -> Result<(f64, f64), EncodeError> {
         let began = Instant::now();
         self.images.encode(&self.pixels)?;
@@ -374,19 +379,18 @@ impl Loaded {
             self.texts.encode(&[text])?;
         }
         let of_texts = began.elapsed();
-        // To the microsecond; below that it is noise.
+        // To the microsecond; more digits are noise.
         let each = |whole: Duration| whole.as_micros() as f64 / 1e3 / PAIRS.len() as f64;
         Ok((each(of_pictures), each(of_texts)))
     }
 }
 
-/// The best times of each, measured in turns, so that what else the machine does meets them all
-/// alike.
-fn measure(all: &mut [&mut Loaded]) -> Result<Vec<(f64, f64)>, EncodeError> {
+/// The best times of each, measured in turns, so that other work on the machine affects all alike.
+fn measure(all: &mut [&mut LoadedModel]) -> Result<Vec<(f64, f64)>, EncodeError> {
     let mut best = vec![(f64::INFINITY, f64::INFINITY); all.len()];
     let began = Instant::now();
     for round in 0..ROUNDS {
-        if round > 0 && began.elapsed() > MEASURING {
+        if round > 0 && began.elapsed() > MAX_MEASURING {
             break;
         }
         for (one, best) in all.iter_mut().zip(&mut best) {
@@ -397,29 +401,28 @@ fn measure(all: &mut [&mut Loaded]) -> Result<Vec<(f64, f64)>, EncodeError> {
     Ok(best)
 }
 
-/// Embeddings that tell things apart.
+/// Fails for embeddings that are not finite, zero, or all equal.
 fn usable(
     tower: &str,
     kind: &str,
     embeddings: Result<Vec<Embedding>, EncodeError>,
-) -> Result<Vec<Embedding>, Failure> {
+) -> Result<Vec<Embedding>, CheckFailure> {
     let embeddings = match embeddings {
         Err(EncodeError::ZeroOrNotFinite { position }) => {
             let name = PAIRS.get(position).map_or("?", |(name, _, _)| name);
-            return Err(Failure::Output(format!(
-                "the {tower} tower puts out zeros, infinities or no numbers for the {kind} of \
-                 the {name}"
+            return Err(CheckFailure::Output(format!(
+                "the {tower} tower returns zeros, infinities or NaN for the {kind} of the {name}"
             )));
         }
         embeddings => embeddings?,
     };
     let is_same = |a: &Embedding, b: &Embedding| {
         let values = a.as_slice().iter().zip(b.as_slice());
-        values.into_iter().all(|(a, b)| (a - b).abs() < SAME)
+        values.into_iter().all(|(a, b)| (a - b).abs() < TOLERANCE)
     };
     if embeddings.windows(2).all(|two| is_same(&two[0], &two[1])) {
-        return Err(Failure::Output(format!(
-            "the {tower} tower puts out the same for every {kind}"
+        return Err(CheckFailure::Output(format!(
+            "the {tower} tower returns the same embedding for every {kind}"
         )));
     }
     Ok(embeddings)

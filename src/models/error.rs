@@ -11,59 +11,62 @@ use super::hub::HubError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelsError {
-    /// The user has no home folder, so there is no place for models.
-    #[error("no home folder, so no place for models")]
-    NoPlace,
-    /// There is neither a model of this name nor a folder.
-    #[error("{name}: there is neither a model of this name nor such a folder")]
+    /// The user has no home folder to keep models in.
+    #[error("no home folder to keep models in")]
+    NoDataFolder,
+    /// Neither a known name nor a folder.
+    #[error("{name}: no such model or folder")]
     Unknown {
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// The names that there are.
+        /// The known names.
         known: Vec<String>,
-        /// The one of them that was probably meant.
+        /// The known name that was probably meant.
         close: Option<String>,
     },
-    /// A name is needed, and this is only a folder.
-    #[error("{}: this folder is no model with a name", folder.display())]
-    NoName {
+    /// A model with a name is needed, and this is a folder without one.
+    #[error("{}: this model folder has no name", folder.display())]
+    Unnamed {
         /// The folder.
         folder: PathBuf,
     },
-    /// The model that `models.toml` calls the default one is gone.
-    #[error("{name}: the default model is gone")]
-    DefaultGone {
+    /// The default model named in `models.toml` does not exist.
+    #[error("{name}: the default model is missing")]
+    DefaultMissing {
         /// Its name.
         name: String,
     },
-    /// A name that a model cannot have.
-    #[error("{name}: a model's name is made of letters, digits, and . _ - inside")]
+    /// Not a valid name for a model.
+    #[error(
+        "{name}: not a valid model name: use letters, digits, `.`, `_` and `-`, and start with a \
+         letter, a digit or `_`"
+    )]
     BadName {
         /// The name.
         name: String,
     },
     /// Another model has this name.
-    #[error("{name}: there is a model of this name already")]
+    #[error("{name}: a model of this name already exists")]
     Taken {
         /// The name.
         name: String,
     },
-    /// The very same model is there already.
-    #[error("{}: this is the model {name}, which is there already", folder.display())]
+    /// The registry already holds this model.
+    #[error("{}: already added as {name}", folder.display())]
     Same {
-        /// The folder that was to be added.
+        /// The folder to add.
         folder: PathBuf,
-        /// The name that it has.
+        /// The name of the model.
         name: String,
     },
-    /// The model is part of the program.
-    #[error("{name}: this model is built into the program")]
+    /// The built-in model was to be removed.
+    #[error("{name}: the built-in model cannot be removed")]
     BuiltIn {
         /// Its name.
         name: String,
     },
-    /// A folder whose name is not UTF-8 cannot be written down.
-    #[error("{}: a folder can only be linked when its name is UTF-8", folder.display())]
+    /// The path of a folder to link is not UTF-8, so it cannot be recorded.
+    #[error("{}: cannot link a folder whose path is not UTF-8", folder.display())]
     NotUtf8 {
         /// The folder.
         folder: PathBuf,
@@ -74,23 +77,26 @@ pub enum ModelsError {
         /// The folder of the models.
         folder: PathBuf,
     },
-    /// The copy is not what was copied.
-    #[error("{}: the copy differs from the original, which was changed meanwhile or cannot be read soundly", folder.display())]
+    /// The copy differs from the original.
+    #[error(
+        "{}: the copy differs from the original, which changed or cannot be read reliably",
+        folder.display()
+    )]
     BadCopy {
         /// The original.
         folder: PathBuf,
     },
-    /// `models.toml` is not valid.
-    #[error("{}: this file is not valid", file.display())]
-    Book {
+    /// `models.toml` cannot be parsed.
+    #[error("{}: not a valid model registry", file.display())]
+    InvalidRegistry {
         /// The file.
         file: PathBuf,
         /// What is wrong and where.
         #[source]
         source: Box<toml::de::Error>,
     },
-    /// What was to be written down cannot be.
-    #[error("{}: this file cannot be written", file.display())]
+    /// The new content of `models.toml` cannot be serialized.
+    #[error("{}: cannot be written as TOML", file.display())]
     Unwritable {
         /// The file.
         file: PathBuf,
@@ -113,7 +119,7 @@ pub enum ModelsError {
     /// A file could not be read or written; the message names it.
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    /// The work was stopped; nothing is left of it.
+    /// Stopped on request; nothing is left behind.
     #[error("stopped")]
     Stopped,
 }

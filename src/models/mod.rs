@@ -1,8 +1,7 @@
-//! Which models does this machine know, by which names, and which one is meant?
+//! The models known on this machine: found by name or folder, added, checked, downloaded.
 //!
-//! A [`Registry`] is two things in the user's data folder: `models/NAME/`, models that were copied
-//! there, and `models.toml`, what is written down about models. Without them there is
-//! still the model that is built in.
+//! A [`Registry`] is two things in the user's data folder: `models/NAME/`, the models copied there,
+//! and `models.toml`, choices and figures about models. Without them the built-in model remains.
 
 mod add;
 mod catalogue;
@@ -13,10 +12,10 @@ mod open;
 mod registry;
 mod verdict;
 
-pub use add::{CopyProgress, Newcomer, Removed};
+pub use add::{CopyProgress, PendingModel, Removed};
 pub use catalogue::{CATALOGUE, CatalogueEntry, in_catalogue};
 pub use check::{Check, Checked, Outcome, Tower};
 pub use error::ModelsError;
 pub use open::{Opened, Wanted};
 pub use registry::{Entry, Origin, Place, Registry, STARTER};
-pub use verdict::{Agreement, Figures, NEAR_ENOUGH, Verdict};
+pub use verdict::{Agreement, Figures, Verdict};

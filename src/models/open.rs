@@ -1,4 +1,5 @@
-//! Which model, and which copy of its graphs, is meant?
+//! Finds and opens the requested model at the requested precision, or at the one that fits an
+//! index.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -8,18 +9,18 @@ use sightline_onnx::{Model, ModelError, Precision};
 use super::error::ModelsError;
 use super::registry::{Entry, Place, Registry, STARTER};
 
-/// A file changed less than this before it was read may be changed once more without its time
-/// showing it, so its fingerprint is not written down yet.
+/// A file that changed less than this before it was read may change again within the resolution of
+/// its time, so its fingerprint is not recorded yet.
 const SETTLED: Duration = Duration::from_secs(2);
 
-/// What is asked for; nothing asked for is the default model at its best precision.
+/// A request for a model. The default is the default model at its best precision.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Wanted<'a> {
     /// A name or a folder.
     pub model: Option<&'a Path>,
-    /// Which copy of its graphs.
+    /// The precision.
     pub precision: Option<Precision>,
-    /// The fingerprint that the index to be used was made with. It decides what is not asked for.
+    /// The fingerprint of the index to be used. It decides what is not requested.
     pub fingerprint: Option<&'a str>,
 }
 
@@ -33,14 +34,14 @@ pub struct Opened {
 }
 
 impl Registry {
-    /// Finds and opens the model that is meant.
+    /// Finds and opens the requested model.
     ///
-    /// What was asked for counts. Without a model asked for, it is the one with a name that made
-    /// the index, else the default one. Without a precision asked for, it is the one that made the
-    /// index, else the one that the last check chose, else the most exact one.
+    /// If no model is requested, this is the model with a name that made the index, else the
+    /// default one. If no precision is requested, this is the one that made the index, else the one
+    /// that the last check chose, else the most exact one.
     ///
     /// # Errors
-    /// When there is no such model, it has no such precision, or its files are no model.
+    /// When the model does not exist, does not have the precision, or its files are not a model.
     pub fn open(&self, wanted: &Wanted<'_>) -> Result<Opened, ModelsError> {
         let maker = match (wanted.model, wanted.fingerprint) {
             (None, Some(fingerprint)) => self.named_maker(fingerprint)?,
@@ -53,17 +54,17 @@ impl Registry {
         };
         let precision = match wanted.precision.or(of_index) {
             Some(precision) => Some(precision),
-            None => self.usual_precision(&entry, wanted.fingerprint)?,
+            None => self.default_precision(&entry, wanted.fingerprint)?,
         };
         let model = self.open_entry(&entry, precision)?;
         Ok(Opened { entry, model })
     }
 
-    /// Opens a model; `None` for the most exact precision. Its fingerprint is taken from what is
-    /// written down when no file has changed since, and else written down.
+    /// Opens a model; `None` for the most exact precision. Its fingerprint is the recorded one if
+    /// no file has changed since; otherwise it is computed and recorded.
     ///
     /// # Errors
-    /// When it has no such precision, or its files are no model.
+    /// When it does not have the precision, or its files are not a model.
     pub fn open_entry(
         &self,
         entry: &Entry,
@@ -88,15 +89,15 @@ impl Registry {
             && is_settled(&model.files())
         {
             // A data folder that cannot be written only costs time.
-            let _ = self.note(entry, |record| {
-                record.note(model.precision(), model.fingerprint(), stamp.to_owned());
+            let _ = self.update_record(entry, |record| {
+                record.set_fingerprint(model.precision(), model.fingerprint(), stamp.to_owned());
             });
         }
         Ok(model)
     }
 
-    /// The model that made the vectors of an index, and its precision, when it is one that this
-    /// machine knows, be it only by its folder, or the one that was asked for instead.
+    /// The model and the precision that made the vectors of an index; `None` if it is neither known
+    /// on this machine, by name or folder, nor the model at `asked`.
     ///
     /// # Errors
     /// When the registry cannot be read.
@@ -127,6 +128,7 @@ impl Registry {
         Ok(found)
     }
 
+    /// The same among the models with a name.
     pub(super) fn named_maker(
         &self,
         fingerprint: &str,
@@ -138,10 +140,10 @@ impl Registry {
             }
         }
         for entry in entries {
-            // Of the others nothing is written down yet: the built-in one, and folders that were
-            // put there by hand. A broken one made no index.
-            let is_unknown = entry.record.precisions.is_empty();
-            let found = is_unknown.then(|| self.precision_with(&entry, fingerprint));
+            // Nothing is recorded of the others yet: the built-in one, and folders copied by hand.
+            // A broken one made no index.
+            let is_unrecorded = entry.record.precisions.is_empty();
+            let found = is_unrecorded.then(|| self.precision_with(&entry, fingerprint));
             if let Some(precision) = found.flatten() {
                 return Ok(Some((entry, precision)));
             }
@@ -149,7 +151,7 @@ impl Registry {
         Ok(None)
     }
 
-    /// Which precision of a model has this fingerprint, if any.
+    /// The precision of a model that has this fingerprint.
     fn precision_with(&self, entry: &Entry, fingerprint: &str) -> Option<Precision> {
         let mut precisions = entry.precisions().ok()?.into_iter();
         precisions.find(|&precision| {
@@ -158,9 +160,8 @@ impl Registry {
         })
     }
 
-    /// The precision of a model that is run unless another is asked for; `None`: the most exact
-    /// one.
-    fn usual_precision(
+    /// The precision used if none is requested; `None` for the most exact one.
+    fn default_precision(
         &self,
         entry: &Entry,
         fingerprint: Option<&str>,
@@ -170,7 +171,7 @@ impl Registry {
             if let Some(precision) = entry.record.precision_of(fingerprint) {
                 return Ok(Some(precision));
             }
-            // A single one is what it is.
+            // A single precision needs no search.
             let found = (precisions.len() > 1).then(|| self.precision_with(entry, fingerprint));
             if let Some(precision) = found.flatten() {
                 return Ok(Some(precision));

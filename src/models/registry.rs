@@ -1,9 +1,9 @@
-//! The models that this machine knows: folders in `models/`, and `models.toml`, which holds what is
-//! written down about models.
+//! The models known on this machine: the folders in `models/`, and what `models.toml` says about
+//! models.
 //!
 //! `models.toml` holds choices (the default model, links), the figures of the last check, and
-//! fingerprints, so that hundreds of megabytes need not be hashed at every start. A folder in
-//! `models/` is a model without being named there. Keys that this program does not know are kept.
+//! fingerprints, so that hundreds of megabytes are not hashed at every start. A folder in `models/`
+//! is a model even if the file does not mention it. Unknown keys are kept.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -17,12 +17,12 @@ use super::error::ModelsError;
 use super::verdict::{Figures, Verdict};
 use crate::atomic::AtomicFile;
 
-const HEAD: &str = "# Written by `sightline models`. See `sightline models list`.\n\n";
+const HEADER: &str = "# Written by `sightline models`. See `sightline models list`.\n\n";
 
-/// The name of the model that is built into the program.
+/// Name of the built-in model.
 pub const STARTER: &str = "starter";
 
-/// The models that this machine knows.
+/// The models known on this machine.
 #[derive(Debug, Clone)]
 pub struct Registry {
     data: Option<PathBuf>,
@@ -31,33 +31,32 @@ pub struct Registry {
 /// Where a model's files are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// In the program.
+    /// In the program itself.
     BuiltIn,
     /// In the registry's own folder.
     Copied(PathBuf),
-    /// In this folder, which belongs to someone else, under a name of the registry.
+    /// In a folder outside the registry, which knows it by a name.
     Linked(PathBuf),
-    /// In this folder, without a name.
+    /// In a folder without a name.
     Folder(PathBuf),
 }
 
-/// A model that can be asked for, not opened yet.
+/// A model that was found, not opened yet.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// Its name, or nothing when it is only a folder.
     pub(super) name: Option<String>,
     pub(super) place: Place,
-    pub(super) record: Record,
+    pub(super) record: ModelRecord,
 }
 
 impl Entry {
-    /// Its name; nothing when it is only a folder.
+    /// Its name; `None` for a folder without one.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// How to ask for it with `--model`.
+    /// What to give to `--model`: its name, else its folder.
     #[must_use]
     pub fn label(&self) -> String {
         match (&self.name, self.folder()) {
@@ -73,7 +72,7 @@ impl Entry {
         &self.place
     }
 
-    /// The folder of its files; nothing when they are built in.
+    /// The folder of its files; `None` for the built-in model.
     #[must_use]
     pub fn folder(&self) -> Option<&Path> {
         match &self.place {
@@ -82,10 +81,10 @@ impl Entry {
         }
     }
 
-    /// The precisions that it has, the most exact one first.
+    /// Its precisions, the most exact one first.
     ///
     /// # Errors
-    /// When its files are no model.
+    /// When its files are not a model.
     pub fn precisions(&self) -> Result<Vec<Precision>, ModelsError> {
         match self.folder() {
             None => Ok(vec![Model::starter()?.precision()]),
@@ -93,28 +92,29 @@ impl Entry {
         }
     }
 
-    /// The precision that the last check chose, if there was one and the model is still the same.
+    /// The precision that the last check chose; `None` if the model was not checked or changed
+    /// since.
     #[must_use]
     pub fn chosen(&self) -> Option<Precision> {
         self.record.precision.as_deref()?.parse().ok()
     }
 
-    /// What the last check measured of a precision.
+    /// What the last check measured for a precision.
     #[must_use]
     pub fn figures(&self, precision: Precision) -> Option<&Figures> {
         let variant = self.record.precisions.get(precision.as_str())?;
         variant.figures.as_ref()
     }
 
-    /// Which precision is run unless another is asked for, and why; nothing when the model was not
-    /// checked since it last changed.
+    /// Which precision is used by default, and why; `None` if the model was not checked since it
+    /// last changed.
     ///
     /// # Errors
-    /// When its files are no model.
+    /// When its files are not a model.
     pub fn verdict(&self) -> Result<Option<Verdict>, ModelsError> {
         let mut sound = Vec::new();
         for precision in self.precisions()? {
-            // One without figures does not work, or came after the check.
+            // One without figures does not work, or is newer than the check.
             if let Some(figures) = self.figures(precision) {
                 sound.push((precision, figures.to_fp32));
             }
@@ -126,13 +126,13 @@ impl Entry {
         }))
     }
 
-    /// Where it was downloaded from, if it was.
+    /// Where it was downloaded from; `None` if it was not downloaded.
     #[must_use]
     pub fn origin(&self) -> Option<&Origin> {
         self.record.origin.as_ref()
     }
 
-    /// When it was last checked, in seconds since 1970.
+    /// When it was last checked, in Unix time (seconds).
     #[must_use]
     pub fn checked_unix_s(&self) -> Option<u64> {
         self.record.checked_unix_s
@@ -140,41 +140,41 @@ impl Entry {
 }
 
 impl Registry {
-    /// The registry in Sightline's data folder, which need not exist; `None` when there is no
-    /// place for one, so that only the built-in model has a name.
+    /// The registry in Sightline's data folder, which need not exist. Without a data folder, only
+    /// the built-in model has a name.
     #[must_use]
     pub fn new(data: Option<PathBuf>) -> Self {
         Self { data }
     }
 
-    /// The folder that holds the copied models.
+    /// The folder of the copied models.
     ///
     /// # Errors
-    /// [`ModelsError::NoPlace`] without a data folder.
+    /// [`ModelsError::NoDataFolder`] without a data folder.
     pub fn folder(&self) -> Result<PathBuf, ModelsError> {
         Ok(self.data()?.join("models"))
     }
 
-    /// Every model with a name: the built-in one, then the others by name.
+    /// All models with a name: the built-in one, then the others by name.
     ///
     /// # Errors
     /// When the registry cannot be read.
     pub fn list(&self) -> Result<Vec<Entry>, ModelsError> {
-        let mut book = self.read()?;
+        let mut data = self.read()?;
         let mut entries = vec![Entry {
             name: Some(STARTER.to_owned()),
             place: Place::BuiltIn,
-            record: book.models.remove(STARTER).unwrap_or_default(),
+            record: data.models.remove(STARTER).unwrap_or_default(),
         }];
         for name in self.copied()? {
-            let record = book.models.remove(&name).unwrap_or_default();
+            let record = data.models.remove(&name).unwrap_or_default();
             entries.push(Entry {
                 place: Place::Copied(self.folder()?.join(&name)),
                 name: Some(name),
                 record,
             });
         }
-        for (name, record) in book.models {
+        for (name, record) in data.models {
             if let Some(link) = &record.link {
                 entries.push(Entry {
                     place: Place::Linked(PathBuf::from(link)),
@@ -187,14 +187,14 @@ impl Registry {
         Ok(entries)
     }
 
-    /// The model that is asked for by a name or by its folder. A name wins over a folder of the
-    /// same name in the current folder, which can still be written `./NAME`.
+    /// Finds a model by its name or folder. A name wins over a folder of the same name in the
+    /// current folder, which can still be given as `./NAME`.
     ///
     /// # Errors
-    /// [`ModelsError::Unknown`] when there is neither.
+    /// [`ModelsError::Unknown`] when neither exists, or the registry cannot be read.
     pub fn find(&self, asked: &Path) -> Result<Entry, ModelsError> {
         let entries = self.list()?;
-        // Compared as text: `clip/` is a folder.
+        // Compared as text: `clip/` is always a folder.
         let named = |entry: &&Entry| entry.name().map(OsStr::new) == Some(asked.as_os_str());
         if let Some(entry) = entries.iter().find(named) {
             return Ok(entry.clone());
@@ -211,15 +211,15 @@ impl Registry {
         })
     }
 
-    /// A folder that has a name is the model of that name.
+    /// The model in a folder: that of a name, if the registry knows the folder by one.
     fn find_folder(&self, asked: &Path, entries: Vec<Entry>) -> Entry {
         let real = |path: &Path| fs_err::canonicalize(path).ok();
-        let asked_really = real(asked);
+        let asked_real = real(asked);
         let mut named = entries.into_iter().filter(|entry| entry.folder().is_some());
-        if let Some(entry) = named.find(|entry| entry.folder().and_then(real) == asked_really) {
+        if let Some(entry) = named.find(|entry| entry.folder().and_then(real) == asked_real) {
             return entry;
         }
-        let record = key(asked).and_then(|key| self.read().ok()?.folders.remove(&key));
+        let record = folder_key(asked).and_then(|key| self.read().ok()?.folders.remove(&key));
         Entry {
             name: None,
             place: Place::Folder(asked.to_path_buf()),
@@ -227,22 +227,22 @@ impl Registry {
         }
     }
 
-    /// The model of this name.
+    /// Finds a model by its name.
     ///
     /// # Errors
-    /// [`ModelsError::Unknown`] when there is none, [`ModelsError::NoName`] when there is only
-    /// a folder.
+    /// [`ModelsError::Unknown`] when it does not exist, [`ModelsError::Unnamed`] when only a folder
+    /// of this name does.
     pub fn find_named(&self, name: &str) -> Result<Entry, ModelsError> {
         let entry = self.find(Path::new(name))?;
         match entry.name {
             Some(_) => Ok(entry),
-            None => Err(ModelsError::NoName {
+            None => Err(ModelsError::Unnamed {
                 folder: PathBuf::from(name),
             }),
         }
     }
 
-    /// The name of the model that is used unless another is asked for.
+    /// Name of the default model.
     ///
     /// # Errors
     /// When the registry cannot be read.
@@ -250,39 +250,38 @@ impl Registry {
         Ok(self.read()?.default.unwrap_or_else(|| STARTER.to_owned()))
     }
 
-    /// The model that is used unless another is asked for.
+    /// The default model.
     ///
     /// # Errors
-    /// [`ModelsError::DefaultGone`] when it is no longer there.
+    /// [`ModelsError::DefaultMissing`] when it no longer exists.
     pub fn default_entry(&self) -> Result<Entry, ModelsError> {
         let name = self.default_name()?;
         let mut entries = self.list()?.into_iter();
         entries
             .find(|entry| entry.name() == Some(&name))
-            .ok_or(ModelsError::DefaultGone { name })
+            .ok_or(ModelsError::DefaultMissing { name })
     }
 
-    /// Makes a model of the registry the one that is used unless another is asked for.
+    /// Makes a model the default.
     ///
     /// # Errors
-    /// As [`Registry::find_named`], or when the choice cannot
-    /// be written down.
+    /// As [`Registry::find_named`], or when `models.toml` cannot be written.
     pub fn set_default(&self, name: &str) -> Result<Entry, ModelsError> {
         let entry = self.find_named(name)?;
         let default = entry.name.clone().filter(|name| name != STARTER);
-        self.book()?.update(|book| book.default = default)?;
+        self.file()?.update(|data| data.default = default)?;
         Ok(entry)
     }
 
-    /// Writes down where a model was downloaded from.
+    /// Records where a model was downloaded from.
     ///
     /// # Errors
-    /// When it cannot be written down.
-    pub fn note_origin(&self, entry: &Entry, origin: Origin) -> Result<(), ModelsError> {
-        self.note(entry, |record| record.origin = Some(origin))
+    /// When `models.toml` cannot be written.
+    pub fn record_origin(&self, entry: &Entry, origin: Origin) -> Result<(), ModelsError> {
+        self.update_record(entry, |record| record.origin = Some(origin))
     }
 
-    /// Names of the folders in the registry's own.
+    /// Names of the copied models.
     fn copied(&self) -> Result<Vec<String>, ModelsError> {
         let Some(data) = &self.data else {
             return Ok(Vec::new());
@@ -305,44 +304,44 @@ impl Registry {
         Ok(names)
     }
 
-    pub(super) fn read(&self) -> Result<Book, ModelsError> {
+    pub(super) fn read(&self) -> Result<RegistryData, ModelsError> {
         match &self.data {
-            None => Ok(Book::default()),
-            Some(data) => BookFile::new(data).read(),
+            None => Ok(RegistryData::default()),
+            Some(data) => RegistryFile::new(data).read(),
         }
     }
 
-    pub(super) fn book(&self) -> Result<BookFile, ModelsError> {
-        Ok(BookFile::new(self.data()?))
+    pub(super) fn file(&self) -> Result<RegistryFile, ModelsError> {
+        Ok(RegistryFile::new(self.data()?))
     }
 
     fn data(&self) -> Result<&Path, ModelsError> {
-        self.data.as_deref().ok_or(ModelsError::NoPlace)
+        self.data.as_deref().ok_or(ModelsError::NoDataFolder)
     }
 
-    /// Changes the record of a model.
-    pub(super) fn note(
+    /// Changes what `models.toml` says about a model.
+    pub(super) fn update_record(
         &self,
         entry: &Entry,
-        change: impl FnOnce(&mut Record),
+        change: impl FnOnce(&mut ModelRecord),
     ) -> Result<(), ModelsError> {
-        let key = entry.folder().and_then(key);
-        self.book()?.update(|book| match (&entry.name, key) {
-            (Some(name), _) => change(book.models.entry(name.clone()).or_default()),
-            (None, Some(folder)) => change(book.folders.entry(folder).or_default()),
+        let key = entry.folder().and_then(folder_key);
+        self.file()?.update(|data| match (&entry.name, key) {
+            (Some(name), _) => change(data.models.entry(name.clone()).or_default()),
+            (None, Some(folder)) => change(data.folders.entry(folder).or_default()),
             (None, None) => {}
         })
     }
 }
 
-/// Under which key a folder without a name is written down; nothing when it cannot be.
-fn key(folder: &Path) -> Option<String> {
+/// The key of a folder without a name; `None` when its path is missing or not UTF-8.
+fn folder_key(folder: &Path) -> Option<String> {
     let real = fs_err::canonicalize(folder).ok()?;
     real.to_str().map(ToOwned::to_owned)
 }
 
-/// Whether a model can have this name: it must not leave the folder of the models, nor look like
-/// an option, nor be hidden, as unfinished copies are.
+/// Whether a model can have this name: it must stay inside the folder of the models, not look like
+/// an option, and not be hidden, as unfinished copies are.
 pub(super) fn is_name(name: &str) -> bool {
     let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     !name.is_empty()
@@ -351,52 +350,52 @@ pub(super) fn is_name(name: &str) -> bool {
         && name.chars().all(inside)
 }
 
-/// The name that was probably meant.
+/// The known name that was probably meant.
 fn closest(asked: &str, known: &[String]) -> Option<String> {
-    /// Below this the names only share some letters.
-    const LEAST: f64 = 0.8;
+    /// Less similar names only share some letters.
+    const MIN_SIMILARITY: f64 = 0.8;
     let asked = asked.to_lowercase();
     known
         .iter()
         .map(|name| (strsim::jaro_winkler(&asked, &name.to_lowercase()), name))
-        .filter(|(likeness, _)| *likeness >= LEAST)
+        .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name.clone())
 }
 
-/// `models.toml`.
+/// The content of `models.toml`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Book {
-    /// Which model is used unless another is asked for.
+pub(super) struct RegistryData {
+    /// The default model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) default: Option<String>,
-    /// By name.
-    pub(super) models: BTreeMap<String, Record>,
-    /// Models that are used by their folder and have no name, by absolute path.
-    pub(super) folders: BTreeMap<String, Record>,
+    /// Models by name.
+    pub(super) models: BTreeMap<String, ModelRecord>,
+    /// Models without a name, by the absolute path of their folder.
+    pub(super) folders: BTreeMap<String, ModelRecord>,
     #[serde(flatten)]
     rest: toml::Table,
 }
 
-/// What is known of one model.
+/// What `models.toml` says about one model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Record {
-    /// Where a model is that was not copied.
+pub(super) struct ModelRecord {
+    /// Folder of a linked model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) link: Option<String>,
-    /// Which copy of the graphs is run unless another is asked for.
+    /// The precision used by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) precision: Option<String>,
-    /// When the model was last checked, in seconds since 1970.
+    /// When the model was last checked, in Unix time (seconds).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) checked_unix_s: Option<u64>,
     /// Where it was downloaded from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) origin: Option<Origin>,
-    /// By the name of the precision.
-    pub(super) precisions: BTreeMap<String, Variant>,
+    /// By name of the precision.
+    pub(super) precisions: BTreeMap<String, PrecisionRecord>,
     #[serde(flatten)]
     rest: toml::Table,
 }
@@ -406,19 +405,19 @@ pub(super) struct Record {
 pub struct Origin {
     /// Its repository on the hub.
     pub repository: String,
-    /// The commit that its files are of.
+    /// The commit of its files.
     pub commit: String,
-    /// Its licence, as the hub or else the catalogue states it.
+    /// Its licence as stated by the hub, else by the catalogue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub license: Option<String>,
 }
 
-/// What is known of one copy of a model's graphs.
+/// What `models.toml` says about one precision of a model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Variant {
+pub(super) struct PrecisionRecord {
     /// The fingerprint of the model with these graphs.
     pub(super) fingerprint: String,
-    /// [`Model::stamp`](sightline_onnx::Model::stamp) when that was computed.
+    /// [`Model::stamp`](sightline_onnx::Model::stamp) at the time the fingerprint was computed.
     #[serde(default)]
     pub(super) stamp: String,
     /// What the last check measured.
@@ -428,8 +427,8 @@ pub(super) struct Variant {
     rest: toml::Table,
 }
 
-impl Record {
-    /// The fingerprint that belongs to a stamp.
+impl ModelRecord {
+    /// The fingerprint recorded with this stamp.
     pub(super) fn fingerprint_of(&self, stamp: &str) -> Option<&str> {
         let mut variants = self.precisions.values();
         variants
@@ -437,7 +436,7 @@ impl Record {
             .map(|variant| variant.fingerprint.as_str())
     }
 
-    /// The precision whose graphs have this fingerprint, as far as is known.
+    /// The precision recorded with this fingerprint.
     pub(super) fn precision_of(&self, fingerprint: &str) -> Option<Precision> {
         let mut variants = self.precisions.iter();
         variants
@@ -445,12 +444,17 @@ impl Record {
             .and_then(|(name, _)| name.parse().ok())
     }
 
-    /// Notes a fingerprint. Figures of other graphs are forgotten, and with them the choice that
-    /// was made by them.
-    pub(super) fn note(&mut self, precision: Precision, fingerprint: &str, stamp: String) {
+    /// Records a fingerprint. If it is new, the figures of the old graphs are dropped, and so is
+    /// the choice made by them.
+    pub(super) fn set_fingerprint(
+        &mut self,
+        precision: Precision,
+        fingerprint: &str,
+        stamp: String,
+    ) {
         let variant = self.precisions.entry(precision.to_string()).or_default();
         if variant.fingerprint != fingerprint {
-            *variant = Variant::default();
+            *variant = PrecisionRecord::default();
             fingerprint.clone_into(&mut variant.fingerprint);
             self.precision = None;
         }
@@ -458,35 +462,39 @@ impl Record {
     }
 }
 
-/// Where the book is.
+/// The file `models.toml`.
 #[derive(Debug, Clone)]
-pub(super) struct BookFile {
+pub(super) struct RegistryFile {
     path: PathBuf,
 }
 
-impl BookFile {
+impl RegistryFile {
     pub(super) fn new(data: &Path) -> Self {
         Self {
             path: data.join("models.toml"),
         }
     }
 
-    /// Reads it; empty where there is none.
-    pub(super) fn read(&self) -> Result<Book, ModelsError> {
+    /// Reads the file; a missing one is empty.
+    pub(super) fn read(&self) -> Result<RegistryData, ModelsError> {
         let text = match fs_err::read_to_string(&self.path) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Book::default()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(RegistryData::default());
+            }
             Err(error) => return Err(error.into()),
         };
-        toml::from_str(&text).map_err(|source| ModelsError::Book {
+        toml::from_str(&text).map_err(|source| ModelsError::InvalidRegistry {
             file: self.path.clone(),
             source: Box::new(source),
         })
     }
 
-    /// Changes it. Changes of several processes come one after the other; readers see the file as
-    /// it was before or as it is after.
-    pub(super) fn update<R>(&self, change: impl FnOnce(&mut Book) -> R) -> Result<R, ModelsError> {
+    /// Changes the file. Processes take turns, and readers see it either before or after a change.
+    pub(super) fn update<R>(
+        &self,
+        change: impl FnOnce(&mut RegistryData) -> R,
+    ) -> Result<R, ModelsError> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         fs_err::create_dir_all(folder)?;
         let lock = fs_err::OpenOptions::new()
@@ -494,28 +502,28 @@ impl BookFile {
             .create(true)
             .truncate(false)
             .open(self.path.with_extension("toml.lock"))?;
-        // Where the file system has no locks, the rename still keeps the file whole.
+        // On a file system without locks, the rename still keeps the file complete.
         match lock.lock() {
             Err(error) if error.kind() != io::ErrorKind::Unsupported => return Err(error.into()),
             _ => {}
         }
-        let mut book = self.read()?;
-        let before = book.clone();
-        let result = change(&mut book);
-        book.folders.retain(|folder, _| Path::new(folder).is_dir());
-        if book != before {
-            self.write(&book)?;
+        let mut data = self.read()?;
+        let before = data.clone();
+        let result = change(&mut data);
+        data.folders.retain(|folder, _| Path::new(folder).is_dir());
+        if data != before {
+            self.write(&data)?;
         }
         Ok(result)
     }
 
-    fn write(&self, book: &Book) -> Result<(), ModelsError> {
-        let text = toml::to_string(book).map_err(|source| ModelsError::Unwritable {
+    fn write(&self, data: &RegistryData) -> Result<(), ModelsError> {
+        let text = toml::to_string(data).map_err(|source| ModelsError::Unwritable {
             file: self.path.clone(),
             source: Box::new(source),
         })?;
         let mut file = AtomicFile::create(&self.path)?;
-        file.write_all(HEAD.as_bytes())?;
+        file.write_all(HEADER.as_bytes())?;
         file.write_all(text.as_bytes())?;
         Ok(file.commit()?)
     }
@@ -526,17 +534,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_again_with_what_is_not_understood() {
+    fn unknown_keys_survive_a_change() {
         let folder = tempfile::tempdir().unwrap();
-        let file = BookFile::new(folder.path());
-        assert_eq!(file.read().unwrap(), Book::default());
+        let file = RegistryFile::new(folder.path());
+        assert_eq!(file.read().unwrap(), RegistryData::default());
         let text = "colour = 'red'\ndefault = 'a'\n[models.a]\nlink = '/a'\nshape = [1]\n\
                     [models.a.precisions.int8]\nfingerprint = 'f'\nkind = 'q'\n[future]\nx = 1\n";
         fs_err::write(folder.path().join("models.toml"), text).unwrap();
-        file.update(|book| {
-            let record = book.models.get_mut("a").unwrap();
-            record.note(Precision::Int8, "f", "s".into());
-            record.note(Precision::Fp32, "g", "t".into());
+        file.update(|data| {
+            let record = data.models.get_mut("a").unwrap();
+            record.set_fingerprint(Precision::Int8, "f", "s".into());
+            record.set_fingerprint(Precision::Fp32, "g", "t".into());
             record.checked_unix_s = Some(7);
         })
         .unwrap();
@@ -548,8 +556,8 @@ mod tests {
         assert_eq!(model["shape"][0].as_integer(), Some(1));
         assert_eq!(model["precisions"]["int8"]["kind"].as_str(), Some("q"));
         assert_eq!(model["precisions"]["int8"]["stamp"].as_str(), Some("s"));
-        let book = file.read().unwrap();
-        let record = &book.models["a"];
+        let data = file.read().unwrap();
+        let record = &data.models["a"];
         assert_eq!(record.link.as_deref(), Some("/a"));
         assert_eq!(record.fingerprint_of("t"), Some("g"));
         assert_eq!(record.precision_of("f"), Some(Precision::Int8));
@@ -557,47 +565,47 @@ mod tests {
     }
 
     #[test]
-    fn other_graphs_end_what_was_found_out_about_the_old_ones() {
-        let mut record = Record::default();
-        record.note(Precision::Int8, "f", "s".into());
+    fn a_new_fingerprint_drops_figures_and_choice() {
+        let mut record = ModelRecord::default();
+        record.set_fingerprint(Precision::Int8, "f", "s".into());
         record.precision = Some("int8".into());
         record.precisions.get_mut("int8").unwrap().figures = Some(Figures {
             ms_per_picture: 1.0,
             ms_per_text: 1.0,
             to_fp32: None,
         });
-        record.note(Precision::Int8, "f", "later".into());
+        record.set_fingerprint(Precision::Int8, "f", "later".into());
         assert!(record.precisions["int8"].figures.is_some() && record.precision.is_some());
-        record.note(Precision::Int8, "g", "later still".into());
+        record.set_fingerprint(Precision::Int8, "g", "later still".into());
         assert!(record.precisions["int8"].figures.is_none() && record.precision.is_none());
     }
 
     #[test]
-    fn a_book_that_is_none_is_an_error_that_names_it() {
+    fn an_invalid_file_is_named_and_left_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let file = BookFile::new(folder.path());
+        let file = RegistryFile::new(folder.path());
         fs_err::write(folder.path().join("models.toml"), "default = 7\n").unwrap();
         let error = file.read().unwrap_err();
         assert!(error.to_string().contains("models.toml"), "{error}");
         let text = fs_err::read_to_string(folder.path().join("models.toml")).unwrap();
-        file.update(|book| book.default = Some("b".into()))
+        file.update(|data| data.default = Some("b".into()))
             .unwrap_err();
         let after = fs_err::read_to_string(folder.path().join("models.toml")).unwrap();
         assert_eq!(text, after);
     }
 
     #[test]
-    fn changes_of_many_at_once_are_all_kept() {
+    fn concurrent_changes_are_all_kept() {
         let folder = tempfile::tempdir().unwrap();
-        let file = BookFile::new(folder.path());
+        let file = RegistryFile::new(folder.path());
         std::thread::scope(|scope| {
             for thread in 0..8 {
                 let file = &file;
                 scope.spawn(move || {
                     for turn in 0..10 {
                         let name = format!("m{thread}-{turn}");
-                        file.update(|book| {
-                            book.models.entry(name).or_default();
+                        file.update(|data| {
+                            data.models.entry(name).or_default();
                         })
                         .unwrap();
                     }
@@ -629,7 +637,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_of_the_keyboard_is_recognised() {
+    fn a_typo_is_matched_to_the_closest_name() {
         let known = ["starter", "clip-vit-base", "siglip"].map(ToOwned::to_owned);
         assert_eq!(closest("statrer", &known).as_deref(), Some("starter"));
         assert_eq!(

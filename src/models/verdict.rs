@@ -1,52 +1,51 @@
-//! Which copy of a model's graphs is run, and by which figures that is chosen.
+//! Which precision of a model is used, chosen by the figures of a check.
 
 use serde::{Deserialize, Serialize};
 use sightline_onnx::Precision;
 
-/// A smaller copy is only run unasked when none of its embeddings of the built-in pictures and
-/// texts has a lower cosine to that of fp32.
-pub const NEAR_ENOUGH: f64 = 0.99;
+/// A smaller precision is used by default only if no embedding of the built-in pictures and texts
+/// has a lower cosine to that of fp32 …
+const MIN_COSINE: f64 = 0.99;
 
-/// And when it is at least this many times as fast with pictures; less is noise.
-const FASTER: f64 = 1.05;
+/// … and it encodes pictures at least this many times as fast; less is noise.
+const MIN_SPEEDUP: f64 = 1.05;
 
 /// What a check measured of one precision of a model on this machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
-    /// Milliseconds a picture, preprocessing not counted, in a batch of all built-in pictures.
+    /// Milliseconds per picture without preprocessing, in a batch of all built-in pictures.
     pub ms_per_picture: f64,
-    /// Milliseconds a text, one at a time.
+    /// Milliseconds per text, one at a time.
     pub ms_per_text: f64,
-    /// How the embeddings compare with those of fp32; nothing when this is fp32, or there is none.
+    /// Comparison with fp32; `None` if this is fp32, or the model has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to_fp32: Option<Agreement>,
 }
 
-/// How the embeddings of a smaller copy compare with those of fp32, over the built-in pictures and
-/// texts.
+/// Comparison of a smaller precision with fp32 over the built-in pictures and texts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Agreement {
-    /// Mean cosine.
+    /// Mean cosine of the embeddings.
     pub mean_cosine: f64,
-    /// Lowest cosine.
+    /// Lowest cosine of the embeddings.
     pub worst_cosine: f64,
-    /// How many times as many pictures a second, measured in turns with fp32.
+    /// Pictures per second divided by those of fp32, measured in turns.
     pub picture_speed: f64,
-    /// How many times as many texts a second, measured in turns with fp32.
+    /// Texts per second divided by those of fp32, measured in turns.
     pub text_speed: f64,
 }
 
-/// Which precision should be run, and why.
+/// Which precision should be used, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// The precision; nothing when none works.
+    /// The precision; `None` if none works.
     pub chosen: Option<Precision>,
-    /// Why this one, in words.
+    /// The reason, in words.
     pub reason: String,
 }
 
 impl Verdict {
-    /// From the precisions that work, the most exact one first.
+    /// Chooses among the precisions that work, given the most exact one first.
     pub(super) fn choose(sound: &[(Precision, Option<Agreement>)]) -> Self {
         let Some(&(first, _)) = sound.first() else {
             return Self {
@@ -70,7 +69,7 @@ impl Verdict {
         let good = sound.iter().filter_map(|&(precision, agreement)| {
             let agreement = agreement?;
             let is_good =
-                agreement.worst_cosine >= NEAR_ENOUGH && agreement.picture_speed >= FASTER;
+                agreement.worst_cosine >= MIN_COSINE && agreement.picture_speed >= MIN_SPEEDUP;
             is_good.then_some((precision, agreement))
         });
         let fastest = good.max_by(|a, b| a.1.picture_speed.total_cmp(&b.1.picture_speed));
@@ -90,9 +89,12 @@ impl Verdict {
                     picture_speed,
                     ..
                 } = agreement?;
-                Some(if worst_cosine < NEAR_ENOUGH {
+                Some(if worst_cosine < MIN_COSINE {
                     let worst = floor(worst_cosine);
-                    format!("with {precision} the lowest cosine to fp32 is {worst:.4}, below {NEAR_ENOUGH}")
+                    format!(
+                        "with {precision} the lowest cosine to fp32 is {worst:.4}, below \
+                         {MIN_COSINE}"
+                    )
                 } else {
                     format!("{precision} is not faster here ({picture_speed:.2} times fp32)")
                 })
@@ -102,7 +104,7 @@ impl Verdict {
     }
 }
 
-/// To four decimals, never upwards: 0.98999 is not 0.99.
+/// Rounded down to four decimals: 0.98999 must not be shown as 0.99.
 fn floor(cosine: f64) -> f64 {
     (cosine * 1e4).floor() / 1e4
 }
@@ -121,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_smaller_copy_is_chosen_when_it_is_as_good_and_faster() {
+    fn a_smaller_precision_is_chosen_if_it_is_as_good_and_faster() {
         use Precision::{Fp16, Fp32, Int8};
         let choose = |fp16, int8| {
             let verdict = Verdict::choose(&[(Fp32, None), (Fp16, Some(fp16)), (Int8, Some(int8))]);
@@ -138,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_tells_the_figures() {
+    fn the_reason_gives_the_figures() {
         use Precision::{Fp16, Fp32, Int8};
         let reason = |sound: &[_]| Verdict::choose(sound).reason;
         assert_eq!(reason(&[]), "none works");

@@ -98,9 +98,9 @@ fn model_folders_that_are_none() {
     ----- stdout -----
 
     ----- stderr -----
-    error: absent: there is neither a model of this name nor such a folder
+    error: absent: no such model or folder
 
-    hint: models with a name: starter; any other is given by its folder
+    hint: models with a name: starter; for any other, give its folder
     ");
     snapshot!(env, search("photos"), @r"
     exit code: 2

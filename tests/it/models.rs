@@ -83,9 +83,7 @@ fn the_built_in_one_is_always_there() {
     ----- stdout -----
 
     ----- stderr -----
-    error: starter: this model is built into the program
-
-    hint: it is always there
+    error: starter: the built-in model cannot be removed
     ");
     // Looking writes nothing, and works without a home.
     assert!(!env.path("data/sightline").exists());
@@ -214,7 +212,7 @@ fn what_cannot_be_added() {
     ----- stdout -----
 
     ----- stderr -----
-    error: pale: this is the model pale, which is there already
+    error: pale: already added as pale
 
     hint: use it with: --model pale
     ");
@@ -223,7 +221,7 @@ fn what_cannot_be_added() {
     ----- stdout -----
 
     ----- stderr -----
-    error: pale: there is a model of this name already
+    error: pale: a model of this name already exists
 
     hint: choose another one with --name NAME, or first: sightline models remove pale
     ");
@@ -232,7 +230,7 @@ fn what_cannot_be_added() {
     ----- stdout -----
 
     ----- stderr -----
-    error: ../dark: a model's name is made of letters, digits, and . _ - inside
+    error: ../dark: not a valid model name: use letters, digits, `.`, `_` and `-`, and start with a letter, a digit or `_`
 
     hint: give it one with --name NAME
     ");
@@ -256,16 +254,16 @@ fn unknown_names_are_told_with_the_ones_that_there_are() {
     ----- stdout -----
 
     ----- stderr -----
-    error: mobile: there is neither a model of this name nor such a folder
+    error: mobile: no such model or folder
 
-    hint: models with a name: starter, pale; any other is given by its folder
+    hint: models with a name: starter, pale; for any other, give its folder
     ");
     snapshot!(env, env.sightline(["embed", "--text", "red", "--model", "plae"]).run(), @r"
     exit code: 2
     ----- stdout -----
 
     ----- stderr -----
-    error: plae: there is neither a model of this name nor such a folder
+    error: plae: no such model or folder
 
     hint: did you mean pale?
     ");
@@ -277,7 +275,7 @@ fn unknown_names_are_told_with_the_ones_that_there_are() {
     ----- stdout -----
 
     ----- stderr -----
-    error: ./pale: this folder is no model with a name
+    error: ./pale: this model folder has no name
 
     hint: give it one first: sightline models add './pale'
     ");
@@ -363,7 +361,7 @@ fn a_default_that_was_deleted_by_hand() {
     ----- stdout -----
 
     ----- stderr -----
-    error: pale: the default model is gone
+    error: pale: the default model is missing
 
     hint: choose another one, such as: sightline models default starter
     ");
@@ -479,17 +477,11 @@ fn what_is_in_a_model() {
 fn models_at_fault_are_told_in_one_line() {
     let env = TestEnv::new();
     let faults = [
-        (
-            "zero",
-            "the image tower puts out zeros, infinities or no numbers",
-        ),
-        (
-            "nan",
-            "the image tower puts out zeros, infinities or no numbers",
-        ),
+        ("zero", "the image tower returns zeros, infinities or NaN"),
+        ("nan", "the image tower returns zeros, infinities or NaN"),
         (
             "same",
-            "the image tower puts out the same for every picture",
+            "the image tower returns the same embedding for every picture",
         ),
         (
             "wide",
@@ -723,7 +715,7 @@ fn a_book_that_is_damaged() {
     let env = TestEnv::new();
     let book = env.write("data/sightline/models.toml", "default = [\n");
     let ran = models(&env, &["list"]).run().expect(2);
-    assert_tells(&ran, &["models.toml", "\nhint: correct it, or delete it"]);
+    assert_tells(&ran, &["models.toml", "\nhint: correct it or delete it"]);
     env.sightline(["embed", "--text", "red"]).run().expect(2);
     fs_err::remove_file(book).unwrap();
     env.sightline(["embed", "--text", "red"]).run().expect(0);

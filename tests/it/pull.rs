@@ -355,7 +355,7 @@ fn a_model_is_downloaded_checked_and_used() {
 
     // Again: only with another name or by force.
     let ran = pull(&env, &hub, &[]).expect(2);
-    assert_error(&ran, "there is a model of this name already", "--name");
+    assert_error(&ran, "a model of this name already exists", "--name");
     env.sightline(["models", "default", "tiny-clip"])
         .starter()
         .run()
@@ -428,7 +428,7 @@ fn what_came_and_is_no_model_can_be_made_one() {
     let ran = pull(&env, &hub, &[]).expect(2);
     assert_error(
         &ran,
-        "someone/tiny-clip: all files came, but the model cannot be used",
+        "someone/tiny-clip: downloaded, but not usable",
         "then: sightline models add",
     );
     let asked = "cannot determine image.resize, image.interpolation, image.mean, image.std";
@@ -468,7 +468,7 @@ fn a_model_of_text_alone_is_refused_before_it_comes() {
     let ran = pull(&env, &hub, &[]).expect(2);
     assert_error(
         &ran,
-        "nothing in this repository says how pictures",
+        "no file describes how pictures are preprocessed",
         "--list",
     );
     assert_eq!(hub.requests.lock().unwrap().len(), 1);
@@ -552,10 +552,9 @@ fn a_wrong_hash_is_an_error_and_nothing_is_registered() {
         let ran = pull(&env, &hub, &[]).expect(2);
         assert_error(
             &ran,
-            &format!("{file}: what came is not what the hub describes"),
+            &format!("{file}: {hash} mismatch: expected "),
             "again",
         );
-        assert!(ran.stderr().contains(hash), "{ran}");
         assert_nothing_registered(&env);
         // What is wrong is not gone on with.
         assert_eq!(part_of(&env, file), None);
@@ -572,11 +571,11 @@ fn refusals_say_what_to_do() {
     let hub = Hub::new(Habits::default());
     let mut n_cases = 0;
     for (status, part, hint) in [
-        (404, "there is no such model on 127.0.0.1", "--list"),
-        (401, "does not give this model to everyone", "HF_TOKEN"),
-        (403, "does not give this model to everyone", "HF_TOKEN"),
-        (429, "answered with status 429", "try again later"),
-        (503, "answered with status 503", "try again later"),
+        (404, "no such model on 127.0.0.1", "--list"),
+        (401, "access denied by 127.0.0.1", "HF_TOKEN"),
+        (403, "access denied by 127.0.0.1", "HF_TOKEN"),
+        (429, "responded with status 429", "try again later"),
+        (503, "responded with status 503", "try again later"),
     ] {
         hub.behave(Habits {
             status: Some(status),
@@ -588,11 +587,7 @@ fn refusals_say_what_to_do() {
     assert_eq!(n_cases, 5);
     hub.behave(Habits::default());
     let ran = pull(&env, &hub, &["--precision", "fp16"]).expect(2);
-    assert_error(
-        &ran,
-        "no fp16 graphs; there are: fp32",
-        "leave out --precision",
-    );
+    assert_error(&ran, "no fp16 graphs, only fp32", "leave out --precision");
     let ran = env
         .sightline(["models", "pull", "clip-vit-b-23"])
         .starter()
@@ -600,13 +595,13 @@ fn refusals_say_what_to_do() {
         .expect(2);
     assert_error(
         &ran,
-        "neither a model of the catalogue nor OWNER/REPO",
+        "neither a model in the catalogue nor an OWNER/REPO",
         "clip-vit-b-32",
     );
     let ran = command(&env, "not an address", &[]).run().expect(2);
-    assert_error(&ran, "no address of a model hub", "HF_ENDPOINT");
+    assert_error(&ran, "not a valid hub URL", "HF_ENDPOINT");
     let ran = pull(&env, &hub, &["--name", "../x"]).expect(2);
-    assert_error(&ran, "a model's name is made of", "--name");
+    assert_error(&ran, "not a valid model name", "--name");
     assert_nothing_registered(&env);
 }
 
@@ -645,7 +640,7 @@ fn the_token_goes_to_the_hub_alone() {
         let ran = command(&env, &hub.address, &["--name", "x"])
             .env("HF_TOKEN", token)
             .run();
-        assert_error(&ran.expect(2), "does not give this model to everyone", hint);
+        assert_error(&ran.expect(2), "access denied by 127.0.0.1", hint);
     }
 }
 
@@ -656,7 +651,11 @@ fn without_a_network_one_line_tells_what_works() {
     let address = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let ran = command(&env, &address, &[]).run().expect(2);
-    assert_error(&ran, "cannot be reached", "sightline models add FOLDER");
+    assert_error(
+        &ran,
+        "cannot reach 127.0.0.1",
+        "sightline models add FOLDER",
+    );
     assert_nothing_registered(&env);
 }
 

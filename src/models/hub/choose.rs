@@ -1,4 +1,4 @@
-//! Which files of a repository make the model?
+//! Chooses the files of a repository that make up a model.
 
 use std::collections::BTreeMap;
 
@@ -6,19 +6,19 @@ use sightline_onnx::Precision;
 
 use super::error::HubError;
 
-/// Descriptions larger than this are something else.
-const MOST_BYTES_OF_A_TEXT: u64 = 64 << 20;
+/// Larger files are not descriptions.
+pub(in crate::models) const MAX_DESCRIPTION_BYTES: u64 = 64 << 20;
 
 /// A file of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteFile {
-    /// Its path in the repository, parted by `/`; it does not leave the folder.
+    /// Its path in the repository, separated by `/`. It stays inside the folder.
     pub path: String,
     /// Its size in bytes.
     pub n_bytes: u64,
-    /// Its SHA-256 in hexadecimal digits, which the hub knows of large files.
+    /// Its SHA-256 in hexadecimal, which the hub knows for large files.
     pub sha256: Option<String>,
-    /// The SHA-1 of its git blob in hexadecimal digits, which the hub knows of all others.
+    /// The SHA-1 of its git blob in hexadecimal, which the hub knows for all others.
     pub git_sha1: Option<String>,
 }
 
@@ -30,30 +30,31 @@ pub(super) struct Listing {
     pub(super) files: Vec<RemoteFile>,
 }
 
-/// What is to be downloaded of a repository.
+/// What to download from a repository.
 #[derive(Debug, Clone)]
 pub struct Choice {
     /// The repository.
     pub repository: String,
-    /// The commit that all files are of.
+    /// The commit of all files.
     pub commit: String,
-    /// The licence, as the repository states it.
+    /// The licence as stated by the repository.
     pub license: Option<String>,
-    /// The precisions that the graphs have, the most exact one first.
+    /// The precisions of the graphs, the most exact one first.
     pub precisions: Vec<Precision>,
     /// The files, by path.
     pub files: Vec<RemoteFile>,
 }
 
 impl Choice {
-    /// Bytes of all files.
+    /// Size of all files in bytes.
     #[must_use]
     pub fn n_bytes(&self) -> u64 {
         self.files.iter().map(|file| file.n_bytes).sum()
     }
 }
 
-/// Where the graphs of a layout are, without suffix and ending: both towers', or the one of both.
+/// Paths of the graphs in each layout, without suffix and extension: those of both towers, or the
+/// one that holds both.
 const LAYOUTS: [&[&str]; 7] = [
     &["onnx/vision_model", "onnx/text_model"],
     &["visual/model", "textual/model"],
@@ -64,17 +65,17 @@ const LAYOUTS: [&[&str]; 7] = [
     &["model"],
 ];
 
-/// One of these says how pictures are prepared; models of text alone have none.
-const DESCRIPTIONS: [&str; 4] = [
+/// Files that describe preprocessing. A model without any of them takes text only.
+const PREPROCESSING: [&str; 4] = [
     "preprocessor_config.json",
     "processor_config.json",
     "open_clip_config.json",
     "visual/preprocess_cfg.json",
 ];
 
-/// How graphs of each precision are called, the best one first. Of those of 8 bits, `_quantized` is
-/// what the publishers' own programs run: convolutions in it have weights without a sign, and those
-/// with one are unknown to older ONNX Runtimes.
+/// Suffixes of the graphs of each precision, the preferred one first. Among those of 8 bits,
+/// `_quantized` is what the publishers' own programs run: its convolutions have unsigned weights,
+/// which older ONNX Runtimes support too.
 const SUFFIXES: [(Precision, &[&str]); 3] = [
     (Precision::Fp32, &[""]),
     (Precision::Fp16, &["_fp16"]),
@@ -94,7 +95,7 @@ pub(super) fn choose(
     let mut chosen = BTreeMap::new();
     let precisions;
     if files.contains_key("sightline.toml") {
-        // Its graphs may have any name, and one that lacks a variant is found out when it is opened.
+        // Its graphs may have any name; a missing precision shows when the model is opened.
         precisions = asked.map_or_else(|| vec![Precision::Fp32, Precision::Int8], |one| vec![one]);
         let others = SUFFIXES.iter().filter(|(one, _)| !precisions.contains(one));
         let others: Vec<&str> = others
@@ -117,7 +118,7 @@ pub(super) fn choose(
         let variants = layout.ok_or_else(|| HubError::NoModel {
             repository: repository.to_owned(),
         })?;
-        if !DESCRIPTIONS.iter().any(|file| files.contains_key(file)) {
+        if !PREPROCESSING.iter().any(|file| files.contains_key(file)) {
             return Err(HubError::NoDescription {
                 repository: repository.to_owned(),
             });
@@ -134,7 +135,7 @@ pub(super) fn choose(
     for (path, file) in &files {
         if folders.contains(&folder(path))
             && is_description(path)
-            && file.n_bytes <= MOST_BYTES_OF_A_TEXT
+            && file.n_bytes <= MAX_DESCRIPTION_BYTES
         {
             chosen.insert(*path, *file);
         }
@@ -148,7 +149,7 @@ pub(super) fn choose(
     })
 }
 
-/// The precisions at which all these graphs are there, with the graphs' paths.
+/// The precisions in which all these graphs exist, with the paths of the graphs.
 fn variants(stems: &[&str], files: &BTreeMap<&str, &RemoteFile>) -> Vec<(Precision, Vec<String>)> {
     let path = |stem: &&str, suffixes: &[&str]| {
         let names = suffixes.iter().map(|suffix| format!("{stem}{suffix}.onnx"));
@@ -163,29 +164,29 @@ fn variants(stems: &[&str], files: &BTreeMap<&str, &RemoteFile>) -> Vec<(Precisi
     all.collect()
 }
 
-/// Which of the precisions that are there are taken.
+/// The precisions to download: the one asked for, else all but fp16, unless there is nothing else.
 fn wanted(
     repository: &str,
     variants: &[(Precision, Vec<String>)],
     asked: Option<Precision>,
 ) -> Result<Vec<Precision>, HubError> {
-    let there: Vec<Precision> = variants.iter().map(|(precision, _)| *precision).collect();
+    let found: Vec<Precision> = variants.iter().map(|(precision, _)| *precision).collect();
     match asked {
-        Some(asked) if there.contains(&asked) => Ok(vec![asked]),
+        Some(asked) if found.contains(&asked) => Ok(vec![asked]),
         Some(asked) => Err(HubError::NoPrecision {
             repository: repository.to_owned(),
             asked,
-            there: there.iter().map(|precision| precision.as_str()).collect(),
+            found: found.iter().map(|precision| precision.as_str()).collect(),
         }),
         None => {
             let usual = |one: &Precision| *one != Precision::Fp16;
-            let usual: Vec<Precision> = there.iter().copied().filter(usual).collect();
-            Ok(if usual.is_empty() { there } else { usual })
+            let usual: Vec<Precision> = found.iter().copied().filter(usual).collect();
+            Ok(if usual.is_empty() { found } else { usual })
         }
     }
 }
 
-/// A graph with its weights. They are called as the graph with an ending; in Immich's folders,
+/// Chooses a graph with its external weights. These are named after the graph; in Immich's folders,
 /// which hold one graph each, they have any name.
 fn take_graph<'a>(
     graph: &str,
@@ -214,17 +215,17 @@ fn folder(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
-/// Small files that describe a model or state its licence.
-fn is_description(path: &str) -> bool {
+/// Whether a file of this name describes a model or states its licence.
+pub(in crate::models) fn is_description(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path).to_lowercase();
-    let by_ending = [".json", ".toml", ".txt", ".md", ".model"];
-    let by_beginning = ["license", "licence", "notice", "copying"];
+    let by_end = [".json", ".toml", ".txt", ".md", ".model"];
+    let by_start = ["license", "licence", "notice", "copying", "readme"];
     !name.starts_with('.')
-        && (by_ending.iter().any(|end| name.ends_with(end))
-            || by_beginning.iter().any(|begin| name.starts_with(begin)))
+        && (by_end.iter().any(|end| name.ends_with(end))
+            || by_start.iter().any(|start| name.starts_with(start)))
 }
 
-/// Whether a path stays inside the folder that it is relative to, on every system.
+/// Whether a relative path stays inside its folder, on every system.
 pub(super) fn is_inside(path: &str) -> bool {
     !path.is_empty()
         && !path.contains(['\\', ':', '\0'])
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn each_layouts_files_are_chosen_and_no_others() {
+    fn only_files_of_the_layout_are_chosen() {
         let transformers_js = [
             ".gitattributes",
             "README.md",
@@ -307,12 +308,12 @@ mod tests {
         ];
         assert_eq!(chosen(&combined, None).unwrap(), combined);
         let error = chosen(&combined, Some(Precision::Int8)).unwrap_err();
-        assert_eq!(error.to_string(), "a/b: no int8 graphs; there are: fp32");
+        assert_eq!(error.to_string(), "a/b: no int8 graphs, only fp32");
     }
 
     #[test]
-    fn weights_and_graphs_of_any_name_are_chosen_where_they_may_have_one() {
-        // Immich: weights of any name, graphs of other runtimes left.
+    fn weights_and_graphs_of_any_name_are_chosen_where_the_layout_allows_it() {
+        // Immich: weights of any name, but no graphs of other runtimes.
         let immich = [
             "config.json",
             "textual/model.onnx",
@@ -350,17 +351,17 @@ mod tests {
         );
         let error = chosen(&["config.json", "model.safetensors"], None).unwrap_err();
         assert!(matches!(error, HubError::NoModel { .. }), "{error}");
-        // A model of text alone; before its hundreds of megabytes come.
+        // A model that takes text only is refused before hundreds of megabytes are downloaded.
         let error = chosen(&["config.json", "onnx/model.onnx"], None).unwrap_err();
         assert!(matches!(error, HubError::NoDescription { .. }), "{error}");
         let open_clip = ["open_clip_config.json", "textual.onnx", "visual.onnx"];
         assert_eq!(chosen(&open_clip, None).unwrap(), open_clip);
-        // One tower alone is no model.
+        // One tower is not a model.
         assert!(chosen(&["onnx/vision_model.onnx", "config.json"], None).is_err());
     }
 
     #[test]
-    fn paths_that_leave_the_folder_are_seen() {
+    fn paths_that_leave_the_folder_are_refused() {
         for good in ["a", "a/b.onnx", "a b/..c"] {
             assert!(is_inside(good), "{good}");
         }

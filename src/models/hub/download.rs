@@ -1,8 +1,8 @@
-//! How does a file come whole, however often the connection breaks?
+//! Downloads files, resuming after broken connections.
 //!
-//! A file comes into `PATH.HASH.part`, named after what it shall be, so that what came of an older
-//! version is never continued as the new one. Renamed to `PATH` it is whole and compared with its
-//! hash.
+//! A file is downloaded to `PATH.HASH.part`, whose name holds the start of the expected hash, so
+//! that the part of an older version is never resumed as the new one. It is renamed to `PATH` when
+//! it is complete and its hash matches.
 
 use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
@@ -12,34 +12,42 @@ use std::time::Duration;
 use fs_err::{File, OpenOptions};
 use sha1::Digest;
 
-use super::PullProgress;
 use super::choose::{Choice, RemoteFile};
 use super::error::HubError;
-use super::http::{Client, GetError, Opened, to_io};
+use super::http::{Client, FileBody, GetError, to_io};
 use crate::atomic;
 
-/// After so many tries that brought next to nothing it is given up.
-const MOST_TRIES: u32 = 5;
-/// A try that brought so much counts as success.
-const ENOUGH: u64 = 1 << 20;
-/// The pause after the first try; each next one is twice as long.
+/// Attempts in a row without progress before a download fails.
+const MAX_TRIES: u32 = 5;
+/// Bytes by which an attempt counts as progress.
+const PROGRESS_BYTES: u64 = 1 << 20;
+/// Pause after the first failed attempt; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const PIECE: usize = 1 << 16;
+const CHUNK: usize = 1 << 16;
 
-type Watch<'a> = &'a mut dyn FnMut(&PullProgress) -> ControlFlow<()>;
+/// Progress of a download.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PullProgress {
+    /// Bytes present, those of earlier runs included.
+    pub n_done: u64,
+    /// Bytes of all files.
+    pub n_total: u64,
+}
+
+type OnProgress<'a> = &'a mut dyn FnMut(&PullProgress) -> ControlFlow<()>;
 
 /// Downloads all files of a choice into a folder.
 pub(super) fn all(
     client: &Client,
     choice: &Choice,
     folder: &Path,
-    watch: Watch<'_>,
+    on_progress: OnProgress<'_>,
 ) -> Result<(), HubError> {
     let mut download = Download {
         client,
         choice,
-        watch,
-        told: PullProgress {
+        on_progress,
+        progress: PullProgress {
             n_done: 0,
             n_total: choice.n_bytes(),
         },
@@ -50,7 +58,7 @@ pub(super) fn all(
     sweep(folder, folder, &choice.files)
 }
 
-/// Deletes what is not of the model: parts of older versions, and files that it no longer has.
+/// Deletes files that are not in the listing: parts of older versions, and files removed since.
 fn sweep(root: &Path, folder: &Path, files: &[RemoteFile]) -> Result<(), HubError> {
     for entry in fs_err::read_dir(folder)? {
         let path = entry?.path();
@@ -68,8 +76,8 @@ fn sweep(root: &Path, folder: &Path, files: &[RemoteFile]) -> Result<(), HubErro
 struct Download<'a> {
     client: &'a Client,
     choice: &'a Choice,
-    watch: Watch<'a>,
-    told: PullProgress,
+    on_progress: OnProgress<'a>,
+    progress: PullProgress,
 }
 
 impl Download<'_> {
@@ -78,28 +86,28 @@ impl Download<'_> {
         if let Some(folder) = target.parent() {
             fs_err::create_dir_all(folder)?;
         }
-        if self.is_there(file, &target)? {
+        if self.is_present(file, &target)? {
             return Ok(());
         }
         let part = part_path(&target, file);
-        let mut arriving = Arriving::open(&part, file)?;
-        if arriving.n_bytes > file.n_bytes {
-            arriving.restart()?;
+        let mut partial = PartialFile::open(&part, file)?;
+        if partial.n_bytes > file.n_bytes {
+            partial.restart()?;
         }
-        self.told.n_done += arriving.n_bytes;
+        self.progress.n_done += partial.n_bytes;
         let mut n_tries = 0;
-        while arriving.n_bytes < file.n_bytes {
-            let before = arriving.n_bytes;
-            let error = match self.attempt(file, &mut arriving) {
+        while partial.n_bytes < file.n_bytes {
+            let before = partial.n_bytes;
+            let error = match self.attempt(file, &mut partial) {
                 Ok(()) => break,
-                Err(Attempt::Final(error)) => return Err(error),
-                Err(Attempt::Broken(error)) => error,
+                Err(TryError::Final(error)) => return Err(error),
+                Err(TryError::Broken(error)) => error,
             };
-            if arriving.n_bytes >= before + ENOUGH {
+            if partial.n_bytes >= before + PROGRESS_BYTES {
                 n_tries = 0;
             }
             n_tries += 1;
-            if n_tries >= MOST_TRIES {
+            if n_tries >= MAX_TRIES {
                 return Err(HubError::Broken {
                     file: file.path.clone(),
                     host: self.client.host(),
@@ -109,13 +117,13 @@ impl Download<'_> {
             }
             self.pause(FIRST_PAUSE * (1 << (n_tries - 1)))?;
         }
-        let found = arriving.finish()?;
+        let found = partial.finish()?;
         if let Some((what, expected)) = file.hash()
             && found != expected
         {
-            // Continued, it would never become right.
+            // Resuming it would never give the right file.
             fs_err::remove_file(&part)?;
-            return Err(HubError::Different {
+            return Err(HubError::HashMismatch {
                 file: file.path.clone(),
                 what,
                 found,
@@ -125,61 +133,61 @@ impl Download<'_> {
         Ok(atomic::rename(&part, &target)?)
     }
 
-    /// Whether an earlier run brought the file.
-    fn is_there(&mut self, file: &RemoteFile, target: &Path) -> Result<bool, HubError> {
+    /// Whether an earlier run downloaded the file.
+    fn is_present(&mut self, file: &RemoteFile, target: &Path) -> Result<bool, HubError> {
         if !target.is_file() {
             return Ok(false);
         }
-        let there = Arriving::open(target, file)?;
-        let is_right = there.n_bytes == file.n_bytes
+        let present = PartialFile::open(target, file)?;
+        let is_right = present.n_bytes == file.n_bytes
             && match file.hash() {
-                Some((_, expected)) => there.finish()? == expected,
+                Some((_, expected)) => present.finish()? == expected,
                 None => true,
             };
         if is_right {
-            self.told.n_done += file.n_bytes;
-            self.look()?;
+            self.progress.n_done += file.n_bytes;
+            self.report()?;
         }
         Ok(is_right)
     }
 
-    /// Asks for what is missing and takes what comes.
-    fn attempt(&mut self, file: &RemoteFile, arriving: &mut Arriving) -> Result<(), Attempt> {
+    /// Requests the missing bytes and appends them.
+    fn attempt(&mut self, file: &RemoteFile, partial: &mut PartialFile) -> Result<(), TryError> {
         let Choice {
             repository, commit, ..
         } = self.choice;
         let opened = self
             .client
-            .open(repository, commit, &file.path, arriving.n_bytes)
+            .open(repository, commit, &file.path, partial.n_bytes)
             .map_err(|error| match error {
-                GetError::Network(error) => Attempt::Broken(to_io(error)),
-                GetError::Hub(error) => Attempt::Final(error),
+                GetError::Network(error) => TryError::Broken(to_io(error)),
+                GetError::Hub(error) => TryError::Final(error),
             })?;
         let mut body = match opened {
-            Opened::Rest(body) => body,
-            Opened::All(body) => {
-                self.told.n_done -= arriving.n_bytes;
-                arriving.restart()?;
+            FileBody::Rest(body) => body,
+            FileBody::All(body) => {
+                self.progress.n_done -= partial.n_bytes;
+                partial.restart()?;
                 body
             }
-            Opened::NothingThere => {
-                self.told.n_done -= arriving.n_bytes;
-                arriving.restart()?;
-                let error = io::Error::other("the server has less of this file than it says");
-                return Err(Attempt::Broken(error));
+            FileBody::Nothing => {
+                self.progress.n_done -= partial.n_bytes;
+                partial.restart()?;
+                let error = io::Error::other("the server has fewer bytes than it listed");
+                return Err(TryError::Broken(error));
             }
         };
-        let mut piece = vec![0; PIECE];
-        while arriving.n_bytes < file.n_bytes {
-            let n = body.read(&mut piece).map_err(Attempt::Broken)?;
+        let mut chunk = vec![0; CHUNK];
+        while partial.n_bytes < file.n_bytes {
+            let n = body.read(&mut chunk).map_err(TryError::Broken)?;
             if n == 0 {
-                return Err(Attempt::Broken(io::ErrorKind::UnexpectedEof.into()));
+                return Err(TryError::Broken(io::ErrorKind::UnexpectedEof.into()));
             }
-            // More than was promised shows in the hash, or is never read.
-            let n = n.min(usize::try_from(file.n_bytes - arriving.n_bytes).unwrap_or(n));
-            arriving.take(&piece[..n])?;
-            self.told.n_done += n as u64;
-            self.look()?;
+            // Excess bytes are not read.
+            let n = n.min(usize::try_from(file.n_bytes - partial.n_bytes).unwrap_or(n));
+            partial.append(&chunk[..n])?;
+            self.progress.n_done += n as u64;
+            self.report()?;
         }
         Ok(())
     }
@@ -191,40 +199,42 @@ impl Download<'_> {
             let step = rest.min(STEP);
             std::thread::sleep(step);
             rest -= step;
-            self.look()?;
+            self.report()?;
         }
         Ok(())
     }
 
-    fn look(&mut self) -> Result<(), HubError> {
-        match (self.watch)(&self.told) {
+    fn report(&mut self) -> Result<(), HubError> {
+        match (self.on_progress)(&self.progress) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(HubError::Stopped),
         }
     }
 }
 
-/// How one try ended.
-enum Attempt {
+/// Why an attempt failed.
+enum TryError {
+    /// The connection broke; the next attempt resumes.
     Broken(io::Error),
+    /// A retry would fail the same way.
     Final(HubError),
 }
 
-impl From<HubError> for Attempt {
+impl From<HubError> for TryError {
     fn from(error: HubError) -> Self {
         Self::Final(error)
     }
 }
 
-impl From<io::Error> for Attempt {
-    /// Errors of the disk, unlike those of the network.
+impl From<io::Error> for TryError {
+    /// For errors of the disk; those of the network are [`TryError::Broken`].
     fn from(error: io::Error) -> Self {
         Self::Final(error.into())
     }
 }
 
 impl RemoteFile {
-    /// What the file is compared by, and what it must be.
+    /// The kind of hash that the hub knows for the file, and the hash.
     fn hash(&self) -> Option<(&'static str, &str)> {
         match (&self.sha256, &self.git_sha1) {
             (Some(hash), _) => Some(("SHA-256", hash)),
@@ -246,12 +256,12 @@ fn part_path(target: &Path, file: &RemoteFile) -> PathBuf {
     name.into()
 }
 
-/// A file that is coming, and the hash of what came.
-struct Arriving {
+/// A file being downloaded, and the hash of its bytes so far.
+struct PartialFile {
     file: File,
     hasher: Hasher,
     n_bytes: u64,
-    /// Size in the end, which git's hashes begin with.
+    /// Final size, with which the input of git's hash starts.
     n_expected: u64,
     is_git: bool,
 }
@@ -262,7 +272,7 @@ enum Hasher {
 }
 
 impl Hasher {
-    /// Git hashes a file as the object it keeps of it: `blob SIZE`, a zero byte, the content.
+    /// Git hashes a file as the object that it stores: `blob SIZE`, a zero byte, the content.
     fn new(is_git: bool, n_bytes: u64) -> Self {
         if is_git {
             let mut hasher = sha1::Sha1::new();
@@ -280,7 +290,7 @@ impl Hasher {
         }
     }
 
-    fn digits(self) -> String {
+    fn hex(self) -> String {
         let hash = match self {
             Self::Sha256(hasher) => hasher.finalize().to_vec(),
             Self::Sha1(hasher) => hasher.finalize().to_vec(),
@@ -292,8 +302,8 @@ impl Hasher {
     }
 }
 
-impl Arriving {
-    /// Opens what came so far, which may be nothing, and hashes it.
+impl PartialFile {
+    /// Opens a file that may be partial or missing, and hashes it.
     fn open(path: &Path, expected: &RemoteFile) -> Result<Self, HubError> {
         let file = OpenOptions::new()
             .read(true)
@@ -301,25 +311,25 @@ impl Arriving {
             .create(true)
             .open(path)?;
         let is_git = expected.sha256.is_none() && expected.git_sha1.is_some();
-        let mut arriving = Self {
+        let mut partial = Self {
             file,
             hasher: Hasher::new(is_git, expected.n_bytes),
             n_bytes: 0,
             n_expected: expected.n_bytes,
             is_git,
         };
-        let mut piece = vec![0; PIECE];
+        let mut chunk = vec![0; CHUNK];
         loop {
-            let n = arriving.file.read(&mut piece)?;
+            let n = partial.file.read(&mut chunk)?;
             if n == 0 {
-                return Ok(arriving);
+                return Ok(partial);
             }
-            arriving.hasher.update(&piece[..n]);
-            arriving.n_bytes += n as u64;
+            partial.hasher.update(&chunk[..n]);
+            partial.n_bytes += n as u64;
         }
     }
 
-    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)?;
         self.hasher.update(bytes);
         self.n_bytes += bytes.len() as u64;
@@ -333,9 +343,9 @@ impl Arriving {
         Ok(())
     }
 
-    /// The hash, once everything is on the disk.
+    /// Syncs the file and returns its hash in hexadecimal.
     fn finish(self) -> io::Result<String> {
         self.file.sync_all()?;
-        Ok(self.hasher.digits())
+        Ok(self.hasher.hex())
     }
 }

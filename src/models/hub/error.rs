@@ -2,41 +2,41 @@
 
 use std::path::PathBuf;
 
-/// Why a model could not be downloaded. Messages are one line, and name the server or the file.
+/// Why a model could not be downloaded. Messages name the server or the file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HubError {
-    /// The address of the hub is none.
-    #[error("{endpoint}: this is no address of a model hub")]
+    /// Not a valid URL of a hub.
+    #[error("{endpoint}: not a valid hub URL")]
     BadEndpoint {
-        /// The address given.
+        /// The URL given.
         endpoint: String,
     },
-    /// The proxy's address is none.
-    #[error("{proxy}: this is no address of a proxy")]
+    /// Not a valid URL of a proxy.
+    #[error("{proxy}: not a valid proxy URL")]
     BadProxy {
-        /// The address given.
+        /// The URL given.
         proxy: String,
     },
-    /// Neither a name of the catalogue nor one of a repository.
-    #[error("{name}: neither a model of the catalogue nor OWNER/REPO on the hub")]
+    /// Neither a name in the catalogue nor of a repository.
+    #[error("{name}: neither a model in the catalogue nor an OWNER/REPO on the hub")]
     UnknownName {
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// The names of the catalogue.
+        /// The names in the catalogue.
         known: Vec<&'static str>,
     },
     /// The server cannot be reached.
-    #[error("{host} cannot be reached")]
+    #[error("cannot reach {host}")]
     Offline {
         /// The server.
         host: String,
-        /// What the network said.
+        /// The network error.
         #[source]
         source: Box<ureq::Error>,
     },
-    /// The hub has no such repository.
-    #[error("{repository}: there is no such model on {host}")]
+    /// The repository does not exist.
+    #[error("{repository}: no such model on {host}")]
     NotFound {
         /// The repository.
         repository: String,
@@ -44,7 +44,7 @@ pub enum HubError {
         host: String,
     },
     /// The repository is private, or its licence must be accepted first.
-    #[error("{repository}: {host} does not give this model to everyone")]
+    #[error("{repository}: access denied by {host}")]
     Denied {
         /// The repository.
         repository: String,
@@ -53,107 +53,101 @@ pub enum HubError {
         /// Whether a token was sent.
         had_token: bool,
     },
-    /// The server answered with something else than what was asked for.
-    #[error("{url}: the server answered with status {status}")]
+    /// The server responded with an unexpected status.
+    #[error("{url}: the server responded with status {status}")]
     Status {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
         /// The HTTP status.
         status: u16,
     },
-    /// The answer about a repository is not of the known form.
-    #[error("{url}: the answer is not that of a model hub")]
-    Answer {
-        /// What was asked for.
+    /// The listing of a repository cannot be parsed.
+    #[error("{url}: the response is not that of a model hub")]
+    BadListing {
+        /// The requested URL.
         url: String,
         /// What is wrong with it.
         #[source]
         source: serde_json::Error,
     },
-    /// A redirection that is not followed.
-    #[error("{url}: the server redirects {how}")]
+    /// A redirect that is not followed.
+    #[error("{url}: redirect refused: {reason}")]
     Redirect {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
-        /// What is wrong with it.
-        how: &'static str,
+        /// What is wrong with the redirect.
+        reason: &'static str,
     },
-    /// The repository holds no graphs in a layout that is understood.
-    #[error(
-        "{repository}: this repository holds no ONNX graphs of both an image and a text encoder"
-    )]
+    /// The repository holds no graphs in a known layout.
+    #[error("{repository}: no ONNX graphs of both an image and a text encoder")]
     NoModel {
         /// The repository.
         repository: String,
     },
-    /// The repository holds graphs, but no file that says how pictures are prepared for them.
-    #[error(
-        "{repository}: nothing in this repository says how pictures are prepared for its graphs"
-    )]
+    /// The repository holds graphs, but no file that describes their preprocessing.
+    #[error("{repository}: no file describes how pictures are preprocessed")]
     NoDescription {
         /// The repository.
         repository: String,
     },
-    /// All files came, and they make no model.
-    #[error("{repository}: all files came, but the model cannot be used")]
+    /// All files were downloaded, but they do not make up a model.
+    #[error("{repository}: downloaded, but not usable")]
     Unusable {
         /// The repository.
         repository: String,
-        /// Where the files are.
+        /// The folder of the files.
         folder: PathBuf,
-        /// The name that the model was to have.
+        /// The name that the model would have had.
         name: String,
         /// What is wrong with them.
         #[source]
         source: Box<sightline_onnx::ModelError>,
     },
-    /// The repository does not hold the precision asked for.
-    #[error("{repository}: no {asked} graphs; there are: {}", there.join(", "))]
+    /// The repository does not hold the requested precision.
+    #[error("{repository}: no {asked} graphs, only {}", found.join(", "))]
     NoPrecision {
         /// The repository.
         repository: String,
-        /// The precision asked for.
+        /// The requested precision.
         asked: sightline_onnx::Precision,
-        /// Those that there are.
-        there: Vec<&'static str>,
+        /// The precisions that it holds.
+        found: Vec<&'static str>,
     },
-    /// The connection broke again and again.
+    /// The connection broke repeatedly.
     #[error("{file}: the connection to {host} broke {n_tries} times in a row")]
     Broken {
-        /// The file, as it is called on the hub.
+        /// Path of the file in the repository.
         file: String,
         /// The server.
         host: String,
-        /// How often.
+        /// Number of attempts.
         n_tries: u32,
-        /// What broke it the last time.
+        /// The last error.
         #[source]
         source: std::io::Error,
     },
-    /// A file came whole, but is not the one that the hub describes.
-    #[error(
-        "{file}: what came is not what the hub describes: its {what} is {found}, not {expected}"
-    )]
-    Different {
-        /// The file, as it is called on the hub.
+    /// The content of a file differs from what the hub listed.
+    #[error("{file}: {what} mismatch: expected {expected}, got {found}")]
+    HashMismatch {
+        /// Path of the file in the repository.
         file: String,
-        /// What was compared.
+        /// The kind of hash.
         what: &'static str,
-        /// What came.
+        /// The hash of the download.
         found: String,
-        /// What the hub says.
+        /// The hash in the listing.
         expected: String,
     },
-    /// Another process downloads this model.
+    /// Another process is downloading this model.
     #[error("{}: another process is downloading this model", folder.display())]
     Busy {
-        /// The folder with what came so far.
+        /// The folder of the partial download.
         folder: PathBuf,
     },
     /// A file could not be read or written; the message names it.
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    /// The work was stopped; what came so far is kept.
+    /// Stopped on request; the partial download is kept.
     #[error("stopped")]
     Stopped,
 }

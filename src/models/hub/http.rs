@@ -1,7 +1,7 @@
-//! What is asked of the hub, and who is told the token?
+//! Requests to the hub.
 //!
-//! Redirections are followed here and not by the HTTP library, so that the token goes to the hub
-//! alone: the servers that files are redirected to get along without.
+//! Redirects are followed here and not by the HTTP library: the token is sent to the hub only,
+//! never after a redirect to another host, scheme or port.
 
 use std::io::{self, Read};
 use std::time::Duration;
@@ -14,30 +14,30 @@ use ureq::{Agent, Body, Proxy};
 use super::choose::{Listing, RemoteFile, is_inside};
 use super::error::HubError;
 
-/// A redirection of a redirection, and so on, at most so often.
-const MOST_REDIRECTIONS: usize = 8;
-/// A list of files longer than this is none.
-const MOST_BYTES_OF_A_LISTING: u64 = 32 << 20;
-const CONNECTING: Duration = Duration::from_secs(20);
-/// A server that sends nothing for so long is gone.
-const SILENCE: Duration = Duration::from_mins(1);
+/// Redirects followed for one request.
+const MAX_REDIRECTS: usize = 8;
+/// Largest listing of a repository that is read.
+const MAX_LISTING_BYTES: u64 = 32 << 20;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+/// Longest wait for the next bytes of a response.
+const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Which hub, and how to get there. The engine reads no environment, so all of it is given.
+/// Which hub, and how to reach it. Nothing here reads the environment, so everything is given.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HubOptions {
-    /// The hub's address, as `https://huggingface.co`.
+    /// URL of the hub, such as `https://huggingface.co`.
     pub endpoint: String,
-    /// Shows the hub who asks; needed for models that are not given to everyone.
+    /// Access token, for models that need one.
     pub token: Option<String>,
-    /// Address of a proxy, as `http://proxy.example:3128`.
+    /// URL of a proxy, such as `http://proxy.example:3128`.
     pub proxy: Option<String>,
-    /// Hosts that are reached without the proxy, parted by commas.
+    /// Hosts that are reached without the proxy, separated by commas.
     pub no_proxy: Option<String>,
 }
 
 impl std::fmt::Debug for HubOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // A token in a log is a token lost.
+        // The token must not reach a log.
         f.debug_struct("HubOptions")
             .field("endpoint", &self.endpoint)
             .field("has_token", &self.token.is_some())
@@ -45,7 +45,7 @@ impl std::fmt::Debug for HubOptions {
     }
 }
 
-/// Speaks with one hub.
+/// HTTP client of one hub.
 pub(super) struct Client {
     agent: Agent,
     endpoint: String,
@@ -53,7 +53,7 @@ pub(super) struct Client {
     token: Option<String>,
 }
 
-/// Who is spoken with: scheme, host and port.
+/// Scheme, host and port of a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Origin {
     scheme: String,
@@ -65,18 +65,19 @@ impl Origin {
     fn of(url: &str) -> Option<Self> {
         let uri: Uri = url.parse().ok()?;
         let scheme = uri.scheme_str()?.to_ascii_lowercase();
-        let usual = match scheme.as_str() {
+        let default_port = match scheme.as_str() {
             "https" => 443,
             "http" => 80,
             _ => return None,
         };
         Some(Self {
             host: uri.host()?.to_ascii_lowercase(),
-            port: uri.port_u16().unwrap_or(usual),
+            port: uri.port_u16().unwrap_or(default_port),
             scheme,
         })
     }
 
+    /// Host, and port unless it is the default one, for messages.
     fn shown(&self) -> String {
         match (self.scheme.as_str(), self.port) {
             ("https", 443) | ("http", 80) => self.host.clone(),
@@ -85,7 +86,7 @@ impl Origin {
     }
 }
 
-/// What the hub's API says of a repository, as far as it is used.
+/// The hub API's description of a repository, as far as it is used.
 #[derive(Deserialize)]
 struct Repository {
     sha: String,
@@ -131,9 +132,9 @@ impl Client {
             .max_redirects_will_error(false)
             .proxy(proxy.transpose()?)
             .user_agent(concat!("sightline/", env!("CARGO_PKG_VERSION")))
-            .timeout_connect(Some(CONNECTING))
-            .timeout_recv_response(Some(SILENCE))
-            .timeout_per_read(Some(SILENCE))
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_recv_response(Some(READ_TIMEOUT))
+            .timeout_per_read(Some(READ_TIMEOUT))
             .tls_config(
                 TlsConfig::builder()
                     .root_certs(RootCerts::PlatformVerifier)
@@ -154,7 +155,7 @@ impl Client {
         self.origin.shown()
     }
 
-    /// What is in a repository now.
+    /// Lists the files of a repository at its newest commit.
     pub(super) fn listing(&self, repository: &str) -> Result<Listing, HubError> {
         let endpoint = &self.endpoint;
         let url = format!("{endpoint}/api/models/{repository}/revision/main?blobs=true");
@@ -166,24 +167,24 @@ impl Client {
             GetError::Hub(error) => error,
         })?;
         self.check(&response, &url, repository)?;
-        let answer = response
+        let body = response
             .into_body()
             .into_with_config()
-            .limit(MOST_BYTES_OF_A_LISTING)
+            .limit(MAX_LISTING_BYTES)
             .read_to_vec()
             .map_err(|source| HubError::Offline {
                 host: self.host(),
                 source: Box::new(source),
             })?;
         let found: Repository =
-            serde_json::from_slice(&answer).map_err(|source| HubError::Answer { url, source })?;
+            serde_json::from_slice(&body).map_err(|source| HubError::BadListing { url, source })?;
         let license = found.card.and_then(|card| card.license);
         let files = found.siblings.into_iter().filter_map(|file| {
             let lfs_size = file.lfs.as_ref().and_then(|lfs| lfs.size);
             is_inside(&file.rfilename).then(|| RemoteFile {
                 path: file.rfilename,
                 n_bytes: lfs_size.or(file.size).unwrap_or_default(),
-                // Of a file in LFS the blob is only a pointer.
+                // The blob of a file in LFS is only a pointer to it.
                 git_sha1: file.blob_id.filter(|_| file.lfs.is_none()),
                 sha256: file.lfs.map(|lfs| lfs.sha256.to_ascii_lowercase()),
             })
@@ -195,24 +196,24 @@ impl Client {
         })
     }
 
-    /// Opens a file of a repository at a commit, from this byte on.
+    /// Requests a file of a repository at a commit, starting at byte `from`.
     pub(super) fn open(
         &self,
         repository: &str,
         commit: &str,
         path: &str,
         from: u64,
-    ) -> Result<Opened, GetError> {
+    ) -> Result<FileBody, GetError> {
         let (endpoint, commit, path) = (&self.endpoint, encoded(commit), encoded(path));
         let url = format!("{endpoint}/{repository}/resolve/{commit}/{path}");
         let response = self.get(&url, from)?;
         let status = response.status().as_u16();
-        // Rate limits and troubles of the server pass.
+        // Rate limits and server errors pass.
         if status == 429 || status >= 500 {
             return Err(GetError::Network(ureq::Error::StatusCode(status)));
         }
         if status == 416 {
-            return Ok(Opened::NothingThere);
+            return Ok(FileBody::Nothing);
         }
         self.check(&response, &url, repository)?;
         let starts_at = if status == 206 {
@@ -222,9 +223,9 @@ impl Client {
         };
         let body = response.into_body().into_reader();
         Ok(match starts_at {
-            Some(start) if start == from => Opened::Rest(Box::new(body)),
-            Some(0) => Opened::All(Box::new(body)),
-            _ => Opened::NothingThere,
+            Some(start) if start == from => FileBody::Rest(Box::new(body)),
+            Some(0) => FileBody::All(Box::new(body)),
+            _ => FileBody::Nothing,
         })
     }
 
@@ -237,7 +238,8 @@ impl Client {
         let (repository, host) = (repository.to_owned(), self.host());
         match response.status().as_u16() {
             200 | 206 => Ok(()),
-            // The hub answers 401 also for what does not exist, and tells which in this header.
+            // The hub responds with 401 to a missing repository too; this header distinguishes
+            // them.
             401 | 403 | 404
                 if header(response, "x-error-code") == Some("RepoNotFound")
                     && self.token.is_some() =>
@@ -259,7 +261,7 @@ impl Client {
 
     fn get(&self, url: &str, from: u64) -> Result<Response<Body>, GetError> {
         let mut url = url.to_owned();
-        for _ in 0..=MOST_REDIRECTIONS {
+        for _ in 0..=MAX_REDIRECTS {
             let mut request = self.agent.get(&url).header("Accept-Encoding", "identity");
             if from > 0 {
                 request = request.header("Range", format!("bytes={from}-"));
@@ -273,42 +275,44 @@ impl Client {
             if !response.status().is_redirection() {
                 return Ok(response);
             }
-            let wrong = |how| {
+            let refused = |reason| {
                 GetError::Hub(HubError::Redirect {
                     url: url.clone(),
-                    how,
+                    reason,
                 })
             };
-            let location = header(&response, "location").ok_or_else(|| wrong("to nowhere"))?;
+            let location =
+                header(&response, "location").ok_or_else(|| refused("it has no location"))?;
             let target = joined(&url, location);
-            let to = Origin::of(&target).ok_or_else(|| wrong("to what is no web address"))?;
+            let to =
+                Origin::of(&target).ok_or_else(|| refused("its location is not a web address"))?;
             if self.origin.scheme == "https" && to.scheme != "https" {
-                return Err(wrong("to an unencrypted address"));
+                return Err(refused("its location is not encrypted"));
             }
             url = target;
         }
         Err(GetError::Hub(HubError::Redirect {
             url,
-            how: "again and again",
+            reason: "too many redirects",
         }))
     }
 }
 
-/// A file that is being sent.
-pub(super) enum Opened {
-    /// From the byte asked for on.
+/// The body of a file that was requested from some byte on.
+pub(super) enum FileBody {
+    /// From that byte on.
     Rest(Box<dyn Read>),
-    /// From its beginning, though another byte was asked for.
+    /// From the first byte: the server does not support ranges.
     All(Box<dyn Read>),
-    /// There is nothing from the byte asked for on.
-    NothingThere,
+    /// The file has nothing from that byte on.
+    Nothing,
 }
 
-/// Why there is no answer.
+/// Why a request failed.
 pub(super) enum GetError {
-    /// The network failed, or the server for a while: worth another try.
+    /// A network error or a temporary server error: worth a retry.
     Network(ureq::Error),
-    /// Another try would end the same.
+    /// A retry would fail the same way.
     Hub(HubError),
 }
 
@@ -318,7 +322,7 @@ impl From<HubError> for GetError {
     }
 }
 
-/// As an I/O error, which those of reading a body are.
+/// Converts to an I/O error, as reading a body returns it.
 pub(super) fn to_io(error: ureq::Error) -> io::Error {
     match error {
         ureq::Error::Io(error) => error,
@@ -330,7 +334,7 @@ fn header<'a>(response: &'a Response<Body>, name: &str) -> Option<&'a str> {
     response.headers().get(name)?.to_str().ok()
 }
 
-/// The first byte of a partial answer: `Content-Range: bytes 5-9/10`.
+/// First byte of a partial response: `Content-Range: bytes 5-9/10`.
 fn range_start(response: &Response<Body>) -> Option<u64> {
     let range = header(response, "content-range")?.strip_prefix("bytes ")?;
     range.split_once('-')?.0.trim().parse().ok()
@@ -355,7 +359,7 @@ fn proxy(address: &str, no_proxy: Option<&str>) -> Result<Proxy, ureq::Error> {
     builder.build()
 }
 
-/// Where a redirection leads (RFC 3986, section 5, as far as servers make use of it).
+/// Target of a redirect (RFC 3986, section 5, as far as servers use it).
 fn joined(base: &str, location: &str) -> String {
     if location.contains("://") {
         return location.to_owned();
@@ -374,7 +378,7 @@ fn joined(base: &str, location: &str) -> String {
     format!("{scheme}://{host}/{folder}{slash}{location}")
 }
 
-/// A path for a URL: all but unreserved characters and `/` written as `%XX`.
+/// Percent-encodes a path for a URL, all but unreserved characters and `/`.
 fn encoded(path: &str) -> String {
     let digit = |value: u8| char::from(b"0123456789ABCDEF"[usize::from(value)]);
     let mut encoded = String::with_capacity(path.len());
@@ -393,7 +397,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn redirections_lead_where_they_say() {
+    fn redirects_resolve_against_their_base() {
         let base = "https://hub.example/a/b/resolve/main/c.onnx?x=1";
         let cases = [
             ("https://cdn.example/x?y#z", "https://cdn.example/x?y#z"),
@@ -408,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_is_for_one_scheme_host_and_port() {
+    fn origins_differ_in_scheme_host_or_port() {
         let hub = Origin::of("https://huggingface.co").unwrap();
         assert_eq!(Origin::of("https://HuggingFace.co:443/x").unwrap(), hub);
         let others = [
@@ -434,12 +438,12 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_written_for_addresses() {
+    fn paths_are_percent_encoded() {
         assert_eq!(encoded("onnx/a b?é.onnx"), "onnx/a%20b%3F%C3%A9.onnx");
     }
 
     #[test]
-    fn the_token_is_not_shown() {
+    fn debug_output_hides_the_token() {
         let options = HubOptions {
             endpoint: "https://huggingface.co".to_owned(),
             token: Some("hf_secret".to_owned()),

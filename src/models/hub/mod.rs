@@ -1,10 +1,9 @@
-//! How does a model come from a hub onto this machine?
+//! Downloads models from the Hugging Face hub, or from one with the same public API.
 //!
-//! The hub is that of Hugging Face, or one that speaks its public API
-//! (<https://huggingface.co/docs/hub/api>): `/api/models/REPO/revision/REV` lists the files of a
-//! repository with sizes and hashes, `/REPO/resolve/REV/PATH` gives one of them, usually by way of
-//! a redirection. All files are taken at the commit that the list names. Each is compared with its
-//! hash before it counts as there.
+//! Of the API (<https://huggingface.co/docs/hub/api>) two paths are used:
+//! `/api/models/REPO/revision/REV` lists the files of a repository with sizes and hashes, and
+//! `/REPO/resolve/REV/PATH` returns one of them, usually by a redirect. All files are of the commit
+//! that the listing names, and each is compared with its hash.
 
 mod choose;
 mod download;
@@ -17,21 +16,14 @@ use std::path::Path;
 use sightline_onnx::Precision;
 
 pub use choose::{Choice, RemoteFile};
+pub(super) use choose::{MAX_DESCRIPTION_BYTES, is_description};
+pub use download::PullProgress;
 pub use error::HubError;
 pub use http::HubOptions;
 
 use http::Client;
 
-/// How far a download has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PullProgress {
-    /// Bytes that are here, earlier ones too.
-    pub n_done: u64,
-    /// Bytes of all files.
-    pub n_total: u64,
-}
-
-/// Whether this has the form of a repository's name on the hub, `OWNER/REPO`.
+/// Whether this is a valid name of a repository on the hub, `OWNER/REPO`.
 #[must_use]
 pub fn is_repository(name: &str) -> bool {
     let is_part = |part: &str| {
@@ -41,13 +33,12 @@ pub fn is_repository(name: &str) -> bool {
     matches!(name.split_once('/'), Some((owner, name)) if is_part(owner) && is_part(name))
 }
 
-/// Asks the hub what is in a repository and chooses the files that are needed: the graphs at this
-/// precision (`None`: fp32 and, where there is one, int8), the weights beside them, and the small
-/// files that describe the model.
+/// Lists a repository and chooses the files to download: the graphs at this precision (`None`: fp32
+/// and, if it exists, int8), their external weights, and the small files that describe the model.
 ///
 /// # Errors
-/// When the hub cannot be reached, has no such repository or does not give it away, or when it
-/// holds no graphs of a known layout.
+/// When the hub cannot be reached, the repository does not exist or is not accessible, or it holds
+/// no graphs in a known layout.
 pub fn look_up(
     options: &HubOptions,
     repository: &str,
@@ -58,11 +49,11 @@ pub fn look_up(
     choose::choose(repository, &listing, precision)
 }
 
-/// Downloads what was chosen into a folder. Files that are there and are right are left; those that
-/// came in part are continued. Nothing in the folder is deleted when it fails.
+/// Downloads the chosen files into a folder. Complete files with the right hash are kept, partial
+/// ones are resumed. After an error everything downloaded so far is kept.
 ///
 /// # Errors
-/// When a file does not come, is not what the hub says, or cannot be written;
+/// When a file cannot be downloaded, does not match its hash, or cannot be written;
 /// [`HubError::Stopped`] when `progress` breaks.
 pub fn pull(
     options: &HubOptions,
@@ -79,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn repositories_have_an_owner_and_a_name() {
+    fn a_repository_has_an_owner_and_a_name() {
         for good in [
             "Xenova/clip-vit-base-patch32",
             "a/b",

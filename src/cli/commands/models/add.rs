@@ -18,8 +18,8 @@ pub(super) fn run(
 ) -> Result<ExitStatus> {
     let registry = settings.registry();
     interrupt::listen();
-    let newcomer = registry.newcomer(&args.folder, args.name.as_deref())?;
-    let Some(check) = check::check(newcomer.models(), settings, printer, false)? else {
+    let pending = registry.pending(&args.folder, args.name.as_deref())?;
+    let Some(check) = check::check(pending.models(), settings, printer, false)? else {
         return Ok(ExitStatus::Interrupted);
     };
     if check.verdict.chosen.is_none() {
@@ -31,10 +31,10 @@ pub(super) fn run(
         bail!("{}: {}", args.folder.display(), why.join("; "));
     }
     let added = if args.link {
-        registry.add_link(&newcomer, &check)
+        registry.add_link(&pending, &check)
     } else {
         let mut view = BytesView::new(printer, "Copying");
-        registry.add_copy(&newcomer, &check, &mut |progress| {
+        registry.add_copy(&pending, &check, &mut |progress| {
             view.show(progress.n_done, progress.n_total);
             interrupt::check()
         })

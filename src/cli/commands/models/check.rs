@@ -38,7 +38,7 @@ pub(super) fn run_on(
     // Asked for one precision, a check does not say which one is best; and figures of a device or
     // a number of threads asked for once are not those of the next run.
     let noted = if settings.precision().is_none() && settings.is_usual_session() {
-        settings.registry().note_check(entry, &check)
+        settings.registry().record_check(entry, &check)
     } else {
         Ok(())
     };

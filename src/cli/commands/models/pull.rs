@@ -92,10 +92,10 @@ pub(super) fn run(
         let removed = registry.remove(&replaced)?;
         was_default = removed.was_default;
     }
-    let newcomer = registry.newcomer(&arriving.folder, Some(name))?;
-    let entry = registry.adopt(&newcomer, &check)?;
+    let pending = registry.pending(&arriving.folder, Some(name))?;
+    let entry = registry.adopt(&pending, &check)?;
     arriving.finish(lock);
-    registry.note_origin(&entry, origin)?;
+    registry.record_origin(&entry, origin)?;
     if was_default {
         registry.set_default(name)?;
     }
