@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::models::hub::HubOptions;
-use directories::ProjectDirs;
+use directories::{BaseDirs, ProjectDirs};
 use sightline_onnx::{Runtime, RuntimeError};
 
 /// The `onnxruntime` release named in the install hint and fetched by `make setup`.
@@ -99,7 +99,7 @@ fn libraries_in(folder: &Path) -> Vec<PathBuf> {
 
 /// The hub for downloads: `HF_ENDPOINT`, else Hugging Face's own; the token in `HF_TOKEN`; the
 /// proxy in `HTTPS_PROXY` (`HTTP_PROXY` for a hub without encryption) or `ALL_PROXY`, with the
-/// exceptions in `NO_PROXY`.
+/// exceptions in `NO_PROXY`; and the shared cache.
 #[must_use]
 pub fn hub_options() -> HubOptions {
     let first = |names: &[&str]| {
@@ -119,7 +119,23 @@ pub fn hub_options() -> HubOptions {
         token: first(&["HF_TOKEN"]),
         proxy: first(&proxies),
         no_proxy: first(&["NO_PROXY", "no_proxy"]),
+        cache: hub_cache(),
     }
+}
+
+/// The shared cache of Hugging Face's own libraries: `HF_HUB_CACHE`, else `hub` in `HF_HOME`, else
+/// `~/.cache/huggingface/hub`.
+fn hub_cache() -> Option<PathBuf> {
+    let folder = |name: &str| {
+        let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
+        Some(PathBuf::from(value))
+    };
+    let user_cache = || {
+        let of_home = || Some(BaseDirs::new()?.home_dir().join(".cache"));
+        folder("XDG_CACHE_HOME").or_else(of_home)
+    };
+    let home = || folder("HF_HOME").or_else(|| Some(user_cache()?.join("huggingface")));
+    folder("HF_HUB_CACHE").or_else(|| Some(home()?.join("hub")))
 }
 
 /// Opens ONNX Runtime on this machine, called when an encoder is first needed.

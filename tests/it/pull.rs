@@ -128,18 +128,23 @@ fn hex(bytes: &[u8]) -> String {
         .collect()
 }
 
+/// The hash that git gives a file.
+fn git_sha1(content: &[u8]) -> String {
+    let mut blob = format!("blob {}\0", content.len()).into_bytes();
+    blob.extend(content);
+    hex(&sha1::Sha1::digest(&blob))
+}
+
 /// As the hub's API lists a repository: large files with SHA-256, others as git blobs.
 fn listing(habits: &Habits) -> Vec<u8> {
     let siblings: Vec<_> = habits
         .files()
         .iter()
         .map(|(path, content)| {
-            let mut blob = format!("blob {}\0", content.len()).into_bytes();
-            blob.extend(content);
             let mut sibling = json!({
                 "rfilename": path,
                 "size": content.len(),
-                "blobId": hex(&sha1::Sha1::digest(&blob)),
+                "blobId": git_sha1(content),
             });
             if path.contains(".onnx") || path.contains(".bin") {
                 let sha256 = hex(&sha2::Sha256::digest(content));
@@ -519,6 +524,84 @@ fn one_that_is_cut_again_and_again_is_given_up_and_goes_on_another_day() {
     assert_eq!(hub.requests.lock().unwrap().len() - n_before, 6);
     for file in ["README.md", "onnx/text_model.onnx"] {
         assert_eq!(hub.requests_of(file).len(), 1, "{file}");
+    }
+}
+
+/// Puts a file into a cache as Hugging Face's libraries do: a blob named after its hash, and a link
+/// to it in the snapshot.
+fn put_in_cache(cache: &Path, file: &str, hash: &str, content: &[u8]) {
+    let folder = cache.join("models--someone--tiny-clip");
+    let link = folder.join("snapshots").join(COMMIT).join(file);
+    let blob = folder.join("blobs").join(hash);
+    for path in [&link, &blob] {
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+    }
+    fs_err::write(&blob, content).unwrap();
+    std::os::unix::fs::symlink(&blob, &link).unwrap();
+}
+
+/// Two files as they are in a cache: one of LFS, one of git.
+fn cached_files() -> [(&'static str, String, Vec<u8>); 2] {
+    let (graph, text) = ("onnx/vision_model.onnx", "tokenizer.json");
+    let mut files = files();
+    let (graph_content, text_content) = (files.remove(graph).unwrap(), files.remove(text).unwrap());
+    let sha256 = hex(&sha2::Sha256::digest(&graph_content));
+    let sha1 = git_sha1(&text_content);
+    [(graph, sha256, graph_content), (text, sha1, text_content)]
+}
+
+#[test]
+fn files_in_the_shared_cache_are_not_downloaded() {
+    let places = [
+        ("HF_HUB_CACHE", "cache", "cache"),
+        ("HF_HOME", "hf", "hf/hub"),
+        ("XDG_CACHE_HOME", "xdg", "xdg/huggingface/hub"),
+        ("UNRELATED", "x", "home/.cache/huggingface/hub"),
+    ];
+    for (variable, value, cache) in places {
+        let env = TestEnv::new();
+        let hub = Hub::new(Habits::default());
+        for (file, hash, content) in cached_files() {
+            put_in_cache(&env.path(cache), file, &hash, &content);
+        }
+        let ran = command(&env, &hub.address, &[])
+            .env(variable, env.path(value))
+            .run()
+            .expect(0);
+        let note = "2 of 7 files were in the Hugging Face cache\n";
+        assert!(ran.stderr().contains(note), "{variable}\n{ran}");
+        for (file, _, content) in cached_files() {
+            assert_eq!(hub.requests_of(file).len(), 0, "{variable}: {file}");
+            let copied = fs_err::read(models(&env).join("tiny-clip").join(file)).unwrap();
+            assert!(copied == content, "{variable}: {file}");
+        }
+        // The listing, and the other files.
+        assert_eq!(hub.requests.lock().unwrap().len(), 6, "{variable}");
+    }
+}
+
+#[test]
+fn a_damaged_file_in_the_shared_cache_is_downloaded() {
+    let env = TestEnv::new();
+    let hub = Hub::new(Habits::default());
+    let [
+        (graph, sha256, mut graph_content),
+        (text, sha1, mut text_content),
+    ] = cached_files();
+    graph_content[1000] ^= 1;
+    text_content.pop();
+    let cache = env.path("cache");
+    put_in_cache(&cache, graph, &sha256, &graph_content);
+    put_in_cache(&cache, text, &sha1, &text_content);
+    let ran = command(&env, &hub.address, &[])
+        .env("HF_HUB_CACHE", cache)
+        .run()
+        .expect(0);
+    assert!(!ran.stderr().contains("Hugging Face cache"), "{ran}");
+    for file in [graph, text] {
+        assert_eq!(hub.requests_of(&format!("/{file}")).len(), 1, "{file}");
+        let content = fs_err::read(models(&env).join("tiny-clip").join(file)).unwrap();
+        assert!(content == files()[file], "{file}");
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A file is downloaded to `PATH.HASH.part`, whose name holds the start of the expected hash, so
 //! that the part of an older version is never resumed as the new one. It is renamed to `PATH` when
-//! it is complete and its hash matches.
+//! it is complete and its hash matches. A file in the shared cache of Hugging Face's own libraries
+//! is copied from there instead, if its hash matches.
 
 use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
@@ -34,19 +35,29 @@ pub struct PullProgress {
     pub n_total: u64,
 }
 
+/// Result of a download.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PullReport {
+    /// Files copied from the shared cache.
+    pub n_from_cache: usize,
+}
+
 type OnProgress<'a> = &'a mut dyn FnMut(&PullProgress) -> ControlFlow<()>;
 
 /// Downloads all files of a choice into a folder.
 pub(super) fn all(
     client: &Client,
+    cache: Option<&Path>,
     choice: &Choice,
     folder: &Path,
     on_progress: OnProgress<'_>,
-) -> Result<(), HubError> {
+) -> Result<PullReport, HubError> {
     let mut download = Download {
         client,
+        cache,
         choice,
         on_progress,
+        report: PullReport { n_from_cache: 0 },
         progress: PullProgress {
             n_done: 0,
             n_total: choice.n_bytes(),
@@ -55,7 +66,8 @@ pub(super) fn all(
     for file in &choice.files {
         download.file(file, folder)?;
     }
-    sweep(folder, folder, &choice.files)
+    sweep(folder, folder, &choice.files)?;
+    Ok(download.report)
 }
 
 /// Deletes files that are not in the listing: parts of older versions, and files removed since.
@@ -75,8 +87,11 @@ fn sweep(root: &Path, folder: &Path, files: &[RemoteFile]) -> Result<(), HubErro
 
 struct Download<'a> {
     client: &'a Client,
+    /// The shared cache.
+    cache: Option<&'a Path>,
     choice: &'a Choice,
     on_progress: OnProgress<'a>,
+    report: PullReport,
     progress: PullProgress,
 }
 
@@ -91,6 +106,59 @@ impl Download<'_> {
         }
         let part = part_path(&target, file);
         let mut partial = PartialFile::open(&part, file)?;
+        if self.copy_cached(file, &mut partial)? {
+            self.report.n_from_cache += 1;
+        } else {
+            self.fetch(file, &mut partial)?;
+        }
+        let found = partial.finish()?;
+        if let Some((what, expected)) = file.hash()
+            && found != expected
+        {
+            // Resuming it would never give the right file.
+            fs_err::remove_file(&part)?;
+            return Err(HubError::HashMismatch {
+                file: file.path.clone(),
+                what,
+                found,
+                expected: expected.to_owned(),
+            });
+        }
+        Ok(atomic::rename(&part, &target)?)
+    }
+
+    /// Copies a file from the shared cache. False if it is not there, or is not the right one.
+    fn copy_cached(
+        &mut self,
+        file: &RemoteFile,
+        partial: &mut PartialFile,
+    ) -> Result<bool, HubError> {
+        let Some((cache, (_, expected))) = self.cache.zip(file.hash()) else {
+            return Ok(false);
+        };
+        let Some(mut cached) = open_cached(cache, &self.choice.repository, expected, file.n_bytes)
+        else {
+            return Ok(false);
+        };
+        partial.restart()?;
+        let n_done_before = self.progress.n_done;
+        let mut chunk = vec![0; CHUNK];
+        // A file that cannot be read to its end is downloaded.
+        while let Ok(n @ 1..) = cached.read(&mut chunk) {
+            partial.append(&chunk[..n])?;
+            self.progress.n_done += n as u64;
+            self.tell_progress()?;
+        }
+        let is_right = partial.n_bytes == file.n_bytes && partial.hash() == expected;
+        if !is_right {
+            partial.restart()?;
+            self.progress.n_done = n_done_before;
+        }
+        Ok(is_right)
+    }
+
+    /// Downloads what is missing of a file.
+    fn fetch(&mut self, file: &RemoteFile, partial: &mut PartialFile) -> Result<(), HubError> {
         if partial.n_bytes > file.n_bytes {
             partial.restart()?;
         }
@@ -98,7 +166,7 @@ impl Download<'_> {
         let mut n_tries = 0;
         while partial.n_bytes < file.n_bytes {
             let before = partial.n_bytes;
-            let error = match self.attempt(file, &mut partial) {
+            let error = match self.attempt(file, partial) {
                 Ok(()) => break,
                 Err(TryError::Final(error)) => return Err(error),
                 Err(TryError::Broken(error)) => error,
@@ -117,20 +185,7 @@ impl Download<'_> {
             }
             self.pause(FIRST_PAUSE * (1 << (n_tries - 1)))?;
         }
-        let found = partial.finish()?;
-        if let Some((what, expected)) = file.hash()
-            && found != expected
-        {
-            // Resuming it would never give the right file.
-            fs_err::remove_file(&part)?;
-            return Err(HubError::HashMismatch {
-                file: file.path.clone(),
-                what,
-                found,
-                expected: expected.to_owned(),
-            });
-        }
-        Ok(atomic::rename(&part, &target)?)
+        Ok(())
     }
 
     /// Whether an earlier run downloaded the file.
@@ -146,7 +201,7 @@ impl Download<'_> {
             };
         if is_right {
             self.progress.n_done += file.n_bytes;
-            self.report()?;
+            self.tell_progress()?;
         }
         Ok(is_right)
     }
@@ -187,7 +242,7 @@ impl Download<'_> {
             let n = n.min(usize::try_from(file.n_bytes - partial.n_bytes).unwrap_or(n));
             partial.append(&chunk[..n])?;
             self.progress.n_done += n as u64;
-            self.report()?;
+            self.tell_progress()?;
         }
         Ok(())
     }
@@ -199,12 +254,12 @@ impl Download<'_> {
             let step = rest.min(STEP);
             std::thread::sleep(step);
             rest -= step;
-            self.report()?;
+            self.tell_progress()?;
         }
         Ok(())
     }
 
-    fn report(&mut self) -> Result<(), HubError> {
+    fn tell_progress(&mut self) -> Result<(), HubError> {
         match (self.on_progress)(&self.progress) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(HubError::Stopped),
@@ -244,6 +299,18 @@ impl RemoteFile {
     }
 }
 
+/// Opens the file with this hash and size in the shared cache, where a blob is named after the
+/// SHA-256 that the hub knows for it, or after the SHA-1 of its git blob.
+fn open_cached(cache: &Path, repository: &str, hash: &str, n_bytes: u64) -> Option<File> {
+    if !hash.chars().all(|c| c.is_ascii_hexdigit()) {
+        return None;
+    }
+    let folder = format!("models--{}", repository.replace('/', "--"));
+    let file = File::open(cache.join(folder).join("blobs").join(hash)).ok()?;
+    let metadata = file.metadata().ok()?;
+    (metadata.is_file() && metadata.len() == n_bytes).then_some(file)
+}
+
 fn part_path(target: &Path, file: &RemoteFile) -> PathBuf {
     let hash = file.hash().map_or("", |(_, hash)| hash);
     let start: String = hash
@@ -266,6 +333,7 @@ struct PartialFile {
     is_git: bool,
 }
 
+#[derive(Clone)]
 enum Hasher {
     Sha256(sha2::Sha256),
     Sha1(sha1::Sha1),
@@ -341,6 +409,11 @@ impl PartialFile {
         self.hasher = Hasher::new(self.is_git, self.n_expected);
         self.n_bytes = 0;
         Ok(())
+    }
+
+    /// The hash of the bytes so far, in hexadecimal.
+    fn hash(&self) -> String {
+        self.hasher.clone().hex()
     }
 
     /// Syncs the file and returns its hash in hexadecimal.

@@ -4,6 +4,7 @@
 //! never after a redirect to another host, scheme or port.
 
 use std::io::{self, Read};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -33,6 +34,8 @@ pub struct HubOptions {
     pub proxy: Option<String>,
     /// Hosts that are reached without the proxy, separated by commas.
     pub no_proxy: Option<String>,
+    /// Folder of the shared cache of Hugging Face's own libraries, which is only read.
+    pub cache: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for HubOptions {
@@ -449,6 +452,7 @@ mod tests {
             token: Some("hf_secret".to_owned()),
             proxy: None,
             no_proxy: None,
+            cache: None,
         };
         assert!(!format!("{options:?}").contains("secret"));
     }

@@ -17,7 +17,7 @@ use sightline_onnx::Precision;
 
 pub use choose::{Choice, RemoteFile};
 pub(super) use choose::{MAX_DESCRIPTION_BYTES, is_description};
-pub use download::PullProgress;
+pub use download::{PullProgress, PullReport};
 pub use error::HubError;
 pub use http::HubOptions;
 
@@ -49,8 +49,9 @@ pub fn look_up(
     choose::choose(repository, &listing, precision)
 }
 
-/// Downloads the chosen files into a folder. Complete files with the right hash are kept, partial
-/// ones are resumed. After an error everything downloaded so far is kept.
+/// Downloads the chosen files into a folder. Complete files with the right hash are kept, those in
+/// the shared cache are copied, partial ones are resumed. After an error everything downloaded so
+/// far is kept.
 ///
 /// # Errors
 /// When a file cannot be downloaded, does not match its hash, or cannot be written;
@@ -60,9 +61,9 @@ pub fn pull(
     choice: &Choice,
     folder: &Path,
     progress: &mut dyn FnMut(&PullProgress) -> ControlFlow<()>,
-) -> Result<(), HubError> {
+) -> Result<PullReport, HubError> {
     let client = Client::new(options)?;
-    download::all(&client, choice, folder, progress)
+    download::all(&client, options.cache.as_deref(), choice, folder, progress)
 }
 
 #[cfg(test)]

@@ -59,12 +59,19 @@ pub(super) fn run(
         interrupt::check()
     });
     drop(view);
-    match pulled {
+    let pulled = match pulled {
         Err(HubError::Stopped) => {
             printer.note("stopped; what came is kept. Run the same command to go on.");
             return Ok(ExitStatus::Interrupted);
         }
         pulled => pulled.map_err(ModelsError::from)?,
+    };
+    if pulled.n_from_cache > 0 {
+        printer.note(format_args!(
+            "{} of {} files were in the Hugging Face cache",
+            pulled.n_from_cache,
+            choice.files.len()
+        ));
     }
 
     let models = open(&arriving.folder).map_err(|source| {
