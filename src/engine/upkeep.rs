@@ -1,4 +1,4 @@
-//! Looks after an index: checks and repairs it, makes it compact, takes files out by name. None of this needs a model.
+//! Compacts an index, and removes files from it by name. Needs no model.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -8,18 +8,18 @@ use super::error::EngineError;
 use super::indexing::caption_files;
 use super::report::{OnBuilding, building};
 
-/// What [`Engine::remove`](crate::engine::Engine::remove) took out.
+/// What [`Engine::remove`](crate::engine::Engine::remove) removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RemoveReport {
-    /// Files taken out.
+    /// Files removed.
     pub n_files: u64,
-    /// Images that no other file holds, and that left with them.
+    /// Images removed because no other file holds them.
     pub n_images: u64,
-    /// Captions taken out.
+    /// Captions removed.
     pub n_captions: u64,
-    /// Library folders that are forgotten.
+    /// Library folders that were forgotten.
     pub libraries: Vec<PathBuf>,
-    /// What was asked to be taken out and is not in the index.
+    /// Requested paths that are not in the index.
     pub unknown: Vec<PathBuf>,
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn remove(
     for path in paths {
         let mut is_known = false;
         for place in places(path)? {
-            if take_out(&mut writer, &place, &mut report)? {
+            if remove_below(&mut writer, &place, &mut report)? {
                 is_known = true;
                 break;
             }
@@ -63,11 +63,11 @@ pub(crate) fn remove(
     Ok(report)
 }
 
-/// The writer of an index that exists, whichever model made it.
+/// Opens an existing index for writing, whichever model made it.
 fn open_writer(folder: &Path) -> Result<IndexWriter, EngineError> {
     let binding = sightline_index::binding(folder)?;
     let binding = binding.ok_or_else(|| {
-        // Which of two errors it is, a reader tells.
+        // Opening it for reading distinguishes the possible errors.
         IndexReader::open(folder, None)
             .err()
             .unwrap_or_else(|| IndexError::NoIndex {
@@ -77,8 +77,8 @@ fn open_writer(folder: &Path) -> Result<IndexWriter, EngineError> {
     Ok(IndexWriter::open_or_create(folder, &binding)?)
 }
 
-/// Takes out what the index holds of a path and below. False when that is nothing.
-fn take_out(
+/// Removes everything that the index holds at a path and below. False if there is nothing.
+fn remove_below(
     writer: &mut IndexWriter,
     place: &Path,
     report: &mut RemoveReport,
@@ -112,7 +112,7 @@ fn take_out(
     Ok(true)
 }
 
-/// The image may live on under another path; a text beside this one has no say any more.
+/// Removes the captions from texts beside a file. The image may remain under another path.
 fn drop_sidecar_captions(
     writer: &mut IndexWriter,
     path: &Path,
@@ -126,8 +126,8 @@ fn drop_sidecar_captions(
     Ok(())
 }
 
-/// What a path may be called in the index: links are resolved up to the library folder only, and what is not there any
-/// more cannot be resolved at all.
+/// The forms in which a path can be in the index: links are resolved only up to the library folder,
+/// and a missing file cannot be resolved at all.
 fn places(path: &Path) -> Result<Vec<PathBuf>, EngineError> {
     let absolute = std::path::absolute(path)?;
     let plain = without_dots(&absolute);
@@ -137,13 +137,13 @@ fn places(path: &Path) -> Result<Vec<PathBuf>, EngineError> {
     }
     // `a/../b` is not `b` where `a` is a link.
     places.extend(fs_err::canonicalize(&absolute));
-    let mut different: Vec<PathBuf> = Vec::new();
+    let mut distinct: Vec<PathBuf> = Vec::new();
     for place in places {
-        if !different.contains(&place) {
-            different.push(place);
+        if !distinct.contains(&place) {
+            distinct.push(place);
         }
     }
-    Ok(different)
+    Ok(distinct)
 }
 
 fn without_dots(path: &Path) -> PathBuf {
@@ -160,7 +160,7 @@ fn without_dots(path: &Path) -> PathBuf {
     plain
 }
 
-/// As far as it is there, without links; the rest as it is.
+/// Canonicalizes the longest existing prefix of a path.
 fn resolved(path: &Path) -> PathBuf {
     match (fs_err::canonicalize(path), path.parent(), path.file_name()) {
         (Ok(resolved), _, _) => resolved,
@@ -174,16 +174,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_that_is_gone_is_resolved_as_far_as_it_is_there() {
+    fn the_existing_prefix_of_a_missing_path_is_resolved() {
         let folder = tempfile::tempdir().unwrap();
         let root = fs_err::canonicalize(folder.path()).unwrap();
         fs_err::create_dir(root.join("real")).unwrap();
         std::os::unix::fs::symlink(root.join("real"), root.join("link")).unwrap();
-        let asked = root.join("link/../link/gone/./a.jpg");
+        let asked = root.join("link/../link/missing/./a.jpg");
         let places = places(&asked).unwrap();
         assert_eq!(
             places,
-            [root.join("link/gone/a.jpg"), root.join("real/gone/a.jpg")]
+            [
+                root.join("link/missing/a.jpg"),
+                root.join("real/missing/a.jpg")
+            ]
         );
     }
 }

@@ -280,7 +280,7 @@ fn details_and_language_come_along() {
     let ran = ran.expect(2);
     let stderr = ran.stderr();
     assert!(
-        stderr.contains("items.jsonl: line 1: its \"taken\" is"),
+        stderr.contains("items.jsonl: line 1: invalid \"taken\""),
         "{stderr}"
     );
 }
@@ -296,7 +296,7 @@ fn nothing_is_overwritten_unless_told() {
     ----- stdout -----
 
     ----- stderr -----
-    error: [ROOT]/out: there is something already
+    error: [ROOT]/out: already exists
 
     hint: replace it with --force, or give another folder
     ");
@@ -308,7 +308,7 @@ fn nothing_is_overwritten_unless_told() {
     ----- stdout -----
 
     ----- stderr -----
-    error: [ROOT]/photos: it is no export, so it is not replaced
+    error: [ROOT]/photos: not a Sightline export; refusing to overwrite it
 
     hint: give another folder
     ");
@@ -341,32 +341,32 @@ fn a_broken_export_is_refused_before_anything_is_written() {
         (
             "index.json",
             &text(|t| t.replace("-export", "")),
-            "index.json: it does not describe an export",
+            "index.json: not a Sightline export",
         ),
         (
             "index.json",
             &text(|t| t.replace("\"version\": 1", "\"version\": 2")),
-            "index.json: it is of version 2",
+            "index.json: unsupported version 2",
         ),
         (
             "index.json",
             &text(|t| t.replace("\"captions\": 3", "\"captions\": 4")),
-            "index.json: it speaks of 8 images and 4 captions",
+            "index.json: 8 images and 4 captions, but items.jsonl has 8 and 3",
         ),
         (
             "index.json",
             &text(|t| t.replace("\"dimension\": 13", "\"dimension\": 12")),
-            "vectors.npy: its shape is [11, 13]",
+            "vectors.npy: shape [11, 13] does not match dimension 12",
         ),
         (
             "items.jsonl",
             &text(|t| t.replacen("\"row\":2,", "\"row\":1,", 1)),
-            "items.jsonl: line 3: row 1 belongs to a line above",
+            "items.jsonl: line 3: row 1 is used by an earlier line",
         ),
         (
             "items.jsonl",
             &text(|t| t.replacen("\"row\":2,", "\"row\":99,", 1)),
-            "items.jsonl: line 3: there is no row 99",
+            "items.jsonl: line 3: row 99 is out of range",
         ),
         (
             "items.jsonl",
@@ -376,12 +376,12 @@ fn a_broken_export_is_refused_before_anything_is_written() {
         (
             "items.jsonl",
             &text(|t| t.replacen("\"hash\":\"", "\"hash\":\"x", 1)),
-            "items.jsonl: line 1: its hash is not 64 hex digits",
+            "items.jsonl: line 1: hash is not 64 hex digits",
         ),
         (
             "items.jsonl",
             &text(|t| t.replacen("\"text\":", "\"txt\":", 1)),
-            "items.jsonl: line 9: it lacks \"text\"",
+            "items.jsonl: line 9: missing \"text\"",
         ),
         (
             "items.jsonl",
@@ -391,7 +391,7 @@ fn a_broken_export_is_refused_before_anything_is_written() {
         (
             "items.jsonl",
             &text(|t| t.lines().take(10).collect::<Vec<_>>().join("\n")),
-            "items.jsonl: it has 10 lines",
+            "items.jsonl: 10 lines",
         ),
         (
             "vectors.npy",
@@ -399,7 +399,7 @@ fn a_broken_export_is_refused_before_anything_is_written() {
                 bytes.truncate(300);
                 bytes
             },
-            "vectors.npy: it has 300 bytes",
+            "vectors.npy: 300 bytes",
         ),
         (
             "vectors.npy",

@@ -1,4 +1,4 @@
-//! Writes an export, aside first: under its name it is whole.
+//! Writes an export to a temporary folder beside the target, and renames it when it is complete.
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -14,12 +14,12 @@ use super::npy::NpyWriter;
 use crate::atomic;
 use crate::engine::error::EngineError;
 
-/// Where an export goes.
+/// Where to export to.
 #[derive(Debug, Clone)]
 pub struct ExportRequest {
     /// The folder, which need not exist.
     pub to: PathBuf,
-    /// Replace an export that is there.
+    /// Replace an existing export.
     pub force: bool,
 }
 
@@ -59,12 +59,12 @@ pub(crate) fn export(folder: &Path, request: &ExportRequest) -> Result<ExportRep
     let ExportRequest { to, force } = request;
     let reader = IndexReader::open(folder, None)?;
     let to = std::path::absolute(to)?;
-    let is_there = match fs_err::symlink_metadata(&to) {
+    let exists = match fs_err::symlink_metadata(&to) {
         Ok(data) => !data.is_dir() || fs_err::read_dir(&to)?.next().is_some(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
         Err(error) => return Err(error.into()),
     };
-    if is_there {
+    if exists {
         let path = to.clone();
         if !force {
             return Err(ExchangeError::Exists { path }.into());
@@ -126,7 +126,7 @@ fn write(reader: &IndexReader, folder: &Path) -> Result<ExportReport, EngineErro
         n_captions: 0,
     };
     for id in reader.ids()? {
-        // Both are there: the index reads one generation.
+        // Both exist: the reader sees a single generation.
         let (Some(item), Some(vector)) = (reader.item(id)?, reader.vector(id)?) else {
             continue;
         };

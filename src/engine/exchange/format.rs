@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use sightline_index::Details;
 
-/// What the `format` of index.json says.
+/// Value of `format` in index.json.
 pub(super) const FORMAT: &str = "sightline-export";
 pub(super) const VERSION: u32 = 1;
 
@@ -19,19 +19,19 @@ pub(super) const VECTORS: &str = "vectors.npy";
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExchangeError {
-    /// There is something where the export should go.
-    #[error("{}: there is something already", path.display())]
+    /// The target folder exists and is not empty, or is a file.
+    #[error("{}: already exists", path.display())]
     Exists {
-        /// The folder.
+        /// The target.
         path: PathBuf,
     },
-    /// Something that is no export was to be replaced.
-    #[error("{}: it is no export, so it is not replaced", path.display())]
+    /// The target to be replaced is not an export.
+    #[error("{}: not a Sightline export; refusing to overwrite it", path.display())]
     NotReplaced {
-        /// The file or folder.
+        /// The target.
         path: PathBuf,
     },
-    /// A file of an export is missing, or is not what it should be.
+    /// A file of an export is not valid.
     #[error("{}: {what}", path.display())]
     File {
         /// The file.
@@ -39,7 +39,7 @@ pub enum ExchangeError {
         /// What is wrong.
         what: String,
     },
-    /// A line of an export contradicts the rest of it.
+    /// A line of an export is not valid, or contradicts the rest.
     #[error("{}: line {line}: {what}", path.display())]
     Line {
         /// The file.
@@ -51,13 +51,13 @@ pub enum ExchangeError {
     },
 }
 
-/// index.json.
+/// The content of index.json.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct About {
     pub(super) format: String,
     pub(super) version: u32,
     pub(super) model: ModelLine,
-    /// The code of the language of its words; missing in exports of older programs.
+    /// Code of the language of its words; missing in exports of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) language: Option<String>,
     pub(super) images: u64,
@@ -80,7 +80,7 @@ pub(super) struct LibraryLine {
     pub(super) last_run_unix_s: u64,
 }
 
-/// A path as text, and as its exact bytes where it is none.
+/// A path as text, and as its exact bytes if it is not UTF-8.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct PathText {
     pub(super) path: String,
@@ -99,7 +99,7 @@ impl PathText {
         }
     }
 
-    /// The path, where this system can have such a one.
+    /// The path; `None` if it is not valid on this system.
     pub(super) fn to_path(&self) -> Option<PathBuf> {
         match &self.path_base64 {
             None => Some(PathBuf::from(&self.path)),
@@ -111,7 +111,7 @@ impl PathText {
 #[cfg(unix)]
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "elsewhere not all bytes are a path"
+    reason = "on other systems not all bytes are a path"
 )]
 fn from_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
     use std::os::unix::ffi::OsStringExt;
@@ -123,7 +123,7 @@ fn from_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
     String::from_utf8(bytes).ok().map(PathBuf::from)
 }
 
-/// A file in a line of items.jsonl.
+/// A file of an image, in a line of items.jsonl.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct FileLine {
     pub(super) path: String,
@@ -133,7 +133,7 @@ pub(super) struct FileLine {
     pub(super) modified_ns: i128,
 }
 
-/// What the file of a picture says, in a line of items.jsonl.
+/// The metadata of an image, in a line of items.jsonl.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct DetailsLine {
     pub(super) camera: Option<String>,
@@ -157,8 +157,8 @@ impl DetailsLine {
 
     pub(super) fn into_details(self) -> Result<Details, String> {
         let taken = self.taken.map(|taken| {
-            let wrong = |error| format!("its \"taken\" is {taken:?}: {error}");
-            taken.parse().map_err(wrong)
+            let invalid = |error| format!("invalid \"taken\" {taken:?}: {error}");
+            taken.parse().map_err(invalid)
         });
         Ok(Details {
             camera: self.camera,

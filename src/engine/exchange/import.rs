@@ -1,4 +1,4 @@
-//! Reads an export into an index. All of it is checked before anything is written.
+//! Adds an export to an index, after checking all of it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use super::npy::NpyReader;
 use crate::engine::error::{EngineError, LineError};
 use crate::engine::report::{OnBuilding, building};
 
-/// Items after which what is there is committed.
+/// Items per commit.
 const COMMIT_EVERY: usize = 10_000;
 
 /// What was imported.
@@ -24,7 +24,7 @@ const COMMIT_EVERY: usize = 10_000;
 pub struct ImportReport {
     /// Images of the export.
     pub n_images: u64,
-    /// Of those, images that the index had already; they keep their vectors.
+    /// Images among them that the index already held; they keep their vectors.
     pub n_known: u64,
     /// Files of those images.
     pub n_files: u64,
@@ -55,7 +55,7 @@ enum LineKind {
     Caption,
 }
 
-/// What a line says.
+/// The item in a line.
 enum ExportedItem {
     Image {
         id: u32,
@@ -114,7 +114,7 @@ pub(crate) fn import(
         .into_iter()
         .map(|library| library.folder)
         .collect();
-    // Before the files in them, whose words begin at the library folder.
+    // Before their files, whose keywords start at the library folder.
     for library in libraries {
         if !known.contains(&library.folder) {
             writer.put_library(library)?;
@@ -150,21 +150,21 @@ fn read_about(path: &Path) -> Result<About, EngineError> {
     }
     let bytes = fs_err::read(path)?;
     let any: Any = serde_json::from_slice(&bytes)
-        .map_err(|error| file_error(path, format!("it does not describe an export: {error}")))?;
+        .map_err(|error| file_error(path, format!("not a Sightline export: {error}")))?;
     if any.format != FORMAT {
-        return Err(file_error(path, "it does not describe an export"));
+        return Err(file_error(path, "not a Sightline export"));
     }
     if any.version != VERSION {
         let found = any.version;
         return Err(file_error(
             path,
-            format!("it is of version {found}, this program reads version {VERSION}"),
+            format!("unsupported version {found}: this program reads version {VERSION}"),
         ));
     }
     let about: About =
         serde_json::from_slice(&bytes).map_err(|error| file_error(path, error.to_string()))?;
     if about.model.dimension == 0 {
-        return Err(file_error(path, "the dimension is 0"));
+        return Err(file_error(path, "dimension is 0"));
     }
     Ok(about)
 }
@@ -173,7 +173,9 @@ fn libraries(path: &Path, about: &About) -> Result<Vec<Library>, EngineError> {
     let one = |line: &LibraryLine| {
         let folder = line.folder.to_path();
         Ok(Library {
-            folder: folder.ok_or_else(|| file_error(path, "a path is none on this system"))?,
+            folder: folder.ok_or_else(|| {
+                file_error(path, "contains a path that is not valid on this system")
+            })?,
             n_files: line.files,
             last_run_unix_s: line.last_run_unix_s,
         })
@@ -181,12 +183,12 @@ fn libraries(path: &Path, about: &About) -> Result<Vec<Library>, EngineError> {
     about.libraries.iter().map(one).collect()
 }
 
-/// The language that a new index gets.
+/// The language of a new index.
 fn language(path: &Path, about: &About) -> Result<Option<Language>, EngineError> {
     let Some(code) = &about.language else {
         return Ok(None);
     };
-    let unknown = |_| file_error(path, format!("the language {code:?} is not known"));
+    let unknown = |_| file_error(path, format!("unknown language {code:?}"));
     code.parse().map(Some).map_err(unknown)
 }
 
@@ -202,7 +204,7 @@ fn open_vectors(path: &Path, dimension: usize) -> Result<NpyReader, EngineError>
         return Err(file_error(
             path,
             format!(
-                "its shape is [{}, {}], and {ABOUT} says that the dimension is {dimension}",
+                "shape [{}, {}] does not match dimension {dimension} in {ABOUT}",
                 vectors.n_rows(),
                 vectors.dimension()
             ),
@@ -216,7 +218,7 @@ fn read_items(path: &Path, n_rows: usize) -> Result<Vec<ExportedItem>, EngineErr
     let text = String::from_utf8(bytes).map_err(|_| EngineError::NotText {
         path: path.to_path_buf(),
     })?;
-    let mut records = Vec::new();
+    let mut items = Vec::new();
     let mut is_taken = vec![false; n_rows];
     let mut images = HashMap::new();
     for (place, line) in text.lines().enumerate() {
@@ -230,48 +232,56 @@ fn read_items(path: &Path, n_rows: usize) -> Result<Vec<ExportedItem>, EngineErr
         match is_taken.get_mut(line.row) {
             None => {
                 return Err(wrong(format!(
-                    "there is no row {} in {VECTORS}, which has {n_rows}",
+                    "row {} is out of range: {VECTORS} has {n_rows} rows",
                     line.row
                 )));
             }
             Some(taken) if *taken => {
-                return Err(wrong(format!("row {} belongs to a line above", line.row)));
+                return Err(wrong(format!(
+                    "row {} is used by an earlier line",
+                    line.row
+                )));
             }
             Some(taken) => *taken = true,
         }
         if line.kind == LineKind::Image && images.insert(line.id, place).is_some() {
-            return Err(wrong(format!("image {} is in a line above", line.id)));
+            return Err(wrong(format!(
+                "image {} is defined by an earlier line",
+                line.id
+            )));
         }
         if let Some(image) = line.image
             && !images.contains_key(&image)
         {
-            return Err(wrong(format!("image {image} is in no line above")));
+            return Err(wrong(format!(
+                "image {image} is not defined by an earlier line"
+            )));
         }
-        records.push(record(line).map_err(wrong)?);
+        items.push(item(line).map_err(wrong)?);
     }
-    if records.len() != n_rows {
-        let n = records.len();
+    if items.len() != n_rows {
+        let n = items.len();
         return Err(file_error(
             path,
-            format!("it has {n} lines, and {VECTORS} has {n_rows} rows"),
+            format!("{n} lines, but {VECTORS} has {n_rows} rows"),
         ));
     }
-    Ok(records)
+    Ok(items)
 }
 
-/// What a line says, or what it lacks.
-fn record(line: ItemLine) -> Result<ExportedItem, String> {
-    let lacks = |key: &str| format!("it lacks \"{key}\"");
+/// The item in a line, or what is wrong with the line.
+fn item(line: ItemLine) -> Result<ExportedItem, String> {
+    let missing = |key: &str| format!("missing \"{key}\"");
     let path = |text: &PathText| {
         let path = text.to_path();
-        path.ok_or_else(|| format!("{} is no path on this system", text.path))
+        path.ok_or_else(|| format!("{}: not a valid path on this system", text.path))
     };
     Ok(match line.kind {
         LineKind::Image => {
-            let hash = line.hash.ok_or_else(|| lacks("hash"))?;
+            let hash = line.hash.ok_or_else(|| missing("hash"))?;
             let hash = blake3::Hash::from_hex(&hash);
             let mut files = Vec::new();
-            for file in line.files.ok_or_else(|| lacks("files"))? {
+            for file in line.files.ok_or_else(|| missing("files"))? {
                 let FileLine {
                     path: name,
                     path_base64,
@@ -288,19 +298,19 @@ fn record(line: ItemLine) -> Result<ExportedItem, String> {
                 id: line.id,
                 row: line.row,
                 hash: *hash
-                    .map_err(|_| "its hash is not 64 hex digits".to_owned())?
+                    .map_err(|_| "hash is not 64 hex digits".to_owned())?
                     .as_bytes(),
-                width: line.width.ok_or_else(|| lacks("width"))?,
-                height: line.height.ok_or_else(|| lacks("height"))?,
+                width: line.width.ok_or_else(|| missing("width"))?,
+                height: line.height.ok_or_else(|| missing("height"))?,
                 files,
                 details: line.details.map(DetailsLine::into_details).transpose()?,
             }
         }
         LineKind::Caption => ExportedItem::Caption {
             row: line.row,
-            text: line.text.ok_or_else(|| lacks("text"))?,
+            text: line.text.ok_or_else(|| missing("text"))?,
             image: line.image,
-            source: path(&line.source.ok_or_else(|| lacks("source"))?)?,
+            source: path(&line.source.ok_or_else(|| missing("source"))?)?,
         },
     })
 }
@@ -315,7 +325,7 @@ fn check_counts(path: &Path, about: &About, records: &[ExportedItem]) -> Result<
     Err(file_error(
         path,
         format!(
-            "it speaks of {} images and {} captions, and {ITEMS} has {n_images} and {n_captions}",
+            "{} images and {} captions, but {ITEMS} has {n_images} and {n_captions}",
             about.images, about.captions
         ),
     ))
@@ -338,7 +348,7 @@ fn put_all(
     vectors: &mut NpyReader,
     items: &Path,
 ) -> Result<ImportReport, EngineError> {
-    // The captions that one file gives one image are put together, where the first of them is.
+    // Captions of the same image from the same file are set together, where the first one stands.
     let mut groups: HashMap<(Option<u32>, &Path), Vec<usize>> = HashMap::new();
     for (place, record) in records.iter().enumerate() {
         if let ExportedItem::Caption { image, source, .. } = record {

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! DIR/index.json     the model, its dimension, the library folders
-//! DIR/items.jsonl    one line an item
-//! DIR/vectors.npy    f32 [n, dimension]; each line names its row
+//! DIR/items.jsonl    one line per item
+//! DIR/vectors.npy    f32 [n, dimension]; each line gives its row
 //! ```
 
 mod export;

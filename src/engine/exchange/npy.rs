@@ -1,18 +1,18 @@
-//! Writes and reads vectors as a NumPy file: format version 1.0, little-endian f32, C order, `[n, dimension]`.
+//! Writes and reads vectors as a NumPy file: format version 1.0, little-endian f32, C order,
+//! `[n, dimension]`.
 //!
-//! The format is specified in the NumPy documentation (`numpy.lib.format`). How many rows there
-//! are is only known at the end, so the header has room and is written twice. The file gets its
-//! name when it is whole.
+//! The format is specified in the NumPy documentation (`numpy.lib.format`). The number of rows is
+//! known only at the end, so the header has spare room and is written twice.
 
 use std::io::{self, BufReader, BufWriter, IntoInnerError, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use crate::atomic::AtomicFile;
 
-/// Bytes before the data; NumPy wants a multiple of 64.
+/// Bytes before the data; NumPy requires a multiple of 64.
 const HEADER: usize = 128;
 
-/// A file that is being written. Deleted again unless it is finished.
+/// A file being written. Deleted on drop unless it is finished.
 pub struct NpyWriter {
     file: BufWriter<AtomicFile>,
     dimension: usize,
@@ -20,10 +20,10 @@ pub struct NpyWriter {
 }
 
 impl NpyWriter {
-    /// Begins a file of rows of this length.
+    /// Starts a file of rows of this length.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the file cannot be written.
     pub fn create(path: &Path, dimension: usize) -> io::Result<Self> {
         let mut file = BufWriter::new(AtomicFile::create(path)?);
         file.write_all(&header(0, dimension))?;
@@ -34,10 +34,10 @@ impl NpyWriter {
         })
     }
 
-    /// Adds a row and says which one it is, from 0.
+    /// Appends a row and returns its number, from 0.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the file cannot be written.
     pub fn push(&mut self, vector: &[f32]) -> io::Result<usize> {
         debug_assert_eq!(vector.len(), self.dimension);
         for value in vector {
@@ -47,10 +47,10 @@ impl NpyWriter {
         Ok(self.n_rows - 1)
     }
 
-    /// Gives the file its name.
+    /// Completes the file and puts it in place.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the file cannot be written.
     pub fn finish(mut self) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(0))?;
         self.file.write_all(&header(self.n_rows, self.dimension))?;
@@ -59,15 +59,15 @@ impl NpyWriter {
     }
 }
 
-/// Rows of a file, in any order.
+/// Reads the rows of a file in any order.
 #[derive(Debug)]
 pub struct NpyReader {
     file: BufReader<fs_err::File>,
-    /// Where the first row begins.
+    /// Offset of the first row.
     start: u64,
     n_rows: usize,
     dimension: usize,
-    /// The row that is read next without seeking.
+    /// The row that can be read next without seeking.
     next: usize,
 }
 
@@ -75,7 +75,7 @@ impl NpyReader {
     /// Opens a file of f32 rows.
     ///
     /// # Errors
-    /// When it cannot be read, or with [`io::ErrorKind::InvalidData`] when it is something else.
+    /// When it cannot be read; [`io::ErrorKind::InvalidData`] when it is not such a file.
     pub fn open(path: &Path) -> io::Result<Self> {
         let mut file = BufReader::new(fs_err::File::open(path)?);
         let n_bytes = file.get_ref().metadata()?.len();
@@ -85,7 +85,7 @@ impl NpyReader {
             .and_then(|n| n.checked_mul(4)?.checked_add(start));
         if expected != Some(n_bytes) {
             return Err(invalid(format!(
-                "it has {n_bytes} bytes, which is not right for the shape [{n_rows}, {dimension}]"
+                "{n_bytes} bytes do not match the shape [{n_rows}, {dimension}]"
             )));
         }
         Ok(Self {
@@ -97,25 +97,25 @@ impl NpyReader {
         })
     }
 
-    /// How many rows there are.
+    /// Number of rows.
     #[must_use]
     pub fn n_rows(&self) -> usize {
         self.n_rows
     }
 
-    /// How long each is.
+    /// Length of a row.
     #[must_use]
     pub fn dimension(&self) -> usize {
         self.dimension
     }
 
-    /// A row, from 0.
+    /// Reads a row, numbered from 0.
     ///
     /// # Errors
-    /// When it cannot be read, or there is no such row.
+    /// When it cannot be read or does not exist.
     pub fn row(&mut self, row: usize) -> io::Result<Vec<f32>> {
         if row >= self.n_rows {
-            return Err(invalid(format!("there is no row {row}")));
+            return Err(invalid(format!("row {row} is out of range")));
         }
         let n_bytes = self.dimension * 4;
         if row != self.next {
@@ -137,41 +137,39 @@ fn invalid(what: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.into())
 }
 
-/// Where the data begins, and its shape.
+/// Offset of the data, and its shape.
 fn read_header(file: &mut impl Read) -> io::Result<(u64, usize, usize)> {
-    let no_npy = || invalid("it is no NumPy file");
+    let not_npy = || invalid("not a NumPy file");
     let mut magic = [0; 8];
-    file.read_exact(&mut magic).map_err(|_| no_npy())?;
+    file.read_exact(&mut magic).map_err(|_| not_npy())?;
     let (length, n_before) = match magic {
         [0x93, b'N', b'U', b'M', b'P', b'Y', 1, _] => {
             let mut length = [0; 2];
-            file.read_exact(&mut length).map_err(|_| no_npy())?;
+            file.read_exact(&mut length).map_err(|_| not_npy())?;
             (u32::from(u16::from_le_bytes(length)), 10)
         }
         [0x93, b'N', b'U', b'M', b'P', b'Y', 2 | 3, _] => {
             let mut length = [0; 4];
-            file.read_exact(&mut length).map_err(|_| no_npy())?;
+            file.read_exact(&mut length).map_err(|_| not_npy())?;
             (u32::from_le_bytes(length), 12)
         }
-        _ => return Err(no_npy()),
+        _ => return Err(not_npy()),
     };
     let mut text = String::new();
     let n_read = file
         .take(u64::from(length))
         .read_to_string(&mut text)
-        .map_err(|_| no_npy())?;
+        .map_err(|_| not_npy())?;
     if n_read as u64 != u64::from(length) {
-        return Err(no_npy());
+        return Err(not_npy());
     }
     let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let value = |key: &str| Some(text.split_once(&format!("'{key}':"))?.1);
     if !value("descr").is_some_and(|rest| rest.starts_with("'<f4'")) {
-        return Err(invalid(
-            "its numbers are no little-endian 32-bit floats (<f4)",
-        ));
+        return Err(invalid("not little-endian 32-bit floats (<f4)"));
     }
     if !value("fortran_order").is_some_and(|rest| rest.starts_with("False")) {
-        return Err(invalid("its rows do not lie one after another (C order)"));
+        return Err(invalid("not in C order"));
     }
     let shape = value("shape")
         .and_then(|rest| rest.strip_prefix('(')?.split_once(')'))
@@ -182,19 +180,19 @@ fn read_header(file: &mut impl Read) -> io::Result<(u64, usize, usize)> {
     });
     match shape.as_deref() {
         Some(&[n_rows, dimension]) => Ok((n_before + u64::from(length), n_rows, dimension)),
-        _ => Err(invalid("its shape is not [n, dimension]")),
+        _ => Err(invalid("shape is not [n, dimension]")),
     }
 }
 
 fn header(n_rows: usize, dimension: usize) -> [u8; HEADER] {
     const MAGIC: &[u8] = b"\x93NUMPY\x01\x00";
-    let told =
+    let text =
         format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({n_rows}, {dimension}), }}");
     let mut header = [b' '; HEADER];
     header[..8].copy_from_slice(MAGIC);
     header[8..10].copy_from_slice(&118_u16.to_le_bytes());
-    // Two numbers of 20 digits at most leave room to spare.
-    header[10..10 + told.len()].copy_from_slice(told.as_bytes());
+    // Even two numbers of 20 digits fit.
+    header[10..10 + text.len()].copy_from_slice(text.as_bytes());
     header[HEADER - 1] = b'\n';
     header
 }
@@ -214,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finished_leaves_nothing() {
+    fn an_unfinished_file_is_deleted() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("v.npy");
         let mut writer = NpyWriter::create(&path, 2).unwrap();
@@ -240,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_table_of_floats_is_refused() {
+    fn files_other_than_f32_tables_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("v.npy");
         let file = |version: u8, dict: &str, data: &[u8]| {
@@ -261,14 +259,14 @@ mod tests {
             assert_eq!(NpyReader::open(&path).unwrap().dimension(), 2);
         }
         let rows: [(Vec<u8>, &str); 8] = [
-            (b"".to_vec(), "no NumPy file"),
-            (b"PK\x03\x04 not this one".to_vec(), "no NumPy file"),
-            (file(9, good, &[0; 8]), "no NumPy file"),
-            (file(1, good, &[0; 7]), "not right for the shape"),
+            (b"".to_vec(), "not a NumPy file"),
+            (b"PK\x03\x04 not this one".to_vec(), "not a NumPy file"),
+            (file(9, good, &[0; 8]), "not a NumPy file"),
+            (file(1, good, &[0; 7]), "do not match the shape"),
             (file(1, &good.replace("<f4", "<f8"), &[0; 8]), "32-bit"),
             (file(1, &good.replace("False", "True"), &[0; 8]), "C order"),
             (file(1, &good.replace("(1, 2)", "(2,)"), &[0; 8]), "shape"),
-            (file(1, good, &[0; 8])[..30].to_vec(), "no NumPy file"),
+            (file(1, good, &[0; 8])[..30].to_vec(), "not a NumPy file"),
         ];
         for (bytes, expected) in rows {
             fs_err::write(&path, bytes).unwrap();
