@@ -15,7 +15,7 @@ use clap::parser::ValueSource;
 use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use sightline_onnx::{Device, Precision};
 
-use crate::engine::Language;
+use crate::engine::{DecodeOptions, Language};
 
 pub(super) use bench::BenchArgs;
 pub(super) use embed::EmbedArgs;
@@ -185,9 +185,8 @@ pub(super) struct IndexArgs {
     /// Threads that read and decode [default: --threads]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) decoders: Option<u16>,
-    /// Decode large JPEGs at their full size: several times slower, the vectors nearly the same
-    #[arg(long)]
-    pub(super) full_decode: bool,
+    #[command(flatten)]
+    pub(super) decode: DecodeArgs,
     /// Language of captions and names, by which "beaches" finds "beach"; the index keeps it
     /// [default: that of the index; en for a new one]
     #[arg(long, value_name = "CODE", value_parser = language_parser())]
@@ -235,6 +234,8 @@ pub(super) struct SearchArgs {
     #[arg(long, value_enum, default_value_t = FindArg::Images)]
     pub(super) find: FindArg,
     #[command(flatten)]
+    pub(super) decode: DecodeArgs,
+    #[command(flatten)]
     pub(super) output: OutputArgs,
 }
 
@@ -251,7 +252,26 @@ pub(super) struct CaptionsArgs {
     #[arg(value_name = "IMAGE")]
     pub(super) image: PathBuf,
     #[command(flatten)]
+    pub(super) decode: DecodeArgs,
+    #[command(flatten)]
     pub(super) output: OutputArgs,
+}
+
+/// How pictures are decoded.
+#[derive(Debug, Args)]
+pub(super) struct DecodeArgs {
+    /// Decode large JPEGs at full size: several times slower, nearly the same vectors
+    #[arg(long)]
+    full_decode: bool,
+}
+
+impl DecodeArgs {
+    pub(super) fn options(&self) -> DecodeOptions {
+        DecodeOptions {
+            full_decode: self.full_decode,
+            ..DecodeOptions::default()
+        }
+    }
 }
 
 /// How results are shown.

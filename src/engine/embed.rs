@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use sightline_onnx::EncodeError;
 
 use super::{Encoders, EngineError};
+use crate::engine::decode::{DecodeOptions, Decoding};
 use crate::engine::indexing::pipeline::{self, Event, Shape};
-use crate::engine::indexing::prepare::Decoding;
-use crate::engine::indexing::request::IndexRequest;
 
 /// Pictures or texts encoded at once; this many prepared pictures are held in memory.
 const BATCH: usize = 16;
@@ -29,11 +28,11 @@ impl Encoders {
         files: &[PathBuf],
         take: &mut TakeVector<'_>,
     ) -> Result<(), EngineError> {
-        let request = IndexRequest {
+        let options = DecodeOptions {
             full_decode: true,
-            ..IndexRequest::default()
+            ..DecodeOptions::default()
         };
-        let decoding = Decoding::new(&request, self);
+        let decoding = Decoding::new(&options, self);
         let shape = Shape {
             n_workers: pipeline::default_workers(),
             n_prepared: BATCH,

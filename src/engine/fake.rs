@@ -7,6 +7,7 @@ use image::RgbImage;
 use sightline_onnx::{
     Channels, Interpolation, Pixels, PreprocessConfig, Preprocessor, Resize, Rounding,
 };
+use sightline_picture::Smallest;
 
 use super::{Encoders, EngineError, ImageEncoder, ModelIdentity, TextEncoder};
 use crate::engine::encoder::Lane;
@@ -70,6 +71,10 @@ struct FakeImageEncoder {
 impl ImageEncoder for FakeImageEncoder {
     fn prepare(&self, picture: &RgbImage) -> Pixels {
         self.preprocessor.pixels(picture)
+    }
+
+    fn smallest(&self) -> Smallest {
+        self.preprocessor.smallest()
     }
 
     fn n_parts(&self) -> usize {

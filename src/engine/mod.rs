@@ -4,13 +4,13 @@
 //! `exchange` exports and imports, `upkeep` looks after the index. The engine prints nothing, never
 //! exits, reads no environment variable and installs no logger.
 
+mod decode;
 mod embed;
 mod encoder;
 mod error;
 pub mod exchange;
 mod indexing;
 mod measure;
-mod picture_file;
 mod report;
 mod search;
 mod upkeep;
@@ -27,6 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use exchange::{ExportReport, ExportRequest, ImportReport};
 use sightline_index::{Binding, Compacted, IndexReader, Problem, Repair};
 
+pub use decode::DecodeOptions;
 pub use embed::TakeVector;
 pub use encoder::{Encoders, ImageEncoder, Lane, ModelIdentity, RuntimeSource, TextEncoder};
 pub use error::{EngineError, LineError};
@@ -40,6 +41,7 @@ pub use report::{
 pub use search::rank::{Fused, fuse};
 pub use search::{By, Find, Query, SearchRequest};
 pub use sightline_index::{Details, Language, Moment};
+pub use sightline_picture::DecodeLimits;
 pub use upkeep::RemoveReport;
 
 /// A progress callback that shows nothing and never stops the run.
@@ -54,6 +56,7 @@ pub fn quietly(_: &Progress) -> ControlFlow<()> {
 pub struct Engine {
     folder: PathBuf,
     encoders: Encoders,
+    decode: DecodeOptions,
     reader: Mutex<Option<Arc<IndexReader>>>,
 }
 
@@ -65,8 +68,21 @@ impl Engine {
         Self {
             folder: folder.into(),
             encoders,
+            decode: DecodeOptions::default(),
             reader: Mutex::new(None),
         }
+    }
+
+    /// Changes how pictures are decoded, in indexing and in queries by picture alike.
+    #[must_use]
+    pub fn with_decode_options(self, decode: DecodeOptions) -> Self {
+        Self { decode, ..self }
+    }
+
+    /// How pictures are decoded.
+    #[must_use]
+    pub fn decode_options(&self) -> &DecodeOptions {
+        &self.decode
     }
 
     /// The index folder.

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use image::{Rgb, RgbImage};
-use sightline_index::IndexError;
+use sightline_index::{IndexError, IndexReader, ItemKind, Nearest};
 
 use super::*;
 
@@ -327,6 +327,44 @@ fn words_and_meaning_are_joined_and_say_why() {
 }
 
 #[test]
+fn a_query_by_picture_decodes_as_the_index_did() {
+    let place = Place::new();
+    let photo = place.photos.join("large.jpg");
+    // Fine detail, so that full and reduced decoding differ.
+    let picture = RgbImage::from_fn(640, 480, |x, y| {
+        let value = u8::try_from((x * 7919 + y * 104_729 + x * y) % 256).unwrap();
+        Rgb([value, value.wrapping_mul(3), 255 - value / 2])
+    });
+    picture.save(&photo).unwrap();
+    let options = |full_decode| DecodeOptions {
+        full_decode,
+        ..DecodeOptions::default()
+    };
+    for full_decode in [true, false] {
+        let index = place.index.join(full_decode.to_string());
+        let engine = |full_decode| {
+            Engine::open(&index, fake::encoders("one")).with_decode_options(options(full_decode))
+        };
+        let request = IndexRequest::folder(&place.photos);
+        engine(full_decode).index(&request, &mut quietly).unwrap();
+        let similarity = |full_decode| {
+            let request = SearchRequest::picture(&photo, 1);
+            let hits = engine(full_decode).search(&request).unwrap();
+            hits[0].similarity.unwrap()
+        };
+        let reader = IndexReader::open(&index, None).unwrap();
+        let image = reader.file(&photo).unwrap().unwrap().image;
+        let stored = reader.vector(image).unwrap().unwrap();
+        let with_itself = reader
+            .nearest(ItemKind::Image, &stored, 1, &Nearest::default())
+            .unwrap()[0]
+            .similarity;
+        assert_eq!(similarity(full_decode), with_itself);
+        assert!(similarity(!full_decode) < with_itself);
+    }
+}
+
+#[test]
 fn impossible_queries_are_refused() {
     let place = Place::new();
     place.draw("a.png", RED, 30);
@@ -410,31 +448,32 @@ fn however_the_work_is_split_the_index_is_the_same() {
     }
     fs_err::copy(place.photos.join("00.png"), place.photos.join("copy.png")).unwrap();
     let request = IndexRequest::folder(&place.photos);
+    let split = |batch_size, n_decoders| IndexRequest {
+        batch_size: Some(batch_size),
+        n_decoders: Some(n_decoders),
+        ..request.clone()
+    };
+    let usual = DecodeOptions::default();
+    let full = DecodeOptions {
+        full_decode: true,
+        ..usual.clone()
+    };
+    // Less memory than any file or picture takes: each is worked on alone.
+    let tight = DecodeOptions {
+        memory: 1,
+        ..usual.clone()
+    };
     let splits = [
-        request.clone(),
-        IndexRequest {
-            batch_size: Some(1),
-            n_decoders: Some(1),
-            ..request.clone()
-        },
-        IndexRequest {
-            batch_size: Some(7),
-            n_decoders: Some(5),
-            full_decode: true,
-            ..request.clone()
-        },
-        // Less memory than any file or picture takes: each is worked on alone.
-        IndexRequest {
-            batch_size: Some(64),
-            n_decoders: Some(4),
-            memory: 1,
-            ..request
-        },
+        (request.clone(), usual.clone()),
+        (split(1, 1), usual),
+        (split(7, 5), full),
+        (split(64, 4), tight),
     ];
     let mut answers = Vec::new();
-    for (number, request) in splits.iter().enumerate() {
+    for (number, (request, decode)) in splits.iter().enumerate() {
         let folder = place.index.join(number.to_string());
-        let engine = Engine::open(folder, fake::encoders("one"));
+        let engine =
+            Engine::open(folder, fake::encoders("one")).with_decode_options(decode.clone());
         let report = engine.index(request, &mut quietly).unwrap();
         assert_eq!(counts(&report), [45, 0, 0, 0, 1, 0, 0], "{request:?}");
         let figures = &report.encoding;
@@ -471,6 +510,7 @@ fn the_bench_measures_all_that_it_reports() {
     }
     let request = bench::BenchRequest {
         index: IndexRequest::folder(&place.photos),
+        decode: DecodeOptions::default(),
         work: place.index.clone(),
         n_rounds: 2,
         only_index: false,

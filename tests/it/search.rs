@@ -86,6 +86,33 @@ fn a_picture_finds_pictures_like_it() {
 }
 
 #[test]
+fn full_decode_gives_a_query_the_vector_of_an_index_made_with_it() {
+    let env = TestEnv::new();
+    // Fine detail, so that full and reduced decoding differ.
+    let picture = image::RgbImage::from_fn(1200, 900, |x, y| {
+        let [value, ..] = (x * 7919 + y * 104_729 + x * y).to_le_bytes();
+        image::Rgb([value, value.wrapping_mul(3), 255 - value / 2])
+    });
+    env.write("photos/large.jpg", corpus::jpeg(&picture));
+    env.write("photos/large.txt", "noise\n");
+    let run = |arguments: &[&str]| {
+        let ran = env.sightline(arguments).args(["--model", "starter"]);
+        ran.run().expect(0).json()
+    };
+    run(&["index", "photos", "--full-decode", "--json"]);
+    let similarity = |command: &[&str], full: &[&str]| {
+        let json = run(&[command, &["photos/large.jpg", "--json"], full].concat());
+        json["hits"][0]["similarity"].as_f64().unwrap()
+    };
+    let search = |full: &[&str]| similarity(&["search", "--image"], full);
+    let (full, reduced) = (search(&["--full-decode"]), search(&[]));
+    assert!((full - 1.0).abs() < 1e-6, "{full}");
+    assert!(reduced < full, "{reduced}");
+    let captions = |full: &[&str]| similarity(&["captions"], full);
+    assert_ne!(captions(&["--full-decode"]), captions(&[]));
+}
+
+#[test]
 fn words_in_captions_and_names_need_no_model() {
     let env = TestEnv::new();
     corpus::one_of_each(&env.path("photos"));

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::DecodeArgs;
+
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -38,9 +40,8 @@ pub(in crate::cli) struct BenchArgs {
     /// Threads that read and decode [default: --threads]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(in crate::cli) decoders: Option<u16>,
-    /// Decode large JPEGs at their full size
-    #[arg(long)]
-    pub(in crate::cli) full_decode: bool,
+    #[command(flatten)]
+    pub(in crate::cli) decode: DecodeArgs,
     /// Print JSON
     #[arg(long)]
     pub(in crate::cli) json: bool,

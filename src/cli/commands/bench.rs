@@ -38,9 +38,9 @@ pub(in crate::cli) fn run(
             batch_size: args.batch.map(usize::from),
             no_split: args.no_split,
             n_decoders: args.decoders.map(usize::from).or(settings.threads()),
-            full_decode: args.full_decode,
             ..IndexRequest::folder(&args.photos)
         },
+        decode: args.decode.options(),
         work: work.path().to_path_buf(),
         n_rounds: args.rounds.into(),
         only_index: args.only_index,

@@ -20,6 +20,7 @@ pub(in crate::cli) fn run(
     let began = Instant::now();
     let hits = settings
         .engine()?
+        .with_decode_options(args.decode.options())
         .captions(&args.image, args.output.top as usize)?;
     let found = Found {
         query: &Query::Picture(args.image.clone()),

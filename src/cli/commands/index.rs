@@ -20,7 +20,9 @@ pub(in crate::cli) fn run(
     settings: &Settings,
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
-    let engine = settings.engine_to_index()?;
+    let engine = settings
+        .engine_to_index()?
+        .with_decode_options(args.decode.options());
     let change = if settings.is_model_typed() {
         engine.planned_change()?
     } else {
@@ -40,7 +42,6 @@ pub(in crate::cli) fn run(
         batch_size: args.batch.map(usize::from),
         no_split: args.no_split,
         n_decoders: args.decoders.map(usize::from).or(settings.threads()),
-        full_decode: args.full_decode,
         language: args.language,
         commit_every: usize::try_from(args.commit_every).unwrap_or(usize::MAX),
         ..IndexRequest::default()

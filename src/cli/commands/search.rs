@@ -29,7 +29,9 @@ pub(in crate::cli) fn run(
         (Some(ByArg::Words), _) => By::Words,
         (Some(ByArg::Both), _) | (None, Query::Text(_)) => By::Both,
     };
-    let engine = settings.engine()?;
+    let engine = settings
+        .engine()?
+        .with_decode_options(args.decode.options());
     let request = SearchRequest {
         query,
         n: args.output.top as usize,

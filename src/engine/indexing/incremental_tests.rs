@@ -3,7 +3,6 @@
 use std::time::SystemTime;
 
 use sightline_index::IndexReader;
-use sightline_picture::DecodeLimits;
 
 use crate::engine::tests::{Place, counts};
 use crate::engine::*;
@@ -26,13 +25,11 @@ fn set_modified(path: &Path, time: SystemTime) {
 
 /// Not one picture may be decoded: it would be too large.
 fn without_decoding(place: &Place) -> IndexReport {
-    let mut limits = DecodeLimits::default();
-    limits.max_pixels = 1;
-    let request = IndexRequest {
-        limits,
-        ..IndexRequest::folder(&place.photos)
-    };
-    place.engine().index(&request, &mut quietly).unwrap()
+    let mut options = DecodeOptions::default();
+    options.limits.max_pixels = 1;
+    let request = IndexRequest::folder(&place.photos);
+    let engine = place.engine().with_decode_options(options);
+    engine.index(&request, &mut quietly).unwrap()
 }
 
 #[test]

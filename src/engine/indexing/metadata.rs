@@ -10,9 +10,9 @@ use std::time::Instant;
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use sightline_index::{Details, ItemId, Moment};
 
-use super::budget::MemoryBudget;
 use super::run::{Run, Visit};
 use crate::engine::EngineError;
+use crate::engine::decode::MemoryBudget;
 use crate::engine::report::Stage;
 
 /// Of a JPEG this much is read: what is said about it stands before its pixels, in segments of 64 KB at most.
@@ -58,8 +58,8 @@ impl Run<'_> {
             return Ok(ControlFlow::Continue(()));
         }
         let began = Instant::now();
-        let max_bytes = self.request.limits.max_bytes;
-        let budget = MemoryBudget::new(self.request.memory);
+        let max_bytes = self.decode.limits.max_bytes;
+        let budget = MemoryBudget::new(self.decode.memory);
         let n_total = jobs.len();
         let mut n_done = 0;
         for chunk in jobs.chunks(N_AT_ONCE) {

@@ -1,7 +1,6 @@
 //! Brings an index up to date with library folders: walk, prepare, encode, store.
 
 mod batch_size;
-mod budget;
 pub(crate) mod caption_files;
 pub(crate) mod captions;
 mod encode;

@@ -4,17 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sightline_index::{IndexReader, Language};
-use sightline_picture::DecodeLimits;
 
 use super::run::outermost;
 use crate::engine::{Engine, EngineError};
 
 /// What to index and how.
 #[derive(Debug, Clone)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a wish of its own, and named where it is given"
-)]
 pub struct IndexRequest {
     /// Library folders, walked recursively.
     pub folders: Vec<PathBuf>,
@@ -26,8 +21,6 @@ pub struct IndexRequest {
     /// Where the index was made with another model, give it this one: all that it holds is
     /// embedded again beside it, and takes its place when complete. Otherwise that is an error.
     pub change_model: bool,
-    /// Refuses pictures that are too large to decode safely.
-    pub limits: DecodeLimits,
     /// Pictures in a batch; `None`: found by measuring the first batches.
     pub batch_size: Option<usize>,
     /// Encodes one batch at a time with all threads. Otherwise, when there is much to do, the
@@ -36,14 +29,6 @@ pub struct IndexRequest {
     pub no_split: bool,
     /// Threads that read and decode; `None`: one a core.
     pub n_decoders: Option<usize>,
-    /// Decodes large JPEGs at their full size. Otherwise they are decoded at 1/2, 1/4 or 1/8 of it
-    /// where both sides stay at least twice as long as the model sees them, which is several times
-    /// faster and changes vectors by less than a re-encoded JPEG does. It is not part of the
-    /// fingerprint: vectors of both kinds may be in one index.
-    pub full_decode: bool,
-    /// Bytes of memory that reading and decoding may take, all threads together. A picture that
-    /// needs more is decoded alone.
-    pub memory: u64,
     /// The language of captions and names, for the stems of words; `None`: that of the index, which is English for a
     /// new one. Another one makes the word index anew, nothing else.
     pub language: Option<Language>,
@@ -70,12 +55,9 @@ impl Default for IndexRequest {
             captions: Vec::new(),
             prune: false,
             change_model: false,
-            limits: DecodeLimits::default(),
             batch_size: None,
             no_split: false,
             n_decoders: None,
-            full_decode: false,
-            memory: 512 << 20,
             language: None,
             commit_every: 1000,
             commit_interval: Duration::from_secs(10),

@@ -18,10 +18,11 @@ use super::caption_files::CaptionSet;
 use super::encode::Encoding;
 use super::ledger::Ledger;
 use super::pipeline::{self, Event, Shape};
-use super::prepare::{Decoding, Hash, Preparing};
+use super::prepare::{Hash, Preparing};
 use super::request::{IndexRequest, resolve_folders};
 use super::store::Storing;
 use super::walk::{Candidate, Walk, walk};
+use crate::engine::decode::{DecodeOptions, Decoding};
 use crate::engine::encoder::Lane;
 use crate::engine::report::{IndexReport, Progress, Stage};
 use crate::engine::{Encoders, Engine, EngineError};
@@ -126,6 +127,7 @@ impl Engine {
             before,
             request,
             encoders: self.encoders(),
+            decode: self.decode_options(),
             writer: RwLock::new(writer),
             claimed: Mutex::new(HashSet::new()),
             ledger: Ledger::default(),
@@ -185,6 +187,7 @@ pub(crate) fn outermost(mut folders: Vec<PathBuf>) -> Vec<PathBuf> {
 pub(crate) struct Run<'a> {
     pub(crate) request: &'a IndexRequest,
     pub(crate) encoders: &'a Encoders,
+    pub(crate) decode: &'a DecodeOptions,
     /// Read by the preparing threads, written by the calling thread alone.
     pub(crate) writer: RwLock<IndexWriter>,
     /// Contents under preparation, so that of identical files only one is decoded.
@@ -365,6 +368,7 @@ impl Run<'_> {
         let Run {
             request,
             encoders,
+            decode,
             writer,
             claimed,
             ledger,
@@ -374,9 +378,8 @@ impl Run<'_> {
         } = self;
         let (request, encoders, writer) = (&**request, &**encoders, &*writer);
         let preparing = Preparing {
-            request,
             encoders,
-            decoding: Decoding::new(request, encoders),
+            decoding: Decoding::new(decode, encoders),
             writer,
             claimed,
         };

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ignore::WalkBuilder;
 use sightline_picture::is_picture;
 
-use crate::engine::picture_file::extension;
+use crate::engine::decode::extension;
 use crate::engine::report::Skipped;
 
 /// A file with `.gitignore`-style rules for Sightline alone; `.ignore` files count too.

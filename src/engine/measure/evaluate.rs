@@ -9,10 +9,9 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
+use crate::engine::decode::{DecodeOptions, Decoding};
 use crate::engine::indexing::caption_files;
 use crate::engine::indexing::pipeline::{self, Event, Shape};
-use crate::engine::indexing::prepare::Decoding;
-use crate::engine::indexing::request::IndexRequest;
 use crate::engine::report::{Progress, Skipped, Stage};
 use crate::engine::{Encoders, EngineError};
 
@@ -134,8 +133,8 @@ impl Encoders {
         progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<Option<(Vec<Option<Vec<f32>>>, Vec<Skipped>)>, EngineError> {
         let began = Instant::now();
-        let request = IndexRequest::default();
-        let decoding = Decoding::new(&request, self);
+        let options = DecodeOptions::default();
+        let decoding = Decoding::new(&options, self);
         let mut vectors: Vec<Option<Vec<f32>>> = vec![None; paths.len()];
         let mut skipped = Vec::new();
         let (mut places, mut batch) = (Vec::new(), Vec::new());

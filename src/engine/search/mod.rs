@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use sightline_index::{Caption, IndexReader, Item, ItemId, ItemKind, Nearest, UnitVector};
 
 use super::{Engine, EngineError};
-use crate::engine::indexing::prepare::Decoding;
-use crate::engine::indexing::request::IndexRequest;
+use crate::engine::decode::Decoding;
 use crate::engine::report::{CaptionHit, SearchHit};
 use crate::engine::search::rank::{Fused, fuse};
 
@@ -222,9 +221,8 @@ impl Engine {
         let embeddings = match query {
             Query::Text(text) => self.encoders().text().encode(&[text])?,
             Query::Picture(path) => {
-                // As in indexing, so that a picture of the index finds itself.
-                let request = IndexRequest::default();
-                let picture = Decoding::new(&request, self.encoders()).file(path)?;
+                let decoding = Decoding::new(self.decode_options(), self.encoders());
+                let picture = decoding.file(path)?;
                 self.encoders().image().encode(&[picture.pixels])?
             }
         };

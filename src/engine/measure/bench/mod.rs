@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 
 use sightline_onnx::Pixels;
 
+use crate::engine::decode::{DecodeOptions, Decoding};
 use crate::engine::encoder::Lane;
 use crate::engine::indexing::pipeline::{self, Event};
-use crate::engine::indexing::prepare::Decoding;
 use crate::engine::indexing::run::{finder, lanes, shape};
 use crate::engine::indexing::walk::{Candidate, walk};
 use crate::engine::{
@@ -38,6 +38,8 @@ const MEMORY_STEP: usize = 1000;
 pub struct BenchRequest {
     /// How to index; its folders are the pictures to measure with.
     pub index: IndexRequest,
+    /// How pictures are decoded.
+    pub decode: DecodeOptions,
     /// An empty folder for temporary indexes.
     pub work: PathBuf,
     /// How often each rate is measured.
@@ -199,7 +201,8 @@ pub fn bench(
             return Ok(None);
         }
         let folder = request.work.join(format!("index-{round}"));
-        engine = Engine::open(&folder, engine.into_encoders());
+        engine = Engine::open(&folder, engine.into_encoders())
+            .with_decode_options(request.decode.clone());
         if index(&engine, request, on_stage, round, &mut figures, &mut report)?.is_break() {
             return Ok(None);
         }
@@ -279,7 +282,7 @@ fn cpu_ms(before: Option<Duration>, n_pictures: usize) -> f64 {
 
 /// D: reads, decodes and preprocesses the files. Returns how many a second and the first ones.
 fn decode(encoders: &Encoders, request: &BenchRequest, files: &[Candidate]) -> (f64, Vec<Pixels>) {
-    let decoding = Decoding::new(&request.index, encoders);
+    let decoding = Decoding::new(&request.decode, encoders);
     let lanes = lanes(&request.index, encoders, files.len());
     let shape = shape(
         &request.index,

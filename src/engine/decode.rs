@@ -1,0 +1,321 @@
+//! From a file to the pixels a model sees, within a memory budget that all threads share.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use sightline_onnx::Pixels;
+use sightline_picture::{DecodeError, DecodeLimits, Smallest};
+
+use crate::engine::{Encoders, EngineError};
+
+/// Bytes from the start of a file that are enough to recognize its format.
+const N_START: u64 = 64;
+
+/// How pictures are read and decoded, both for indexing and for queries by picture.
+#[derive(Debug, Clone)]
+pub struct DecodeOptions {
+    /// Refuses pictures that are too large to decode safely.
+    pub limits: DecodeLimits,
+    /// Decodes large JPEGs at full size. Otherwise they are decoded at 1/2, 1/4 or 1/8 of it as
+    /// long as both sides stay at least twice as long as the model's input, which is several times
+    /// faster and changes vectors less than re-encoding the JPEG does. It is not part of the
+    /// fingerprint: one index may hold vectors of both kinds.
+    pub full_decode: bool,
+    /// Memory in bytes that reading and decoding may take, all threads together. A picture that
+    /// needs more is decoded alone.
+    pub memory: u64,
+}
+
+impl Default for DecodeOptions {
+    /// The default limits, reduced decoding, 512 MiB.
+    fn default() -> Self {
+        Self {
+            limits: DecodeLimits::default(),
+            full_decode: false,
+            memory: 512 << 20,
+        }
+    }
+}
+
+/// A picture made ready for the encoder.
+pub(crate) struct Picture {
+    /// Width in pixels of the whole upright picture, even if it was decoded at a reduced size.
+    pub(crate) width: u32,
+    /// Height, likewise.
+    pub(crate) height: u32,
+    pub(crate) pixels: Pixels,
+}
+
+/// Decodes pictures for one model; shared by all threads of a run.
+pub(crate) struct Decoding<'a> {
+    limits: &'a DecodeLimits,
+    encoders: &'a Encoders,
+    smallest: Smallest,
+    /// For the bytes of files. A thread that holds some of it may wait for `pictures`, never the
+    /// other way round, so that no two threads wait for each other.
+    files: MemoryBudget,
+    /// For decoded pictures.
+    pictures: MemoryBudget,
+}
+
+impl<'a> Decoding<'a> {
+    pub(crate) fn new(options: &'a DecodeOptions, encoders: &'a Encoders) -> Self {
+        let smallest = if options.full_decode {
+            Smallest::whole()
+        } else {
+            encoders.image().smallest()
+        };
+        // Files are compressed: decoding them takes several times their bytes.
+        let for_files = options.memory / 4;
+        Self {
+            limits: &options.limits,
+            encoders,
+            smallest,
+            files: MemoryBudget::new(for_files),
+            pictures: MemoryBudget::new(options.memory - for_files),
+        }
+    }
+
+    /// The largest file that is read, in bytes.
+    pub(crate) fn max_bytes(&self) -> u64 {
+        self.limits.max_bytes
+    }
+
+    /// Reads a file of `n_bytes` and passes its content to `then` while holding its memory budget.
+    pub(crate) fn read<R>(
+        &self,
+        path: &Path,
+        n_bytes: u64,
+        then: impl FnOnce(Vec<u8>) -> R,
+    ) -> std::io::Result<R> {
+        let _share = self.files.take(n_bytes);
+        Ok(then(fs_err::read(path)?))
+    }
+
+    /// Reads, decodes and preprocesses a file named by the user; see [`read_file`].
+    pub(crate) fn file(&self, path: &Path) -> Result<Picture, EngineError> {
+        // Devices and pipes have no length and are read up to the limit. A missing file fails in
+        // `read_file`, whose error names it.
+        let n_bytes = std::fs::metadata(path).map_or(0, |metadata| {
+            if metadata.is_file() {
+                metadata.len().min(self.limits.max_bytes)
+            } else {
+                self.limits.max_bytes
+            }
+        });
+        let _share = self.files.take(n_bytes);
+        let bytes = read_file(path, self.limits)?;
+        self.picture(bytes).map_err(|source| EngineError::Picture {
+            path: path.to_path_buf(),
+            source,
+        })
+    }
+
+    /// Decodes and preprocesses; the bytes are dropped as soon as they are decoded.
+    pub(crate) fn picture(&self, bytes: Vec<u8>) -> Result<Picture, DecodeError> {
+        let _share = self.pictures.take(sightline_picture::memory_needed(&bytes));
+        let decoded = sightline_picture::decode_reduced(&bytes, self.limits, self.smallest)?;
+        drop(bytes);
+        Ok(Picture {
+            width: decoded.width,
+            height: decoded.height,
+            pixels: self.encoders.image().prepare(&decoded.image),
+        })
+    }
+}
+
+/// Reads a whole file named by the user. It may be anything, an endless device included, so
+/// reading stops at the size limit, and after the first bytes of a format that is not supported.
+fn read_file(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, EngineError> {
+    let refused = |source| EngineError::Picture {
+        path: path.to_path_buf(),
+        source,
+    };
+    let file = fs_err::File::open(path)?;
+    let mut file = file.take(limits.max_bytes.saturating_add(1));
+    let mut bytes = Vec::new();
+    file.by_ref().take(N_START).read_to_end(&mut bytes)?;
+    if let Some(error) = sightline_picture::unsupported(&bytes) {
+        return Err(refused(error));
+    }
+    file.read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limits.max_bytes {
+        let max_bytes = limits.max_bytes;
+        return Err(refused(DecodeError::FileTooLarge { max_bytes }));
+    }
+    Ok(bytes)
+}
+
+/// Why a file of a library folder is not worth reading: its content is of a format that is not
+/// supported. Such files are often large, and every run meets them again. A file whose extension
+/// is that of a supported format is not opened.
+pub(crate) fn unsupported(path: &Path) -> std::io::Result<Option<DecodeError>> {
+    if sightline_picture::is_supported(&extension(path)) {
+        return Ok(None);
+    }
+    let mut start = Vec::new();
+    let file = fs_err::File::open(path)?;
+    file.take(N_START).read_to_end(&mut start)?;
+    Ok(sightline_picture::unsupported(&start))
+}
+
+/// The lowercase extension, empty when there is none.
+pub(crate) fn extension(path: &Path) -> String {
+    path.extension()
+        .and_then(|extension| extension.to_str())
+        .map(str::to_ascii_lowercase)
+        .unwrap_or_default()
+}
+
+/// A number of bytes shared by threads. Each takes what its next piece of work needs before it
+/// starts, and blocks until that much is free.
+///
+/// First come, first served, so that small pictures do not starve a large one. A request for more
+/// than the whole budget is given all of it.
+#[derive(Debug)]
+pub(crate) struct MemoryBudget {
+    n_bytes: u64,
+    taken: Mutex<u64>,
+    freed: Condvar,
+    /// Held by the thread at the head of the queue while it waits.
+    turn: Mutex<()>,
+}
+
+/// Bytes taken from a [`MemoryBudget`]; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Share<'a> {
+    budget: &'a MemoryBudget,
+    n_bytes: u64,
+}
+
+impl MemoryBudget {
+    pub(crate) fn new(n_bytes: u64) -> Self {
+        Self {
+            n_bytes,
+            taken: Mutex::new(0),
+            freed: Condvar::new(),
+            turn: Mutex::new(()),
+        }
+    }
+
+    /// Takes this many bytes; blocks until they are free.
+    pub(crate) fn take(&self, n_bytes: u64) -> Share<'_> {
+        let n_bytes = n_bytes.min(self.n_bytes);
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self
+            .freed
+            .wait_while(taken, |taken| *taken > self.n_bytes - n_bytes)
+            .unwrap_or_else(PoisonError::into_inner);
+        *taken += n_bytes;
+        Share {
+            budget: self,
+            n_bytes,
+        }
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        let budget = self.budget;
+        *budget.taken.lock().unwrap_or_else(PoisonError::into_inner) -= self.n_bytes;
+        budget.freed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn reading_stops_at_the_size_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        let limits = DecodeLimits::default().with_max_bytes(1000);
+        for (n_bytes, is_read) in [(0, true), (64, true), (1000, true), (1001, false)] {
+            fs_err::write(&path, vec![7; n_bytes]).unwrap();
+            match read_file(&path, &limits) {
+                Ok(bytes) => assert!(is_read && bytes == vec![7; n_bytes], "{n_bytes}"),
+                Err(error) => {
+                    let expected =
+                        format!("{}: the file is larger than 1000 bytes", path.display());
+                    assert_eq!((is_read, error.to_string()), (false, expected));
+                }
+            }
+        }
+        // It has no end.
+        #[cfg(unix)]
+        assert!(read_file(Path::new("/dev/zero"), &limits).is_err());
+    }
+
+    #[test]
+    fn only_the_start_of_an_unsupported_format_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, content: &[u8]| {
+            let path = folder.path().join(name);
+            fs_err::write(&path, content).unwrap();
+            path
+        };
+        let psd = write("a.PSD", b"8BPS\0\x01 and a gigabyte of layers");
+        let reason = unsupported(&psd).unwrap().unwrap().to_string();
+        assert!(reason.contains("Photoshop"), "{reason}");
+        let limits = DecodeLimits::default();
+        let error = read_file(&psd, &limits).unwrap_err().to_string();
+        assert!(error.contains("Photoshop"), "{error}");
+        // The content decides.
+        let jpeg = write("b.psd", b"\xff\xd8\xff\xe0");
+        assert!(unsupported(&jpeg).unwrap().is_none());
+        let absent = folder.path().join("absent");
+        // A file named like a supported format is not even opened.
+        assert!(
+            unsupported(&absent.with_extension("JPG"))
+                .unwrap()
+                .is_none()
+        );
+        assert!(unsupported(&absent.with_extension("psd")).is_err());
+    }
+
+    #[test]
+    fn threads_never_take_more_than_the_budget() {
+        const N_BYTES: u64 = 100;
+        let budget = MemoryBudget::new(N_BYTES);
+        let (in_use, most, n_done) = (AtomicU64::new(0), AtomicU64::new(0), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                let (budget, in_use, most, n_done) = (&budget, &in_use, &most, &n_done);
+                scope.spawn(move || {
+                    for turn in 0..50 {
+                        // From 1 to 150: some exceed the budget and then run alone.
+                        let n_bytes = (thread * 37 + turn * 61) % 150 + 1;
+                        let share = budget.take(n_bytes);
+                        let counted = n_bytes.min(N_BYTES);
+                        let now = in_use.fetch_add(counted, Ordering::SeqCst) + counted;
+                        most.fetch_max(now, Ordering::SeqCst);
+                        std::thread::yield_now();
+                        in_use.fetch_sub(counted, Ordering::SeqCst);
+                        drop(share);
+                        n_done.fetch_add(1, Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+        assert_eq!(n_done.into_inner(), 400);
+        assert_eq!(most.into_inner(), N_BYTES);
+        assert_eq!(*budget.taken.lock().unwrap(), 0);
+    }
+
+    #[test]
+    fn a_request_beyond_the_budget_takes_all_of_it() {
+        let budget = MemoryBudget::new(10);
+        let share = budget.take(u64::MAX);
+        assert_eq!(*budget.taken.lock().unwrap(), 10);
+        drop(share);
+        let shares = [budget.take(4), budget.take(6)];
+        assert_eq!(*budget.taken.lock().unwrap(), 10);
+        drop(shares);
+        assert_eq!(*budget.taken.lock().unwrap(), 0);
+    }
+}
