@@ -78,6 +78,8 @@ pub(crate) enum Meta {
     Purged,
     /// Statistics of the last indexing run.
     LastRun,
+    /// Images without a path, kept by a checkpoint until the next commit.
+    Pathless,
 }
 
 pub(crate) fn meta(meta: Meta) -> &'static [u8] {
@@ -90,6 +92,7 @@ pub(crate) fn meta(meta: Meta) -> &'static [u8] {
         Meta::Detailed => b"mdetailed",
         Meta::Purged => b"mpurged",
         Meta::LastRun => b"mlast_run",
+        Meta::Pathless => b"mpathless",
     }
 }
 
@@ -326,8 +329,9 @@ mod tests {
             (meta(Meta::Generation).to_vec(), b"mgeneration"),
             (meta(Meta::Language).to_vec(), b"mlanguage"),
             (meta(Meta::Detailed).to_vec(), b"mdetailed"),
+            (meta(Meta::Pathless).to_vec(), b"mpathless"),
         ];
-        assert_eq!(rows.len(), 13);
+        assert_eq!(rows.len(), 14);
         for (key, bytes) in rows {
             assert_eq!(key, bytes);
         }

@@ -21,7 +21,7 @@ pub(crate) struct Overlay {
     touched: BTreeSet<(ItemKind, ItemId)>,
     /// Images that lost a path. They may get another one before the commit, as when two files swap
     /// their paths, so only the commit removes those without any.
-    pathless: BTreeSet<ItemId>,
+    pathless: BTreeSet<(ItemKind, ItemId)>,
     /// The highest id in the graph of each kind. Removing an item up to it leaves a tombstone.
     frozen: [ItemId; 2],
 }
@@ -53,15 +53,48 @@ impl Overlay {
         &self.touched
     }
 
-    /// Removes the images that have no path left. Call it before the changed items are read for a
-    /// commit.
+    /// Removes the images that have no path left, including those noted by an earlier
+    /// [`note_pathless`](Self::note_pathless).
     pub(crate) fn drop_pathless(&mut self) -> Result<(), RecordsError> {
-        for image in std::mem::take(&mut self.pathless) {
-            if self.paths_of(image)?.is_empty() {
-                self.remove_image(image)?;
-            }
+        let noted = self.noted_pathless()?;
+        if !noted.is_empty() {
+            self.remove(Column::Default, keys::meta(Meta::Pathless).to_vec());
+        }
+        for (_, image) in self.take_pathless(noted)? {
+            self.remove_image(image)?;
         }
         Ok(())
+    }
+
+    /// Notes the images that have no path left, for a later
+    /// [`drop_pathless`](Self::drop_pathless).
+    pub(crate) fn note_pathless(&mut self) -> Result<(), RecordsError> {
+        if !self.pathless.is_empty() {
+            let noted = self.noted_pathless()?;
+            let images = self.take_pathless(noted)?;
+            self.put(
+                Column::Default,
+                keys::meta(Meta::Pathless).to_vec(),
+                codec::encode_changes(&images),
+            );
+        }
+        Ok(())
+    }
+
+    /// The images without a path, of `noted` and of those that lost one since.
+    fn take_pathless(
+        &mut self,
+        noted: Vec<(ItemKind, ItemId)>,
+    ) -> Result<BTreeSet<(ItemKind, ItemId)>, RecordsError> {
+        let mut images = std::mem::take(&mut self.pathless);
+        images.extend(noted);
+        let mut pathless = BTreeSet::new();
+        for image in images {
+            if self.paths_of(image.1)?.is_empty() {
+                pathless.insert(image);
+            }
+        }
+        Ok(pathless)
     }
 
     /// Writes all changes and their list as one generation. Lists up to `dropped` are deleted.
@@ -319,7 +352,7 @@ impl Overlay {
     fn unlink(&mut self, image: ItemId, path: &Path) -> Result<(), RecordsError> {
         self.remove(Column::Paths, keys::link(image, path)?);
         self.touched.insert((ItemKind::Image, image));
-        self.pathless.insert(image);
+        self.pathless.insert((ItemKind::Image, image));
         Ok(())
     }
 

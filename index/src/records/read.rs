@@ -71,6 +71,12 @@ pub(crate) trait Records {
             .transpose()
     }
 
+    /// Images that a checkpoint kept without a path.
+    fn noted_pathless(&self) -> Result<Vec<(ItemKind, ItemId)>, RecordsError> {
+        let bytes = self.get(Column::Default, keys::meta(Meta::Pathless))?;
+        bytes.map_or(Ok(Vec::new()), |bytes| codec::decode_changes(&bytes))
+    }
+
     fn stored_item(&self, id: ItemId) -> Result<Option<StoredItem>, RecordsError> {
         self.get(Column::Items, &keys::item(id))?
             .map(|bytes| codec::decode_item(&bytes))

@@ -386,13 +386,28 @@ impl IndexWriter {
     /// writer cannot write any more: once there is space, open another one. It has everything
     /// committed before, and either all or none of the failed changes.
     pub fn commit(&mut self) -> Result<Generation, IndexError> {
+        self.overlay.drop_pathless().within(self.layout.dir())?;
+        self.write_generation()
+    }
+
+    /// [`commit`](Self::commit) in the middle of a run: an image without a path is kept, since its
+    /// file may turn up under another path. The next `commit` removes those that still have none;
+    /// after a kill, that of the next writer.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub fn checkpoint(&mut self) -> Result<Generation, IndexError> {
+        self.overlay.note_pathless().within(self.layout.dir())?;
+        self.write_generation()
+    }
+
+    fn write_generation(&mut self) -> Result<Generation, IndexError> {
         if self.words.is_none() {
             self.open_words()?;
         }
         if self.overlay.is_empty() {
             return Ok(self.generation);
         }
-        self.overlay.drop_pathless().within(self.layout.dir())?;
         let next = Generation(self.generation.0 + 1);
         let dir = self.layout.dir().to_owned();
         let stopped = |source| IndexError::writing(&dir, &dir, source);

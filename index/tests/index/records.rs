@@ -178,6 +178,49 @@ fn two_files_can_swap_their_paths() {
 }
 
 #[test]
+fn a_checkpoint_keeps_images_whose_files_may_turn_up_elsewhere() {
+    let (dir, mut writer) = new_index();
+    let [moved, gone] = [1, 2].map(|number| put_photo(&mut writer, number, vector(4, number)));
+    writer.checkpoint().unwrap();
+    let new = put_photo(&mut writer, 3, vector(4, 3));
+    for number in [1, 2] {
+        writer.put_file(&photo(number), file(new)).unwrap();
+        writer.checkpoint().unwrap();
+        assert_healthy(dir.path());
+    }
+    for (number, image) in [(1, moved), (2, gone)] {
+        assert_eq!(writer.image_with_hash(&hash(number)).unwrap(), Some(image));
+    }
+    writer.put_file(&photo(4), file(moved)).unwrap();
+    writer.finish().unwrap();
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    assert_eq!(reader.image_with_hash(&hash(1)).unwrap(), Some(moved));
+    assert_eq!(reader.image_with_hash(&hash(2)).unwrap(), None);
+    assert_eq!(reader.counts().n_images, 2);
+    assert_healthy(dir.path());
+}
+
+#[test]
+fn images_left_without_a_path_by_a_killed_writer_go_with_the_next_commit() {
+    let (dir, mut writer) = new_index();
+    let [first, second] = [1, 2].map(|number| put_photo(&mut writer, number, vector(4, number)));
+    writer.put_file(&photo(1), file(second)).unwrap();
+    writer.checkpoint().unwrap();
+    drop(writer);
+    let n_images = || {
+        let reader = IndexReader::open(dir.path(), None).unwrap();
+        reader.counts().n_images
+    };
+    assert_eq!(n_images(), 2);
+    let mut writer = IndexWriter::open_or_create(dir.path(), &binding(4)).unwrap();
+    assert_eq!(writer.image_with_hash(&hash(1)).unwrap(), Some(first));
+    writer.commit().unwrap();
+    drop(writer);
+    assert_eq!(n_images(), 1);
+    assert_healthy(dir.path());
+}
+
+#[test]
 fn captions_are_replaced_by_source() {
     let (dir, mut writer) = new_index();
     let id = put_photo(&mut writer, 1, vector(4, 1));
