@@ -1,25 +1,23 @@
-//! One vector a picture or text, for those who keep an index of their own.
+//! Vectors of pictures and texts, for programs with an index of their own.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use sightline_onnx::EncodeError;
 
-use super::{Encoders, EngineError};
 use crate::engine::decode::{DecodeOptions, Decoding};
 use crate::engine::indexing::pipeline::{self, Event, Shape};
+use crate::engine::{Encoders, EngineError};
 
-/// Pictures or texts encoded at once; this many prepared pictures are held in memory.
+/// Pictures or texts per batch; this many prepared pictures are held in memory.
 const BATCH: usize = 16;
 
-/// Takes what became of one input, by its place; says whether to go on.
+/// Receives the vector of an input, or why it has none, with its position; breaking stops.
 pub type TakeVector<'a> = dyn FnMut(usize, Result<Vec<f32>, EngineError>) -> ControlFlow<()> + 'a;
 
 impl Encoders {
-    /// Embeds the pictures in these files, decoded at their full size, in order. The text tower is
-    /// not loaded.
-    ///
-    /// A file that cannot be read or encoded is given to `take` with the reason; the others go on.
+    /// Embeds the pictures in these files, decoded at full size, in order. The text tower is not
+    /// loaded. For a file that cannot be read or encoded, `take` gets the error; the others go on.
     ///
     /// # Errors
     /// When the model cannot be loaded or run.
@@ -72,8 +70,8 @@ impl Encoders {
         Ok(())
     }
 
-    /// Embeds texts, in order. The image tower is not loaded. Of a text beyond the model's context
-    /// the beginning counts, see [`TextEncoder::n_tokens_dropped`](crate::engine::TextEncoder).
+    /// Embeds texts, in order. The image tower is not loaded. Tokens beyond the model's context are
+    /// ignored, see [`TextEncoder::n_tokens_dropped`](crate::engine::TextEncoder).
     ///
     /// # Errors
     /// When the model cannot be loaded or run.
@@ -94,8 +92,8 @@ impl Encoders {
     }
 }
 
-/// Encodes a batch at once, or one by one when an item of it has no usable embedding, so that it
-/// spoils no other.
+/// Encodes a batch; if one of its items has no usable embedding, one by one, so that the others are
+/// not affected.
 fn each_or_all<T>(
     batch: &[T],
     encode: impl Fn(&[T]) -> Result<Vec<Vec<f32>>, EngineError>,

@@ -1,12 +1,13 @@
-//! What the engine needs of a model, and how `sightline-onnx` gives it.
+//! The encoders that the engine needs, and their implementation with `sightline-onnx`.
 //!
-//! The traits are the engine's own, so that its tests, and later the web page's, can run on a
-//! fake encoder without a model or ONNX Runtime.
+//! The traits belong to the engine, so that tests can run on a fake encoder without a model or ONNX
+//! Runtime.
 
 use std::path::Path;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use image::RgbImage;
+use sightline_index::Binding;
 use sightline_onnx::{
     Device, EncodeError, Model, ModelError, Pixels, Preprocessor, Runtime, RuntimeError,
     SessionOptions,
@@ -17,25 +18,25 @@ use crate::engine::EngineError;
 
 /// Turns pictures into embeddings.
 pub trait ImageEncoder: Send + Sync {
-    /// Resizes, crops and normalises one upright RGB picture; runs on many threads at once.
+    /// Resizes, crops and normalises an upright RGB picture; called from many threads at once.
     fn prepare(&self, picture: &RgbImage) -> Pixels;
 
-    /// The least size to which a picture may be reduced while it is decoded.
+    /// The smallest size to which a picture may be reduced while it is decoded.
     fn smallest(&self) -> Smallest {
         Smallest::whole()
     }
 
-    /// Whether something else than the processor runs it.
+    /// Whether it runs on a device other than the CPU.
     fn has_own_device(&self) -> bool {
         false
     }
 
-    /// How many parts of the machine can encode a batch of their own at the same time.
+    /// Number of batches that can be encoded at the same time, each on a part of the machine.
     fn n_parts(&self) -> usize {
         1
     }
 
-    /// Makes a lane ready, so that its next encoding takes no longer than those after it.
+    /// Loads a lane, so that its first batch takes no longer than later ones.
     ///
     /// # Errors
     /// When the model cannot be loaded.
@@ -43,14 +44,14 @@ pub trait ImageEncoder: Send + Sync {
         Ok(())
     }
 
-    /// Encodes a batch in a lane; one embedding of unit length a picture, in order. Lanes encode
+    /// Encodes a batch in a lane; one embedding of unit length per picture, in order. Lanes encode
     /// at the same time, one batch each.
     ///
     /// # Errors
     /// When the model cannot be loaded or run.
     fn encode_in(&self, lane: Lane, batch: &[Pixels]) -> Result<Vec<Vec<f32>>, EngineError>;
 
-    /// Encodes a batch with all of the machine.
+    /// Encodes a batch on the whole machine.
     ///
     /// # Errors
     /// When the model cannot be loaded or run.
@@ -59,18 +60,18 @@ pub trait ImageEncoder: Send + Sync {
     }
 }
 
-/// What of the machine encodes a batch.
+/// The part of the machine that encodes a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
-    /// All of it: the soonest end of one batch.
+    /// All of it: the lowest latency of a batch.
     Whole,
-    /// One part of several, by number from 0: the most pictures a second, since threads that share
-    /// no batch do not wait for one another.
+    /// One of several parts, by number from 0: the highest throughput, since threads of different
+    /// batches do not wait for each other.
     Part(usize),
 }
 
 impl Lane {
-    /// The lanes to encode in when the machine is split into so many parts.
+    /// The lanes of a machine that is split into this many parts.
     pub(crate) fn all(n_parts: usize) -> Vec<Self> {
         if n_parts < 2 {
             vec![Self::Whole]
@@ -80,44 +81,45 @@ impl Lane {
     }
 }
 
-/// Parts that a processor is split into for encoding. Two cores take 7 to 9 % less time a picture
-/// apart than together (benches/RESULTS.md); more parts were not measured, and each costs memory.
+/// Number of parts that a CPU is split into for encoding. Two cores take 7 to 9 % less time per
+/// picture apart than together (benches/RESULTS.md); more parts were not measured, and each takes
+/// memory.
 const N_PARTS: usize = 2;
 
-/// The largest image tower, in bytes of its files, that is loaded once for each part.
+/// The largest image tower, in bytes of its files, that is loaded once per part.
 const LARGEST_IN_PARTS: u64 = 400 << 20;
 
 /// Turns texts into embeddings.
 pub trait TextEncoder: Send + Sync {
-    /// Encodes a batch; one embedding of unit length a text, in order.
+    /// Encodes a batch; one embedding of unit length per text, in order.
     ///
     /// # Errors
     /// When the model cannot be loaded or run.
     fn encode(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EngineError>;
 
-    /// How many tokens of the text lie beyond the model's context and are not read.
+    /// Number of tokens at the end of a text that exceed the model's context and are ignored.
     ///
     /// # Errors
     /// When the tokenizer cannot be loaded.
     fn n_tokens_dropped(&self, text: &str) -> Result<usize, EngineError>;
 }
 
-/// Which model: its vectors are comparable only with vectors of the same fingerprint.
+/// Identifies a model. Vectors are comparable only if their models have the same fingerprint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelIdentity {
-    /// The model's name, for people.
+    /// The model's name, for display.
     pub name: String,
-    /// Hash over the model's files and preprocessing.
+    /// Hash of the model's files and preprocessing.
     pub fingerprint: String,
     /// Length of its embeddings.
     pub dimension: usize,
 }
 
-/// Opens ONNX Runtime; called once, when the first encoder is needed.
+/// Opens ONNX Runtime; called when the first encoder is needed.
 pub type RuntimeSource = Box<dyn Fn() -> Result<Runtime, RuntimeError> + Send + Sync>;
 
-/// The two encoders of one model. They load lazily and apart: a text query never loads the
-/// picture tower.
+/// The image and the text encoder of a model. Each is loaded when first used: a text query never
+/// loads the image tower.
 pub struct Encoders {
     identity: ModelIdentity,
     image: Box<dyn ImageEncoder>,
@@ -125,7 +127,7 @@ pub struct Encoders {
 }
 
 impl Encoders {
-    /// Joins any two encoders of one embedding space.
+    /// Joins two encoders of one embedding space.
     #[must_use]
     pub fn new(
         identity: ModelIdentity,
@@ -142,7 +144,7 @@ impl Encoders {
     /// The small model that is built into the program.
     ///
     /// # Errors
-    /// When the built-in files do not fit together, which a test rules out.
+    /// When the built-in files are inconsistent, which a test rules out.
     pub fn starter(
         runtime: impl Fn() -> Result<Runtime, RuntimeError> + Send + Sync + 'static,
     ) -> Result<Self, ModelError> {
@@ -156,7 +158,7 @@ impl Encoders {
     /// The model in a model folder.
     ///
     /// # Errors
-    /// When a file is missing or the folder's layout is not understood.
+    /// When a file is missing or the folder has no known layout.
     pub fn from_folder(
         folder: &Path,
         runtime: impl Fn() -> Result<Runtime, RuntimeError> + Send + Sync + 'static,
@@ -168,13 +170,13 @@ impl Encoders {
         ))
     }
 
-    /// Any model, run as the options say. The device is asked for when a tower is first needed.
+    /// An opened model, run with these options. The device is opened when a tower is first used.
     pub fn from_model(
         model: Model,
         runtime: impl Fn() -> Result<Runtime, RuntimeError> + Send + Sync + 'static,
         options: SessionOptions,
     ) -> Self {
-        let runtime = std::sync::Arc::new(LazyRuntime {
+        let runtime = Arc::new(LazyRuntime {
             source: Box::new(runtime),
             opened: Mutex::new(None),
         });
@@ -183,8 +185,7 @@ impl Encoders {
             fingerprint: model.fingerprint().to_owned(),
             dimension: model.dimension(),
         };
-        let tower =
-            |options| LazyTower::new(model.clone(), std::sync::Arc::clone(&runtime), options);
+        let tower = |options| LazyTower::new(model.clone(), Arc::clone(&runtime), options);
         let image = OnnxImageEncoder {
             preprocessor: OnceLock::new(),
             whole: tower(options.clone()),
@@ -205,20 +206,30 @@ impl Encoders {
         &self.identity
     }
 
-    /// The picture tower.
+    /// The model as an index records it.
+    pub(crate) fn binding(&self) -> Binding {
+        let identity = self.identity.clone();
+        Binding {
+            dimension: identity.dimension,
+            fingerprint: identity.fingerprint,
+            model: identity.name,
+        }
+    }
+
+    /// The image encoder.
     #[must_use]
     pub fn image(&self) -> &dyn ImageEncoder {
         self.image.as_ref()
     }
 
-    /// The text tower.
+    /// The text encoder.
     #[must_use]
     pub fn text(&self) -> &dyn TextEncoder {
         self.text.as_ref()
     }
 }
 
-/// ONNX Runtime, opened when first asked for.
+/// ONNX Runtime, opened when first used.
 struct LazyRuntime {
     source: RuntimeSource,
     opened: Mutex<Option<Runtime>>,
@@ -236,17 +247,17 @@ impl LazyRuntime {
     }
 }
 
-/// One tower of a model, loaded when first used. ONNX Runtime's sessions take one caller at a
-/// time, so the lock is held while it runs.
+/// A tower of a model, loaded when first used. Sessions of ONNX Runtime serve one caller at a time,
+/// so the lock is held while it runs.
 struct LazyTower<T> {
     model: Model,
-    runtime: std::sync::Arc<LazyRuntime>,
+    runtime: Arc<LazyRuntime>,
     options: SessionOptions,
     loaded: Mutex<Option<T>>,
 }
 
 impl<T> LazyTower<T> {
-    fn new(model: Model, runtime: std::sync::Arc<LazyRuntime>, options: SessionOptions) -> Self {
+    fn new(model: Model, runtime: Arc<LazyRuntime>, options: SessionOptions) -> Self {
         Self {
             model,
             runtime,
@@ -271,7 +282,7 @@ impl<T> LazyTower<T> {
     }
 }
 
-/// How the parts of the machine run a model's image tower; none when it is not worth splitting.
+/// Session options of each part of the machine; empty when splitting is not worthwhile.
 pub(crate) fn options_of_parts(model: &Model, options: &SessionOptions) -> Vec<SessionOptions> {
     let n_threads = options.threads();
     let is_small = || matches!(model.n_image_bytes(), Ok(n) if n <= LARGEST_IN_PARTS);
@@ -286,9 +297,9 @@ pub(crate) fn options_of_parts(model: &Model, options: &SessionOptions) -> Vec<S
 
 struct OnnxImageEncoder {
     preprocessor: OnceLock<Preprocessor>,
-    /// With all threads.
+    /// Uses all threads.
     whole: LazyTower<sightline_onnx::ImageTower>,
-    /// The same tower with a share of the threads each; loaded when first used, as `whole` is.
+    /// The same tower, each with a share of the threads.
     parts: Vec<LazyTower<sightline_onnx::ImageTower>>,
 }
 

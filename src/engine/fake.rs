@@ -1,7 +1,7 @@
-//! An encoder without a model: pictures and texts meet by colour. For the engine's tests only.
+//! Encoders without a model, for the engine's tests: pictures and texts match by colour.
 //!
-//! An embedding is the amount of red, green and blue, of the mean pixel or of the colour words,
-//! with a fourth number so that black and texts without colour have a direction too.
+//! An embedding holds the amounts of red, green and blue, of the mean pixel or of the colour words,
+//! and a small constant, so that it is never zero.
 
 use image::RgbImage;
 use sightline_onnx::{
@@ -9,15 +9,15 @@ use sightline_onnx::{
 };
 use sightline_picture::Smallest;
 
-use super::{Encoders, EngineError, ImageEncoder, ModelIdentity, TextEncoder};
-use crate::engine::encoder::Lane;
+use crate::engine::encoder::{Encoders, ImageEncoder, Lane, ModelIdentity, TextEncoder};
+use crate::engine::error::EngineError;
 
 /// Encoders of a fake model with this fingerprint.
 pub(crate) fn encoders(fingerprint: &str) -> Encoders {
     watched_encoders(fingerprint, |_| ())
 }
 
-/// The same; `watch` is called in the lane of each batch before it is encoded.
+/// The same; `watch` is called with the lane of each batch before it is encoded.
 pub(crate) fn watched_encoders(
     fingerprint: &str,
     watch: impl Fn(Lane) + Send + Sync + 'static,
@@ -25,7 +25,7 @@ pub(crate) fn watched_encoders(
     padded_encoders("colours", fingerprint, 0, watch)
 }
 
-/// Encoders of another fake model, with embeddings of one number more.
+/// Encoders of another fake model, whose embeddings have one more dimension.
 pub(crate) fn wider_encoders(fingerprint: &str) -> Encoders {
     padded_encoders("wide colours", fingerprint, 1, |_| ())
 }
@@ -118,7 +118,7 @@ impl TextEncoder for FakeTextEncoder {
     }
 }
 
-/// The wider model sees some of something else everywhere, so that its similarities are other ones.
+/// The wider model adds a constant, so that its similarities differ.
 fn unit([red, green, blue]: [f32; 3], n_more: usize) -> Vec<f32> {
     let mut vector = vec![red, green, blue, 0.05];
     vector.extend(std::iter::repeat_n(0.3, n_more));

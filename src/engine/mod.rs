@@ -1,7 +1,8 @@
-//! The library's face: one [`Engine`] joins one index with one model.
+//! [`Engine`]: one index and the model its vectors are made with.
 //!
-//! `indexing` turns files into items, `search` answers, `measure` evaluates and benchmarks,
-//! `exchange` exports and imports, `upkeep` looks after the index. The engine prints nothing, never
+//! Everything a caller may do is a method here; the work is in the modules below: `indexing` turns
+//! files into items, `search` answers queries, `measure` evaluates and benchmarks, `exchange`
+//! exports and imports, `upkeep` checks, repairs and compacts. The engine prints nothing, never
 //! exits, reads no environment variable and installs no logger.
 
 mod decode;
@@ -25,18 +26,18 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use exchange::{ExportReport, ExportRequest, ImportReport};
-use sightline_index::{Binding, Compacted, IndexReader, Problem, Repair};
+use sightline_index::{Compacted, IndexReader, Problem, Repair};
 
 pub use decode::DecodeOptions;
 pub use embed::TakeVector;
 pub use encoder::{Encoders, ImageEncoder, Lane, ModelIdentity, RuntimeSource, TextEncoder};
 pub use error::{EngineError, LineError};
 pub use exchange::npy;
-pub use indexing::{IGNORE_FILE, IndexRequest, ModelChange, SKIPPED_FOLDERS, UnfinishedChange};
+pub use indexing::{IGNORE_FILE, IndexRequest, SKIPPED_FOLDERS};
 pub use measure::{Evaluation, Recalls, bench};
 pub use report::{
-    CaptionHit, EncodingFigures, IndexReport, KindStatus, OnBuilding, Progress, SearchHit, Skipped,
-    Stage, Status,
+    CaptionHit, EncodingFigures, IndexReport, KindStatus, ModelChange, OnBuilding, OnProgress,
+    Progress, SearchHit, Skipped, Stage, Status, UnfinishedChange,
 };
 pub use search::rank::{Fused, fuse};
 pub use search::{By, Find, Query, SearchRequest};
@@ -51,8 +52,8 @@ pub fn quietly(_: &Progress) -> ControlFlow<()> {
 
 /// One index and the model its vectors are made with.
 ///
-/// Queries may run from many threads at once. [`Engine::index`] takes the index's writer lock for
-/// as long as it runs; queries meanwhile answer from the last generation that was opened.
+/// Queries may run on many threads at once. [`Engine::index`] holds the index's writer lock while
+/// it runs; queries meanwhile answer from the generation that was opened last.
 pub struct Engine {
     folder: PathBuf,
     encoders: Encoders,
@@ -73,16 +74,10 @@ impl Engine {
         }
     }
 
-    /// Changes how pictures are decoded, in indexing and in queries by picture alike.
+    /// Sets how pictures are decoded, for indexing and for queries by picture.
     #[must_use]
     pub fn with_decode_options(self, decode: DecodeOptions) -> Self {
         Self { decode, ..self }
-    }
-
-    /// How pictures are decoded.
-    #[must_use]
-    pub fn decode_options(&self) -> &DecodeOptions {
-        &self.decode
     }
 
     /// The index folder.
@@ -97,41 +92,58 @@ impl Engine {
         &self.encoders
     }
 
-    /// Gives the model back, to open another index with.
+    /// Returns the model, to open another index with.
     #[must_use]
     pub fn into_encoders(self) -> Encoders {
         self.encoders
     }
 
-    /// What the index must have been made with to be used by this engine.
-    fn binding(&self) -> Binding {
-        let identity = self.encoders.identity();
-        Binding {
-            dimension: identity.dimension,
-            fingerprint: identity.fingerprint.clone(),
-            model: identity.name.clone(),
-        }
+    /// How pictures are decoded.
+    #[must_use]
+    pub fn decode_options(&self) -> &DecodeOptions {
+        &self.decode
     }
 
-    /// The newest generation, opened once and kept until the next [`Engine::index`].
-    fn reader(&self) -> Result<Arc<IndexReader>, EngineError> {
-        let mut slot = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(reader) = slot.as_ref() {
-            return Ok(Arc::clone(reader));
-        }
-        let reader = Arc::new(IndexReader::open(&self.folder, Some(&self.binding()))?);
-        *slot = Some(Arc::clone(&reader));
-        Ok(reader)
-    }
-
-    fn forget_reader(&self) {
+    /// Brings the index up to date with the folders and captions of the request.
+    ///
+    /// Files with unchanged size and time are not opened. Files whose content is known (moved,
+    /// renamed, copied) keep their vector and are not decoded. Deleted files are removed from the
+    /// index. Files that cannot be read are skipped and reported. `progress` is called often and
+    /// can stop the run; finished work is then committed.
+    ///
+    /// # Errors
+    /// When a folder or captions file is missing or malformed, the index is locked, read-only or
+    /// was made by another model (unless the request changes it), or the model cannot be run. What
+    /// was committed before stays.
+    pub fn index(
+        &self,
+        request: &IndexRequest,
+        progress: &mut OnProgress<'_>,
+    ) -> Result<IndexReport, EngineError> {
+        let report = indexing::index(
+            &self.folder,
+            &self.encoders,
+            &self.decode,
+            request,
+            progress,
+        );
         *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        report
+    }
+
+    /// The change of the model that [`Engine::index`] with [`IndexRequest::change_model`] would
+    /// make; `None` when there is no index, or it uses this model already.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn planned_change(&self) -> Result<Option<ModelChange>, EngineError> {
+        indexing::planned_change(&self.folder, &self.encoders)
     }
 
     /// What the index in `folder` holds, whichever model made it.
     ///
     /// # Errors
-    /// When there is no index there or it cannot be read.
+    /// When there is no index in `folder` or it cannot be read.
     pub fn status(folder: &Path) -> Result<Status, EngineError> {
         let reader = IndexReader::open(folder, None)?;
         Status::read(folder, &reader)
@@ -200,5 +212,17 @@ impl Engine {
         progress: &mut OnBuilding<'_>,
     ) -> Result<ImportReport, EngineError> {
         exchange::import(folder, from, progress)
+    }
+
+    /// The newest generation, opened once and kept until the next [`Engine::index`].
+    fn reader(&self) -> Result<Arc<IndexReader>, EngineError> {
+        let mut slot = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reader) = slot.as_ref() {
+            return Ok(Arc::clone(reader));
+        }
+        let binding = self.encoders.binding();
+        let reader = Arc::new(IndexReader::open(&self.folder, Some(&binding))?);
+        *slot = Some(Arc::clone(&reader));
+        Ok(reader)
     }
 }

@@ -1,15 +1,17 @@
-//! What the engine tells its callers: plain data with public fields.
+//! What the engine returns to its callers: plain data with public fields.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sightline_index::{
-    BuildProgress, Details, GraphState, IndexReader, ItemKind, Language, LastRun, Library, Sizes,
+    Binding, BuildProgress, Details, GraphState, IndexReader, ItemKind, Language, LastRun, Library,
+    Sizes,
 };
 
-use super::{EngineError, ModelChange, UnfinishedChange};
+use crate::engine::EngineError;
 
-/// A file, or a line of a captions file, that was left out, and why.
+/// A file, or a line of a captions file, that was skipped, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
     /// The file.
@@ -23,7 +25,7 @@ pub struct Skipped {
 pub enum Stage {
     /// Looking for files.
     Walking,
-    /// Reading what files say about pictures that an older version indexed.
+    /// Reading the metadata of pictures that an older version indexed without it.
     Details,
     /// Reading, decoding and encoding pictures.
     Pictures,
@@ -33,7 +35,7 @@ pub enum Stage {
     Building,
 }
 
-/// How far an index run or an evaluation has come.
+/// Progress of an index run or an evaluation.
 #[derive(Debug, Clone)]
 pub struct Progress {
     /// What it is doing.
@@ -42,20 +44,23 @@ pub struct Progress {
     pub n_done: usize,
     /// How many there are in all.
     pub n_total: usize,
-    /// How many were left out so far.
+    /// How many were skipped so far.
     pub n_skipped: usize,
     /// Time since the stage began.
     pub elapsed: Duration,
 }
 
+/// Receives progress; breaking stops the run after what is in progress.
+pub type OnProgress<'a> = dyn FnMut(&Progress) -> ControlFlow<()> + 'a;
+
 impl Progress {
-    /// Done a second, since the stage began.
+    /// Files or captions per second since the stage began.
     #[must_use]
     pub fn rate(&self) -> f64 {
         self.n_done as f64 / self.elapsed.as_secs_f64().max(1e-3)
     }
 
-    /// Time to go at the present rate, once there is one.
+    /// Estimated time left; `None` until something is done.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
         let rate = self.rate();
@@ -64,10 +69,10 @@ impl Progress {
     }
 }
 
-/// Shown while a search graph is built, which cannot be stopped: it is built whole or not at all.
+/// Receives the progress of building a graph, which cannot be stopped.
 pub type OnBuilding<'a> = dyn FnMut(&Progress) + 'a;
 
-/// Tells the progress of a graph in the engine's words.
+/// Passes the progress of building a graph on to `progress`.
 pub(crate) fn building(progress: &mut OnBuilding<'_>) -> impl FnMut(BuildProgress) {
     let began = Instant::now();
     move |build: BuildProgress| {
@@ -81,21 +86,21 @@ pub(crate) fn building(progress: &mut OnBuilding<'_>) -> impl FnMut(BuildProgres
     }
 }
 
-/// How the encoder was kept busy in an index run, by all its lanes.
+/// Throughput of the encoder in an index run, over all its lanes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EncodingFigures {
-    /// Pictures in a batch: given, or found by measuring; `None` when too few were encoded to
-    /// find it.
+    /// Pictures per batch: as given, or as measured; `None` when too few were encoded to measure
+    /// it.
     pub batch_size: Option<usize>,
     /// Pictures encoded.
     pub n_encoded: usize,
     /// Batches they were encoded in.
     pub n_batches: usize,
-    /// Batches for which a lane waited, because nothing was prepared and more was to come.
+    /// Batches for which a lane waited because nothing was prepared yet.
     pub n_starved: usize,
-    /// How long all lanes waited together. Meanwhile the decoders have their cores.
+    /// Total waiting time of all lanes. Their cores are free for the decoders meanwhile.
     pub waited: Duration,
-    /// How long all lanes encoded together.
+    /// Total encoding time of all lanes.
     pub encoded: Duration,
 }
 
@@ -108,55 +113,112 @@ impl EncodingFigures {
         self.encoded += took;
     }
 
-    /// The share of batches for which the encoder waited, 0…1.
+    /// Share of batches for which the encoder waited, 0…1.
     #[must_use]
     pub fn starved(&self) -> f64 {
         self.n_starved as f64 / self.n_batches.max(1) as f64
     }
 }
 
+/// A change of the model of an index, planned or done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelChange {
+    /// Name of the old model; followed by the start of its fingerprint if both have the same name.
+    pub from: String,
+    /// Name of the new model, likewise.
+    pub to: String,
+    /// Images of the index.
+    pub n_images: u64,
+    /// Images that an earlier run has already embedded again.
+    pub n_before: u64,
+    /// Name of the model of an unfinished change that is discarded for this one.
+    pub discarded: Option<String>,
+    /// Whether the index uses the new model now. If not, the next run continues the change.
+    pub is_done: bool,
+}
+
+/// A change of the model that is not complete: searches use the old model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnfinishedChange {
+    /// What exists of the new index. Deleting this folder cancels the change.
+    pub folder: PathBuf,
+    /// Name of the new model.
+    pub model: String,
+    /// Its fingerprint.
+    pub fingerprint: String,
+    /// Length of its vectors.
+    pub dimension: usize,
+    /// Images embedded again so far.
+    pub n_images: u64,
+}
+
+impl UnfinishedChange {
+    /// The unfinished change of an index, if there is one.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn read(index: &Path) -> Result<Option<Self>, EngineError> {
+        let Some(found) = sightline_index::unfinished(index)? else {
+            return Ok(None);
+        };
+        let Binding {
+            dimension,
+            fingerprint,
+            model,
+        } = found.binding;
+        // If nothing is committed yet, or it is damaged, the change starts over.
+        let reader = IndexReader::open(&found.folder, None);
+        Ok(Some(Self {
+            n_images: reader.map_or(0, |reader| reader.counts().n_images),
+            folder: found.folder,
+            model,
+            fingerprint,
+            dimension,
+        }))
+    }
+}
+
 /// What an index run did.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct IndexReport {
-    /// Picture files seen.
+    /// Picture files found.
     pub n_seen: usize,
     /// New pictures.
     pub n_added: usize,
-    /// Files with the size and time they had before: not even opened.
+    /// Files with the same size and time as before; they are not opened.
     pub n_unchanged: usize,
     /// Files whose content changed to something new.
     pub n_changed: usize,
     /// Files whose content changed to that of another picture of the index.
     pub n_changed_to_known: usize,
-    /// Files found under a new path, their vectors kept.
+    /// Files found under a new path; they keep their vectors.
     pub n_moved: usize,
-    /// Files with the same content as another one: one vector, several paths.
+    /// Files with the same content as another one; they share its vector.
     pub n_copies: usize,
-    /// Files that are gone.
+    /// Files that were deleted.
     pub n_removed: usize,
-    /// Captions encoded in this run.
+    /// Captions added.
     pub n_captions_added: usize,
-    /// Captions taken out in this run.
+    /// Captions removed.
     pub n_captions_removed: usize,
-    /// The files of captions of this run that have more tokens than the model reads: of each
-    /// such caption only the beginning was encoded. Keywords are found in all of it.
+    /// For each added caption that is too long for the model, the file it came from. Only its first
+    /// tokens were encoded; keyword search covers all of it.
     pub cut_captions: Vec<PathBuf>,
-    /// Files and lines left out.
+    /// Skipped files and lines.
     pub skipped: Vec<Skipped>,
-    /// Library folders in which nothing was found though the index holds files of theirs, as
-    /// after a disk was unmounted, with how many. Nothing was removed. When the model is changed,
-    /// also those of whose files some could not be looked at.
+    /// Library folders that were empty or missing although the index holds files from them (as when
+    /// a disk is not mounted), and how many. Nothing was removed. In a change of the model also
+    /// those with files that could not be read.
     pub held_back: Vec<(PathBuf, usize)>,
-    /// What became of a change of the model, when the run was one. While files are held back it is
-    /// not done.
+    /// The change of the model, if the run was one. It is not done while folders are held back.
     pub model_change: Option<ModelChange>,
-    /// True when the run was stopped early. What was finished is committed.
+    /// Whether the run was stopped early. Finished work is committed.
     pub interrupted: bool,
     /// Wall time of the run.
     pub elapsed: Duration,
-    /// Wall time in which pictures were read and encoded.
+    /// Wall time of reading and encoding pictures.
     pub elapsed_pictures: Duration,
-    /// How the encoder was kept busy meanwhile.
+    /// Throughput of the encoder.
     pub encoding: EncodingFigures,
 }
 
@@ -167,55 +229,54 @@ impl IndexReport {
         self.n_added + self.n_changed
     }
 
-    /// Pictures encoded a second.
+    /// Pictures encoded per second.
     #[must_use]
     pub fn rate(&self) -> f64 {
         self.n_encoded() as f64 / self.elapsed_pictures.as_secs_f64().max(1e-3)
     }
 }
 
-/// One picture found.
+/// A picture that matches a query.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SearchHit {
-    /// Every file with this content, at least one.
+    /// All files with this content, at least one.
     pub paths: Vec<PathBuf>,
-    /// Cosine of query and picture, −1…1, higher is nearer; `None` when no model was asked
-    /// (search by words alone).
+    /// Cosine of query and picture, −1…1, higher is nearer; `None` in a search by words alone.
     pub similarity: Option<f32>,
-    /// Place among the nearest by meaning, from 1, when it is among them.
+    /// Rank by similarity, from 1; `None` when it is not among the candidates.
     pub rank_by_meaning: Option<usize>,
-    /// Place among the keyword matches, from 1, when it is among them.
+    /// Rank among the keyword matches, from 1; `None` when it is not one.
     pub rank_by_words: Option<usize>,
-    /// The query's words that its captions, file or folder names, camera, date or places hold.
+    /// Words of the query found in its captions, file and folder names, camera, date or places.
     pub words: Vec<String>,
-    /// Its captions, in the order they were given.
+    /// Its captions, in the order of their files.
     pub captions: Vec<String>,
-    /// Size in pixels, upright.
+    /// Width in pixels, upright.
     pub width: u32,
-    /// Size in pixels, upright.
+    /// Height in pixels, upright.
     pub height: u32,
-    /// What its file says about it.
+    /// What its file says about it: camera, date, places.
     pub details: Details,
 }
 
 impl SearchHit {
-    /// The first of its paths.
+    /// The first of its paths; empty when it has none.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.paths.first().map_or(Path::new(""), PathBuf::as_path)
     }
 }
 
-/// One caption found.
+/// A caption that matches a query.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CaptionHit {
     /// The caption.
     pub text: String,
-    /// Cosine of query and caption, −1…1; `None` when no model was asked.
+    /// Cosine of query and caption, −1…1; `None` in a search by words alone.
     pub similarity: Option<f32>,
-    /// The query's words it holds.
+    /// Words of the query found in it.
     pub words: Vec<String>,
-    /// The pictures it belongs to; none for a caption of a plain text list.
+    /// Files of the picture it belongs to; empty for a caption of a plain text list.
     pub pictures: Vec<PathBuf>,
     /// The file it came from.
     pub source: PathBuf,
@@ -228,9 +289,9 @@ pub struct KindStatus {
     pub n_items: u64,
     /// The state of their graph.
     pub graph: GraphState,
-    /// Items of the graph that do not exist any more.
+    /// Items of the graph that were removed from the index.
     pub n_tombstones: u64,
-    /// Vectors that a search of the graph does not reach, and that are compared one by one.
+    /// Vectors that a walk of the graph does not reach; every search compares them one by one.
     pub n_loose: u64,
 }
 
@@ -250,7 +311,7 @@ impl KindStatus {
         })
     }
 
-    /// How many items are in the graph, and how many are compared one by one.
+    /// Number of items searched by the graph, and of those compared one by one.
     #[must_use]
     pub fn in_graph_and_fresh(&self) -> (u64, u64) {
         match self.graph {
@@ -271,15 +332,15 @@ pub struct Status {
     pub fingerprint: String,
     /// Length of the vectors.
     pub dimension: usize,
-    /// The language in which words are brought to their stems.
+    /// The language for stemming.
     pub language: Language,
     /// Number of the last commit.
     pub generation: u64,
-    /// Pictures, each content once.
+    /// Images: pictures with different content.
     pub n_images: u64,
     /// Captions.
     pub n_captions: u64,
-    /// Captions that describe no picture.
+    /// Captions without a picture.
     pub n_captions_alone: u64,
     /// Files.
     pub n_files: u64,
@@ -287,15 +348,15 @@ pub struct Status {
     pub images: KindStatus,
     /// How captions are searched.
     pub captions: KindStatus,
-    /// Bytes the index takes on disk.
+    /// Size on disk, in bytes.
     pub n_bytes_on_disk: u64,
-    /// Bytes of its parts.
+    /// Sizes of its parts, in bytes.
     pub sizes: Sizes,
-    /// The folders that were indexed.
+    /// The library folders.
     pub libraries: Vec<Library>,
-    /// A change of the model that was begun and is not complete.
+    /// An unfinished change of the model.
     pub unfinished: Option<UnfinishedChange>,
-    /// What the last index run did; `None` when a program made the index that did not note it.
+    /// What the last index run did; `None` if an older version did it.
     pub last_run: Option<LastRun>,
 }
 

@@ -1,4 +1,4 @@
-//! The engine on real pictures, a real index and a fake encoder.
+//! The engine with real pictures, a real index and a fake encoder.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ impl Place {
         Engine::open(&self.index, fake::encoders("one"))
     }
 
-    /// Draws a picture whose size makes its bytes its own.
+    /// Draws a picture of one colour; another width makes it another content.
     pub(crate) fn draw(&self, name: &str, colour: [u8; 3], width: u32) -> PathBuf {
         let path = self.photos.join(name);
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
@@ -65,7 +65,7 @@ pub(crate) fn name(path: &Path) -> String {
     path.file_name().unwrap().to_string_lossy().into_owned()
 }
 
-/// The counts that tell runs apart: added, unchanged, changed, moved, copies, removed, skipped.
+/// Added, unchanged, changed, moved, copies, removed, skipped.
 pub(crate) fn counts(report: &IndexReport) -> [usize; 7] {
     [
         report.n_added,
@@ -79,7 +79,7 @@ pub(crate) fn counts(report: &IndexReport) -> [usize; 7] {
 }
 
 #[test]
-fn words_find_pictures_and_pictures_find_pictures() {
+fn texts_and_pictures_find_pictures() {
     let place = Place::new();
     place.draw("a.png", RED, 30);
     place.draw("b.png", GREEN, 31);
@@ -127,7 +127,7 @@ fn a_second_run_reads_only_what_changed() {
 }
 
 #[test]
-fn files_that_change_places_keep_their_pictures() {
+fn files_that_swap_names_keep_their_images() {
     let place = Place::new();
     let (red, blue) = (place.draw("a.png", RED, 30), place.draw("b.png", BLUE, 31));
     fs_err::write(place.photos.join("a.txt"), "the first").unwrap();
@@ -136,8 +136,7 @@ fn files_that_change_places_keep_their_pictures() {
     fs_err::rename(&red, &aside).unwrap();
     fs_err::rename(&blue, &red).unwrap();
     fs_err::rename(&aside, &blue).unwrap();
-    // Committing after each file is the hardest case: a picture can lose its last path before
-    // the other file is looked at.
+    // The hardest case: an image may be committed without a path before the other file is read.
     let request = IndexRequest {
         commit_every: 1,
         ..IndexRequest::folder(&place.photos)
@@ -158,7 +157,7 @@ fn files_that_change_places_keep_their_pictures() {
 }
 
 #[test]
-fn touched_but_equal_files_are_unchanged() {
+fn files_with_only_a_new_time_are_unchanged() {
     let place = Place::new();
     let red = place.draw("a.png", RED, 30);
     place.index();
@@ -169,7 +168,7 @@ fn touched_but_equal_files_are_unchanged() {
 }
 
 #[test]
-fn identical_new_files_are_decoded_once_and_one_image() {
+fn identical_files_are_decoded_once_and_become_one_image() {
     let place = Place::new();
     for i in 0..20 {
         place.draw(&format!("{i:02}.png"), RED, 30);
@@ -183,7 +182,7 @@ fn identical_new_files_are_decoded_once_and_one_image() {
 }
 
 #[test]
-fn a_bad_file_is_named_and_its_neighbours_are_indexed() {
+fn bad_files_are_reported_and_the_others_indexed() {
     let place = Place::new();
     place.draw("a.png", RED, 30);
     let broken = place.draw("b.png", GREEN, 31);
@@ -200,12 +199,12 @@ fn a_bad_file_is_named_and_its_neighbours_are_indexed() {
         .collect();
     bad.sort();
     assert_eq!(bad, ["b.png", "empty.jpg"]);
-    // What was known of the broken file is of another content and must not be found.
+    // The old content of the broken file must not be found.
     assert_eq!(place.found("green").len(), 2);
 }
 
 #[test]
-fn an_emptied_library_folder_empties_nothing_unless_asked() {
+fn an_empty_library_folder_removes_nothing_without_prune() {
     let place = Place::new();
     let red = place.draw("a.png", RED, 30);
     place.index();
@@ -232,7 +231,7 @@ fn an_emptied_library_folder_empties_nothing_unless_asked() {
 }
 
 #[test]
-fn captions_come_from_sidecars_and_files_and_follow_their_changes() {
+fn captions_follow_the_changes_of_sidecars_and_captions_files() {
     let place = Place::new();
     let red = place.draw("a.png", RED, 30);
     place.draw("b.png", GREEN, 31);
@@ -277,7 +276,7 @@ fn captions_come_from_sidecars_and_files_and_follow_their_changes() {
 }
 
 #[test]
-fn captions_for_pictures_that_are_not_there_are_reported() {
+fn captions_of_pictures_outside_the_index_are_reported() {
     let place = Place::new();
     place.draw("a.png", RED, 30);
     let file = place.photos.join("captions.jsonl");
@@ -293,7 +292,7 @@ fn captions_for_pictures_that_are_not_there_are_reported() {
 }
 
 #[test]
-fn words_and_meaning_are_joined_and_say_why() {
+fn hits_report_their_ranks_by_meaning_and_by_words() {
     let place = Place::new();
     place.draw("tulip_field.png", GREEN, 30);
     place.draw("plain.png", RED, 31);
@@ -365,7 +364,7 @@ fn a_query_by_picture_decodes_as_the_index_did() {
 }
 
 #[test]
-fn impossible_queries_are_refused() {
+fn queries_without_an_answer_are_errors() {
     let place = Place::new();
     place.draw("a.png", RED, 30);
     place.index();
@@ -406,8 +405,8 @@ fn an_index_belongs_to_one_model() {
 }
 
 #[test]
-fn a_stopped_run_keeps_what_is_finished_and_the_next_goes_on() {
-    // More than all queues hold, so that it cannot be through before it is stopped.
+fn a_stopped_run_keeps_finished_work_and_the_next_continues() {
+    // More than all queues hold, so that the run cannot end before it is stopped.
     const N: u32 = 300;
     let place = Place::new();
     for i in 0..N {
@@ -441,7 +440,7 @@ fn a_stopped_run_keeps_what_is_finished_and_the_next_goes_on() {
 }
 
 #[test]
-fn however_the_work_is_split_the_index_is_the_same() {
+fn batches_threads_and_memory_do_not_change_the_index() {
     let place = Place::new();
     for (i, colour) in (0..45).zip([RED, GREEN, BLUE].into_iter().cycle()) {
         place.draw(&format!("{i:02}.png"), colour, 30 + i);
@@ -458,7 +457,7 @@ fn however_the_work_is_split_the_index_is_the_same() {
         full_decode: true,
         ..usual.clone()
     };
-    // Less memory than any file or picture takes: each is worked on alone.
+    // Less memory than any file or picture takes: each is decoded alone.
     let tight = DecodeOptions {
         memory: 1,
         ..usual.clone()
@@ -480,9 +479,9 @@ fn however_the_work_is_split_the_index_is_the_same() {
         assert_eq!(figures.n_encoded, 45);
         assert!(figures.n_starved <= figures.n_batches);
         match request.batch_size {
-            // Pauses may cut a batch short, never make one longer.
+            // Pauses may make batches smaller, never larger.
             Some(size) => assert!(figures.n_batches >= 45_usize.div_ceil(size)),
-            // 24 pictures of each size would be wanted, in turns; 45 in all are too few to choose.
+            // Choosing takes 24 pictures of each size, in turns; 45 are too few.
             None => assert_eq!((figures.batch_size, figures.n_batches), (None, 19)),
         }
         let hits = engine.search(&SearchRequest::text("green", 45)).unwrap();
@@ -501,7 +500,7 @@ fn however_the_work_is_split_the_index_is_the_same() {
 }
 
 #[test]
-fn the_bench_measures_all_that_it_reports() {
+fn the_benchmark_measures_everything_it_reports() {
     use bench::BenchStage::{Decoding, Encoding, Indexing, Preparing};
 
     let place = Place::new();
@@ -523,7 +522,7 @@ fn the_bench_measures_all_that_it_reports() {
         ControlFlow::Continue(())
     };
     let report = bench::bench(fake::encoders("one"), &request, &mut on_stage);
-    let report = report.unwrap().expect("it was not stopped");
+    let report = report.unwrap().expect("not stopped");
     stages.dedup();
     let turns = [(1, Preparing)].into_iter().chain(
         (1..=2).flat_map(|round| [Encoding, Decoding, Indexing].map(|stage| (round, stage))),
@@ -538,7 +537,7 @@ fn the_bench_measures_all_that_it_reports() {
         assert!((0.0..=1.0).contains(&round.finish_share));
         assert_eq!(round.encoding.n_encoded, 40);
     }
-    // The temporary indexes are gone.
+    // The temporary indexes are deleted.
     assert_eq!(fs_err::read_dir(&place.index).unwrap().count(), 0);
 
     let mut stop = |_, _| ControlFlow::Break(());
@@ -554,7 +553,7 @@ fn the_bench_measures_all_that_it_reports() {
 }
 
 #[test]
-fn junk_hidden_and_ignored_files_are_left_out() {
+fn hidden_ignored_and_junk_files_are_skipped() {
     let place = Place::new();
     for name in [
         "a.png",
@@ -571,7 +570,7 @@ fn junk_hidden_and_ignored_files_are_left_out() {
 }
 
 #[test]
-fn status_tells_what_is_there() {
+fn status_reports_what_the_index_holds() {
     let place = Place::new();
     place.draw("a.png", RED, 30);
     place.draw("b.png", RED, 30);

@@ -2,10 +2,10 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use sightline_index::{Compacted, IndexError, IndexReader, IndexWriter, ItemId, Library};
+use sightline_index::{Compacted, IndexError, IndexReader, IndexWriter, Library};
 
 use super::error::EngineError;
-use super::indexing::caption_files;
+use super::indexing::captions::drop_sidecars;
 use super::report::{OnBuilding, building};
 
 /// What [`Engine::remove`](crate::engine::Engine::remove) removed.
@@ -93,7 +93,7 @@ fn remove_below(
         return Ok(false);
     }
     for (path, file) in &files {
-        drop_sidecar_captions(writer, path, file.image)?;
+        drop_sidecars(writer, path, file.image)?;
         writer.remove_file(path)?;
     }
     for (source, image) in sources {
@@ -110,20 +110,6 @@ fn remove_below(
         }
     }
     Ok(true)
-}
-
-/// Removes the captions from texts beside a file. The image may remain under another path.
-fn drop_sidecar_captions(
-    writer: &mut IndexWriter,
-    path: &Path,
-    image: ItemId,
-) -> Result<(), EngineError> {
-    for source in caption_files::sidecars_of(path) {
-        if !writer.captions_from(Some(image), &source)?.is_empty() {
-            writer.set_captions(Some(image), &source, Vec::new())?;
-        }
-    }
-    Ok(())
 }
 
 /// The forms in which a path can be in the index: links are resolved only up to the library folder,

@@ -508,7 +508,7 @@ fn links_are_followed_and_loops_noticed() {
             .as_str()
             .unwrap()
     };
-    assert_eq!(of("/round"), "a link that leads back to a folder above it");
+    assert_eq!(of("/round"), "symbolic link to a folder above it");
     assert!(of("/dangling.png").contains("No such file"), "{report:#}");
     assert_eq!(told(&env.index_photos()), "3 seen, 3 unchanged, 2 skipped");
 }

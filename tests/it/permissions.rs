@@ -72,8 +72,8 @@ fn a_folder_without_read_permission() {
     ----- stdout -----
 
     ----- stderr -----
-    skipped photos/locked: no permission to read it
-    skipped photos/secret.png: no permission to read it
+    skipped photos/locked: permission denied
+    skipped photos/secret.png: permission denied
     9 picture files in [TIME]: 8 unchanged, 2 skipped
     ");
     snapshot!(env, nothing, @r"
@@ -81,7 +81,7 @@ fn a_folder_without_read_permission() {
     ----- stdout -----
 
     ----- stderr -----
-    skipped photos: no permission to read it
+    skipped photos: permission denied
     no pictures in photos, but the index holds 10 from there: nothing was removed
 
     hint: if they are gone for good and not on a disk that is away, run again with --prune

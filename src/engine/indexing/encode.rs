@@ -1,44 +1,27 @@
-//! Encodes what was prepared, batch after batch: a thread that owns a lane of the encoder.
+//! Encodes prepared pictures in batches, on one thread per lane of the encoder.
 //!
-//! It does nothing else. What needs no encoding it passes on at once; what it encoded, it hands
-//! to the writer.
+//! A lane's thread does nothing else: files that need no encoding pass through, and vectors go to
+//! the thread that writes.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
-use sightline_index::{Details, UnitVector};
+use sightline_index::UnitVector;
 use sightline_onnx::Pixels;
 
-use super::batch_size::BatchFinder;
 use super::pipeline::{Inlet, Next};
-use super::prepare::{Content, Hash, Prepared};
-use super::walk::Candidate;
+use super::prepare::{Content, NewImage, Prepared};
+use super::tuning::BatchFinder;
 use crate::engine::encoder::Lane;
 use crate::engine::report::EncodingFigures;
 use crate::engine::{Encoders, EngineError};
 
-/// A picture's file, content and size: what is known of it besides its vector.
-pub(crate) struct Source {
-    pub(crate) candidate: Candidate,
-    pub(crate) hash: Hash,
-    pub(crate) width: u32,
-    pub(crate) height: u32,
-    pub(crate) details: Details,
-}
+/// What the writing thread receives: what became of a file, or the error that ends the run.
+pub(crate) type Encoded = Result<Prepared<UnitVector>, EngineError>;
 
-/// What the writer is given.
-pub(crate) enum Finding {
-    /// A file that needs no encoding.
-    Seen(Prepared),
-    /// A picture and its vector, or why it has none.
-    Encoded(Source, Result<UnitVector, String>),
-    /// Nothing can be encoded: the run is over.
-    Failed(EngineError),
-}
-
-/// The writer has broken off, or was told that nothing can be encoded.
-struct Over;
+/// The receiver hung up, or was sent the error that ends the run.
+struct Disconnected;
 
 /// What all lanes of a run share.
 pub(crate) struct Encoding<'a> {
@@ -56,16 +39,21 @@ impl<'a> Encoding<'a> {
         }
     }
 
-    /// Encodes, in one lane, what comes through the inlet, and sends what becomes of it.
-    pub(crate) fn run(&self, lane: Lane, inlet: &Inlet<'_, Prepared>, findings: &Sender<Finding>) {
-        let mut owner = Owner {
+    /// Encodes what comes through the inlet in one lane and sends the results.
+    pub(crate) fn run(
+        &self,
+        lane: Lane,
+        inlet: &Inlet<'_, Prepared<Pixels>>,
+        results: &Sender<Encoded>,
+    ) {
+        let mut thread = LaneThread {
             shared: self,
             lane,
-            findings,
+            results,
             waited: Duration::ZERO,
         };
-        // Either way it is over; the writer has been told why.
-        let _ = owner.run(inlet);
+        // Either way the lane is done; the receiver knows why.
+        let _ = thread.run(inlet);
     }
 
     /// What all lanes did.
@@ -87,41 +75,26 @@ impl<'a> Encoding<'a> {
     }
 }
 
-struct Owner<'a> {
+struct LaneThread<'a> {
     shared: &'a Encoding<'a>,
     lane: Lane,
-    findings: &'a Sender<Finding>,
-    /// While the batch in the making was gathered.
+    results: &'a Sender<Encoded>,
+    /// Time spent waiting while the current batch was gathered.
     waited: Duration,
 }
 
-impl Owner<'_> {
-    fn run(&mut self, inlet: &Inlet<'_, Prepared>) -> Result<(), Over> {
+impl LaneThread<'_> {
+    fn run(&mut self, inlet: &Inlet<'_, Prepared<Pixels>>) -> Result<(), Disconnected> {
         let mut batch = Vec::new();
         loop {
             let next = inlet.next();
             self.waited += inlet.take_waited();
             match next {
-                Next::Ready(Prepared { candidate, content }) => match content {
-                    Content::Fresh {
-                        hash,
-                        width,
-                        height,
-                        pixels,
-                        details,
-                    } => {
-                        let source = Source {
-                            candidate,
-                            hash,
-                            width,
-                            height,
-                            details,
-                        };
-                        batch.push((source, pixels));
-                    }
-                    content => self.send(Finding::Seen(Prepared { candidate, content }))?,
-                },
-                // A batch that does not fill is not kept from the writer for long.
+                Next::Ready(Prepared::New(image, pixels)) => batch.push((image, pixels)),
+                Next::Ready(Prepared::Other(file, content)) => {
+                    self.send(Ok(Prepared::Other(file, content)))?;
+                }
+                // A batch that does not fill up must not keep the writer waiting.
                 Next::Pause => self.flush(&mut batch)?,
                 Next::End => return self.flush(&mut batch),
                 Next::Stopped => return Ok(()),
@@ -132,46 +105,52 @@ impl Owner<'_> {
         }
     }
 
-    fn send(&self, finding: Finding) -> Result<(), Over> {
-        self.findings.send(finding).map_err(|_| Over)
+    fn send(&self, result: Encoded) -> Result<(), Disconnected> {
+        self.results.send(result).map_err(|_| Disconnected)
     }
 
-    fn flush(&mut self, batch: &mut Vec<(Source, Pixels)>) -> Result<(), Over> {
+    fn fail(&self, error: EngineError) -> Result<(), Disconnected> {
+        self.send(Err(error))?;
+        Err(Disconnected)
+    }
+
+    fn flush(&mut self, batch: &mut Vec<(NewImage, Pixels)>) -> Result<(), Disconnected> {
         if batch.is_empty() {
             return Ok(());
         }
-        let (sources, pixels): (Vec<Source>, Vec<Pixels>) =
+        let (images, pixels): (Vec<NewImage>, Vec<Pixels>) =
             std::mem::take(batch).into_iter().unzip();
-        // Loading must not count as the time of the first batch.
+        // Loading must not count as time of the first batch.
         let encoders = self.shared.encoders;
         if let Err(error) = encoders.image().load(self.lane) {
-            self.send(Finding::Failed(error))?;
-            return Err(Over);
+            return self.fail(error);
         }
         let began = Instant::now();
         let encoded = encode(encoders, self.lane, &pixels);
         let (took, waited) = (began.elapsed(), std::mem::take(&mut self.waited));
         self.shared.finder().note(pixels.len(), took);
         self.shared.figures().note(pixels.len(), took, waited);
-        match encoded {
-            Ok(vectors) => {
-                for (source, vector) in sources.into_iter().zip(vectors) {
-                    self.send(Finding::Encoded(source, vector))?;
+        let vectors = match encoded {
+            Ok(vectors) => vectors,
+            Err(error) => return self.fail(error),
+        };
+        for (image, vector) in images.into_iter().zip(vectors) {
+            self.send(Ok(match vector {
+                Ok(vector) => Prepared::New(image, vector),
+                Err(reason) => {
+                    let hash = Some(image.hash);
+                    Prepared::Other(image.file, Content::Bad { hash, reason })
                 }
-                Ok(())
-            }
-            Err(error) => {
-                self.send(Finding::Failed(error))?;
-                Err(Over)
-            }
+            }))?;
         }
+        Ok(())
     }
 }
 
-/// One vector a picture, or why it has none. When a batch fails it is tried one by one, so that
-/// one picture the model chokes on does not take its neighbours along; when all fail, the batch's
-/// error is that of the run.
-pub(crate) fn encode(
+/// One vector per picture, or why it has none. When a batch fails, its pictures are encoded one by
+/// one, so that one bad picture does not spoil the others; when all of them fail, the error of the
+/// batch is that of the run.
+fn encode(
     encoders: &Encoders,
     lane: Lane,
     pixels: &[Pixels],

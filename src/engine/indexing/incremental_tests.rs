@@ -1,11 +1,14 @@
-//! What a second run over the same folder costs: no reading, no decoding, no new vectors where nothing is new.
+//! A second run over the same folder reads, decodes and encodes only what is new.
 
-use std::time::SystemTime;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
 
-use sightline_index::IndexReader;
+use sightline_index::{
+    Binding, FileRecord, IndexReader, IndexWriter, Item, ItemKind, Library, UnitVector,
+};
 
 use crate::engine::tests::{Place, counts};
-use crate::engine::*;
+use crate::engine::{DecodeOptions, Engine, IndexReport, IndexRequest, fake, quietly};
 
 const COLOURS: [[u8; 3]; 3] = [[220, 20, 20], [20, 200, 20], [20, 20, 220]];
 
@@ -23,13 +26,16 @@ fn set_modified(path: &Path, time: SystemTime) {
     file.file().set_modified(time).unwrap();
 }
 
-/// Not one picture may be decoded: it would be too large.
+/// Skips every picture that is decoded: they all exceed the limit.
 fn without_decoding(place: &Place) -> IndexReport {
+    run_without_decoding(place, &IndexRequest::folder(&place.photos))
+}
+
+fn run_without_decoding(place: &Place, request: &IndexRequest) -> IndexReport {
     let mut options = DecodeOptions::default();
     options.limits.max_pixels = 1;
-    let request = IndexRequest::folder(&place.photos);
     let engine = place.engine().with_decode_options(options);
-    engine.index(&request, &mut quietly).unwrap()
+    engine.index(request, &mut quietly).unwrap()
 }
 
 #[test]
@@ -37,12 +43,12 @@ fn an_unchanged_file_is_not_read() {
     let place = place();
     let path = place.photos.join("a.png");
     let before = fs_err::metadata(&path).unwrap();
-    // Whoever reads it finds no picture.
+    // Reading it would find no picture.
     fs_err::write(&path, vec![b'x'; usize::try_from(before.len()).unwrap()]).unwrap();
     set_modified(&path, before.modified().unwrap());
     assert_eq!(counts(&place.index()), [0, 3, 0, 0, 0, 0, 0]);
     assert_eq!(place.found("red")[0], "a.png");
-    // It is its time that made the difference.
+    // With another time it is read.
     set_modified(&path, SystemTime::UNIX_EPOCH);
     assert_eq!(counts(&place.index()), [0, 2, 0, 0, 0, 0, 1]);
 }
@@ -54,16 +60,16 @@ fn a_touched_file_is_read_but_not_decoded() {
         set_modified(&place.photos.join(name), SystemTime::UNIX_EPOCH);
     }
     assert_eq!(counts(&without_decoding(&place)), [0, 3, 0, 0, 0, 0, 0]);
-    // Its new time is noted, so that the next run does not read it either.
+    // Its new time is stored, so that the next run does not read it.
     fs_err::write(place.photos.join("a.png"), b"").unwrap();
     assert_eq!(counts(&without_decoding(&place)), [0, 2, 0, 0, 0, 0, 1]);
-    // The limit does refuse what is new.
+    // A new picture does exceed the limit.
     place.draw("new.png", COLOURS[0], 31);
     assert_eq!(without_decoding(&place).skipped.len(), 1 + 1);
 }
 
 #[test]
-fn a_moved_file_keeps_its_picture_and_copies_share_one() {
+fn moved_files_keep_their_image_and_copies_share_one() {
     let place = place();
     let image = |name: &str| {
         let reader = IndexReader::open(&place.index, None).unwrap();
@@ -85,9 +91,8 @@ fn a_moved_file_keeps_its_picture_and_copies_share_one() {
     assert_eq!((reader.counts().n_images, reader.counts().n_files), (3, 4));
 }
 
-/// What leaves the folder leaves the index in the same generation as what comes into it.
 #[test]
-fn removed_files_leave_in_the_same_commit() {
+fn deleted_files_are_removed_by_the_commit_that_adds_new_ones() {
     let place = place();
     let generation = || {
         IndexReader::open(&place.index, None)
@@ -100,7 +105,7 @@ fn removed_files_leave_in_the_same_commit() {
     fs_err::remove_file(place.photos.join("b.png")).unwrap();
     place.draw("new.png", COLOURS[1], 33);
     assert_eq!(counts(&place.index()), [1, 1, 0, 0, 0, 2, 0]);
-    // One for the pictures, one for the note that the folder was looked at.
+    // One for the pictures, one for the note about the run.
     assert!(
         generation() <= before + 2,
         "{} after {before}",
@@ -109,11 +114,65 @@ fn removed_files_leave_in_the_same_commit() {
     assert_eq!(place.found("red").len(), 2);
 }
 
-/// A commit comes after so many items, or after so long.
+/// Names rotate by one, and each new file is committed: every image but one is without a path for a
+/// moment, the first one until the last file is read.
 #[test]
-fn commits_come_by_number_and_by_time() {
+fn files_that_take_each_others_names_are_not_decoded_again() {
+    const N: u32 = 30;
+    let place = Place::new();
+    let path = |number: u32| place.photos.join(format!("{number:02}.png"));
+    for number in 0..N {
+        place.draw(&format!("{number:02}.png"), COLOURS[0], 30 + number);
+    }
+    place.index();
+    fs_err::rename(path(0), path(N)).unwrap();
+    for number in 0..N {
+        fs_err::rename(path(number + 1), path(number)).unwrap();
+    }
+    let request = IndexRequest {
+        commit_every: 1,
+        // Short queues, so that files are read after earlier ones were committed.
+        n_decoders: Some(1),
+        batch_size: Some(1),
+        ..IndexRequest::folder(&place.photos)
+    };
+    let report = run_without_decoding(&place, &request);
+    assert_eq!(counts(&report), [0, 0, N as usize, 0, 0, 0, 0]);
+    let reader = IndexReader::open(&place.index, None).unwrap();
+    assert_eq!(reader.counts().n_images, u64::from(N));
+}
+
+#[test]
+fn images_without_a_path_left_by_a_killed_run_are_used_or_removed_by_the_next() {
+    let place = place();
+    let binding = place.engine().encoders().binding();
+    let mut writer = IndexWriter::open_or_create(&place.index, &binding).unwrap();
+    let path = |name: &str| place.photos.join(name);
+    let image = |writer: &IndexWriter, name: &str| writer.file(&path(name)).unwrap().unwrap().image;
+    let [a, b, c] = ["a.png", "b.png", "c.png"].map(|name| image(&writer, name));
+    for name in ["a.png", "c.png"] {
+        let file = FileRecord {
+            n_bytes: 0,
+            modified_ns: 0,
+            image: b,
+        };
+        writer.put_file(&path(name), file).unwrap();
+    }
+    writer.checkpoint().unwrap();
+    drop(writer);
+    assert_eq!(place.found("red").len(), 1, "only images with a path");
+    fs_err::remove_file(path("c.png")).unwrap();
+    assert_eq!(counts(&without_decoding(&place)), [0, 1, 1, 0, 0, 1, 0]);
+    let reader = IndexReader::open(&place.index, None).unwrap();
+    assert_eq!(reader.file(&path("a.png")).unwrap().unwrap().image, a);
+    assert!(reader.item(c).unwrap().is_none());
+    assert_eq!(reader.counts().n_images, 2);
+}
+
+#[test]
+fn commits_follow_number_and_time() {
     const N: u32 = 12;
-    let n_commits = |commit_every: usize, commit_interval: std::time::Duration| {
+    let n_commits = |commit_every: usize, commit_interval: Duration| {
         let place = Place::new();
         for width in 0..N {
             place.draw(&format!("{width}.png"), COLOURS[0], 30 + width);
@@ -130,11 +189,97 @@ fn commits_come_by_number_and_by_time() {
             .generation()
             .0
     };
-    let never = std::time::Duration::from_hours(24);
+    let never = Duration::from_hours(24);
     let few = n_commits(1000, never);
     assert!(few <= 2, "{few}");
     let by_number = n_commits(1, never);
     assert!(by_number >= u64::from(N), "{by_number}");
-    let by_time = n_commits(1000, std::time::Duration::ZERO);
+    let by_time = n_commits(1000, Duration::ZERO);
     assert!(by_time >= u64::from(N), "{by_time}");
+}
+
+/// The start of a JPEG with an XMP packet and no pixels.
+fn torso(model: &str) -> Vec<u8> {
+    let packet = format!(
+        "http://ns.adobe.com/xap/1.0/\0<x xmlns:t='http://ns.adobe.com/tiff/1.0/' \
+         t:Model='{model}'/>"
+    );
+    let length = u16::try_from(packet.len() + 2).unwrap().to_be_bytes();
+    [
+        b"\xff\xd8\xff\xe1",
+        &length[..],
+        packet.as_bytes(),
+        b"\xff\xd9",
+    ]
+    .concat()
+}
+
+#[test]
+fn metadata_that_an_older_version_did_not_read_is_read_once_without_decoding() {
+    let root = tempfile::tempdir().unwrap();
+    let base = root.path().canonicalize().unwrap();
+    let (photos, index) = (base.join("photos"), base.join("index"));
+    fs_err::create_dir(&photos).unwrap();
+    let binding = Binding {
+        dimension: 4,
+        fingerprint: "one".into(),
+        model: "colours".into(),
+    };
+    let mut writer = IndexWriter::open_or_create(&index, &binding).unwrap();
+    // Without it the random name of the temporary folder would count as words.
+    let library = Library {
+        folder: photos.clone(),
+        n_files: 3,
+        last_run_unix_s: 0,
+    };
+    writer.put_library(library).unwrap();
+    // The second file has changed, and is not a picture.
+    for (number, model) in [(1u8, "X100"), (2, "X200"), (3, "X300")] {
+        let path = photos.join(format!("{number}.jpg"));
+        fs_err::write(&path, torso(model)).unwrap();
+        let about = fs_err::metadata(&path).unwrap();
+        let since = about
+            .modified()
+            .unwrap()
+            .duration_since(SystemTime::UNIX_EPOCH);
+        let vector = UnitVector::new(vec![1.0, 0.0, 0.0, 0.0]).unwrap();
+        let image = writer.put_image([number; 32], 4, 3, vector).unwrap();
+        let n_bytes = about.len() + u64::from(number == 2);
+        let modified_ns = i128::try_from(since.unwrap().as_nanos()).unwrap();
+        let file = FileRecord {
+            n_bytes,
+            modified_ns,
+            image,
+        };
+        writer.put_file(&path, file).unwrap();
+    }
+    writer.finish().unwrap();
+    let run = || {
+        let engine = Engine::open(&index, fake::encoders("one"));
+        let request = IndexRequest::folder(&photos);
+        let report = engine.index(&request, &mut quietly).unwrap();
+        (report.n_unchanged, report.skipped.len())
+    };
+    let cameras = || {
+        let reader = IndexReader::open(&index, None).unwrap();
+        let mut cameras = Vec::new();
+        for (_, file) in reader.files().unwrap() {
+            let Some(Item::Image(image)) = reader.item(file.image).unwrap() else {
+                panic!("not an image");
+            };
+            cameras.push(image.details.and_then(|details| details.camera));
+        }
+        let found = reader.matching(ItemKind::Image, "X100 X300", 9).unwrap();
+        (cameras, found.len())
+    };
+    assert_eq!(cameras(), (vec![None, None, None], 0));
+    assert_eq!(run(), (2, 1), "the changed file is read as a picture");
+    let own = |model: &str| Some(model.to_owned());
+    assert_eq!(cameras(), (vec![own("X100"), own("X300")], 2));
+    // It is not looked for again.
+    let writer = IndexWriter::open_or_create(&index, &binding).unwrap();
+    assert!(writer.images_without_details().unwrap().is_empty());
+    drop(writer);
+    assert_eq!(run(), (2, 1));
+    assert_eq!(cameras(), (vec![own("X100"), own("X300")], 2));
 }

@@ -1,4 +1,4 @@
-//! Lanes: that both encode at the same time when there is much to do, and what comes of it.
+//! Encoding in lanes: when there is more than one, and that it changes no result.
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -7,16 +7,16 @@ use image::{Rgb, RgbImage};
 
 use sightline_onnx::{Model, SessionOptions};
 
-use super::run::MANY;
+use super::tuning::MIN_PICTURES_FOR_TWO_SESSIONS;
 use crate::engine::encoder::{Lane, options_of_parts};
-use crate::engine::*;
+use crate::engine::{Encoders, Engine, IndexRequest, SearchRequest, fake, quietly};
 
 /// As many pictures as are worth a second lane.
 fn n_many() -> u32 {
-    u32::try_from(MANY).unwrap()
+    u32::try_from(MIN_PICTURES_FOR_TWO_SESSIONS).unwrap()
 }
 
-/// Two lanes wait here for one another, once.
+/// Two lanes wait here for each other, once.
 #[derive(Default)]
 struct Meeting {
     here: Mutex<[bool; 2]>,
@@ -26,12 +26,12 @@ struct Meeting {
 impl Meeting {
     fn wait(&self, lane: Lane) {
         let Lane::Part(number) = lane else {
-            panic!("a batch was encoded with the whole machine")
+            panic!("a batch was encoded on the whole machine")
         };
         let mut here = self.here.lock().unwrap();
         here[number] = true;
         self.came.notify_all();
-        // Never reached when both lanes run: then each comes within moments.
+        // Not reached when both lanes run: each arrives within moments.
         let patience = Duration::from_mins(1);
         let missed = self
             .came
@@ -43,7 +43,7 @@ impl Meeting {
 }
 
 #[test]
-fn two_lanes_encode_at_once_what_one_encodes_alone() {
+fn two_lanes_encode_at_once_with_the_results_of_one() {
     let root = tempfile::tempdir().unwrap();
     let photos = root.path().join("photos");
     fs_err::create_dir(&photos).unwrap();
@@ -89,7 +89,7 @@ fn two_lanes_encode_at_once_what_one_encodes_alone() {
 }
 
 #[test]
-fn parts_share_the_threads() {
+fn parts_split_the_threads() {
     let model = Model::starter().unwrap();
     let cases: [(usize, &[usize]); 4] = [(1, &[]), (2, &[1, 1]), (3, &[1, 2]), (8, &[4, 4])];
     for (n_threads, expected) in cases {
@@ -98,7 +98,7 @@ fn parts_share_the_threads() {
         let parts: Vec<usize> = parts.iter().map(SessionOptions::threads).collect();
         assert_eq!(parts, expected);
     }
-    // A device of its own has no cores to split.
+    // Other devices are not split.
     let device = SessionOptions::default()
         .with_threads(8)
         .with_device(sightline_onnx::Device::Cuda);
@@ -106,7 +106,7 @@ fn parts_share_the_threads() {
 }
 
 #[test]
-fn a_few_pictures_are_not_worth_a_second_lane() {
+fn few_pictures_use_one_lane() {
     let root = tempfile::tempdir().unwrap();
     RgbImage::from_pixel(8, 8, Rgb([200, 0, 0]))
         .save(root.path().join("one.png"))
@@ -120,7 +120,7 @@ fn a_few_pictures_are_not_worth_a_second_lane() {
 
 #[test]
 fn an_error_in_one_lane_ends_the_run() {
-    // As `Part` of an encoder that cannot be loaded; the writer hears it once and all threads end.
+    // The encoder of every lane fails to load.
     let root = tempfile::tempdir().unwrap();
     for i in 0..n_many() {
         RgbImage::from_pixel(8 + i, 4, Rgb([9, 9, 9]))

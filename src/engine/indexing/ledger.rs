@@ -1,4 +1,4 @@
-//! Keeps the books of an index run: what happened to each file, told in the words of the report.
+//! Counts what happened to each file of a run, in the terms of its report.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -7,26 +7,26 @@ use sightline_index::ItemId;
 
 use crate::engine::report::{IndexReport, Skipped};
 
-/// The report in the making.
+/// The report under construction.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     pub(crate) report: IndexReport,
-    /// Files of the picture stage that are done with, however they ended.
+    /// Files of the picture stage that are done, whatever became of them.
     pub(crate) n_settled: usize,
-    /// Files that were in the index with other content or another time.
+    /// Files that the index has with another size or time, and the image of each.
     known: HashMap<PathBuf, ItemId>,
     /// Images that got another path in this run, and how many: copies, until an old path of the
-    /// same image turns out to be gone, which makes it a move.
+    /// same image turns out to be deleted, which makes one of them a move.
     linked: HashMap<ItemId, usize>,
 }
 
 impl Ledger {
-    /// A file of the index looks different and will be read again.
+    /// A file of the index has another size or time and will be read again.
     pub(crate) fn note_known(&mut self, path: &Path, image: ItemId) {
         self.known.insert(path.to_path_buf(), image);
     }
 
-    /// Those files with the image each held before, once the picture stage is over.
+    /// Takes those files with the image that each had before the run.
     pub(crate) fn take_known(&mut self) -> HashMap<PathBuf, ItemId> {
         std::mem::take(&mut self.known)
     }
@@ -45,7 +45,7 @@ impl Ledger {
         }
     }
 
-    /// A file turned out to have the content of an image that is there.
+    /// A file has the content of an image of the index.
     pub(crate) fn linked(&mut self, path: &Path, image: ItemId) {
         self.n_settled += 1;
         match self.known.get(path) {
@@ -56,13 +56,13 @@ impl Ledger {
         }
     }
 
-    /// A file could not be used.
+    /// A file was skipped.
     pub(crate) fn skipped(&mut self, skipped: Skipped) {
         self.n_settled += 1;
         self.report.skipped.push(skipped);
     }
 
-    /// A file of the index is gone.
+    /// A file of the index was deleted.
     pub(crate) fn removed(&mut self, image: ItemId) {
         match self.linked.get_mut(&image) {
             Some(n) if *n > 0 => {
@@ -75,7 +75,7 @@ impl Ledger {
 
     pub(crate) fn into_report(mut self) -> IndexReport {
         self.report.n_copies += self.linked.values().sum::<usize>();
-        // The threads find them in whatever order.
+        // Threads finish in any order.
         self.report.skipped.sort_by(|a, b| a.path.cmp(&b.path));
         self.report
     }

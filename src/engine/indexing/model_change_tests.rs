@@ -1,9 +1,14 @@
-//! Another model for an index that is there, on real pictures and fake encoders.
+//! Changes of the model of an index, on real pictures with fake encoders.
+
+use std::ops::ControlFlow;
 
 use sightline_index::IndexError;
 
 use crate::engine::tests::{BLUE, GREEN, Place, RED, name};
-use crate::engine::*;
+use crate::engine::{
+    Encoders, Engine, EngineError, IndexReport, IndexRequest, Progress, SearchHit, SearchRequest,
+    UnfinishedChange, fake, quietly,
+};
 
 fn change(place: &Place, encoders: Encoders, request: &IndexRequest) -> IndexReport {
     let request = IndexRequest {
@@ -18,14 +23,14 @@ fn is_done(report: &IndexReport) -> bool {
     report.model_change.as_ref().unwrap().is_done
 }
 
-/// What is found for a few questions, with all that is told of it.
+/// The hits of a few queries, with everything that is reported of them.
 fn answers(engine: &Engine) -> Vec<String> {
     let mut answers = Vec::new();
     for text in ["red", "green", "blue", "door"] {
         let request = SearchRequest::text(text, 50);
-        // What is equally near comes in the order in which it was put, which threads decide.
+        // The order of equally near hits depends on the threads that indexed them.
         let hits = engine.search(&request).unwrap();
-        let told = |hit: &SearchHit| {
+        let shown = |hit: &SearchHit| {
             let SearchHit {
                 paths,
                 similarity,
@@ -35,7 +40,7 @@ fn answers(engine: &Engine) -> Vec<String> {
             } = hit;
             format!("{paths:?} {similarity:?} {words:?} {captions:?}")
         };
-        let mut hits: Vec<_> = hits.iter().map(told).collect();
+        let mut hits: Vec<_> = hits.iter().map(shown).collect();
         hits.sort();
         answers.extend(hits);
         let captions = engine.search_captions(&request).unwrap();
@@ -69,30 +74,30 @@ fn with_captions() -> (Place, IndexRequest) {
 }
 
 #[test]
-fn everything_is_embedded_again_with_a_model_of_another_dimension() {
+fn everything_is_embedded_again_even_with_another_dimension() {
     let (place, request) = with_captions();
-    let anew = Engine::open(place.index.join("../anew"), fake::wider_encoders("two"));
-    anew.index(&request, &mut quietly).unwrap();
-    let (expected, old) = (answers(&anew), place.engine());
+    let scratch = Engine::open(place.index.join("../scratch"), fake::wider_encoders("two"));
+    scratch.index(&request, &mut quietly).unwrap();
+    let (expected, old) = (answers(&scratch), place.engine());
     let with_old = answers(&old);
     assert_ne!(with_old, expected, "the similarities differ");
 
-    // Only a wish changes the model.
+    // Only on request.
     let encoders = || fake::wider_encoders("two");
-    let unwilling = Engine::open(&place.index, encoders()).index(&request, &mut quietly);
+    let refused = Engine::open(&place.index, encoders()).index(&request, &mut quietly);
     assert!(
         matches!(
-            unwilling,
+            refused,
             Err(EngineError::Index(IndexError::OtherDimension {
                 built_with: 4,
                 asked: 5,
                 ..
             }))
         ),
-        "{unwilling:?}"
+        "{refused:?}"
     );
 
-    // The texts are those of the index: their files are not needed.
+    // The texts come from the index; their files are not needed.
     fs_err::remove_file(place.photos.join("a/captions.jsonl")).unwrap();
     fs_err::remove_file(place.photos.join("list.txt")).unwrap();
     let planned = Engine::open(&place.index, encoders()).planned_change();
@@ -104,7 +109,7 @@ fn everything_is_embedded_again_with_a_model_of_another_dimension() {
     assert_eq!((report.n_added, report.n_captions_added), (3, 4));
     let engine = Engine::open(&place.index, encoders());
     assert_eq!(answers(&engine), expected);
-    assert_eq!(answers(&old), with_old, "what is open goes on");
+    assert_eq!(answers(&old), with_old, "open readers keep working");
     let status = Engine::status(&place.index).unwrap();
     assert_eq!((status.dimension, status.libraries.len()), (5, 2));
     assert_eq!((status.n_captions, status.unfinished), (4, None));
@@ -117,7 +122,7 @@ fn everything_is_embedded_again_with_a_model_of_another_dimension() {
         ),
         "{error:?}"
     );
-    // Once more is nothing to do, and an ordinary run.
+    // The same again is an ordinary run with nothing to do.
     let request = IndexRequest {
         folders: request.folders,
         ..IndexRequest::default()
@@ -128,7 +133,7 @@ fn everything_is_embedded_again_with_a_model_of_another_dimension() {
 }
 
 #[test]
-fn folders_and_captions_given_come_along() {
+fn a_change_also_indexes_the_given_folders_and_captions() {
     let (place, request) = with_captions();
     place.draw("c/more.png", RED, 33);
     fs_err::write(place.photos.join("list.txt"), "a green lake\n").unwrap();
@@ -148,8 +153,8 @@ fn folders_and_captions_given_come_along() {
 }
 
 #[test]
-fn an_interrupted_change_goes_on_and_a_third_model_begins_anew() {
-    // More than all queues hold, so that it cannot be through before it is stopped.
+fn an_interrupted_change_is_continued_and_a_third_model_starts_over() {
+    // More than all queues hold, so that the run cannot end before it is stopped.
     const N: u32 = 300;
     let place = Place::new();
     for i in 0..N {
@@ -181,7 +186,7 @@ fn an_interrupted_change_goes_on_and_a_third_model_begins_anew() {
         report
     };
     let first = interrupted("two", 20);
-    // The old model's index is kept up to date meanwhile, and what is new in it comes along.
+    // The index of the old model can be updated meanwhile.
     place.draw("new.png", GREEN, 999);
     assert_eq!(place.index().n_added, 1);
     fs_err::remove_file(place.photos.join("new.png")).unwrap();
@@ -209,30 +214,30 @@ fn an_interrupted_change_goes_on_and_a_third_model_begins_anew() {
 }
 
 #[test]
-fn a_library_that_is_away_or_empty_holds_the_change_back() {
+fn a_missing_or_empty_library_folder_holds_the_change_back() {
     let (place, _) = with_captions();
-    let (away, aside) = (place.photos.join("b"), place.photos.join("aside"));
+    let (missing, aside) = (place.photos.join("b"), place.photos.join("aside"));
     let with_old = answers(&place.engine());
     let nothing = IndexRequest::default();
     for empty in [false, true] {
-        fs_err::rename(&away, &aside).unwrap();
+        fs_err::rename(&missing, &aside).unwrap();
         if empty {
-            fs_err::create_dir(&away).unwrap();
+            fs_err::create_dir(&missing).unwrap();
         }
         let report = change(&place, fake::encoders("two"), &nothing);
         assert!(!is_done(&report) && !report.interrupted);
-        assert_eq!(report.held_back, [(away.clone(), 1)]);
+        assert_eq!(report.held_back, [(missing.clone(), 1)]);
         assert_eq!(answers(&place.engine()), with_old);
         if empty {
-            fs_err::remove_dir(&away).unwrap();
+            fs_err::remove_dir(&missing).unwrap();
         }
-        fs_err::rename(&aside, &away).unwrap();
+        fs_err::rename(&aside, &missing).unwrap();
     }
-    // A single file that is gone leaves, as ever.
+    // A single deleted file is removed as usual.
     fs_err::remove_file(place.photos.join("a/red.png")).unwrap();
-    fs_err::remove_dir_all(&away).unwrap();
+    fs_err::remove_dir_all(&missing).unwrap();
     let report = change(&place, fake::encoders("two"), &nothing);
-    assert_eq!(report.held_back, [(away, 1)]);
+    assert_eq!(report.held_back, [(missing, 1)]);
     let prune = IndexRequest {
         prune: true,
         ..nothing

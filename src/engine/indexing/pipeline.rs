@@ -1,10 +1,8 @@
-//! Many threads prepare, a few own a lane of the encoder each, one writes; bounded queues between
-//! them.
+//! A pipeline of threads: many prepare, a few encode, one consumes, with bounded queues in between.
 //!
-//! The queues' lengths bound the memory whatever the number of jobs. A lane's owner does
-//! nothing but encode: it waits for neither a decoder, as long as prepared work is there, nor for
-//! the disk, as long as there is room in the queue behind it. The writer stays on the calling
-//! thread, with the progress that it tells and the errors that it returns.
+//! The lengths of the queues bound the memory for any number of jobs. An encoding thread waits for
+//! decoders only when its queue is empty, and for the consumer only when the queue of results is
+//! full. The consumer stays on the calling thread, and with it progress and errors.
 
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -14,38 +12,35 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 
-/// How often the writer hears [`Event::Idle`] while nothing comes.
+/// How often the consumer gets [`Event::Idle`] while there are no results.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How long a lane's owner waits for a batch to fill before it hears [`Next::Pause`].
+/// How long an encoding thread waits for a batch to fill before it gets [`Next::Pause`].
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How many threads, and how much may wait between them.
+/// Numbers of threads and lengths of the queues between them.
 #[derive(Debug, Clone, Copy)]
-#[expect(
-    clippy::struct_field_names,
-    reason = "each says how many there are of something"
-)]
+#[expect(clippy::struct_field_names, reason = "each is a number of something")]
 pub(crate) struct Shape {
     /// Threads that prepare.
     pub(crate) n_workers: usize,
-    /// Prepared jobs that may wait to be encoded; each worker may hold one more.
+    /// Prepared jobs that may wait to be encoded; each preparing thread may hold one more.
     pub(crate) n_prepared: usize,
     /// Threads that encode.
     pub(crate) n_encoders: usize,
-    /// Results that may wait for the writer.
+    /// Results that may wait for the consumer.
     pub(crate) n_encoded: usize,
 }
 
-/// What the writer is told.
+/// What the consumer gets.
 pub(crate) enum Event<E> {
     /// A result.
     Ready(E),
-    /// Nothing came for a moment: a chance to show progress or to stop.
+    /// No result came for a moment: a chance to report progress or to stop.
     Idle,
 }
 
-/// Asks a run to end after what is under way: no further job is begun, results keep coming.
+/// Ends a run early: no further job is started, results of those in progress still arrive.
 #[derive(Default)]
 pub(crate) struct Stop(AtomicBool);
 
@@ -54,24 +49,24 @@ impl Stop {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    fn is_asked(&self) -> bool {
+    fn is_requested(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// What a lane's owner finds in the queue.
+/// What an encoding thread takes from its queue.
 pub(crate) enum Next<P> {
     /// A prepared job.
     Ready(P),
-    /// Nothing came for a while, though more will.
+    /// Nothing came for a while; more will.
     Pause,
-    /// All jobs are through.
+    /// All jobs are done.
     End,
-    /// The run is to stop: what is not encoded yet is left.
+    /// The run was stopped: what is not encoded yet is dropped.
     Stopped,
 }
 
-/// A lane's end of the queue of prepared jobs.
+/// An encoding thread's end of the queue of prepared jobs.
 pub(crate) struct Inlet<'a, P> {
     receiver: Receiver<P>,
     stop: &'a Stop,
@@ -79,9 +74,9 @@ pub(crate) struct Inlet<'a, P> {
 }
 
 impl<P> Inlet<'_, P> {
-    /// Takes the next prepared job; waits for it when there is none.
+    /// Takes the next prepared job; waits when there is none.
     pub(crate) fn next(&self) -> Next<P> {
-        if self.stop.is_asked() {
+        if self.stop.is_requested() {
             return Next::Stopped;
         }
         match self.receiver.try_recv() {
@@ -99,16 +94,16 @@ impl<P> Inlet<'_, P> {
         next
     }
 
-    /// How long it was waited with an empty queue since the last call.
+    /// Time spent waiting on an empty queue since the last call.
     pub(crate) fn take_waited(&self) -> Duration {
         self.waited.take()
     }
 }
 
-/// Runs `prepare` on every job with many threads and `encode` on one or more of their own, which
-/// are numbered from 0, take what is prepared from their [`Inlet`] and send results; hands these
-/// to `consume` on the calling thread. When `consume` breaks, all ends after what is under way and what was still to
-/// come is dropped; after [`Stop::stop`] it is not.
+/// Runs `prepare` on every job, on many threads, and `encode` on one or more others, numbered from
+/// 0, which take prepared jobs from their [`Inlet`] and send results. `consume` gets the results on
+/// the calling thread. When it breaks, everything ends after what is in progress, and further
+/// results are dropped; after [`Stop::stop`] they are not.
 pub(crate) fn run<J: Send, P: Send, E: Send, B>(
     jobs: impl Iterator<Item = J> + Send,
     shape: Shape,
@@ -124,10 +119,10 @@ pub(crate) fn run<J: Send, P: Send, E: Send, B>(
         for _ in 0..shape.n_workers.max(1) {
             let (jobs, prepare, sender, stop) = (&jobs, &prepare, sender.clone(), &stop);
             scope.spawn(move || {
-                while !stop.is_asked() {
+                while !stop.is_requested() {
                     let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some(job) = job else { break };
-                    // The receiver is gone once all that encode have ended.
+                    // Disconnected once all encoding threads have ended.
                     if sender.send(prepare(job)).is_err() {
                         break;
                     }
@@ -142,16 +137,16 @@ pub(crate) fn run<J: Send, P: Send, E: Send, B>(
                 waited: Cell::default(),
             };
             let (encode, results) = (&encode, results.clone());
-            // The threads own both ends: when they have ended, workers that wait for room are
-            // freed and the writer hears that nothing more comes.
+            // These threads own both ends: once they have ended, preparing threads that wait for
+            // room are released, and the consumer's queue is disconnected.
             scope.spawn(move || {
                 let (inlet, results) = (inlet, results);
                 encode(number, &inlet, &results);
             });
         }
         drop((receiver, results));
-        // Owned here, so that it is dropped before the scope joins: a full queue must not hold
-        // a lane after the writer broke off.
+        // Owned here, so that it is dropped before the scope joins: a full queue must not block an
+        // encoding thread after the consumer broke.
         let encoded = encoded;
         loop {
             match encoded.recv_timeout(TICK) {
@@ -163,7 +158,7 @@ pub(crate) fn run<J: Send, P: Send, E: Send, B>(
     })
 }
 
-/// As [`run`], without an encoder between: `consume` gets what was prepared.
+/// [`run`] without encoding: `consume` gets what was prepared.
 pub(crate) fn prepare_all<J: Send, P: Send, B>(
     jobs: impl Iterator<Item = J> + Send,
     shape: Shape,
@@ -173,7 +168,7 @@ pub(crate) fn prepare_all<J: Send, P: Send, B>(
     run(jobs, shape, prepare, pass, |event, _| consume(event))
 }
 
-/// Passes on what comes, one by one.
+/// Passes prepared jobs on.
 fn pass<P>(_: usize, inlet: &Inlet<'_, P>, results: &Sender<P>) {
     loop {
         match inlet.next() {
@@ -188,7 +183,7 @@ fn pass<P>(_: usize, inlet: &Inlet<'_, P>, results: &Sender<P>) {
     }
 }
 
-/// One preparing thread a core: they share the cores with the encoder, whose work they feed.
+/// One preparing thread per core. They share the cores with the encoder.
 pub(crate) fn default_workers() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from)
 }
@@ -207,7 +202,7 @@ mod tests {
     };
 
     #[test]
-    fn every_job_arrives_once() {
+    fn every_job_is_consumed_once() {
         let mut seen = vec![0; 1000];
         let flow: ControlFlow<()> = run(
             0..1000,
@@ -226,23 +221,23 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_under_way_than_the_queues_hold() {
-        let (n_under_way, n_most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    fn queues_bound_the_number_of_jobs_in_progress() {
+        let (n_in_progress, n_most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let mut n_seen = 0;
         let flow: ControlFlow<()> = run(
             0..500,
             SHAPE,
             |job: usize| {
-                let n = n_under_way.fetch_add(1, Ordering::SeqCst) + 1;
+                let n = n_in_progress.fetch_add(1, Ordering::SeqCst) + 1;
                 n_most.fetch_max(n, Ordering::SeqCst);
                 job
             },
             pass,
             |event, _| {
                 if let Event::Ready(_) = event {
-                    n_under_way.fetch_sub(1, Ordering::SeqCst);
+                    n_in_progress.fetch_sub(1, Ordering::SeqCst);
                     n_seen += 1;
-                    // A slow writer, so that everything before it fills up.
+                    // A slow consumer, so that all queues fill up.
                     if n_seen % 100 == 0 {
                         std::thread::sleep(Duration::from_millis(20));
                     }
@@ -251,15 +246,15 @@ mod tests {
             },
         );
         assert_eq!((flow, n_seen), (ControlFlow::Continue(()), 500));
-        // Both queues, one in the hands of each worker, of each that encodes, and of the writer.
+        // Both queues, and one job held by each thread.
         let n_bound = SHAPE.n_workers + SHAPE.n_prepared + SHAPE.n_encoders + SHAPE.n_encoded + 1;
         let n_most = n_most.into_inner();
-        assert!(n_most <= n_bound, "{n_most} were under way at once");
+        assert!(n_most <= n_bound, "{n_most} were in progress at once");
         assert!(n_most > SHAPE.n_workers, "the queues were never used");
     }
 
     #[test]
-    fn breaking_off_frees_threads_that_wait_for_room() {
+    fn a_break_releases_threads_that_wait_for_room() {
         let mut n_seen = 0;
         let flow = run(
             0..,
@@ -285,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_stop_no_result_is_lost_and_no_job_begun() {
+    fn a_stop_starts_no_job_and_loses_no_result() {
         let (n_encoded, mut n_seen) = (AtomicUsize::new(0), 0);
         let flow: ControlFlow<()> = run(
             0..,
@@ -311,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn an_encoder_that_gives_up_ends_the_run() {
+    fn a_run_ends_when_its_encoders_end() {
         let mut seen = Vec::new();
         let flow: ControlFlow<()> = run(
             0..,
@@ -331,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_for_the_decoders_is_counted() {
+    fn waiting_time_is_measured() {
         let waited = Mutex::new(Duration::ZERO);
         let flow: ControlFlow<()> = run(
             0..3,

@@ -1,5 +1,5 @@
-//! Reads one file and finds out what it is: known content, a new picture, or a bad file. Runs on
-//! many threads; nothing is written here.
+//! Reads one file and finds out what it is: a known image, a new one, or nothing usable. Runs on
+//! many threads and writes nothing.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError, RwLock};
@@ -8,75 +8,89 @@ use sightline_index::{Details, IndexWriter, ItemId};
 use sightline_onnx::Pixels;
 use sightline_picture::DecodeError;
 
+use super::metadata;
 use super::walk::Candidate;
-use crate::engine::Encoders;
 use crate::engine::decode::{self, Decoding};
 
-/// BLAKE3 of a file's bytes: what makes two files the same picture.
+/// BLAKE3 of a file's bytes. Files with the same hash are one image.
 pub(crate) type Hash = [u8; 32];
 
-/// What a thread found out about one file.
-pub(crate) struct Prepared {
-    pub(crate) candidate: Candidate,
-    pub(crate) content: Content,
+/// An image that is not in the index yet: its file, and what is stored of it beside its vector.
+pub(crate) struct NewImage {
+    pub(crate) file: Candidate,
+    pub(crate) hash: Hash,
+    /// Width in pixels, upright.
+    pub(crate) width: u32,
+    /// Height in pixels, upright.
+    pub(crate) height: u32,
+    pub(crate) details: Details,
 }
 
+/// What a file turned out to be. `T` is what was made of a new image so far: its pixels, or its
+/// vector.
+pub(crate) enum Prepared<T> {
+    New(NewImage, T),
+    Other(Candidate, Content),
+}
+
+/// The content of a file that needs no encoding.
 pub(crate) enum Content {
-    /// An image of the index has this content.
-    Known { hash: Hash, image: ItemId },
-    /// Another file of this run has the same content and is being prepared already.
+    /// That of an image of the index.
+    Known(ItemId),
+    /// That of another file of this run, which is being prepared.
     Twin(Hash),
-    /// A new picture.
-    Fresh {
-        hash: Hash,
-        width: u32,
-        height: u32,
-        pixels: Pixels,
-        /// What its file says about it.
-        details: Details,
-    },
-    /// Not a picture, or one that cannot be decoded.
+    /// Not a picture, or one that cannot be decoded or encoded.
     Bad { hash: Option<Hash>, reason: String },
-    /// What it holds could not be found out this time.
+    /// Unknown: the file could not be read this time.
     Unreadable { reason: String },
 }
 
-/// What preparing a file needs to know.
-pub(crate) struct Preparing<'a> {
-    pub(crate) encoders: &'a Encoders,
-    pub(crate) decoding: Decoding<'a>,
-    pub(crate) writer: &'a RwLock<IndexWriter>,
-    /// Contents under preparation, so that of identical files only one is decoded.
-    pub(crate) claimed: &'a Mutex<HashSet<Hash>>,
+/// Prepares files; shared by all threads of a run.
+pub(crate) struct Preparing<'a, 'w> {
+    decoding: Decoding<'a>,
+    writer: &'a RwLock<&'w mut IndexWriter>,
+    /// Contents met in this run, so that of identical files only one is decoded.
+    claimed: Mutex<HashSet<Hash>>,
 }
 
-impl Preparing<'_> {
-    /// Reads, hashes and, if its content is new, decodes and preprocesses one file.
-    pub(crate) fn prepare(&self, candidate: Candidate) -> Prepared {
-        let max_bytes = self.decoding.max_bytes();
-        let content = if candidate.n_bytes > max_bytes {
-            let reason = DecodeError::FileTooLarge { max_bytes }.reason();
-            Content::Bad { hash: None, reason }
-        } else {
-            self.read(&candidate)
-                .unwrap_or_else(|error| Content::Unreadable {
-                    reason: unreadable(&error),
-                })
-        };
-        Prepared { candidate, content }
+impl<'a, 'w> Preparing<'a, 'w> {
+    pub(crate) fn new(decoding: Decoding<'a>, writer: &'a RwLock<&'w mut IndexWriter>) -> Self {
+        Self {
+            decoding,
+            writer,
+            claimed: Mutex::default(),
+        }
     }
 
-    fn read(&self, candidate: &Candidate) -> std::io::Result<Content> {
-        let (path, n_bytes) = (&candidate.path, candidate.n_bytes);
-        if let Some(error) = decode::unsupported(path)? {
-            let reason = error.reason();
-            return Ok(Content::Bad { hash: None, reason });
+    /// Reads, hashes and, if its content is new, decodes and preprocesses one file.
+    pub(crate) fn prepare(&self, file: Candidate) -> Prepared<Pixels> {
+        match self.read(&file) {
+            Ok((image, pixels)) => Prepared::New(image, pixels),
+            Err(content) => Prepared::Other(file, content),
+        }
+    }
+
+    fn read(&self, file: &Candidate) -> Result<(NewImage, Pixels), Content> {
+        let refused = |error: DecodeError| Content::Bad {
+            hash: None,
+            reason: error.reason(),
+        };
+        let max_bytes = self.decoding.max_bytes();
+        if file.n_bytes > max_bytes {
+            return Err(refused(DecodeError::FileTooLarge { max_bytes }));
+        }
+        let unreadable = |error: std::io::Error| Content::Unreadable {
+            reason: io_reason(&error),
+        };
+        if let Some(error) = decode::unsupported(&file.path).map_err(unreadable)? {
+            return Err(refused(error));
         }
         self.decoding
-            .read(path, n_bytes, |bytes| self.content(bytes))
+            .read(&file.path, file.n_bytes, |bytes| self.decode(file, bytes))
+            .map_err(unreadable)?
     }
 
-    fn content(&self, bytes: Vec<u8>) -> Content {
+    fn decode(&self, file: &Candidate, bytes: Vec<u8>) -> Result<(NewImage, Pixels), Content> {
         let hash: Hash = *blake3::hash(&bytes).as_bytes();
         let known = self
             .writer
@@ -84,40 +98,43 @@ impl Preparing<'_> {
             .unwrap_or_else(PoisonError::into_inner)
             .image_with_hash(&hash);
         match known {
-            Ok(Some(image)) => return Content::Known { hash, image },
+            Ok(Some(image)) => return Err(Content::Known(image)),
             Ok(None) => {}
             Err(error) => {
                 let reason = error.to_string();
-                return Content::Unreadable { reason };
+                return Err(Content::Unreadable { reason });
             }
         }
-        let mut claims = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
-        if !claims.insert(hash) {
-            return Content::Twin(hash);
+        let mut claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+        if !claimed.insert(hash) {
+            return Err(Content::Twin(hash));
         }
-        drop(claims);
-        let details = super::metadata::of(&bytes);
+        drop(claimed);
+        let details = metadata::of(&bytes);
         match self.decoding.picture(bytes) {
-            Ok(picture) => Content::Fresh {
-                hash,
-                width: picture.width,
-                height: picture.height,
-                pixels: picture.pixels,
-                details,
-            },
-            Err(error) => Content::Bad {
+            Ok(picture) => {
+                let image = NewImage {
+                    file: file.clone(),
+                    hash,
+                    width: picture.width,
+                    height: picture.height,
+                    details,
+                };
+                Ok((image, picture.pixels))
+            }
+            Err(error) => Err(Content::Bad {
                 hash: Some(hash),
                 reason: error.reason(),
-            },
+            }),
         }
     }
 }
 
-/// The cause without the path, which the report shows beside it.
-fn unreadable(error: &std::io::Error) -> String {
+/// The cause alone; the report names the path beside it.
+fn io_reason(error: &std::io::Error) -> String {
     match error.kind() {
-        std::io::ErrorKind::PermissionDenied => "no permission to read it".to_owned(),
-        std::io::ErrorKind::NotFound => "gone before it was read".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        std::io::ErrorKind::NotFound => "deleted before it was read".to_owned(),
         kind => kind.to_string(),
     }
 }

@@ -1,187 +1,212 @@
-//! Writes down what became of each file: the writer's side of the pipeline.
+//! The writing side of an index run: puts results into the index, commits from time to time, and
+//! reports progress. All of it stays on the thread that called.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::{PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sightline_index::{FileRecord, IndexWriter, ItemId, UnitVector};
 
-use super::encode::{Finding, Source, encode};
 use super::ledger::Ledger;
-use super::prepare::{Content, Hash, Prepared, Preparing};
+use super::prepare::{Content, Hash, NewImage, Prepared};
 use super::request::IndexRequest;
 use super::walk::Candidate;
 use crate::engine::EngineError;
-use crate::engine::encoder::Lane;
-use crate::engine::report::Skipped;
+use crate::engine::report::{OnProgress, Progress, Skipped, Stage};
 
-/// The writer and the books.
-pub(crate) struct Storing<'a, 'w> {
-    pub(crate) request: &'a IndexRequest,
-    pub(crate) preparing: &'w Preparing<'w>,
-    pub(crate) writer: &'w RwLock<IndexWriter>,
-    pub(crate) ledger: &'a mut Ledger,
-    pub(crate) last_commit: &'a mut Instant,
-    /// Files whose content another file of this run is bringing.
-    pub(crate) twins: HashMap<Hash, Vec<Candidate>>,
-    /// Contents that turned out to be bad, for twins that come later.
-    pub(crate) bad: HashMap<Hash, String>,
+/// When finished work is committed during a run.
+pub(crate) struct CommitPolicy {
+    every: usize,
+    interval: Duration,
+    last: Instant,
 }
 
-impl Storing<'_, '_> {
-    pub(crate) fn take(&mut self, finding: Finding) -> Result<(), EngineError> {
-        match finding {
-            Finding::Seen(prepared) => self.seen(prepared),
-            Finding::Encoded(source, vector) => self.encoded(&source, vector),
-            Finding::Failed(error) => Err(error),
+impl CommitPolicy {
+    /// Commits when enough has gathered or enough time has passed. Images without a path are kept:
+    /// their files may turn up under another name later in the run.
+    pub(crate) fn commit_if_due(&mut self, writer: &mut IndexWriter) -> Result<(), EngineError> {
+        let n_pending = writer.n_pending();
+        let is_late = || self.last.elapsed() >= self.interval;
+        if n_pending >= self.every || (n_pending > 0 && is_late()) {
+            writer.checkpoint()?;
+            self.last = Instant::now();
+        }
+        Ok(())
+    }
+}
+
+/// What the stages of a run write to.
+pub(crate) struct Store<'a> {
+    pub(crate) writer: IndexWriter,
+    pub(crate) ledger: Ledger,
+    pub(crate) commits: CommitPolicy,
+    pub(crate) progress: &'a mut OnProgress<'a>,
+}
+
+impl<'a> Store<'a> {
+    pub(crate) fn new(
+        writer: IndexWriter,
+        request: &IndexRequest,
+        progress: &'a mut OnProgress<'a>,
+    ) -> Self {
+        Self {
+            writer,
+            ledger: Ledger::default(),
+            commits: CommitPolicy {
+                every: request.commit_every,
+                interval: request.commit_interval,
+                last: Instant::now(),
+            },
+            progress,
         }
     }
 
-    fn encoded(
+    /// Commits, and removes the images that are left without a path.
+    pub(crate) fn commit(&mut self) -> Result<(), EngineError> {
+        self.writer.commit()?;
+        self.commits.last = Instant::now();
+        Ok(())
+    }
+
+    pub(crate) fn commit_if_due(&mut self) -> Result<(), EngineError> {
+        self.commits.commit_if_due(&mut self.writer)
+    }
+
+    /// Reports the progress of a stage that began at `began`; breaks when the run is to stop.
+    pub(crate) fn report(
         &mut self,
-        source: &Source,
-        vector: Result<UnitVector, String>,
-    ) -> Result<(), EngineError> {
-        match vector {
-            Ok(vector) => self.put(source, vector),
-            Err(reason) => {
-                self.skip_all(source.hash, &reason)?;
-                self.skip(source.candidate.clone(), reason)
-            }
+        stage: Stage,
+        n_done: usize,
+        n_total: usize,
+        began: Instant,
+    ) -> ControlFlow<()> {
+        (self.progress)(&Progress {
+            stage,
+            n_done,
+            n_total,
+            n_skipped: self.ledger.report.skipped.len(),
+            elapsed: began.elapsed(),
+        })
+    }
+}
+
+/// Stores what comes out of the picture pipeline, whose other threads read from the same writer.
+pub(crate) struct PictureStore<'a, 'w> {
+    writer: &'a RwLock<&'w mut IndexWriter>,
+    ledger: &'a mut Ledger,
+    commits: &'a mut CommitPolicy,
+    /// Files that wait for another one with the same content.
+    twins: HashMap<Hash, Vec<Candidate>>,
+    /// Why a content is bad, for twins that come later.
+    bad: HashMap<Hash, String>,
+}
+
+impl<'a, 'w> PictureStore<'a, 'w> {
+    pub(crate) fn new(
+        writer: &'a RwLock<&'w mut IndexWriter>,
+        ledger: &'a mut Ledger,
+        commits: &'a mut CommitPolicy,
+    ) -> Self {
+        Self {
+            writer,
+            ledger,
+            commits,
+            twins: HashMap::new(),
+            bad: HashMap::new(),
         }
     }
 
-    fn seen(&mut self, prepared: Prepared) -> Result<(), EngineError> {
-        let Prepared { candidate, content } = prepared;
-        match content {
-            Content::Known { hash, image } => {
-                if self.image_with_hash(&hash)? == Some(image) {
-                    return self.link(&candidate, image);
-                }
-                // It lost its last path in a commit since this file was looked at.
-                self.seen(self.preparing.prepare(candidate))
-            }
-            Content::Twin(hash) => {
-                let image = self.image_with_hash(&hash)?;
-                match (image, self.bad.get(&hash)) {
-                    (Some(image), _) => self.link(&candidate, image),
-                    (None, Some(reason)) => self.skip(candidate, reason.clone()),
-                    (None, None) => {
-                        self.twins.entry(hash).or_default().push(candidate);
-                        Ok(())
-                    }
-                }
-            }
-            // Only a picture whose image was lost comes here; all others come encoded.
-            Content::Fresh {
-                hash,
-                width,
-                height,
-                pixels,
-                details,
-            } => {
-                let pictures = std::slice::from_ref(&pixels);
-                let mut vectors = encode(self.preparing.encoders, Lane::Whole, pictures)?;
-                let source = Source {
-                    candidate,
-                    hash,
-                    width,
-                    height,
-                    details,
-                };
-                self.encoded(&source, vectors.swap_remove(0))
-            }
-            Content::Bad { hash, reason } => {
+    pub(crate) fn commit_if_due(&mut self) -> Result<(), EngineError> {
+        let mut writer = self.writer.write().unwrap_or_else(PoisonError::into_inner);
+        self.commits.commit_if_due(&mut writer)
+    }
+
+    /// How far a picture stage of `n_total` files has come that began at `began`.
+    pub(crate) fn progress(&self, n_total: usize, began: Instant) -> Progress {
+        Progress {
+            stage: Stage::Pictures,
+            n_done: self.ledger.n_settled,
+            n_total,
+            n_skipped: self.ledger.report.skipped.len(),
+            elapsed: began.elapsed(),
+        }
+    }
+
+    pub(crate) fn put(&mut self, prepared: Prepared<UnitVector>) -> Result<(), EngineError> {
+        match prepared {
+            Prepared::New(image, vector) => self.put_new(image, vector),
+            Prepared::Other(file, Content::Known(image)) => self.link(&file, image),
+            Prepared::Other(file, Content::Twin(hash)) => self.put_twin(file, hash),
+            Prepared::Other(file, Content::Bad { hash, reason }) => {
                 if let Some(hash) = hash {
-                    self.skip_all(hash, &reason)?;
+                    for twin in self.twins.remove(&hash).unwrap_or_default() {
+                        self.skip(twin, reason.clone())?;
+                    }
+                    self.bad.insert(hash, reason.clone());
                 }
-                self.skip(candidate, reason)
+                self.skip(file, reason)
             }
-            // What cannot be seen is not gone: what the index held under its path stays.
-            Content::Unreadable { reason } => {
-                self.ledger.skipped(Skipped {
-                    path: candidate.path,
-                    reason,
-                });
+            // Its content is unknown, so what the index holds under its path stays.
+            Prepared::Other(Candidate { path, .. }, Content::Unreadable { reason }) => {
+                self.ledger.skipped(Skipped { path, reason });
                 Ok(())
             }
         }
     }
 
-    fn put(&mut self, source: &Source, vector: UnitVector) -> Result<(), EngineError> {
-        let Source {
-            candidate,
-            hash,
-            width,
-            height,
-            details,
-        } = source;
+    fn put_new(&mut self, image: NewImage, vector: UnitVector) -> Result<(), EngineError> {
         let mut writer = self.writer.write().unwrap_or_else(PoisonError::into_inner);
-        let image = writer.put_image(*hash, *width, *height, vector)?;
-        writer.set_details(image, details.clone())?;
-        writer.put_file(&candidate.path, record(candidate, image))?;
+        let id = writer.put_image(image.hash, image.width, image.height, vector)?;
+        writer.set_details(id, image.details)?;
+        writer.put_file(&image.file.path, record(&image.file, id))?;
         drop(writer);
-        self.ledger.encoded(&candidate.path);
-        for twin in self.twins.remove(hash).unwrap_or_default() {
-            self.link(&twin, image)?;
+        self.ledger.encoded(&image.file.path);
+        for twin in self.twins.remove(&image.hash).unwrap_or_default() {
+            self.link(&twin, id)?;
         }
         Ok(())
     }
 
-    fn image_with_hash(&self, hash: &Hash) -> Result<Option<ItemId>, EngineError> {
-        Ok(self
-            .writer
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .image_with_hash(hash)?)
-    }
-
-    /// Gives a file to an image that is there already.
-    fn link(&mut self, candidate: &Candidate, image: ItemId) -> Result<(), EngineError> {
-        let mut writer = self.writer.write().unwrap_or_else(PoisonError::into_inner);
-        writer.put_file(&candidate.path, record(candidate, image))?;
+    fn put_twin(&mut self, file: Candidate, hash: Hash) -> Result<(), EngineError> {
+        let writer = self.writer.read().unwrap_or_else(PoisonError::into_inner);
+        let image = writer.image_with_hash(&hash)?;
         drop(writer);
-        self.ledger.linked(&candidate.path, image);
-        Ok(())
-    }
-
-    fn skip_all(&mut self, hash: Hash, reason: &str) -> Result<(), EngineError> {
-        for twin in self.twins.remove(&hash).unwrap_or_default() {
-            self.skip(twin, reason.to_owned())?;
+        match (image, self.bad.get(&hash)) {
+            (Some(image), _) => self.link(&file, image),
+            (None, Some(reason)) => self.skip(file, reason.clone()),
+            (None, None) => {
+                self.twins.entry(hash).or_default().push(file);
+                Ok(())
+            }
         }
-        self.bad.insert(hash, reason.to_owned());
+    }
+
+    /// Gives a file to an image of the index.
+    fn link(&mut self, file: &Candidate, image: ItemId) -> Result<(), EngineError> {
+        let mut writer = self.writer.write().unwrap_or_else(PoisonError::into_inner);
+        writer.put_file(&file.path, record(file, image))?;
+        drop(writer);
+        self.ledger.linked(&file.path, image);
         Ok(())
     }
 
-    /// Reports a bad file. What the index held under its path is of an older content and leaves.
-    fn skip(&mut self, candidate: Candidate, reason: String) -> Result<(), EngineError> {
-        if self.ledger.was_known(&candidate.path) {
+    /// Reports a bad file. What the index held under its path had other content and is removed.
+    fn skip(&mut self, file: Candidate, reason: String) -> Result<(), EngineError> {
+        let path = file.path;
+        if self.ledger.was_known(&path) {
             let mut writer = self.writer.write().unwrap_or_else(PoisonError::into_inner);
-            writer.remove_file(&candidate.path)?;
+            writer.remove_file(&path)?;
         }
-        self.ledger.skipped(Skipped {
-            path: candidate.path,
-            reason,
-        });
-        Ok(())
-    }
-
-    pub(crate) fn commit_if_due(&mut self) -> Result<(), EngineError> {
-        let mut writer = self.writer.write().unwrap_or_else(PoisonError::into_inner);
-        let n_pending = writer.n_pending();
-        let in_time = self.last_commit.elapsed() < self.request.commit_interval;
-        if n_pending >= self.request.commit_every || (n_pending > 0 && !in_time) {
-            writer.commit()?;
-            *self.last_commit = Instant::now();
-        }
+        self.ledger.skipped(Skipped { path, reason });
         Ok(())
     }
 }
 
-fn record(candidate: &Candidate, image: ItemId) -> FileRecord {
+fn record(file: &Candidate, image: ItemId) -> FileRecord {
     FileRecord {
-        n_bytes: candidate.n_bytes,
-        modified_ns: candidate.modified_ns,
+        n_bytes: file.n_bytes,
+        modified_ns: file.modified_ns,
         image,
     }
 }

@@ -1,19 +1,20 @@
-//! Which files of a folder are pictures to try, and which texts lie beside them?
+//! Finds the pictures of a library folder and the texts beside them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ignore::WalkBuilder;
+use sightline_index::FileRecord;
 use sightline_picture::is_picture;
 
 use crate::engine::decode::extension;
 use crate::engine::report::Skipped;
 
-/// A file with `.gitignore`-style rules for Sightline alone; `.ignore` files count too.
+/// Name of the file with `.gitignore`-style rules for Sightline alone, beside `.ignore` files.
 pub const IGNORE_FILE: &str = ".sightlineignore";
 
-/// Folders that hold thumbnails, caches or code, never a person's photos.
+/// Folders that are never walked: they hold thumbnails, caches or code.
 pub const SKIPPED_FOLDERS: [&str; 5] = [
     "@eaDir",
     "node_modules",
@@ -22,7 +23,7 @@ pub const SKIPPED_FOLDERS: [&str; 5] = [
     "__MACOSX",
 ];
 
-/// A file that may be a picture, by its name.
+/// A file whose name is that of a picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Candidate {
     /// Absolute, links resolved up to the library folder.
@@ -32,21 +33,57 @@ pub(crate) struct Candidate {
     pub(crate) modified_ns: i128,
 }
 
-/// What one walk over a library folder saw.
+impl Candidate {
+    /// Whether size and time are those that the index has.
+    pub(crate) fn is_unchanged(&self, record: &FileRecord) -> bool {
+        record.n_bytes == self.n_bytes && record.modified_ns == self.modified_ns
+    }
+}
+
+/// A library folder, what a walk over it found, and what the index had of it before.
+pub(crate) struct Visit {
+    pub(crate) folder: PathBuf,
+    pub(crate) walk: Walk,
+    /// The files that the index holds from this folder.
+    pub(crate) known: Vec<(PathBuf, FileRecord)>,
+}
+
+impl Visit {
+    /// The files that the walk found, each with what the index has of it.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&Candidate, Option<&FileRecord>)> {
+        let known: HashMap<&Path, &FileRecord> = self
+            .known
+            .iter()
+            .map(|(path, record)| (path.as_path(), record))
+            .collect();
+        let files = self.walk.candidates.iter();
+        files.map(move |candidate| (candidate, known.get(candidate.path.as_path()).copied()))
+    }
+
+    /// The files whose size and time have not changed.
+    pub(crate) fn unchanged(&self) -> impl Iterator<Item = (&Candidate, &FileRecord)> {
+        self.files().filter_map(|(candidate, record)| {
+            let record = record.filter(|record| candidate.is_unchanged(record))?;
+            Some((candidate, record))
+        })
+    }
+}
+
+/// What a walk over a library folder found.
 #[derive(Debug, Default)]
 pub(crate) struct Walk {
     /// Sorted by path.
     pub(crate) candidates: Vec<Candidate>,
-    /// Texts that may be sidecars of pictures.
+    /// Text files, which may be sidecars of pictures.
     pub(crate) texts: HashSet<PathBuf>,
-    /// Files and folders that could not be looked at. What the index holds below them stays.
+    /// Files and folders that could not be read. What the index holds below them stays.
     pub(crate) unreadable: Vec<Skipped>,
 }
 
-/// Walks `folder` (absolute). Hidden files, junk folders and what `.ignore` or
-/// [`IGNORE_FILE`] exclude are left out; links are followed, loops are noticed.
+/// Walks `folder` (absolute). Skips hidden files, [`SKIPPED_FOLDERS`] and what `.ignore` or
+/// [`IGNORE_FILE`] exclude. Follows links; reports those that lead back up as unreadable.
 pub(crate) fn walk(folder: &Path) -> Walk {
-    let mut seen = Walk::default();
+    let mut found = Walk::default();
     let walker = WalkBuilder::new(folder)
         .hidden(true)
         .parents(false)
@@ -65,18 +102,18 @@ pub(crate) fn walk(folder: &Path) -> Walk {
         match entry {
             Ok(entry) => {
                 if entry.file_type().is_some_and(|kind| kind.is_file()) {
-                    seen.note(entry);
+                    found.add(entry);
                 }
             }
-            Err(error) => seen.unreadable.push(unreadable(folder, &error)),
+            Err(error) => found.unreadable.push(unreadable(folder, &error)),
         }
     }
-    seen.candidates.sort_by(|a, b| a.path.cmp(&b.path));
-    seen
+    found.candidates.sort_by(|a, b| a.path.cmp(&b.path));
+    found
 }
 
 impl Walk {
-    fn note(&mut self, entry: ignore::DirEntry) {
+    fn add(&mut self, entry: ignore::DirEntry) {
         let extension = extension(entry.path());
         if extension == "txt" {
             self.texts.insert(entry.into_path());
@@ -101,7 +138,7 @@ impl Walk {
         }
     }
 
-    /// True when `path` lies at or below something that could not be looked at.
+    /// Whether `path` is something that could not be read, or below it.
     pub(crate) fn hides(&self, path: &Path) -> bool {
         self.unreadable
             .iter()
@@ -117,7 +154,7 @@ fn nanoseconds_since_1970(time: SystemTime) -> i128 {
     }
 }
 
-/// `ignore` nests its errors; the path is the innermost named one, the reason the plain cause.
+/// Unwraps the nested errors of `ignore`: the innermost path and the cause alone.
 fn unreadable(folder: &Path, error: &ignore::Error) -> Skipped {
     let mut path = folder.to_path_buf();
     let mut inner = error;
@@ -131,7 +168,7 @@ fn unreadable(folder: &Path, error: &ignore::Error) -> Skipped {
                 inner = err;
             }
             ignore::Error::Loop { child, .. } => {
-                let reason = "a link that leads back to a folder above it".to_owned();
+                let reason = "symbolic link to a folder above it".to_owned();
                 return Skipped {
                     path: child.clone(),
                     reason,
@@ -142,9 +179,9 @@ fn unreadable(folder: &Path, error: &ignore::Error) -> Skipped {
     }
     let reason = match inner.io_error() {
         Some(io) if io.kind() == std::io::ErrorKind::PermissionDenied => {
-            "no permission to read it".to_owned()
+            "permission denied".to_owned()
         }
-        // walkdir puts the path into its own I/O errors; the cause alone is wanted here.
+        // The I/O errors of walkdir repeat the path; only the cause is wanted.
         Some(io) => io
             .get_ref()
             .map_or_else(|| io.to_string(), ToString::to_string),

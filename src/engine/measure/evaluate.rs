@@ -10,7 +10,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use crate::engine::decode::{DecodeOptions, Decoding};
-use crate::engine::indexing::caption_files;
+use crate::engine::indexing::captions;
 use crate::engine::indexing::pipeline::{self, Event, Shape};
 use crate::engine::report::{Progress, Skipped, Stage};
 use crate::engine::{Encoders, EngineError};
@@ -83,7 +83,7 @@ impl Encoders {
         dataset: &Path,
         progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<Option<Evaluation>, EngineError> {
-        let sets: Vec<_> = caption_files::read_json_lines(dataset)?
+        let sets: Vec<_> = captions::read_json_lines(dataset)?
             .into_iter()
             .filter_map(|set| Some((set.image?, set.captions)))
             .filter(|(_, captions)| !captions.is_empty())

@@ -121,6 +121,10 @@ impl Engine {
             let Some(Item::Image(image)) = reader.item(fused.id)? else {
                 continue;
             };
+            // Its file has been overwritten, and the run that would find it elsewhere is not over.
+            if image.paths.is_empty() {
+                continue;
+            }
             let captions = reader.captions_of(fused.id)?;
             hits.push(SearchHit {
                 paths: image.paths,
@@ -249,6 +253,10 @@ fn caption_hits(reader: &IndexReader, ranking: &Ranking) -> Result<Vec<CaptionHi
             Some(Item::Image(image)) => image.paths,
             _ => Vec::new(),
         };
+        // As for images.
+        if image.is_some() && pictures.is_empty() {
+            continue;
+        }
         if let Some(&place) = places.get(&text) {
             let known = &mut hits[place].pictures;
             known.extend(

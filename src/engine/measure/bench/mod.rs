@@ -19,7 +19,7 @@ use sightline_onnx::Pixels;
 use crate::engine::decode::{DecodeOptions, Decoding};
 use crate::engine::encoder::Lane;
 use crate::engine::indexing::pipeline::{self, Event};
-use crate::engine::indexing::run::{finder, lanes, shape};
+use crate::engine::indexing::tuning::{finder, lanes, shape};
 use crate::engine::indexing::walk::{Candidate, walk};
 use crate::engine::{
     Encoders, EncodingFigures, Engine, EngineError, IndexRequest, Progress, Stage,

@@ -1,36 +1,77 @@
-//! How many pictures should be encoded at once?
+//! Chooses batch size, lanes and queue lengths of a run.
 //!
-//! It depends on the model, the machine and the device, and a wrong guess costs up to a third of
-//! the speed. So the first batches of a run, whose results are used like all others, come in
-//! several sizes; the largest that is about as quick as the best is kept.
+//! The best batch size depends on the model, the machine and the device, and a wrong guess costs up
+//! to a third of the throughput. So the first batches of a run, whose results are used like all
+//! others, come in several sizes; the largest that is about as fast as the best is kept.
 
 use std::time::Duration;
 
-/// The sizes that are tried on a processor. Larger ones bring no more speed there, only memory.
-pub(crate) const SIZES: &[usize] = &[1, 2, 4, 8];
+use super::pipeline::{self, Shape};
+use super::request::IndexRequest;
+use crate::engine::Encoders;
+use crate::engine::encoder::Lane;
 
-/// The same for a part of the processor: in half of it, batches of 4 are as good as of 8 in all of
-/// it, and so much is under way at once.
-pub(crate) const PART_SIZES: &[usize] = &[1, 2, 4];
+/// Minimum number of pictures for which a second session of the image tower pays off.
+pub(crate) const MIN_PICTURES_FOR_TWO_SESSIONS: usize = 100;
 
-/// The sizes that are tried on a device of its own, which small batches leave idle.
-pub(crate) const DEVICE_SIZES: &[usize] = &[1, 4, 16, 32, 64];
+/// The lanes for encoding this many pictures.
+pub(crate) fn lanes(request: &IndexRequest, encoders: &Encoders, n_pictures: usize) -> Vec<Lane> {
+    let is_split = !request.no_split && n_pictures >= MIN_PICTURES_FOR_TWO_SESSIONS;
+    Lane::all(if is_split {
+        encoders.image().n_parts()
+    } else {
+        1
+    })
+}
 
-/// How many batches of the largest size are tried, and of each other size as many as hold the same
-/// number of pictures. Decoders share the cores with the encoder, so that the time of one batch
-/// depends on luck, and a quickest try favours the smallest, of which many fit into a lucky moment:
-/// only the whole time of equally many pictures compares.
+/// Chooses the batch size: as requested, or by trying the sizes that suit the device.
+pub(crate) fn finder(request: &IndexRequest, encoders: &Encoders, lanes: &[Lane]) -> BatchFinder {
+    match request.batch_size {
+        Some(size) => BatchFinder::fixed(size),
+        None if encoders.image().has_own_device() => BatchFinder::among(DEVICE_SIZES),
+        None if lanes.len() > 1 => BatchFinder::among(PART_SIZES),
+        None => BatchFinder::among(SIZES),
+    }
+}
+
+/// Queue lengths: two full batches may wait for each lane, and twice as many results for the
+/// writer, so that encoding continues while the writer waits for the disk. Results are small,
+/// prepared pictures are not.
+pub(crate) fn shape(request: &IndexRequest, finder: &BatchFinder, lanes: &[Lane]) -> Shape {
+    let n_at_once = finder.largest() * lanes.len();
+    Shape {
+        n_workers: request.n_decoders.unwrap_or_else(pipeline::default_workers),
+        n_prepared: 2 * n_at_once,
+        n_encoders: lanes.len(),
+        n_encoded: 4 * n_at_once,
+    }
+}
+
+/// Sizes tried on a CPU. Larger ones take more memory and are no faster.
+const SIZES: &[usize] = &[1, 2, 4, 8];
+
+/// Sizes tried on a part of the CPU: on half of it, batches of 4 are as fast as batches of 8 on all
+/// of it, and two are encoded at once.
+const PART_SIZES: &[usize] = &[1, 2, 4];
+
+/// Sizes tried on another device, which small batches would leave idle.
+const DEVICE_SIZES: &[usize] = &[1, 4, 16, 32, 64];
+
+/// Number of batches of the largest size that are tried; of the other sizes, as many as hold the
+/// same number of pictures. Decoders share the cores with the encoder, so the time of one batch is
+/// noisy, and the fastest of several would favour small batches, of which more fit into a quiet
+/// moment. Only total times of equally many pictures are comparable.
 const N_LARGEST: usize = 3;
 
-/// A size is as good as the best one when it takes at most this much of the best one's time. Of
-/// those the largest is kept: while decoders share the cores, small batches look better than they
-/// are, since what it costs to begin one hides in the waiting.
+/// A size is as good as the best when it takes at most this multiple of its time per picture. The
+/// largest of those is kept: while decoders share the cores, small batches look better than they
+/// are, since the cost of starting one hides in the waiting.
 const AS_GOOD: f64 = 1.1;
 
-/// Encoding time after which the choice is made from what has been tried.
+/// Encoding time after which the sizes tried so far decide.
 const LONGEST: Duration = Duration::from_secs(8);
 
-/// Chooses a batch size from the time that batches take.
+/// Chooses a batch size by the time that batches take.
 #[derive(Debug, Clone)]
 pub(crate) struct BatchFinder {
     sizes: &'static [usize],
@@ -40,7 +81,7 @@ pub(crate) struct BatchFinder {
 }
 
 impl BatchFinder {
-    /// Tries these sizes, which rise.
+    /// Tries these sizes, in ascending order.
     pub(crate) fn among(sizes: &'static [usize]) -> Self {
         Self {
             sizes,
@@ -49,7 +90,7 @@ impl BatchFinder {
         }
     }
 
-    /// A size that is not to be doubted.
+    /// Always this size.
     pub(crate) fn fixed(size: usize) -> Self {
         Self {
             chosen: Some(size.max(1)),
@@ -63,19 +104,19 @@ impl BatchFinder {
         self.chosen.unwrap_or_else(next)
     }
 
-    /// The largest batch that may be asked for.
+    /// The largest size that may be asked for.
     pub(crate) fn largest(&self) -> usize {
         let largest = || self.sizes.last().copied().unwrap_or(1);
         self.chosen.unwrap_or_else(largest)
     }
 
-    /// The size found, once it is.
+    /// The chosen size; `None` while sizes are still tried.
     pub(crate) fn chosen(&self) -> Option<usize> {
         self.chosen
     }
 
-    /// Hears how long a batch took. One of a size that is not tried, as at the end of a run, says
-    /// nothing. It need not be the size that is next: another lane may have been quicker.
+    /// Records how long a batch took. Sizes that are not being tried are ignored, as that of the
+    /// last batch of a run. It need not be the size that is next: another lane may be ahead.
     pub(crate) fn note(&mut self, n: usize, took: Duration) {
         let place = self.sizes.iter().position(|&size| size == n);
         let (None, Some(place)) = (self.chosen, place) else {
@@ -91,7 +132,7 @@ impl BatchFinder {
         }
     }
 
-    /// Which size is next: the one with the fewest pictures, so that the sizes take turns.
+    /// Position of the size with the fewest pictures so far, so that the sizes take turns.
     fn next(&self) -> usize {
         let fewest = |&i: &usize| self.tried[i].0;
         (0..self.tried.len()).min_by_key(fewest).unwrap_or(0)
@@ -116,8 +157,8 @@ impl BatchFinder {
 mod tests {
     use super::*;
 
-    /// Runs a finder on an encoder whose batches of `n` cost `cost(n)` milliseconds. Returns the
-    /// size chosen, and how many pictures that took.
+    /// Runs a finder on an encoder whose batches of `n` take `cost(n)` milliseconds. Returns the
+    /// chosen size and the number of pictures encoded until then.
     fn found(cost: impl Fn(usize) -> f64) -> (usize, usize) {
         let mut finder = BatchFinder::among(SIZES);
         let mut n_pictures = 0;
@@ -133,26 +174,26 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_of_the_quick_sizes_is_kept() {
+    fn the_largest_of_the_fast_sizes_is_kept() {
         let all = N_LARGEST * 8 * SIZES.len();
-        // Each picture costs the same, or begins a batch at some cost: fewer batches are better.
+        // Constant time per picture, without and with a cost per batch.
         assert_eq!(found(|n| 10.0 * n as f64), (8, all));
         assert_eq!(found(|n| 20.0 + 10.0 * n as f64), (8, all));
-        // Beyond 4 the caches overflow.
+        // Caches overflow beyond 4.
         let worse = |n: usize| if n > 4 { 20.0 } else { 10.0 };
         assert_eq!(found(|n| 10.0 + worse(n) * n as f64).0, 4);
-        // Batches of one are what this machine is good at.
+        // A machine for which single pictures are fastest.
         assert_eq!(found(|n| 10.0 * (n as f64).powf(1.2)).0, 1);
     }
 
     #[test]
-    fn lucky_moments_of_small_batches_do_not_count() {
+    fn noise_does_not_favour_small_batches() {
         let mut finder = BatchFinder::among(SIZES);
         let mut n_single = 0;
         while finder.chosen().is_none() {
             let n = finder.size();
             n_single += usize::from(n == 1);
-            // Every fourth single picture has the machine for itself.
+            // Every fourth single picture has the machine to itself.
             let is_lucky = n == 1 && n_single.is_multiple_of(4);
             let times = if is_lucky { 0.5 } else { 1.0 };
             let took = times * (0.008 + 0.010 * n as f64);
@@ -162,8 +203,8 @@ mod tests {
     }
 
     #[test]
-    fn lanes_that_overtake_one_another_are_heard() {
-        // Both were told 1; by the time the second one is back, 2 is next.
+    fn batches_of_lanes_that_overtake_each_other_count() {
+        // Both lanes asked for a size and got 1; when the second one is done, 2 is next.
         let mut finder = BatchFinder::among(PART_SIZES);
         finder.note(1, Duration::from_millis(10));
         assert_eq!(finder.size(), 2);
@@ -173,13 +214,13 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_model_is_not_measured_for_ever() {
-        // Two seconds a picture: after 1, 2 and 4 the time is spent.
+    fn trying_sizes_ends_early_for_a_slow_model() {
+        // Two seconds per picture: the time is up after 1, 2 and 4.
         assert_eq!(found(|n| 2000.0 * n as f64), (4, 7));
     }
 
     #[test]
-    fn batches_of_another_size_say_nothing() {
+    fn batches_of_other_sizes_are_ignored() {
         let mut finder = BatchFinder::among(SIZES);
         finder.note(5, Duration::from_secs(100));
         assert_eq!((finder.size(), finder.chosen()), (1, None));
