@@ -1,4 +1,4 @@
-//! What can go wrong in the engine. Advice is not part of a message: the command line adds hints.
+//! Errors of the engine. Their messages contain no advice; the command line adds hints.
 
 use std::path::PathBuf;
 
@@ -27,10 +27,10 @@ pub enum EngineError {
     /// A loaded model failed to encode.
     #[error(transparent)]
     Encode(#[from] EncodeError),
-    /// The model returned something that is no unit vector.
-    #[error("the model returned an embedding that cannot be used")]
+    /// The model returned an embedding that is not a unit vector.
+    #[error("the model returned an unusable embedding")]
     Embedding(#[from] VectorError),
-    /// The picture given as a query cannot be read.
+    /// A picture named by the user could not be read.
     #[error("{}: {}", path.display(), source.reason())]
     Picture {
         /// The picture.
@@ -41,10 +41,10 @@ pub enum EngineError {
     /// A file could not be read or written; the message names it.
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    /// The query has no words in it.
+    /// The query is empty.
     #[error("the query is empty")]
     EmptyQuery,
-    /// A query by words was asked of a picture, which has none.
+    /// A search by words was requested for a picture.
     #[error("a picture cannot be searched by words alone")]
     PictureByWords,
     /// A folder to index does not exist.
@@ -55,26 +55,26 @@ pub enum EngineError {
         /// How many of its files the index still holds.
         n_indexed: usize,
     },
-    /// Something that is not a folder was given as one.
+    /// A path to index is not a folder.
     #[error("{}: not a folder", path.display())]
     NotAFolder {
         /// The path.
         path: PathBuf,
     },
-    /// A folder holds no picture that can be read.
-    #[error("{}: no pictures there that can be read", path.display())]
+    /// A folder contains no readable pictures.
+    #[error("{}: no readable pictures", path.display())]
     NoPictures {
         /// The folder.
         path: PathBuf,
     },
-    /// A line of a captions file or data set is not of the documented form.
-    #[error("{}: line {line}: not of the form {form}", path.display())]
+    /// A line of a captions file or data set is malformed.
+    #[error("{}: line {line}: expected {form}", path.display())]
     BadLine {
         /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What a line must look like.
+        /// The expected form.
         form: &'static str,
         /// What the parser said.
         source: LineError,
@@ -85,29 +85,29 @@ pub enum EngineError {
         /// The file.
         path: PathBuf,
     },
-    /// A data set has nothing in it to measure.
-    #[error("{}: no line with a picture and a caption", path.display())]
+    /// A data set has nothing to measure.
+    #[error("{}: no pictures with captions", path.display())]
     EmptyDataset {
         /// The file.
         path: PathBuf,
     },
 }
 
-/// What the parser said of one line. It was shown that line alone, so of the place it gives only
-/// the column means anything.
+/// A parser's error about a single line, of whose position only the column is meaningful.
 #[derive(Debug, thiserror::Error)]
-#[error("{} in column {}", reason(.0), .0.column())]
+#[error("{} at column {}", reason(.0), .0.column())]
 pub struct LineError(pub(crate) serde_json::Error);
 
 fn reason(error: &serde_json::Error) -> String {
-    let told = error.to_string();
-    told.split_once(" at line ")
-        .map_or(told.as_str(), |(reason, _)| reason)
+    let message = error.to_string();
+    message
+        .split_once(" at line ")
+        .map_or(message.as_str(), |(reason, _)| reason)
         .to_owned()
 }
 
 impl EngineError {
-    /// True when the way out is `ONNX Runtime` or the device: missing, too old, or something else.
+    /// Whether ONNX Runtime or the device is the cause: missing, too old, or otherwise unusable.
     #[must_use]
     pub fn is_runtime(&self) -> bool {
         matches!(

@@ -96,8 +96,7 @@ fn bench_needs_pictures() {
         .run()
         .expect(2);
     assert!(
-        ran.stderr()
-            .contains("photos: no pictures there that can be read"),
+        ran.stderr().contains("photos: no readable pictures"),
         "{ran}"
     );
 }

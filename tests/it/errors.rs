@@ -374,7 +374,7 @@ fn captions_files_that_are_none() {
     ----- stdout -----
 
     ----- stderr -----
-    error: [ROOT]/bad.jsonl: line 2: not of the form {"image": "relative/path.jpg", "captions": ["…"]}: invalid type: integer `7`, expected path string in column 11
+    error: [ROOT]/bad.jsonl: line 2: expected {"image": "relative/path.jpg", "captions": ["…"]}: invalid type: integer `7`, expected path string at column 11
     "#);
     env.write(
         "torn.jsonl",
@@ -385,7 +385,7 @@ fn captions_files_that_are_none() {
     ----- stdout -----
 
     ----- stderr -----
-    error: [ROOT]/torn.jsonl: line 1: not of the form {"image": "relative/path.jpg", "captions": ["…"]}: EOF while parsing a list in column 39
+    error: [ROOT]/torn.jsonl: line 1: expected {"image": "relative/path.jpg", "captions": ["…"]}: EOF while parsing a list at column 39
     "#);
     env.write("bytes.txt", b"caf\xe9\n");
     snapshot!(env, index("bytes.txt"), @r"

@@ -102,7 +102,7 @@ fn sets_with_nothing_to_measure() {
     ----- stdout -----
 
     ----- stderr -----
-    error: empty.jsonl: no line with a picture and a caption
+    error: empty.jsonl: no pictures with captions
     ");
     env.write(
         "away.jsonl",
@@ -113,7 +113,7 @@ fn sets_with_nothing_to_measure() {
     ----- stdout -----
 
     ----- stderr -----
-    error: away.jsonl: no line with a picture and a caption
+    error: away.jsonl: no pictures with captions
     ");
     env.write(
         "bad.jsonl",
@@ -124,7 +124,7 @@ fn sets_with_nothing_to_measure() {
     ----- stdout -----
 
     ----- stderr -----
-    error: bad.jsonl: line 2: not of the form {"image": "relative/path.jpg", "captions": ["…"]}: expected value in column 1
+    error: bad.jsonl: line 2: expected {"image": "relative/path.jpg", "captions": ["…"]}: expected value at column 1
     "#);
     snapshot!(env, env.sightline(["eval", "absent.jsonl"]).run(), @r"
     exit code: 2

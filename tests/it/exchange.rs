@@ -371,7 +371,7 @@ fn a_broken_export_is_refused_before_anything_is_written() {
         (
             "items.jsonl",
             &text(|t| t.replacen("\"kind\":\"image\"", "\"kind\":\"film\"", 1)),
-            "items.jsonl: line 1: not of the form",
+            "items.jsonl: line 1: expected",
         ),
         (
             "items.jsonl",

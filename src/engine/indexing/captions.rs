@@ -418,10 +418,7 @@ mod tests {
             b"{\"image\": \"a.jpg\", \"captions\": []}\n{\"picture\": 1}\n",
         );
         let message = read_file(&path).unwrap_err().to_string();
-        assert!(
-            message.contains("c.jsonl: line 2: not of the form"),
-            "{message}"
-        );
+        assert!(message.contains("c.jsonl: line 2: expected"), "{message}");
     }
 
     #[test]
