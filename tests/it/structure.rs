@@ -37,6 +37,8 @@ struct Room {
     named: BTreeSet<CodePath>,
     /// Other packages of the project that the code names.
     packages: BTreeSet<String>,
+    /// Structs, enums, unions and traits that the file defines.
+    types: Vec<String>,
 }
 
 /// All rooms of one package, by the path of their module.
@@ -201,6 +203,11 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         }
         if let (0, Some(name)) = (self.depth, name) {
             self.room.defined.insert(name.to_string());
+        }
+        if let (Item::Struct(_) | Item::Enum(_) | Item::Union(_) | Item::Trait(_), Some(name)) =
+            (item, name)
+        {
+            self.room.types.push(name.to_string());
         }
         if let Item::Use(item) = item {
             let passes_on = self.depth == 0 && !matches!(item.vis, Visibility::Inherited);
@@ -512,4 +519,29 @@ fn the_drawn_arrows_are_those_of_the_code() {
     }
     assert_eq!(n_blocks, blocks.len(), "a block of no package: {blocks:?}");
     assert!(n_blocks > PACKAGES.len(), "only {n_blocks} blocks drawn");
+}
+
+#[test]
+fn one_name_stands_for_one_type_within_a_package() {
+    let mut shared = Vec::new();
+    for (package, folder) in PACKAGES {
+        let rooms = rooms(folder, &sources(folder));
+        let mut homes: BTreeMap<&str, Vec<&Path>> = BTreeMap::new();
+        for room in rooms.values() {
+            for name in &room.types {
+                homes.entry(name).or_default().push(&room.file);
+            }
+        }
+        assert!(homes.len() >= 20, "{package}: only {} types", homes.len());
+        for (name, homes) in homes {
+            if homes.len() > 1 {
+                shared.push(format!("{package}: {name} in {homes:?}"));
+            }
+        }
+    }
+    assert!(
+        shared.is_empty(),
+        "names of several types:\n{}",
+        shared.join("\n")
+    );
 }
