@@ -34,7 +34,7 @@ pub use encoder::{Encoders, ImageEncoder, Lane, ModelIdentity, RuntimeSource, Te
 pub use error::{EngineError, LineError};
 pub use exchange::npy;
 pub use indexing::{IGNORE_FILE, IndexRequest, SKIPPED_FOLDERS};
-pub use measure::{Evaluation, Recalls, bench};
+pub use measure::{Evaluation, Recalls, bench, evaluate};
 pub use report::{
     CaptionHit, EncodingFigures, IndexReport, KindStatus, ModelChange, OnBuilding, OnProgress,
     Progress, SearchHit, Skipped, Stage, Status, UnfinishedChange,
@@ -90,12 +90,6 @@ impl Engine {
     #[must_use]
     pub fn encoders(&self) -> &Encoders {
         &self.encoders
-    }
-
-    /// Returns the model, to open another index with.
-    #[must_use]
-    pub fn into_encoders(self) -> Encoders {
-        self.encoders
     }
 
     /// How pictures are decoded.

@@ -521,7 +521,7 @@ fn the_benchmark_measures_everything_it_reports() {
         stages.push((round, stage));
         ControlFlow::Continue(())
     };
-    let report = bench::bench(fake::encoders("one"), &request, &mut on_stage);
+    let report = bench::bench(&fake::encoders("one"), &request, &mut on_stage);
     let report = report.unwrap().expect("not stopped");
     stages.dedup();
     let turns = [(1, Preparing)].into_iter().chain(
@@ -541,14 +541,14 @@ fn the_benchmark_measures_everything_it_reports() {
     assert_eq!(fs_err::read_dir(&place.index).unwrap().count(), 0);
 
     let mut stop = |_, _| ControlFlow::Break(());
-    let stopped = bench::bench(fake::encoders("one"), &request, &mut stop).unwrap();
+    let stopped = bench::bench(&fake::encoders("one"), &request, &mut stop).unwrap();
     assert_eq!(stopped, None);
     let empty = bench::BenchRequest {
         index: IndexRequest::folder(&place.index),
         ..request
     };
     let mut go_on = |_, _| ControlFlow::Continue(());
-    let error = bench::bench(fake::encoders("one"), &empty, &mut go_on).unwrap_err();
+    let error = bench::bench(&fake::encoders("one"), &empty, &mut go_on).unwrap_err();
     assert!(matches!(error, EngineError::NoPictures { .. }), "{error:?}");
 }
 

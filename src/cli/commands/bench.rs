@@ -48,7 +48,7 @@ pub(in crate::cli) fn run(
     };
     interrupt::listen();
     let mut last = None;
-    let report = bench(encoders, &request, &mut |round, stage| {
+    let report = bench(&encoders, &request, &mut |round, stage| {
         if last.replace((round, stage)) != Some((round, stage)) {
             printer.note(format_args!(
                 "round {round} of {}: {}",

@@ -9,7 +9,7 @@ use crate::cli::interrupt;
 use crate::cli::printer::Printer;
 use crate::cli::progress::ProgressView;
 use crate::cli::settings::Settings;
-use crate::engine::{Recalls, Skipped};
+use crate::engine::{DecodeOptions, Recalls, Skipped, evaluate};
 
 pub(in crate::cli) fn run(
     args: &EvalArgs,
@@ -19,7 +19,8 @@ pub(in crate::cli) fn run(
     let encoders = settings.encoders()?;
     interrupt::listen();
     let mut view = ProgressView::new(printer);
-    let evaluation = encoders.evaluate(&args.dataset, &mut |progress| {
+    let decode = DecodeOptions::default();
+    let evaluation = evaluate(&encoders, &decode, &args.dataset, &mut |progress| {
         view.show(progress);
         interrupt::check()
     });

@@ -1,4 +1,4 @@
-//! How well does a model find pictures by their captions, and captions by their pictures?
+//! Measures how well a model finds pictures by their captions, and captions by their pictures.
 //!
 //! Recall@K and median rank over a captioned data set by exact scan, as retrieval papers report
 //! for Flickr30k and COCO (Karpathy and Fei-Fei, CVPR 2015). No index is read or written.
@@ -10,46 +10,47 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use crate::engine::decode::{DecodeOptions, Decoding};
+use crate::engine::encoder::Encoders;
+use crate::engine::error::EngineError;
 use crate::engine::indexing::captions;
 use crate::engine::indexing::pipeline::{self, Event, Shape};
 use crate::engine::report::{Progress, Skipped, Stage};
-use crate::engine::{Encoders, EngineError};
 
-/// Pictures or captions encoded at once.
+/// Pictures or captions per batch.
 const BATCH: usize = 16;
 
-/// The share of queries answered within the first K, in per cent, and the median rank.
+/// Percentage of queries answered within the first K, and the median rank.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Recalls {
-    /// Recall@1, in per cent.
+    /// Recall@1, in percent.
     pub r1: f64,
-    /// Recall@5, in per cent.
+    /// Recall@5, in percent.
     pub r5: f64,
-    /// Recall@10, in per cent.
+    /// Recall@10, in percent.
     pub r10: f64,
-    /// Median place of the first right answer, from 1.
+    /// Median rank of the first right answer, from 1.
     pub median_rank: f64,
 }
 
-/// What [`Encoders::evaluate`] measured.
+/// Result of [`evaluate`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
     /// Pictures measured.
     pub n_images: usize,
     /// Captions measured.
     pub n_captions: usize,
-    /// Those of them of which the model read only the beginning, since they are too long for it.
+    /// Captions among them that are too long for the model, which ignored their last tokens.
     pub n_captions_cut: usize,
-    /// Each caption is a query for its picture among all pictures.
+    /// Each caption as a query for its picture among all pictures.
     pub text_to_image: Recalls,
-    /// Each picture is a query for any of its captions among all captions.
+    /// Each picture as a query for any of its captions among all captions.
     pub image_to_text: Recalls,
-    /// Pictures that could not be read, with all their captions left out.
+    /// Pictures that could not be read; their captions are left out too.
     pub skipped: Vec<Skipped>,
 }
 
 impl Recalls {
-    /// From the ranks of the right answers, from 1. Not a number when there are none.
+    /// Of these ranks, from 1, of the right answers. NaN if there are none.
     fn of(mut ranks: Vec<usize>) -> Self {
         ranks.sort_unstable();
         let n = ranks.len();
@@ -68,170 +69,175 @@ impl Recalls {
     }
 }
 
-impl Encoders {
-    /// Measures retrieval on a data set of JSON lines `{"image": …, "captions": […]}` with paths
-    /// relative to the file. `Ok(None)` when `progress` stopped it.
-    ///
-    /// An answer that ties with the right one counts as before it, so a model that tells nothing
-    /// apart scores nothing.
-    ///
-    /// # Errors
-    /// When the data set cannot be read, has nothing in it, or the model cannot be run. A picture
-    /// that cannot be read is skipped and reported.
-    pub fn evaluate(
-        &self,
-        dataset: &Path,
-        progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
-    ) -> Result<Option<Evaluation>, EngineError> {
-        let sets: Vec<_> = captions::read_json_lines(dataset)?
-            .into_iter()
-            .filter_map(|set| Some((set.image?, set.captions)))
-            .filter(|(_, captions)| !captions.is_empty())
-            .collect();
-        let paths: Vec<&Path> = sets.iter().map(|(image, _)| image.as_path()).collect();
-        let Some((images, skipped)) = self.encode_files(&paths, progress)? else {
-            return Ok(None);
-        };
-        // From here on only pictures that were read, numbered afresh, with their captions.
-        let (mut vectors, mut owners, mut texts) = (Vec::new(), Vec::new(), Vec::new());
-        for (vector, (_, captions)) in images.into_iter().zip(&sets) {
-            let Some(vector) = vector else { continue };
-            for caption in captions {
-                owners.push(vectors.len());
-                texts.push(caption.as_str());
-            }
-            vectors.push(vector);
+/// Measures retrieval on a data set of JSON lines `{"image": …, "captions": […]}` with paths
+/// relative to the file. `Ok(None)` if `progress` stopped it.
+///
+/// A tie with the right answer counts against it, so that a model with equal embeddings for
+/// everything scores 0.
+///
+/// # Errors
+/// When the data set cannot be read or is empty, or the model cannot be run. A picture that cannot
+/// be read is skipped and reported.
+pub fn evaluate(
+    encoders: &Encoders,
+    decode: &DecodeOptions,
+    dataset: &Path,
+    progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Option<Evaluation>, EngineError> {
+    let sets: Vec<_> = captions::read_json_lines(dataset)?
+        .into_iter()
+        .filter_map(|set| Some((set.image?, set.captions)))
+        .filter(|(_, captions)| !captions.is_empty())
+        .collect();
+    let paths: Vec<&Path> = sets.iter().map(|(image, _)| image.as_path()).collect();
+    let Some(files) = encode_files(encoders, decode, &paths, progress)? else {
+        return Ok(None);
+    };
+    // Only pictures that were read, renumbered, with their captions.
+    let (mut vectors, mut owners, mut texts) = (Vec::new(), Vec::new(), Vec::new());
+    for (vector, (_, captions)) in files.vectors.into_iter().zip(&sets) {
+        let Some(vector) = vector else { continue };
+        for caption in captions {
+            owners.push(vectors.len());
+            texts.push(caption.as_str());
         }
-        if vectors.is_empty() {
-            return Err(EngineError::EmptyDataset {
-                path: dataset.to_path_buf(),
-            });
-        }
-        let Some(captions) = self.encode_captions(&texts, progress)? else {
-            return Ok(None);
-        };
-        let mut n_captions_cut = 0;
-        for text in &texts {
-            n_captions_cut += usize::from(self.text().n_tokens_dropped(text)? > 0);
-        }
-        let (text_to_image, image_to_text) = ranks(&vectors, &captions, &owners);
-        Ok(Some(Evaluation {
-            n_images: vectors.len(),
-            n_captions: texts.len(),
-            n_captions_cut,
-            text_to_image: Recalls::of(text_to_image),
-            image_to_text: Recalls::of(image_to_text),
-            skipped,
-        }))
+        vectors.push(vector);
     }
-
-    /// One vector a file, `None` for those that could not be read.
-    #[expect(clippy::type_complexity, reason = "named by the two lines that use it")]
-    fn encode_files(
-        &self,
-        paths: &[&Path],
-        progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
-    ) -> Result<Option<(Vec<Option<Vec<f32>>>, Vec<Skipped>)>, EngineError> {
-        let began = Instant::now();
-        let options = DecodeOptions::default();
-        let decoding = Decoding::new(&options, self);
-        let mut vectors: Vec<Option<Vec<f32>>> = vec![None; paths.len()];
-        let mut skipped = Vec::new();
-        let (mut places, mut batch) = (Vec::new(), Vec::new());
-        let mut n_done = 0;
-        let prepare = |place: usize| {
-            let pixels = match decoding.file(paths[place]) {
-                Ok(picture) => Ok(picture.pixels),
-                Err(EngineError::Picture { source, .. }) => Err(source.reason()),
-                Err(error) => Err(error.to_string()),
-            };
-            (place, pixels)
-        };
-        let mut encode = |places: &mut Vec<usize>, batch: &mut Vec<_>| {
-            for (place, vector) in places.drain(..).zip(self.image().encode(batch)?) {
-                vectors[place] = Some(vector);
-            }
-            batch.clear();
-            Ok(())
-        };
-        let shape = Shape {
-            n_workers: pipeline::default_workers(),
-            n_prepared: 2 * BATCH,
-            n_encoders: 1,
-            n_encoded: 2 * BATCH,
-        };
-        let flow = pipeline::prepare_all(0..paths.len(), shape, prepare, |event| {
-            if let Event::Ready((place, pixels)) = event {
-                n_done += 1;
-                match pixels {
-                    Ok(pixels) => {
-                        places.push(place);
-                        batch.push(pixels);
-                    }
-                    Err(reason) => {
-                        skipped.push(Skipped {
-                            path: paths[place].to_path_buf(),
-                            reason,
-                        });
-                    }
-                }
-                if batch.len() >= BATCH
-                    && let Err(error) = encode(&mut places, &mut batch)
-                {
-                    return ControlFlow::Break(Some(error));
-                }
-            }
-            let now = Progress {
-                stage: Stage::Pictures,
-                n_done,
-                n_total: paths.len(),
-                n_skipped: skipped.len(),
-                elapsed: began.elapsed(),
-            };
-            match progress(&now) {
-                ControlFlow::Continue(()) => ControlFlow::Continue(()),
-                ControlFlow::Break(()) => ControlFlow::Break(None),
-            }
+    if vectors.is_empty() {
+        return Err(EngineError::EmptyDataset {
+            path: dataset.to_path_buf(),
         });
-        match flow {
-            ControlFlow::Break(Some(error)) => return Err(error),
-            ControlFlow::Break(None) => return Ok(None),
-            ControlFlow::Continue(()) => {}
-        }
-        if !batch.is_empty() {
-            encode(&mut places, &mut batch)?;
-        }
-        // The threads find them in whatever order.
-        skipped.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(Some((vectors, skipped)))
     }
-
-    fn encode_captions(
-        &self,
-        texts: &[&str],
-        progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
-    ) -> Result<Option<Vec<Vec<f32>>>, EngineError> {
-        let began = Instant::now();
-        let mut vectors = Vec::with_capacity(texts.len());
-        for batch in texts.chunks(BATCH) {
-            vectors.extend(self.text().encode(batch)?);
-            let now = Progress {
-                stage: Stage::Captions,
-                n_done: vectors.len(),
-                n_total: texts.len(),
-                n_skipped: 0,
-                elapsed: began.elapsed(),
-            };
-            if progress(&now).is_break() {
-                return Ok(None);
-            }
-        }
-        Ok(Some(vectors))
+    let Some(captions) = encode_captions(encoders, &texts, progress)? else {
+        return Ok(None);
+    };
+    let mut n_captions_cut = 0;
+    for text in &texts {
+        n_captions_cut += usize::from(encoders.text().n_tokens_dropped(text)? > 0);
     }
+    let (text_to_image, image_to_text) = ranks(&vectors, &captions, &owners);
+    Ok(Some(Evaluation {
+        n_images: vectors.len(),
+        n_captions: texts.len(),
+        n_captions_cut,
+        text_to_image: Recalls::of(text_to_image),
+        image_to_text: Recalls::of(image_to_text),
+        skipped: files.skipped,
+    }))
 }
 
-/// The rank of each caption's picture among all pictures, and of each picture's best caption
-/// among all captions that are not its own.
+struct EncodedFiles {
+    /// One per file, `None` for those that could not be read.
+    vectors: Vec<Option<Vec<f32>>>,
+    skipped: Vec<Skipped>,
+}
+
+/// Encodes files. `Ok(None)` if `progress` stopped it.
+fn encode_files(
+    encoders: &Encoders,
+    decode: &DecodeOptions,
+    paths: &[&Path],
+    progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Option<EncodedFiles>, EngineError> {
+    let began = Instant::now();
+    let decoding = Decoding::new(decode, encoders);
+    let mut vectors: Vec<Option<Vec<f32>>> = vec![None; paths.len()];
+    let mut skipped = Vec::new();
+    let (mut places, mut batch) = (Vec::new(), Vec::new());
+    let mut n_done = 0;
+    let prepare = |place: usize| {
+        let pixels = match decoding.file(paths[place]) {
+            Ok(picture) => Ok(picture.pixels),
+            Err(EngineError::Picture { source, .. }) => Err(source.reason()),
+            Err(error) => Err(error.to_string()),
+        };
+        (place, pixels)
+    };
+    let mut encode = |places: &mut Vec<usize>, batch: &mut Vec<_>| {
+        for (place, vector) in places.drain(..).zip(encoders.image().encode(batch)?) {
+            vectors[place] = Some(vector);
+        }
+        batch.clear();
+        Ok(())
+    };
+    let shape = Shape {
+        n_workers: pipeline::default_workers(),
+        n_prepared: 2 * BATCH,
+        n_encoders: 1,
+        n_encoded: 2 * BATCH,
+    };
+    let flow = pipeline::prepare_all(0..paths.len(), shape, prepare, |event| {
+        if let Event::Ready((place, pixels)) = event {
+            n_done += 1;
+            match pixels {
+                Ok(pixels) => {
+                    places.push(place);
+                    batch.push(pixels);
+                }
+                Err(reason) => {
+                    skipped.push(Skipped {
+                        path: paths[place].to_path_buf(),
+                        reason,
+                    });
+                }
+            }
+            if batch.len() >= BATCH
+                && let Err(error) = encode(&mut places, &mut batch)
+            {
+                return ControlFlow::Break(Some(error));
+            }
+        }
+        let now = Progress {
+            stage: Stage::Pictures,
+            n_done,
+            n_total: paths.len(),
+            n_skipped: skipped.len(),
+            elapsed: began.elapsed(),
+        };
+        match progress(&now) {
+            ControlFlow::Continue(()) => ControlFlow::Continue(()),
+            ControlFlow::Break(()) => ControlFlow::Break(None),
+        }
+    });
+    match flow {
+        ControlFlow::Break(Some(error)) => return Err(error),
+        ControlFlow::Break(None) => return Ok(None),
+        ControlFlow::Continue(()) => {}
+    }
+    if !batch.is_empty() {
+        encode(&mut places, &mut batch)?;
+    }
+    // The threads finish in any order.
+    skipped.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(Some(EncodedFiles { vectors, skipped }))
+}
+
+/// Encodes captions. `Ok(None)` if `progress` stopped it.
+fn encode_captions(
+    encoders: &Encoders,
+    texts: &[&str],
+    progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Option<Vec<Vec<f32>>>, EngineError> {
+    let began = Instant::now();
+    let mut vectors = Vec::with_capacity(texts.len());
+    for batch in texts.chunks(BATCH) {
+        vectors.extend(encoders.text().encode(batch)?);
+        let now = Progress {
+            stage: Stage::Captions,
+            n_done: vectors.len(),
+            n_total: texts.len(),
+            n_skipped: 0,
+            elapsed: began.elapsed(),
+        };
+        if progress(&now).is_break() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(vectors))
+}
+
+/// The rank of each caption's picture among all pictures, and of each picture's best caption among
+/// the captions of other pictures.
 fn ranks(images: &[Vec<f32>], captions: &[Vec<f32>], owners: &[usize]) -> (Vec<usize>, Vec<usize>) {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
     let text_to_image = captions
@@ -278,7 +284,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn recalls_count_ranks_within_k_in_per_cent() {
+    fn recalls_count_ranks_within_k_in_percent() {
         let recalls = Recalls::of(vec![1, 12, 3, 1, 10]);
         assert_eq!(
             recalls,
@@ -293,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn ranks_are_those_of_a_hand_made_example() {
+    fn ranks_of_a_small_example() {
         let images = vec![vec![1.0, 0.0], vec![0.0, 1.0]];
         // The third caption belongs to the second picture but points at the first.
         let captions = vec![vec![0.9, 0.1], vec![0.1, 0.9], vec![0.8, 0.2]];
@@ -305,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_that_tells_nothing_apart_scores_nothing() {
+    fn equal_embeddings_score_nothing() {
         let same = vec![vec![1.0, 0.0]; 20];
         let owners: Vec<usize> = (0..20).collect();
         let (text_to_image, image_to_text) = ranks(&same, &same, &owners);

@@ -1,6 +1,7 @@
-//! How good is a model, and how fast is this machine?
+//! Measures how well a model retrieves, and how fast this machine indexes.
 
 pub mod bench;
 mod evaluate;
+mod process;
 
-pub use evaluate::{Evaluation, Recalls};
+pub use evaluate::{Evaluation, Recalls, evaluate};

@@ -1,120 +1,117 @@
-//! How near does indexing come to what the machine allows?
+//! Measures how close indexing comes to the upper bound on this machine.
 //!
-//! Three rates are measured in turn, so that a disturbance falls on all: encoding alone (E),
+//! Three rates are measured in turn, so that a disturbance affects all: encoding alone (E),
 //! reading, decoding and preprocessing alone (D), each on all cores, and indexing (P), which does
-//! both. On the same cores both kinds of work together can at best reach 1 / (1/E + 1/D).
-
-mod process;
+//! both. On the same cores, both kinds of work together reach at best 1 / (1/E + 1/D).
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sightline_onnx::Pixels;
 
+use super::process::{cpu_time, peak_memory, reset_peak_memory, resident_memory};
 use crate::engine::decode::{DecodeOptions, Decoding};
-use crate::engine::encoder::Lane;
+use crate::engine::encoder::{Encoders, Lane};
+use crate::engine::error::EngineError;
 use crate::engine::indexing::pipeline::{self, Event};
 use crate::engine::indexing::tuning::{finder, lanes, shape};
 use crate::engine::indexing::walk::{Candidate, walk};
-use crate::engine::{
-    Encoders, EncodingFigures, Engine, EngineError, IndexRequest, Progress, Stage,
-};
+use crate::engine::indexing::{self, IndexRequest};
+use crate::engine::report::{EncodingFigures, Progress, Stage};
 
-pub use process::{cpu_time, peak_memory, resident_memory};
-
-/// Prepared pictures kept for the encoder alone; it does not matter to it which they are.
+/// Prepared pictures for measuring the encoder alone.
 const N_KEPT: usize = 64;
 
-/// Pictures between two looks at the memory.
+/// Pictures between two measurements of memory.
 const MEMORY_STEP: usize = 1000;
 
 /// What to measure.
 #[derive(Debug, Clone)]
 pub struct BenchRequest {
-    /// How to index; its folders are the pictures to measure with.
+    /// How to index; its folders hold the pictures to measure with.
     pub index: IndexRequest,
     /// How pictures are decoded.
     pub decode: DecodeOptions,
     /// An empty folder for temporary indexes.
     pub work: PathBuf,
-    /// How often each rate is measured.
+    /// Number of rounds; each measures every rate once.
     pub n_rounds: usize,
-    /// Leaves E and D out: then the memory is that of indexing alone.
+    /// Leaves out E and D, so that the memory is that of indexing alone.
     pub only_index: bool,
-    /// The longest that E is measured in a round. It needs no more pictures to be exact.
+    /// Time limit for measuring E in a round, which needs no more pictures to be exact.
     pub longest_encoding: Duration,
 }
 
-/// One round's rates, in pictures a second.
+/// Rates of one round, in pictures per second.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BenchRound {
-    /// The encoder alone; 0 when left out.
+    /// The encoder alone; 0 if left out.
     pub encode: f64,
-    /// Reading, decoding and preprocessing alone; 0 when left out.
+    /// Reading, decoding and preprocessing alone; 0 if left out.
     pub decode: f64,
     /// Indexing, from the first file read to the last one written.
     pub index: f64,
-    /// Time of all cores that a picture took in each of the three, in milliseconds, where it can
-    /// be told. Unlike the rates it hardly depends on what else the machine does.
+    /// Processor time per picture in each of the three, where it can be measured. Unlike the rates
+    /// it hardly depends on other work on the machine.
     pub cpu_ms: Option<CpuTimes>,
     /// How the encoder was kept busy while indexing.
     pub encoding: EncodingFigures,
-    /// The share of the whole run that the last commit and the search graphs took, after the last
-    /// picture was written.
+    /// Share of the run spent on the last commit and the search graphs, after the last picture was
+    /// written.
     pub finish_share: f64,
 }
 
-/// Milliseconds of processor time a picture.
+/// Milliseconds of processor time per picture.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct CpuTimes {
-    /// The encoder alone; 0 when left out.
+    /// The encoder alone; 0 if left out.
     pub encode: f64,
-    /// Reading, decoding and preprocessing alone; 0 when left out.
+    /// Reading, decoding and preprocessing alone; 0 if left out.
     pub decode: f64,
     /// Indexing.
     pub index: f64,
 }
 
 impl BenchRound {
-    /// The rate that both kinds of work together can reach on the same cores.
+    /// Upper bound of the rate at which both kinds of work run on the same cores.
     #[must_use]
     pub fn ideal(&self) -> f64 {
         1.0 / (1.0 / self.encode + 1.0 / self.decode)
     }
 
-    /// Indexing ÷ ideal.
+    /// Indexing rate ÷ upper bound.
     #[must_use]
     pub fn ratio(&self) -> f64 {
         self.index / self.ideal()
     }
 }
 
-/// What was measured.
+/// Result of [`bench`].
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BenchReport {
     /// Pictures found.
     pub n_pictures: usize,
-    /// Their files' bytes.
+    /// Size of their files in bytes.
     pub n_bytes: u64,
     /// Pictures that could not be read.
     pub n_skipped: usize,
-    /// Seconds that loading the image tower took.
+    /// Time to load the image tower.
     pub load: Duration,
     /// All rounds, in order.
     pub rounds: Vec<BenchRound>,
-    /// The most memory in use while indexing, in bytes, where it can be told.
+    /// Peak memory while indexing, in bytes, where it can be measured.
     pub peak_memory: Option<u64>,
-    /// Memory in use after so many pictures of the first round, in bytes.
+    /// Memory in bytes by number of pictures indexed in the first round.
     pub memory: BTreeMap<usize, u64>,
 }
 
 impl BenchReport {
-    /// The middle one of what a round says.
+    /// Median of a value over all rounds.
     pub fn median(&self, of: impl Fn(&BenchRound) -> f64) -> f64 {
         let mut values: Vec<f64> = self.rounds.iter().map(of).collect();
         values.sort_by(f64::total_cmp);
@@ -140,15 +137,16 @@ pub enum BenchStage {
     Indexing,
 }
 
-/// Hears what is measured in which round, from 1; breaking stops at the next chance.
+/// Called with the round, from 1, and what is measured; breaking stops soon.
 pub type OnStage<'a> = dyn FnMut(usize, BenchStage) -> ControlFlow<()> + 'a;
 
-/// Measures a model on the pictures of some folders; `None` when it was stopped.
+/// Measures a model on the pictures of some folders; `None` if it was stopped.
 ///
 /// # Errors
-/// When a folder holds no pictures that can be read, or for the reasons of [`Engine::index`].
+/// When the folders hold no readable pictures, or as for
+/// [`Engine::index`](crate::engine::Engine::index).
 pub fn bench(
-    encoders: Encoders,
+    encoders: &Encoders,
     request: &BenchRequest,
     on_stage: &mut OnStage<'_>,
 ) -> Result<Option<BenchReport>, EngineError> {
@@ -167,58 +165,62 @@ pub fn bench(
         return Ok(None);
     }
     let began = Instant::now();
-    for lane in lanes(&request.index, &encoders, files.len()) {
+    for lane in lanes(&request.index, encoders, files.len()) {
         encoders.image().load(lane)?;
     }
     report.load = began.elapsed();
     let kept = if request.only_index {
         Vec::new()
     } else {
-        decode(&encoders, request, &files[..files.len().min(N_KEPT)]).1
+        decode(encoders, request, &files[..files.len().min(N_KEPT)]).1
     };
     if files.is_empty() || (kept.is_empty() && !request.only_index) {
         let path = request.index.folders.first().cloned().unwrap_or_default();
         return Err(EngineError::NoPictures { path });
     }
-    let mut engine = Engine::open(request.work.join("index"), encoders);
     for round in 1..=request.n_rounds {
         let (mut figures, mut times) = (BenchRound::default(), CpuTimes::default());
         if !request.only_index {
             if on_stage(round, BenchStage::Encoding).is_break() {
                 return Ok(None);
             }
-            let (rate, cpu) = encode(engine.encoders(), request, &kept, files.len())?;
+            let (rate, cpu) = encode(encoders, request, &kept, files.len())?;
             figures.encode = rate;
             times.encode = cpu;
             if on_stage(round, BenchStage::Decoding).is_break() {
                 return Ok(None);
             }
             let before = cpu_time();
-            figures.decode = decode(engine.encoders(), request, &files).0;
+            figures.decode = decode(encoders, request, &files).0;
             times.decode = cpu_ms(before, files.len());
         }
         if on_stage(round, BenchStage::Indexing).is_break() {
             return Ok(None);
         }
-        let folder = request.work.join(format!("index-{round}"));
-        engine = Engine::open(&folder, engine.into_encoders())
-            .with_decode_options(request.decode.clone());
-        if index(&engine, request, on_stage, round, &mut figures, &mut report)?.is_break() {
+        if index(
+            encoders,
+            request,
+            on_stage,
+            round,
+            &mut figures,
+            &mut report,
+        )?
+        .is_break()
+        {
             return Ok(None);
         }
         figures.cpu_ms = figures.cpu_ms.map(|ours| CpuTimes {
             index: ours.index,
             ..times
         });
-        remove(&folder)?;
         report.rounds.push(figures);
     }
     Ok(Some(report))
 }
 
-/// E: encodes the kept pictures, over and over, in the lanes that indexing them would use and the
-/// batch size that suits these best.
-/// Returns how many a second, and the processor's milliseconds for each.
+/// Measures E: encodes the kept pictures repeatedly, in the lanes that indexing would use and with
+/// the best batch size for these. Returns pictures per second and processor milliseconds per
+/// picture.
 fn encode(
     encoders: &Encoders,
     request: &BenchRequest,
@@ -255,7 +257,7 @@ fn encode(
     Ok((rate, cpu_ms(before, n_encoded)))
 }
 
-/// Does the same in all lanes at the same time.
+/// Does the same work in all lanes in parallel.
 fn in_all(
     lanes: &[Lane],
     work: impl Fn(Lane) -> Result<(), EngineError> + Sync,
@@ -272,7 +274,7 @@ fn in_all(
     })
 }
 
-/// Milliseconds of processor time a picture since `before`; 0 where it cannot be told.
+/// Milliseconds of processor time per picture since `before`; 0 where it cannot be measured.
 fn cpu_ms(before: Option<Duration>, n_pictures: usize) -> f64 {
     let used = cpu_time().zip(before);
     used.map_or(0.0, |(after, before)| {
@@ -280,7 +282,8 @@ fn cpu_ms(before: Option<Duration>, n_pictures: usize) -> f64 {
     })
 }
 
-/// D: reads, decodes and preprocesses the files. Returns how many a second and the first ones.
+/// Measures D: reads, decodes and preprocesses the files. Returns pictures per second and the first
+/// pictures.
 fn decode(encoders: &Encoders, request: &BenchRequest, files: &[Candidate]) -> (f64, Vec<Pixels>) {
     let decoding = Decoding::new(&request.decode, encoders);
     let lanes = lanes(&request.index, encoders, files.len());
@@ -313,16 +316,17 @@ fn decode(encoders: &Encoders, request: &BenchRequest, files: &[Candidate]) -> (
     (rate, kept)
 }
 
-/// P: indexes the folders.
+/// Measures P: indexes the folders.
 fn index(
-    engine: &Engine,
+    encoders: &Encoders,
     request: &BenchRequest,
     on_stage: &mut OnStage<'_>,
     round: usize,
     figures: &mut BenchRound,
     report: &mut BenchReport,
 ) -> Result<ControlFlow<()>, EngineError> {
-    process::forget_peak();
+    let folder = request.work.join(format!("index-{round}"));
+    reset_peak_memory();
     let memory = &mut report.memory;
     let mut cpu_at_pictures = None;
     let cpu_before = cpu_time();
@@ -342,7 +346,8 @@ fn index(
         }
         on_stage(round, BenchStage::Indexing)
     };
-    let indexed = engine.index(&request.index, &mut watch)?;
+    let (decode, request) = (&request.decode, &request.index);
+    let indexed = indexing::index(&folder, encoders, decode, request, &mut watch)?;
     if indexed.interrupted {
         return Ok(ControlFlow::Break(()));
     }
@@ -359,9 +364,6 @@ fn index(
     figures.encoding = indexed.encoding;
     report.n_skipped = indexed.skipped.len();
     report.peak_memory = report.peak_memory.max(peak_memory());
+    fs_err::remove_dir_all(folder)?;
     Ok(ControlFlow::Continue(()))
-}
-
-fn remove(folder: &Path) -> Result<(), EngineError> {
-    Ok(fs_err::remove_dir_all(folder)?)
 }

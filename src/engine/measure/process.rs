@@ -1,25 +1,23 @@
-//! What this process has used so far. Linux tells it in files; elsewhere it is not known.
+//! Memory and processor time used by this process, as Linux reports them in files; `None`
+//! elsewhere.
 
 use std::time::Duration;
 
-/// The most memory in use so far, in bytes.
-#[must_use]
-pub fn peak_memory() -> Option<u64> {
+/// Peak memory since the start or [`reset_peak_memory`], in bytes.
+pub(super) fn peak_memory() -> Option<u64> {
     status("VmHWM:")
 }
 
 /// Memory in use, in bytes.
-#[must_use]
-pub fn resident_memory() -> Option<u64> {
+pub(super) fn resident_memory() -> Option<u64> {
     status("VmRSS:")
 }
 
-/// Time of all cores, in the program and in the system on its behalf.
-#[must_use]
-pub fn cpu_time() -> Option<Duration> {
+/// Processor time of all cores, user and system.
+pub(super) fn cpu_time() -> Option<Duration> {
     let text = fs_err::read_to_string("/proc/self/stat").ok()?;
-    // The second field is the program's name in brackets and may hold blanks. User and system time
-    // are fields 14 and 15 (proc(5)), in ticks of which Linux tells programs 100 a second.
+    // The second field is the program's name in parentheses and may contain spaces. User and system
+    // time are fields 14 and 15 (proc(5)), in ticks of 10 ms.
     let (_, rest) = text.rsplit_once(')')?;
     let mut fields = rest.split_ascii_whitespace().skip(11);
     let user: u64 = fields.next()?.parse().ok()?;
@@ -27,13 +25,14 @@ pub fn cpu_time() -> Option<Duration> {
     Some(Duration::from_millis(10 * (user + system)))
 }
 
-/// Begins a new peak, where the system allows it.
-pub(super) fn forget_peak() {
-    // Documented in proc(5) since Linux 4.0; without it the peak is that of the whole process.
+/// Starts a new peak, where the system supports it; otherwise the peak is that of the whole
+/// process.
+pub(super) fn reset_peak_memory() {
+    // Supported since Linux 4.0 (proc(5)).
     let _ = fs_err::write("/proc/self/clear_refs", "5");
 }
 
-/// A line of `/proc/self/status`, in bytes.
+/// A value of `/proc/self/status`, in bytes.
 fn status(name: &str) -> Option<u64> {
     let text = fs_err::read_to_string("/proc/self/status").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
@@ -46,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_system_tells_what_was_used() {
+    fn memory_and_time_are_measured() {
         let (peak, now) = (peak_memory().unwrap(), resident_memory().unwrap());
         assert!(peak > 1 << 20 && now > 1 << 20, "{peak} {now}");
         let before = cpu_time().unwrap();
