@@ -1,8 +1,10 @@
 //! JPEG files, at full or at reduced size.
 //!
 //! There are two decoders. `reduced` is our own and fast: it decodes what cameras and programs
-//! write at 1/2, 1/4 or 1/8 of the size. `whole` decodes everything at full size. It also decodes
-//! every file that the first one rejects, so that errors do not depend on the requested size.
+//! write at 1/2, 1/4 or 1/8 of the size. `whole` decodes nearly everything at full size, and every
+//! file that the first one rejects, so that errors do not depend on the requested size. Sequential
+//! files with one scan per component are decoded by the first one at full size too: the library of
+//! the second gets them wrong where colour is subsampled.
 
 mod reduced;
 mod timed;
@@ -103,8 +105,7 @@ pub(super) fn decode(
     }
 }
 
-/// Decodes at a reduced size; `None` when that is not allowed or the file's header is not one that
-/// the reduced decoder knows.
+/// Decodes with the reduced decoder; `None` for files that are left to the general one.
 fn decode_reduced(
     bytes: &[u8],
     limits: &DecodeLimits,
@@ -113,7 +114,8 @@ fn decode_reduced(
 ) -> Option<Result<Jpeg, Stop>> {
     let (width, height) = reduced::size(bytes)?;
     let divisor = smallest.divisor(width, height);
-    if divisor == 1 || limits.check(width, height, 0).is_err() {
+    let is_general = divisor == 1 && !whole::has_separate_scans(bytes);
+    if is_general || limits.check(width, height, 0).is_err() {
         return None;
     }
     let reduced = reduced::decode(bytes, divisor, Detail::Enough, limits.max_bytes, deadline);

@@ -81,9 +81,9 @@ fn decode_in_time(
     let info = decoder.info().ok_or(DecodeError::NotAPicture)?;
     let (width, height) = (u32::from(info.width), u32::from(info.height));
     let n_pixels = u64::from(width) * u64::from(height);
-    // All coefficients of a progressive file, two bytes each, are held until the last scan.
+    // All coefficients of a file with several scans, two bytes each, are held until the last one.
     let n_channels = u64::from(info.components);
-    let coefficients = if is_progressive(bytes) {
+    let coefficients = if is_progressive(bytes) || has_separate_scans(bytes) {
         2 * n_channels
     } else {
         0
@@ -179,6 +179,18 @@ fn is_progressive(bytes: &[u8]) -> bool {
     markers(bytes).any(|marker| matches!(marker, 0xC2 | 0xC6 | 0xCA | 0xCE))
 }
 
+/// Whether the first scan of a sequential file does not hold all components.
+pub(super) fn has_separate_scans(bytes: &[u8]) -> bool {
+    let mut segments = segments(bytes);
+    let frame = segments.find(|(marker, _)| matches!(marker, 0xC0..=0xC2));
+    let scan = segments.find(|(marker, _)| *marker == 0xDA);
+    match (frame, scan) {
+        // The numbers of components in the headers of the scan and of the frame.
+        (Some((0xC0 | 0xC1, frame)), Some((_, scan))) => bytes.get(scan + 4) < bytes.get(frame + 9),
+        _ => false,
+    }
+}
+
 /// The markers of a JPEG, without the restart markers inside scans (ITU-T T.81, B.1.1).
 fn markers(bytes: &[u8]) -> impl Iterator<Item = u8> + '_ {
     segments(bytes).map(|(marker, _)| marker)
@@ -228,7 +240,12 @@ pub(crate) fn memory_needed(bytes: &[u8]) -> u64 {
                 let n_pixels = width.next_multiple_of(16) * height.next_multiple_of(16);
                 let n_components = u64::from(n_components);
                 let is_progressive = matches!(marker, 0xC2 | 0xC6 | 0xCA | 0xCE);
-                let coefficients = if is_progressive { 2 * n_components } else { 0 };
+                let has_several_scans = is_progressive || has_separate_scans(bytes);
+                let coefficients = if has_several_scans {
+                    2 * n_components
+                } else {
+                    0
+                };
                 // Grey is expanded to three channels; a turned picture is a copy.
                 let beside =
                     u64::from(n_components == 1).max(3 * u64::from(swaps_sides(orientation)));

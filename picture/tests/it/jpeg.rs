@@ -1,4 +1,5 @@
 use image::imageops;
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use sightline_picture::{DecodeLimits, Smallest, decode, decode_reduced};
 
 use crate::data;
@@ -90,4 +91,33 @@ fn results_for_other_and_truncated_jpegs_do_not_depend_on_the_requested_size() {
         }
     }
     assert_eq!(n_cases, 24);
+}
+
+/// Optimized files of this encoder have one scan per component.
+#[test]
+fn separate_scans_of_subsampled_colours_are_decoded() {
+    let limits = DecodeLimits::default();
+    let photo = decode(&sample("landscape_420.jpg"), &limits).unwrap();
+    let mut n_cases = 0;
+    for sampling in [
+        SamplingFactor::R_4_2_0,
+        SamplingFactor::R_4_2_2,
+        SamplingFactor::R_4_4_0,
+        SamplingFactor::R_4_1_0,
+    ] {
+        let mut bytes = Vec::new();
+        let mut encoder = Encoder::new(&mut bytes, 90);
+        encoder.set_sampling_factor(sampling);
+        encoder.set_optimized_huffman_tables(true);
+        encoder.encode(&photo, 320, 214, ColorType::Rgb).unwrap();
+        let n_scans = bytes.windows(2).filter(|w| *w == [0xFF, 0xDA]).count();
+        assert_eq!(n_scans, 3);
+        let decoded = decode(&bytes, &limits).unwrap();
+        let pairs = photo.iter().zip(decoded.iter());
+        let sum: u64 = pairs.map(|(&a, &b)| u64::from(a.abs_diff(b))).sum();
+        let mean = sum as f64 / photo.as_raw().len() as f64;
+        assert!(mean < 10.0, "{sampling:?}: {mean}");
+        n_cases += 1;
+    }
+    assert_eq!(n_cases, 4);
 }
