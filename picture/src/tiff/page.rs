@@ -38,8 +38,8 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// Reads the first page's directory; `None` for pages that the `image` crate decodes, or refuses
-    /// with its own error.
+    /// Reads the first page's directory; `None` for pages that the `image` crate decodes, or
+    /// refuses with its own error.
     ///
     /// # Errors
     /// [`DecodeError::Unsupported`] for pixels that are not supported.

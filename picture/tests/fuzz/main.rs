@@ -16,6 +16,8 @@ mod changed;
 mod counted;
 /// Estimated against measured memory.
 mod needs;
+/// The reduced JPEG decoder against the general one.
+mod reduced;
 
 use std::collections::BTreeMap;
 use std::path::Path;
