@@ -43,6 +43,6 @@ pub mod models;
 pub mod platform;
 
 pub use engine::{
-    By, CaptionHit, Details, Encoders, Engine, EngineError, Find, IndexReport, IndexRequest,
-    Language, Moment, Progress, Query, SearchHit, SearchRequest, quietly,
+    By, CaptionHit, Details, Encoders, Engine, EngineError, IndexReport, IndexRequest, Language,
+    Moment, Progress, Query, SearchHit, SearchRequest, quietly,
 };

@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use exchange::{ExportReport, ExportRequest, ImportReport};
+use search::QueryEncoder;
 use sightline_index::{Compacted, IndexReader, Problem, Repair};
 
 pub use decode::DecodeOptions;
@@ -36,11 +37,10 @@ pub use exchange::npy;
 pub use indexing::{IGNORE_FILE, IndexRequest, SKIPPED_FOLDERS};
 pub use measure::{Evaluation, Recalls, bench, evaluate};
 pub use report::{
-    CaptionHit, EncodingFigures, IndexReport, KindStatus, ModelChange, OnBuilding, OnProgress,
-    Progress, SearchHit, Skipped, Stage, Status, UnfinishedChange,
+    EncodingFigures, IndexReport, KindStatus, ModelChange, OnBuilding, OnProgress, Progress,
+    Skipped, Stage, Status, UnfinishedChange,
 };
-pub use search::rank::{Fused, fuse};
-pub use search::{By, Find, Query, SearchRequest};
+pub use search::{By, CaptionHit, Query, SearchHit, SearchRequest};
 pub use sightline_index::{Details, Language, Moment};
 pub use sightline_picture::DecodeLimits;
 pub use upkeep::RemoveReport;
@@ -218,5 +218,45 @@ impl Engine {
         let reader = Arc::new(IndexReader::open(&self.folder, Some(&binding))?);
         *slot = Some(Arc::clone(&reader));
         Ok(reader)
+    }
+
+    /// Images that match a query, best first. No two hits have the same content.
+    ///
+    /// # Errors
+    /// When the query is empty, the picture cannot be read, the index is missing or was made by
+    /// another model, or the model cannot be run.
+    pub fn search(&self, request: &SearchRequest) -> Result<Vec<SearchHit>, EngineError> {
+        search::images(&*self.reader()?, self.query_encoder(), request)
+    }
+
+    /// Captions that match a query, best first. Equal texts are one hit.
+    ///
+    /// # Errors
+    /// As [`Engine::search`].
+    pub fn search_captions(&self, request: &SearchRequest) -> Result<Vec<CaptionHit>, EngineError> {
+        search::captions(&*self.reader()?, self.query_encoder(), request)
+    }
+
+    /// Captions that match a picture, which need not be indexed, best first.
+    ///
+    /// # Errors
+    /// As [`Engine::search`].
+    pub fn captions(&self, picture: &Path, n: usize) -> Result<Vec<CaptionHit>, EngineError> {
+        self.search_captions(&SearchRequest::picture(picture, n))
+    }
+
+    /// The number of tokens at the end of a text that the model ignores because it is too long.
+    ///
+    /// # Errors
+    /// When the model cannot be loaded.
+    pub fn n_tokens_dropped(&self, text: &str) -> Result<usize, EngineError> {
+        self.encoders.text().n_tokens_dropped(text)
+    }
+
+    fn query_encoder(&self) -> QueryEncoder<'_> {
+        QueryEncoder {
+            encoders: &self.encoders,
+            decode: &self.decode,
+        }
     }
 }

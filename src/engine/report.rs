@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sightline_index::{
-    Binding, BuildProgress, Details, GraphState, IndexReader, ItemKind, Language, LastRun, Library,
-    Sizes,
+    Binding, BuildProgress, GraphState, IndexReader, ItemKind, Language, LastRun, Library, Sizes,
 };
 
 use crate::engine::EngineError;
@@ -234,52 +233,6 @@ impl IndexReport {
     pub fn rate(&self) -> f64 {
         self.n_encoded() as f64 / self.elapsed_pictures.as_secs_f64().max(1e-3)
     }
-}
-
-/// A picture that matches a query.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct SearchHit {
-    /// All files with this content, at least one.
-    pub paths: Vec<PathBuf>,
-    /// Cosine of query and picture, −1…1, higher is nearer; `None` in a search by words alone.
-    pub similarity: Option<f32>,
-    /// Rank by similarity, from 1; `None` when it is not among the candidates.
-    pub rank_by_meaning: Option<usize>,
-    /// Rank among the keyword matches, from 1; `None` when it is not one.
-    pub rank_by_words: Option<usize>,
-    /// Words of the query found in its captions, file and folder names, camera, date or places.
-    pub words: Vec<String>,
-    /// Its captions, in the order of their files.
-    pub captions: Vec<String>,
-    /// Width in pixels, upright.
-    pub width: u32,
-    /// Height in pixels, upright.
-    pub height: u32,
-    /// What its file says about it: camera, date, places.
-    pub details: Details,
-}
-
-impl SearchHit {
-    /// The first of its paths; empty when it has none.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        self.paths.first().map_or(Path::new(""), PathBuf::as_path)
-    }
-}
-
-/// A caption that matches a query.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CaptionHit {
-    /// The caption.
-    pub text: String,
-    /// Cosine of query and caption, −1…1; `None` in a search by words alone.
-    pub similarity: Option<f32>,
-    /// Words of the query found in it.
-    pub words: Vec<String>,
-    /// Files of the picture it belongs to; empty for a caption of a plain text list.
-    pub pictures: Vec<PathBuf>,
-    /// The file it came from.
-    pub source: PathBuf,
 }
 
 /// How the items of a kind are searched.

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use image::{Rgb, RgbImage};
 use sightline_index::{IndexError, IndexReader, ItemKind, Nearest};
@@ -289,6 +290,28 @@ fn captions_of_pictures_outside_the_index_are_reported() {
     assert_eq!(report.skipped.len(), 1);
     assert_eq!(name(&report.skipped[0].path), "gone.png");
     assert_eq!(report.n_captions_added, 0);
+}
+
+#[test]
+fn a_query_is_encoded_once_however_far_the_search_is_widened() {
+    let place = Place::new();
+    // Far more equal captions than the first search fetches.
+    for i in 0..30 {
+        place.draw(&format!("{i}.png"), RED, 30 + i);
+        fs_err::write(place.photos.join(format!("{i}.txt")), "red\n").unwrap();
+    }
+    fs_err::write(place.photos.join("0.txt"), "green\n").unwrap();
+    assert_eq!(place.index().n_captions_added, 30);
+    let n_encoded = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&n_encoded);
+    let encoders = fake::watched_encoders("one", move |_| {
+        count.fetch_add(1, Ordering::Relaxed);
+    });
+    let engine = Engine::open(&place.index, encoders);
+    let hits = engine.captions(&place.photos.join("0.png"), 2).unwrap();
+    let texts: Vec<&str> = hits.iter().map(|hit| hit.text.as_str()).collect();
+    assert_eq!(texts, ["red", "green"]);
+    assert_eq!(n_encoded.load(Ordering::Relaxed), 1);
 }
 
 #[test]

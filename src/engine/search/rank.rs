@@ -1,119 +1,121 @@
-//! Joins a ranking by meaning with a ranking by words. Pure: no I/O, no index.
+//! Fuses the ranking by meaning with the ranking by words. No I/O.
 //!
-//! Reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009): an item's worth is the sum
-//! over the rankings of `1 / (60 + rank)`. It needs only places, so cosine and BM25, whose scales
-//! have nothing in common, need not be made comparable. One thing is added: a place by words
-//! counts as much as its BM25 is of the best one's, since a ranking by words may be long although
-//! only its first items hold more than a stray word of the query.
+//! Reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009): the score of an item is the
+//! sum of `1 / (60 + rank)` over the rankings. It needs ranks only, so cosine and BM25 need not be
+//! made comparable. One addition: the term for words is weighted by the item's BM25 as a share of
+//! the best one, since a ranking by words may be long although only its first items hold more than
+//! a stray word of the query.
 
-use std::collections::HashMap;
-use std::hash::Hash;
+use sightline_index::Candidate;
 
-/// The constant of the paper: the higher, the less the first places stand out.
+/// The constant of the paper: the higher, the less the first ranks stand out.
 const RANK_OFFSET: f64 = 60.0;
 
-/// One item of the joined ranking.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Fused<Id> {
-    /// The item.
-    pub id: Id,
-    /// Its place by meaning, from 1.
-    pub rank_by_meaning: Option<usize>,
-    /// Its place by words, from 1.
-    pub rank_by_words: Option<usize>,
-    /// How much that place counts, 0…1.
-    weight: f32,
-}
-
-impl<Id> Fused<Id> {
-    fn worth(&self) -> f64 {
-        let place =
-            |rank: Option<usize>| rank.map_or(0.0, |rank| 1.0 / (RANK_OFFSET + rank as f64));
-        place(self.rank_by_meaning) + f64::from(self.weight) * place(self.rank_by_words)
-    }
-}
-
-/// Joins two rankings, best first, and keeps `n`. The ranking by words comes with each item's BM25
-/// (above 0). Of equal worth, the one nearer by meaning comes first, then the lower id.
-pub fn fuse<Id: Copy + Eq + Hash + Ord>(
-    by_meaning: &[Id],
-    by_words: &[(Id, f32)],
-    n: usize,
-) -> Vec<Fused<Id>> {
-    let mut joined: HashMap<Id, Fused<Id>> = HashMap::new();
-    let nowhere = |id| Fused {
-        id,
-        rank_by_meaning: None,
-        rank_by_words: None,
-        weight: 0.0,
+/// The best `n` candidates of a search, best first. Of equal score, the one nearer by meaning comes
+/// first, then the lower id.
+pub(super) fn fuse(candidates: Vec<Candidate>, n: usize) -> Vec<Candidate> {
+    let bm25 = |candidate: &Candidate| candidate.bm25.unwrap_or(0.0);
+    let best = candidates
+        .iter()
+        .map(bm25)
+        .fold(f32::MIN_POSITIVE, f32::max);
+    let score = |candidate: &Candidate| {
+        let term = |rank: Option<usize>| rank.map_or(0.0, |rank| 1.0 / (RANK_OFFSET + rank as f64));
+        let weight = f64::from(bm25(candidate) / best);
+        term(candidate.rank_by_meaning) + weight * term(candidate.rank_by_words)
     };
-    for (place, &id) in by_meaning.iter().enumerate() {
-        let fused = joined.entry(id).or_insert(nowhere(id));
-        fused.rank_by_meaning.get_or_insert(place + 1);
-    }
-    let best = by_words.first().map_or(1.0, |&(_, bm25)| bm25);
-    for (place, &(id, bm25)) in by_words.iter().enumerate() {
-        let fused = joined.entry(id).or_insert(nowhere(id));
-        if fused.rank_by_words.is_none() {
-            fused.rank_by_words = Some(place + 1);
-            fused.weight = bm25 / best;
-        }
-    }
-    let mut fused: Vec<Fused<Id>> = joined.into_values().collect();
-    fused.sort_by(|a, b| {
-        let meaning = |fused: &Fused<Id>| fused.rank_by_meaning.unwrap_or(usize::MAX);
-        b.worth()
-            .total_cmp(&a.worth())
+    let mut scored: Vec<(f64, Candidate)> = candidates
+        .into_iter()
+        .map(|candidate| (score(&candidate), candidate))
+        .collect();
+    scored.sort_by(|(a_score, a), (b_score, b)| {
+        let meaning = |candidate: &Candidate| candidate.rank_by_meaning.unwrap_or(usize::MAX);
+        b_score
+            .total_cmp(a_score)
             .then(meaning(a).cmp(&meaning(b)))
             .then(a.id.cmp(&b.id))
     });
-    fused.truncate(n);
-    fused
+    scored.truncate(n);
+    scored.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use sightline_index::ItemId;
 
-    fn ids(fused: &[Fused<u32>]) -> Vec<u32> {
-        fused.iter().map(|fused| fused.id).collect()
+    /// The candidates of two rankings of ids, that by words with the BM25 of each.
+    fn candidates(by_meaning: &[u32], by_words: &[(u32, f32)]) -> Vec<Candidate> {
+        let mut found: Vec<Candidate> = Vec::new();
+        for (&id, rank) in by_meaning.iter().zip(1..) {
+            found.push(Candidate {
+                rank_by_meaning: Some(rank),
+                ..candidate(id)
+            });
+        }
+        for (&(id, bm25), rank) in by_words.iter().zip(1..) {
+            let at = found.iter().position(|known| known.id == ItemId(id));
+            let at = at.unwrap_or_else(|| {
+                found.push(candidate(id));
+                found.len() - 1
+            });
+            (found[at].rank_by_words, found[at].bm25) = (Some(rank), Some(bm25));
+        }
+        found
     }
 
-    /// All matches as good as each other.
+    fn candidate(id: u32) -> Candidate {
+        Candidate {
+            id: ItemId(id),
+            similarity: None,
+            rank_by_meaning: None,
+            rank_by_words: None,
+            bm25: None,
+            words: Vec::new(),
+        }
+    }
+
+    fn fused(by_meaning: &[u32], by_words: &[(u32, f32)], n: usize) -> Vec<u32> {
+        let fused = fuse(candidates(by_meaning, by_words), n);
+        fused.iter().map(|candidate| candidate.id.0).collect()
+    }
+
+    /// A ranking by words in which all match equally well.
     fn even(ids: &[u32]) -> Vec<(u32, f32)> {
         ids.iter().map(|&id| (id, 2.5)).collect()
     }
 
     #[test]
-    fn found_both_ways_beats_found_one_way() {
-        assert_eq!(ids(&fuse(&[1, 2, 3], &even(&[9, 3]), 10)), [3, 1, 9, 2]);
+    fn an_item_in_both_rankings_beats_one_in_a_single_ranking() {
+        assert_eq!(fused(&[1, 2, 3], &even(&[9, 3]), 10), [3, 1, 9, 2]);
     }
 
     #[test]
-    fn one_empty_ranking_leaves_the_other_as_it_is() {
-        assert_eq!(ids(&fuse(&[4, 2, 7], &[], 2)), [4, 2]);
-        assert_eq!(ids(&fuse(&[], &even(&[4, 2, 7]), 2)), [4, 2]);
-        assert!(fuse::<u32>(&[], &[], 5).is_empty());
+    fn an_empty_ranking_leaves_the_other_unchanged() {
+        assert_eq!(fused(&[4, 2, 7], &[], 2), [4, 2]);
+        assert_eq!(fused(&[], &even(&[4, 2, 7]), 2), [4, 2]);
+        assert!(fused(&[], &[], 5).is_empty());
     }
 
     #[test]
     fn a_full_match_by_words_beats_a_stray_word() {
         // 1 is first by meaning and holds one word of many; 2 is third by meaning and holds all.
         let by_words = [(2, 12.0), (3, 1.5), (1, 1.0)];
-        assert_eq!(ids(&fuse(&[1, 3, 2], &by_words, 1)), [2]);
-        assert_eq!(ids(&fuse(&[1, 3, 2], &even(&[2, 3, 1]), 1)), [1]);
+        assert_eq!(fused(&[1, 3, 2], &by_words, 1), [2]);
+        assert_eq!(fused(&[1, 3, 2], &even(&[2, 3, 1]), 1), [1]);
     }
 
     proptest! {
         #[test]
-        fn every_item_once_and_never_worse_for_a_better_place(
-            a in proptest::sample::subsequence((0..40_u32).collect::<Vec<_>>(), 0..40).prop_shuffle(),
-            b in proptest::sample::subsequence((0..40_u32).collect::<Vec<_>>(), 0..40).prop_shuffle(),
+        fn every_item_is_ranked_once_and_a_better_rank_is_never_worse(
+            a in proptest::sample::subsequence((0..40).collect::<Vec<u32>>(), 0..40).prop_shuffle(),
+            b in proptest::sample::subsequence((0..40).collect::<Vec<u32>>(), 0..40).prop_shuffle(),
         ) {
-            let by_words: Vec<(u32, f32)> = b.iter().zip(1_u8..).map(|(&id, i)| (id, 9.0 / f32::from(i))).collect();
-            let fused = fuse(&a, &by_words, usize::MAX);
-            let mut found = ids(&fused);
+            let bm25 = (1_u8..).map(|rank| 9.0 / f32::from(rank));
+            let by_words: Vec<(u32, f32)> = b.iter().copied().zip(bm25).collect();
+            let fused = fuse(candidates(&a, &by_words), usize::MAX);
+            let mut found: Vec<u32> = fused.iter().map(|candidate| candidate.id.0).collect();
             found.sort_unstable();
             let mut expected: Vec<u32> = a.iter().chain(&b).copied().collect();
             expected.sort_unstable();
