@@ -294,7 +294,7 @@ fn interpolation(interpolation: Interpolation) -> String {
     format!("{interpolation:?}").to_lowercase()
 }
 
-/// `224 × 224: shortest edge to 224, cut around the centre (bicubic), values 0 to 1, mean 0.481 …`
+/// `224 × 224: shortest edge to 224, cut around the centre (bicubic), values 0 to 1, …`
 fn preprocessing_in_words(config: &PreprocessConfig) -> String {
     let (height, width) = config.output_size();
     let size = match config.resize {

@@ -13,20 +13,20 @@ use crate::engine::Query;
 /// Longest side of a thumbnail, in pixels: sharp on a dense screen at the width of a card.
 const THUMBNAIL_SIDE: u32 = 480;
 const STYLE: &str = include_str!("gallery.css");
-/// Where `--append` puts the next section; a page without it is not one of ours.
+/// Marks where `--append` inserts the next section. A page without it is refused.
 const END: &str = "<!-- sightline: next section here -->";
 
-/// Writes hits as a page, or with `append` adds them to the page that is there.
+/// Writes hits as a page, or with `append` adds them to an existing one.
 ///
 /// # Errors
-/// When the page cannot be written, or one to add to is not of Sightline.
+/// When the page cannot be written, or the existing one was not written by Sightline.
 pub(super) fn write(page: &Path, append: bool, query: &Query, rows: &[Row<'_>]) -> Result<()> {
     let section = section(query, rows);
     let html = if append && page.exists() {
         let before = fs_err::read_to_string(page)?;
         let (head, tail) = before.rsplit_once(END).with_context(|| {
             format!(
-                "{}: not a page that Sightline wrote, so nothing was added",
+                "{}: not a page that Sightline wrote; refusing to add to it",
                 page.display()
             )
         })?;
@@ -51,7 +51,7 @@ fn section(query: &Query, rows: &[Row<'_>]) -> String {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             format!(
                 "<div class=\"asked\">{}<h2>{}</h2></div>",
-                thumbnail(path, "the picture asked with"),
+                thumbnail(path, "query picture"),
                 escape(&name)
             )
         }
@@ -72,11 +72,8 @@ fn card(row: &Row<'_>) -> String {
     let text = row.texts.first().map(String::as_str);
     let mut html = String::from("<li>");
     if let Some(path) = row.picture {
-        let (address, image) = (
-            file_address(path),
-            thumbnail(path, text.unwrap_or_default()),
-        );
-        let _ = write!(html, "<a href=\"{address}\">{image}</a>");
+        let (url, image) = (file_url(path), thumbnail(path, text.unwrap_or_default()));
+        let _ = write!(html, "<a href=\"{url}\">{image}</a>");
     }
     let rank = row.rank;
     let _ = write!(
@@ -102,7 +99,7 @@ fn card(row: &Row<'_>) -> String {
     html
 }
 
-/// An `<img>` with the thumbnail inside, or a note when the picture cannot be read any more.
+/// An `<img>` with the thumbnail inside, or a note when the picture is unavailable.
 fn thumbnail(path: &Path, alt: &str) -> String {
     let limits = DecodeLimits::default();
     let made = fs_err::read(path)
@@ -119,21 +116,21 @@ fn thumbnail(path: &Path, alt: &str) -> String {
             base64::engine::general_purpose::STANDARD.encode(jpeg),
             escape(alt)
         ),
-        None => "<div class=\"missing\">cannot be read any more</div>".to_owned(),
+        None => "<div class=\"missing\">picture unavailable</div>".to_owned(),
     }
 }
 
-/// A `file:` address; every byte that is not plain is percent-encoded (RFC 3986).
-fn file_address(path: &Path) -> String {
-    let mut address = String::from("file://");
+/// A `file:` URL, with reserved bytes percent-encoded (RFC 3986).
+fn file_url(path: &Path) -> String {
+    let mut url = String::from("file://");
     for &byte in path.as_os_str().as_encoded_bytes() {
         if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
-            address.push(char::from(byte));
+            url.push(char::from(byte));
         } else {
-            let _ = write!(address, "%{byte:02X}");
+            let _ = write!(url, "%{byte:02X}");
         }
     }
-    address
+    url
 }
 
 fn escape(text: &str) -> String {
@@ -172,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_holds_its_thumbnails_and_nothing_unescaped() {
+    fn pages_are_self_contained_and_escape_all_text() {
         let folder = tempfile::tempdir().unwrap();
         let page = page_of("green <b>", folder.path(), false).unwrap();
         assert!(page.contains("“green &lt;b&gt;”"));
@@ -184,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn sections_are_added_in_order_and_only_to_our_own_pages() {
+    fn append_adds_sections_in_order_and_only_to_pages_of_sightline() {
         let folder = tempfile::tempdir().unwrap();
         page_of("first", folder.path(), true).unwrap();
         let page = page_of("second", folder.path(), true).unwrap();

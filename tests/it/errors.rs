@@ -425,7 +425,7 @@ fn a_page_that_cannot_be_written() {
     ----- stdout -----
 
     ----- stderr -----
-    error: mine.html: not a page that Sightline wrote, so nothing was added
+    error: mine.html: not a page that Sightline wrote; refusing to add to it
     ");
     assert_eq!(fs_err::read(env.path("mine.html")).unwrap(), b"my own page");
 }

@@ -564,7 +564,7 @@ fn the_page_when_a_picture_is_gone_and_when_nothing_is_found() {
         .run()
         .expect(0);
     let page = fs_err::read_to_string(env.path("out.html")).unwrap();
-    assert_eq!(page.matches("cannot be read any more").count(), 1);
+    assert_eq!(page.matches("picture unavailable").count(), 1);
     let none = ["search", "elephant", "--by", "words", "--html", "none.html"];
     env.sightline(none).run().expect(1);
     assert!(
