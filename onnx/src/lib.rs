@@ -18,13 +18,15 @@
 //! #         target.unwrap_or_else(|| here.join("../target")).join("release").join(name)
 //! #     })
 //! # }
-//! # let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+//! # let package = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+//! # let folder = package.join("tests/data/clip");
+//! # let photo = package.join("../picture/tests/data/pictures/landscape_420.jpg");
 //!
 //! let runtime = Runtime::open(&[library()])?;
-//! let model = Model::open(&data.join("clip"))?;
+//! let model = Model::open(&folder)?;
 //! let options = SessionOptions::default();
 //!
-//! let bytes = std::fs::read(data.join("pictures/landscape_420.jpg"))?;
+//! let bytes = std::fs::read(photo)?;
 //! let picture = sightline_picture::decode(&bytes, &DecodeLimits::default())?;
 //! let pixels = model.preprocessor().pixels(&picture);
 //! let pictures = ImageTower::load(&runtime, &model, &options)?.encode(&[pixels])?;
