@@ -13,7 +13,7 @@ use sightline_onnx::Model;
 
 use super::check::Check;
 use super::error::ModelsError;
-use super::hub::{MAX_DESCRIPTION_BYTES, is_description};
+use super::hub::{ByteProgress, MAX_DESCRIPTION_BYTES, is_description};
 use super::registry::{Entry, ModelRecord, Place, Registry, STARTER, is_name};
 use crate::atomic;
 
@@ -44,15 +44,6 @@ impl PendingModel {
     pub fn models(&self) -> &[Model] {
         &self.models
     }
-}
-
-/// Progress of a copy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CopyProgress {
-    /// Bytes copied so far.
-    pub n_done: u64,
-    /// Bytes to copy.
-    pub n_total: u64,
 }
 
 /// A model that was removed.
@@ -130,7 +121,7 @@ impl Registry {
         &self,
         pending: &PendingModel,
         check: &Check,
-        progress: &mut dyn FnMut(&CopyProgress) -> ControlFlow<()>,
+        progress: &mut dyn FnMut(&ByteProgress) -> ControlFlow<()>,
     ) -> Result<Entry, ModelsError> {
         let _lock = self.lock()?;
         // Checked before minutes of copying, and again after them.
@@ -340,10 +331,10 @@ fn files_to_copy(pending: &PendingModel) -> Result<Vec<(PathBuf, u64)>, ModelsEr
 fn copy(
     pending: &PendingModel,
     target: &Path,
-    progress: &mut dyn FnMut(&CopyProgress) -> ControlFlow<()>,
+    progress: &mut dyn FnMut(&ByteProgress) -> ControlFlow<()>,
 ) -> Result<(), ModelsError> {
     let files = files_to_copy(pending)?;
-    let mut done = CopyProgress {
+    let mut done = ByteProgress {
         n_done: 0,
         n_total: files.iter().map(|(_, n_bytes)| n_bytes).sum(),
     };

@@ -12,7 +12,7 @@ mod open;
 mod registry;
 mod verdict;
 
-pub use add::{CopyProgress, PendingModel, Removed};
+pub use add::{PendingModel, Removed};
 pub use catalogue::{CATALOGUE, CatalogueEntry, in_catalogue};
 pub use check::{Check, Checked, Outcome, Tower};
 pub use error::ModelsError;

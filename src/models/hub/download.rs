@@ -26,9 +26,9 @@ const PROGRESS_BYTES: u64 = 1 << 20;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const CHUNK: usize = 1 << 16;
 
-/// Progress of a download.
+/// Progress of a download or a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PullProgress {
+pub struct ByteProgress {
     /// Bytes present, those of earlier runs included.
     pub n_done: u64,
     /// Bytes of all files.
@@ -42,7 +42,7 @@ pub struct PullReport {
     pub n_from_cache: usize,
 }
 
-type OnProgress<'a> = &'a mut dyn FnMut(&PullProgress) -> ControlFlow<()>;
+type OnBytes<'a> = &'a mut dyn FnMut(&ByteProgress) -> ControlFlow<()>;
 
 /// Downloads all files of a choice into a folder.
 pub(super) fn all(
@@ -50,7 +50,7 @@ pub(super) fn all(
     cache: Option<&Path>,
     choice: &Choice,
     folder: &Path,
-    on_progress: OnProgress<'_>,
+    on_progress: OnBytes<'_>,
 ) -> Result<PullReport, HubError> {
     let mut download = Download {
         client,
@@ -58,7 +58,7 @@ pub(super) fn all(
         choice,
         on_progress,
         report: PullReport { n_from_cache: 0 },
-        progress: PullProgress {
+        progress: ByteProgress {
             n_done: 0,
             n_total: choice.n_bytes(),
         },
@@ -90,9 +90,9 @@ struct Download<'a> {
     /// The shared cache.
     cache: Option<&'a Path>,
     choice: &'a Choice,
-    on_progress: OnProgress<'a>,
+    on_progress: OnBytes<'a>,
     report: PullReport,
-    progress: PullProgress,
+    progress: ByteProgress,
 }
 
 impl Download<'_> {

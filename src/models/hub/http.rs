@@ -52,19 +52,19 @@ impl std::fmt::Debug for HubOptions {
 pub(super) struct Client {
     agent: Agent,
     endpoint: String,
-    origin: Origin,
+    origin: WebOrigin,
     token: Option<String>,
 }
 
 /// Scheme, host and port of a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Origin {
+struct WebOrigin {
     scheme: String,
     host: String,
     port: u16,
 }
 
-impl Origin {
+impl WebOrigin {
     fn of(url: &str) -> Option<Self> {
         let uri: Uri = url.parse().ok()?;
         let scheme = uri.scheme_str()?.to_ascii_lowercase();
@@ -121,7 +121,7 @@ struct Lfs {
 impl Client {
     pub(super) fn new(options: &HubOptions) -> Result<Self, HubError> {
         let endpoint = options.endpoint.trim_end_matches('/').to_owned();
-        let origin = Origin::of(&endpoint).ok_or_else(|| HubError::BadEndpoint {
+        let origin = WebOrigin::of(&endpoint).ok_or_else(|| HubError::BadEndpoint {
             endpoint: options.endpoint.clone(),
         })?;
         let proxy = options.proxy.as_deref().map(|address| {
@@ -270,7 +270,7 @@ impl Client {
                 request = request.header("Range", format!("bytes={from}-"));
             }
             if let Some(token) = &self.token
-                && Origin::of(&url).as_ref() == Some(&self.origin)
+                && WebOrigin::of(&url).as_ref() == Some(&self.origin)
             {
                 request = request.header("Authorization", format!("Bearer {token}"));
             }
@@ -287,8 +287,8 @@ impl Client {
             let location =
                 header(&response, "location").ok_or_else(|| refused("it has no location"))?;
             let target = joined(&url, location);
-            let to =
-                Origin::of(&target).ok_or_else(|| refused("its location is not a web address"))?;
+            let to = WebOrigin::of(&target)
+                .ok_or_else(|| refused("its location is not a web address"))?;
             if self.origin.scheme == "https" && to.scheme != "https" {
                 return Err(refused("its location is not encrypted"));
             }
@@ -416,8 +416,8 @@ mod tests {
 
     #[test]
     fn origins_differ_in_scheme_host_or_port() {
-        let hub = Origin::of("https://huggingface.co").unwrap();
-        assert_eq!(Origin::of("https://HuggingFace.co:443/x").unwrap(), hub);
+        let hub = WebOrigin::of("https://huggingface.co").unwrap();
+        assert_eq!(WebOrigin::of("https://HuggingFace.co:443/x").unwrap(), hub);
         let others = [
             "http://huggingface.co",
             "https://huggingface.co:444",
@@ -425,17 +425,17 @@ mod tests {
             "https://huggingface.co@evil.example/",
         ];
         for other in others {
-            assert_ne!(Origin::of(other), Some(hub.clone()), "{other}");
+            assert_ne!(WebOrigin::of(other), Some(hub.clone()), "{other}");
         }
-        assert_eq!(Origin::of("huggingface.co"), None);
-        assert_eq!(Origin::of("ftp://huggingface.co"), None);
+        assert_eq!(WebOrigin::of("huggingface.co"), None);
+        assert_eq!(WebOrigin::of("ftp://huggingface.co"), None);
         assert_eq!(hub.shown(), "huggingface.co");
         assert_eq!(
-            Origin::of("http://127.0.0.1:80").unwrap().shown(),
+            WebOrigin::of("http://127.0.0.1:80").unwrap().shown(),
             "127.0.0.1"
         );
         assert_eq!(
-            Origin::of("http://127.0.0.1:8000").unwrap().shown(),
+            WebOrigin::of("http://127.0.0.1:8000").unwrap().shown(),
             "127.0.0.1:8000"
         );
     }

@@ -17,7 +17,7 @@ use sightline_onnx::Precision;
 
 pub use choose::{Choice, RemoteFile};
 pub(super) use choose::{MAX_DESCRIPTION_BYTES, is_description};
-pub use download::{PullProgress, PullReport};
+pub use download::{ByteProgress, PullReport};
 pub use error::HubError;
 pub use http::HubOptions;
 
@@ -60,7 +60,7 @@ pub fn pull(
     options: &HubOptions,
     choice: &Choice,
     folder: &Path,
-    progress: &mut dyn FnMut(&PullProgress) -> ControlFlow<()>,
+    progress: &mut dyn FnMut(&ByteProgress) -> ControlFlow<()>,
 ) -> Result<PullReport, HubError> {
     let client = Client::new(options)?;
     download::all(&client, options.cache.as_deref(), choice, folder, progress)
