@@ -24,7 +24,7 @@ OUT = Path(__file__).parent / "photos"
 LONGEST = 800  # px
 QUALITY = 82  # JPEG and WebP
 
-# package: (version, where it states the author of each picture)
+# package: (version, file that names the author of each picture)
 PACKAGES = {
     "gcompris-qt-data": (
         "3.1-2",
@@ -120,7 +120,7 @@ def libjxl(path, author, licence):
     return ("libjxl-testdata", f"usr/share/libjxl-testdata/{path}.png", author, licence, None)
 
 
-# our file: (source, what is special about how it is written)
+# our file: (source, encoding details)
 PHOTOS = {
     "animals/butterfly.jpg": (erase("butterfly", "Jee & Rani Nature Photography", SA4, "Parantica_aglea_at_Nayikayam_Thattu.jpg"), {}),
     "animals/camels.jpg": (erase("camels", "Alexandr Frolov", SA4, "Camelus_bactrianus_in_western_Mongolia_02.jpg"), {}),
@@ -260,8 +260,8 @@ def on_white(image):
 
 
 def save_sixteen_bit(image, path, longest):
-    """RGB at 16 bits a channel, which Pillow does not write. Whole blocks of pixels are averaged, so the
-    low bits hold real values."""
+    """Writes RGB with 16 bits per channel, which Pillow cannot write. Averages whole blocks of
+    pixels, so that the low bits are used."""
     step = -(-max(image.size) // longest)
     pixels = np.asarray(image.convert("RGB"), dtype=np.float64)
     rows, columns = (side // step for side in pixels.shape[:2])

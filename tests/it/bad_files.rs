@@ -1,4 +1,4 @@
-//! Files that are no pictures, broken, dangerous, or strangely named: said so, left out, no harm done.
+//! Files that are not pictures, damaged, dangerous or oddly named: reported and skipped.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::support::corpus::{self, COLOURS};
 use crate::support::{TestEnv, hits, os, snapshot};
 
-/// Skipped files and why, by name.
+/// Reasons of the skipped files, by file name.
 fn skipped(report: &Value) -> BTreeMap<String, String> {
     let skipped = report["skipped"].as_array().unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -18,7 +18,7 @@ fn skipped(report: &Value) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Writes one file of every kind that is no picture or a broken one; their names.
+/// Writes one file of each unreadable kind and returns their names.
 fn write_bad_files(env: &TestEnv) -> Vec<&'static str> {
     let picture = corpus::halves("red", "blue");
     let jpeg = corpus::jpeg(&picture);
@@ -44,7 +44,7 @@ fn write_bad_files(env: &TestEnv) -> Vec<&'static str> {
 }
 
 #[test]
-fn bad_files_are_named_and_counted_and_spoil_nothing() {
+fn unreadable_files_are_skipped_with_a_reason() {
     let env = TestEnv::new();
     corpus::one_of_each(&env.path("photos"));
     let bad = write_bad_files(&env);
@@ -76,14 +76,14 @@ fn bad_files_are_named_and_counted_and_spoil_nothing() {
             [format!("photos/{name}.png")]
         );
     }
-    // They are tried again, since they may have been mended; nothing else is.
+    // Only skipped files are read again, since they may have been repaired.
     let again = env.index_photos();
     assert_eq!(skipped(&again), reasons);
     assert_eq!(again["unchanged"], 8);
 }
 
 #[test]
-fn only_the_first_bad_files_are_named_unless_all_are_asked_for() {
+fn only_the_first_skipped_files_are_listed_by_default() {
     let env = TestEnv::new();
     corpus::plain(&env.path("photos/red.png"), "red");
     for number in 0..14 {
@@ -107,7 +107,7 @@ fn only_the_first_bad_files_are_named_unless_all_are_asked_for() {
 }
 
 #[test]
-fn a_bad_file_as_people_see_it() {
+fn a_skipped_file_is_reported_in_one_line() {
     let env = TestEnv::new();
     corpus::plain(&env.path("photos/red.png"), "red");
     env.write("photos/sub/empty.jpg", "");
@@ -122,7 +122,7 @@ fn a_bad_file_as_people_see_it() {
 }
 
 #[test]
-fn what_a_file_is_its_content_says() {
+fn formats_are_detected_by_content_not_by_extension() {
     let env = TestEnv::new();
     let picture = corpus::halves("red", "red");
     for (name, format) in [
@@ -156,7 +156,7 @@ fn what_a_file_is_its_content_says() {
 }
 
 #[test]
-fn a_bad_file_as_the_query() {
+fn an_unreadable_query_picture_is_an_error() {
     let env = TestEnv::indexed();
     let bad = write_bad_files(&env);
     for name in &bad {
@@ -232,7 +232,7 @@ fn unsupported_formats_are_named_by_index_and_search() {
     env.write("photos/SCAN.JP2", b"\0\0\0\x0cjP  \r\n\x87\n and so on");
     env.write("photos/scan.jpg", b"\xff\x4f\xff\x51 and so on");
     env.write("photos/raw.mrw", b"\0MRM and what follows");
-    // Its name is wrong, which does not matter.
+    // A wrong extension does not matter.
     let jpeg = corpus::jpeg(&corpus::halves("blue", "blue"));
     env.write("photos/blue.psd", &jpeg);
     let report = env.index_photos();
@@ -259,10 +259,8 @@ fn unsupported_formats_are_named_by_index_and_search() {
     assert_eq!(ran.stderr(), expected);
 }
 
-/// Folders, pipes and devices with a picture's name are no files to wait for.
-#[cfg(unix)]
 #[test]
-fn what_is_no_file_is_not_waited_for() {
+fn pipes_devices_and_folders_are_not_read() {
     let env = TestEnv::new();
     corpus::plain(&env.path("photos/folder.jpg/red.png"), "red");
     let pipe = env.path("photos/pipe.jpg");
@@ -285,7 +283,7 @@ fn what_is_no_file_is_not_waited_for() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_path_that_is_not_utf8() {
+fn paths_that_are_not_utf8_are_kept_byte_for_byte() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
 
@@ -306,7 +304,11 @@ fn a_path_that_is_not_utf8() {
         (&report["added"], &report["captions_added"]),
         (&2.into(), &1.into())
     );
-    assert_eq!(env.index_photos()["unchanged"], 2, "it is known again");
+    assert_eq!(
+        env.index_photos()["unchanged"],
+        2,
+        "recognised by path, size and time"
+    );
     snapshot!(env, env.sightline(["search", "coffee", "--by", "words"]).run(), @r"
     exit code: 0
     ----- stdout -----
@@ -334,7 +336,7 @@ fn a_path_that_is_not_utf8() {
             .unwrap()
     };
     assert_eq!(decoded, picture.as_os_str().as_bytes());
-    // As a query, and in a page.
+    // As a query, and as a link in a page.
     env.sightline(os(&[&"search", &"--image", &picture]))
         .run()
         .expect(0);
@@ -345,10 +347,10 @@ fn a_path_that_is_not_utf8() {
     let page = fs_err::read_to_string(env.path("page.html")).unwrap();
     assert!(
         page.contains("/%E9t%E9/caf%E9.png"),
-        "a link that leads to it"
+        "no link to the picture"
     );
-    // A bad file with such a name is named, and one that is gone is forgotten.
-    fs_err::write(&picture, "no picture any more").unwrap();
+    // Such a file is also reported when skipped, and removed when deleted.
+    fs_err::write(&picture, "not a picture").unwrap();
     let report = env.index_photos();
     assert!(
         report["skipped"][0]["path_base64"].is_string(),

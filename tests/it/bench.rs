@@ -1,4 +1,4 @@
-//! `sightline bench`, and the flags that steer how a model is run and pictures are prepared.
+//! `sightline bench`, and the options for devices, threads and batches.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,11 +12,11 @@ const SAMPLE_PHOTOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/pho
 fn number(value: &Value) -> f64 {
     value
         .as_f64()
-        .unwrap_or_else(|| panic!("{value} is no number"))
+        .unwrap_or_else(|| panic!("{value} is not a number"))
 }
 
 #[test]
-fn measures_three_rates_and_how_they_relate() {
+fn bench_reports_the_rates_of_encoding_decoding_and_indexing() {
     let env = TestEnv::new();
     let arguments = [
         "bench",
@@ -60,11 +60,11 @@ fn measures_three_rates_and_how_they_relate() {
         let (starved, batches) = (&round["starved_batches"], &round["batches"]);
         assert!(number(starved) <= number(batches) && number(batches) >= 1.0);
     }
-    // Of two values the median is the middle, for each rate by itself.
+    // The median of two values is their mean, for each rate separately.
     let of = |name: &str| rounds.iter().map(|round| number(&round[name])).sum::<f64>() / 2.0;
     for name in ["encode", "decode", "index"] {
-        let told = number(&report[name]);
-        assert!((told - of(name)).abs() < 1e-6 * told, "{name}");
+        let reported = number(&report[name]);
+        assert!((reported - of(name)).abs() < 1e-6 * reported, "{name}");
     }
     assert!(number(&report["ideal"]) < number(&report["encode"]).min(number(&report["decode"])));
     // The user's own index is not touched.
@@ -102,7 +102,7 @@ fn bench_needs_pictures() {
 }
 
 #[test]
-fn a_device_that_is_not_built_in_is_refused_before_any_work() {
+fn a_device_that_is_not_built_in_is_refused_before_indexing() {
     let env = TestEnv::new();
     corpus::one_of_each(&env.path("photos"));
     let mut n_refused = 0;
@@ -113,15 +113,15 @@ fn a_device_that_is_not_built_in_is_refused_before_any_work() {
             .expect(2);
         assert_eq!(ran.stdout(), "");
         let mut lines = ran.stderr().lines();
-        let told = lines.next().unwrap_or_default();
+        let reported = lines.next().unwrap_or_default();
         let expected =
             format!("this build does not support {device}: it needs the cargo feature `{device}`");
-        assert!(told.contains(&expected), "{ran}");
+        assert!(reported.contains(&expected), "{ran}");
         let hint = format!(
             "hint: build it in with: cargo build --release --workspace --features {device}"
         );
         assert!(ran.stderr().contains(&hint), "{ran}");
-        assert!(!env.index().exists(), "nothing was begun");
+        assert!(!env.index().exists(), "an index was created");
         n_refused += 1;
     }
     assert_eq!(n_refused, 3);
@@ -140,7 +140,7 @@ fn a_device_that_is_not_built_in_is_refused_before_any_work() {
 }
 
 #[test]
-fn threads_decoders_batches_and_full_decoding_change_no_answer() {
+fn threads_decoders_batches_and_full_decoding_change_no_hits() {
     let env = TestEnv::new();
     corpus::one_of_each(&env.path("photos"));
     let splits: [&[&str]; 4] = [
@@ -162,14 +162,14 @@ fn threads_decoders_batches_and_full_decoding_change_no_answer() {
         let batch = split.windows(2).find(|pair| pair[0] == "--batch");
         let batch = batch.map(|pair| pair[1].parse::<u64>().unwrap());
         assert_eq!(report["batch_size"], serde_json::json!(batch));
-        assert!(number_in(&report["starved"]));
+        assert!(is_share(&report["starved"]));
         let arguments = [
             "search", "red", "--by", "meaning", "--json", "--index", &index,
         ];
         let found = env.sightline(arguments).run().expect(0).json();
         let hits = found["hits"].as_array().unwrap();
         assert!(Path::new(hits[0]["path"].as_str().unwrap()).ends_with("red.png"));
-        // In alphabetical order: some colours are equally far from red.
+        // Sorted by path: some colours are equally similar to red.
         let hits: BTreeMap<String, String> = hits
             .iter()
             .map(|hit| {
@@ -193,9 +193,8 @@ fn threads_decoders_batches_and_full_decoding_change_no_answer() {
     }
 }
 
-/// A real model in two sessions at once gives what it gives in one.
 #[test]
-fn two_lanes_give_the_vectors_of_one() {
+fn two_sessions_give_the_vectors_of_one() {
     const N: u32 = 120;
     let env = TestEnv::new();
     fs_err::create_dir(env.path("many")).unwrap();
@@ -219,7 +218,7 @@ fn two_lanes_give_the_vectors_of_one() {
         let ran = env.sightline(arguments.iter().chain(split)).run().expect(0);
         let report = ran.json();
         assert_eq!(report["added"], N);
-        // What is tried for half of the threads is less.
+        // With half of the threads per session, only smaller sizes are tried.
         let largest = if split.is_empty() { 4 } else { 8 };
         let size = report["batch_size"].as_u64().unwrap();
         assert!(size <= largest, "{size}");
@@ -242,10 +241,13 @@ fn two_lanes_give_the_vectors_of_one() {
     }
     assert_eq!(answers[0], answers[1]);
     let different: std::collections::BTreeSet<_> = answers[0].values().collect();
-    assert!(different.len() > 50, "the pictures are told apart");
+    assert!(
+        different.len() > 50,
+        "the pictures have different similarities"
+    );
 }
 
-fn number_in(share: &Value) -> bool {
+fn is_share(share: &Value) -> bool {
     share
         .as_f64()
         .is_some_and(|share| (0.0..=1.0).contains(&share))

@@ -1,9 +1,9 @@
-//! `sightline captions`: from a picture to the words that fit it.
+//! `sightline captions`: the captions that best match a picture.
 
 use crate::support::corpus;
 use crate::support::{TestEnv, snapshot};
 
-/// Pictures and captions; two pictures share one caption, a list has captions of no picture.
+/// Index of pictures with captions, one of them shared by two, and captions without a picture.
 fn described() -> TestEnv {
     let env = TestEnv::new();
     corpus::one_of_each(&env.path("photos"));
@@ -18,7 +18,7 @@ fn described() -> TestEnv {
 }
 
 #[test]
-fn the_words_that_fit_come_first() {
+fn captions_are_ranked_by_similarity() {
     let env = described();
     snapshot!(env, env.sightline(["captions", "photos/red.png"]).run(), @r"
     exit code: 0
@@ -34,7 +34,7 @@ fn the_words_that_fit_come_first() {
 }
 
 #[test]
-fn the_picture_need_not_be_in_the_index() {
+fn the_query_picture_need_not_be_in_the_index() {
     let env = described();
     corpus::save(&env.path("new.jpg"), &corpus::halves("green", "green"));
     snapshot!(env, env.sightline(["captions", "new.jpg", "-k1"]).run(), @r"
@@ -75,7 +75,7 @@ fn the_picture_need_not_be_in_the_index() {
 }
 
 #[test]
-fn equal_captions_of_several_pictures_are_one_answer() {
+fn equal_captions_are_one_hit() {
     let env = described();
     let answer = env
         .sightline(["captions", "photos/red.png", "--json"])
@@ -96,7 +96,7 @@ fn equal_captions_of_several_pictures_are_one_answer() {
         .map(|image| env.shown(image["path"].as_str().unwrap()))
         .collect();
     assert_eq!(of, ["photos/green.png", "photos/red.png"]);
-    // As many as asked for, however many are joined into one.
+    // -k counts hits after merging equal captions.
     for n in 1..=5 {
         let n_asked = n.to_string();
         let ran = env
@@ -107,7 +107,7 @@ fn equal_captions_of_several_pictures_are_one_answer() {
 }
 
 #[test]
-fn an_index_without_captions() {
+fn an_index_without_captions_gives_a_hint() {
     let env = TestEnv::new();
     corpus::plain(&env.path("photos/red.png"), "red");
     env.index_photos();
@@ -123,7 +123,7 @@ fn an_index_without_captions() {
 }
 
 #[test]
-fn a_page_of_captions() {
+fn captions_can_be_written_as_a_page() {
     let env = described();
     let arguments = ["captions", "photos/red.png", "-k2", "--html", "out.html"];
     env.sightline(arguments).run().expect(0);
@@ -132,14 +132,14 @@ fn a_page_of_captions() {
     assert_eq!(
         page.matches("src=\"data:image/jpeg;base64,").count(),
         1,
-        "the picture asked with"
+        "the query picture"
     );
     assert_eq!(page.matches("<li>").count(), 2);
 }
 
-/// The colour model reads sixteen tokens of a text.
+/// The colour model reads at most 16 tokens.
 #[test]
-fn captions_too_long_for_the_model_are_told_and_found_by_all_their_words() {
+fn captions_too_long_for_the_model_are_reported_and_found_by_all_words() {
     let env = TestEnv::new();
     corpus::one_of_each(&env.path("photos"));
     let long = "red ".repeat(30) + "tail";
@@ -156,7 +156,7 @@ fn captions_too_long_for_the_model_are_told_and_found_by_all_their_words() {
         env.found(["tail", "--by", "words"]),
         ["photos/red.png".to_owned()]
     );
-    // Once more only when the words have changed.
+    // Reported again only when the text has changed.
     assert_eq!(env.index_photos()["captions_cut"], 0);
     env.write("photos/blue.txt", format!("{long}\n{long} 2\n"));
     let report = env.index_photos();

@@ -1,4 +1,4 @@
-//! What the built-in model finds in the sample photos that come with the project.
+//! Search quality of the built-in model on the sample photos.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,13 +13,13 @@ use tempfile::TempDir;
 
 const PHOTOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/photos");
 
-/// Of a hundred captions, so many must find their photo first.
+/// Minimum percentage of captions that find their photo first.
 const RIGHT_FIRST: f64 = 95.0;
 
-/// As much without the words of captions and names.
+/// The same without the words of captions and names.
 const RIGHT_FIRST_BY_MEANING: f64 = 60.0;
 
-/// Of a hundred photos, so many must find one of their own captions first.
+/// Minimum percentage of photos that find one of their own captions first.
 const OWN_CAPTION_FIRST: f64 = 65.0;
 
 #[derive(Deserialize)]
@@ -50,7 +50,7 @@ fn described() -> Vec<Described> {
     described
 }
 
-/// The photos indexed with their captions by the built-in model, once for all tests.
+/// Index of the photos and captions by the built-in model, built once for all tests.
 struct Demo {
     engine: Engine,
     report: IndexReport,
@@ -76,7 +76,7 @@ fn demo() -> &'static Demo {
     })
 }
 
-/// The share of captions, in per cent, that find their photo first; those that do not are printed.
+/// Percentage of captions that find their photo first; the others are printed.
 fn right_first(by: By) -> f64 {
     let (mut n_asked, mut n_right) = (0, 0);
     for Described { image, captions } in described() {
@@ -94,14 +94,14 @@ fn right_first(by: By) -> f64 {
             }
         }
     }
-    assert!(n_asked >= 80, "only {n_asked} captions were asked");
+    assert!(n_asked >= 80, "only {n_asked} captions were searched for");
     let share = 100.0 * f64::from(n_right) / f64::from(n_asked);
     eprintln!("{by:?}: {n_right} of {n_asked} captions find their photo first, {share:.1} %");
     share
 }
 
 #[test]
-fn all_photos_are_read_and_the_broken_files_named() {
+fn all_photos_are_indexed_and_broken_files_skipped() {
     let report = &demo().report;
     let described = described();
     assert_eq!(
@@ -129,8 +129,7 @@ fn captions_find_their_photo_first() {
 }
 
 #[test]
-fn captions_find_their_photo_by_what_it_shows() {
-    // Without the words of captions and names, which would make it easy.
+fn captions_find_their_photo_by_meaning_alone() {
     assert!(right_first(By::Meaning) >= RIGHT_FIRST_BY_MEANING);
 }
 
@@ -164,7 +163,7 @@ fn photos_find_themselves() {
         let hits = demo().engine.search(&request).unwrap();
         assert!(
             hits[0].path().ends_with(&image),
-            "{} finds another one",
+            "{} finds another photo",
             image.display()
         );
         assert!(hits[0].similarity.unwrap() > 0.999);
@@ -178,9 +177,9 @@ fn photos_find_themselves() {
     assert!(n_asked >= 40);
 }
 
-/// Width and height of every photo as it is shown, for those that EXIF turns by a quarter.
+/// The stored width and height are swapped for photos that EXIF rotates by a quarter.
 #[test]
-fn photos_that_a_camera_turned_are_upright() {
+fn rotated_photos_are_upright() {
     let mut turned = BTreeMap::new();
     for Described { image, captions } in described() {
         let file = Path::new(PHOTOS).join(&image);
@@ -208,7 +207,7 @@ fn photos_that_a_camera_turned_are_upright() {
             ((hit.height, hit.width) == stored, stored.0 > stored.1),
         );
     }
-    assert!(turned.len() >= 2, "too few photos are turned: {turned:?}");
+    assert!(turned.len() >= 2, "too few photos are rotated: {turned:?}");
     assert!(
         turned.values().all(|state| *state == (true, true)),
         "not portrait: {turned:?}"

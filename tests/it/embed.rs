@@ -1,4 +1,4 @@
-//! `sightline embed`: vectors for those who keep their own index.
+//! `sightline embed`: vectors for use in other programs.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -10,7 +10,7 @@ use crate::support::{Ran, TestEnv, os, snapshot};
 
 const DIMENSION: usize = 13;
 
-/// What was embedded, and its vector.
+/// Each input and its vector.
 fn lines(ran: &Ran) -> Vec<(String, Vec<f32>)> {
     let line = |line: &str| {
         let line: Value = serde_json::from_str(line).unwrap();
@@ -33,7 +33,7 @@ fn with_pictures() -> TestEnv {
 }
 
 #[test]
-fn of_texts_as_worked_out_by_hand() {
+fn text_vectors_are_as_calculated_by_hand() {
     let env = TestEnv::new();
     snapshot!(env, env.sightline(["embed", "--text", "red", "the green"]).run(), @r#"
     exit code: 0
@@ -49,9 +49,9 @@ fn of_texts_as_worked_out_by_hand() {
 }
 
 #[test]
-fn of_pictures_in_order_and_of_length_one() {
+fn picture_vectors_are_in_input_order_and_of_length_one() {
     let env = with_pictures();
-    // More than are encoded at once.
+    // More than one batch.
     let files: Vec<String> = (0..5)
         .flat_map(|_| corpus::COLOURS.map(|(name, _)| format!("photos/{name}.png")))
         .collect();
@@ -63,7 +63,7 @@ fn of_pictures_in_order_and_of_length_one() {
         assert!((length(vector) - 1.0).abs() < 1e-6, "{input}");
         assert_eq!(vector, &found.iter().find(|(i, _)| i == input).unwrap().1);
     }
-    // A picture all of one colour lies where its word does.
+    // A picture of one colour is most similar to its word.
     let ran = env.sightline(["embed", "--text", "red"]).run().expect(0);
     let (_, red) = &lines(&ran)[0];
     let similarity = |vector: &[f32]| vector.iter().zip(red).map(|(a, b)| a * b).sum::<f32>();
@@ -74,7 +74,7 @@ fn of_pictures_in_order_and_of_length_one() {
 }
 
 #[test]
-fn a_numpy_file_holds_the_same_numbers_to_the_last_bit() {
+fn a_numpy_file_holds_the_same_values_bit_for_bit() {
     let env = with_pictures();
     let files = ["photos/red.png", "photos/blue.png", "photos/pink.png"];
     let json = env.sightline(["embed"]).args(files).run().expect(0);
@@ -103,13 +103,13 @@ fn a_numpy_file_holds_the_same_numbers_to_the_last_bit() {
         .chunks_exact(4)
         .map(|four| f32::from_le_bytes(four.try_into().unwrap()))
         .collect();
-    let told: Vec<f32> = lines(&json).into_iter().flat_map(|(_, v)| v).collect();
+    let expected: Vec<f32> = lines(&json).into_iter().flat_map(|(_, v)| v).collect();
     assert_eq!(values.len(), 3 * DIMENSION);
-    assert_eq!(values, told);
+    assert_eq!(values, expected);
 }
 
 #[test]
-fn files_that_fail_are_named_and_the_rest_goes_on() {
+fn unreadable_files_are_reported_and_the_rest_embedded() {
     let env = with_pictures();
     env.write("photos/notes.png", "no picture");
     let files = [
@@ -121,11 +121,11 @@ fn files_that_fail_are_named_and_the_rest_goes_on() {
     let ran = env.sightline(["embed"]).args(files).run().expect(2);
     let inputs: Vec<String> = lines(&ran).into_iter().map(|(input, _)| input).collect();
     assert_eq!(inputs, ["photos/red.png", "photos/blue.png"]);
-    let told: Vec<&str> = ran.stderr().lines().collect();
-    assert_eq!(told.len(), 2, "{ran}");
-    assert!(told[0].starts_with("error: photos/notes.png: "), "{ran}");
-    assert!(told[1].contains("photos/absent.png"), "{ran}");
-    // So it is with rows, which stay without gaps.
+    let errors: Vec<&str> = ran.stderr().lines().collect();
+    assert_eq!(errors.len(), 2, "{ran}");
+    assert!(errors[0].starts_with("error: photos/notes.png: "), "{ran}");
+    assert!(errors[1].contains("photos/absent.png"), "{ran}");
+    // Rows of a numpy file have no gaps.
     let npy = ["embed", "--npy", "out.npy"];
     let ran = env.sightline(npy).args(files).run().expect(2);
     assert!(
@@ -134,17 +134,17 @@ fn files_that_fail_are_named_and_the_rest_goes_on() {
     );
     let bytes = fs_err::read(env.path("out.npy")).unwrap();
     assert_eq!(bytes.len(), 128 + 2 * DIMENSION * 4);
-    // Nothing but failures.
+    // No readable file at all.
     let ran = env.sightline(["embed", "photos/notes.png"]).run().expect(2);
     assert_eq!(ran.stdout(), "");
 }
 
 #[test]
-fn texts_from_stdin_are_one_a_line() {
+fn stdin_is_read_as_one_text_per_line() {
     let env = TestEnv::new();
     let words = env.write("words.txt", "red\n\nblue sky\r\ngreen");
     let ran = env.sightline(["embed", "--text", "-"]).stdin(&words).run();
-    // The colour model has no direction for a text without a word.
+    // The colour model has no embedding for a text without words.
     let ran = ran.expect(2);
     let inputs: Vec<String> = lines(&ran).into_iter().map(|(input, _)| input).collect();
     assert_eq!(inputs, ["red", "blue sky", "green"]);
@@ -168,17 +168,17 @@ fn each_tower_works_without_the_other() {
     };
     both([0, 0]);
     let sound = fs_err::read(env.path("half/image.onnx")).unwrap();
-    env.write("half/image.onnx", "this is no graph");
+    env.write("half/image.onnx", "not a graph");
     both([0, 2]);
     env.write("half/image.onnx", sound);
-    env.write("half/text.onnx", "this is no graph");
+    env.write("half/text.onnx", "not a graph");
     both([2, 0]);
-    env.write("half/tokenizer.json", "this is no tokenizer");
+    env.write("half/tokenizer.json", "not a tokenizer");
     both([2, 0]);
 }
 
 #[test]
-fn a_long_text_is_cut_and_that_is_said() {
+fn a_text_too_long_for_the_model_is_cut_with_a_note() {
     let env = TestEnv::new();
     let long = format!("red {}", vec!["of"; 99].join(" "));
     let ran = env.sightline(["embed", "--text", "red", &long]).run();
@@ -194,7 +194,7 @@ fn a_long_text_is_cut_and_that_is_said() {
 }
 
 #[test]
-fn names_that_are_not_utf8_are_given_exactly() {
+fn names_that_are_not_utf8_are_also_printed_as_base64() {
     let env = TestEnv::new();
     let name = OsStr::from_bytes(b"caf\xe9.png");
     let path = env.path(name);
@@ -206,27 +206,27 @@ fn names_that_are_not_utf8_are_given_exactly() {
 }
 
 #[test]
-fn what_cannot_be_asked_for() {
+fn invalid_arguments_fail_and_write_nothing() {
     let env = with_pictures();
-    let slips: [&[&str]; 4] = [
+    let invalid: [&[&str]; 4] = [
         &["embed"],
         &["embed", "photos/red.png", "--text", "red"],
         &["embed", "photos/red.png", "--json", "--npy", "out.npy"],
         &["embed", "photos/red.png", "--npy"],
     ];
-    for slip in slips {
-        let ran = env.sightline(slip).run().expect(2);
-        assert_eq!(ran.stdout(), "", "{slip:?}");
+    for arguments in invalid {
+        let ran = env.sightline(arguments).run().expect(2);
+        assert_eq!(ran.stdout(), "", "{arguments:?}");
         let ways_on = ["Usage: sightline", "try '--help'"];
         let is_told = ways_on.iter().any(|way| ran.stderr().contains(way));
-        assert!(is_told, "{slip:?}: {ran}");
+        assert!(is_told, "{arguments:?}: {ran}");
     }
     let ran = env
         .sightline(["embed", "photos/red.png", "--npy", "absent/out.npy"])
         .run()
         .expect(2);
     assert!(ran.stderr().contains("absent/out.npy"), "{ran}");
-    // Nothing half is left of a file that was there before.
+    // An existing file is kept and no temporary file left.
     env.write("out.npy", "mine");
     let npy = [
         "embed", "--npy", "out.npy", "--model", "absent", "--text", "red",

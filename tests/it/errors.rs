@@ -1,4 +1,4 @@
-//! What else goes wrong: the index, the model, the query. What it says, how to go on, the exit code.
+//! Errors about the index, the model and the query: message, hint and exit code.
 
 use sightline_index::{IndexReader, IndexWriter};
 
@@ -6,7 +6,7 @@ use crate::support::corpus;
 use crate::support::{COLOUR_MODEL, TestEnv, snapshot};
 
 #[test]
-fn an_index_that_another_process_is_writing() {
+fn a_second_writer_is_refused_and_readers_are_not() {
     let env = TestEnv::indexed();
     let binding = IndexReader::open(&env.index(), None)
         .unwrap()
@@ -23,25 +23,24 @@ fn an_index_that_another_process_is_writing() {
 
     hint: wait until it is done, or use another --index folder
     ");
-    // Reading goes on meanwhile.
+    // Reading still works.
     assert_eq!(
         env.found(["red", "--by", "meaning", "-k1"]),
         ["photos/red.png"]
     );
     env.sightline(["status"]).run().expect(0);
     drop(writer);
-    // A process that another test is starting just now may hold a copy of the lock until it has
-    // become its program.
+    // A process forked by another test may hold a copy of the lock until it calls exec.
     let run = || env.sightline(["index", "photos", "--json"]).run();
     let mut attempts = (0..50)
         .map(|_| run())
         .filter(|ran| !ran.stderr().contains("being written"));
-    let ran = attempts.next().expect("the lock is free at last");
+    let ran = attempts.next().expect("the lock is released");
     assert_eq!(ran.expect(0).json()["added"], 1);
 }
 
 #[test]
-fn an_index_made_by_another_model() {
+fn a_model_other_than_that_of_the_index_is_refused() {
     let env = TestEnv::indexed();
     fs_err::create_dir(env.path("other")).unwrap();
     for file in ["image.onnx", "text.onnx", "tokenizer.json"] {
@@ -82,15 +81,15 @@ fn an_index_made_by_another_model() {
 
     hint: the index was made with [COLOUR_MODEL] at fp32: give --model '[COLOUR_MODEL]' --precision fp32, or use another --index folder; to change its model: sightline index --model 'other'
     ");
-    // Of another dimension.
+    // A model with another dimension.
     let ran = env.sightline(["search", "red"]).starter().run().expect(2);
     assert!(ran.stderr().contains("\nhint: "), "{ran}");
-    // Nothing was touched.
+    // The index is unchanged.
     assert_eq!(env.index_photos()["unchanged"], 8);
 }
 
 #[test]
-fn model_folders_that_are_none() {
+fn invalid_model_folders_are_refused() {
     let env = TestEnv::indexed();
     let search = |model: &str| env.sightline(["search", "red", "--model", model]).run();
     snapshot!(env, search("absent"), @r"
@@ -135,7 +134,7 @@ fn model_folders_that_are_none() {
 }
 
 #[test]
-fn a_graph_that_is_broken() {
+fn a_damaged_graph_is_an_error_only_when_it_is_used() {
     let env = TestEnv::indexed();
     fs_err::create_dir(env.path("broken")).unwrap();
     for file in ["sightline.toml", "image.onnx", "tokenizer.json"] {
@@ -145,7 +144,7 @@ fn a_graph_that_is_broken() {
         )
         .unwrap();
     }
-    env.write("broken/text.onnx", "these are no protocol buffers");
+    env.write("broken/text.onnx", "not protocol buffers");
     env.sightline(["index", "photos", "--model", "broken", "--index", "b"])
         .run()
         .expect(0);
@@ -161,7 +160,7 @@ fn a_graph_that_is_broken() {
 }
 
 #[test]
-fn no_index_yet() {
+fn reading_commands_need_an_index() {
     let env = TestEnv::new();
     corpus::plain(&env.path("photos/red.png"), "red");
     snapshot!(env, env.sightline(["search", "red"]).run(), @r"
@@ -191,16 +190,16 @@ fn no_index_yet() {
 
     hint: index a folder first: sightline index ~/Pictures
     ");
-    assert!(!env.index().exists(), "looking for it made one");
+    assert!(!env.index().exists(), "an index was created");
 }
 
 #[test]
-fn something_else_where_the_index_should_be() {
+fn a_folder_with_other_files_is_not_used_as_an_index() {
     let env = TestEnv::new();
     corpus::plain(&env.path("photos/red.png"), "red");
     env.write("papers/letter.txt", "Dear Sir");
-    let on_papers = ["index", "photos", "--index", "papers"];
-    snapshot!(env, env.sightline(on_papers).run(), @r"
+    let into_papers = ["index", "photos", "--index", "papers"];
+    snapshot!(env, env.sightline(into_papers).run(), @r"
     exit code: 2
     ----- stdout -----
 
@@ -212,7 +211,7 @@ fn something_else_where_the_index_should_be() {
     assert_eq!(
         fs_err::read_dir(env.path("papers")).unwrap().count(),
         1,
-        "nothing was put there"
+        "a file was added"
     );
     snapshot!(env, env.sightline(["search", "red", "--index", "papers"]).run(), @r"
     exit code: 2
@@ -235,7 +234,7 @@ fn something_else_where_the_index_should_be() {
 }
 
 #[test]
-fn an_empty_folder_and_an_empty_index() {
+fn an_empty_folder_or_index_exits_with_1() {
     let env = TestEnv::new();
     env.write("photos/notes.md", "no pictures here");
     snapshot!(env, env.sightline(["index", "photos"]).run(), @r"
@@ -286,7 +285,7 @@ fn an_empty_folder_and_an_empty_index() {
 }
 
 #[test]
-fn folders_that_are_none() {
+fn missing_folders_and_files_cannot_be_indexed() {
     let env = TestEnv::new();
     corpus::plain(&env.path("photos/red.png"), "red");
     snapshot!(env, env.sightline(["index", "absent"]).run(), @r"
@@ -307,13 +306,13 @@ fn folders_that_are_none() {
 
     hint: index the folder it is in: sightline index photos
     ");
-    // All are looked at before the index is made.
+    // All folders are checked before the index is created.
     env.sightline(["index", "photos", "absent"]).run().expect(2);
     assert!(!env.index().exists());
 }
 
 #[test]
-fn an_empty_query() {
+fn an_empty_query_is_refused() {
     let env = TestEnv::indexed();
     snapshot!(env, env.sightline(["search", ""]).run(), @r#"
     exit code: 2
@@ -334,7 +333,7 @@ fn an_empty_query() {
 }
 
 #[test]
-fn a_query_of_ten_thousand_words() {
+fn a_query_too_long_for_the_model_is_cut_with_a_note() {
     let env = TestEnv::indexed();
     let words = |first: &str| format!("{first} {}", vec!["of"; 9_999].join(" "));
     let query = words("red");
@@ -347,13 +346,13 @@ fn a_query_of_ten_thousand_words() {
     ----- stderr -----
     the model reads only the beginning of so long a query: 9984 tokens at its end were left out
     ");
-    // By words alone nothing is left out, and nothing needs to be said.
+    // Searching by words uses the whole query, so there is no note.
     let ran = env
         .sightline(["search", &query, "--by", "words", "-k1"])
         .run()
         .expect(0);
     assert_eq!(ran.stderr(), "");
-    // Ten thousand different ones, of which one far down the line counts.
+    // Ten thousand different words, only one of which matches.
     let mut many: Vec<String> = (0..10_000).map(|number| format!("word{number}")).collect();
     many[400] = "red".to_owned();
     let found = env.found([many.join(" ").as_str(), "--by", "words"]);
@@ -361,7 +360,7 @@ fn a_query_of_ten_thousand_words() {
 }
 
 #[test]
-fn captions_files_that_are_none() {
+fn invalid_caption_files_are_refused_before_indexing() {
     let env = TestEnv::new();
     corpus::plain(&env.path("photos/red.png"), "red");
     let index = |file: &str| env.sightline(["index", "photos", "--captions", file]).run();
@@ -404,12 +403,12 @@ fn captions_files_that_are_none() {
     ----- stderr -----
     error: failed to open file `absent.jsonl`: No such file or directory (os error 2)
     ");
-    // They are read before anything is done.
+    // The files are read before the index is created.
     assert!(!env.index().exists());
 }
 
 #[test]
-fn a_page_that_cannot_be_written() {
+fn a_page_that_cannot_be_written_is_an_error() {
     let env = TestEnv::indexed();
     snapshot!(env, env.sightline(["search", "red", "--html", "absent/page.html"]).run(), @r"
     exit code: 2
@@ -430,9 +429,8 @@ fn a_page_that_cannot_be_written() {
     assert_eq!(fs_err::read(env.path("mine.html")).unwrap(), b"my own page");
 }
 
-#[cfg(unix)]
 #[test]
-fn a_name_in_an_error_does_not_drive_the_terminal() {
+fn control_characters_in_error_messages_are_escaped() {
     let env = TestEnv::new();
     let ran = env.sightline(["index", "red\u{1b}[31m"]).run().expect(2);
     assert!(!ran.stderr().contains('\u{1b}'), "{:?}", ran.stderr());

@@ -1,11 +1,11 @@
-//! `sightline eval`: figures that can be worked out by hand.
+//! `sightline eval`: figures that can be calculated by hand.
 
 use serde_json::json;
 
 use crate::support::corpus;
 use crate::support::{TestEnv, snapshot};
 
-/// Four pictures and six captions; the two of black are wrong.
+/// Four pictures and six captions; both captions of black are wrong.
 fn dataset(env: &TestEnv) {
     for name in ["red", "green", "blue", "black"] {
         corpus::plain(&env.path(format!("set/pictures/{name}.png")), name);
@@ -21,7 +21,7 @@ fn dataset(env: &TestEnv) {
 }
 
 #[test]
-fn figures_of_a_hand_made_set() {
+fn figures_are_as_calculated_by_hand() {
     let env = TestEnv::new();
     dataset(&env);
     let ran = env
@@ -44,14 +44,14 @@ fn figures_of_a_hand_made_set() {
         "skipped": [],
     });
     assert_eq!(ran.json(), expected);
-    assert!(!env.index().exists(), "no index is made");
+    assert!(!env.index().exists(), "an index was created");
 }
 
 #[test]
-fn what_people_see() {
+fn figures_are_printed_as_a_table() {
     let env = TestEnv::new();
     dataset(&env);
-    env.write("set/pictures/blue.png", "no picture any more");
+    env.write("set/pictures/blue.png", "not a picture");
     fs_err::remove_file(env.path("set/pictures/green.png")).unwrap();
     snapshot!(env, env.sightline(["eval", "set/captions.jsonl"]).run(), @r"
     exit code: 0
@@ -69,7 +69,7 @@ fn what_people_see() {
 }
 
 #[test]
-fn pictures_that_cannot_be_read_are_named_and_left_out_with_their_captions() {
+fn unreadable_pictures_are_skipped_with_their_captions() {
     let env = TestEnv::new();
     dataset(&env);
     fs_err::remove_file(env.path("set/pictures/black.png")).unwrap();
@@ -94,7 +94,7 @@ fn pictures_that_cannot_be_read_are_named_and_left_out_with_their_captions() {
 }
 
 #[test]
-fn sets_with_nothing_to_measure() {
+fn empty_and_invalid_datasets_are_refused() {
     let env = TestEnv::new();
     env.write("empty.jsonl", "\n");
     snapshot!(env, env.sightline(["eval", "empty.jsonl"]).run(), @r"
@@ -135,9 +135,9 @@ fn sets_with_nothing_to_measure() {
     ");
 }
 
-/// The colour model reads sixteen tokens of a text.
+/// The colour model reads at most 16 tokens.
 #[test]
-fn captions_too_long_for_the_model_are_told() {
+fn captions_too_long_for_the_model_are_reported() {
     let env = TestEnv::new();
     dataset(&env);
     let long = "red ".repeat(30);

@@ -1,4 +1,4 @@
-//! `sightline export` and `import`: an index as files that other programs read.
+//! `sightline export` and `import`: an index as files for other programs.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 
 use crate::support::{TestEnv, corpus, snapshot};
 
-/// Pictures (one of them twice, one with a name that is not UTF-8), captions of each kind.
-fn world() -> TestEnv {
+/// Index of pictures with captions of each kind; one picture has two files, one a name that is not
+/// UTF-8.
+fn indexed() -> TestEnv {
     let env = TestEnv::new();
     corpus::one_of_each(&env.path("photos"));
     corpus::plain(&env.path("photos/again/red.png"), "red");
@@ -35,7 +36,7 @@ fn bytes(folder: &Path, name: &str) -> Vec<u8> {
     fs_err::read(folder.join(name)).unwrap()
 }
 
-/// The rows of vectors.npy, read by hand: header of 128 bytes, then f32.
+/// The rows of vectors.npy: a header of 128 bytes, then f32 values.
 fn rows(folder: &Path) -> Vec<Vec<f32>> {
     let npy = bytes(folder, "vectors.npy");
     let (header, data) = npy.split_at(128);
@@ -55,12 +56,9 @@ fn rows(folder: &Path) -> Vec<Vec<f32>> {
 }
 
 #[test]
-#[expect(
-    clippy::too_many_lines,
-    reason = "one export, looked at from end to end"
-)]
-fn everything_is_in_it() {
-    let env = world();
+#[expect(clippy::too_many_lines, reason = "one export, checked completely")]
+fn an_export_contains_every_record() {
+    let env = indexed();
     snapshot!(env, env.sightline(["export", "out"]).run(), @r"
     exit code: 0
     ----- stdout -----
@@ -142,11 +140,11 @@ fn everything_is_in_it() {
         captions[2]["source"]["path"],
         env.path("words.txt").to_str().unwrap()
     );
-    python_reads(&out);
+    assert_numpy_agrees(&out);
 }
 
-/// The same by numpy, where there is one.
-fn python_reads(folder: &Path) {
+/// Reads the export with numpy, if installed.
+fn assert_numpy_agrees(folder: &Path) {
     let script = "import json, sys, numpy\n\
         vectors = numpy.load(sys.argv[1] + '/vectors.npy')\n\
         lines = [json.loads(line) for line in open(sys.argv[1] + '/items.jsonl', encoding='utf-8')]\n\
@@ -158,7 +156,7 @@ fn python_reads(folder: &Path) {
         .args(["-c", "import numpy"])
         .output();
     if !has_numpy.is_ok_and(|ran| ran.status.success()) {
-        eprintln!("no python3 with numpy here: the bytes are checked, not how numpy reads them");
+        eprintln!("python3 with numpy not found: reading with numpy is not tested");
         return;
     }
     let ran = Command::new("python3")
@@ -166,8 +164,8 @@ fn python_reads(folder: &Path) {
         .arg(folder)
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&ran.stdout).into_owned();
-    let number: f64 = told
+    let stdout = String::from_utf8_lossy(&ran.stdout).into_owned();
+    let number: f64 = stdout
         .trim()
         .strip_prefix("read ")
         .unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&ran.stderr)))
@@ -177,8 +175,8 @@ fn python_reads(folder: &Path) {
 }
 
 #[test]
-fn there_and_back_again() {
-    let env = world();
+fn an_imported_export_exports_the_same_files() {
+    let env = indexed();
     env.sightline(["export", "out"]).run().expect(0);
     snapshot!(env, env.sightline(["import", "out", "--index", "other"]).run(), @r"
     exit code: 0
@@ -204,7 +202,7 @@ fn there_and_back_again() {
         ran.expect(0).json()["hits"].clone()
     };
     assert_eq!(hits("index"), hits("other"));
-    // The files are known by size and time.
+    // Files are recognised by size and modification time.
     let report = env
         .sightline(["index", "photos", "--json", "--index", "other"])
         .run()
@@ -214,13 +212,16 @@ fn there_and_back_again() {
         (&report["unchanged"], &report["added"]),
         (&9.into(), &0.into())
     );
-    // Into what is there already.
-    let told = env
+    // Importing into an index that already has the records.
+    let imported = env
         .sightline(["import", "out", "--json"])
         .run()
         .expect(0)
         .json();
-    assert_eq!((&told["images"], &told["known"]), (&8.into(), &8.into()));
+    assert_eq!(
+        (&imported["images"], &imported["known"]),
+        (&8.into(), &8.into())
+    );
     env.sightline(["check"]).run().expect(0);
     let model = env.colour_model("others", "0.4");
     corpus::plain(&env.path("few/red.png"), "red");
@@ -235,10 +236,9 @@ fn there_and_back_again() {
     assert!(ran.stderr().contains("built with model others"), "{ran}");
 }
 
-/// What files say about their pictures and the language of the words come along, as another program may have put them.
 #[test]
-fn details_and_language_come_along() {
-    let env = world();
+fn details_and_language_are_exported_and_imported() {
+    let env = indexed();
     env.sightline(["index", "photos", "--language", "de"])
         .run()
         .expect(0);
@@ -286,8 +286,8 @@ fn details_and_language_come_along() {
 }
 
 #[test]
-fn nothing_is_overwritten_unless_told() {
-    let env = world();
+fn only_an_export_is_overwritten_and_only_with_force() {
+    let env = indexed();
     fs_err::create_dir(env.path("out")).unwrap();
     env.sightline(["export", "out"]).run().expect(0);
     env.sightline(["remove", "words.txt"]).run().expect(0);
@@ -321,12 +321,12 @@ fn nothing_is_overwritten_unless_told() {
     assert_eq!(left, Vec::<String>::new());
 }
 
-/// A file of an export with something replaced, what that must be told as, and in which line.
+/// A file of an export, a change of its bytes, and the error expected for it.
 type Change<'a> = (&'a str, &'a dyn Fn(Vec<u8>) -> Vec<u8>, &'a str);
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "most of it is a table")]
-fn a_broken_export_is_refused_before_anything_is_written() {
+fn an_invalid_export_is_refused_before_anything_is_written() {
     fn text(change: impl Fn(&str) -> String) -> impl Fn(Vec<u8>) -> Vec<u8> {
         move |bytes| {
             let before = String::from_utf8(bytes).unwrap();
@@ -335,7 +335,7 @@ fn a_broken_export_is_refused_before_anything_is_written() {
             after.into_bytes()
         }
     }
-    let env = world();
+    let env = indexed();
     env.sightline(["export", "out"]).run().expect(0);
     let changes: [Change<'_>; 13] = [
         (

@@ -1,4 +1,5 @@
-//! A disk without room: one line that says so, nothing committed lost, and the same command goes on once there is room.
+//! Indexing on a full disk: one error, nothing committed is lost, and the same command resumes once
+//! there is space.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,23 +9,23 @@ use sightline_index::{IndexReader, check};
 
 use crate::support::{COLOUR_MODEL, PROGRAM, TestEnv, corpus};
 
-/// Pictures before the disk is full, and in all.
+/// Number of pictures before the disk is full, and in total.
 const N_BEFORE: usize = 60;
 const N_ALL: usize = 240;
 
-/// Kilobytes that are left when the second run begins: it comes to its end at different places.
+/// Free kilobytes when the second run starts, so that it fails at different places.
 const LEFT_KB: [u32; 5] = [0, 40, 200, 700, 1500];
 
-/// How room is made scarce.
+/// How disk space is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scarcity {
-    /// A small file system in memory, filled up; it is seen by the script only.
+    /// A small file system in memory, filled up, mounted for the script only.
     SmallDisk,
-    /// Where no file system may be mounted: no file may become longer than so.
+    /// A limit on the size of each file, where mounting is not permitted.
     ShortFiles,
 }
 
-/// Indexes without scarcity, then with it, then without again; keeps a copy of the index after each.
+/// Indexes without the limit, with it, and without it again; copies the index after each run.
 const SCRIPT: &str = r#"
 set -eu
 cd "$WORLD"
@@ -52,7 +53,7 @@ fn script(scarcity: Scarcity, env: &TestEnv, left_kb: u32) -> Output {
     let mut command = match scarcity {
         Scarcity::SmallDisk => {
             let mut command = Command::new("unshare");
-            // A user of its own in there, who may mount; whoever runs the tests.
+            // A user namespace, so that any user may mount.
             command.args(["-Urm", "sh", "-c", SCRIPT]);
             command
         }
@@ -84,7 +85,7 @@ fn may_mount() -> bool {
         .is_ok_and(|output| output.status.success())
 }
 
-/// Every file of an index with the vector of its picture.
+/// Vector of each file in the index.
 fn content(index: &Path) -> BTreeMap<PathBuf, Vec<f32>> {
     let reader = IndexReader::open(index, None).unwrap_or_else(|error| panic!("{error}"));
     let files = reader.files().unwrap();
@@ -96,13 +97,13 @@ fn content(index: &Path) -> BTreeMap<PathBuf, Vec<f32>> {
 }
 
 #[test]
-fn a_full_disk_is_told_and_loses_nothing() {
+fn a_full_disk_is_reported_and_loses_nothing() {
     let scarcity = if may_mount() {
         Scarcity::SmallDisk
     } else {
         Scarcity::ShortFiles
     };
-    let (mut n_full, mut n_ended) = (0, 0);
+    let (mut n_full, mut n_complete) = (0, 0);
     for left_kb in LEFT_KB {
         let env = TestEnv::new();
         corpus::numbered(&env.path("more"), N_ALL);
@@ -112,13 +113,13 @@ fn a_full_disk_is_told_and_loses_nothing() {
             fs_err::rename(from, to).unwrap();
         }
         let output = script(scarcity, &env, left_kb);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         let when = format!("{scarcity:?}, {left_kb} KB left");
-        assert!(output.status.success(), "{when}: {said}");
+        assert!(output.status.success(), "{when}: {stderr}");
         let code = |run: &str| fs_err::read_to_string(env.path(format!("{run}.err.code"))).ok();
-        let told = |run: &str| fs_err::read_to_string(env.path(format!("{run}.err"))).unwrap();
-        assert_eq!(code("first"), None, "{when}: {}", told("first"));
-        assert_eq!(code("third"), None, "{when}: {}", told("third"));
+        let messages = |run: &str| fs_err::read_to_string(env.path(format!("{run}.err"))).unwrap();
+        assert_eq!(code("first"), None, "{when}: {}", messages("first"));
+        assert_eq!(code("third"), None, "{when}: {}", messages("third"));
 
         let stages = ["stage1", "stage2", "stage3"].map(|stage| content(&env.path(stage)));
         assert_eq!(stages[0].len(), N_BEFORE);
@@ -143,13 +144,13 @@ fn a_full_disk_is_told_and_loses_nothing() {
         assert!(problems.is_empty(), "{when}: {problems:?}");
 
         match code("second").as_deref().map(str::trim) {
-            None => n_ended += 1,
+            None => n_complete += 1,
             Some("2") => {
                 n_full += 1;
-                let told = told("second");
-                let lines: Vec<&str> = told.lines().filter(|line| !line.is_empty()).collect();
+                let messages = messages("second");
+                let lines: Vec<&str> = messages.lines().filter(|line| !line.is_empty()).collect();
                 let at = lines.iter().position(|line| line.starts_with("error: "));
-                let at = at.unwrap_or_else(|| panic!("{when}: {told}"));
+                let at = at.unwrap_or_else(|| panic!("{when}: {messages}"));
                 let folder = env.path("small/index");
                 let error = format!(
                     "error: {}: disk full while writing the index",
@@ -165,10 +166,10 @@ fn a_full_disk_is_told_and_loses_nothing() {
                     "{when}"
                 );
             }
-            Some(other) => panic!("{when}: exit code {other}: {}", told("second")),
+            Some(other) => panic!("{when}: exit code {other}: {}", messages("second")),
         }
     }
     println!("{scarcity:?}: full {n_full} times, 0 items lost");
-    assert_eq!(n_full + n_ended, LEFT_KB.len());
-    assert!(n_full >= 2, "only {n_full} runs were short of room");
+    assert_eq!(n_full + n_complete, LEFT_KB.len());
+    assert!(n_full >= 2, "the disk was full in only {n_full} runs");
 }

@@ -28,13 +28,13 @@ const COMMANDS: [&str; 22] = [
 ];
 
 #[test]
-fn of_every_command() {
+fn every_command_has_help_with_an_example() {
     let env = TestEnv::new();
     let mut n_commands = 0;
     let mut n_of_models = 0;
     for command in COMMANDS {
         let arguments = command.split_whitespace().chain(["--help"]);
-        // Help is given whatever the state of the machine.
+        // Help needs neither model nor ONNX Runtime.
         let ran = env
             .sightline(arguments)
             .env("SIGHTLINE_MODEL", "/nowhere")
@@ -50,7 +50,7 @@ fn of_every_command() {
         let examples = ran.stdout().split("Examples:").nth(1).unwrap_or_default();
         assert!(
             examples.contains(&format!("  sightline {command}")),
-            "an example of {name}"
+            "no example of {name}"
         );
         env.settings(&ran)
             .bind(|| insta::assert_snapshot!(name.clone(), ran.stdout()));
@@ -60,7 +60,7 @@ fn of_every_command() {
             n_commands += 1;
         }
     }
-    // One for each line under "Commands:", besides `help` itself, and one for the whole.
+    // One for each line under "Commands:" except `help` itself, and one for the program.
     let n_listed = |arguments: &[&str]| {
         let overview = env.sightline(arguments).run().expect(0);
         let commands = overview.stdout().split("Commands:\n").nth(1).unwrap();
@@ -72,7 +72,7 @@ fn of_every_command() {
 }
 
 #[test]
-fn version() {
+fn the_version_is_that_of_the_package() {
     let env = TestEnv::new();
     let ran = env.sightline(["--version"]).run().expect(0);
     assert_eq!(
@@ -82,9 +82,9 @@ fn version() {
 }
 
 #[test]
-fn slips_of_the_keyboard_are_errors_on_stderr() {
+fn usage_errors_are_written_to_stderr() {
     let env = TestEnv::new();
-    let slips: [&[&str]; 8] = [
+    let invalid: [&[&str]; 8] = [
         &[],
         &["serach", "dog"],
         &["search"],
@@ -94,11 +94,11 @@ fn slips_of_the_keyboard_are_errors_on_stderr() {
         &["index"],
         &["captions"],
     ];
-    for slip in slips {
-        let ran = env.sightline(slip).run().expect(2);
-        assert_eq!(ran.stdout(), "", "{slip:?}");
+    for arguments in invalid {
+        let ran = env.sightline(arguments).run().expect(2);
+        assert_eq!(ran.stdout(), "", "{arguments:?}");
         let ways_on = ["Usage: sightline", "try '--help'"];
         let is_told = ways_on.iter().any(|way| ran.stderr().contains(way));
-        assert!(is_told, "{slip:?}: {ran}");
+        assert!(is_told, "{arguments:?}: {ran}");
     }
 }

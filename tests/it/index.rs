@@ -1,4 +1,4 @@
-//! `sightline index`: what is added, kept, moved, removed and left out, and captions.
+//! `sightline index`: added, changed, moved, removed and ignored files, and captions.
 
 use std::os::unix::fs::symlink;
 
@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::support::corpus::{self, COLOURS};
 use crate::support::{TestEnv, hits, snapshot};
 
-/// The counts of a report that are not zero, in words.
-fn told(report: &Value) -> String {
+/// The nonzero counts of a report, as words.
+fn summary(report: &Value) -> String {
     let keys = [
         "seen",
         "added",
@@ -34,8 +34,8 @@ fn told(report: &Value) -> String {
         .join(", ")
 }
 
-/// What the status says: images, files, captions.
-fn holds(env: &TestEnv) -> (u64, u64, u64) {
+/// Numbers of images, files and captions in the index.
+fn stored(env: &TestEnv) -> (u64, u64, u64) {
     let status = env.sightline(["status", "--json"]).run().json();
     let count = |key: &str| status[key].as_u64().unwrap();
     (count("images"), count("files"), count("captions"))
@@ -48,20 +48,23 @@ fn rename(env: &TestEnv, from: &str, to: &str) {
 }
 
 #[test]
-fn the_first_run_adds_and_the_second_opens_nothing() {
+fn unchanged_files_are_not_encoded_again() {
     let env = TestEnv::new();
     corpus::one_of_each(&env.path("photos"));
-    assert_eq!(told(&env.index_photos()), "8 seen, 8 added");
-    // Without ONNX Runtime nothing can be encoded, so nothing was.
+    assert_eq!(summary(&env.index_photos()), "8 seen, 8 added");
+    // Without ONNX Runtime, any attempt to encode would fail.
     let again = env
         .sightline(["index", "photos", "--json"])
         .env("ORT_DYLIB_PATH", "/nowhere.so");
-    assert_eq!(told(&again.run().expect(0).json()), "8 seen, 8 unchanged");
-    assert_eq!(holds(&env), (8, 8, 0));
+    assert_eq!(
+        summary(&again.run().expect(0).json()),
+        "8 seen, 8 unchanged"
+    );
+    assert_eq!(stored(&env), (8, 8, 0));
 }
 
 #[test]
-fn what_is_said_to_people() {
+fn the_report_lists_counts_and_skipped_files() {
     let env = TestEnv::new();
     corpus::one_of_each(&env.path("photos"));
     env.write("photos/red.txt", "the sun goes down\nan apple\n");
@@ -91,7 +94,7 @@ fn what_is_said_to_people() {
 }
 
 #[test]
-fn the_report_as_json() {
+fn the_json_report_has_every_field() {
     let env = TestEnv::new();
     corpus::plain(&env.path("photos/red.png"), "red");
     env.write("photos/bad.png", "no");
@@ -115,7 +118,7 @@ fn the_report_as_json() {
 }
 
 #[test]
-fn a_changed_picture_is_found_by_what_it_shows_now() {
+fn a_changed_picture_is_found_by_its_new_content() {
     let env = TestEnv::new();
     corpus::one_of_each(&env.path("photos"));
     env.index_photos();
@@ -123,10 +126,13 @@ fn a_changed_picture_is_found_by_what_it_shows_now() {
         &env.path("photos/red.png"),
         &corpus::halves("cyan", "white"),
     );
-    // To what another file of the index shows.
+    // Now identical to another file of the index.
     corpus::plain(&env.path("photos/green.png"), "pink");
-    assert_eq!(told(&env.index_photos()), "8 seen, 2 changed, 6 unchanged");
-    assert_eq!(holds(&env), (7, 8, 0));
+    assert_eq!(
+        summary(&env.index_photos()),
+        "8 seen, 2 changed, 6 unchanged"
+    );
+    assert_eq!(stored(&env), (7, 8, 0));
     corpus::save(&env.path("query.png"), &corpus::halves("cyan", "white"));
     assert_eq!(
         env.found(["--image", "query.png", "-k1"]),
@@ -144,7 +150,7 @@ fn a_changed_picture_is_found_by_what_it_shows_now() {
 }
 
 #[test]
-fn only_the_time_of_a_file_changed() {
+fn a_new_modification_time_alone_changes_nothing() {
     let env = TestEnv::new();
     corpus::one_of_each(&env.path("photos"));
     env.index_photos();
@@ -158,12 +164,18 @@ fn only_the_time_of_a_file_changed() {
         env.sightline(["index", "photos", "--json"])
             .env("ORT_DYLIB_PATH", "/nowhere.so")
     };
-    assert_eq!(told(&run().run().expect(0).json()), "8 seen, 8 unchanged");
-    assert_eq!(told(&run().run().expect(0).json()), "8 seen, 8 unchanged");
+    assert_eq!(
+        summary(&run().run().expect(0).json()),
+        "8 seen, 8 unchanged"
+    );
+    assert_eq!(
+        summary(&run().run().expect(0).json()),
+        "8 seen, 8 unchanged"
+    );
 }
 
 #[test]
-fn moved_copied_and_removed_files_cost_no_encoding() {
+fn moved_copied_and_removed_files_are_not_encoded() {
     let env = TestEnv::new();
     corpus::one_of_each(&env.path("photos"));
     env.index_photos();
@@ -171,7 +183,7 @@ fn moved_copied_and_removed_files_cost_no_encoding() {
         let run = env
             .sightline(["index", "photos", "--json"])
             .env("ORT_DYLIB_PATH", "/nowhere.so");
-        told(&run.run().expect(0).json())
+        summary(&run.run().expect(0).json())
     };
 
     rename(&env, "photos/red.png", "photos/warm/crimson.png");
@@ -188,11 +200,11 @@ fn moved_copied_and_removed_files_cost_no_encoding() {
     )
     .unwrap();
     assert_eq!(catch_up(), "9 seen, 8 unchanged, 1 copies");
-    assert_eq!(holds(&env), (8, 9, 0));
+    assert_eq!(stored(&env), (8, 9, 0));
 
     fs_err::remove_file(env.path("photos/blue.png")).unwrap();
     assert_eq!(catch_up(), "8 seen, 8 unchanged, 1 removed");
-    assert_eq!(holds(&env), (8, 8, 0));
+    assert_eq!(stored(&env), (8, 8, 0));
     assert_eq!(
         env.found(["blue", "--by", "meaning", "-k1"]),
         ["photos/warm/cold.png"]
@@ -201,38 +213,38 @@ fn moved_copied_and_removed_files_cost_no_encoding() {
     fs_err::remove_file(env.path("photos/warm/cold.png")).unwrap();
     fs_err::remove_dir_all(env.path("photos/warm")).unwrap();
     assert_eq!(catch_up(), "5 seen, 5 unchanged, 3 removed");
-    assert_eq!(holds(&env), (5, 5, 0));
+    assert_eq!(stored(&env), (5, 5, 0));
     assert_eq!(env.found(["blue", "--by", "meaning"]).len(), 5);
 }
 
 #[test]
-fn identical_files_of_one_run_are_one_picture() {
+fn identical_files_are_one_picture() {
     let env = TestEnv::new();
     for copy in 0..20 {
         corpus::plain(&env.path(format!("photos/{copy}/red.png")), "red");
     }
     corpus::plain(&env.path("photos/blue.png"), "blue");
-    assert_eq!(told(&env.index_photos()), "21 seen, 2 added, 19 copies");
-    assert_eq!(holds(&env), (2, 21, 0));
+    assert_eq!(summary(&env.index_photos()), "21 seen, 2 added, 19 copies");
+    assert_eq!(stored(&env), (2, 21, 0));
 }
 
 #[test]
-fn files_that_change_places() {
+fn files_that_swap_names_are_found_under_their_new_names() {
     let env = TestEnv::new();
     corpus::one_of_each(&env.path("photos"));
     env.write("photos/red.txt", "an apple");
     env.index_photos();
-    // A ring of four: each of these pictures is for a moment the only file of its content.
+    // A cycle of four: each rename leaves one content without a file for a moment.
     rename(&env, "photos/red.png", "photos/keep.png");
     rename(&env, "photos/green.png", "photos/red.png");
     rename(&env, "photos/blue.png", "photos/green.png");
     rename(&env, "photos/yellow.png", "photos/blue.png");
     rename(&env, "photos/keep.png", "photos/yellow.png");
     assert_eq!(
-        told(&env.index_photos()),
+        summary(&env.index_photos()),
         "8 seen, 4 changed, 4 unchanged, 1 captions_added, 1 captions_removed"
     );
-    assert_eq!(holds(&env), (8, 8, 1));
+    assert_eq!(stored(&env), (8, 8, 1));
     let mut n_found = 0;
     for (shown, file) in [
         ("red", "yellow"),
@@ -246,20 +258,20 @@ fn files_that_change_places() {
     }
     assert_eq!(n_found, 4);
     assert_eq!(env.found(["apple", "--by", "words"]), ["photos/red.png"]);
-    assert_eq!(told(&env.index_photos()), "8 seen, 8 unchanged");
+    assert_eq!(summary(&env.index_photos()), "8 seen, 8 unchanged");
 }
 
 #[test]
-fn a_file_written_over_another_one() {
+fn a_file_renamed_over_another_replaces_it() {
     let env = TestEnv::new();
     corpus::one_of_each(&env.path("photos"));
     env.index_photos();
     rename(&env, "photos/red.png", "photos/green.png");
     assert_eq!(
-        told(&env.index_photos()),
+        summary(&env.index_photos()),
         "7 seen, 1 changed, 6 unchanged, 1 removed"
     );
-    assert_eq!(holds(&env), (7, 7, 0));
+    assert_eq!(stored(&env), (7, 7, 0));
     assert_eq!(
         env.found(["red", "--by", "meaning", "-k1"]),
         ["photos/green.png"]
@@ -267,17 +279,20 @@ fn a_file_written_over_another_one() {
 }
 
 #[test]
-fn a_picture_that_became_unreadable_leaves_the_index() {
+fn a_picture_that_became_unreadable_is_removed() {
     let env = TestEnv::new();
     corpus::one_of_each(&env.path("photos"));
     env.index_photos();
     env.write("photos/red.png", "overwritten");
-    assert_eq!(told(&env.index_photos()), "8 seen, 7 unchanged, 1 skipped");
-    assert_eq!(holds(&env), (7, 7, 0));
+    assert_eq!(
+        summary(&env.index_photos()),
+        "8 seen, 7 unchanged, 1 skipped"
+    );
+    assert_eq!(stored(&env), (7, 7, 0));
 }
 
 #[test]
-fn texts_beside_pictures_are_their_captions() {
+fn text_files_beside_pictures_are_their_captions() {
     let env = TestEnv::new();
     corpus::one_of_each(&env.path("photos"));
     env.write(
@@ -287,18 +302,18 @@ fn texts_beside_pictures_are_their_captions() {
     env.write("photos/green.png.txt", "a frog\n");
     env.write("photos/alone.txt", "of no picture\n");
     assert_eq!(
-        told(&env.index_photos()),
+        summary(&env.index_photos()),
         "8 seen, 8 added, 3 captions_added"
     );
     assert_eq!(
         env.found(["fire engine", "--by", "words"]),
         ["photos/red.png"]
     );
-    assert_eq!(told(&env.index_photos()), "8 seen, 8 unchanged");
+    assert_eq!(summary(&env.index_photos()), "8 seen, 8 unchanged");
 
     env.write("photos/red.txt", "an apple\na tomato\n");
     assert_eq!(
-        told(&env.index_photos()),
+        summary(&env.index_photos()),
         "8 seen, 8 unchanged, 2 captions_added, 2 captions_removed"
     );
     env.sightline(["search", "engine", "--by", "words"])
@@ -308,36 +323,36 @@ fn texts_beside_pictures_are_their_captions() {
 
     fs_err::remove_file(env.path("photos/green.png.txt")).unwrap();
     assert_eq!(
-        told(&env.index_photos()),
+        summary(&env.index_photos()),
         "8 seen, 8 unchanged, 1 captions_removed"
     );
     env.sightline(["search", "frog", "--by", "words"])
         .run()
         .expect(1);
 
-    // A picture and its text that move together.
+    // A picture moved together with its text file.
     rename(&env, "photos/red.png", "photos/fruit/red.png");
     rename(&env, "photos/red.txt", "photos/fruit/red.txt");
     env.index_photos();
-    assert_eq!(holds(&env), (8, 8, 2));
+    assert_eq!(stored(&env), (8, 8, 2));
     assert_eq!(
         env.found(["tomato", "--by", "words"]),
         ["photos/fruit/red.png"]
     );
 
-    // With the picture its captions go.
+    // Removing the picture removes its captions.
     fs_err::remove_file(env.path("photos/fruit/red.png")).unwrap();
     env.index_photos();
-    assert_eq!(holds(&env), (7, 7, 0));
+    assert_eq!(stored(&env), (7, 7, 0));
 }
 
 #[test]
-fn a_text_that_is_no_text_is_named_and_the_picture_kept() {
+fn a_caption_file_that_is_not_utf8_is_skipped_and_its_picture_indexed() {
     let env = TestEnv::new();
     corpus::plain(&env.path("photos/red.png"), "red");
     env.write("photos/red.txt", b"caf\xe9");
     let report = env.index_photos();
-    assert_eq!(told(&report), "1 seen, 1 added, 1 skipped");
+    assert_eq!(summary(&report), "1 seen, 1 added, 1 skipped");
     assert_eq!(
         report["skipped"][0]["path"],
         env.path("photos/red.txt").to_str().unwrap()
@@ -346,7 +361,7 @@ fn a_text_that_is_no_text_is_named_and_the_picture_kept() {
 }
 
 #[test]
-fn captions_from_json_lines() {
+fn json_lines_replace_the_captions_of_earlier_runs() {
     let env = TestEnv::new();
     corpus::one_of_each(&env.path("photos"));
     let lines = |red: &str| {
@@ -369,7 +384,7 @@ fn captions_from_json_lines() {
     env.write("photos/words.jsonl", lines(r#"["an apple", "a rose"]"#));
     let report = index();
     assert_eq!(
-        told(&report),
+        summary(&report),
         "8 seen, 8 added, 3 captions_added, 1 skipped"
     );
     assert_eq!(
@@ -382,7 +397,7 @@ fn captions_from_json_lines() {
         "{reason}"
     );
     assert_eq!(env.found(["frog", "--by", "words"]), ["photos/green.png"]);
-    assert_eq!(told(&index()), "8 seen, 8 unchanged, 1 skipped");
+    assert_eq!(summary(&index()), "8 seen, 8 unchanged, 1 skipped");
 
     env.write("photos/words.jsonl", lines(r#"["a rose"]"#));
     let report = index();
@@ -394,21 +409,21 @@ fn captions_from_json_lines() {
         .run()
         .expect(1);
 
-    // A line that is gone takes its captions along; runs without --captions leave them alone.
+    // Deleting a line removes its captions; runs without --captions keep them.
     env.write(
         "photos/words.jsonl",
         "{\"image\": \"red.png\", \"captions\": [\"a rose\"]}\n",
     );
-    assert_eq!(told(&index()), "8 seen, 8 unchanged, 1 captions_removed");
+    assert_eq!(summary(&index()), "8 seen, 8 unchanged, 1 captions_removed");
     env.sightline(["search", "frog", "--by", "words"])
         .run()
         .expect(1);
-    assert_eq!(told(&env.index_photos()), "8 seen, 8 unchanged");
-    assert_eq!(holds(&env), (8, 8, 1));
+    assert_eq!(summary(&env.index_photos()), "8 seen, 8 unchanged");
+    assert_eq!(stored(&env), (8, 8, 1));
 }
 
 #[test]
-fn captions_of_no_picture_from_plain_text() {
+fn lines_of_a_text_file_are_captions_without_pictures() {
     let env = TestEnv::new();
     corpus::plain(&env.path("photos/red.png"), "red");
     env.index_photos();
@@ -417,9 +432,9 @@ fn captions_of_no_picture_from_plain_text() {
         env.sightline(["index", "--captions", "words.txt", "--json"])
             .run()
     };
-    assert_eq!(told(&run().expect(0).json()), "3 captions_added");
-    assert_eq!(told(&run().expect(0).json()), "");
-    assert_eq!(holds(&env), (1, 1, 3));
+    assert_eq!(summary(&run().expect(0).json()), "3 captions_added");
+    assert_eq!(summary(&run().expect(0).json()), "");
+    assert_eq!(stored(&env), (1, 1, 3));
     let ran = env
         .sightline(["captions", "photos/red.png", "-k1", "--json"])
         .run()
@@ -427,11 +442,11 @@ fn captions_of_no_picture_from_plain_text() {
     assert_eq!(ran.json()["hits"][0]["text"], "red");
     env.write("words.txt", "green\n");
     run().expect(0);
-    assert_eq!(holds(&env), (1, 1, 1));
+    assert_eq!(stored(&env), (1, 1, 1));
 }
 
 #[test]
-fn hidden_junk_and_ignored_files_are_left_out() {
+fn hidden_system_and_ignored_files_are_not_indexed() {
     let env = TestEnv::new();
     let left_out = [
         "photos/.hidden.png",
@@ -454,16 +469,16 @@ fn hidden_junk_and_ignored_files_are_left_out() {
     }
     env.write(
         "photos/notes.md",
-        "no picture by its name, so not even a skipped one",
+        "not a picture extension, so not reported as skipped",
     );
     env.write("photos/.sightlineignore", "private/\n");
     env.write("photos/trip/.sightlineignore", "draft-*\n");
     env.write("photos/.ignore", "old/\n");
-    // What git leaves out need not be worthless: people keep photos out of repositories.
+    // .gitignore is not applied: photos are often kept out of repositories.
     env.write("photos/.gitignore", "git/\n");
     fs_err::create_dir(env.path("photos/.git")).unwrap();
     let report = env.index_photos();
-    assert_eq!(told(&report), "3 seen, 1 added, 2 copies");
+    assert_eq!(summary(&report), "3 seen, 1 added, 2 copies");
     let answer = env
         .sightline(["search", "red", "--json"])
         .run()
@@ -482,13 +497,16 @@ fn hidden_junk_and_ignored_files_are_left_out() {
         kept
     );
 
-    // A rule written later takes out what is in the index.
+    // A rule added later removes files from the index.
     env.write("photos/.sightlineignore", "private/\ntrip/\n");
-    assert_eq!(told(&env.index_photos()), "2 seen, 2 unchanged, 1 removed");
+    assert_eq!(
+        summary(&env.index_photos()),
+        "2 seen, 2 unchanged, 1 removed"
+    );
 }
 
 #[test]
-fn links_are_followed_and_loops_noticed() {
+fn symbolic_links_are_followed_and_loops_skipped() {
     let env = TestEnv::new();
     corpus::plain(&env.path("photos/red.png"), "red");
     corpus::plain(&env.path("elsewhere/green.png"), "green");
@@ -498,7 +516,7 @@ fn links_are_followed_and_loops_noticed() {
     symlink(env.path("photos"), env.path("photos/round")).unwrap();
     symlink(env.path("nowhere.png"), env.path("photos/dangling.png")).unwrap();
     let report = env.index_photos();
-    assert_eq!(told(&report), "3 seen, 3 added, 2 skipped");
+    assert_eq!(summary(&report), "3 seen, 3 added, 2 skipped");
     let skipped: Vec<_> = report["skipped"].as_array().unwrap().iter().collect();
     let of = |name: &str| {
         let entry = skipped
@@ -510,36 +528,39 @@ fn links_are_followed_and_loops_noticed() {
     };
     assert_eq!(of("/round"), "symbolic link to a folder above it");
     assert!(of("/dangling.png").contains("No such file"), "{report:#}");
-    assert_eq!(told(&env.index_photos()), "3 seen, 3 unchanged, 2 skipped");
+    assert_eq!(
+        summary(&env.index_photos()),
+        "3 seen, 3 unchanged, 2 skipped"
+    );
 }
 
 #[test]
-fn two_library_folders_in_one_index() {
+fn a_run_changes_only_the_folders_it_was_given() {
     let env = TestEnv::new();
     corpus::plain(&env.path("photos/red.png"), "red");
     corpus::plain(&env.path("photos/below/green.png"), "green");
     corpus::plain(&env.path("phone/blue.png"), "blue");
     let index = |folders: &[&str]| {
         let run = env.sightline(["index", "--json"]).args(folders).run();
-        told(&run.expect(0).json())
+        summary(&run.expect(0).json())
     };
     // A folder inside another one is not walked twice.
     assert_eq!(
         index(&["photos/below", "photos", "phone", "./photos/"]),
         "3 seen, 3 added"
     );
-    // What lies outside the folder given is left alone.
+    // Files outside the given folder are kept.
     fs_err::remove_file(env.path("phone/blue.png")).unwrap();
     assert_eq!(index(&["photos"]), "2 seen, 2 unchanged");
-    assert_eq!(holds(&env), (3, 3, 0));
+    assert_eq!(stored(&env), (3, 3, 0));
     fs_err::remove_file(env.path("photos/below/green.png")).unwrap();
     corpus::plain(&env.path("phone/white.png"), "white");
     assert_eq!(index(&["phone"]), "1 seen, 1 added, 1 removed");
-    assert_eq!(holds(&env), (3, 3, 0));
+    assert_eq!(stored(&env), (3, 3, 0));
 }
 
 #[test]
-fn a_library_folder_that_is_suddenly_empty_is_held_back() {
+fn nothing_is_removed_when_a_library_folder_is_suddenly_empty() {
     let env = TestEnv::new();
     corpus::one_of_each(&env.path("photos"));
     env.index_photos();
@@ -555,7 +576,7 @@ fn a_library_folder_that_is_suddenly_empty_is_held_back() {
     hint: if they are gone for good and not on a disk that is away, run again with --prune
     0 picture files in [TIME]: nothing to do
     ");
-    assert_eq!(holds(&env), (8, 8, 0));
+    assert_eq!(stored(&env), (8, 8, 0));
     fs_err::remove_dir(env.path("photos")).unwrap();
     snapshot!(env, env.sightline(["index", "photos"]).run(), @r"
     exit code: 2
@@ -566,13 +587,13 @@ fn a_library_folder_that_is_suddenly_empty_is_held_back() {
 
     hint: the index holds 8 of its files and keeps them; if they are gone for good, run again with --prune
     ");
-    assert_eq!(holds(&env), (8, 8, 0));
+    assert_eq!(stored(&env), (8, 8, 0));
 
-    // Back again: nothing to encode.
+    // Mounted again: nothing to encode.
     rename(&env, "unmounted", "photos");
-    assert_eq!(told(&env.index_photos()), "8 seen, 8 unchanged");
+    assert_eq!(summary(&env.index_photos()), "8 seen, 8 unchanged");
 
-    // Gone for good, as an empty folder and as none.
+    // Deleted.
     fs_err::remove_dir_all(env.path("photos")).unwrap();
     snapshot!(env, env.sightline(["index", "photos", "--prune"]).run(), @r"
     exit code: 1
@@ -582,11 +603,11 @@ fn a_library_folder_that_is_suddenly_empty_is_held_back() {
     0 picture files in [TIME]: 8 removed
     no pictures found in the folders given
     ");
-    assert_eq!(holds(&env), (0, 0, 0));
+    assert_eq!(stored(&env), (0, 0, 0));
 }
 
 #[test]
-fn pruning_an_empty_folder() {
+fn prune_removes_the_files_of_an_empty_folder() {
     let env = TestEnv::new();
     corpus::one_of_each(&env.path("photos"));
     env.index_photos();
@@ -595,16 +616,16 @@ fn pruning_an_empty_folder() {
     let ran = env
         .sightline(["index", "photos", "--prune", "--json"])
         .run();
-    assert_eq!(told(&ran.json()), "8 removed");
-    assert_eq!(holds(&env), (0, 0, 0));
+    assert_eq!(summary(&ran.json()), "8 removed");
+    assert_eq!(stored(&env), (0, 0, 0));
 }
 
 #[test]
-fn pictures_are_upright_as_exif_says() {
+fn exif_orientation_is_applied() {
     let env = TestEnv::new();
-    // Red on the left, blue on the right, as the camera's sensor saw it: 48 × 32.
+    // As stored by the camera: red on the left, blue on the right, 48 × 32.
     let sensor = corpus::halves("red", "blue");
-    // What each orientation makes of it (TIFF 6.0, tag 0x0112).
+    // The upright picture for each orientation (TIFF 6.0, tag 0x0112).
     let upright = [
         image::imageops::rotate90(&sensor),
         image::imageops::rotate180(&sensor),
@@ -615,7 +636,7 @@ fn pictures_are_upright_as_exif_says() {
         env.write(format!("photos/{orientation}.jpg"), jpeg);
         corpus::save(&env.path(format!("upright/{orientation}.png")), expected);
     }
-    assert_eq!(told(&env.index_photos()), "3 seen, 3 added");
+    assert_eq!(summary(&env.index_photos()), "3 seen, 3 added");
     let mut n_checked = 0;
     for (orientation, expected) in [6, 3, 8].into_iter().zip(&upright) {
         let query = format!("upright/{orientation}.png");
@@ -635,7 +656,7 @@ fn pictures_are_upright_as_exif_says() {
 }
 
 #[test]
-fn the_usual_formats_are_read() {
+fn common_formats_are_read() {
     let env = TestEnv::new();
     let formats = [
         "bmp", "gif", "ico", "jpg", "png", "ppm", "qoi", "tga", "tiff", "webp",
@@ -648,11 +669,11 @@ fn the_usual_formats_are_read() {
     let report = env.index_photos();
     assert_eq!(report["skipped"].as_array().unwrap().len(), 0, "{report:#}");
     assert_eq!(report["seen"], formats.len() + 1);
-    assert_eq!(holds(&env).1, formats.len() as u64 + 1);
+    assert_eq!(stored(&env).1, formats.len() as u64 + 1);
 }
 
 #[test]
-fn the_index_is_in_the_data_folder_unless_told_otherwise() {
+fn the_index_is_in_the_data_folder_by_default() {
     let env = TestEnv::new();
     corpus::plain(&env.path("photos/red.png"), "red");
     env.sightline(["index", "photos"])
@@ -661,7 +682,7 @@ fn the_index_is_in_the_data_folder_unless_told_otherwise() {
         .expect(0);
     assert!(env.path("data/sightline/index").is_dir());
     assert!(!env.index().exists());
-    // The option wins over the environment.
+    // The option takes precedence over the environment.
     env.sightline(["index", "photos", "--index", "mine"])
         .run()
         .expect(0);

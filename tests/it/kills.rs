@@ -1,4 +1,4 @@
-//! The program is killed again and again while it indexes a folder that changes between the kills.
+//! Runs that are killed repeatedly over a folder that changes between the kills.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,40 +13,41 @@ use crate::support::numbers::Numbers;
 use crate::support::{TestCommand, TestEnv, corpus};
 
 const SEED: u64 = 0x6b69_6c6c;
-/// Runs that are killed.
+/// Number of runs to kill.
 const N_KILLS: usize = 50;
-/// Of those, so many at least must have left work undone, for the test to have tested something.
+/// Minimum number of kills that leave a partial index.
 const N_PARTIAL: usize = 10;
-/// Pictures in the folder at any time.
+/// Number of pictures in the folder at any time.
 const N_PICTURES: usize = 240;
-/// Of these, so many leave, come, and get another name between two kills.
+/// Number of pictures that are deleted, and added, between two kills.
 const N_CHANGED: usize = 60;
+/// Number of pictures that are renamed between two kills.
 const N_RENAMED: usize = 10;
 
-/// The folder of pictures, as it should be found. A content is told by its number.
-struct World {
+/// The folder of pictures as it should be in the index. Contents are identified by number.
+struct Library {
     env: TestEnv,
-    /// Where each content lies.
-    there: BTreeMap<usize, PathBuf>,
+    /// Path of each content in the folder.
+    paths: BTreeMap<usize, PathBuf>,
     hashes: BTreeMap<usize, [u8; 32]>,
-    /// Contents that never were in the folder.
+    /// Contents that were never in the folder.
     unused: Vec<usize>,
 }
 
-impl World {
+impl Library {
     fn new() -> Self {
         let env = TestEnv::new();
         let n_all = N_PICTURES + N_CHANGED * 10 * N_KILLS;
-        let mut world = Self {
+        let mut library = Self {
             env,
-            there: BTreeMap::new(),
+            paths: BTreeMap::new(),
             hashes: BTreeMap::new(),
             unused: (0..n_all).rev().collect(),
         };
         for _ in 0..N_PICTURES {
-            world.add();
+            library.add();
         }
-        world
+        library
     }
 
     fn add(&mut self) {
@@ -58,19 +59,19 @@ impl World {
         self.hashes.insert(number, *blake3::hash(&bytes).as_bytes());
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
         fs_err::write(&path, bytes).unwrap();
-        self.there.insert(number, path);
+        self.paths.insert(number, path);
     }
 
     fn any(&self, numbers: &mut Numbers) -> usize {
-        let at = numbers.below(self.there.len());
-        *self.there.keys().nth(at).unwrap()
+        let at = numbers.below(self.paths.len());
+        *self.paths.keys().nth(at).unwrap()
     }
 
-    /// Some pictures leave, others come, and others get another name in another folder.
+    /// Deletes some pictures, renames some into other folders, and adds others.
     fn change(&mut self, numbers: &mut Numbers) {
         for _ in 0..N_CHANGED {
-            let gone = self.any(numbers);
-            fs_err::remove_file(self.there.remove(&gone).unwrap()).unwrap();
+            let deleted = self.any(numbers);
+            fs_err::remove_file(self.paths.remove(&deleted).unwrap()).unwrap();
         }
         for _ in 0..N_RENAMED {
             let moved = self.any(numbers);
@@ -81,8 +82,8 @@ impl World {
             );
             let to = self.env.path(name);
             fs_err::create_dir_all(to.parent().unwrap()).unwrap();
-            fs_err::rename(&self.there[&moved], &to).unwrap();
-            self.there.insert(moved, to);
+            fs_err::rename(&self.paths[&moved], &to).unwrap();
+            self.paths.insert(moved, to);
         }
         for _ in 0..N_CHANGED {
             self.add();
@@ -111,15 +112,15 @@ impl World {
     }
 }
 
-/// What a reader sees of each content: its id and vector.
+/// Id and vector of each content in the index.
 type Content = BTreeMap<usize, (ItemId, UnitVector)>;
 
-fn content(world: &World) -> Content {
-    let Some(reader) = world.reader() else {
+fn content(library: &Library) -> Content {
+    let Some(reader) = library.reader() else {
         return Content::new();
     };
     let mut content = Content::new();
-    for (&number, hash) in &world.hashes {
+    for (&number, hash) in &library.hashes {
         let Some(id) = reader.image_with_hash(hash).unwrap() else {
             continue;
         };
@@ -134,17 +135,17 @@ fn content(world: &World) -> Content {
     content
 }
 
-/// The contents that were there and still lie in the folder, but not in the index.
-fn n_lost(world: &World, before: &Content, now: &Content) -> usize {
+/// Number of contents in `before` that are still in the folder but changed or missing in `now`.
+fn n_lost(library: &Library, before: &Content, now: &Content) -> usize {
     let lost = |(number, was): &(&usize, &(ItemId, UnitVector))| {
-        world.there.contains_key(*number) && now.get(*number) != Some(was)
+        library.paths.contains_key(*number) && now.get(*number) != Some(was)
     };
     before.iter().filter(lost).count()
 }
 
-/// The answers are those of a scan over what is there, and words find what meaning finds.
-fn check_answers(world: &World, now: &Content, when: &str) {
-    let Some(reader) = world.reader().filter(|_| !now.is_empty()) else {
+/// Asserts that the nearest pictures are those of an exact scan, and are found by words, too.
+fn check_answers(library: &Library, now: &Content, when: &str) {
+    let Some(reader) = library.reader().filter(|_| !now.is_empty()) else {
         return;
     };
     let dot = |a: &UnitVector, b: &UnitVector| -> f32 {
@@ -173,25 +174,25 @@ fn check_answers(world: &World, now: &Content, when: &str) {
     }
 }
 
-fn check_records(world: &World, now: &Content, when: &str) {
+fn check_records(library: &Library, now: &Content, when: &str) {
     if now.is_empty() {
         return;
     }
     let is_derived =
         |problem: &Problem| matches!(problem, Problem::Words { .. } | Problem::Graph { .. });
-    let problems = check(&world.env.index()).unwrap();
+    let problems = check(&library.env.index()).unwrap();
     assert!(problems.iter().all(is_derived), "{when}: {problems:?}");
 }
 
 #[test]
-fn killed_while_the_folder_changes() {
+fn killed_runs_over_a_changing_folder_lose_nothing() {
     println!("seed {SEED:#x}");
     let mut numbers = Numbers(SEED);
-    let mut world = World::new();
+    let mut library = Library::new();
     let began = Instant::now();
-    world.index().run().expect(0);
+    library.index().run().expect(0);
     let mut horizon = began.elapsed();
-    fs_err::remove_dir_all(world.env.index()).unwrap();
+    fs_err::remove_dir_all(library.env.index()).unwrap();
 
     let (mut n_kills, mut n_partial, mut n_tries, mut n_items_lost) = (0, 0, 0, 0);
     let mut before = Content::new();
@@ -199,12 +200,12 @@ fn killed_while_the_folder_changes() {
         n_tries += 1;
         assert!(n_tries <= 6 * N_KILLS, "runs end before they can be killed");
         let when = format!("seed {SEED:#x}, try {n_tries}");
-        let mut running = world.index().spawn();
+        let mut running = library.index().spawn();
         let share = u32::try_from(numbers.below(1000)).unwrap();
         std::thread::sleep(horizon * share / 1000);
-        // A reader beside the running writer sees a whole generation, with all that was there.
-        let beside = content(&world);
-        assert_eq!(n_lost(&world, &before, &beside), 0, "{when}, beside");
+        // A reader beside the running writer sees a complete generation with everything before.
+        let beside = content(&library);
+        assert_eq!(n_lost(&library, &before, &beside), 0, "{when}, beside");
         let ended = running.has_ended();
         if !ended {
             running.signal(Signal::SIGKILL);
@@ -217,33 +218,33 @@ fn killed_while_the_folder_changes() {
             ran.expect(0);
             horizon = (horizon * 4 / 5).max(Duration::from_millis(20));
         }
-        let now = content(&world);
-        n_items_lost += n_lost(&world, &before, &now) + n_lost(&world, &beside, &now);
+        let now = content(&library);
+        n_items_lost += n_lost(&library, &before, &now) + n_lost(&library, &beside, &now);
         assert_eq!(n_items_lost, 0, "{when}");
-        if !now.is_empty() && world.there.keys().any(|number| !now.contains_key(number)) {
+        if !now.is_empty() && library.paths.keys().any(|number| !now.contains_key(number)) {
             n_partial += 1;
         }
-        check_records(&world, &now, &when);
-        check_answers(&world, &now, &when);
+        check_records(&library, &now, &when);
+        check_answers(&library, &now, &when);
         before = now;
-        world.change(&mut numbers);
+        library.change(&mut numbers);
     }
 
-    // The last run ends: the index is the folder.
-    world.index().run().expect(0);
-    let now = content(&world);
-    assert!(now.keys().eq(world.there.keys()));
-    n_items_lost += n_lost(&world, &before, &now);
-    let reader = world.reader().unwrap();
-    for (number, path) in &world.there {
+    // After a complete run the index equals the folder.
+    library.index().run().expect(0);
+    let now = content(&library);
+    assert!(now.keys().eq(library.paths.keys()));
+    n_items_lost += n_lost(&library, &before, &now);
+    let reader = library.reader().unwrap();
+    for (number, path) in &library.paths {
         let file = reader.file(path).unwrap().expect("the file is known");
         assert_eq!(file.image, now[number].0);
     }
-    assert_eq!(reader.counts().n_files, world.there.len() as u64);
-    assert_eq!(check(&world.env.index()).unwrap(), []);
+    assert_eq!(reader.counts().n_files, library.paths.len() as u64);
+    assert_eq!(check(&library.env.index()).unwrap(), []);
     assert!(
         n_partial >= N_PARTIAL,
-        "only {n_partial} of {n_kills} kills left work undone"
+        "only {n_partial} of {n_kills} kills left a partial index"
     );
     println!("{n_kills} crashes survived, {n_items_lost} items lost");
     assert!(n_kills >= 50);

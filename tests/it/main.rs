@@ -1,67 +1,67 @@
 //! The whole program, run as a user runs it: the real executable, its exit code, stdout, stderr.
 //!
-//! Most tests use the colour model (`colour_model/make.py`), whose answers can be worked out by
-//! hand; those that judge what the program is for use the built-in starter model on real photos.
+//! Most tests use the colour model (`colour_model/make.py`), whose similarities can be calculated
+//! by hand; tests of search quality use the built-in starter model on real photos.
 #![cfg(unix)]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stderr,
-    reason = "a helper of a test panics and prints as the test itself may"
+    reason = "helpers of tests may panic and print, as tests may"
 )]
 
-/// Temporary worlds to run the program in, pictures drawn in code.
+/// Temporary environments to run the program in, and generated pictures.
 mod support;
 
-/// Files that are no pictures, broken, dangerous, or strangely named.
+/// Files that are not pictures, damaged, dangerous or oddly named.
 mod bad_files;
-/// `sightline bench`, devices, threads, batches.
+/// `sightline bench`, and the options for devices, threads and batches.
 mod bench;
-/// `sightline captions`: from a picture to the words that fit it.
+/// `sightline captions`: the captions that best match a picture.
 mod captions;
-/// What the built-in model finds in the sample photos that come with the project.
+/// Search quality of the built-in model on the sample photos.
 mod demo_photos;
-/// `sightline embed`: vectors for those who keep their own index.
+/// `sightline embed`: vectors for use in other programs.
 mod embed;
-/// What else goes wrong: the index, the model, the query. What it says and how to go on.
+/// Errors about the index, the model and the query: message, hint and exit code.
 mod errors;
-/// `sightline eval`: figures that can be worked out by hand.
+/// `sightline eval`: figures that can be calculated by hand.
 mod eval;
-/// `sightline export` and `import`: an index as files that other programs read.
+/// `sightline export` and `import`: an index as files for other programs.
 mod exchange;
-/// A disk without room.
+/// Indexing on a full disk.
 mod full_disk;
 /// `--help` of every command, word for word.
 mod help;
-/// `sightline index`: what is added, kept, moved, removed and left out, and captions.
+/// `sightline index`: added, changed, moved, removed and ignored files, and captions.
 mod index;
-/// Killed again and again, while the folder changes.
+/// Runs that are killed repeatedly while the folder changes.
 mod kills;
 /// `sightline models`, `--model NAME`, `--precision`.
 mod models;
-/// What may not be read or written, by a user whom permissions bind.
+/// Files and folders without read or write permission.
 mod permissions;
-/// `sightline models pull`, from a hub that runs in the test.
+/// `sightline models pull`, from a hub served by the test.
 mod pull;
 /// `sightline models quantize`.
 mod quantize;
-/// Killed and stopped runs: nothing committed is lost, the next run goes on.
+/// Killed and interrupted runs: nothing committed is lost, and the next run resumes.
 mod recovery;
-/// Where ONNX Runtime is looked for, and what is said when it is not there.
+/// Where ONNX Runtime is searched for, and the error when it is missing.
 mod runtime;
 /// `sightline search`: ranking, output forms, exit codes, pages.
 mod search;
-/// What the set-up says when a tool is missing.
+/// Errors of the set-up script when a tool is missing.
 mod setup;
 /// `sightline status`.
 mod status;
 /// Circles and arrows: the drawing in `ARCHITECTURE.md`, held to the code's own imports.
 mod structure;
-/// Another model for an index, and indexes of other models, dimensions and formats.
+/// Changing the model of an index; indexes of other models, dimensions and formats.
 mod switch;
 /// The architecture's rules, checked on the source text.
 mod tidy;
-/// `sightline check`, `compact` and `remove`: what looks after an index.
+/// `sightline check`, `compact` and `remove`: maintenance of an index.
 mod upkeep;
-/// Words of what a picture's file says, of languages, and of scripts without spaces.
+/// Search by words: metadata, languages, and scripts without spaces.
 mod words;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::support::corpus;
 use crate::support::{COLOUR_MODEL, FAULTY_GRAPHS, Ran, TestCommand, TestEnv, snapshot};
 
-/// `sightline models …`, with nothing asked for by the environment.
+/// `sightline models …` without SIGHTLINE_MODEL.
 fn models(env: &TestEnv, arguments: &[&str]) -> TestCommand {
     env.sightline(["models"]).args(arguments).starter()
 }
@@ -27,7 +27,7 @@ fn registry(env: &TestEnv) -> PathBuf {
     env.path("data/sightline/models")
 }
 
-/// What lies in the registry's folder, hidden or not.
+/// File names in the registry, including hidden ones.
 fn in_registry(env: &TestEnv) -> Vec<String> {
     let entries = fs_err::read_dir(registry(env)).unwrap();
     let mut found: Vec<String> = entries
@@ -38,7 +38,7 @@ fn in_registry(env: &TestEnv) -> Vec<String> {
     found
 }
 
-/// The colour model with another image tower, or with one for int8 beside its own.
+/// A copy of the colour model with one of the faulty image towers, as its own or as its int8 graph.
 fn with_graph(env: &TestEnv, name: &str, graph: &str, as_file: &str) -> PathBuf {
     let folder = env.colour_model(name, "0.5");
     let from = Path::new(FAULTY_GRAPHS).join(graph).with_extension("onnx");
@@ -57,12 +57,12 @@ fn precision<'a>(check: &'a Value, name: &str) -> &'a Value {
 #[track_caller]
 fn assert_tells(ran: &Ran, what: &[&str]) {
     for what in what {
-        assert!(ran.stderr().contains(what), "{what:?} is not told\n{ran}");
+        assert!(ran.stderr().contains(what), "{what:?} is missing\n{ran}");
     }
 }
 
 #[test]
-fn the_built_in_one_is_always_there() {
+fn the_built_in_model_is_always_available() {
     let env = TestEnv::new();
     snapshot!(env, models(&env, &["list"]).run(), @r"
     exit code: 0
@@ -85,7 +85,7 @@ fn the_built_in_one_is_always_there() {
     ----- stderr -----
     error: starter: the built-in model cannot be removed
     ");
-    // Looking writes nothing, and works without a home.
+    // Listing writes nothing, and works without a home folder.
     assert!(!env.path("data/sightline").exists());
     let homeless = models(&env, &["list"])
         .env("HOME", "")
@@ -94,7 +94,7 @@ fn the_built_in_one_is_always_there() {
 }
 
 #[test]
-fn the_built_in_one_finds_each_picture_by_its_text() {
+fn the_built_in_model_passes_its_check() {
     let env = TestEnv::new();
     let check = models(&env, &["check", "--json"]).run().expect(0).json();
     let fp32 = precision(&check, "fp32");
@@ -113,7 +113,7 @@ fn the_built_in_one_finds_each_picture_by_its_text() {
 }
 
 #[test]
-fn a_copy_needs_the_original_no_longer() {
+fn an_added_model_does_not_need_its_original() {
     let env = TestEnv::indexed();
     let folder = env.colour_model("pale", "0.9");
     env.write("pale/LICENSE", "as you like");
@@ -145,12 +145,12 @@ fn a_copy_needs_the_original_no_longer() {
     assert_eq!(embed("pale"), before);
     assert_ne!(embed(COLOUR_MODEL), before);
     assert_eq!(names(&env), ["starter", "pale"]);
-    // The environment may name it too.
+    // By name in the environment.
     let ran = env
         .sightline(["embed", "photos/red.png"])
         .env("SIGHTLINE_MODEL", "pale");
     assert_eq!(ran.run().expect(0).stdout(), before);
-    // Removed, it is gone from the disk.
+    // Removing the model deletes its files.
     snapshot!(env, models(&env, &["remove", "pale"]).run(), @r"
     exit code: 0
     ----- stdout -----
@@ -163,7 +163,7 @@ fn a_copy_needs_the_original_no_longer() {
 }
 
 #[test]
-fn a_link_leaves_the_files_where_they_are() {
+fn a_linked_model_stays_in_its_folder() {
     let env = TestEnv::new();
     let folder = env.colour_model("pale", "0.9");
     models(&env, &["add", "pale", "--link", "--name", "p"])
@@ -178,7 +178,7 @@ fn a_link_leaves_the_files_where_they_are() {
 
     ----- stderr -----
     ");
-    // From any folder, by its name or by its path.
+    // By name, relative path and absolute path.
     for model in ["p", "pale", folder.to_str().unwrap()] {
         let info = models(&env, &["info", model, "--json"])
             .run()
@@ -201,7 +201,7 @@ fn a_link_leaves_the_files_where_they_are() {
 }
 
 #[test]
-fn what_cannot_be_added() {
+fn duplicate_models_and_invalid_names_are_refused() {
     let env = TestEnv::new();
     env.colour_model("pale", "0.9");
     env.colour_model("dark", "0.8");
@@ -245,7 +245,7 @@ fn what_cannot_be_added() {
 }
 
 #[test]
-fn unknown_names_are_told_with_the_ones_that_there_are() {
+fn an_unknown_name_is_reported_with_the_known_ones() {
     let env = TestEnv::new();
     env.colour_model("pale", "0.9");
     models(&env, &["add", "pale"]).run().expect(0);
@@ -282,7 +282,7 @@ fn unknown_names_are_told_with_the_ones_that_there_are() {
 }
 
 #[test]
-fn an_index_knows_its_model() {
+fn an_index_keeps_its_model_when_the_default_changes() {
     let env = TestEnv::new();
     corpus::one_of_each(&env.path("photos"));
     for (name, deviation) in [("pale", "0.9"), ("dark", "0.8")] {
@@ -322,13 +322,13 @@ fn an_index_knows_its_model() {
 
     hint: the index was made with pale at fp32: leave out --model and --precision, and SIGHTLINE_MODEL if it is set, or use another --index folder; to change its model: sightline index --model dark
     ");
-    // A new index is of the default model.
+    // A new index uses the default model.
     run(&["index", "photos", "--index", "other"]).expect(0);
     let status = run(&["status", "--json", "--index", "other"])
         .expect(0)
         .json();
     assert_eq!(status["model"]["name"], "dark");
-    // Its model gone, it says so.
+    // The model of an index is removed.
     snapshot!(env, models(&env, &["remove", "dark", "--index", "other"]).run(), @r"
     exit code: 0
     ----- stdout -----
@@ -340,7 +340,7 @@ fn an_index_knows_its_model() {
     ");
     let ran = run(&["search", "red", "--index", "other"]).expect(2);
     assert_tells(&ran, &["built with model dark (dimension ", "\nhint: "]);
-    // A model without a name is not looked for, but told where it is known.
+    // A model without a name is not searched for, but the hint gives its last known folder.
     let ran = env.sightline(["search", "red", "--index", "other", "--model", "dark"]);
     let ran = ran.run().expect(0);
     assert!(ran.stdout().contains("red.png"), "{ran}");
@@ -350,7 +350,7 @@ fn an_index_knows_its_model() {
 }
 
 #[test]
-fn a_default_that_was_deleted_by_hand() {
+fn a_missing_default_model_is_reported() {
     let env = TestEnv::indexed();
     env.colour_model("pale", "0.9");
     models(&env, &["add", "pale"]).run().expect(0);
@@ -375,7 +375,7 @@ fn a_default_that_was_deleted_by_hand() {
 }
 
 #[test]
-fn a_folder_put_there_by_hand_is_a_model_too() {
+fn a_folder_placed_in_the_registry_is_a_model() {
     let env = TestEnv::indexed();
     fs_err::create_dir_all(registry(&env)).unwrap();
     let folder = env.colour_model("pale", "0.9");
@@ -385,7 +385,7 @@ fn a_folder_put_there_by_hand_is_a_model_too() {
     assert_eq!(names(&env), ["starter", "broken", "pale"]);
     let index = ["index", "photos", "--index", "other", "--model", "pale"];
     env.sightline(index).run().expect(0);
-    // Found again without being asked for.
+    // Found for the index without --model.
     let search = ["search", "red", "--index", "other", "--paths", "-k1"];
     let ran = env.sightline(search).starter().run().expect(0);
     assert!(ran.stdout().ends_with("red.png\n"), "{ran}");
@@ -397,7 +397,7 @@ fn a_folder_put_there_by_hand_is_a_model_too() {
 }
 
 #[test]
-fn files_that_did_not_change_are_not_hashed_again() {
+fn unchanged_files_are_not_hashed_again() {
     let env = TestEnv::new();
     env.colour_model("pale", "0.9");
     models(&env, &["add", "pale"]).run().expect(0);
@@ -410,26 +410,26 @@ fn files_that_did_not_change_are_not_hashed_again() {
     };
     let computed = fingerprint();
     assert_eq!(computed.len(), 32);
-    // Whoever reads it from the book cannot have hashed the files.
-    let book = env.path("data/sightline/models.toml");
-    let text = fs_err::read_to_string(&book).unwrap();
+    // A fingerprint that hashing cannot give: it must come from the registry.
+    let file = env.path("data/sightline/models.toml");
+    let text = fs_err::read_to_string(&file).unwrap();
     assert_eq!(text.matches(&computed).count(), 1);
     let marked = "0123456789abcdef0123456789abcdef";
-    fs_err::write(&book, text.replace(&computed, marked)).unwrap();
+    fs_err::write(&file, text.replace(&computed, marked)).unwrap();
     assert_eq!(fingerprint(), marked);
-    // The same bytes in a file that was written anew are hashed.
+    // A rewritten file is hashed again, even with the same bytes.
     let graph = registry(&env).join("pale/image.onnx");
     let bytes = fs_err::read(&graph).unwrap();
     fs_err::write(&graph, &bytes).unwrap();
     assert_eq!(fingerprint(), computed);
-    // And other bytes of the same length make another model.
+    // Other bytes of the same length give another fingerprint.
     let other = fs_err::read(Path::new(FAULTY_GRAPHS).join("near.onnx")).unwrap();
     fs_err::write(&graph, other).unwrap();
     assert_ne!(fingerprint(), computed);
 }
 
 #[test]
-fn what_is_in_a_model() {
+fn info_describes_a_model() {
     let env = TestEnv::new();
     let info = || models(&env, &["info", COLOUR_MODEL]);
     snapshot!(env, info().run(), @r"
@@ -466,7 +466,7 @@ fn what_is_in_a_model() {
     assert_eq!(info["image"]["inputs"][0]["name"], "pixel_values");
     assert_eq!(info["text"]["outputs"][0]["name"], "embedding");
     assert_eq!(info["path"], COLOUR_MODEL);
-    // Without ONNX Runtime all but inputs and outputs is told.
+    // Without ONNX Runtime everything but inputs and outputs is printed.
     let ran = models(&env, &["info", COLOUR_MODEL]).env("ORT_DYLIB_PATH", "/nowhere.so");
     let ran = ran.run().expect(2);
     assert!(ran.stdout().contains("fingerprint  3e78"), "{ran}");
@@ -474,7 +474,7 @@ fn what_is_in_a_model() {
 }
 
 #[test]
-fn models_at_fault_are_told_in_one_line() {
+fn a_faulty_model_is_reported_in_one_error() {
     let env = TestEnv::new();
     let faults = [
         ("zero", "the image tower returns zeros, infinities or NaN"),
@@ -489,7 +489,7 @@ fn models_at_fault_are_told_in_one_line() {
         ),
     ];
     let mut n_faults = 0;
-    for (fault, told) in faults {
+    for (fault, error) in faults {
         with_graph(&env, fault, fault, "image.onnx");
         let ran = models(&env, &["check", fault]).run().expect(2);
         let errors: Vec<&str> = ran
@@ -499,7 +499,7 @@ fn models_at_fault_are_told_in_one_line() {
             .collect();
         assert_eq!(errors.len(), 1, "{ran}");
         assert!(
-            errors[0].contains(told) && errors[0].contains(fault),
+            errors[0].contains(error) && errors[0].contains(fault),
             "{ran}"
         );
         let json = models(&env, &["check", fault, "--json"])
@@ -508,22 +508,22 @@ fn models_at_fault_are_told_in_one_line() {
             .json();
         assert_eq!(precision(&json, "fp32")["works"], false);
         assert_eq!(json["chosen"], Value::Null);
-        // Nor is it added.
+        // It cannot be added.
         let ran = models(&env, &["add", fault]).run().expect(2);
-        assert_tells(&ran, &[told]);
+        assert_tells(&ran, &[error]);
         n_faults += 1;
     }
     assert_eq!(n_faults, 4);
     assert_eq!(names(&env), ["starter"]);
     assert!(!registry(&env).exists() || in_registry(&env).is_empty());
-    // A graph of no kind.
-    env.write("zero/text.onnx", "this is no graph");
+    // Not a graph at all.
+    env.write("zero/text.onnx", "not a graph");
     let ran = models(&env, &["check", "zero"]).run().expect(2);
     assert_tells(&ran, &["zero/text.onnx"]);
 }
 
 #[test]
-fn a_smaller_copy_is_chosen_by_its_figures() {
+fn the_precision_is_chosen_by_measured_figures() {
     let env = TestEnv::new();
     with_graph(&env, "near", "near", "image_int8.onnx");
     let check = models(&env, &["check", "near", "--json"])
@@ -537,7 +537,7 @@ fn a_smaller_copy_is_chosen_by_its_figures() {
         "{check}"
     );
     assert!(figure("mean_cosine") >= figure("worst_cosine"));
-    // How fast it is differs from run to run; what follows from it does not.
+    // The speed differs between runs; the rule does not.
     let expected = if figure("picture_speed") >= 1.05 {
         "int8"
     } else {
@@ -563,7 +563,7 @@ fn a_smaller_copy_is_chosen_by_its_figures() {
     let ran = models(&env, &["info", "far"]).run().expect(0);
     assert!(ran.stdout().contains("below 0.99"), "{ran}");
 
-    // A copy that does not work is told, and not chosen.
+    // A graph that fails is reported and not chosen.
     with_graph(&env, "half", "nan", "image_int8.onnx");
     let ran = models(&env, &["check", "half"]).run().expect(2);
     assert_tells(&ran, &["error: ", "half (int8): the image tower"]);
@@ -579,7 +579,7 @@ fn a_smaller_copy_is_chosen_by_its_figures() {
 }
 
 #[test]
-fn precision_can_be_asked_for_everywhere() {
+fn every_command_accepts_a_precision() {
     let env = TestEnv::new();
     corpus::one_of_each(&env.path("photos"));
     with_graph(&env, "far", "far", "image_int8.onnx");
@@ -604,7 +604,7 @@ fn precision_can_be_asked_for_everywhere() {
         env.sightline(arguments).args(model).run()
     };
     run(&["index", "photos", "--precision", "int8"]).expect(0);
-    // The index knows.
+    // The precision is recorded in the index.
     let ran = run(&["search", "red", "--paths", "-k1"]).expect(0);
     assert!(ran.stdout().ends_with(".png\n"), "{ran}");
     let ran = run(&["search", "red", "--precision", "fp32"]).expect(2);
@@ -620,7 +620,7 @@ fn precision_can_be_asked_for_everywhere() {
     ");
     let ran = run(&["search", "red", "--precision", "fp8"]).expect(2);
     assert_tells(&ran, &["fp8", "fp32, fp16 or int8"]);
-    // Looked at alone, it is still compared, and nothing is settled by that.
+    // One precision checked alone is still compared with fp32, but none is chosen.
     let check = ["check", "far", "--precision", "int8", "--json"];
     let check = models(&env, &check).run().expect(0).json();
     assert_eq!(check["precisions"].as_array().unwrap().len(), 2);
@@ -639,10 +639,10 @@ fn precision_can_be_asked_for_everywhere() {
 }
 
 #[test]
-fn a_killed_copy_leaves_nothing_half() {
+fn a_killed_add_leaves_no_partial_model() {
     let env = TestEnv::new();
     env.colour_model("pale", "0.9");
-    // Enough to copy that there is time to kill it.
+    // Large enough to be killed while copying.
     let block = vec![7; 48 << 20];
     for number in 0..6 {
         env.write(format!("pale/notes_{number}.txt"), &block);
@@ -658,12 +658,12 @@ fn a_killed_copy_leaves_nothing_half() {
     let ran = running.wait();
     assert!(
         ran.signal().is_some(),
-        "it was too quick to be killed\n{ran}"
+        "it ended before it was killed\n{ran}"
     );
     assert_eq!(in_registry(&env), [".adding-pale"]);
     assert_eq!(names(&env), ["starter"]);
 
-    // Stopped politely, it cleans up at once.
+    // After Ctrl-C it cleans up at once.
     fs_err::remove_dir_all(&adding).unwrap();
     let mut running = models(&env, &["add", "pale"]).spawn();
     let copied = adding.join("notes_0.txt");
@@ -675,7 +675,7 @@ fn a_killed_copy_leaves_nothing_half() {
     running.wait().expect(130);
     assert!(in_registry(&env).is_empty());
 
-    // What was left half is swept out by the next one.
+    // Leftovers are deleted by the next `models add`.
     env.write("data/sightline/models/.adding-x/half", "");
     for number in 0..6 {
         fs_err::remove_file(env.path(format!("pale/notes_{number}.txt"))).unwrap();
@@ -685,7 +685,7 @@ fn a_killed_copy_leaves_nothing_half() {
 }
 
 #[test]
-fn what_runs_at_the_same_time_loses_nothing() {
+fn concurrent_checks_keep_all_results() {
     let env = TestEnv::new();
     let folders = ["0.51", "0.52", "0.53", "0.54", "0.55", "0.56"];
     let running: Vec<_> = folders
@@ -711,20 +711,20 @@ fn what_runs_at_the_same_time_loses_nothing() {
 }
 
 #[test]
-fn a_book_that_is_damaged() {
+fn a_damaged_registry_is_an_error() {
     let env = TestEnv::new();
-    let book = env.write("data/sightline/models.toml", "default = [\n");
+    let file = env.write("data/sightline/models.toml", "default = [\n");
     let ran = models(&env, &["list"]).run().expect(2);
     assert_tells(&ran, &["models.toml", "\nhint: correct it or delete it"]);
     env.sightline(["embed", "--text", "red"]).run().expect(2);
-    fs_err::remove_file(book).unwrap();
+    fs_err::remove_file(file).unwrap();
     env.sightline(["embed", "--text", "red"]).run().expect(0);
 }
 
 #[test]
-fn a_data_folder_that_cannot_be_written_only_costs_time() {
+fn encoding_works_without_a_writable_registry() {
     let env = TestEnv::new();
-    // A file where the folder should be: not even root can write there.
+    // A file in place of the folder: not even root can write there.
     env.write("data/sightline", "a file");
     let ran = env.sightline(["embed", "--text", "red"]).run();
     assert_tells(&ran.expect(2), &["data/sightline"]);

@@ -1,4 +1,4 @@
-//! What may not be read or written, by a user whom permissions bind.
+//! Files and folders without read or write permission.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use crate::support::corpus;
 use crate::support::{COLOUR_MODEL, TestEnv, as_root, copy_program, set_mode, snapshot};
 
-/// A world in which another user may start the program and read the pictures.
+/// An environment, a program and a model that another user may read and run.
 fn for_another_user() -> (TestEnv, PathBuf, String) {
     let env = TestEnv::new();
     env.open_to_all();
@@ -32,7 +32,7 @@ fn for_another_user() -> (TestEnv, PathBuf, String) {
 }
 
 #[test]
-fn a_folder_without_read_permission() {
+fn unreadable_folders_are_skipped_and_stay_in_the_index() {
     let (env, program, model) = for_another_user();
     corpus::plain(&env.path("photos/locked/yellow.png"), "yellow");
     corpus::save(
@@ -46,7 +46,7 @@ fn a_folder_without_read_permission() {
             .env("SIGHTLINE_MODEL", &model)
             .bound_by_permissions()
     };
-    // Once with all open, so that the index holds what is then locked.
+    // First with read permission, so that everything is in the index.
     index().run().expect(0);
     set_mode(&env.path("photos/locked"), 0o000);
     fs_err::OpenOptions::new()
@@ -61,7 +61,7 @@ fn a_folder_without_read_permission() {
     let status = env
         .sightline(["status", "--json", "--index", "writable/index"])
         .run();
-    // The folder that holds all of it.
+    // The whole library.
     set_mode(&env.path("photos"), 0o000);
     let nothing = index().run();
     set_mode(&env.path("photos"), 0o755);
@@ -87,14 +87,14 @@ fn a_folder_without_read_permission() {
     hint: if they are gone for good and not on a disk that is away, run again with --prune
     0 picture files in [TIME]: 1 skipped
     ");
-    // What cannot be seen is not gone.
+    // Unreadable files are not removed.
     assert_eq!(status.json()["files"], 10, "{ran}");
     let ran = index().run().expect(0);
     assert!(ran.stderr().contains("10 unchanged"), "{ran}");
 }
 
 #[test]
-fn an_index_that_may_not_be_written() {
+fn a_read_only_index_can_only_be_searched() {
     let (env, program, model) = for_another_user();
     env.sightline(["index", "photos"]).run().expect(0);
     set_modes(&env, 0o755, 0o644);

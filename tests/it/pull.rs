@@ -1,4 +1,4 @@
-//! `sightline models pull`, from a hub that runs in the test: what comes, what breaks, what is kept.
+//! `sightline models pull`, from a hub served by the test.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -16,43 +16,43 @@ use crate::support::{Ran, TestEnv};
 const REPOSITORY: &str = "someone/tiny-clip";
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-/// One request that came.
+/// A request received by the hub.
 #[derive(Debug, Clone)]
 struct Request {
     path: String,
     headers: BTreeMap<String, String>,
 }
 
-/// How the hub misbehaves.
+/// Behaviour of the hub, faults included.
 #[derive(Clone, Default)]
-struct Habits {
-    /// Cuts the connection after so many bytes of this file, so many times.
+struct Behaviour {
+    /// Breaks the connection: the file, after how many bytes, and how many times.
     cut: Option<(&'static str, usize, usize)>,
-    /// Sends something else in the place of this file.
-    spoilt: Option<&'static str>,
-    /// Answers everything with this status.
+    /// Sends this file with a wrong byte.
+    corrupted: Option<&'static str>,
+    /// Responds to every request with this status.
     status: Option<u16>,
-    /// Asks for this token.
+    /// Requires this token.
     token: Option<&'static str>,
     no_ranges: bool,
-    /// Where files are really: redirects there.
+    /// Redirects requests for files to this address.
     files_at: Option<String>,
-    /// Sends this file so slowly that there is time to stop it.
+    /// Sends this file slowly enough to be interrupted.
     slow: Option<&'static str>,
-    /// Holds files with other contents; one without content is not there.
-    other: &'static [(&'static str, &'static str)],
-    /// The repository that it holds; none: that of the tests.
+    /// Files with other contents; an empty one is missing.
+    replaced: &'static [(&'static str, &'static str)],
+    /// Name of the repository, if not [`REPOSITORY`].
     repository: Option<&'static str>,
 }
 
-impl Habits {
+impl Behaviour {
     fn repository(&self) -> &'static str {
         self.repository.unwrap_or(REPOSITORY)
     }
 
     fn files(&self) -> BTreeMap<String, Vec<u8>> {
         let mut files = files();
-        for (path, content) in self.other {
+        for (path, content) in self.replaced {
             if content.is_empty() {
                 files.remove(*path);
             } else {
@@ -63,26 +63,26 @@ impl Habits {
     }
 }
 
-/// A server that plays the hub with the files of a folder.
+/// HTTP server that stands in for the hub.
 struct Hub {
     address: String,
     requests: Arc<Mutex<Vec<Request>>>,
-    habits: Arc<Mutex<Habits>>,
+    behaviour: Arc<Mutex<Behaviour>>,
 }
 
 impl Hub {
-    fn new(habits: Habits) -> Self {
+    fn new(behaviour: Behaviour) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let hub = Self {
             address: format!("http://{}", listener.local_addr().unwrap()),
             requests: Arc::default(),
-            habits: Arc::new(Mutex::new(habits)),
+            behaviour: Arc::new(Mutex::new(behaviour)),
         };
-        let (requests, habits) = (Arc::clone(&hub.requests), Arc::clone(&hub.habits));
+        let (requests, behaviour) = (Arc::clone(&hub.requests), Arc::clone(&hub.behaviour));
         std::thread::spawn(move || {
             for connection in listener.incoming() {
-                let (requests, habits) = (Arc::clone(&requests), Arc::clone(&habits));
-                std::thread::spawn(move || serve(connection.unwrap(), &requests, &habits));
+                let (requests, behaviour) = (Arc::clone(&requests), Arc::clone(&behaviour));
+                std::thread::spawn(move || serve(connection.unwrap(), &requests, &behaviour));
             }
         });
         hub
@@ -90,12 +90,12 @@ impl Hub {
 
     fn requests_of(&self, part: &str) -> Vec<Request> {
         let requests = self.requests.lock().unwrap();
-        let of_it = requests.iter().filter(|one| one.path.contains(part));
-        of_it.cloned().collect()
+        let matching = requests.iter().filter(|one| one.path.contains(part));
+        matching.cloned().collect()
     }
 
-    fn behave(&self, habits: Habits) {
-        *self.habits.lock().unwrap() = habits;
+    fn behave(&self, behaviour: Behaviour) {
+        *self.behaviour.lock().unwrap() = behaviour;
     }
 }
 
@@ -103,7 +103,7 @@ fn model_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("onnx/tests/data/clip")
 }
 
-/// The files of the model by their paths, and two that are not needed.
+/// The files of the repository by path: those of the model and two more.
 fn files() -> BTreeMap<String, Vec<u8>> {
     let names = [
         "config.json",
@@ -128,16 +128,16 @@ fn hex(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// The hash that git gives a file.
+/// Git's hash of a file.
 fn git_sha1(content: &[u8]) -> String {
     let mut blob = format!("blob {}\0", content.len()).into_bytes();
     blob.extend(content);
     hex(&sha1::Sha1::digest(&blob))
 }
 
-/// As the hub's API lists a repository: large files with SHA-256, others as git blobs.
-fn listing(habits: &Habits) -> Vec<u8> {
-    let siblings: Vec<_> = habits
+/// The hub's description of the repository: large files with SHA-256, others as git blobs.
+fn listing(behaviour: &Behaviour) -> Vec<u8> {
+    let siblings: Vec<_> = behaviour
         .files()
         .iter()
         .map(|(path, content)| {
@@ -156,19 +156,19 @@ fn listing(habits: &Habits) -> Vec<u8> {
         })
         .collect();
     let mut more = json!({
-        "id": habits.repository(),
+        "id": behaviour.repository(),
         "sha": COMMIT,
         "gated": false,
         "siblings": siblings,
     });
-    // Who copied the models of others into a repository often says nothing about licences.
-    if habits.repository.is_none() {
+    // Repositories with copies of other models often state no licence.
+    if behaviour.repository.is_none() {
         more["cardData"] = json!({ "license": "mit" });
     }
     serde_json::to_vec(&more).unwrap()
 }
 
-fn serve(mut connection: TcpStream, requests: &Mutex<Vec<Request>>, habits: &Mutex<Habits>) {
+fn serve(mut connection: TcpStream, requests: &Mutex<Vec<Request>>, behaviour: &Mutex<Behaviour>) {
     let mut reader = BufReader::new(connection.try_clone().unwrap());
     let mut line = String::new();
     if reader.read_line(&mut line).is_err() || line.is_empty() {
@@ -186,16 +186,16 @@ fn serve(mut connection: TcpStream, requests: &Mutex<Vec<Request>>, habits: &Mut
     }
     let request = Request { path, headers };
     requests.lock().unwrap().push(request.clone());
-    // A client that was killed does not take its answer.
-    let _ = answer(&mut connection, &request, habits);
+    // A killed client closes its connection.
+    let _ = answer(&mut connection, &request, behaviour);
 }
 
 fn answer(
     connection: &mut TcpStream,
     request: &Request,
-    shared: &Mutex<Habits>,
+    shared: &Mutex<Behaviour>,
 ) -> std::io::Result<()> {
-    let habits = shared.lock().unwrap().clone();
+    let behaviour = shared.lock().unwrap().clone();
     let mut head = |status: &str, headers: &str| {
         write!(
             connection,
@@ -203,37 +203,40 @@ fn answer(
         )
     };
     let empty = "Content-Length: 0\r\n";
-    if let Some(status) = habits.status {
+    if let Some(status) = behaviour.status {
         return head(&format!("{status} No"), empty);
     }
     let authorized = request.headers.get("authorization");
-    if let Some(token) = habits.token
+    if let Some(token) = behaviour.token
         && authorized != Some(&format!("Bearer {token}"))
     {
         return head("401 Unauthorized", empty);
     }
-    let repository = habits.repository();
+    let repository = behaviour.repository();
     let listed = format!("/api/models/{repository}/revision/main?blobs=true");
     if request.path == listed {
-        let body = listing(&habits);
+        let body = listing(&behaviour);
         head("200 OK", &format!("Content-Length: {}\r\n", body.len()))?;
         return connection.write_all(&body);
     }
     let resolved = format!("/{repository}/resolve/{COMMIT}/");
-    let all = habits.files();
+    let all = behaviour.files();
     let found = request.path.strip_prefix(&resolved);
     let Some((path, content)) = found.and_then(|path| Some((path, all.get(path)?))) else {
         return head("404 Not Found", empty);
     };
-    if let Some(elsewhere) = &habits.files_at {
+    if let Some(elsewhere) = &behaviour.files_at {
         let location = format!("Location: {elsewhere}{}\r\n{empty}", request.path);
         return head("302 Found", &location);
     }
     let mut content = content.clone();
-    if habits.spoilt == Some(path) {
+    if behaviour.corrupted == Some(path) {
         content[0] ^= 1;
     }
-    let range = request.headers.get("range").filter(|_| !habits.no_ranges);
+    let range = request
+        .headers
+        .get("range")
+        .filter(|_| !behaviour.no_ranges);
     let from: usize = range.map_or(0, |range| {
         range
             .strip_prefix("bytes=")
@@ -251,7 +254,7 @@ fn answer(
     } else {
         head("200 OK", &length)?;
     }
-    if habits.slow == Some(path) {
+    if behaviour.slow == Some(path) {
         for piece in rest.chunks(2000) {
             connection.write_all(piece)?;
             connection.flush()?;
@@ -259,7 +262,7 @@ fn answer(
         }
         return Ok(());
     }
-    if let Some((cut, n_bytes, n_times)) = habits.cut
+    if let Some((cut, n_bytes, n_times)) = behaviour.cut
         && cut == path
         && n_times > 0
     {
@@ -284,7 +287,7 @@ fn models(env: &TestEnv) -> PathBuf {
     env.path("data/sightline/models")
 }
 
-/// One line of error, then advice.
+/// Asserts one error that contains `part`, and a hint that contains `hint`.
 #[track_caller]
 fn assert_error(ran: &Ran, part: &str, hint: &str) {
     let stderr = ran.stderr();
@@ -294,9 +297,9 @@ fn assert_error(ran: &Ran, part: &str, hint: &str) {
         .collect();
     assert_eq!(errors.len(), 1, "{ran}");
     assert!(errors[0].contains(part), "{part}\n{ran}");
-    let advice = stderr.lines().find(|line| line.starts_with("hint: "));
+    let line = stderr.lines().find(|line| line.starts_with("hint: "));
     assert!(
-        advice.is_some_and(|advice| advice.contains(hint)),
+        line.is_some_and(|line| line.contains(hint)),
         "{hint}\n{ran}"
     );
 }
@@ -312,7 +315,7 @@ fn assert_nothing_registered(env: &TestEnv) {
     assert!(!models(env).join("tiny-clip").exists());
 }
 
-/// The part of a file that came, and its size.
+/// Size of the partial download of a file.
 fn part_of(env: &TestEnv, file: &str) -> Option<u64> {
     let path = models(env).join(".tiny-clip.part").join(file);
     let name = format!("{}.", path.file_name().unwrap().to_str().unwrap());
@@ -327,7 +330,7 @@ fn part_of(env: &TestEnv, file: &str) -> Option<u64> {
 #[test]
 fn a_model_is_downloaded_checked_and_used() {
     let env = TestEnv::new();
-    let hub = Hub::new(Habits::default());
+    let hub = Hub::new(Behaviour::default());
     let ran = pull(&env, &hub, &[]).expect(0);
     assert!(ran.stdout().contains("pulled tiny-clip"), "{ran}");
     assert!(ran.stderr().contains("licence: mit"), "{ran}");
@@ -343,7 +346,7 @@ fn a_model_is_downloaded_checked_and_used() {
         n_files += 1;
     }
     assert_eq!(n_files, 7);
-    // All files are of the commit that was listed, and nothing else was asked for.
+    // All files come from the listed commit, and nothing else was requested.
     assert_eq!(hub.requests_of(COMMIT).len(), 7);
     assert_eq!(hub.requests.lock().unwrap().len(), 8);
     assert!(!models(&env).join(".tiny-clip.part").exists());
@@ -358,7 +361,7 @@ fn a_model_is_downloaded_checked_and_used() {
     let hits = with_it(&["search", "a red square", "--paths"]).expect(0);
     assert_eq!(hits.stdout().lines().count(), 8, "{hits}");
 
-    // Again: only with another name or by force.
+    // Again: only with another name or with --force.
     let ran = pull(&env, &hub, &[]).expect(2);
     assert_error(&ran, "a model of this name already exists", "--name");
     env.sightline(["models", "default", "tiny-clip"])
@@ -375,34 +378,34 @@ fn a_model_is_downloaded_checked_and_used() {
 }
 
 #[test]
-fn where_a_model_came_from_is_remembered() {
+fn origin_and_licence_are_recorded() {
     let env = TestEnv::new();
-    let hub = Hub::new(Habits {
+    let hub = Hub::new(Behaviour {
         repository: Some("Xenova/clip-vit-base-patch32"),
-        other: &[("README.md", "# Nothing about licences")],
-        ..Habits::default()
+        replaced: &[("README.md", "# Nothing about licences")],
+        ..Behaviour::default()
     });
     let from_hub = |which: &str| {
         let command = env.sightline(["models", "pull", which]).starter();
         command.env("HF_ENDPOINT", &hub.address).run()
     };
-    // By its short name, the catalogue knows the licence.
+    // The catalogue has the licence of a model pulled by its short name.
     let ran = from_hub("CLIP-ViT-B-32").expect(0);
     assert!(ran.stderr().contains("licence: MIT"), "{ran}");
     let info = |name: &str| {
         let command = env.sightline(["models", "info", name]).starter();
         command.run().expect(0)
     };
-    let told = info("clip-vit-b-32");
-    assert!(told.stdout().contains("licence      MIT\n"), "{told}");
+    let printed = info("clip-vit-b-32");
+    assert!(printed.stdout().contains("licence      MIT\n"), "{printed}");
     let origin = "origin       Xenova/clip-vit-base-patch32 at 01234567\n";
-    assert!(told.stdout().contains(origin), "{told}");
+    assert!(printed.stdout().contains(origin), "{printed}");
     let json = env.sightline(["models", "info", "clip-vit-b-32", "--json"]);
     let json = json.starter().run().expect(0).json();
     assert_eq!(json["license"], "MIT");
     assert_eq!(json["origin"]["repository"], "Xenova/clip-vit-base-patch32");
     assert_eq!(json["origin"]["commit"], COMMIT);
-    // A check later on changes nothing about it.
+    // A later check keeps it.
     let check = env.sightline(["models", "check", "clip-vit-b-32"]);
     check.starter().run().expect(0);
     assert!(info("clip-vit-b-32").stdout().contains(origin));
@@ -410,25 +413,25 @@ fn where_a_model_came_from_is_remembered() {
         .starter()
         .run()
         .expect(0);
-    // By its repository, nobody does.
+    // Pulled by its repository, the licence is unknown.
     let ran = from_hub("Xenova/clip-vit-base-patch32").expect(0);
     assert!(ran.stderr().contains("licence: not stated"), "{ran}");
-    let told = info("clip-vit-base-patch32");
+    let printed = info("clip-vit-base-patch32");
     assert!(
-        told.stdout().contains("licence      not stated\n"),
-        "{told}"
+        printed.stdout().contains("licence      not stated\n"),
+        "{printed}"
     );
 }
 
 #[test]
-fn what_came_and_is_no_model_can_be_made_one() {
+fn an_unusable_download_can_be_completed_by_hand() {
     let env = TestEnv::new();
-    let hub = Hub::new(Habits {
-        other: &[(
+    let hub = Hub::new(Behaviour {
+        replaced: &[(
             "preprocessor_config.json",
             "{\"image_processor_type\": \"FooImageProcessor\"}",
         )],
-        ..Habits::default()
+        ..Behaviour::default()
     });
     let ran = pull(&env, &hub, &[]).expect(2);
     assert_error(
@@ -439,7 +442,7 @@ fn what_came_and_is_no_model_can_be_made_one() {
     let asked = "cannot determine image.resize, image.interpolation, image.mean, image.std";
     assert!(ran.stderr().contains(asked), "{ran}");
     assert_nothing_registered(&env);
-    // As the hint says.
+    // The fix given by the hint.
     let part = models(&env).join(".tiny-clip.part");
     let manifest = "image.resize = \"shortest-edge\"\nimage.interpolation = \"bicubic\"\n\
                     image.mean = [0.48, 0.46, 0.41]\nimage.std = [0.27, 0.26, 0.28]\n";
@@ -459,16 +462,16 @@ fn what_came_and_is_no_model_can_be_made_one() {
 }
 
 #[test]
-fn a_model_of_text_alone_is_refused_before_it_comes() {
+fn a_text_only_model_is_refused_before_downloading() {
     let env = TestEnv::new();
-    let hub = Hub::new(Habits {
-        other: &[
+    let hub = Hub::new(Behaviour {
+        replaced: &[
             ("preprocessor_config.json", ""),
             ("onnx/vision_model.onnx", ""),
             ("onnx/text_model.onnx", ""),
             ("onnx/model.onnx", "words"),
         ],
-        ..Habits::default()
+        ..Behaviour::default()
     });
     let ran = pull(&env, &hub, &[]).expect(2);
     assert_error(
@@ -480,12 +483,12 @@ fn a_model_of_text_alone_is_refused_before_it_comes() {
 }
 
 #[test]
-fn a_cut_connection_is_taken_up_where_it_broke() {
+fn a_broken_download_resumes_where_it_stopped() {
     let env = TestEnv::new();
     let file = "onnx/vision_model.onnx";
-    let hub = Hub::new(Habits {
+    let hub = Hub::new(Behaviour {
         cut: Some((file, 50_000, 1)),
-        ..Habits::default()
+        ..Behaviour::default()
     });
     pull(&env, &hub, &[]).expect(0);
     let requests = hub.requests_of(file);
@@ -493,19 +496,16 @@ fn a_cut_connection_is_taken_up_where_it_broke() {
     assert_eq!(requests[0].headers.get("range"), None);
     assert_eq!(requests[1].headers["range"], "bytes=50000-");
     let content = fs_err::read(models(&env).join("tiny-clip").join(file)).unwrap();
-    assert!(
-        content == files()[file],
-        "what came in two parts is the file"
-    );
+    assert!(content == files()[file], "the two parts are not the file");
 }
 
 #[test]
-fn one_that_is_cut_again_and_again_is_given_up_and_goes_on_another_day() {
+fn a_download_that_keeps_breaking_fails_and_resumes_later() {
     let env = TestEnv::new();
     let file = "onnx/vision_model.onnx";
-    let hub = Hub::new(Habits {
+    let hub = Hub::new(Behaviour {
         cut: Some((file, 7_000, usize::MAX)),
-        ..Habits::default()
+        ..Behaviour::default()
     });
     let ran = pull(&env, &hub, &[]).expect(2);
     assert_error(&ran, "broke 5 times in a row", "run the same command again");
@@ -513,14 +513,14 @@ fn one_that_is_cut_again_and_again_is_given_up_and_goes_on_another_day() {
     assert_nothing_registered(&env);
     assert_eq!(part_of(&env, file), Some(35_000));
 
-    // One of those that had come is damaged meanwhile.
+    // A downloaded file is damaged in the meantime.
     env.write("data/sightline/models/.tiny-clip.part/config.json", "{}");
-    hub.behave(Habits::default());
+    hub.behave(Behaviour::default());
     let n_before = hub.requests.lock().unwrap().len();
     pull(&env, &hub, &[]).expect(0);
     let last = hub.requests_of(file).pop().unwrap();
     assert_eq!(last.headers["range"], "bytes=35000-");
-    // The list, this file, the damaged one, and the three that had not come; two were there.
+    // The listing, this file, the damaged one, and the three not downloaded yet; two were kept.
     assert_eq!(hub.requests.lock().unwrap().len() - n_before, 6);
     for file in ["README.md", "onnx/text_model.onnx"] {
         assert_eq!(hub.requests_of(file).len(), 1, "{file}");
@@ -560,7 +560,7 @@ fn files_in_the_shared_cache_are_not_downloaded() {
     ];
     for (variable, value, cache) in places {
         let env = TestEnv::new();
-        let hub = Hub::new(Habits::default());
+        let hub = Hub::new(Behaviour::default());
         for (file, hash, content) in cached_files() {
             put_in_cache(&env.path(cache), file, &hash, &content);
         }
@@ -583,7 +583,7 @@ fn files_in_the_shared_cache_are_not_downloaded() {
 #[test]
 fn a_damaged_file_in_the_shared_cache_is_downloaded() {
     let env = TestEnv::new();
-    let hub = Hub::new(Habits::default());
+    let hub = Hub::new(Behaviour::default());
     let [
         (graph, sha256, mut graph_content),
         (text, sha1, mut text_content),
@@ -606,13 +606,13 @@ fn a_damaged_file_in_the_shared_cache_is_downloaded() {
 }
 
 #[test]
-fn a_server_that_cannot_go_on_sends_all_again() {
+fn a_server_without_ranges_sends_the_whole_file_again() {
     let env = TestEnv::new();
     let file = "onnx/text_model.onnx";
-    let hub = Hub::new(Habits {
+    let hub = Hub::new(Behaviour {
         cut: Some((file, 60_000, 1)),
         no_ranges: true,
-        ..Habits::default()
+        ..Behaviour::default()
     });
     pull(&env, &hub, &[]).expect(0);
     assert_eq!(hub.requests_of(file).len(), 2);
@@ -621,16 +621,16 @@ fn a_server_that_cannot_go_on_sends_all_again() {
 }
 
 #[test]
-fn a_wrong_hash_is_an_error_and_nothing_is_registered() {
+fn a_hash_mismatch_is_an_error_and_registers_nothing() {
     let mut n_cases = 0;
     for (file, hash) in [
         ("onnx/vision_model.onnx", "SHA-256"),
         ("tokenizer.json", "git SHA-1"),
     ] {
         let env = TestEnv::new();
-        let hub = Hub::new(Habits {
-            spoilt: Some(file),
-            ..Habits::default()
+        let hub = Hub::new(Behaviour {
+            corrupted: Some(file),
+            ..Behaviour::default()
         });
         let ran = pull(&env, &hub, &[]).expect(2);
         assert_error(
@@ -639,9 +639,9 @@ fn a_wrong_hash_is_an_error_and_nothing_is_registered() {
             "again",
         );
         assert_nothing_registered(&env);
-        // What is wrong is not gone on with.
+        // A corrupted download is deleted, not resumed.
         assert_eq!(part_of(&env, file), None);
-        hub.behave(Habits::default());
+        hub.behave(Behaviour::default());
         pull(&env, &hub, &[]).expect(0);
         n_cases += 1;
     }
@@ -649,9 +649,9 @@ fn a_wrong_hash_is_an_error_and_nothing_is_registered() {
 }
 
 #[test]
-fn refusals_say_what_to_do() {
+fn refused_downloads_have_a_hint() {
     let env = TestEnv::new();
-    let hub = Hub::new(Habits::default());
+    let hub = Hub::new(Behaviour::default());
     let mut n_cases = 0;
     for (status, part, hint) in [
         (404, "no such model on 127.0.0.1", "--list"),
@@ -660,15 +660,15 @@ fn refusals_say_what_to_do() {
         (429, "responded with status 429", "try again later"),
         (503, "responded with status 503", "try again later"),
     ] {
-        hub.behave(Habits {
+        hub.behave(Behaviour {
             status: Some(status),
-            ..Habits::default()
+            ..Behaviour::default()
         });
         assert_error(&pull(&env, &hub, &[]).expect(2), part, hint);
         n_cases += 1;
     }
     assert_eq!(n_cases, 5);
-    hub.behave(Habits::default());
+    hub.behave(Behaviour::default());
     let ran = pull(&env, &hub, &["--precision", "fp16"]).expect(2);
     assert_error(&ran, "no fp16 graphs, only fp32", "leave out --precision");
     let ran = env
@@ -689,13 +689,13 @@ fn refusals_say_what_to_do() {
 }
 
 #[test]
-fn the_token_goes_to_the_hub_alone() {
+fn the_token_is_sent_to_the_hub_only() {
     let env = TestEnv::new();
-    let store = Hub::new(Habits::default());
-    let hub = Hub::new(Habits {
+    let store = Hub::new(Behaviour::default());
+    let hub = Hub::new(Behaviour {
         token: Some("hf_secret"),
         files_at: Some(store.address.clone()),
-        ..Habits::default()
+        ..Behaviour::default()
     });
     let ran = command(&env, &hub.address, &[])
         .env("HF_TOKEN", "hf_secret")
@@ -708,14 +708,14 @@ fn the_token_goes_to_the_hub_alone() {
         assert_eq!(request.headers["authorization"], "Bearer hf_secret");
     }
     let sent = store.requests.lock().unwrap().clone();
-    assert_eq!(sent.len(), 7, "the files came from the other server");
+    assert_eq!(sent.len(), 7, "the files are not from the other server");
     for request in &sent {
         assert!(
             !request.headers.contains_key("authorization"),
             "{request:?}"
         );
     }
-    // Without it, or with another one.
+    // Without a token, or with a wrong one.
     for (token, hint) in [
         ("", "accept its licence"),
         ("hf_other", "HF_TOKEN was sent"),
@@ -728,7 +728,7 @@ fn the_token_goes_to_the_hub_alone() {
 }
 
 #[test]
-fn without_a_network_one_line_tells_what_works() {
+fn an_unreachable_hub_is_one_error_with_a_hint() {
     let env = TestEnv::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -743,12 +743,12 @@ fn without_a_network_one_line_tells_what_works() {
 }
 
 #[test]
-fn ctrl_c_keeps_what_came() {
+fn an_interrupted_download_resumes() {
     let env = TestEnv::new();
     let file = "onnx/vision_model.onnx";
-    let hub = Hub::new(Habits {
+    let hub = Hub::new(Behaviour {
         slow: Some(file),
-        ..Habits::default()
+        ..Behaviour::default()
     });
     let mut running = command(&env, &hub.address, &[]).spawn();
     while part_of(&env, file).is_none_or(|n_bytes| n_bytes < 4000) {
@@ -762,13 +762,16 @@ fn ctrl_c_keeps_what_came() {
         "{ran}"
     );
     assert_nothing_registered(&env);
-    let came = part_of(&env, file).unwrap();
-    assert!(came >= 4000 && came < files()[file].len() as u64, "{came}");
+    let n_bytes = part_of(&env, file).unwrap();
+    assert!(
+        n_bytes >= 4000 && n_bytes < files()[file].len() as u64,
+        "{n_bytes}"
+    );
 
-    hub.behave(Habits::default());
+    hub.behave(Behaviour::default());
     pull(&env, &hub, &[]).expect(0);
     let last = hub.requests_of(file).pop().unwrap();
-    assert_eq!(last.headers["range"], format!("bytes={came}-"));
+    assert_eq!(last.headers["range"], format!("bytes={n_bytes}-"));
 }
 
 #[test]

@@ -39,36 +39,36 @@ fn an_int8_copy_is_written_and_compared() {
             .contains("wrote clip/onnx/text_model_int8.onnx: "),
         "{ran}"
     );
-    let told = ran.json();
-    let precisions = told["precisions"].as_array().unwrap();
-    assert_eq!(precisions.len(), 2, "{told:#}");
+    let report = ran.json();
+    let precisions = report["precisions"].as_array().unwrap();
+    assert_eq!(precisions.len(), 2, "{report:#}");
     let int8 = &precisions[1];
     assert_eq!(int8["precision"], "int8");
     let agreement = &int8["figures"]["to_fp32"];
     assert!(
         agreement["worst_cosine"].as_f64().unwrap() >= 0.99,
-        "{told:#}"
+        "{report:#}"
     );
     assert!(
         agreement["picture_speed"].as_f64().unwrap() > 0.0,
-        "{told:#}"
+        "{report:#}"
     );
 
-    // It is a precision like any other.
+    // It can be used like any other precision.
     let vectors = |precision: &str| {
         let ran = env.sightline(["embed", "--model", "clip", "--text", "a dog", "--precision"]);
         let ran = ran.args([precision, "--json"]).run().expect(0);
         ran.stdout().to_owned()
     };
     assert_ne!(vectors("int8"), vectors("fp32"));
-    // Again: our own copy is replaced.
+    // A copy written by Sightline is replaced.
     env.sightline(["models", "quantize", "clip"])
         .run()
         .expect(0);
 }
 
 #[test]
-fn copies_of_others_and_the_built_in_model_stay() {
+fn foreign_files_and_the_built_in_model_are_not_overwritten() {
     let env = TestEnv::new();
     copy_model(&env);
     let theirs = env.write("clip/onnx/vision_model_int8.onnx", "theirs");

@@ -1,4 +1,4 @@
-//! Killed and stopped runs: nothing committed is lost, the next run goes on.
+//! Killed and interrupted runs: nothing committed is lost, and the next run resumes.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,12 +10,11 @@ use sightline_index::{IndexError, IndexReader, Item, Problem};
 use crate::support::numbers::Numbers;
 use crate::support::{TestCommand, TestEnv, corpus, hits};
 
-/// Pictures: enough for several commits, which come every thousand.
+/// Number of pictures; a run commits every thousand.
 const N_PICTURES: usize = 3_500;
-/// Runs that are killed.
+/// Number of runs to kill.
 const N_KILLS: usize = 12;
-/// Of those, so many at least must have left an index that was begun and not finished, for the
-/// test to have tested something.
+/// Minimum number of kills that leave a partial index.
 const N_PARTIAL: usize = 3;
 const SEED: u64 = 0x5165_6874;
 
@@ -46,10 +45,10 @@ fn index_into(env: &TestEnv, index: &str) -> TestCommand {
     env.sightline(command).args([index])
 }
 
-/// Everything that a commit has made last: per picture its vector, its captions with theirs.
+/// Vector and captions of each picture.
 type Content = BTreeMap<PathBuf, (Vec<f32>, Vec<String>)>;
 
-/// What a reader sees. An index that does not exist yet holds nothing.
+/// The committed content; empty if the index does not exist yet.
 fn content(env: &TestEnv, index: &str) -> Content {
     let reader = match IndexReader::open(&env.path(index), None) {
         Ok(reader) => reader,
@@ -80,7 +79,7 @@ fn content(env: &TestEnv, index: &str) -> Content {
     content
 }
 
-/// Fails when something that was there before is not there now.
+/// Asserts that everything in `before` is still in `now`.
 fn assert_nothing_lost(before: &Content, now: &Content, when: &str) {
     for (path, (vector, captions)) in before {
         let kept = now
@@ -102,8 +101,8 @@ fn assert_nothing_lost(before: &Content, now: &Content, when: &str) {
     }
 }
 
-/// Answers of the program to a few questions, with nothing in them that depends on the order in
-/// which the pictures were encoded: that order decides between equals.
+/// Hits of a few queries, chosen so that no two have equal similarity: the order in which the
+/// pictures were encoded decides between those.
 fn answers(env: &TestEnv, index: &str) -> Vec<Vec<(String, f64)>> {
     let questions: [&[&str]; 5] = [
         &["search", "red", "--by", "meaning", "-k", "5"],
@@ -125,7 +124,7 @@ fn answers(env: &TestEnv, index: &str) -> Vec<Vec<(String, f64)>> {
     questions.iter().map(answer).collect()
 }
 
-/// Nothing is wrong but what every writer makes anew from the records when it opens the index.
+/// Asserts that all problems are in derived data, which the next writer rebuilds.
 fn assert_records_sound(env: &TestEnv, index: &str, when: &str) {
     let problems = sightline_index::check(&env.path(index)).unwrap();
     let derived =
@@ -143,7 +142,7 @@ fn assert_sound(env: &TestEnv, index: &str) {
 }
 
 #[test]
-fn killed_again_and_again() {
+fn killed_runs_lose_nothing_that_was_committed() {
     let env = world();
     let began = Instant::now();
     let clean_report = index_into(&env, "clean").run().expect(0).json();
@@ -188,7 +187,7 @@ fn killed_again_and_again() {
         if !now.is_empty() {
             assert_records_sound(&env, &index, &when);
         }
-        // Readers find by words all that was committed, whatever state the word index is in.
+        // Everything committed is found by words, whatever the state of the word index.
         if let Some(path) = now.keys().nth(now.len() / 2) {
             let name = path.file_stem().unwrap().to_str().unwrap();
             let found = [
@@ -212,7 +211,7 @@ fn killed_again_and_again() {
         "only {n_partial} of {n_kills} kills left a partial index"
     );
 
-    // The last one is brought to its end, and does only what was left.
+    // The last run completes, and encodes only the rest.
     let n_there = before.len();
     let report = index_into(&env, &index).run().expect(0).json();
     assert_eq!(
@@ -227,8 +226,8 @@ fn killed_again_and_again() {
     assert_eq!(nothing_left["captions_added"], 0);
 }
 
-/// Starts a run and waits until it is under way.
-fn under_way(env: &TestEnv) -> crate::support::Running {
+/// Starts a run and waits until it has created the index.
+fn start_run(env: &TestEnv) -> crate::support::Running {
     let running = index_into(env, "index").spawn();
     let began = Instant::now();
     while !env.index().exists() {
@@ -242,10 +241,10 @@ fn under_way(env: &TestEnv) -> crate::support::Running {
 }
 
 #[test]
-fn stopped_by_ctrl_c_or_by_the_system() {
+fn an_interrupted_run_keeps_what_it_reports() {
     let env = world();
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
-        let running = under_way(&env);
+        let running = start_run(&env);
         running.signal(signal);
         let ran = running.wait().expect(130);
         let report = ran.json();
@@ -256,12 +255,9 @@ fn stopped_by_ctrl_c_or_by_the_system() {
             "stopped; what is finished is kept. Run the same command to go on."
         );
 
-        // What it says it did is there, and the next run does the rest.
+        // Everything reported is in the index, and the next run adds the rest.
         let n_done = report["added"].as_u64().unwrap();
-        assert!(
-            n_done < N_PICTURES as u64,
-            "it was stopped too late to test anything"
-        );
+        assert!(n_done < N_PICTURES as u64, "it was interrupted too late");
         assert_eq!(content(&env, "index").len() as u64, n_done);
         assert_sound(&env, "index");
         let rest = index_into(&env, "index").run().expect(0).json();
@@ -276,14 +272,13 @@ fn stopped_by_ctrl_c_or_by_the_system() {
     }
 }
 
-/// The first Ctrl-C waits for the batch that is under way, the second does not.
 #[test]
 fn a_second_ctrl_c_quits_at_once() {
     let env = TestEnv::new();
     corpus::numbered(&env.path("photos"), 400);
     let index = || env.sightline(["index", "photos", "--json"]).starter();
-    // How long it takes until the one large batch is being encoded is not known; whoever asks too
-    // early is answered by an end in good order.
+    // The time until the single large batch is being encoded is unknown; interrupted before, the
+    // run ends normally.
     let mut n_tries = 0;
     for tenths in [10, 20, 40, 80, 160, 320] {
         n_tries += 1;
@@ -297,7 +292,7 @@ fn a_second_ctrl_c_quits_at_once() {
         }
         running.signal(Signal::SIGINT);
         let ran = running.wait().expect(130);
-        // It has said that it heard the first, and neither waited nor reported.
+        // The first Ctrl-C was acknowledged; the run neither waited nor reported.
         assert_eq!(
             (ran.stderr(), ran.stdout()),
             (
@@ -311,11 +306,11 @@ fn a_second_ctrl_c_quits_at_once() {
         assert_sound(&env, "index");
         return;
     }
-    panic!("no batch took long enough in {n_tries} tries");
+    panic!("no batch took long enough in {n_tries} attempts");
 }
 
-/// Whether the writer holds the gate of the index.
-fn moves_records(env: &TestEnv) -> bool {
+/// Whether the writer holds the gate of the index, as it does while moving records.
+fn holds_gate(env: &TestEnv) -> bool {
     // The stop takes effect a moment after the signal was sent.
     std::thread::sleep(Duration::from_millis(5));
     let gate = fs_err::File::open(env.index().join("gate")).unwrap();
@@ -323,20 +318,19 @@ fn moves_records(env: &TestEnv) -> bool {
 }
 
 #[test]
-fn a_search_while_a_run_is_under_way_and_after_it_was_paused_and_killed() {
+fn an_index_can_be_searched_while_its_writer_is_paused_and_after_it_was_killed() {
     let env = world();
     corpus::plain(&env.path("first/red.png"), "red");
     env.sightline(["index", "first"]).run().expect(0);
     let running = index_into(&env, "index").spawn();
-    // Wherever it is stopped, it holds the lock or has not begun.
+    // Paused anywhere, the writer holds its lock or has not started.
     std::thread::sleep(Duration::from_millis(300));
     running.signal(Signal::SIGSTOP);
-    // Only not while it moves the records, which takes a moment that readers wait for: whoever
-    // sleeps there keeps them out.
-    let mut n_moments = 0;
-    while moves_records(&env) {
-        n_moments += 1;
-        assert!(n_moments < 1000, "it never ends moving the records");
+    // But not while it moves the records: readers wait for that, so a pause there blocks them.
+    let mut n_waits = 0;
+    while holds_gate(&env) {
+        n_waits += 1;
+        assert!(n_waits < 1000, "the writer never releases the gate");
         running.signal(Signal::SIGCONT);
         std::thread::sleep(Duration::from_millis(7));
         running.signal(Signal::SIGSTOP);
@@ -347,7 +341,7 @@ fn a_search_while_a_run_is_under_way_and_after_it_was_paused_and_killed() {
     );
     running.signal(Signal::SIGKILL);
     running.wait();
-    // A dead writer's lock binds nobody.
+    // The lock of a dead writer is free.
     let report = index_into(&env, "index").run().expect(0).json();
     assert_eq!(report["seen"], N_PICTURES);
     assert_sound(&env, "index");

@@ -1,10 +1,10 @@
-//! Where ONNX Runtime is looked for, and what is said when it is not there.
+//! Where ONNX Runtime is searched for, and the error when it is missing.
 
 use std::path::PathBuf;
 
 use crate::support::{Ran, TestEnv, copy_program, runtime_library, snapshot};
 
-/// Every failure to find it ends in an error of one line and a hint that installs it.
+/// Asserts an error of one line and the hint with the command that installs ONNX Runtime.
 #[track_caller]
 fn assert_one_line_and_install_command(env: &TestEnv, ran: &Ran) {
     let (error, hint) = ran
@@ -26,7 +26,7 @@ fn assert_one_line_and_install_command(env: &TestEnv, ran: &Ran) {
 }
 
 #[test]
-fn the_path_in_the_environment_leads_nowhere() {
+fn a_missing_library_in_ort_dylib_path_is_an_error() {
     let env = TestEnv::indexed();
     let commands: [&[&str]; 4] = [
         &["search", "red"],
@@ -58,9 +58,9 @@ fn the_path_in_the_environment_leads_nowhere() {
 }
 
 #[test]
-fn the_path_in_the_environment_is_no_onnx_runtime() {
+fn a_library_that_is_not_onnx_runtime_is_an_error() {
     let env = TestEnv::indexed();
-    let text = env.write("libonnxruntime.so", "this is no library");
+    let text = env.write("libonnxruntime.so", "not a library");
     let ran = env
         .sightline(["search", "red"])
         .env("ORT_DYLIB_PATH", &text)
@@ -71,7 +71,7 @@ fn the_path_in_the_environment_is_no_onnx_runtime() {
         ran.stderr().contains("cannot load this file as a library"),
         "{ran}"
     );
-    // A sound library of something else: the one that this test itself has loaded.
+    // A valid library of something else: the C library loaded by this test.
     let maps = fs_err::read_to_string("/proc/self/maps").unwrap_or_default();
     let libc = maps
         .lines()
@@ -96,7 +96,7 @@ fn the_path_in_the_environment_is_no_onnx_runtime() {
 }
 
 #[test]
-fn none_is_found_at_all() {
+fn the_error_lists_every_path_tried() {
     let env = TestEnv::indexed();
     let alone = copy_program(&env, "alone", false);
     let ran = env.program(&alone, ["search", "red"]).run().expect(2);
@@ -110,14 +110,14 @@ fn none_is_found_at_all() {
 
     hint: install it with: python3 -m pip install --no-deps --target '[ROOT]/data/sightline/onnxruntime' onnxruntime==1.32.0
     ");
-    // The starter model needs it as well.
+    // The starter model needs ONNX Runtime, too.
     let index = ["index", "photos", "--index", "another"];
     let ran = env.program(&alone, index).starter().run().expect(2);
     assert_one_line_and_install_command(&env, &ran);
 }
 
 #[test]
-fn what_needs_no_encoder_works_without_it() {
+fn commands_that_encode_nothing_need_no_onnx_runtime() {
     let env = TestEnv::indexed();
     let alone = copy_program(&env, "alone", false);
     env.program(&alone, ["search", "red", "--by", "words"])
@@ -129,13 +129,13 @@ fn what_needs_no_encoder_works_without_it() {
 }
 
 #[test]
-fn it_is_found_where_the_hint_installs_it() {
+fn the_library_is_found_where_the_hint_installs_it() {
     let env = TestEnv::indexed();
     let alone = copy_program(&env, "alone", false);
     env.program(&alone, ["search", "red"]).run().expect(2);
     let release = sightline::platform::RUNTIME_RELEASE;
     let capi = "data/sightline/onnxruntime/onnxruntime/capi";
-    // The wheel has a second library, which is not the one.
+    // The wheel contains a second library, which is not ONNX Runtime.
     env.write(
         format!("{capi}/libonnxruntime_providers_shared.so"),
         "another library",
@@ -145,7 +145,7 @@ fn it_is_found_where_the_hint_installs_it() {
 }
 
 #[test]
-fn it_is_found_in_the_data_folder_and_beside_the_program() {
+fn the_library_is_found_in_the_data_folder_and_beside_the_program() {
     let env = TestEnv::indexed();
     let alone = copy_program(&env, "alone", false);
     let name = sightline::platform::RUNTIME_LIBRARY;
@@ -155,7 +155,7 @@ fn it_is_found_in_the_data_folder_and_beside_the_program() {
         env.program(&alone, ["search", "red"]).run().expect(2);
         link_runtime(library.clone());
         env.program(&alone, ["search", "red"]).run().expect(0);
-        // A variable that is set to nothing is as good as not set.
+        // An empty variable counts as unset.
         env.program(&alone, ["search", "red"])
             .env("ORT_DYLIB_PATH", "")
             .run()
@@ -165,7 +165,7 @@ fn it_is_found_in_the_data_folder_and_beside_the_program() {
 }
 
 #[test]
-fn the_environment_wins_over_the_library_beside_the_program() {
+fn ort_dylib_path_takes_precedence_over_the_library_beside_the_program() {
     let env = TestEnv::indexed();
     let both = copy_program(&env, "both", true);
     env.program(&both, ["search", "red"]).run().expect(0);

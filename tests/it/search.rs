@@ -10,8 +10,8 @@ use serde_json::Value;
 use crate::support::corpus::{self, COLOURS};
 use crate::support::{TestEnv, hits, snapshot};
 
-/// Eight pictures of one colour each, whose names say nothing about it, three with captions.
-fn eight() -> TestEnv {
+/// Index of eight pictures of one colour each, with neutral file names; three have captions.
+fn eight_pictures() -> TestEnv {
     let env = TestEnv::new();
     for (number, (name, _)) in COLOURS.iter().enumerate() {
         corpus::plain(&env.path(format!("photos/IMG_{number}.png")), name);
@@ -27,28 +27,28 @@ fn eight() -> TestEnv {
 }
 
 #[test]
-fn words_find_what_a_picture_shows() {
-    let env = eight();
+fn a_text_query_finds_the_picture_that_shows_it() {
+    let env = eight_pictures();
     let mut n_asked = 0;
     for (number, (name, _)) in COLOURS.iter().enumerate() {
-        let question = format!("A {name} picture!");
-        let found = env.found([question.as_str(), "--by", "meaning"]);
-        assert_eq!(found.len(), 8, "{question}");
-        assert_eq!(found[0], format!("photos/IMG_{number}.png"), "{question}");
+        let query = format!("A {name} picture!");
+        let found = env.found([query.as_str(), "--by", "meaning"]);
+        assert_eq!(found.len(), 8, "{query}");
+        assert_eq!(found[0], format!("photos/IMG_{number}.png"), "{query}");
         n_asked += 1;
     }
     assert_eq!(n_asked, 8);
 }
 
 #[test]
-fn similarities_are_cosines_in_falling_order() {
-    let env = eight();
+fn similarities_are_cosines_in_descending_order() {
+    let env = eight_pictures();
     let answer = env
         .sightline(["search", "red", "--by", "meaning", "--json"])
         .run()
         .expect(0);
     let hits = hits(&answer.json());
-    // 12 numbers of ±1 and a half; a third of them differ, then two thirds, then all.
+    // 12 values of ±1 and one of 0.5; none, a third, two thirds or all of the 12 differ.
     let expected = [1.0, 4.25 / 12.25, -3.75 / 12.25, -11.75 / 12.25];
     let n_of_each = [1, 3, 3, 1];
     let expected: Vec<f64> = expected
@@ -66,8 +66,8 @@ fn similarities_are_cosines_in_falling_order() {
 }
 
 #[test]
-fn a_picture_finds_pictures_like_it() {
-    let env = eight();
+fn a_picture_query_finds_similar_pictures() {
+    let env = eight_pictures();
     let answer = env
         .sightline(["search", "-i", "photos/IMG_4.png", "--json"])
         .run()
@@ -75,7 +75,7 @@ fn a_picture_finds_pictures_like_it() {
     let found = hits(&answer.json());
     assert_eq!(found[0].0, "IMG_4.png");
     assert!((found[0].1 - 1.0).abs() < 1e-4, "{}", found[0].1);
-    // One that is not in the index: three quarters of the way to blue.
+    // A picture that is not in the index: three quarters blue.
     let mut picture = corpus::halves("blue", "cyan");
     for pixel in picture.pixels_mut().take(48 * 16) {
         *pixel = image::Rgb(corpus::colour("blue"));
@@ -113,7 +113,7 @@ fn full_decode_gives_a_query_the_vector_of_an_index_made_with_it() {
 }
 
 #[test]
-fn words_in_captions_and_names_need_no_model() {
+fn searching_by_words_needs_no_model() {
     let env = TestEnv::new();
     corpus::one_of_each(&env.path("photos"));
     corpus::plain(
@@ -136,9 +136,9 @@ fn words_in_captions_and_names_need_no_model() {
             .collect::<Vec<_>>()
     };
     assert_eq!(by_words("beach"), ["x1.png"]);
-    // Other forms of the words.
+    // Inflected forms.
     assert_eq!(by_words("dog runs"), ["x1.png"]);
-    // File names and folder names, in their parts. The picture has two paths.
+    // Parts of file and folder names; the picture has two paths.
     assert_eq!(by_words("holiday"), ["red.png"]);
     assert_eq!(by_words("0042"), ["red.png"]);
     assert_eq!(by_words("dsc"), ["red.png"]);
@@ -149,7 +149,7 @@ fn words_in_captions_and_names_need_no_model() {
 }
 
 #[test]
-fn folder_names_count_from_the_library_down() {
+fn only_folder_names_inside_the_library_are_searched() {
     let env = TestEnv::new();
     corpus::plain(
         &env.path("above/photos/Italy/Rome/day one/morning/red.png"),
@@ -165,7 +165,7 @@ fn folder_names_count_from_the_library_down() {
             "{word}"
         );
     }
-    // What lies above says nothing about any picture, and often is the user's name.
+    // Folders above the library say nothing about a picture, and often contain the user's name.
     for word in ["above", "sightline"] {
         env.sightline(["search", word, "--by", "words"])
             .run()
@@ -174,9 +174,9 @@ fn folder_names_count_from_the_library_down() {
 }
 
 #[test]
-fn words_and_meaning_are_joined() {
-    let env = eight();
-    // By meaning alone the street says nothing; by words alone the colour does.
+fn hits_by_words_and_by_meaning_are_merged() {
+    let env = eight_pictures();
+    // The model does not know "street"; no caption contains "white".
     let answer = env
         .sightline(["search", "white street", "--json"])
         .run()
@@ -207,8 +207,8 @@ fn words_and_meaning_are_joined() {
 }
 
 #[test]
-fn what_people_see() {
-    let env = eight();
+fn hits_are_printed_as_lines() {
+    let env = eight_pictures();
     fs_err::copy(
         env.path("photos/IMG_1.png"),
         env.path("photos/copy of frog.png"),
@@ -269,8 +269,8 @@ fn what_people_see() {
 }
 
 #[test]
-fn what_programs_see() {
-    let env = eight();
+fn hits_are_printed_as_json() {
+    let env = eight_pictures();
     snapshot!(env, env.sightline(["search", "green frog", "-k1", "--json"]).run(), @r#"
     exit code: 0
     ----- stdout -----
@@ -356,8 +356,8 @@ fn what_programs_see() {
 }
 
 #[test]
-fn as_many_as_asked_for() {
-    let env = eight();
+fn k_limits_the_number_of_hits() {
+    let env = eight_pictures();
     for n in [1, 3, 8] {
         assert_eq!(env.found(["red", "-k", &n.to_string()]).len(), n);
     }
@@ -369,7 +369,7 @@ fn as_many_as_asked_for() {
 }
 
 #[test]
-fn paths_for_pipes_are_exact_whatever_the_name() {
+fn paths_are_printed_byte_for_byte() {
     let env = TestEnv::new();
     let names: [&[u8]; 4] = [
         b"two words.png",
@@ -394,7 +394,7 @@ fn paths_for_pipes_are_exact_whatever_the_name() {
     let expected: Vec<Vec<u8>> = names.iter().map(|name| [&folder, *name].concat()).collect();
     assert_eq!(found, expected.iter().map(Vec::as_slice).collect());
     assert!(ran.stdout_bytes().ends_with(b"\0"));
-    // For people, a name cannot break a line.
+    // In readable output a name cannot break the line.
     let ran = env
         .sightline(["search", "green", "--by", "meaning", "-k1"])
         .run()
@@ -407,8 +407,8 @@ fn paths_for_pipes_are_exact_whatever_the_name() {
 }
 
 #[test]
-fn captions_can_be_searched_by_words_and_by_a_picture() {
-    let env = eight();
+fn captions_can_be_searched_by_text_and_by_picture() {
+    let env = eight_pictures();
     let texts = |arguments: &[&str]| {
         let ran = env
             .sightline(["search", "--find", "captions", "--json"])
@@ -429,7 +429,7 @@ fn captions_can_be_searched_by_words_and_by_a_picture() {
     let expected = ["a fire engine in the street", "fresh snow in the street"];
     assert_eq!(streets, expected.map(String::from).into());
     assert_eq!(texts(&["anything", "--by", "meaning"]).len(), 4);
-    // The paths of captions are those of their pictures.
+    // --paths prints the pictures of the captions.
     assert_eq!(
         env.found(["leaf", "--find", "captions", "--by", "words"]),
         ["photos/IMG_1.png"]
@@ -437,8 +437,8 @@ fn captions_can_be_searched_by_words_and_by_a_picture() {
 }
 
 #[test]
-fn any_odd_text_is_a_query() {
-    let env = eight();
+fn any_text_is_a_valid_query() {
+    let env = eight_pictures();
     let odd = [
         "\"unbalanced",
         "a AND (b OR",
@@ -458,7 +458,7 @@ fn any_odd_text_is_a_query() {
     ];
     for text in odd {
         for by in ["both", "meaning", "words"] {
-            // After `--`, so that no text is taken for an option.
+            // `--` keeps texts from being parsed as options.
             let ran = env
                 .sightline(["search", "--by", by, "--json", "--", text])
                 .run();
@@ -471,8 +471,8 @@ fn any_odd_text_is_a_query() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure() {
-    let env = eight();
+fn a_closed_stdout_is_not_an_error() {
+    let env = eight_pictures();
     for form in [["--json", "-k8"], ["--paths", "-k8"]] {
         let mut running = env.sightline(["search", "red"]).args(form).spawn();
         running.close_stdout();
@@ -482,8 +482,8 @@ fn a_reader_that_goes_away_is_no_failure() {
 }
 
 #[test]
-fn a_query_that_is_the_name_of_a_file() {
-    let env = eight();
+fn a_query_that_names_a_file_gets_a_hint() {
+    let env = eight_pictures();
     snapshot!(env, env.sightline(["search", "photos/IMG_1.png", "-k1"]).run(), @r"
     exit code: 0
     ----- stdout -----
@@ -497,8 +497,8 @@ fn a_query_that_is_the_name_of_a_file() {
 }
 
 #[test]
-fn the_page_needs_nothing_but_itself() {
-    let env = eight();
+fn the_html_page_is_self_contained() {
+    let env = eight_pictures();
     let ran = env
         .sightline(["search", "red", "-k3", "--html", "out.html"])
         .run()
@@ -526,7 +526,7 @@ fn the_page_needs_nothing_but_itself() {
     let address = format!("href=\"file://{}\"", env.path("photos/IMG_0.png").display());
     assert!(page.contains(&address), "no link to the picture");
 
-    // A second query on the same page, then a page of its own again.
+    // A second query appended to the page, then the page overwritten.
     let again = [
         "search",
         "-i",
@@ -537,7 +537,7 @@ fn the_page_needs_nothing_but_itself() {
     ];
     env.sightline(again).args(["--append"]).run().expect(0);
     let both = fs_err::read_to_string(env.path("out.html")).unwrap();
-    // Two hits and the picture that was asked with.
+    // Two hits and the query picture.
     assert_eq!(
         (
             both.matches("<section>").count(),
@@ -557,8 +557,8 @@ fn the_page_needs_nothing_but_itself() {
 }
 
 #[test]
-fn the_page_when_a_picture_is_gone_and_when_nothing_is_found() {
-    let env = eight();
+fn the_html_page_is_written_without_hits_and_with_missing_pictures() {
+    let env = eight_pictures();
     fs_err::remove_file(env.path("photos/IMG_0.png")).unwrap();
     env.sightline(["search", "red", "-k2", "--html", "out.html"])
         .run()

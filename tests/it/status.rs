@@ -15,7 +15,7 @@ fn env_with_index() -> TestEnv {
 }
 
 #[test]
-fn what_people_see() {
+fn the_status_is_printed_as_lines() {
     let env = env_with_index();
     let ran = env.sightline(["status"]).run().expect(0);
     let mut settings = env.settings(&ran);
@@ -43,7 +43,7 @@ fn what_people_see() {
 }
 
 #[test]
-fn what_programs_see() {
+fn the_json_status_has_every_field() {
     let env = env_with_index();
     let status = env.sightline(["status", "--json"]).run().expect(0).json();
     let keys: Vec<_> = status
@@ -104,7 +104,7 @@ fn what_programs_see() {
     let library = &status["libraries"][0];
     assert_eq!(library["path"], env.path("photos").to_str().unwrap());
     assert_eq!(library["files"], 9);
-    // Bytes on disk are those that are there.
+    // The size on disk is close to the sum of the file sizes.
     let mut n_bytes = 0;
     let mut folders = vec![env.index()];
     while let Some(folder) = folders.pop() {
@@ -118,15 +118,15 @@ fn what_programs_see() {
             }
         }
     }
-    let told = status["bytes_on_disk"].as_u64().unwrap();
+    let n_reported = status["bytes_on_disk"].as_u64().unwrap();
     assert!(
-        told.abs_diff(n_bytes) * 2 < n_bytes,
-        "told {told}, there are {n_bytes}"
+        n_reported.abs_diff(n_bytes) * 2 < n_bytes,
+        "reported {n_reported}, found {n_bytes}"
     );
 }
 
 #[test]
-fn the_status_of_an_index_of_another_model_is_shown_too() {
+fn the_status_does_not_depend_on_the_given_model() {
     let env = env_with_index();
     let status = env
         .sightline(["status", "--json"])
@@ -138,14 +138,14 @@ fn the_status_of_an_index_of_another_model_is_shown_too() {
 }
 
 #[test]
-fn the_formats_are_told_without_an_index() {
+fn formats_are_listed_without_an_index() {
     let env = TestEnv::new();
-    let told = env
+    let answer = env
         .sightline(["status", "--formats", "--json"])
         .run()
         .expect(0)
         .json();
-    let formats = told["formats"].as_array().unwrap();
+    let formats = answer["formats"].as_array().unwrap();
     let find = |name: &str| {
         formats
             .iter()
@@ -165,9 +165,9 @@ fn the_formats_are_told_without_an_index() {
         assert!(!format["extensions"].as_array().unwrap().is_empty());
         assert!(format["note"].is_string());
     }
-    assert_eq!(told["limits"]["pixels"], 1 << 28);
-    assert_eq!(told["limits"]["bytes"], 1 << 30);
-    assert_eq!(told["limits"]["seconds"], 10.0);
+    assert_eq!(answer["limits"]["pixels"], 1 << 28);
+    assert_eq!(answer["limits"]["bytes"], 1 << 30);
+    assert_eq!(answer["limits"]["seconds"], 10.0);
 
     let ran = env.sightline(["status", "--formats"]).run().expect(0);
     let shown = ran.to_string();

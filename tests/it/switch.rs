@@ -1,4 +1,4 @@
-//! Another model for an index, and indexes of other models, dimensions and formats.
+//! Changing the model of an index; indexes of other models, dimensions and formats.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,14 +10,14 @@ use sightline_index::{IndexReader, Item};
 use crate::support::numbers::Numbers;
 use crate::support::{Ran, TestEnv, corpus, hits, snapshot};
 
-/// Pictures: enough for several commits, which come every thousand.
+/// Number of pictures; a run commits every thousand.
 const N_PICTURES: usize = 2_500;
 const N_KILLS: usize = 6;
-/// Of those, so many at least must have left a change that was begun and not complete.
+/// Minimum number of kills that leave an unfinished change.
 const N_PARTIAL: usize = 2;
 const SEED: u64 = 0x0005_117c;
 
-/// Thousands of pictures in an index of the colour model, captions for every tenth, and two more
+/// Index of thousands of pictures by the colour model, with captions for every tenth, and two more
 /// models, `pale` and `dark`.
 fn world() -> TestEnv {
     let env = TestEnv::new();
@@ -33,7 +33,7 @@ fn world() -> TestEnv {
     env.colour_model("dark", "0.3");
     let ran = env.sightline(["index", "photos", "--captions", "photos/captions.jsonl"]);
     ran.run().expect(0);
-    // The change has to do without it.
+    // The model is changed without it.
     fs_err::remove_file(env.path("photos/captions.jsonl")).unwrap();
     env
 }
@@ -51,7 +51,7 @@ fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-/// Per picture its vector and its captions.
+/// Vector and captions of each picture.
 type Content = BTreeMap<PathBuf, (Vec<f32>, Vec<String>)>;
 
 fn content(index: &Path) -> Content {
@@ -70,7 +70,7 @@ fn content(index: &Path) -> Content {
     content
 }
 
-/// Answers of the program with a model.
+/// Hits of a few queries with a model.
 fn answers(env: &TestEnv, index: &str, model: &str) -> Vec<Vec<(String, f64)>> {
     let questions: [&[&str]; 4] = [
         &["search", "red", "--by", "meaning", "-k", "3"],
@@ -81,12 +81,12 @@ fn answers(env: &TestEnv, index: &str, model: &str) -> Vec<Vec<(String, f64)>> {
     let answer = |question: &&[&str]| {
         let ran = env.sightline(*question);
         let ran = ran.args(["--json", "--index", index, "--model", model]);
-        let told = ran.run().expect(0).json();
+        let json = ran.run().expect(0).json();
         if question[0] == "captions" {
-            let hit = &told["hits"][0];
+            let hit = &json["hits"][0];
             return vec![(hit["text"].to_string(), hit["similarity"].as_f64().unwrap())];
         }
-        let found = hits(&told);
+        let found = hits(&json);
         let number = |similarity: f64| if similarity.is_nan() { 0.0 } else { similarity };
         found
             .into_iter()
@@ -105,11 +105,11 @@ fn colours() -> &'static str {
 }
 
 #[test]
-fn killed_while_the_model_is_changed() {
+fn a_killed_model_change_loses_nothing_and_can_be_resumed() {
     let env = world();
     let old = content(&env.index());
     let (with_old, is_old) = (answers(&env, "index", colours()), "colours");
-    // What an index made anew with the new model says; texts are those of the first.
+    // Reference: an index built from scratch with the new model, with the captions of the first.
     let began = Instant::now();
     copy_folder(&env.index(), &env.path("clean"));
     let change =
@@ -120,14 +120,14 @@ fn killed_while_the_model_is_changed() {
         (&report["added"], &report["model_change"]["done"]),
         (&N_PICTURES.into(), &true.into())
     );
-    let anew = ["index", "photos", "--model", "pale", "--index", "anew"];
-    env.sightline(anew).run().expect(0);
+    let rebuild = ["index", "photos", "--model", "pale", "--index", "rebuilt"];
+    env.sightline(rebuild).run().expect(0);
     let new = content(&env.path("clean"));
     assert_eq!((new.len(), old.len()), (N_PICTURES, N_PICTURES));
-    for (path, (vector, _)) in content(&env.path("anew")) {
+    for (path, (vector, _)) in content(&env.path("rebuilt")) {
         assert_eq!(new[&path].0, vector);
         assert_eq!(new[&path].1, old[&path].1, "the same captions");
-        assert_ne!(new[&path].0, old[&path].0, "another vector");
+        assert_ne!(new[&path].0, old[&path].0, "a different vector");
     }
     let with_new = answers(&env, "clean", "pale");
     assert_ne!(with_new, with_old);
@@ -170,14 +170,14 @@ fn killed_while_the_model_is_changed() {
     }
     assert!(
         n_partial >= N_PARTIAL,
-        "only {n_partial} of {n_kills} left something"
+        "only {n_partial} of {n_kills} kills left an unfinished change"
     );
     if index.is_empty() {
         index = "last".to_owned();
         copy_folder(&env.index(), &env.path(&index));
     }
 
-    // The last one is brought to its end.
+    // The last change is completed.
     let report = change(&index).run().expect(0).json();
     assert_eq!(report["model_change"]["done"], true);
     let n_done = &report["model_change"]["done_before"];
@@ -186,19 +186,19 @@ fn killed_while_the_model_is_changed() {
     assert_eq!(content(&folder), new);
     assert_eq!(answers(&env, &index, "pale"), with_new);
     assert_eq!(sightline_index::check(&folder).unwrap(), []);
-    assert!(!folder.join("records").exists(), "the old data are gone");
+    assert!(!folder.join("records").exists(), "the old data is deleted");
     eprintln!("{n_kills} kills survived, 0 items lost");
 }
 
-/// Begins a change to a model and stops it by Ctrl-C when something is done.
+/// Starts a change to a model and interrupts it by Ctrl-C once some images are done.
 fn interrupted(env: &TestEnv, model: &str) -> Ran {
     let running = env.sightline(["index", "--model", model, "--json"]).spawn();
-    let is_begun = || {
+    let has_begun = || {
         let unfinished = sightline_index::unfinished(&env.index()).unwrap();
         unfinished.is_some_and(|unfinished| unfinished.binding.model == model)
     };
     let began = Instant::now();
-    while !is_begun() {
+    while !has_begun() {
         assert!(
             began.elapsed() < Duration::from_mins(1),
             "it does not begin"
@@ -210,7 +210,7 @@ fn interrupted(env: &TestEnv, model: &str) -> Ran {
 }
 
 #[test]
-fn a_change_that_is_not_complete_is_told_everywhere() {
+fn an_unfinished_model_change_is_reported_and_resumed() {
     let env = world();
     let with_old = answers(&env, "index", colours());
     let ran = interrupted(&env, "pale");
@@ -225,7 +225,7 @@ fn a_change_that_is_not_complete_is_told_everywhere() {
         ]
     );
     let n_done = report["added"].as_u64().unwrap();
-    assert!(n_done < N_PICTURES as u64, "it was stopped too late");
+    assert!(n_done < N_PICTURES as u64, "it was interrupted too late");
     assert_eq!(answers(&env, "index", colours()), with_old);
 
     let status = env.sightline(["status"]).run().expect(0);
@@ -238,17 +238,17 @@ fn a_change_that_is_not_complete_is_told_everywhere() {
         &format!("change to pale, {n_done} of 2,500 images; go on with: {go_on}"),
         "to give it up, delete index/data-2",
     ];
-    // Hundreds need no comma; thousands have one.
-    let told = status.stdout().replace(',', "");
+    // Without commas, which only thousands have.
+    let stdout = status.stdout().replace(',', "");
     for part in expected {
-        assert!(told.contains(&part.replace(',', "")), "{part}\n{status}");
+        assert!(stdout.contains(&part.replace(',', "")), "{part}\n{status}");
     }
-    // An ordinary run goes on with the old model, and says so.
+    // A run without --model uses the old model, and says so.
     let ran = env.sightline(["index", "photos"]).run().expect(0);
     let note = format!("the change of the model to pale is not complete; go on with: {go_on}");
     assert_eq!(ran.stderr().lines().last(), Some(note.as_str()), "{ran}");
 
-    // A third model.
+    // Changing to a third model discards the unfinished change.
     let ran = interrupted(&env, "dark");
     let first: Vec<&str> = ran.stderr().lines().take(2).collect();
     assert_eq!(
@@ -271,7 +271,7 @@ fn a_change_that_is_not_complete_is_told_everywhere() {
 }
 
 #[test]
-fn the_model_of_an_index_is_changed() {
+fn index_with_a_model_changes_the_model_of_the_index() {
     let env = TestEnv::indexed();
     env.colour_model("pale", "0.9");
     snapshot!(env, env.sightline(["index", "--model", "pale"]).run(), @r"
@@ -287,7 +287,7 @@ fn the_model_of_an_index_is_changed() {
         env.found(["red", "--by", "meaning", "-k1", "--model", "pale"]),
         ["photos/red.png"]
     );
-    // The same once more changes nothing.
+    // Running it again changes nothing.
     snapshot!(env, env.sightline(["index", "--model", "pale"]).run(), @r"
     exit code: 0
     ----- stdout -----
@@ -296,7 +296,7 @@ fn the_model_of_an_index_is_changed() {
     0 picture files in [TIME]: nothing to do
     the index is of pale already
     ");
-    // To the built-in model, whose vectors have another dimension, and a library that is away.
+    // To the built-in model, which has another dimension, while the library is missing.
     fs_err::rename(env.path("photos"), env.path("away")).unwrap();
     snapshot!(env, env.sightline(["index", "--model", "starter"]).run(), @r"
     exit code: 1
@@ -332,7 +332,7 @@ fn the_model_of_an_index_is_changed() {
     assert_eq!(status["unfinished_change"], serde_json::Value::Null);
     let ran = env.sightline(["search", "red"]).starter().run().expect(0);
     assert_eq!(ran.stderr(), "");
-    // There must be something to change.
+    // The index must exist.
     let ran = env
         .sightline(["index", "--model", "pale", "--index", "absent"])
         .run()
@@ -353,11 +353,11 @@ fn the_model_of_an_index_is_changed() {
 }
 
 #[test]
-fn each_other_index_has_its_own_error_and_way_out() {
+fn each_kind_of_incompatible_index_has_its_own_error_and_hint() {
     let env = TestEnv::indexed();
     let manifest = env.index().join("manifest.json");
     let text = fs_err::read_to_string(&manifest).unwrap();
-    // The environment is no wish to change an index.
+    // SIGHTLINE_MODEL does not change the model of an index.
     let pale = env.colour_model("pale", "0.9");
     let ran = env
         .sightline(["index", "photos"])

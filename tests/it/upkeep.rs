@@ -1,11 +1,11 @@
-//! `sightline check`, `compact` and `remove`: what looks after an index.
+//! `sightline check`, `compact` and `remove`: maintenance of an index.
 
 use std::path::{Path, PathBuf};
 
 use crate::support::{TestEnv, corpus, snapshot};
 
-/// Eight pictures, one of them twice, with captions from a text beside one and from two lists.
-fn world() -> TestEnv {
+/// Index of eight pictures, one with two files, and captions from a text file and two lists.
+fn indexed() -> TestEnv {
     let env = TestEnv::new();
     corpus::one_of_each(&env.path("photos"));
     corpus::plain(&env.path("photos/again/red.png"), "red");
@@ -37,7 +37,7 @@ fn counts(env: &TestEnv) -> [u64; 3] {
     ["images", "files", "captions"].map(|key| status[key].as_u64().unwrap())
 }
 
-/// The table of the column that holds vectors: the largest one.
+/// The table file with the vectors: the largest one.
 fn table_of_vectors(env: &TestEnv) -> PathBuf {
     fs_err::read_dir(env.index().join("records"))
         .unwrap()
@@ -54,16 +54,16 @@ fn flip(path: &Path, at: usize) {
 }
 
 #[test]
-fn a_sound_index() {
-    let env = world();
+fn checking_a_sound_index_changes_nothing() {
+    let env = indexed();
     let ran = env.sightline(["check"]).run().expect(0);
     let line = "sound: 8 pictures, 9 files, 5 captions, generation ";
     assert!(ran.stdout().starts_with(line), "{ran}");
     assert_eq!(ran.stderr(), "");
-    let told = env.sightline(["check", "--json"]).run().expect(0).json();
-    assert_eq!(told["sound"], true);
-    assert_eq!(told["problems"].as_array().unwrap().len(), 0);
-    assert!(told["repair"].is_null());
+    let report = env.sightline(["check", "--json"]).run().expect(0).json();
+    assert_eq!(report["sound"], true);
+    assert_eq!(report["problems"].as_array().unwrap().len(), 0);
+    assert!(report["repair"].is_null());
     let before = status(&env);
     let ran = env.sightline(["check", "--repair"]).run().expect(0);
     assert!(ran.stdout().starts_with(line), "{ran}");
@@ -71,7 +71,7 @@ fn a_sound_index() {
 }
 
 #[test]
-fn no_index() {
+fn maintenance_commands_need_an_index() {
     let env = TestEnv::new();
     for command in [
         &["check"][..],
@@ -82,15 +82,15 @@ fn no_index() {
     ] {
         let ran = env.sightline(command).run().expect(2);
         assert_eq!(ran.stdout(), "");
-        let says = "there is no index here\n\nhint: index a folder first";
-        assert!(ran.stderr().contains(says), "{command:?}: {ran}");
+        let message = "there is no index here\n\nhint: index a folder first";
+        assert!(ran.stderr().contains(message), "{command:?}: {ran}");
         assert!(!env.index().exists() && !env.path("out").exists());
     }
 }
 
 #[test]
-fn what_is_derived_is_mended_without_loss() {
-    let env = world();
+fn derived_data_is_repaired_without_loss() {
+    let env = indexed();
     fs_err::write(env.index().join("words/meta.json"), "{").unwrap();
     fs_err::remove_file(env.index().join("manifest.json")).unwrap();
     let ran = env.sightline(["status"]).run().expect(2);
@@ -108,10 +108,10 @@ fn what_is_derived_is_mended_without_loss() {
 
     hint: mend it with: sightline check --repair
     ");
-    let told = env.sightline(["check", "--json"]).run().expect(2).json();
-    assert_eq!(told["sound"], false);
-    assert_eq!(told["problems"][0]["about"], "manifest");
-    assert_eq!(told["problems"][1]["about"], "words");
+    let report = env.sightline(["check", "--json"]).run().expect(2).json();
+    assert_eq!(report["sound"], false);
+    assert_eq!(report["problems"][0]["about"], "manifest");
+    assert_eq!(report["problems"][1]["about"], "words");
     snapshot!(env, env.sightline(["check", "--repair"]).run(), @r"
     exit code: 0
     ----- stdout -----
@@ -126,9 +126,8 @@ fn what_is_derived_is_mended_without_loss() {
     assert_eq!(env.found(["grass", "--by", "words"]), ["photos/green.png"]);
 }
 
-/// With a bad block in the vectors, what was in it is named, and comes back from the files.
 #[test]
-fn what_is_lost_is_named_and_indexed_again() {
+fn lost_pictures_are_listed_and_can_be_indexed_again() {
     let env = TestEnv::new();
     corpus::numbered(&env.path("photos"), 400);
     env.index_photos();
@@ -154,16 +153,16 @@ fn what_is_lost_is_named_and_indexed_again() {
         .sightline(["check", "--repair", "--json"])
         .run()
         .expect(0);
-    let told = ran.json();
-    assert_eq!(told["sound"], true);
-    assert_eq!(told["problems"][0]["about"], "records");
-    let lost = &told["repair"]["lost"];
+    let report = ran.json();
+    assert_eq!(report["sound"], true);
+    assert_eq!(report["problems"][0]["about"], "records");
+    let lost = &report["repair"]["lost"];
     let n_lost = lost["images"].as_u64().unwrap();
-    assert!((20..200).contains(&n_lost), "{told}");
+    assert!((20..200).contains(&n_lost), "{report}");
     let files = lost["files"].as_array().unwrap();
-    assert_eq!(files.len() as u64, n_lost, "each is named");
+    assert_eq!(files.len() as u64, n_lost, "every lost picture is listed");
     assert!(ran.stderr().contains("sightline index"), "{ran}");
-    let kept = told["repair"]["kept"]["path"].as_str().unwrap();
+    let kept = report["repair"]["kept"]["path"].as_str().unwrap();
     assert!(Path::new(kept).is_dir());
     env.sightline(["check"]).run().expect(0);
     assert_eq!(counts(&env), [400 - n_lost, 400 - n_lost, 0]);
@@ -181,7 +180,7 @@ fn what_is_lost_is_named_and_indexed_again() {
 }
 
 #[test]
-fn compacting_keeps_what_is_found() {
+fn compacting_changes_no_hits() {
     let env = TestEnv::new();
     corpus::numbered(&env.path("photos"), 300);
     env.index_photos();
@@ -193,8 +192,8 @@ fn compacting_keeps_what_is_found() {
     let answer = |env: &TestEnv| env.sightline(asked).run().expect(0).json()["hits"].clone();
     let before = answer(&env);
     let ran = env.sightline(["compact", "--json"]).run().expect(0);
-    let told = ran.json();
-    let bytes = |key: &str| told[key].as_u64().unwrap();
+    let report = ran.json();
+    let bytes = |key: &str| report[key].as_u64().unwrap();
     assert!(bytes("bytes_after") < bytes("bytes_before"), "{ran}");
     assert!(ran.stderr().contains(" before, "), "{ran}");
     assert_eq!(answer(&env), before);
@@ -205,9 +204,9 @@ fn compacting_keeps_what_is_found() {
 }
 
 #[test]
-fn files_folders_and_lists_are_removed_by_name() {
-    let env = world();
-    // One of two files of the same content: the picture stays, what the text beside it said goes.
+fn files_folders_and_caption_lists_can_be_removed() {
+    let env = indexed();
+    // One of two identical files: the picture is kept, the caption beside that file removed.
     snapshot!(env, env.sightline(["remove", "photos/again/red.png"]).run(), @r"
     exit code: 0
     ----- stdout -----
@@ -216,14 +215,17 @@ fn files_folders_and_lists_are_removed_by_name() {
     removed 1 file (0 pictures) and 1 caption
     ");
     assert_eq!(counts(&env), [8, 8, 4]);
-    assert!(env.path("photos/again/red.png").exists(), "not on disk");
+    assert!(
+        env.path("photos/again/red.png").exists(),
+        "the file itself is kept"
+    );
     let library = &status(&env)["libraries"][0];
     assert_eq!(library["files"], 8);
-    // Captions of a list.
+    // A caption list.
     let ran = env.sightline(["remove", "words.txt", "-q"]).run().expect(0);
     assert_eq!((ran.stdout(), ran.stderr()), ("", ""));
     assert_eq!(counts(&env), [8, 8, 2]);
-    // One that is gone from the disk, by a way that leads through a folder that is there, and one that never was.
+    // A file deleted from disk, by a path that is not normalised, and one that never existed.
     fs_err::remove_file(env.path("photos/green.png")).unwrap();
     let ran = env
         .sightline([
@@ -234,23 +236,23 @@ fn files_folders_and_lists_are_removed_by_name() {
         ])
         .run()
         .expect(1);
-    let told = ran.json();
+    let report = ran.json();
     assert_eq!(
-        (&told["files"], &told["images"], &told["captions"]),
+        (&report["files"], &report["images"], &report["captions"]),
         (&1.into(), &1.into(), &2.into())
     );
-    assert_eq!(told["unknown"][0]["path"], "nothing.png");
+    assert_eq!(report["unknown"][0]["path"], "nothing.png");
     assert!(ran.stderr().contains("nothing.png: not in the index"));
     assert_eq!(counts(&env), [7, 7, 0]);
-    // The whole library, which then is none any more.
-    let told = env
+    // The whole library, which is then no longer listed.
+    let report = env
         .sightline(["remove", "photos", "--json"])
         .run()
         .expect(0)
         .json();
-    assert_eq!(told["files"], 7);
+    assert_eq!(report["files"], 7);
     assert_eq!(
-        told["libraries"][0]["path"],
+        report["libraries"][0]["path"],
         env.path("photos").to_str().unwrap()
     );
     env.sightline(["status"]).run().expect(1);
@@ -261,7 +263,7 @@ fn files_folders_and_lists_are_removed_by_name() {
         ran.stderr().starts_with("photos: not in the index"),
         "{ran}"
     );
-    // What is indexed again comes back.
+    // Indexing adds the files again.
     assert_eq!(env.index_photos()["added"], 7);
 }
 

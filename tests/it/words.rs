@@ -1,11 +1,11 @@
-//! Words of what a picture's file says, of languages, and of scripts without spaces.
+//! Search by words: metadata, languages, and scripts without spaces.
 
 use serde_json::{Value, json};
 
 use crate::support::TestEnv;
 use crate::support::corpus;
 
-/// The names of the files that a search by words finds.
+/// Paths found by words.
 fn found(env: &TestEnv, query: &str) -> Vec<String> {
     let ran = env.sightline(["search", "--by", "words", "--paths", query]);
     let ran = ran.run();
@@ -18,8 +18,8 @@ fn hit(env: &TestEnv, query: &str) -> Value {
     answer["hits"][0].clone()
 }
 
-/// Two photos, the first with all that a camera and a photographer write.
-fn two() -> TestEnv {
+/// Index of two photos, the first with camera, date and places.
+fn two_photos() -> TestEnv {
     let env = TestEnv::new();
     let photo = corpus::jpeg_with_details(&corpus::halves("red", "blue"));
     env.write("photos/DSC1.jpg", photo);
@@ -31,7 +31,7 @@ fn two() -> TestEnv {
 
 #[test]
 fn camera_date_and_places_are_found_and_shown() {
-    let env = two();
+    let env = two_photos();
     let queries = [
         "nikon",
         "D750",
@@ -66,8 +66,8 @@ fn camera_date_and_places_are_found_and_shown() {
 }
 
 #[test]
-fn a_file_that_says_nothing_has_no_details() {
-    let env = two();
+fn a_file_without_metadata_has_no_details() {
+    let env = two_photos();
     let hit = hit(&env, "plain");
     let details = ["camera", "taken", "places"].map(|key| &hit[key]);
     assert_eq!(details, [&json!(null), &json!(null), &json!([])]);
@@ -76,15 +76,15 @@ fn a_file_that_says_nothing_has_no_details() {
 }
 
 #[test]
-fn malformed_details_never_cost_a_picture() {
+fn malformed_metadata_does_not_skip_a_picture() {
     let env = TestEnv::new();
     let whole = corpus::jpeg_with_details(&corpus::halves("red", "blue"));
-    // EXIF, spoilt in one byte after another.
+    // One corrupted EXIF byte at a time.
     let n = 100;
     for at in 0..n {
-        let mut spoilt = whole.clone();
-        spoilt[12 + at] = 0xFF;
-        env.write(format!("photos/{at:03}.jpg"), spoilt);
+        let mut corrupted = whole.clone();
+        corrupted[12 + at] = 0xFF;
+        env.write(format!("photos/{at:03}.jpg"), corrupted);
     }
     let report = env.index_photos();
     assert_eq!(report["seen"], json!(n));
@@ -92,7 +92,7 @@ fn malformed_details_never_cost_a_picture() {
 }
 
 #[test]
-fn words_are_found_in_sentences_without_spaces_and_names_in_any_spelling() {
+fn words_are_found_without_spaces_and_in_any_spelling() {
     let env = TestEnv::new();
     corpus::plain(&env.path("photos/IMG_2023-08-beach.png"), "red");
     corpus::plain(&env.path("photos/MyCafe\u{301}.png"), "green");
@@ -117,7 +117,7 @@ fn words_are_found_in_sentences_without_spaces_and_names_in_any_spelling() {
         n_asked += 1;
     }
     assert_eq!(n_asked, 7);
-    // The word index is derived: without it, and with a damaged one, the same is found.
+    // The word index is derived data: damaged or deleted, it changes no hits.
     let words = env.index().join("words");
     fs_err::write(words.join("meta.json"), "{").unwrap();
     assert_eq!(found(&env, "海滩"), ["photos/walk.png"]);

@@ -1,8 +1,8 @@
-"""Makes the colour model of the whole-program tests: image.onnx, text.onnx, tokenizer.json.
+"""Writes the colour model of the whole-program tests: image.onnx, text.onnx, tokenizer.json.
 
-A model with no weights to train and an answer that can be worked out by hand. Space: 13 numbers,
-red, green and blue in −1…1 for each quarter of the picture, and a constant 0.5 that keeps a text
-without any colour word from having no direction at all.
+A model without trained weights, whose embeddings can be calculated by hand. An embedding has 13
+values: red, green and blue in −1…1 for each quarter of the picture, and a constant 0.5, so that
+the embedding of a text without colour words is not zero.
 
 - A picture is the mean colour of its four quarters.
 - A text is the mean of its words: a colour word is a picture of that colour all over, any other

@@ -1,4 +1,4 @@
-"""Makes image towers that stand in for that of the colour model: some at fault, some nearly the same.
+"""Writes image towers for the colour model: some faulty, some nearly identical to its own.
 
 Run: python3 make.py (needs onnx and numpy; the files are committed, so tests need neither).
 """
@@ -46,17 +46,17 @@ def constant(value, dimension=DIMENSION):
 
 
 nothing = np.zeros((12, DIMENSION), dtype=np.float32)
-# Every picture is the same, and is nothing at all.
+# The same embedding for every picture; a zero embedding.
 linear("same", nothing, constant(1))
 linear("zero", nothing, constant(0))
-# The logarithm of means, of which some are negative in every picture of a usual exposure.
+# The logarithm of means, some of which are negative in every ordinary picture.
 linear_then_log = [
     helper.make_node("Gemm", ["flat", "widen", "constant"], ["before"]),
     helper.make_node("Log", ["before"], ["embedding"]),
 ]
 save("nan", linear_then_log, {"widen": widened(), "constant": constant(-1)})
-# Of another dimension than the manifest says.
+# A dimension other than that of the manifest.
 linear("wide", widened(14), constant(0.5, 14), 14)
-# As a quantised copy might be: nearly the same, and too far from it.
+# Like quantised copies: one close to the original, one too far from it.
 linear("near", widened() + np.float32(0.004), constant(0.5))
 linear("far", widened() + np.float32(0.3), constant(0.1))

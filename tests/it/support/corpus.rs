@@ -1,4 +1,4 @@
-//! Pictures drawn in code, and files that are broken in every usual way.
+//! Generated pictures and damaged files.
 
 use std::io::{Cursor, Write};
 use std::path::Path;
@@ -28,7 +28,7 @@ pub(crate) fn plain(path: &Path, name: &str) {
     save(path, &RgbImage::from_pixel(48, 32, Rgb(colour(name))));
 }
 
-/// Left half and right half.
+/// A picture of two colours, left and right.
 pub(crate) fn halves(left: &str, right: &str) -> RgbImage {
     RgbImage::from_fn(48, 32, |x, _| {
         Rgb(colour(if x < 24 { left } else { right }))
@@ -46,14 +46,14 @@ pub(crate) fn save(path: &Path, picture: &RgbImage) {
     }
 }
 
-/// `red.png`, `green.png` and so on in a folder, one a colour.
+/// Writes one picture per colour into a folder: `red.png`, `green.png` and so on.
 pub(crate) fn one_of_each(folder: &Path) {
     for (name, _) in COLOURS {
         plain(&folder.join(format!("{name}.png")), name);
     }
 }
 
-/// Small pictures, each with a content of its own, from `0000.png` on.
+/// Writes `n` small, different pictures, named from `0000.png`.
 pub(crate) fn numbered(folder: &Path, n: usize) {
     fs_err::create_dir_all(folder).unwrap();
     for number in 0..n {
@@ -62,10 +62,10 @@ pub(crate) fn numbered(folder: &Path, n: usize) {
     }
 }
 
-/// The bytes of a small picture that only this number has.
+/// A small PNG, different for each number.
 pub(crate) fn one_numbered(number: usize) -> Vec<u8> {
     let [_, _, high, low] = u32::try_from(number).unwrap().to_be_bytes();
-    // A corner tells the number, so that no two pictures are the same.
+    // The number is in one corner, so that no two pictures are equal.
     let mut picture = RgbImage::from_pixel(8, 8, Rgb([high.wrapping_mul(40), low, 128]));
     picture.put_pixel(0, 0, Rgb([high, low, 0]));
     let mut png = Cursor::new(Vec::new());
@@ -81,7 +81,7 @@ pub(crate) fn jpeg(picture: &RgbImage) -> Vec<u8> {
     bytes
 }
 
-/// A JPEG with an EXIF block that says which way is up (TIFF 6.0 tag 0x0112, 1 to 8).
+/// A JPEG with an EXIF orientation of 1 to 8 (TIFF 6.0 tag 0x0112).
 pub(crate) fn jpeg_with_orientation(picture: &RgbImage, orientation: u16) -> Vec<u8> {
     let mut exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01".to_vec();
     exif.extend([0x01, 0x12, 0, 3, 0, 0, 0, 1]);
@@ -94,7 +94,8 @@ pub(crate) fn jpeg_with_orientation(picture: &RgbImage, orientation: u16) -> Vec
     bytes
 }
 
-/// A JPEG with a camera and a date in EXIF, and places in XMP. The camera's name would colour a terminal.
+/// A JPEG with a camera and a date in EXIF, and places in XMP. The camera's name contains an
+/// escape sequence.
 pub(crate) fn jpeg_with_details(picture: &RgbImage) -> Vec<u8> {
     let entry = |tag: u16, kind: u16, n: usize, value: u32| {
         let n = u32::try_from(n).unwrap().to_be_bytes();
@@ -135,8 +136,7 @@ pub(crate) fn jpeg_with_details(picture: &RgbImage) -> Vec<u8> {
     bytes
 }
 
-/// A sound PNG of 30,000 × 30,000 black dots in about a hundred kilobytes: 900 million pixels,
-/// written row by row.
+/// Writes a valid PNG of 30,000 × 30,000 black pixels in about 100 kB.
 pub(crate) fn bomb(path: &Path) {
     const SIDE: u32 = 30_000;
     let mut encoder = png::Encoder::new(fs_err::File::create(path).unwrap(), SIDE, SIDE);
@@ -153,11 +153,11 @@ pub(crate) fn bomb(path: &Path) {
     let n_bytes = fs_err::metadata(path).unwrap().len();
     assert!(
         n_bytes < 2_000_000,
-        "{n_bytes} bytes is not what a bomb takes"
+        "{n_bytes} bytes are too many for a bomb"
     );
 }
 
-/// A JPEG whose header says 30,000 × 30,000.
+/// A JPEG whose header claims 30,000 × 30,000 pixels.
 pub(crate) fn jpeg_bomb() -> Vec<u8> {
     let mut bytes = jpeg(&halves("red", "blue"));
     let frame = bytes

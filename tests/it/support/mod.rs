@@ -1,4 +1,4 @@
-//! Temporary worlds to run the program in.
+//! Temporary environments to run the program in.
 
 pub(crate) mod corpus;
 pub(crate) mod numbers;
@@ -17,18 +17,18 @@ use tempfile::TempDir;
 /// The executable under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_sightline");
 
-/// The model with answers that can be worked out by hand.
+/// A model whose embeddings can be calculated by hand.
 pub(crate) const COLOUR_MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/colour_model");
 
-/// Image towers that stand in for that of the colour model, most of them at fault.
+/// Image towers for the colour model, most of them faulty.
 pub(crate) const FAULTY_GRAPHS: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/faulty_graphs");
 
-/// A user without any rights on what others own, by number on every Unix.
+/// Id of a user without rights on the files of others.
 pub(crate) const NOBODY: u32 = 65_534;
 
-/// A folder with a home, a data folder and an index of its own, in which the program is run.
-/// Nothing of the user's environment reaches it.
+/// A temporary folder with its own home, data folder and index, in which the program is run.
+/// Nothing is inherited from the user's environment.
 pub(crate) struct TestEnv {
     _folder: TempDir,
     root: PathBuf,
@@ -50,7 +50,7 @@ impl TestEnv {
         }
     }
 
-    /// With eight pictures of one colour each, indexed.
+    /// An environment with an index of eight pictures of one colour each.
     #[track_caller]
     pub(crate) fn indexed() -> Self {
         let env = Self::new();
@@ -63,12 +63,12 @@ impl TestEnv {
         self.root.join(below)
     }
 
-    /// The index that every command uses unless told otherwise.
+    /// The index that commands use by default.
     pub(crate) fn index(&self) -> PathBuf {
         self.path("index")
     }
 
-    /// Writes a file, with the folders above it.
+    /// Writes a file, creating the folders above it.
     pub(crate) fn write(&self, below: impl AsRef<Path>, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(below);
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
@@ -76,7 +76,7 @@ impl TestEnv {
         path
     }
 
-    /// The program with these arguments and the colour model.
+    /// A command of the program, with the colour model.
     pub(crate) fn sightline<A: AsRef<OsStr>>(
         &self,
         arguments: impl IntoIterator<Item = A>,
@@ -84,7 +84,7 @@ impl TestEnv {
         self.program(PROGRAM, arguments)
     }
 
-    /// Another copy of the program.
+    /// A command of another copy of the program.
     pub(crate) fn program<A: AsRef<OsStr>>(
         &self,
         program: impl AsRef<OsStr>,
@@ -103,7 +103,7 @@ impl TestEnv {
         TestCommand { command }
     }
 
-    /// `sightline index photos --json`, which must succeed; its report.
+    /// Runs `sightline index photos --json` and returns its report.
     #[track_caller]
     pub(crate) fn index_photos(&self) -> Value {
         self.sightline(["index", "photos", "--json"])
@@ -112,8 +112,8 @@ impl TestEnv {
             .json()
     }
 
-    /// A copy of the colour model in a folder of its own, under another name and with another
-    /// deviation, which makes it another model.
+    /// Copies the colour model into the folder `name`, with another name and another standard
+    /// deviation, which changes its embeddings.
     pub(crate) fn colour_model(&self, name: &str, deviation: &str) -> PathBuf {
         let manifest = fs_err::read_to_string(format!("{COLOUR_MODEL}/sightline.toml")).unwrap();
         let manifest = manifest.replace("\"colours\"", &format!("\"{name}\""));
@@ -130,7 +130,7 @@ impl TestEnv {
         self.path(name)
     }
 
-    /// Ranked file names that `sightline search` finds for these arguments.
+    /// Ranked paths that `sightline search` finds.
     #[track_caller]
     pub(crate) fn found<A: AsRef<OsStr>>(
         &self,
@@ -141,7 +141,7 @@ impl TestEnv {
         ran.stdout().lines().map(|path| self.shown(path)).collect()
     }
 
-    /// A path below the root, without the root.
+    /// A path relative to the root.
     pub(crate) fn shown(&self, path: impl AsRef<Path>) -> String {
         let path = path.as_ref();
         path.strip_prefix(&self.root)
@@ -150,14 +150,14 @@ impl TestEnv {
             .into_owned()
     }
 
-    /// Every file and folder readable for everyone, for a program run as [`NOBODY`].
+    /// Makes root and photos readable for everyone, for a program run as [`NOBODY`].
     pub(crate) fn open_to_all(&self) {
         for folder in [self.root.clone(), self.path("photos")] {
             set_mode(&folder, 0o755);
         }
     }
 
-    /// Snapshots without what differs from run to run.
+    /// Snapshot settings that replace what differs between runs.
     pub(crate) fn settings(&self, ran: &Ran) -> insta::Settings {
         let mut settings = insta::Settings::clone_current();
         settings.set_description(ran.command.clone());
@@ -173,7 +173,7 @@ impl TestEnv {
     }
 }
 
-/// Compares exit code, stdout and stderr of a command with what they must be, word for word.
+/// Asserts exit code, stdout and stderr of a command.
 macro_rules! snapshot {
     ($env:expr, $ran:expr, @$expected:literal) => {{
         let ran = &$ran;
@@ -182,7 +182,7 @@ macro_rules! snapshot {
 }
 pub(crate) use snapshot;
 
-/// A command about to be run.
+/// A command that has not started yet.
 pub(crate) struct TestCommand {
     command: Command,
 }
@@ -198,26 +198,26 @@ impl TestCommand {
         self
     }
 
-    /// With the built-in model.
+    /// Uses the built-in model.
     pub(crate) fn starter(mut self) -> Self {
         self.command.env_remove("SIGHTLINE_MODEL");
         self
     }
 
-    /// With this file as its stdin.
+    /// Uses this file as stdin.
     pub(crate) fn stdin(mut self, file: &Path) -> Self {
         self.command
             .stdin(fs_err::File::open(file).unwrap().into_parts().0);
         self
     }
 
-    /// With the index in its usual place.
+    /// Uses the default index.
     pub(crate) fn default_index(mut self) -> Self {
         self.command.env_remove("SIGHTLINE_INDEX");
         self
     }
 
-    /// As a user whom permissions bind, whoever runs the tests.
+    /// Runs as a user to whom permissions apply, even if root runs the tests.
     pub(crate) fn bound_by_permissions(mut self) -> Self {
         if as_root() {
             self.command.uid(NOBODY).gid(NOBODY);
@@ -225,7 +225,7 @@ impl TestCommand {
         self
     }
 
-    /// Starts it with stdout and stderr to be read.
+    /// Starts the command and captures stdout and stderr.
     pub(crate) fn spawn(mut self) -> Running {
         let line = self.line();
         let child = self
@@ -253,12 +253,12 @@ impl TestCommand {
             line.push(argument);
         }
         let line = line.to_string_lossy();
-        // Enough to know it by; some arguments are thousands of words long.
+        // Shortened: some arguments are thousands of words long.
         line.chars().take(300).collect()
     }
 }
 
-/// A command that runs.
+/// A running command.
 pub(crate) struct Running {
     child: Child,
     line: String,
@@ -273,7 +273,7 @@ impl Running {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// Nobody will read what it prints.
+    /// Closes the reading end of its stdout.
     pub(crate) fn close_stdout(&mut self) {
         self.child.stdout.take();
     }
@@ -298,7 +298,7 @@ impl Running {
     }
 }
 
-/// How a command ended and what it said.
+/// Exit status and output of a command.
 pub(crate) struct Ran {
     command: String,
     code: Option<i32>,
@@ -308,7 +308,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    /// Fails the test, telling all, unless it ended with this code.
+    /// Asserts the exit code.
     #[track_caller]
     pub(crate) fn expect(self, code: i32) -> Self {
         assert!(
@@ -362,7 +362,7 @@ impl fmt::Display for Ran {
     }
 }
 
-/// Whether the tests are run by root, whom no permission binds.
+/// Whether root runs the tests, to whom permissions do not apply.
 pub(crate) fn as_root() -> bool {
     let own = tempfile::tempfile().unwrap();
     own.metadata().unwrap().uid() == 0
@@ -372,8 +372,8 @@ pub(crate) fn set_mode(path: &Path, mode: u32) {
     fs_err::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// The program alone, or with its ONNX Runtime, in a folder of `env`: for tests of where it looks,
-/// and for users who may not enter the folder that it was built in.
+/// Links the program, alone or with ONNX Runtime, into a folder of `env`: for tests of the search
+/// path, and for users without access to the build folder.
 pub(crate) fn copy_program(env: &TestEnv, folder: &str, with_runtime: bool) -> PathBuf {
     let folder = env.path(folder);
     fs_err::create_dir_all(&folder).unwrap();
@@ -389,7 +389,7 @@ pub(crate) fn copy_program(env: &TestEnv, folder: &str, with_runtime: bool) -> P
     program
 }
 
-/// The ONNX Runtime that the program under test uses: `make setup` puts it beside the executable.
+/// The ONNX Runtime library that `make setup` puts beside the executable.
 pub(crate) fn runtime_library() -> PathBuf {
     let library = Path::new(PROGRAM).with_file_name(sightline::platform::RUNTIME_LIBRARY);
     assert!(
@@ -400,7 +400,7 @@ pub(crate) fn runtime_library() -> PathBuf {
     library
 }
 
-/// A second name for a large file, or a copy where the file system has no such thing.
+/// Hard link to a file, or a copy where the file system has no hard links.
 fn link(from: &Path, to: &Path) {
     let from = fs_err::canonicalize(from).unwrap();
     if fs_err::hard_link(&from, to).is_err() {
@@ -409,7 +409,7 @@ fn link(from: &Path, to: &Path) {
     }
 }
 
-/// What `sightline search --json` and its like say, by the last part of each path.
+/// File name and similarity of each hit in the answer of a search.
 pub(crate) fn hits(answer: &Value) -> Vec<(String, f64)> {
     let hits = answer["hits"].as_array().expect("a list of hits");
     hits.iter()
@@ -421,7 +421,7 @@ pub(crate) fn hits(answer: &Value) -> Vec<(String, f64)> {
         .collect()
 }
 
-/// Arguments of mixed kinds.
+/// Arguments of different string types.
 pub(crate) fn os(arguments: &[&dyn AsRef<OsStr>]) -> Vec<OsString> {
     arguments
         .iter()

@@ -1,6 +1,6 @@
-//! Numbers that are the same for the same seed.
+//! Reproducible random numbers.
 
-/// Numbers from a seed (Steele, Lea and Flood, `SplitMix64`, OOPSLA 2014).
+/// Random numbers from a seed (Steele, Lea and Flood, `SplitMix64`, OOPSLA 2014).
 pub(crate) struct Numbers(pub(crate) u64);
 
 impl Numbers {
@@ -16,7 +16,7 @@ impl Numbers {
         usize::try_from(self.next() % u64::try_from(n).unwrap()).unwrap()
     }
 
-    /// From 0 to 1.
+    /// A number from 0 to 1.
     pub(crate) fn share(&mut self) -> f64 {
         f64::from(u32::try_from(self.next() >> 32).unwrap()) / f64::from(u32::MAX)
     }
