@@ -1,15 +1,14 @@
-//! How quickly does a photo of 12 megapixels become what a model takes, and what does the model
-//! lose when it is decoded at a reduced size?
+//! Decoding and preprocessing a photo of 12 megapixels, and what the starter model loses when it is
+//! decoded at a reduced size. Decoding alone is measured by `picture/benches/jpeg.rs`.
 //!
-//! `SIGHTLINE_BENCH_FILE=photo.jpg` writes the photo that is measured, for
-//! `python onnx/benches/draft.py photo.jpg`, which does the same with Pillow. With
-//! `SIGHTLINE_BENCH_LOSS=1`, each sample photo is enlarged to 12 megapixels, and the cosine between
-//! its embeddings from the whole and from the reduced picture is printed; this takes minutes.
+//! With `SIGHTLINE_BENCH_LOSS=1`, each sample photo is enlarged to 12 megapixels, and the cosine
+//! between its embeddings from the whole and from the reduced picture is printed; this takes
+//! minutes.
 
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a benchmark that cannot start may stop with a backtrace, and prints what it finds"
+    reason = "a benchmark that cannot start may stop with a backtrace, and prints what it measures"
 )]
 
 use std::hint::black_box;
@@ -25,7 +24,7 @@ fn photos() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/photos")
 }
 
-/// A sample photo at 12 megapixels with grain, in a landscape format, at quality 90.
+/// A photo enlarged to 12 megapixels in landscape format, with grain, at quality 90.
 fn large(photo: &RgbImage) -> Vec<u8> {
     let mut photo = imageops::resize(photo, 4000, 3000, imageops::FilterType::CatmullRom);
     let mut state = 0x2026_1124_u64;
@@ -46,29 +45,10 @@ fn large(photo: &RgbImage) -> Vec<u8> {
 fn decoding(c: &mut Criterion) {
     let limits = DecodeLimits::default();
     let photo = fs_err::read(photos().join("animals/cow.jpg")).unwrap();
-    let jpeg = match std::env::var_os("SIGHTLINE_BENCH_JPEG") {
-        Some(path) => fs_err::read(path).unwrap(),
-        None => large(&sightline_picture::decode(&photo, &limits).unwrap()),
-    };
-    if let Some(path) = std::env::var_os("SIGHTLINE_BENCH_FILE") {
-        fs_err::write(path, &jpeg).unwrap();
-    }
-    println!("{} bytes", jpeg.len());
+    let jpeg = large(&sightline_picture::decode(&photo, &limits).unwrap());
     let preprocessor = Model::starter().unwrap().preprocessor();
     let mut group = c.benchmark_group("12 megapixels");
     group.sample_size(20);
-    for (name, smallest) in [
-        ("whole (zune-jpeg)", Smallest::whole()),
-        ("1/2", Smallest::shorter_side(1500)),
-        ("1/4", Smallest::shorter_side(750)),
-        ("1/8", Smallest::shorter_side(375)),
-    ] {
-        group.bench_function(name, |b| {
-            b.iter(|| {
-                sightline_picture::decode_reduced(black_box(&jpeg), &limits, smallest).unwrap()
-            });
-        });
-    }
     let reduced =
         sightline_picture::decode_reduced(&jpeg, &limits, preprocessor.smallest()).unwrap();
     group.bench_function("pixels of the reduced picture", |b| {
@@ -87,7 +67,7 @@ fn decoding(c: &mut Criterion) {
     group.finish();
 }
 
-/// Every sample photo: the cosine between its embeddings from the whole and the reduced picture.
+/// The cosine between the embeddings of the whole and the reduced picture, for all sample photos.
 fn loss(_: &mut Criterion) {
     if std::env::var_os("SIGHTLINE_BENCH_LOSS").is_none() {
         return;

@@ -1,7 +1,7 @@
-"""Measures in Pillow, on libjpeg-turbo, what `decode.rs` measures here.
+"""Measures in Pillow, on libjpeg-turbo, what `jpeg.rs` and onnx's `decode.rs` measure.
 
-    SIGHTLINE_BENCH_FILE=/tmp/photo.jpg cargo bench -p sightline-onnx --bench decode
-    python onnx/benches/draft.py /tmp/photo.jpg
+    SIGHTLINE_BENCH_FILE=/tmp/photo.jpg cargo bench -p sightline-picture --bench jpeg
+    python picture/benches/draft.py /tmp/photo.jpg
 """
 
 import sys
@@ -13,6 +13,7 @@ EDGE = 260
 
 
 def milliseconds(work, n: int = 20) -> float:
+    """The median of `n` runs."""
     times = []
     for _ in range(n):
         start = time.perf_counter()
