@@ -1,20 +1,24 @@
-//! Sightline finds pictures with words and words with pictures, on this machine, offline.
+//! Finds pictures by text and captions by picture, locally and offline.
 //!
-//! A CLIP-style model maps pictures and texts into one space of unit vectors; an index on disk
-//! keeps the vectors of a photo folder and of its captions; a query is turned into a vector by
-//! the same model and answered with the nearest items, joined with a keyword search.
+//! A CLIP-style model maps pictures and texts to unit vectors in one embedding space. An index on
+//! disk holds the vectors of a photo folder and of its captions. A query is encoded by the same
+//! model and answered with the nearest items, fused with a keyword search.
 //!
-//! [`Engine`] is the library's face: [`Engine::open`], [`Engine::index`], [`Engine::search`],
-//! [`Engine::captions`]. The command line ([`cli`]) is a thin layer over it.
+//! [`Engine`] joins an index with a model: [`Engine::open`], [`Engine::index`],
+//! [`Engine::search`], [`Engine::captions`]. A [`Workspace`] decides which model an index is used
+//! with. The command line ([`cli`]) is a thin front end to both.
 //!
 //! ```
 //! use sightline::{Encoders, Engine, IndexRequest, SearchRequest, platform};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let folder = tempfile::tempdir()?; // your photo folder
-//! image::RgbImage::from_pixel(320, 200, image::Rgb([20, 90, 200])).save(folder.path().join("sea.png"))?;
-//! image::RgbImage::from_pixel(200, 320, image::Rgb([200, 30, 20])).save(folder.path().join("brick.png"))?;
-//! std::fs::write(folder.path().join("sea.txt"), "the calm blue sea\n")?; // a caption beside its picture
+//! let save = |name: &str, colour: [u8; 3]| {
+//!     image::RgbImage::from_pixel(320, 200, image::Rgb(colour)).save(folder.path().join(name))
+//! };
+//! save("sea.png", [20, 90, 200])?;
+//! save("brick.png", [200, 30, 20])?;
+//! std::fs::write(folder.path().join("sea.txt"), "the calm blue sea\n")?; // its caption
 //!
 //! let index = tempfile::tempdir()?; // where the index lives
 //! let engine = Engine::open(index.path(), Encoders::starter(platform::runtime_source())?);
@@ -24,13 +28,13 @@
 //! let hits = engine.search(&SearchRequest::text("blue sea", 10))?;
 //! assert!(hits[0].path().ends_with("sea.png"));
 //!
-//! let captions = engine.captions(&folder.path().join("sea.png"), 5)?; // the other way round
+//! let captions = engine.captions(&folder.path().join("sea.png"), 5)?; // reverse lookup
 //! assert_eq!(captions[0].text, "the calm blue sea");
 //! # Ok(())
 //! # }
 //! ```
 
-/// The README's example compiles.
+/// Compiles the examples in the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
@@ -41,8 +45,10 @@ pub mod cli;
 pub mod engine;
 pub mod models;
 pub mod platform;
+pub mod workspace;
 
 pub use engine::{
     By, CaptionHit, Details, Encoders, Engine, EngineError, IndexReport, IndexRequest, Language,
     Moment, Progress, Query, SearchHit, SearchRequest, quietly,
 };
+pub use workspace::{Workspace, WorkspaceError, WorkspaceOptions};

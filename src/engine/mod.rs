@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use exchange::{ExportReport, ExportRequest, ImportReport};
 use search::QueryEncoder;
-use sightline_index::{Compacted, IndexReader, Problem, Repair};
+use sightline_index::{Compacted, IndexReader};
 
 pub use decode::DecodeOptions;
 pub use embed::TakeVector;
@@ -41,7 +41,9 @@ pub use report::{
     Skipped, Stage, Status, UnfinishedChange,
 };
 pub use search::{By, CaptionHit, Query, SearchHit, SearchRequest};
-pub use sightline_index::{Details, Language, Moment};
+pub use sightline_index::{
+    Details, GraphState, IndexError, ItemKind, Language, Moment, Problem, Repair,
+};
 pub use sightline_picture::DecodeLimits;
 pub use upkeep::RemoveReport;
 

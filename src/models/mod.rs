@@ -18,4 +18,8 @@ pub use check::{Check, Checked, Outcome, Tower};
 pub use error::ModelsError;
 pub use open::{Opened, Wanted};
 pub use registry::{Entry, Origin, Place, Registry, STARTER};
+pub use sightline_onnx::quantize::{self, QuantizeError};
+pub use sightline_onnx::{
+    Device, DeviceError, EncodeError, Model, ModelError, Precision, SessionOptions, Signature,
+};
 pub use verdict::{Agreement, Figures, Verdict};
