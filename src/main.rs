@@ -1,4 +1,4 @@
-//! The `sightline` program: hands the command line to [`sightline::cli`] and exits with its answer.
+//! The `sightline` program: passes its arguments to [`sightline::cli`].
 
 use std::process::ExitCode;
 

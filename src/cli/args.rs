@@ -1,10 +1,6 @@
-//! What was typed. Parsing touches no file, so `--help` works whatever the state of the machine.
+//! The command line's options. Parsing touches no file, so `--help` always works.
 
-mod bench;
-mod embed;
 mod models;
-mod models_fetch;
-mod upkeep;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -13,17 +9,14 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use sightline_onnx::{Device, Precision};
 
 use crate::engine::{DecodeOptions, Language};
+use crate::models::{Device, Precision};
 
-pub(super) use bench::BenchArgs;
-pub(super) use embed::EmbedArgs;
 pub(super) use models::{
-    AddArgs, CheckArgs, DefaultArgs, InfoArgs, ListArgs, ModelsArgs, ModelsCommand, RemoveArgs,
+    AddArgs, CheckArgs, DefaultArgs, InfoArgs, ListArgs, ModelsArgs, ModelsCommand, PullArgs,
+    QuantizeArgs, RemoveArgs,
 };
-pub(super) use models_fetch::{PullArgs, QuantizeArgs};
-pub(super) use upkeep::{CheckIndexArgs, CompactArgs, ExportArgs, ImportArgs, RemoveFilesArgs};
 
 /// Find pictures with words and words with pictures, on your own machine, offline
 #[derive(Debug, Parser)]
@@ -38,7 +31,7 @@ Examples:
   sightline search --image ~/Pictures/cat.jpg --html cats.html
   sightline captions holiday.jpg
 
-Exit status: 0 found, 1 nothing found, 2 error, 130 stopped by Ctrl-C."
+Exit status: 0 found, 1 nothing found, 2 error, 130 interrupted by Ctrl-C."
 )]
 pub(super) struct Cli {
     #[command(flatten)]
@@ -48,8 +41,8 @@ pub(super) struct Cli {
 }
 
 impl Cli {
-    /// Understands what was typed, the program's name first.
-    pub(super) fn understand(
+    /// Parses the arguments, the program's name first.
+    pub(super) fn parse_arguments(
         arguments: impl IntoIterator<Item = OsString>,
     ) -> Result<Self, clap::Error> {
         let mut command = Self::command();
@@ -57,14 +50,14 @@ impl Cli {
         let mut cli =
             Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
         let source = matches.value_source("model");
-        cli.global.is_model_typed = source == Some(ValueSource::CommandLine);
+        cli.global.model_is_typed = source == Some(ValueSource::CommandLine);
         if let Command::Index(index) = &cli.command
-            && index.names_nothing()
-            && !cli.global.is_model_typed
+            && index.has_no_input()
+            && !cli.global.model_is_typed
         {
-            let what = "name folders to index, captions with --captions, or with --model the model \
-                        that the index is to be changed to";
-            // With the usage of that command.
+            let what = "nothing to index: give folders, captions with --captions, or --model to \
+                        change the model of the index";
+            // The error shows the usage of `index`, not that of the program.
             return Err(match command.find_subcommand_mut("index") {
                 Some(index) => index.error(ErrorKind::MissingRequiredArgument, what),
                 None => command.error(ErrorKind::MissingRequiredArgument, what),
@@ -74,11 +67,11 @@ impl Cli {
     }
 }
 
-/// Options every command takes.
+/// Options of every command.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Options of every command")]
+#[command(next_help_heading = "Global options")]
 pub(super) struct Global {
-    /// Folder of the index [default: sightline/index in the user's data folder]
+    /// Index folder [default: sightline/index in the user's data folder]
     #[arg(
         long,
         global = true,
@@ -87,8 +80,8 @@ pub(super) struct Global {
         hide_env_values = true
     )]
     pub(super) index: Option<PathBuf>,
-    /// Model to use: a name of `sightline models list`, or a folder [default: the index's own, or
-    /// that of `sightline models default`]
+    /// Model to use: a name from `sightline models list`, or a folder [default: the model of the
+    /// index, else that of `sightline models default`]
     #[arg(
         long,
         global = true,
@@ -97,105 +90,106 @@ pub(super) struct Global {
         hide_env_values = true
     )]
     pub(super) model: Option<PathBuf>,
-    /// Whether the model was typed, and not taken from the environment.
+    /// Whether `model` was given as `--model`, not in the environment.
     #[arg(skip)]
-    pub(super) is_model_typed: bool,
-    /// Which copy of the model's graphs to run: fp32, fp16 or int8 [default: the index's own, or
-    /// the one that `sightline models check` chose]
+    pub(super) model_is_typed: bool,
+    /// Precision of the model: fp32, fp16 or int8 [default: that of the index, else the one chosen
+    /// by `sightline models check`]
     #[arg(long, global = true, value_name = "PRECISION")]
     pub(super) precision: Option<Precision>,
-    /// What runs the model: cpu, cuda, coreml or directml (all but cpu are cargo features)
+    /// Device to run the model on: cpu, cuda, coreml or directml (all but cpu are cargo features)
     #[arg(long, global = true, value_name = "DEVICE", default_value_t)]
     pub(super) device: Device,
-    /// Threads for the model and for decoding [default: one a core]
+    /// Number of threads for the model and for decoding [default: one per core]
     #[arg(long, global = true, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) threads: Option<u16>,
-    /// Say nothing on stderr but errors
+    /// Print only errors on stderr
     #[arg(short, long, global = true)]
     pub(super) quiet: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Index photo folders, or bring their index up to date
+    /// Index photo folders, or update their index
     Index(IndexArgs),
-    /// Find pictures by words or by a picture
+    /// Find pictures by text or by a picture
     Search(SearchArgs),
-    /// Find the captions that fit a picture (reverse look-up)
+    /// Find the captions that fit a picture (reverse lookup)
     Captions(CaptionsArgs),
-    /// Show what the index holds
+    /// Show what the index contains
     Status(StatusArgs),
-    /// Take files or folders out of the index; on disk nothing is touched
+    /// Remove files or folders from the index, but not from disk
     Remove(RemoveFilesArgs),
-    /// Look whether the index is sound, and repair it
+    /// Check the index for damage, and repair it
     Check(CheckIndexArgs),
-    /// Make the index as small and quick as it can be
+    /// Compact the index, for less disk space and faster searches
     Compact(CompactArgs),
-    /// Write the index as NumPy and JSON lines, for other programs
+    /// Export the index as NumPy and JSON Lines files
     Export(ExportArgs),
-    /// Put an export into the index
+    /// Import an exported index
     Import(ImportArgs),
     /// Measure Recall@K on a captioned data set, by exact scan
     Eval(EvalArgs),
-    /// List, add, check and choose models
+    /// List, add, download, check and choose models
     Models(ModelsArgs),
-    /// Turn pictures or texts into vectors
+    /// Compute the embeddings of pictures or texts
     Embed(EmbedArgs),
-    /// Measure how near indexing comes to what this machine allows
+    /// Measure indexing throughput on this machine
     Bench(BenchArgs),
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  sightline index ~/Pictures                             index it, or catch up with what changed
-  sightline index ~/Pictures ~/Phone                     two library folders in one index
+  sightline index ~/Pictures                        index a folder, or update its index
+  sightline index ~/Pictures ~/Phone                two library folders in one index
   sightline index photos --captions photos/captions.jsonl
-  sightline index --captions words.txt                   a list of captions of no picture
-  sightline index --model my-clip                        change the model of the index
+  sightline index --captions words.txt              captions without pictures
+  sightline index --model my-clip                   change the model of the index
 
-A text beside a picture (photo.txt beside photo.jpg) gives it captions, one a line. Rules in
-.sightlineignore or .ignore files, written as in .gitignore, leave files out. Ctrl-C stops after
-what is under way, a second Ctrl-C quits at once; the next run goes on from there.
+A text file beside a picture (photo.txt beside photo.jpg) holds its captions, one per line. Files
+that match a rule in .sightlineignore or .ignore (.gitignore syntax) are left out. Ctrl-C stops as
+soon as the work in progress is committed; a second Ctrl-C quits at once. The next run resumes.
 
-An index goes on with the model that made it. --model NEW embeds all that it holds again, beside
-it, and switches to that when complete; until then searches use the old model, and the same command
-goes on with what was begun.")]
+An index keeps the model it was built with. --model NEW embeds all of its items again, beside the
+old vectors, and switches when that is complete. Until then searches use the old model; the same
+command resumes an interrupted change.")]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a flag that can be given or not"
 )]
 pub(super) struct IndexArgs {
-    /// Folders to index, with all their sub-folders
+    /// Folders to index, subfolders included
     #[arg(value_name = "FOLDER")]
     pub(super) folders: Vec<PathBuf>,
-    /// Captions: JSON lines {"image": relative path, "captions": […]}, or plain text, one a line
+    /// Captions file: JSON lines {"image": relative path, "captions": […]}, or plain text with one
+    /// caption per line
     #[arg(long, value_name = "FILE")]
     pub(super) captions: Vec<PathBuf>,
-    /// Remove what is gone even when a whole folder is missing or empty
+    /// Remove missing files from the index even if a whole folder is missing or empty
     #[arg(long)]
     pub(super) prune: bool,
-    /// Pictures in a batch [default: found by measuring the first ones]
+    /// Pictures per batch [default: chosen by measuring the first batches]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) batch: Option<u16>,
-    /// Encode one batch at a time with all threads: a little slower for many pictures, less memory
+    /// Encode one batch at a time on all threads: less memory, slightly slower for many pictures
     #[arg(long)]
     pub(super) no_split: bool,
-    /// Threads that read and decode [default: --threads]
+    /// Number of threads that read and decode [default: --threads]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) decoders: Option<u16>,
     #[command(flatten)]
     pub(super) decode: DecodeArgs,
-    /// Language of captions and names, by which "beaches" finds "beach"; the index keeps it
-    /// [default: that of the index; en for a new one]
+    /// Language of captions and file names, by which "beaches" finds "beach"; stored in the index
+    /// [default: that of the index, or en for a new one]
     #[arg(long, value_name = "CODE", value_parser = language_parser())]
     pub(super) language: Option<Language>,
-    /// Pictures or captions after which what is finished is committed; every 10 s it is all the same
+    /// Commit after this many items (and at least every 10 s)
     #[arg(long, value_name = "N", default_value_t = 1000,
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(super) commit_every: u32,
-    /// Name every skipped file, not only the first ones
+    /// List all skipped files, not only the first 10
     #[arg(long)]
     pub(super) list_skipped: bool,
     /// Print the report as JSON
@@ -204,8 +198,8 @@ pub(super) struct IndexArgs {
 }
 
 impl IndexArgs {
-    /// Whether neither a folder nor a captions file is given.
-    pub(super) fn names_nothing(&self) -> bool {
+    /// Whether neither folders nor captions files are given.
+    pub(super) fn has_no_input(&self) -> bool {
         self.folders.is_empty() && self.captions.is_empty()
     }
 }
@@ -214,20 +208,20 @@ impl IndexArgs {
 #[command(after_help = "\
 Examples:
   sightline search \"red bicycle against a wall\"
-  sightline search --by words IMG_2023          by captions, names, camera, date and places alone
-  sightline search --image beach.jpg -k 20      pictures like this one
-  sightline search \"sunset\" --html sunset.html  a page with thumbnails
+  sightline search --by words IMG_2023          match captions, names, camera, date and places only
+  sightline search --image beach.jpg -k 20      find similar pictures
+  sightline search \"sunset\" --html sunset.html  write a page with thumbnails
   sightline search \"cat\" --paths -0 | xargs -0 -I{} cp {} cats/
-  sightline search \"birthday\" --find captions   captions instead of pictures")]
+  sightline search \"birthday\" --find captions   find captions instead of pictures")]
 #[command(group = ArgGroup::new("query").args(["text", "image"]).required(true))]
 pub(super) struct SearchArgs {
-    /// What to look for, in words
+    /// Text to search for
     #[arg(value_name = "TEXT")]
     pub(super) text: Option<String>,
-    /// Look for pictures like this one
+    /// Find pictures similar to this one
     #[arg(long, short, value_name = "FILE")]
     pub(super) image: Option<PathBuf>,
-    /// What counts as a match [default: both for words, meaning for a picture]
+    /// Rank by meaning, words or both [default: both for a text, meaning for a picture]
     #[arg(long, value_enum)]
     pub(super) by: Option<ByArg>,
     /// What to find
@@ -245,10 +239,10 @@ Examples:
   sightline captions photo.jpg
   sightline captions photo.jpg -k 3 --json
 
-The picture need not be in the index. Captions come from `sightline index --captions` and from
-texts beside pictures.")]
+The picture need not be in the index. Captions come from `sightline index --captions` and from text
+files beside pictures.")]
 pub(super) struct CaptionsArgs {
-    /// The picture
+    /// Picture to find captions for
     #[arg(value_name = "IMAGE")]
     pub(super) image: PathBuf,
     #[command(flatten)]
@@ -274,7 +268,7 @@ impl DecodeArgs {
     }
 }
 
-/// How results are shown.
+/// Output options of the commands that print hits.
 #[derive(Debug, Args)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -282,66 +276,34 @@ impl DecodeArgs {
 )]
 #[command(group = ArgGroup::new("form").args(["json", "paths"]))]
 pub(super) struct OutputArgs {
-    /// Show at most this many
+    /// Maximum number of results
     #[arg(short = 'k', long, value_name = "N", default_value_t = 10,
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(super) top: u32,
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
-    /// Print only paths, one a line
+    /// Print only paths, one per line
     #[arg(long)]
     pub(super) paths: bool,
-    /// End each path with a NUL byte instead of a new line, for xargs -0
+    /// End each path with NUL instead of a newline, for xargs -0
     #[arg(short = '0', long, requires = "paths")]
     pub(super) null: bool,
-    /// Write the results as a page with thumbnails inside
+    /// Write the results to an HTML page with embedded thumbnails
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
-    /// Add to the page of --html instead of replacing it
+    /// Append to the page given with --html instead of replacing it
     #[arg(long, requires = "html")]
     pub(super) append: bool,
 }
 
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  sightline status
-  sightline status --json
-  sightline status --formats                             which pictures this build reads")]
-pub(super) struct StatusArgs {
-    /// Show which picture formats this build reads, instead of the index
-    #[arg(long)]
-    pub(super) formats: bool,
-    /// Print JSON
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  sightline eval flickr8k/captions_test.jsonl
-  sightline eval coco/val.jsonl --json --model ~/models/clip-vit-b-32
-
-Each line of the data set is {\"image\": path relative to the file, \"captions\": […]}. A text
-query is right when its picture, an image query when any of its captions, is within K.")]
-pub(super) struct EvalArgs {
-    /// The data set, JSON lines
-    #[arg(value_name = "DATASET.jsonl")]
-    pub(super) dataset: PathBuf,
-    /// Print JSON
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum ByArg {
-    /// What the picture shows, as the model sees it
+    /// Similarity of the embeddings
     Meaning,
     /// Keywords in captions, file and folder names, camera, date and places
     Words,
-    /// Both rankings joined
+    /// Both rankings, fused
     Both,
 }
 
@@ -353,7 +315,196 @@ pub(super) enum FindArg {
     Captions,
 }
 
-/// Takes the codes of the languages, and names them when it is given another.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sightline status
+  sightline status --json
+  sightline status --formats                        list the supported picture formats")]
+pub(super) struct StatusArgs {
+    /// List the picture formats this build can read, instead of showing the index
+    #[arg(long)]
+    pub(super) formats: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sightline remove ~/Pictures/holiday/blurred.jpg
+  sightline remove ~/Pictures/holiday               the folder and everything below it
+  sightline remove words.txt                        the captions read from this file
+
+Files on disk are not touched, and need not exist. A removed library folder is forgotten. Indexing a
+folder again brings its files back, unless a rule in .sightlineignore leaves them out. Exit status 1
+means that a path is not in the index.")]
+pub(super) struct RemoveFilesArgs {
+    /// Files and folders to remove, by their paths on disk
+    #[arg(value_name = "PATH", required = true)]
+    pub(super) paths: Vec<PathBuf>,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sightline check
+  sightline check --repair
+  sightline check --json
+
+Reads the whole index and compares its parts. --repair rebuilds everything derived from the records,
+keeps all records that can be read, and lists what is lost; `sightline index` restores that from the
+files. Exit status: 0 no problems, 2 problems found.")]
+pub(super) struct CheckIndexArgs {
+    /// Repair the problems found
+    #[arg(long)]
+    pub(super) repair: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sightline compact
+  sightline compact --json
+
+Rebuilds graphs that have new or removed items, and drops removed and replaced data from the records
+and the word index. Searches can run meanwhile.")]
+pub(super) struct CompactArgs {
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sightline export ~/index-export
+  sightline export ~/index-export --force           replace an earlier export
+
+Writes index.json (model and library folders), items.jsonl (one line per item) and vectors.npy (f32,
+one row per item). In Python: numpy.load('vectors.npy').")]
+pub(super) struct ExportArgs {
+    /// Folder to create
+    #[arg(value_name = "DIR")]
+    pub(super) to: PathBuf,
+    /// Replace an existing export
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sightline import ~/index-export
+  sightline import ~/index-export --index ~/new-index
+
+Creates a new index, or adds to an existing one of the same model. Images that are already in the
+index keep their vectors. The whole export is checked before anything is written.")]
+pub(super) struct ImportArgs {
+    /// Folder written by `sightline export`
+    #[arg(value_name = "DIR")]
+    pub(super) from: PathBuf,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sightline eval flickr8k/captions_test.jsonl
+  sightline eval coco/val.jsonl --json --model ~/models/clip-vit-b-32
+
+Each line of the data set is {\"image\": path relative to the file, \"captions\": […]}. A text query
+is correct if its picture is among the first K hits, a picture query if any of its captions is.")]
+pub(super) struct EvalArgs {
+    /// Data set in JSON Lines format
+    #[arg(value_name = "DATASET.jsonl")]
+    pub(super) dataset: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sightline embed photo.jpg                         {\"input\": \"photo.jpg\", \"vector\": […]}
+  sightline embed --text \"a dog\" \"two dogs\"
+  sightline embed photos/*.jpg --npy photos.npy     write a NumPy file, print its row for each file
+  sightline embed --text - < captions.txt           one text per line
+
+Vectors have unit length, so the dot product of two is their cosine similarity. Files that cannot be
+read are reported on stderr and left out; the exit status is then 2.")]
+#[command(group = ArgGroup::new("what").args(["files", "text"]).required(true))]
+#[command(group = ArgGroup::new("form").args(["json", "npy"]))]
+pub(super) struct EmbedArgs {
+    /// Pictures to embed
+    #[arg(value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    /// Texts to embed; a single - reads them from stdin, one per line
+    #[arg(long, value_name = "TEXT", num_args = 1..)]
+    pub(super) text: Vec<String>,
+    /// Print JSON lines (the default)
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Write the vectors to a NumPy file, f32 [n, dimension], and print the row of each input
+    #[arg(long, value_name = "OUT")]
+    pub(super) npy: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sightline bench --photos ~/Pictures/2023
+  sightline bench --photos photos --model ~/models/clip-vit-b-32 --rounds 5 --json
+  sightline bench --photos many --only-index --rounds 1     memory use over a long run
+
+Measures the rates of encoding alone (E), reading and decoding alone (D) and indexing (P), each on
+all cores, in pictures per second. As encoding and decoding share the cores, P cannot exceed
+1 / (1/E + 1/D), the ideal. The index is a temporary one; yours is not touched.")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag that can be given or not"
+)]
+pub(super) struct BenchArgs {
+    /// Folder of pictures to measure with, preferably several hundred
+    #[arg(long, value_name = "DIR")]
+    pub(super) photos: PathBuf,
+    /// Number of measurements of each rate, in turn; the median is reported
+    #[arg(long, value_name = "N", default_value_t = 3,
+          value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub(super) rounds: u16,
+    /// Measure indexing only
+    #[arg(long)]
+    pub(super) only_index: bool,
+    /// Pictures per batch [default: chosen by measuring]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) batch: Option<u16>,
+    /// Encode one batch at a time on all threads: less memory, slightly slower for many pictures
+    #[arg(long)]
+    pub(super) no_split: bool,
+    /// Number of threads that read and decode [default: --threads]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) decoders: Option<u16>,
+    #[command(flatten)]
+    pub(super) decode: DecodeArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Accepts the known language codes, and lists them if it is given another.
 fn language_parser() -> impl TypedValueParser<Value = Language> {
     let codes = Language::ALL.map(Language::code);
     PossibleValuesParser::new(codes).try_map(|code| code.parse::<Language>())
@@ -364,7 +515,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_definition_is_sound() {
+    fn clap_accepts_the_definitions() {
         Cli::command().debug_assert();
     }
 }

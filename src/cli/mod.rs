@@ -24,7 +24,7 @@ use settings::Settings;
 /// Runs the program with these arguments, the first being its own name, and says how it ended.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     leave_caught_panics_to_their_errors();
-    let cli = match Cli::understand(arguments) {
+    let cli = match Cli::parse_arguments(arguments) {
         Ok(cli) => cli,
         Err(error) => {
             // Prints help and version on stdout, mistakes on stderr; a closed pipe is no failure.

@@ -40,7 +40,7 @@ impl Settings {
         Ok(Self {
             index,
             model: global.model.clone(),
-            is_model_typed: global.is_model_typed,
+            is_model_typed: global.model_is_typed,
             precision: global.precision,
             registry: Registry::new(platform::data_folder()),
             session: session_options(global),

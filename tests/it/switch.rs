@@ -344,7 +344,7 @@ fn index_with_a_model_changes_the_model_of_the_index() {
     ----- stdout -----
 
     ----- stderr -----
-    error: name folders to index, captions with --captions, or with --model the model that the index is to be changed to
+    error: nothing to index: give folders, captions with --captions, or --model to change the model of the index
 
     Usage: sightline index [OPTIONS] [FOLDER]...
 

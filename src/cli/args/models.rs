@@ -1,10 +1,8 @@
-//! What was typed after `sightline models`.
+//! Options of `sightline models`.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-
-use super::{PullArgs, QuantizeArgs};
 
 #[derive(Debug, Args)]
 #[command(
@@ -18,7 +16,7 @@ Examples:
   sightline models default clip-vit-base-patch32
   sightline search \"a red bicycle\" --model clip-vit-base-patch32
 
-An index keeps to the model that made it, whatever the default is."
+An index keeps the model it was built with, whatever the default is."
 )]
 pub(in crate::cli) struct ModelsArgs {
     #[command(subcommand)]
@@ -27,21 +25,21 @@ pub(in crate::cli) struct ModelsArgs {
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum ModelsCommand {
-    /// Show the models that --model knows by name
+    /// List the models that --model knows by name
     List(ListArgs),
-    /// Show what is in a model: inputs, outputs, preprocessing, precisions
+    /// Show a model's inputs, outputs, preprocessing and precisions
     Info(InfoArgs),
-    /// Make a model folder known by a name
+    /// Add a model folder under a name
     Add(AddArgs),
-    /// Download a model from the Hugging Face hub
+    /// Download a model from the Hugging Face Hub
     Pull(PullArgs),
-    /// Write an int8 copy of a model, smaller and faster
+    /// Write an int8 copy of a model, which is smaller and faster
     Quantize(QuantizeArgs),
-    /// Forget a model, and delete Sightline's own copy of it
+    /// Remove a model, and delete Sightline's copy of its files
     Remove(RemoveArgs),
-    /// Run a model on built-in pictures and texts: does it work, how fast, how precise
+    /// Run a model on built-in pictures and texts, and measure its speed and precision
     Check(CheckArgs),
-    /// Show or set the model that is used when --model is not given
+    /// Show or set the model that is used without --model
     Default(DefaultArgs),
 }
 
@@ -62,7 +60,7 @@ Examples:
   sightline models info starter
   sightline models info ~/Downloads/siglip-base --json")]
 pub(in crate::cli) struct InfoArgs {
-    /// A model's name, or its folder [default: the default model]
+    /// Name or folder of the model [default: the default model]
     #[arg(value_name = "NAME|FOLDER")]
     pub(in crate::cli) which: Option<PathBuf>,
     /// Print JSON
@@ -75,17 +73,17 @@ pub(in crate::cli) struct InfoArgs {
 Examples:
   sightline models add ~/Downloads/clip-vit-base-patch32
   sightline models add ~/Downloads/siglip-base --name siglip
-  sightline models add /mnt/models/clip-large --link      use it where it is
+  sightline models add /mnt/models/clip-large --link      use it in place, without a copy
 
-The model is checked first, as by `sightline models check`. Only the files that it needs are copied.")]
+The model is first checked as by `sightline models check`. Only the files it needs are copied.")]
 pub(in crate::cli) struct AddArgs {
-    /// The model folder
+    /// Model folder to add
     #[arg(value_name = "FOLDER")]
     pub(in crate::cli) folder: PathBuf,
-    /// Name to know it by: letters, digits, and . _ - [default: the model's own name]
+    /// Name of letters, digits and . _ - [default: the model's own name]
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) name: Option<String>,
-    /// Do not copy it, use it where it is
+    /// Use the folder in place instead of copying it
     #[arg(long)]
     pub(in crate::cli) link: bool,
 }
@@ -93,11 +91,59 @@ pub(in crate::cli) struct AddArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  sightline models pull --list
+  sightline models pull clip-vit-b-32
+  sightline models pull siglip2-base --precision int8     the quantized copy only
+  sightline models pull Xenova/clip-vit-base-patch16 --name clip-16
+
+A model is a name from the list, or OWNER/REPO on the Hugging Face Hub in a layout that `sightline
+models add` supports. Its fp32 and int8 graphs are downloaded, and each file is verified by its
+SHA-256 checksum. The same command resumes an interrupted download. HF_ENDPOINT selects another hub,
+HF_TOKEN is sent to the hub for models that require it. No other command uses the network.")]
+pub(in crate::cli) struct PullArgs {
+    /// Name from the list, or OWNER/REPO
+    #[arg(value_name = "NAME", required_unless_present = "list")]
+    pub(in crate::cli) which: Option<String>,
+    /// Name of letters, digits and . _ - [default: the name in the list, or REPO]
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) name: Option<String>,
+    /// Replace an existing model of that name
+    #[arg(long)]
+    pub(in crate::cli) force: bool,
+    /// List the models that have a short name
+    #[arg(long, conflicts_with_all = ["which", "name", "force"])]
+    pub(in crate::cli) list: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sightline models quantize clip-vit-b-32
+  sightline models quantize ~/models/my-clip --json
+
+Writes X_int8.onnx beside each fp32 graph X.onnx, with the weights of MatMul and Gemm as int8 and
+one scale per column: a quarter of the size, and two to three times as fast on most processors. The
+copy is then compared with fp32, as by `sightline models check`, and used if it is close enough.")]
+pub(in crate::cli) struct QuantizeArgs {
+    /// Name or folder of the model [default: the default model]
+    #[arg(value_name = "NAME|FOLDER")]
+    pub(in crate::cli) which: Option<PathBuf>,
+    /// Replace int8 copies that came with the model
+    #[arg(long)]
+    pub(in crate::cli) force: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
   sightline models remove siglip
 
-The files of a model added with --link stay where they are.")]
+The files of a model that was added with --link are not deleted.")]
 pub(in crate::cli) struct RemoveArgs {
-    /// The model's name
+    /// Name of the model
     #[arg(value_name = "NAME")]
     pub(in crate::cli) name: String,
 }
@@ -109,10 +155,10 @@ Examples:
   sightline models check siglip --json
   sightline models check siglip --precision int8
 
-A smaller copy of a model's graphs (int8, fp16) becomes the one that is used when all its embeddings
-are within cosine 0.99 of the full one's, and it is faster on this machine.")]
+From then on a copy at a lower precision (int8, fp16) is used if it is faster on this machine and
+each of its embeddings has a cosine of at least 0.99 with that at full precision.")]
 pub(in crate::cli) struct CheckArgs {
-    /// A model's name, or its folder [default: the default model]
+    /// Name or folder of the model [default: the default model]
     #[arg(value_name = "NAME|FOLDER")]
     pub(in crate::cli) which: Option<PathBuf>,
     /// Print JSON
@@ -125,11 +171,11 @@ pub(in crate::cli) struct CheckArgs {
 Examples:
   sightline models default
   sightline models default siglip
-  sightline models default starter          back to the built-in one
+  sightline models default starter          use the built-in model again
 
-An index keeps to the model that made it; the default is for new ones.")]
+An index keeps the model it was built with; the default applies to new ones.")]
 pub(in crate::cli) struct DefaultArgs {
-    /// The name of the model to use from now on
+    /// Name of the model to use from now on
     #[arg(value_name = "NAME")]
     pub(in crate::cli) name: Option<String>,
 }

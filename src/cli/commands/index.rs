@@ -28,7 +28,7 @@ pub(in crate::cli) fn run(
     } else {
         None
     };
-    let is_for_the_model = args.names_nothing();
+    let is_for_the_model = args.has_no_input();
     let mut is_already_of = None;
     if is_for_the_model && change.is_none() {
         // There is nothing to change: no index, which is an error, or one of this model.
