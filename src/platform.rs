@@ -27,12 +27,6 @@ pub fn data_folder() -> Option<PathBuf> {
     ProjectDirs::from("", "", "sightline").map(|dirs| dirs.data_dir().to_path_buf())
 }
 
-/// The default index folder, or `None` if the user has no home folder.
-#[must_use]
-pub fn default_index() -> Option<PathBuf> {
-    data_folder().map(|data| data.join("index"))
-}
-
 /// The folder to which [`install_command`] installs the `onnxruntime` Python package.
 fn wheel_folder() -> Option<PathBuf> {
     data_folder().map(|data| data.join("onnxruntime"))

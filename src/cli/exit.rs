@@ -1,6 +1,8 @@
-//! The numbers a run ends with.
+//! How a run ends: exit codes, and Ctrl-C.
 
+use std::ops::ControlFlow;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How a run ended, for scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,9 +11,9 @@ pub(super) enum ExitStatus {
     Found,
     /// Nothing was found.
     Nothing,
-    /// Something went wrong; a line on stderr says what.
+    /// An error, reported on stderr.
     Error,
-    /// Stopped by Ctrl-C; what was finished is kept.
+    /// Interrupted by Ctrl-C; committed work is kept.
     Interrupted,
 }
 
@@ -21,8 +23,33 @@ impl From<ExitStatus> for ExitCode {
             ExitStatus::Found => 0,
             ExitStatus::Nothing => 1,
             ExitStatus::Error => 2,
-            // What shells report for a process ended by SIGINT.
-            ExitStatus::Interrupted => 130,
+            ExitStatus::Interrupted => INTERRUPTED,
         })
+    }
+}
+
+/// What shells report for a process ended by SIGINT.
+const INTERRUPTED: u8 = 130;
+
+static STOP_REQUESTED: AtomicBool = AtomicBool::new(false);
+
+/// Makes the first Ctrl-C request a stop, and the second exit at once. Without this, Ctrl-C just
+/// ends the process, which is safe too: what was committed stays.
+pub(super) fn catch_ctrl_c() {
+    let _ = ctrlc::set_handler(|| {
+        if STOP_REQUESTED.swap(true, Ordering::SeqCst) {
+            // An orderly exit would unload libraries while other threads run in them, and may wait
+            // for those threads.
+            signal_hook::low_level::exit(INTERRUPTED.into());
+        }
+    });
+}
+
+/// Breaks once Ctrl-C was pressed.
+pub(super) fn check_ctrl_c() -> ControlFlow<()> {
+    if STOP_REQUESTED.load(Ordering::SeqCst) {
+        ControlFlow::Break(())
+    } else {
+        ControlFlow::Continue(())
     }
 }

@@ -1,26 +1,105 @@
-//! Errors stay plain; advice is added here, one hint an error.
+//! Advice on errors. The libraries say what is wrong; what to type is added here.
 
-use sightline_index::IndexError;
-use sightline_onnx::quantize::QuantizeError;
-use sightline_onnx::{DeviceError, EncodeError, ModelError};
 use sightline_picture::DecodeError;
 
-use crate::engine::EngineError;
 use crate::engine::exchange::ExchangeError;
-use crate::models::ModelsError;
+use crate::engine::{EngineError, IndexError, UnfinishedChange};
 use crate::models::hub::HubError;
+use crate::models::{
+    DeviceError, EncodeError, Entry, ModelError, ModelsError, Precision, QuantizeError,
+};
 use crate::platform;
+use crate::workspace::{KeptModel, Workspace, WorkspaceError};
 
-/// What the user can do about an error, if we know.
-pub(super) trait Hint {
-    fn hint(&self) -> Option<String>;
+/// What the user can do about an error, if known.
+pub(super) fn hint(error: &anyhow::Error, workspace: Option<&Workspace>) -> Option<String> {
+    fn of<E: Hint + std::error::Error + Send + Sync + 'static>(
+        error: &anyhow::Error,
+    ) -> Option<&dyn Hint> {
+        error.downcast_ref::<E>().map(|error| error as &dyn Hint)
+    }
+    let advised = of::<EngineError>(error)
+        .or_else(|| of::<WorkspaceError>(error))
+        .or_else(|| of::<ModelsError>(error))
+        .or_else(|| of::<HubError>(error))
+        .or_else(|| of::<ModelError>(error))
+        .or_else(|| of::<QuantizeError>(error))?;
+    let on_model = workspace
+        .filter(|_| advised.is_other_model())
+        .and_then(on_other_model);
+    on_model.or_else(|| advised.hint())
 }
 
-impl Hint for anyhow::Error {
+/// The note for a run that uses the model of the index, not the default one.
+pub(super) fn on_kept_model(KeptModel { kept, default }: &KeptModel) -> String {
+    format!(
+        "the index keeps the model it was built with, {kept}; to change it to {default}: `{}`",
+        command_to_change(default, None)
+    )
+}
+
+/// The command that resumes a change of the model.
+pub(super) fn command_to_resume(change: &UnfinishedChange, workspace: &Workspace) -> String {
+    match workspace.successor(change) {
+        Some((entry, precision)) => command_to_change(&quoted(&entry), Some(precision)),
+        None => command_to_change(&change.model, None),
+    }
+}
+
+/// What to do about an index that was built with another model than the requested one.
+fn on_other_model(workspace: &Workspace) -> Option<String> {
+    let (built_with, precision) = workspace.builder()?;
+    let label = built_with.label();
+    let to_use_it = if built_with.name().is_some() {
+        "leave out `--model`, `--precision` and SIGHTLINE_MODEL".to_owned()
+    } else {
+        format!("use `--model '{label}' --precision {precision}`")
+    };
+    let requested = workspace.requested().unwrap_or(built_with);
+    Some(format!(
+        "the index was built with {label} at {precision}: {to_use_it}, or use another index with \
+         `--index`; to change its model: `{}`",
+        command_to_change(&quoted(&requested), workspace.precision())
+    ))
+}
+
+fn command_to_change(model: &str, precision: Option<Precision>) -> String {
+    match precision {
+        Some(precision) => format!("sightline index --model {model} --precision {precision}"),
+        None => format!("sightline index --model {model}"),
+    }
+}
+
+/// A model as it is typed: a name, or a folder that may have spaces in it.
+fn quoted(entry: &Entry) -> String {
+    match entry.folder() {
+        Some(_) if entry.name().is_none() => format!("'{}'", entry.label()),
+        _ => entry.label(),
+    }
+}
+
+trait Hint {
+    /// What the user can do about the error.
+    fn hint(&self) -> Option<String>;
+
+    /// Whether the index was built with another model than the requested one.
+    fn is_other_model(&self) -> bool {
+        false
+    }
+}
+
+impl Hint for WorkspaceError {
     fn hint(&self) -> Option<String> {
-        let of_engine = self.downcast_ref::<EngineError>().map(Hint::hint);
-        let of_models = || self.downcast_ref::<ModelsError>().map(Hint::hint);
-        of_engine.or_else(of_models)?
+        match self {
+            Self::NoIndexFolder => Some("give an index folder with `--index DIR`".to_owned()),
+            Self::Engine(error) => error.hint(),
+            Self::Models(error) => error.hint(),
+            _ => None,
+        }
+    }
+
+    fn is_other_model(&self) -> bool {
+        matches!(self, Self::Engine(error) if error.is_other_model())
     }
 }
 
@@ -29,33 +108,39 @@ impl Hint for EngineError {
         match self {
             Self::Index(error) => error.hint(),
             Self::Exchange(error) => error.hint(),
-            Self::Runtime(_) => Some(format!("install it with: {}", platform::install_command())),
+            Self::Runtime(_) => Some(format!("install it with `{}`", platform::install_command())),
             Self::Encode(error) => error.hint(),
             Self::Model(error) => error.hint(),
             Self::EmptyQuery => {
-                Some("say what to look for, as in: sightline search \"a dog on the beach\"".into())
+                Some("give a text to search for: `sightline search \"a dog on the beach\"`".into())
             }
             Self::PictureByWords => {
-                Some("leave out --by words, or search with words instead of --image".into())
+                Some("leave out `--by words`, or search by text instead of `--image`".into())
             }
-            Self::FolderMissing { n_indexed: 0, .. } => Some("check the path".into()),
-            Self::FolderMissing { n_indexed, .. } => Some(format!(
-                "the index holds {n_indexed} of its files and keeps them; if they are gone for \
-                 good, run again with --prune"
+            Self::FolderMissing { n_indexed, .. } if *n_indexed > 0 => Some(format!(
+                "the index keeps its {n_indexed} files from this folder; to remove them, run again \
+                 with `--prune`"
             )),
             Self::NotAFolder { path } if path.is_file() => Some(format!(
-                "index the folder it is in: sightline index {}",
+                "index its folder: `sightline index {}`",
                 path.parent()
-                    .filter(|p| !p.as_os_str().is_empty())
+                    .filter(|parent| !parent.as_os_str().is_empty())
                     .map_or_else(|| ".".to_owned(), |parent| parent.display().to_string())
             )),
-            Self::NotText { .. } => Some("save the file as UTF-8".into()),
             Self::Picture {
                 source: DecodeError::Unsupported { .. },
                 ..
             } => Some("convert it, for example to JPEG or PNG".into()),
+            Self::NotText { .. } => Some("save the file as UTF-8".into()),
             _ => None,
         }
+    }
+
+    fn is_other_model(&self) -> bool {
+        matches!(
+            self,
+            Self::Index(IndexError::OtherModel { .. } | IndexError::OtherDimension { .. })
+        )
     }
 }
 
@@ -65,27 +150,18 @@ impl Hint for EncodeError {
             Self::Model(error) => error.hint(),
             Self::Device(error) => error.hint(),
             Self::Load { .. } => Some(
-                "it may be damaged or cut short, or too new for this ONNX Runtime".to_owned(),
+                "the file may be damaged or incomplete, or require a newer ONNX Runtime".to_owned(),
             ),
             Self::NoInput { .. } | Self::NoOutput { .. } | Self::Signature { .. } => Some(
-                "a sightline.toml in the model's folder can name the right one: docs/models.md has \
+                "name the right one in a sightline.toml in the model folder; docs/models.md lists \
                  its keys"
                     .to_owned(),
             ),
             Self::Dimension { .. } => Some(
-                "both towers must be of one model; where a sightline.toml says dimension, correct it"
+                "both towers must belong to one model; if a sightline.toml sets the dimension, \
+                 correct it"
                     .to_owned(),
             ),
-            _ => None,
-        }
-    }
-}
-
-impl Hint for QuantizeError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Exists { .. } => Some("replace it with --force".to_owned()),
-            Self::OldOpset { .. } => Some("export the model with a newer opset".to_owned()),
             _ => None,
         }
     }
@@ -94,35 +170,37 @@ impl Hint for QuantizeError {
 impl Hint for ModelError {
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NoPrecision { .. } => "leave out --precision to use what there is".to_owned(),
+            Self::NoPrecision { .. } => {
+                "leave out `--precision` to use an available one".to_owned()
+            }
             Self::Unknown { folder, keys, .. } => format!(
-                "write what the model's authors say into {}, such as {}; docs/models.md has all \
+                "add what the model's authors state to {}, such as {}; docs/models.md lists all \
                  keys",
                 folder.join("sightline.toml").display(),
                 examples(keys)
             ),
-            Self::MissingFile { .. } => "get it from where the model came from; both towers, a \
-                                         tokenizer and the files that describe them are needed"
+            Self::MissingFile { .. } => {
+                "download it from where the model came from; a model needs \
+                                         both towers, a tokenizer and the files that describe them"
+                    .to_owned()
+            }
+            Self::Value { .. } => "correct it, or override it in a sightline.toml in the model \
+                                   folder; docs/models.md lists its keys"
                 .to_owned(),
-            Self::Value { .. } => {
-                "correct it, or say otherwise in a sightline.toml in the model's \
-                                   folder: docs/models.md has its keys"
-                    .to_owned()
-            }
-            Self::Manifest { .. } => "docs/models.md has all keys".to_owned(),
+            Self::Manifest { .. } => "docs/models.md lists all keys".to_owned(),
             Self::Unreadable { .. } | Self::Json { .. } | Self::Tokenizer { .. } => {
-                "it may be damaged or cut short: get it anew from where the model came from, or \
-                 describe the whole model in a sightline.toml: docs/models.md has its keys"
+                "the file may be damaged or incomplete: download it again, or describe the whole \
+                 model in a sightline.toml; docs/models.md lists its keys"
                     .to_owned()
             }
-            _ => "give a model's name or its folder, or leave it out to use the built-in starter \
-                  model"
+            _ => "give the name or the folder of a model, or leave it out to use the built-in \
+                  starter model"
                 .to_owned(),
         })
     }
 }
 
-/// `below [image]: resize = "shortest-edge", mean = [0.48, 0.46, 0.41]`
+/// Example values for keys of `sightline.toml`: `below [image] mean = [0.48, 0.46, 0.41]`
 fn examples(keys: &[&str]) -> String {
     let value = |key: &str| match key {
         "dimension" | "image.edge" => "512",
@@ -142,61 +220,60 @@ fn examples(keys: &[&str]) -> String {
         "text.pad" => "\"context\"",
         _ => "…",
     };
-    let mut told: Vec<String> = Vec::new();
-    let mut table = "";
+    let mut lines: Vec<String> = Vec::new();
+    let mut current_table = "";
     for key in keys {
-        let (its_table, name) = key.split_once('.').unwrap_or(("", key));
+        let (table, name) = key.split_once('.').unwrap_or(("", key));
         let line = format!("{name} = {}", value(key));
-        told.push(if its_table == table {
+        lines.push(if table == current_table {
             line
         } else {
-            table = its_table;
-            format!("below [{its_table}] {line}")
+            current_table = table;
+            format!("below [{table}] {line}")
         });
     }
-    told.join(", ")
+    lines.join(", ")
 }
 
 impl Hint for IndexError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::NoIndex { .. } => {
-                Some("index a folder first: sightline index ~/Pictures".to_owned())
+                Some("index a folder first: `sightline index ~/Pictures`".to_owned())
             }
             Self::Locked { .. } => {
-                Some("wait until it is done, or use another --index folder".to_owned())
+                Some("wait until it is done, or use another index with `--index`".to_owned())
             }
             Self::ReadOnly { .. } => Some(
-                "make the folder writable, or use another --index folder; only searching works \
-                 without"
+                "make the folder writable, or use another index with `--index`; a read-only index \
+                 can only be searched"
                     .to_owned(),
             ),
             Self::DiskFull { .. } => Some(
-                "make room there and run the same command again to go on; what was committed is \
-                 kept"
+                "free some space and run the same command again to resume; everything committed \
+                 is kept"
                     .to_owned(),
             ),
-            Self::NotAnIndex { .. } => Some(
-                "give an empty folder, or one that does not exist yet, with --index".to_owned(),
-            ),
+            Self::NotAnIndex { .. } => {
+                Some("use an empty or a new folder with `--index`".to_owned())
+            }
             Self::OtherModel { .. } | Self::OtherDimension { .. } => Some(
-                "vectors of two models cannot be compared: use the --model it was built with, or \
-                 another --index folder; to embed all that it holds again with another model: \
-                 sightline index --model NAME"
+                "embeddings of different models cannot be compared: use the model the index was \
+                 built with, or another index with `--index`; to change the model of the index: \
+                 `sightline index --model NAME`"
                     .to_owned(),
             ),
             Self::NewerFormat { .. } => Some(
-                "a newer sightline made it and nothing was touched: use that one or a newer, or \
-                 another --index folder"
+                "update sightline, or use another index with `--index`; nothing was changed"
                     .to_owned(),
             ),
             Self::OlderFormat { .. } => Some(
-                "index the folders anew with another --index folder, or use the sightline that \
-                 made it"
+                "build a new index with `--index`, or use the version of sightline that built \
+                 this one"
                     .to_owned(),
             ),
             error if error.is_damage() => Some(
-                "see what is damaged with: sightline check; mend it with: sightline check --repair"
+                "list the damage with `sightline check`, repair it with `sightline check --repair`"
                     .to_owned(),
             ),
             _ => None,
@@ -207,32 +284,42 @@ impl Hint for IndexError {
 impl Hint for ExchangeError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Exists { .. } => Some("replace it with --force, or give another folder".into()),
-            Self::NotReplaced { .. } => Some("give another folder".into()),
-            Self::File { .. } | Self::Line { .. } => {
-                Some("export it again: sightline export DIR; nothing was imported".into())
-            }
+            Self::Exists { .. } => Some("use `--force` to replace it, or another folder".into()),
+            Self::NotReplaced { .. } => Some("use another folder".into()),
+            Self::File { .. } | Self::Line { .. } => Some(
+                "nothing was imported; export the index again with `sightline export DIR`".into(),
+            ),
+        }
+    }
+}
+
+impl Hint for QuantizeError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Exists { .. } => Some("use `--force` to replace it".to_owned()),
+            Self::OldOpset { .. } => Some("export the model with a newer opset".to_owned()),
+            _ => None,
         }
     }
 }
 
 impl Hint for DeviceError {
     fn hint(&self) -> Option<String> {
-        match self {
-            Self::NotBuiltIn { device } => Some(format!(
-                "build it in with: cargo build --release --workspace --features {device}; or leave \
-                 out --device to use the processor"
-            )),
-            Self::NotInLibrary { device, .. } => Some(format!(
-                "set ORT_DYLIB_PATH to an ONNX Runtime library built with {device}; or leave out \
-                 --device to use the processor"
-            )),
-            Self::Refused { device, .. } => Some(format!(
-                "check that the driver and the libraries of {device} are installed; or leave out \
-                 --device to use the processor"
-            )),
-            _ => None,
-        }
+        let fix = match self {
+            Self::NotBuiltIn { device } => {
+                format!("build it in with `cargo build --release --workspace --features {device}`")
+            }
+            Self::NotInLibrary { device, .. } => {
+                format!("set ORT_DYLIB_PATH to an ONNX Runtime library built with {device}")
+            }
+            Self::Refused { device, .. } => {
+                format!("check that the driver and the libraries of {device} are installed")
+            }
+            _ => return None,
+        };
+        Some(format!(
+            "{fix}, or leave out `--device` to use the processor"
+        ))
     }
 }
 
@@ -240,42 +327,40 @@ impl Hint for HubError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Offline { .. } => {
-                "models pull needs the network; to add a model folder that is already on this \
-                 machine: sightline models add FOLDER"
+                "`models pull` needs the network; a model folder on this machine is added with \
+                 `sightline models add FOLDER`"
                     .to_owned()
             }
             Self::BadEndpoint { .. } => {
-                "set HF_ENDPOINT to a URL such as https://huggingface.co, or unset it"
-                    .to_owned()
+                "set HF_ENDPOINT to a URL such as https://huggingface.co, or unset it".to_owned()
             }
             Self::BadProxy { .. } => {
-                "set HTTPS_PROXY to a URL such as http://proxy.example:3128, or unset it"
-                    .to_owned()
+                "set HTTPS_PROXY to a URL such as http://proxy.example:3128, or unset it".to_owned()
             }
             Self::UnknownName { known, .. } => {
-                format!("models in the catalogue: {}", known.join(", "))
+                format!("models with a short name: {}", known.join(", "))
             }
             Self::NotFound { .. } => {
-                "check the name; to list models with a short name: sightline models pull --list"
+                "check the name; `sightline models pull --list` lists models with a short name"
                     .to_owned()
             }
             Self::Denied {
                 had_token: false, ..
-            } => "if the model exists: accept its licence on its page, create a token in the hub's \
-                  settings, and set the environment variable HF_TOKEN"
+            } => "if the model exists, accept its licence on its page, create a token in the hub's \
+                  settings, and set HF_TOKEN to it"
                 .to_owned(),
             Self::Denied { .. } => {
                 "HF_TOKEN was sent: accept the model's licence on its page, or use a token that \
-                 may read it"
+                 has access to it"
                     .to_owned()
             }
             Self::NoPrecision { .. } => {
-                "leave out --precision to download what exists".to_owned()
+                "leave out `--precision` to download what is available".to_owned()
             }
             Self::NoModel { .. } | Self::NoDescription { .. } => {
-                "use a repository with an ONNX export of a CLIP-style model, such as those of Xenova, \
-                 onnx-community and immich-app; to list models with a short name: sightline models \
-                 pull --list"
+                "give a repository with an ONNX export of a CLIP-style model, such as many by \
+                 Xenova, onnx-community and immich-app; `sightline models pull --list` lists models \
+                 with a short name"
                     .to_owned()
             }
             Self::Unusable {
@@ -284,15 +369,17 @@ impl Hint for HubError {
                 source,
                 ..
             } => {
-                let way = source.hint().unwrap_or_default();
+                let fix = source.hint().unwrap_or_default();
                 let folder = folder.display();
-                format!("{way}; then: sightline models add '{folder}' --name {name}")
+                format!("{fix}; then run `sightline models add '{folder}' --name {name}`")
             }
             Self::Status { status, .. } if *status == 429 || *status >= 500 => {
                 "the hub is overloaded or failing: try again later".to_owned()
             }
             Self::Broken { .. } => "run the same command again to resume".to_owned(),
-            Self::HashMismatch { .. } => "run the same command again to download it again".to_owned(),
+            Self::HashMismatch { .. } => {
+                "run the same command again to download the file again".to_owned()
+            }
             Self::Busy { .. } => "wait until it is done".to_owned(),
             Self::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => {
                 "free some disk space and run the same command again to resume".to_owned()
@@ -312,30 +399,32 @@ impl Hint for ModelsError {
             Self::NoDataFolder => "set HOME or XDG_DATA_HOME".to_owned(),
             Self::Unknown {
                 close: Some(close), ..
-            } => format!("did you mean {close}?"),
+            } => format!("did you mean `{close}`?"),
             Self::Unknown {
                 known, close: None, ..
             } => format!(
-                "models with a name: {}; for any other, give its folder",
+                "known models: {}; any other model is given by its folder",
                 known.join(", ")
             ),
             Self::Unnamed { folder } => format!(
-                "give it one first: sightline models add '{}'",
+                "add it under a name first: `sightline models add '{}'`",
                 folder.display()
             ),
             Self::DefaultMissing { .. } => {
-                "choose another one, such as: sightline models default starter".to_owned()
+                "choose another default model, such as `sightline models default starter`"
+                    .to_owned()
             }
-            Self::BadName { .. } => "give it one with --name NAME".to_owned(),
+            Self::BadName { .. } => "choose a name with `--name NAME`".to_owned(),
             Self::Taken { name } => format!(
-                "choose another one with --name NAME, or first: sightline models remove {name}"
+                "choose another name with `--name NAME`, or remove that model first: `sightline \
+                 models remove {name}`"
             ),
-            Self::Same { name, .. } => format!("use it with: --model {name}"),
-            Self::NotUtf8 { .. } => "leave out --link to copy it".to_owned(),
+            Self::Same { name, .. } => format!("use it with `--model {name}`"),
+            Self::NotUtf8 { .. } => "leave out `--link` to copy the folder".to_owned(),
             Self::Busy { .. } => "wait until it is done".to_owned(),
-            Self::BadCopy { .. } => "run it again".to_owned(),
+            Self::BadCopy { .. } => "run the same command again".to_owned(),
             Self::InvalidRegistry { .. } => {
-                "correct it or delete it; the models in the folder `models` beside it are kept"
+                "correct the file, or delete it: the models in the models folder beside it are kept"
                     .to_owned()
             }
             _ => return None,

@@ -1,33 +1,33 @@
-//! The command line: parse, run, print. One match, no work of its own.
+//! The command line: parse, run, print.
 
 mod args;
 mod commands;
 mod exit;
 mod gallery;
 mod hints;
-mod interrupt;
 mod output;
 mod printer;
 mod progress;
 mod rows;
-mod settings;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use args::{Cli, Command};
+use args::{Cli, Command, Global};
 use exit::ExitStatus;
-use hints::Hint;
 use printer::Printer;
-use settings::Settings;
 
-/// Runs the program with these arguments, the first being its own name, and says how it ended.
+use crate::models::SessionOptions;
+use crate::platform;
+use crate::workspace::{Workspace, WorkspaceError, WorkspaceOptions};
+
+/// Runs the program with these arguments, the first being its own name, and returns its exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    leave_caught_panics_to_their_errors();
+    silence_caught_panics();
     let cli = match Cli::parse_arguments(arguments) {
         Ok(cli) => cli,
         Err(error) => {
-            // Prints help and version on stdout, mistakes on stderr; a closed pipe is no failure.
+            // Help and version go to stdout, mistakes to stderr; a closed pipe is not a failure.
             let _ = error.print();
             let status = if error.use_stderr() {
                 ExitStatus::Error
@@ -38,73 +38,79 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let mut printer = Printer::new(cli.global.quiet);
-    let flushed = |printer: &mut Printer| printer.flush().map_err(anyhow::Error::from);
-    let ran = run(cli, &mut printer);
-    let status = match ran.and_then(|status| Ok(flushed(&mut printer).map(|()| status)?)) {
-        Ok(status) => status,
-        // `sightline search … | head` is not a failure.
-        Err(Failure { error, .. }) if is_broken_pipe(&error) => ExitStatus::Found,
-        Err(Failure { error, hint }) => {
-            let _ = printer.flush();
-            let hint = hint.or_else(|| error.hint());
-            printer.error(chain(&error), hint.as_deref());
-            ExitStatus::Error
+    let status = match workspace(&cli.global) {
+        Ok(workspace) => {
+            let result = run(cli.command, &workspace, &mut printer);
+            let result = result.and_then(|status| Ok(printer.flush().map(|()| status)?));
+            result.unwrap_or_else(|error| report(&error, Some(&workspace), &mut printer))
         }
+        Err(error) => report(&error.into(), None, &mut printer),
     };
     status.into()
 }
 
-/// A decoder that panics makes its file one that is skipped, which is said in its place; the panic
-/// itself, with places in the source of a library, would only fill the screen.
-fn leave_caught_panics_to_their_errors() {
-    let usual = std::panic::take_hook();
+/// Keeps panics that a decoder's caller catches off the screen: the file is reported as skipped.
+fn silence_caught_panics() {
+    let default_hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         if !sightline_picture::panics_are_caught() {
-            usual(panic);
+            default_hook(panic);
         }
     }));
 }
 
-/// An error, and the way out of it where that depends on the settings.
-struct Failure {
-    error: anyhow::Error,
-    hint: Option<String>,
-}
-
-impl From<anyhow::Error> for Failure {
-    fn from(error: anyhow::Error) -> Self {
-        Self { error, hint: None }
+fn workspace(global: &Global) -> Result<Workspace, WorkspaceError> {
+    let mut session = SessionOptions::default().with_device(global.device);
+    if let Some(n_threads) = global.threads {
+        session = session.with_threads(n_threads.into());
     }
+    let options = WorkspaceOptions {
+        index: global.index.clone(),
+        model: global.model.clone(),
+        // The model in the environment, or the default one, changes no index.
+        may_change_model: global.model_is_typed,
+        precision: global.precision,
+        session,
+    };
+    let runtime = Box::new(platform::runtime_source());
+    Workspace::new(options, platform::data_folder(), runtime)
 }
 
-fn run(cli: Cli, printer: &mut Printer) -> Result<ExitStatus, Failure> {
-    let settings = Settings::new(&cli.global)?;
-    run_command(cli.command, &settings, printer).map_err(|error| Failure {
-        hint: settings.hint(&error),
-        error,
-    })
-}
-
-fn run_command(
+fn run(
     command: Command,
-    settings: &Settings,
+    workspace: &Workspace,
     printer: &mut Printer,
 ) -> anyhow::Result<ExitStatus> {
     match command {
-        Command::Index(args) => commands::index::run(&args, settings, printer),
-        Command::Search(args) => commands::search::run(&args, settings, printer),
-        Command::Captions(args) => commands::captions::run(&args, settings, printer),
-        Command::Status(args) => commands::status::run(&args, settings, printer),
-        Command::Bench(args) => commands::bench::run(&args, settings, printer),
-        Command::Eval(args) => commands::eval::run(&args, settings, printer),
-        Command::Check(args) => commands::check::run(&args, settings, printer),
-        Command::Compact(args) => commands::compact::run(&args, settings, printer),
-        Command::Remove(args) => commands::remove::run(&args, settings, printer),
-        Command::Export(args) => commands::export::run(&args, settings, printer),
-        Command::Import(args) => commands::import::run(&args, settings, printer),
-        Command::Models(args) => commands::models::run(&args, settings, printer),
-        Command::Embed(args) => commands::embed::run(&args, settings, printer),
+        Command::Index(args) => commands::index::run(&args, workspace, printer),
+        Command::Search(args) => commands::search::run(&args, workspace, printer),
+        Command::Captions(args) => commands::captions::run(&args, workspace, printer),
+        Command::Status(args) => commands::status::run(&args, workspace, printer),
+        Command::Bench(args) => commands::bench::run(&args, workspace, printer),
+        Command::Eval(args) => commands::eval::run(&args, workspace, printer),
+        Command::Check(args) => commands::check::run(&args, workspace, printer),
+        Command::Compact(args) => commands::compact::run(&args, workspace, printer),
+        Command::Remove(args) => commands::remove::run(&args, workspace, printer),
+        Command::Export(args) => commands::export::run(&args, workspace, printer),
+        Command::Import(args) => commands::import::run(&args, workspace, printer),
+        Command::Models(args) => commands::models::run(&args, workspace, printer),
+        Command::Embed(args) => commands::embed::run(&args, workspace, printer),
     }
+}
+
+/// Prints an error with its hint, and returns the exit status it leads to.
+fn report(
+    error: &anyhow::Error,
+    workspace: Option<&Workspace>,
+    printer: &mut Printer,
+) -> ExitStatus {
+    if is_broken_pipe(error) {
+        // `sightline search … | head` is not a failure.
+        return ExitStatus::Found;
+    }
+    let _ = printer.flush();
+    printer.error(chain(error), hints::hint(error, workspace).as_deref());
+    ExitStatus::Error
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -115,7 +121,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
-/// The error and its causes on one line, without saying the same twice.
+/// The error and its causes on one line, without repetitions.
 fn chain(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {

@@ -9,9 +9,9 @@ use super::exit::ExitStatus;
 use super::gallery;
 use super::printer::{Printer, Style};
 use super::rows::{Hits, Row};
-use super::settings::Settings;
 use crate::answers::FoundAnswer;
 use crate::engine::{By, Engine, Query};
+use crate::workspace::Workspace;
 
 /// How many of a picture's captions are printed below it.
 const N_CAPTIONS_SHOWN: usize = 1;
@@ -41,13 +41,13 @@ pub(super) fn counted(n: u64, what: &str) -> String {
 pub(super) fn show(
     found: &Found<'_>,
     args: &OutputArgs,
-    settings: &Settings,
+    workspace: &Workspace,
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
-    let rows = found.hits.rows(settings);
+    let rows = found.hits.rows(printer);
     if let Some(page) = &args.html {
         gallery::write(page, args.append, found.query, &rows)?;
-        printer.note(format_args!("wrote {}", settings.shown(page)));
+        printer.note(format_args!("wrote {}", printer.shown(page)));
     }
     if args.json {
         let Found {
@@ -65,16 +65,16 @@ pub(super) fn show(
     } else if args.paths {
         print_paths(&rows, args.null, printer)?;
     } else {
-        print_lines(&rows, settings, printer)?;
+        print_lines(&rows, printer)?;
     }
     if rows.is_empty() {
-        note_nothing_found(&found.hits, settings, printer);
+        note_nothing_found(&found.hits, workspace, printer);
         return Ok(ExitStatus::Nothing);
     }
     Ok(ExitStatus::Found)
 }
 
-fn print_lines(rows: &[Row<'_>], settings: &Settings, printer: &mut Printer) -> Result<()> {
+fn print_lines(rows: &[Row<'_>], printer: &mut Printer) -> Result<()> {
     for row in rows {
         let rank = printer.paint(Style::Bold, &format!("{:>3}", row.rank));
         let similarity = match row.similarity {
@@ -87,11 +87,12 @@ fn print_lines(rows: &[Row<'_>], settings: &Settings, printer: &mut Printer) -> 
             printer.line(format_args!("{rank}  {similarity}  {text}  {note}"))?;
             continue;
         };
-        let path = printer.paint(Style::Green, &settings.shown(path));
+        let path = printer.paint(Style::Green, &printer.shown(path));
         printer.line(format_args!("{rank}  {similarity}  {path}  {note}"))?;
         let others = row.paths.iter().skip(1);
-        let others = others.map(|path| format!("also {}", settings.shown(path)));
-        for line in others.chain(row.details.clone()) {
+        let others = others.map(|path| format!("also {}", printer.shown(path)));
+        let lines: Vec<String> = others.chain(row.details.clone()).collect();
+        for line in lines {
             printer.line(printer.paint(Style::Dim, &format!("{:INDENT$}{line}", "")))?;
         }
         for caption in row.texts.iter().take(N_CAPTIONS_SHOWN) {
@@ -113,22 +114,22 @@ fn print_paths(rows: &[Row<'_>], null: bool, printer: &mut Printer) -> Result<()
     Ok(())
 }
 
-fn note_nothing_found(hits: &Hits, settings: &Settings, printer: &Printer) {
+fn note_nothing_found(hits: &Hits, workspace: &Workspace, printer: &Printer) {
     let (what, command) = match hits {
-        Hits::Images(_) => ("picture", "sightline index ~/Pictures"),
+        Hits::Images(_) => ("picture", "`sightline index ~/Pictures`"),
         Hits::Captions(_) => (
             "caption",
-            "sightline index --captions FILE, or texts beside pictures",
+            "`sightline index --captions FILE`, or text files beside pictures",
         ),
     };
     printer.note(format_args!("no {what} found"));
-    let is_empty = Engine::status(settings.index()).is_ok_and(|status| match hits {
+    let is_empty = Engine::status(workspace.index()).is_ok_and(|status| match hits {
         Hits::Images(_) => status.n_images == 0,
         Hits::Captions(_) => status.n_captions == 0,
     });
     if is_empty {
-        printer.note(format_args!(
-            "\nhint: the index has no {what}s yet; add some with: {command}"
+        printer.hint(format_args!(
+            "the index has no {what}s yet; add some with {command}"
         ));
     }
 }

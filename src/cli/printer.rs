@@ -1,17 +1,19 @@
-//! The only place that writes to stdout and stderr. stdout is data, stderr is talk.
+//! The only place that writes to stdout and stderr: data to stdout, messages to stderr.
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::path::{Path, PathBuf};
 
-/// Writes results and talk; knows about `--quiet` and colours.
+/// Writes results and messages; knows about `--quiet`, colours and the current folder.
 pub(super) struct Printer {
     out: BufWriter<Stdout>,
     quiet: bool,
     colour_out: bool,
     colour_err: bool,
+    current_folder: Option<PathBuf>,
 }
 
-/// How a piece of text stands out. Colour never carries meaning alone.
+/// How a text is emphasised. Colour never carries meaning alone.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Style {
     Bold,
@@ -34,13 +36,19 @@ impl Style {
 impl Printer {
     pub(super) fn new(quiet: bool) -> Self {
         // https://no-color.org, and dumb terminals.
-        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        let wants_colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "only to shorten the paths that are printed"
+        )]
+        let current_folder = std::env::current_dir().ok();
         Self {
             out: BufWriter::new(io::stdout()),
             quiet,
-            colour_out: wanted && io::stdout().is_terminal(),
-            colour_err: wanted && io::stderr().is_terminal(),
+            colour_out: wants_colour && io::stdout().is_terminal(),
+            colour_err: wants_colour && io::stderr().is_terminal(),
+            current_folder,
         }
     }
 
@@ -48,23 +56,23 @@ impl Printer {
         self.quiet
     }
 
-    /// A line of data.
+    /// Prints a line of data.
     pub(super) fn line(&mut self, line: impl Display) -> io::Result<()> {
         writeln!(self.out, "{line}")
     }
 
-    /// Data as it is: paths that need not be UTF-8.
+    /// Prints raw data, such as paths that need not be UTF-8.
     pub(super) fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.out.write_all(bytes)
     }
 
-    /// An answer as JSON, indented, the keys of each object in alphabetical order.
+    /// Prints an answer as JSON, indented, with the keys of each object in alphabetical order.
     pub(super) fn json(&mut self, answer: &impl serde::Serialize) -> io::Result<()> {
         serde_json::to_writer_pretty(&mut self.out, &serde_json::to_value(answer)?)?;
         self.out.write_all(b"\n")
     }
 
-    /// A JSON value on a line of its own.
+    /// Prints a JSON value on one line.
     pub(super) fn json_line(&mut self, value: &impl serde::Serialize) -> io::Result<()> {
         serde_json::to_writer(&mut self.out, value)?;
         self.out.write_all(b"\n")
@@ -74,29 +82,49 @@ impl Printer {
         self.out.flush()
     }
 
-    /// A line of talk.
+    /// Prints a message, unless quiet.
     pub(super) fn note(&self, note: impl Display) {
         if !self.quiet {
-            talk(&format!("{note}"));
+            write_message(&format!("{note}"));
         }
     }
 
-    /// An error, and after a blank line what to do about it. Shown even when quiet.
+    /// Prints what to do about the message before, after a blank line, unless quiet.
+    pub(super) fn hint(&self, hint: impl Display) {
+        if !self.quiet {
+            self.write_hint(&hint.to_string());
+        }
+    }
+
+    /// Prints an error, and after a blank line what to do about it, even when quiet.
     pub(super) fn error(&self, error: impl Display, hint: Option<&str>) {
-        // Both may name files, and quote what is in them.
-        let safe = |text: &str| -> Vec<String> { text.lines().map(Self::safe).collect() };
-        talk(&format!(
+        write_message(&format!(
             "{}: {}",
             paint(self.colour_err, Style::Red, "error"),
-            safe(&error.to_string()).join("\n")
+            safe_lines(&error.to_string())
         ));
         if let Some(hint) = hint {
-            talk(&format!(
-                "\n{}: {}",
-                paint(self.colour_err, Style::Bold, "hint"),
-                safe(hint).join("\n")
-            ));
+            self.write_hint(hint);
         }
+    }
+
+    fn write_hint(&self, hint: &str) {
+        write_message(&format!(
+            "\n{}: {}",
+            paint(self.colour_err, Style::Bold, "hint"),
+            safe_lines(hint)
+        ));
+    }
+
+    /// A path for people: relative if it is below the current folder, control characters escaped.
+    pub(super) fn shown(&self, path: &Path) -> String {
+        let relative = self
+            .current_folder
+            .as_deref()
+            .and_then(|folder| path.strip_prefix(folder).ok())
+            .filter(|relative| !relative.as_os_str().is_empty())
+            .unwrap_or(path);
+        Self::safe(&relative.to_string_lossy())
     }
 
     /// Text for stdout, styled when it is a terminal.
@@ -104,7 +132,7 @@ impl Printer {
         paint(self.colour_out, style, text)
     }
 
-    /// Control characters made visible: a file name must not drive the terminal.
+    /// Escapes control characters, so that a file name cannot control the terminal.
     pub(super) fn safe(text: &str) -> String {
         let mut safe = String::with_capacity(text.len());
         for character in text.chars() {
@@ -118,8 +146,14 @@ impl Printer {
     }
 }
 
-/// A terminal that has gone away is no reason to fail.
-fn talk(text: &str) {
+/// As [`Printer::safe`], but keeps line breaks.
+fn safe_lines(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(Printer::safe).collect();
+    lines.join("\n")
+}
+
+/// A closed terminal is no reason to fail.
+fn write_message(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
@@ -136,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn file_names_cannot_drive_the_terminal() {
+    fn control_characters_in_file_names_are_escaped() {
         assert_eq!(
             Printer::safe("a\u{1b}[31mb\nc é 猫"),
             "a\\u{1b}[31mb\\nc é 猫"

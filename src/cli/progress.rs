@@ -1,4 +1,4 @@
-//! Shows long work: a bar with rate and time to go on a terminal, a line now and then elsewhere.
+//! Progress of long work: a bar on a terminal, a line every few seconds elsewhere.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 use super::printer::Printer;
 use crate::engine::{Progress, Stage};
 
-/// How often a line is written where no bar can be drawn.
+/// Interval between lines where no bar can be drawn.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Draws the progress of one run on stderr.
@@ -69,14 +69,14 @@ impl<'a> ProgressView<'a> {
         }
     }
 
-    /// Says that Ctrl-C was heard, while what is under way comes to its end.
+    /// Acknowledges Ctrl-C while the work in progress is completed.
     pub(super) fn stopping(&mut self) {
         self.clear();
         self.printer
-            .note("stopping after what is under way; Ctrl-C again quits at once");
+            .note("finishing the work in progress; press Ctrl-C again to quit at once");
     }
 
-    /// Takes the bar off the screen.
+    /// Removes the bar from the screen.
     pub(super) fn clear(&mut self) {
         if let Some((_, bar)) = self.bar.take() {
             bar.finish_and_clear();
@@ -90,7 +90,7 @@ impl Drop for ProgressView<'_> {
     }
 }
 
-/// Draws how many bytes are copied or fetched, on a terminal; elsewhere files are quick enough.
+/// Draws the number of bytes copied or downloaded, on a terminal only.
 pub(super) struct BytesView<'a> {
     printer: &'a Printer,
     title: &'static str,
@@ -136,8 +136,8 @@ impl Drop for BytesView<'_> {
 
 fn title(stage: Stage) -> &'static str {
     match stage {
-        Stage::Walking => "Looking for pictures",
-        Stage::Details => "Reading what files say",
+        Stage::Walking => "Searching for pictures",
+        Stage::Details => "Reading metadata",
         Stage::Pictures => "Pictures",
         Stage::Captions => "Captions",
         Stage::Building => "Building the search graph",
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_tells_how_far_how_fast_and_how_long() {
+    fn a_line_has_count_rate_and_remaining_time() {
         let progress = Progress {
             stage: Stage::Pictures,
             n_done: 1200,

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::slice;
 
 use super::printer::Printer;
-use super::settings::Settings;
 use crate::answers::HitAnswer;
 use crate::engine::{CaptionHit, Details, SearchHit};
 
@@ -44,13 +43,13 @@ impl<'a> Row<'a> {
         }
     }
 
-    fn caption((rank, hit): (usize, &'a CaptionHit), settings: &Settings) -> Self {
+    fn caption((rank, hit): (usize, &'a CaptionHit), printer: &Printer) -> Self {
         Self {
             rank,
             similarity: hit.similarity,
             picture: None,
             texts: slice::from_ref(&hit.text),
-            note: settings.shown(hit.pictures.first().unwrap_or(&hit.source)),
+            note: printer.shown(hit.pictures.first().unwrap_or(&hit.source)),
             paths: &hit.pictures,
             details: None,
         }
@@ -58,11 +57,11 @@ impl<'a> Row<'a> {
 }
 
 impl Hits {
-    pub(super) fn rows(&self, settings: &Settings) -> Vec<Row<'_>> {
+    pub(super) fn rows(&self, printer: &Printer) -> Vec<Row<'_>> {
         match self {
             Self::Images(hits) => (1..).zip(hits).map(Row::image).collect(),
             Self::Captions(hits) => {
-                let row = |hit| Row::caption(hit, settings);
+                let row = |hit| Row::caption(hit, printer);
                 (1..).zip(hits).map(row).collect()
             }
         }

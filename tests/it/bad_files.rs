@@ -96,7 +96,7 @@ fn only_the_first_skipped_files_are_listed_by_default() {
     assert_eq!(ran.stderr().matches("skipped photos/").count(), 10, "{ran}");
     assert!(
         ran.stderr()
-            .contains("… and 4 more (--list-skipped names them all)"),
+            .contains("… and 4 more (use --list-skipped to list all)"),
         "{ran}"
     );
     let ran = env
@@ -220,7 +220,7 @@ fn an_unreadable_query_picture_is_an_error() {
     ----- stderr -----
     error: a picture cannot be searched by words alone
 
-    hint: leave out --by words, or search with words instead of --image
+    hint: leave out `--by words`, or search by text instead of `--image`
     ");
 }
 

@@ -118,7 +118,7 @@ fn a_device_that_is_not_built_in_is_refused_before_indexing() {
             format!("this build does not support {device}: it needs the cargo feature `{device}`");
         assert!(reported.contains(&expected), "{ran}");
         let hint = format!(
-            "hint: build it in with: cargo build --release --workspace --features {device}"
+            "hint: build it in with `cargo build --release --workspace --features {device}`"
         );
         assert!(ran.stderr().contains(&hint), "{ran}");
         assert!(!env.index().exists(), "an index was created");

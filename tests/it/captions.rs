@@ -118,7 +118,7 @@ fn an_index_without_captions_gives_a_hint() {
     ----- stderr -----
     no caption found
 
-    hint: the index has no captions yet; add some with: sightline index --captions FILE, or texts beside pictures
+    hint: the index has no captions yet; add some with `sightline index --captions FILE`, or text files beside pictures
     ");
 }
 
@@ -149,7 +149,7 @@ fn captions_too_long_for_the_model_are_reported_and_found_by_all_words() {
     ----- stdout -----
 
     ----- stderr -----
-    the model reads only the beginning of a caption in photos/red.txt: it is too long
+    a caption in photos/red.txt is too long for the model: its last tokens were ignored
     8 picture files in [TIME]: 8 added, 2 captions added
     ");
     assert_eq!(
@@ -166,7 +166,7 @@ fn captions_too_long_for_the_model_are_reported_and_found_by_all_words() {
     );
     env.write("photos/blue.txt", format!("{long} 3\n{long} 4\n"));
     let ran = env.sightline(["index", "photos"]).run().expect(0);
-    let told = "the model reads only the beginning of 2 captions that are too long, the first of \
-                them in photos/blue.txt\n";
+    let told = "2 captions are too long for the model: their last tokens were ignored; the first is \
+                in photos/blue.txt\n";
     assert!(ran.stderr().contains(told), "{ran}");
 }

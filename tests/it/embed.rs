@@ -186,8 +186,7 @@ fn a_text_too_long_for_the_model_is_cut_with_a_note() {
     assert_eq!(lines(&ran).len(), 2);
     assert_eq!(
         ran.stderr(),
-        "text 2: the model reads only the beginning of so long a text: 84 tokens at its end were \
-         left out\n"
+        "text 2 is too long for the model: its last 84 tokens were ignored\n"
     );
     let quiet = env.sightline(["embed", "-q", "--text", &long]).run();
     assert_eq!(quiet.expect(0).stderr(), "");

@@ -154,6 +154,6 @@ fn captions_too_long_for_the_model_are_reported() {
     assert_eq!(ran.json()["captions_cut"], 2);
     assert_eq!(
         ran.stderr(),
-        "the model reads only the beginning of 2 of the captions, which are too long for it\n"
+        "2 captions are too long for the model: their last tokens were ignored\n"
     );
 }

@@ -298,7 +298,7 @@ fn only_an_export_is_overwritten_and_only_with_force() {
     ----- stderr -----
     error: [ROOT]/out: already exists
 
-    hint: replace it with --force, or give another folder
+    hint: use `--force` to replace it, or another folder
     ");
     assert_eq!(lines(&env.path("out")).len(), 11);
     env.sightline(["export", "out", "--force"]).run().expect(0);
@@ -310,7 +310,7 @@ fn only_an_export_is_overwritten_and_only_with_force() {
     ----- stderr -----
     error: [ROOT]/photos: not a Sightline export; refusing to overwrite it
 
-    hint: give another folder
+    hint: use another folder
     ");
     assert!(env.path("photos/red.png").exists());
     let left: Vec<_> = fs_err::read_dir(env.path("."))

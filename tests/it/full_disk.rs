@@ -160,7 +160,7 @@ fn a_full_disk_is_reported_and_loses_nothing() {
                     lines[at..],
                     [
                         error.as_str(),
-                        "hint: make room there and run the same command again to go on; what was \
+                        "hint: free some space and run the same command again to resume; everything \
                          committed is kept",
                     ],
                     "{when}"

@@ -571,9 +571,9 @@ fn nothing_is_removed_when_a_library_folder_is_suddenly_empty() {
     ----- stdout -----
 
     ----- stderr -----
-    no pictures in photos, but the index holds 8 from there: nothing was removed
+    no pictures in photos, but 8 in the index: nothing was removed
 
-    hint: if they are gone for good and not on a disk that is away, run again with --prune
+    hint: if they were deleted, and not on an unmounted disk, run again with `--prune`
     0 picture files in [TIME]: nothing to do
     ");
     assert_eq!(stored(&env), (8, 8, 0));
@@ -585,7 +585,7 @@ fn nothing_is_removed_when_a_library_folder_is_suddenly_empty() {
     ----- stderr -----
     error: photos: no such folder
 
-    hint: the index holds 8 of its files and keeps them; if they are gone for good, run again with --prune
+    hint: the index keeps its 8 files from this folder; to remove them, run again with `--prune`
     ");
     assert_eq!(stored(&env), (8, 8, 0));
 
@@ -601,7 +601,7 @@ fn nothing_is_removed_when_a_library_folder_is_suddenly_empty() {
 
     ----- stderr -----
     0 picture files in [TIME]: 8 removed
-    no pictures found in the folders given
+    no pictures found in the given folders
     ");
     assert_eq!(stored(&env), (0, 0, 0));
 }

@@ -192,7 +192,7 @@ fn a_linked_model_stays_in_its_folder() {
     snapshot!(env, models(&env, &["remove", "p"]).run(), @r"
     exit code: 0
     ----- stdout -----
-    removed p; its files stay in pale
+    removed p; its files remain in pale
 
     ----- stderr -----
     ");
@@ -214,7 +214,7 @@ fn duplicate_models_and_invalid_names_are_refused() {
     ----- stderr -----
     error: pale: already added as pale
 
-    hint: use it with: --model pale
+    hint: use it with `--model pale`
     ");
     snapshot!(env, models(&env, &["add", "dark", "--name", "Pale"]).run(), @r"
     exit code: 2
@@ -223,7 +223,7 @@ fn duplicate_models_and_invalid_names_are_refused() {
     ----- stderr -----
     error: pale: a model of this name already exists
 
-    hint: choose another one with --name NAME, or first: sightline models remove pale
+    hint: choose another name with `--name NAME`, or remove that model first: `sightline models remove pale`
     ");
     snapshot!(env, models(&env, &["add", "dark", "--name", "../dark"]).run(), @r"
     exit code: 2
@@ -232,7 +232,7 @@ fn duplicate_models_and_invalid_names_are_refused() {
     ----- stderr -----
     error: ../dark: not a valid model name: use letters, digits, `.`, `_` and `-`, and start with a letter, a digit or `_`
 
-    hint: give it one with --name NAME
+    hint: choose a name with `--name NAME`
     ");
     let ran = models(&env, &["add", "photos"]).run().expect(2);
     assert_tells(&ran, &["error: photos: not a model folder"]);
@@ -256,7 +256,7 @@ fn an_unknown_name_is_reported_with_the_known_ones() {
     ----- stderr -----
     error: mobile: no such model or folder
 
-    hint: models with a name: starter, pale; for any other, give its folder
+    hint: known models: starter, pale; any other model is given by its folder
     ");
     snapshot!(env, env.sightline(["embed", "--text", "red", "--model", "plae"]).run(), @r"
     exit code: 2
@@ -265,7 +265,7 @@ fn an_unknown_name_is_reported_with_the_known_ones() {
     ----- stderr -----
     error: plae: no such model or folder
 
-    hint: did you mean pale?
+    hint: did you mean `pale`?
     ");
     for command in ["remove", "default", "check"] {
         models(&env, &[command, "mobile"]).run().expect(2);
@@ -277,7 +277,7 @@ fn an_unknown_name_is_reported_with_the_known_ones() {
     ----- stderr -----
     error: ./pale: this model folder has no name
 
-    hint: give it one first: sightline models add './pale'
+    hint: add it under a name first: `sightline models add './pale'`
     ");
 }
 
@@ -297,10 +297,10 @@ fn an_index_keeps_its_model_when_the_default_changes() {
     snapshot!(env, models(&env, &["default", "dark"]).run(), @r"
     exit code: 0
     ----- stdout -----
-    dark is the default model now
+    dark is now the default model
 
     ----- stderr -----
-    an index that is there already keeps to the model that made it
+    existing indexes keep the model they were built with
     ");
     let search = run(&["search", "red", "--paths", "-k1"]).expect(0);
     assert!(search.stdout().ends_with("red.png\n"), "{search}");
@@ -310,7 +310,7 @@ fn an_index_keeps_its_model_when_the_default_changes() {
     ----- stdout -----
 
     ----- stderr -----
-    this index goes on with the model that made it, pale; to change it to dark: sightline index --model dark
+    the index keeps the model it was built with, pale; to change it to dark: `sightline index --model dark`
     8 picture files in [TIME]: 8 unchanged
     ");
     snapshot!(env, run(&["search", "red", "--model", "dark"]), @r"
@@ -320,7 +320,7 @@ fn an_index_keeps_its_model_when_the_default_changes() {
     ----- stderr -----
     error: [ROOT]/index: the index was built with model pale, not with dark
 
-    hint: the index was made with pale at fp32: leave out --model and --precision, and SIGHTLINE_MODEL if it is set, or use another --index folder; to change its model: sightline index --model dark
+    hint: the index was built with pale at fp32: leave out `--model`, `--precision` and SIGHTLINE_MODEL, or use another index with `--index`; to change its model: `sightline index --model dark`
     ");
     // A new index uses the default model.
     run(&["index", "photos", "--index", "other"]).expect(0);
@@ -335,8 +335,10 @@ fn an_index_keeps_its_model_when_the_default_changes() {
     removed dark and its files
 
     ----- stderr -----
-    it was the default model; that is now starter
-    the index other was made with it: add it again to search there, or index anew with another --index folder
+    it was the default model; the default is now starter
+    the index other was built with it
+
+    hint: add the model again to search there, or build a new index with `--index`
     ");
     let ran = run(&["search", "red", "--index", "other"]).expect(2);
     assert_tells(&ran, &["built with model dark (dimension ", "\nhint: "]);
@@ -346,7 +348,7 @@ fn an_index_keeps_its_model_when_the_default_changes() {
     assert!(ran.stdout().contains("red.png"), "{ran}");
     let ran = run(&["search", "red", "--index", "other"]).expect(2);
     let dark = env.path("dark");
-    assert_tells(&ran, &[&format!("give --model '{}'", dark.display())]);
+    assert_tells(&ran, &[&format!("use `--model '{}'", dark.display())]);
 }
 
 #[test]
@@ -363,10 +365,10 @@ fn a_missing_default_model_is_reported() {
     ----- stderr -----
     error: pale: the default model is missing
 
-    hint: choose another one, such as: sightline models default starter
+    hint: choose another default model, such as `sightline models default starter`
     ");
     let ran = models(&env, &["list"]).run().expect(0);
-    assert_tells(&ran, &["the default model, pale, is gone"]);
+    assert_tells(&ran, &["the default model, pale, is missing"]);
     models(&env, &["default", "starter"]).run().expect(0);
     env.sightline(["embed", "--text", "red"])
         .starter()
@@ -391,7 +393,7 @@ fn a_folder_placed_in_the_registry_is_a_model() {
     assert!(ran.stdout().ends_with("red.png\n"), "{ran}");
     let ran = models(&env, &["list"]).run().expect(0);
     let broken = ran.stdout().lines().find(|line| line.contains("broken"));
-    assert!(broken.unwrap().contains("cannot be used: "), "{ran}");
+    assert!(broken.unwrap().contains("unusable: "), "{ran}");
     models(&env, &["remove", "broken"]).run().expect(0);
     assert_eq!(names(&env), ["starter", "pale"]);
 }
@@ -439,13 +441,13 @@ fn info_describes_a_model() {
     place        [COLOUR_MODEL]
     layout       sightline.toml
     dimension    13
-    pictures     8 × 8: both sides to it, whatever the proportions (bilinear), values 0 to 1, mean 0.500 0.500 0.500, deviation 0.500 0.500 0.500
+    pictures     8 × 8: stretched to fit (bilinear), values 0 to 1, mean 0.500 0.500 0.500, deviation 0.500 0.500 0.500
     texts        at most 16 tokens
     fingerprint  3e7867d17d98fade30d7d441c466373a
     size         2.30 KiB
     licence      MIT OR Apache-2.0
     precision    fp32, used: not checked
-    used         fp32: the most exact one; sightline models check [COLOUR_MODEL] finds out which is best
+    used         fp32: the most precise; `sightline models check [COLOUR_MODEL]` chooses the best
     image in     pixel_values  Tensor<f32>(batch, 3, 8, 8)
     image out    embedding  Tensor<f32>(batch, 13)
     text in      input_ids  Tensor<i64>(batch, n_tokens)
@@ -608,7 +610,7 @@ fn every_command_accepts_a_precision() {
     let ran = run(&["search", "red", "--paths", "-k1"]).expect(0);
     assert!(ran.stdout().ends_with(".png\n"), "{ran}");
     let ran = run(&["search", "red", "--precision", "fp32"]).expect(2);
-    assert_tells(&ran, &["the index was made with", "--precision int8"]);
+    assert_tells(&ran, &["the index was built with", "--precision int8"]);
     snapshot!(env, run(&["search", "red", "--precision", "fp16"]), @r"
     exit code: 2
     ----- stdout -----
@@ -616,7 +618,7 @@ fn every_command_accepts_a_precision() {
     ----- stderr -----
     error: far: the model has no fp16 graphs for both towers (available: fp32, int8)
 
-    hint: leave out --precision to use what there is
+    hint: leave out `--precision` to use an available one
     ");
     let ran = run(&["search", "red", "--precision", "fp8"]).expect(2);
     assert_tells(&ran, &["fp8", "fp32, fp16 or int8"]);
@@ -715,7 +717,10 @@ fn a_damaged_registry_is_an_error() {
     let env = TestEnv::new();
     let file = env.write("data/sightline/models.toml", "default = [\n");
     let ran = models(&env, &["list"]).run().expect(2);
-    assert_tells(&ran, &["models.toml", "\nhint: correct it or delete it"]);
+    assert_tells(
+        &ran,
+        &["models.toml", "\nhint: correct the file, or delete it"],
+    );
     env.sightline(["embed", "--text", "red"]).run().expect(2);
     fs_err::remove_file(file).unwrap();
     env.sightline(["embed", "--text", "red"]).run().expect(0);
@@ -733,5 +738,5 @@ fn encoding_works_without_a_writable_registry() {
     fs_err::create_dir(env.path("data/sightline/models.toml.lock")).unwrap();
     env.sightline(["embed", "--text", "red"]).run().expect(0);
     let ran = models(&env, &["check", COLOUR_MODEL]).run().expect(0);
-    assert_tells(&ran, &["the figures could not be kept"]);
+    assert_tells(&ran, &["cannot save the figures"]);
 }

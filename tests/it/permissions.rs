@@ -82,9 +82,9 @@ fn unreadable_folders_are_skipped_and_stay_in_the_index() {
 
     ----- stderr -----
     skipped photos: permission denied
-    no pictures in photos, but the index holds 10 from there: nothing was removed
+    no pictures in photos, but 10 in the index: nothing was removed
 
-    hint: if they are gone for good and not on a disk that is away, run again with --prune
+    hint: if they were deleted, and not on an unmounted disk, run again with `--prune`
     0 picture files in [TIME]: 1 skipped
     ");
     // Unreadable files are not removed.
@@ -124,7 +124,7 @@ fn a_read_only_index_can_only_be_searched() {
     ----- stderr -----
     error: [ROOT]/index: the index is not writable: Permission denied (os error 13)
 
-    hint: make the folder writable, or use another --index folder; only searching works without
+    hint: make the folder writable, or use another index with `--index`; a read-only index can only be searched
     ");
     if as_root() {
         snapshot!(env, creating, @r"
@@ -134,7 +134,7 @@ fn a_read_only_index_can_only_be_searched() {
         ----- stderr -----
         error: [ROOT]/model/index: the index is not writable: failed to create directory `[ROOT]/model/index`: Permission denied (os error 13)
 
-        hint: make the folder writable, or use another --index folder; only searching works without
+        hint: make the folder writable, or use another index with `--index`; a read-only index can only be searched
         ");
     }
 }

@@ -437,7 +437,7 @@ fn an_unusable_download_can_be_completed_by_hand() {
     assert_error(
         &ran,
         "someone/tiny-clip: downloaded, but not usable",
-        "then: sightline models add",
+        "then run `sightline models add",
     );
     let asked = "cannot determine image.resize, image.interpolation, image.mean, image.std";
     assert!(ran.stderr().contains(asked), "{ran}");
@@ -670,7 +670,7 @@ fn refused_downloads_have_a_hint() {
     assert_eq!(n_cases, 5);
     hub.behave(Behaviour::default());
     let ran = pull(&env, &hub, &["--precision", "fp16"]).expect(2);
-    assert_error(&ran, "no fp16 graphs, only fp32", "leave out --precision");
+    assert_error(&ran, "no fp16 graphs, only fp32", "leave out `--precision`");
     let ran = env
         .sightline(["models", "pull", "clip-vit-b-23"])
         .starter()
@@ -758,7 +758,8 @@ fn an_interrupted_download_resumes() {
     running.signal(nix::sys::signal::Signal::SIGINT);
     let ran = running.wait().expect(130);
     assert!(
-        ran.stderr().contains("Run the same command to go on"),
+        ran.stderr()
+            .contains("Run the same command again to resume"),
         "{ran}"
     );
     assert_nothing_registered(&env);

@@ -79,7 +79,7 @@ fn foreign_files_and_the_built_in_model_are_not_overwritten() {
     ----- stderr -----
     error: clip/onnx/vision_model_int8.onnx: this file exists and was not written by sightline
 
-    hint: replace it with --force
+    hint: use `--force` to replace it
     ");
     assert_eq!(fs_err::read(&theirs).unwrap(), b"theirs");
     env.sightline(["models", "quantize", "clip", "--force"])
@@ -90,6 +90,6 @@ fn foreign_files_and_the_built_in_model_are_not_overwritten() {
     ----- stdout -----
 
     ----- stderr -----
-    error: starter: the built-in model cannot be quantised
+    error: starter: the built-in model cannot be quantized
     ");
 }

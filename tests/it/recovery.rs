@@ -252,7 +252,7 @@ fn an_interrupted_run_keeps_what_it_reports() {
         let last = ran.stderr().lines().last().unwrap_or_default();
         assert_eq!(
             last,
-            "stopped; what is finished is kept. Run the same command to go on."
+            "interrupted; finished work is kept. Run the same command again to resume."
         );
 
         // Everything reported is in the index, and the next run adds the rest.
@@ -296,7 +296,7 @@ fn a_second_ctrl_c_quits_at_once() {
         assert_eq!(
             (ran.stderr(), ran.stdout()),
             (
-                "stopping after what is under way; Ctrl-C again quits at once\n",
+                "finishing the work in progress; press Ctrl-C again to quit at once\n",
                 ""
             )
         );

@@ -17,7 +17,7 @@ fn assert_one_line_and_install_command(env: &TestEnv, ran: &Ran) {
     );
     let folder = env.path("data/sightline/onnxruntime");
     let command = format!(
-        "hint: install it with: python3 -m pip install --no-deps --target '{}' onnxruntime=={}\n",
+        "hint: install it with `python3 -m pip install --no-deps --target '{}' onnxruntime=={}`\n",
         folder.display(),
         sightline::platform::RUNTIME_RELEASE,
     );
@@ -53,7 +53,7 @@ fn a_missing_library_in_ort_dylib_path_is_an_error() {
     ----- stderr -----
     error: ONNX Runtime not found (tried /nowhere/lib.so)
 
-    hint: install it with: python3 -m pip install --no-deps --target '[ROOT]/data/sightline/onnxruntime' onnxruntime==1.32.0
+    hint: install it with `python3 -m pip install --no-deps --target '[ROOT]/data/sightline/onnxruntime' onnxruntime==1.32.0`
     ");
 }
 
@@ -108,7 +108,7 @@ fn the_error_lists_every_path_tried() {
     ----- stderr -----
     error: ONNX Runtime not found (tried [ROOT]/alone/libonnxruntime.so, [ROOT]/alone/../lib/libonnxruntime.so, [ROOT]/data/sightline/libonnxruntime.so, libonnxruntime.so)
 
-    hint: install it with: python3 -m pip install --no-deps --target '[ROOT]/data/sightline/onnxruntime' onnxruntime==1.32.0
+    hint: install it with `python3 -m pip install --no-deps --target '[ROOT]/data/sightline/onnxruntime' onnxruntime==1.32.0`
     ");
     // The starter model needs ONNX Runtime, too.
     let index = ["index", "photos", "--index", "another"];

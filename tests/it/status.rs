@@ -30,8 +30,8 @@ fn the_status_is_printed_as_lines() {
     images        8 in 9 files
     captions      1
     language      en
-    image graph   none, all are compared
-    caption graph none, all are compared
+    image graph   none, searches scan all items
+    caption graph none, searches scan all items
     on disk       [SIZE] (records [SIZE], graphs [SIZE], words [SIZE])
     generation    [NUMBER]
     library       [ROOT]/photos (9 files, just now)
@@ -182,5 +182,5 @@ fn formats_are_listed_without_an_index() {
             "{name}"
         );
     }
-    assert!(shown.contains("Limits of one picture: 268,435,456 pixels, 1.00 GiB of memory, 10 s"));
+    assert!(shown.contains("Limits per picture: 268,435,456 pixels, 1.00 GiB of memory, 10 s"));
 }

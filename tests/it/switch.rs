@@ -220,8 +220,8 @@ fn an_unfinished_model_change_is_reported_and_resumed() {
     assert_eq!(
         last,
         [
-            "stopped; what is finished is kept. Run the same command to go on.",
-            "the change to pale is not complete: searches use colours until it is",
+            "interrupted; finished work is kept. Run the same command again to resume.",
+            "the change to pale is not complete: searches still use colours",
         ]
     );
     let n_done = report["added"].as_u64().unwrap();
@@ -235,8 +235,8 @@ fn an_unfinished_model_change_is_reported_and_resumed() {
         pale.display()
     );
     let expected = [
-        &format!("change to pale, {n_done} of 2,500 images; go on with: {go_on}"),
-        "to give it up, delete index/data-2",
+        &format!("change to pale, {n_done} of 2,500 images; resume with `{go_on}`"),
+        "to discard it, delete index/data-2",
     ];
     // Without commas, which only thousands have.
     let stdout = status.stdout().replace(',', "");
@@ -245,7 +245,7 @@ fn an_unfinished_model_change_is_reported_and_resumed() {
     }
     // A run without --model uses the old model, and says so.
     let ran = env.sightline(["index", "photos"]).run().expect(0);
-    let note = format!("the change of the model to pale is not complete; go on with: {go_on}");
+    let note = format!("the change of the model to pale is not complete; resume it with `{go_on}`");
     assert_eq!(ran.stderr().lines().last(), Some(note.as_str()), "{ran}");
 
     // Changing to a third model discards the unfinished change.
@@ -254,9 +254,8 @@ fn an_unfinished_model_change_is_reported_and_resumed() {
     assert_eq!(
         first,
         [
-            "the unfinished change to pale is thrown away",
-            "embedding 2,500 images again with dark beside the index; searches use colours until \
-             it is complete",
+            "discarding the unfinished change to pale",
+            "embedding 2,500 images again with dark; searches use colours until this is complete",
         ]
     );
     assert_eq!(ran.json()["model_change"]["discarded"], "pale");
@@ -279,9 +278,9 @@ fn index_with_a_model_changes_the_model_of_the_index() {
     ----- stdout -----
 
     ----- stderr -----
-    embedding 8 images again with pale beside the index; searches use colours until it is complete
+    embedding 8 images again with pale; searches use colours until this is complete
     8 picture files in [TIME]: 8 added
-    the index is of pale now; the vectors of colours are deleted
+    the index now uses pale; the vectors of colours are deleted
     ");
     assert_eq!(
         env.found(["red", "--by", "meaning", "-k1", "--model", "pale"]),
@@ -294,7 +293,7 @@ fn index_with_a_model_changes_the_model_of_the_index() {
 
     ----- stderr -----
     0 picture files in [TIME]: nothing to do
-    the index is of pale already
+    the index already uses pale
     ");
     // To the built-in model, which has another dimension, while the library is missing.
     fs_err::rename(env.path("photos"), env.path("away")).unwrap();
@@ -303,12 +302,12 @@ fn index_with_a_model_changes_the_model_of_the_index() {
     ----- stdout -----
 
     ----- stderr -----
-    embedding 8 images again with sightline-starter-1 beside the index; searches use pale until it is complete
-    8 pictures of the index in photos were not found or could not be read
+    embedding 8 images again with sightline-starter-1; searches use pale until this is complete
+    8 indexed pictures in photos were not found or could not be read
 
-    hint: if they are gone for good and not on a disk that is away, run again with --prune
+    hint: if they were deleted, and not on an unmounted disk, run again with `--prune`
     0 picture files in [TIME]: nothing to do
-    the change to sightline-starter-1 is not complete: searches use pale until it is
+    the change to sightline-starter-1 is not complete: searches still use pale
     ");
     assert_eq!(
         env.found(["red", "--by", "words", "-k1", "--model", "pale"]),
@@ -320,9 +319,9 @@ fn index_with_a_model_changes_the_model_of_the_index() {
     ----- stdout -----
 
     ----- stderr -----
-    embedding 8 images again with sightline-starter-1 beside the index; searches use pale until it is complete
+    embedding 8 images again with sightline-starter-1; searches use pale until this is complete
     8 picture files in [TIME]: 8 added
-    the index is of sightline-starter-1 now; the vectors of pale are deleted
+    the index now uses sightline-starter-1; the vectors of pale are deleted
     ");
     let status = env.sightline(["status", "--json"]).run().expect(0).json();
     assert_eq!(
@@ -369,7 +368,7 @@ fn each_kind_of_incompatible_index_has_its_own_error_and_hint() {
     ----- stderr -----
     error: [ROOT]/index: the index was built with model colours, not with pale
 
-    hint: the index was made with [COLOUR_MODEL] at fp32: give --model '[COLOUR_MODEL]' --precision fp32, or use another --index folder; to change its model: sightline index --model '[ROOT]/pale'
+    hint: the index was built with [COLOUR_MODEL] at fp32: use `--model '[COLOUR_MODEL]' --precision fp32`, or use another index with `--index`; to change its model: `sightline index --model '[ROOT]/pale'`
     ");
     snapshot!(env, env.sightline(["search", "red", "--model", "starter"]).run(), @r"
     exit code: 2
@@ -378,7 +377,7 @@ fn each_kind_of_incompatible_index_has_its_own_error_and_hint() {
     ----- stderr -----
     error: [ROOT]/index: the index was built with model colours (dimension 13), not with sightline-starter-1 (dimension 384)
 
-    hint: the index was made with [COLOUR_MODEL] at fp32: give --model '[COLOUR_MODEL]' --precision fp32, or use another --index folder; to change its model: sightline index --model starter
+    hint: the index was built with [COLOUR_MODEL] at fp32: use `--model '[COLOUR_MODEL]' --precision fp32`, or use another index with `--index`; to change its model: `sightline index --model starter`
     ");
     let (newer, older) = (
         text.replace("\"format\": 2", "\"format\": 3"),
@@ -393,7 +392,7 @@ fn each_kind_of_incompatible_index_has_its_own_error_and_hint() {
     ----- stderr -----
     error: [ROOT]/index: the index has format 3, but this program reads only up to format 2
 
-    hint: a newer sightline made it and nothing was touched: use that one or a newer, or another --index folder
+    hint: update sightline, or use another index with `--index`; nothing was changed
     ");
     for command in [
         &["index", "photos"][..],
@@ -412,7 +411,7 @@ fn each_kind_of_incompatible_index_has_its_own_error_and_hint() {
     ----- stderr -----
     error: [ROOT]/index: the index has format 0, but this program reads only formats from 1
 
-    hint: index the folders anew with another --index folder, or use the sightline that made it
+    hint: build a new index with `--index`, or use the version of sightline that built this one
     ");
     fs_err::write(&manifest, &text).unwrap();
     assert_eq!(env.index_photos()["unchanged"], 8);

@@ -57,7 +57,7 @@ fn flip(path: &Path, at: usize) {
 fn checking_a_sound_index_changes_nothing() {
     let env = indexed();
     let ran = env.sightline(["check"]).run().expect(0);
-    let line = "sound: 8 pictures, 9 files, 5 captions, generation ";
+    let line = "no problems: 8 pictures, 9 files, 5 captions, generation ";
     assert!(ran.stdout().starts_with(line), "{ran}");
     assert_eq!(ran.stderr(), "");
     let report = env.sightline(["check", "--json"]).run().expect(0).json();
@@ -95,7 +95,7 @@ fn derived_data_is_repaired_without_loss() {
     fs_err::remove_file(env.index().join("manifest.json")).unwrap();
     let ran = env.sightline(["status"]).run().expect(2);
     let hint =
-        "hint: see what is damaged with: sightline check; mend it with: sightline check --repair";
+        "hint: list the damage with `sightline check`, repair it with `sightline check --repair`";
     assert!(ran.stderr().contains(hint), "{ran}");
     snapshot!(env, env.sightline(["check"]).run(), @r"
     exit code: 2
@@ -104,9 +104,9 @@ fn derived_data_is_repaired_without_loss() {
     the word index: failed to read or write the word index
 
     ----- stderr -----
-    error: index: the index is not sound
+    error: index: the index is damaged
 
-    hint: mend it with: sightline check --repair
+    hint: repair it with `sightline check --repair`
     ");
     let report = env.sightline(["check", "--json"]).run().expect(2).json();
     assert_eq!(report["sound"], false);
@@ -117,7 +117,7 @@ fn derived_data_is_repaired_without_loss() {
     ----- stdout -----
     the manifest: it is missing
     the word index: failed to read or write the word index
-    all of this is mended
+    all problems were repaired
 
     ----- stderr -----
     ");
@@ -195,7 +195,7 @@ fn compacting_changes_no_hits() {
     let report = ran.json();
     let bytes = |key: &str| report[key].as_u64().unwrap();
     assert!(bytes("bytes_after") < bytes("bytes_before"), "{ran}");
-    assert!(ran.stderr().contains(" before, "), "{ran}");
+    assert!(ran.stderr().contains("compacted from "), "{ran}");
     assert_eq!(answer(&env), before);
     assert_eq!(counts(&env), [100, 100, 0]);
     env.sightline(["check"]).run().expect(0);

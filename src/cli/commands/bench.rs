@@ -6,19 +6,18 @@ use anyhow::{Context, Result};
 
 use crate::answers::BenchAnswer;
 use crate::cli::args::BenchArgs;
-use crate::cli::exit::ExitStatus;
-use crate::cli::interrupt;
+use crate::cli::exit::{self, ExitStatus};
 use crate::cli::printer::Printer;
-use crate::cli::settings::Settings;
 use crate::engine::bench::{BenchReport, BenchRequest, BenchRound, BenchStage, bench};
 use crate::engine::{EngineError, IndexRequest};
+use crate::workspace::Workspace;
 
-/// The longest that the encoder alone is measured in a round.
-const LONGEST_ENCODING: Duration = Duration::from_secs(20);
+/// Longest time for which encoding alone is measured in a round.
+const MAX_ENCODING_TIME: Duration = Duration::from_secs(20);
 
 pub(in crate::cli) fn run(
     args: &BenchArgs,
-    settings: &Settings,
+    workspace: &Workspace,
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
     if !args.photos.is_dir() {
@@ -30,23 +29,26 @@ pub(in crate::cli) fn run(
         };
         return Err(error.into());
     }
-    let encoders = settings.encoders()?;
+    let encoders = workspace.encoders()?;
     let model = encoders.identity().name.clone();
-    let work = tempfile::tempdir().context("no place for a temporary index")?;
+    let work = tempfile::tempdir().context("cannot create a temporary folder for the index")?;
     let request = BenchRequest {
         index: IndexRequest {
             batch_size: args.batch.map(usize::from),
             no_split: args.no_split,
-            n_decoders: args.decoders.map(usize::from).or(settings.threads()),
+            n_decoders: args
+                .decoders
+                .map(usize::from)
+                .or(workspace.session().n_threads),
             ..IndexRequest::folder(&args.photos)
         },
         decode: args.decode.options(),
         work: work.path().to_path_buf(),
         n_rounds: args.rounds.into(),
         only_index: args.only_index,
-        longest_encoding: LONGEST_ENCODING,
+        longest_encoding: MAX_ENCODING_TIME,
     };
-    interrupt::listen();
+    exit::catch_ctrl_c();
     let mut last = None;
     let report = bench(&encoders, &request, &mut |round, stage| {
         if last.replace((round, stage)) != Some((round, stage)) {
@@ -56,12 +58,12 @@ pub(in crate::cli) fn run(
                 title(stage)
             ));
         }
-        interrupt::check()
+        exit::check_ctrl_c()
     })?;
     let Some(report) = report else {
         return Ok(ExitStatus::Interrupted);
     };
-    let device = settings.session_options().device.to_string();
+    let device = workspace.session().device.to_string();
     if args.json {
         printer.json(&BenchAnswer::new(&report, &model, &device))?;
     } else {
@@ -74,7 +76,7 @@ pub(in crate::cli) fn run(
 
 fn title(stage: BenchStage) -> &'static str {
     match stage {
-        BenchStage::Preparing => "loading the model, decoding the first pictures",
+        BenchStage::Preparing => "loading the model and decoding the first pictures",
         BenchStage::Encoding => "encoding",
         BenchStage::Decoding => "decoding",
         BenchStage::Indexing => "indexing",
@@ -118,8 +120,8 @@ fn lines(report: &BenchReport, model: &str, device: &str) -> Vec<String> {
     if let Some(last) = report.rounds.last() {
         let batch = last.encoding.batch_size;
         lines.push(format!(
-            "batches of {}; the encoder waited for {:.0} % of them, {:.1} s in all; {:.0} % of the \
-             time went into the last commit and the search graphs",
+            "batches of {}; the encoder waited for {:.0} % of them, {:.1} s in total; {:.0} % of the \
+             time was spent on the last commit and the search graphs",
             batch.map_or_else(|| "several sizes".to_owned(), |n| n.to_string()),
             100.0 * last.encoding.starved(),
             last.encoding.waited.as_secs_f64(),
@@ -127,7 +129,7 @@ fn lines(report: &BenchReport, model: &str, device: &str) -> Vec<String> {
         ));
     }
     if let Some(peak) = report.peak_memory {
-        lines.push(format!("most memory in use: {:.0} MB", peak as f64 / 1e6));
+        lines.push(format!("peak memory: {:.0} MB", peak as f64 / 1e6));
     }
     lines
 }

@@ -9,16 +9,16 @@ use crate::cli::exit::ExitStatus;
 use crate::cli::output::{self, Found};
 use crate::cli::printer::Printer;
 use crate::cli::rows::Hits;
-use crate::cli::settings::Settings;
 use crate::engine::{By, Query};
+use crate::workspace::Workspace;
 
 pub(in crate::cli) fn run(
     args: &CaptionsArgs,
-    settings: &Settings,
+    workspace: &Workspace,
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
     let began = Instant::now();
-    let hits = settings
+    let hits = workspace
         .engine()?
         .with_decode_options(args.decode.options())
         .captions(&args.image, args.output.top as usize)?;
@@ -28,5 +28,5 @@ pub(in crate::cli) fn run(
         began,
         hits: Hits::Captions(hits),
     };
-    output::show(&found, &args.output, settings, printer)
+    output::show(&found, &args.output, workspace, printer)
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use sightline_index::{Problem, Repair};
 
 use crate::answers::CheckAnswer;
 use crate::cli::args::CheckIndexArgs;
@@ -11,106 +10,106 @@ use crate::cli::exit::ExitStatus;
 use crate::cli::output::counted;
 use crate::cli::printer::Printer;
 use crate::cli::progress::ProgressView;
-use crate::cli::settings::Settings;
-use crate::engine::Engine;
+use crate::engine::{Engine, Problem, Repair};
+use crate::workspace::Workspace;
 
-/// How many of many items or files a line names, and how many lost files are named.
-const N_NAMED: usize = 5;
-const N_LOST_NAMED: usize = 20;
+/// Number of items or files that the line of one problem lists.
+const N_LISTED: usize = 5;
+/// Number of lost files listed without `--json`.
+const N_LOST_LISTED: usize = 20;
 
 pub(in crate::cli) fn run(
     args: &CheckIndexArgs,
-    settings: &Settings,
+    workspace: &Workspace,
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
     if args.repair {
-        return repair(args.json, settings, printer);
+        return repair(args.json, workspace, printer);
     }
-    let problems = Engine::check(settings.index())?;
+    let problems = Engine::check(workspace.index())?;
     if args.json {
         printer.json(&CheckAnswer::from(problems.as_slice()))?;
     } else {
-        show(&problems, settings, printer)?;
+        show(&problems, workspace, printer)?;
     }
-    Ok(conclude(&problems, settings, printer))
+    Ok(conclude(&problems, workspace, printer))
 }
 
-/// The end of a check: what it comes to, and what to do.
-fn conclude(problems: &[Problem], settings: &Settings, printer: &mut Printer) -> ExitStatus {
+/// Reports the outcome of a check.
+fn conclude(problems: &[Problem], workspace: &Workspace, printer: &mut Printer) -> ExitStatus {
     if problems.is_empty() {
         return ExitStatus::Found;
     }
-    // What was found comes before what to do about it.
+    // The problems come before the hint.
     let _ = printer.flush();
-    let folder = settings.shown(settings.index());
+    let folder = printer.shown(workspace.index());
     printer.error(
-        format_args!("{folder}: the index is not sound"),
-        Some("mend it with: sightline check --repair"),
+        format_args!("{folder}: the index is damaged"),
+        Some("repair it with `sightline check --repair`"),
     );
     ExitStatus::Error
 }
 
-fn repair(json: bool, settings: &Settings, printer: &mut Printer) -> Result<ExitStatus> {
+fn repair(json: bool, workspace: &Workspace, printer: &mut Printer) -> Result<ExitStatus> {
     let mut view = ProgressView::new(printer);
-    let told = Engine::repair(settings.index(), &mut |progress| view.show(progress));
+    let repaired = Engine::repair(workspace.index(), &mut |progress| view.show(progress));
     drop(view);
-    let told = told?;
+    let repaired = repaired?;
     if json {
-        printer.json(&CheckAnswer::from(&told))?;
+        printer.json(&CheckAnswer::from(&repaired))?;
     } else {
-        show(&told.found, settings, printer)?;
-        if !told.found.is_empty() && told.left.is_empty() {
-            printer.line("all of this is mended")?;
+        show(&repaired.found, workspace, printer)?;
+        if !repaired.found.is_empty() && repaired.left.is_empty() {
+            printer.line("all problems were repaired")?;
         }
-        tell_losses(&told, settings, printer)?;
+        show_losses(&repaired, printer)?;
     }
-    if told.has_losses() {
+    if repaired.has_losses() {
         let _ = printer.flush();
         printer.note(
-            "what is lost comes back when its folders and captions files are indexed again: \
-             sightline index",
+            "indexing the folders and captions files again restores what is lost: `sightline index`",
         );
     }
-    if let Some(kept) = &told.kept {
+    if let Some(kept) = &repaired.kept {
         printer.note(format_args!(
-            "the damaged records are kept in {}, which may be deleted",
-            settings.shown(kept)
+            "the damaged records are kept in {}, which can be deleted",
+            printer.shown(kept)
         ));
     }
-    if !told.left.is_empty() {
-        show(&told.left, settings, printer)?;
+    if !repaired.left.is_empty() {
+        show(&repaired.left, workspace, printer)?;
         let _ = printer.flush();
         printer.error(
             format_args!(
-                "{}: not all could be mended",
-                settings.shown(settings.index())
+                "{}: not all problems could be repaired",
+                printer.shown(workspace.index())
             ),
-            Some("make a new index in another --index folder"),
+            Some("build a new index with `--index`"),
         );
         return Ok(ExitStatus::Error);
     }
     Ok(ExitStatus::Found)
 }
 
-fn show(problems: &[Problem], settings: &Settings, printer: &mut Printer) -> Result<()> {
+fn show(problems: &[Problem], workspace: &Workspace, printer: &mut Printer) -> Result<()> {
     if problems.is_empty() {
-        let status = Engine::status(settings.index())?;
+        let status = Engine::status(workspace.index())?;
         return Ok(printer.line(format_args!(
-            "sound: {}, {}, {}, generation {}",
+            "no problems: {}, {}, {}, generation {}",
             counted(status.n_images, "picture"),
             counted(status.n_files, "file"),
             counted(status.n_captions, "caption"),
             status.generation
         ))?);
     }
-    for line in lines(problems, settings) {
+    for line in lines(problems, printer) {
         printer.line(Printer::safe(&line))?;
     }
     Ok(())
 }
 
-/// One line for each thing that is wrong, however many items or files it is wrong of.
-fn lines(problems: &[Problem], settings: &Settings) -> Vec<String> {
+/// One line per kind of problem, however many items or files have it.
+fn lines(problems: &[Problem], printer: &Printer) -> Vec<String> {
     let mut lines = Vec::new();
     let mut many: BTreeMap<(&'static str, &'static str), Vec<String>> = BTreeMap::new();
     for problem in problems {
@@ -121,15 +120,15 @@ fn lines(problems: &[Problem], settings: &Settings) -> Vec<String> {
             }
             Problem::File { path, what } => {
                 let of = many.entry(("file", *what)).or_default();
-                of.push(settings.shown(path));
+                of.push(printer.shown(path));
             }
             problem => lines.push(problem.to_string()),
         }
     }
     for ((kind, what), names) in many {
         let n = names.len();
-        let mut named = names[..n.min(N_NAMED)].join(", ");
-        if n > N_NAMED {
+        let mut named = names[..n.min(N_LISTED)].join(", ");
+        if n > N_LISTED {
             named.push_str(", …");
         }
         lines.push(format!("{}: {what} ({named})", counted(n as u64, kind)));
@@ -137,30 +136,30 @@ fn lines(problems: &[Problem], settings: &Settings) -> Vec<String> {
     lines
 }
 
-fn tell_losses(told: &Repair, settings: &Settings, printer: &mut Printer) -> Result<()> {
+fn show_losses(repaired: &Repair, printer: &mut Printer) -> Result<()> {
     let mut lost = Vec::new();
     let mut count = |n: u64, what: &str| {
         if n > 0 {
             lost.push(counted(n, what));
         }
     };
-    count(told.n_lost_images, "picture");
-    count(told.n_lost_captions, "caption");
-    count(told.n_lost_libraries, "note of a library folder");
-    count(told.n_lost_commits, "commit");
-    if lost.is_empty() && told.lost_files.is_empty() {
+    count(repaired.n_lost_images, "picture");
+    count(repaired.n_lost_captions, "caption");
+    count(repaired.n_lost_libraries, "record of a library folder");
+    count(repaired.n_lost_commits, "commit");
+    if lost.is_empty() && repaired.lost_files.is_empty() {
         return Ok(());
     }
     printer.line(format_args!("lost: {}", lost.join(", ")))?;
-    for path in told.lost_files.iter().take(N_LOST_NAMED) {
-        printer.line(format_args!("  {}", settings.shown(path)))?;
+    for path in repaired.lost_files.iter().take(N_LOST_LISTED) {
+        printer.line(format_args!("  {}", printer.shown(path)))?;
     }
-    if told.lost_files.len() > N_LOST_NAMED {
-        let n = told.lost_files.len() - N_LOST_NAMED;
-        printer.line(format_args!("  and {n} more (--json names them all)"))?;
+    if repaired.lost_files.len() > N_LOST_LISTED {
+        let n = repaired.lost_files.len() - N_LOST_LISTED;
+        printer.line(format_args!("  and {n} more (use --json to list all)"))?;
     }
-    for path in &told.lost_caption_sources {
-        printer.line(format_args!("  captions of {}", settings.shown(path)))?;
+    for path in &repaired.lost_caption_sources {
+        printer.line(format_args!("  captions of {}", printer.shown(path)))?;
     }
     Ok(())
 }

@@ -8,21 +8,20 @@ use anyhow::{Context, Result};
 
 use crate::answers::EmbedAnswer;
 use crate::cli::args::EmbedArgs;
-use crate::cli::exit::ExitStatus;
-use crate::cli::interrupt;
+use crate::cli::exit::{self, ExitStatus};
 use crate::cli::printer::Printer;
-use crate::cli::settings::Settings;
 use crate::engine::npy::NpyWriter;
 use crate::engine::{Encoders, EngineError};
+use crate::workspace::Workspace;
 
 pub(in crate::cli) fn run(
     args: &EmbedArgs,
-    settings: &Settings,
+    workspace: &Workspace,
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
-    let encoders = settings.encoders()?;
+    let encoders = workspace.encoders()?;
     let texts = texts(args)?;
-    interrupt::listen();
+    exit::catch_ctrl_c();
     let mut output = Output {
         npy: match &args.npy {
             Some(path) => Some(NpyWriter::create(path, encoders.identity().dimension)?),
@@ -36,20 +35,21 @@ pub(in crate::cli) fn run(
     if args.files.is_empty() {
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         encoders.embed_texts(&texts, &mut |place, vector| {
-            output.say_what_was_not_read(&encoders, place, texts[place]);
+            output.note_ignored_tokens(&encoders, place, texts[place]);
             let input = Input::Text(texts[place]);
             output.take(&input, &format!("text {}", place + 1), vector)
         })?;
     } else {
         encoders.embed_files(&args.files, &mut |place, vector| {
             let file = &args.files[place];
-            output.take(&Input::File(file), &settings.shown(file), vector)
+            let shown = output.printer.shown(file);
+            output.take(&Input::File(file), &shown, vector)
         })?;
     }
     output.finish()
 }
 
-/// The texts given, or the lines of stdin.
+/// The texts on the command line, or the lines of stdin.
 fn texts(args: &EmbedArgs) -> Result<Vec<String>> {
     if args.text != ["-"] {
         return Ok(args.text.clone());
@@ -57,21 +57,21 @@ fn texts(args: &EmbedArgs) -> Result<Vec<String>> {
     let mut text = String::new();
     std::io::stdin()
         .read_to_string(&mut text)
-        .context("the texts on stdin cannot be read")?;
+        .context("cannot read texts from stdin")?;
     Ok(text.lines().map(ToOwned::to_owned).collect())
 }
 
-/// What a vector is of.
+/// What a vector was computed from.
 enum Input<'a> {
     File(&'a Path),
     Text(&'a str),
 }
 
-/// Where vectors go.
+/// Where the vectors are written.
 struct Output<'a> {
     printer: &'a mut Printer,
     npy: Option<NpyWriter>,
-    /// What went wrong with writing; nothing more is written then.
+    /// The first failure to write, after which nothing more is written.
     result: Result<()>,
     n_failed: usize,
     interrupted: bool,
@@ -88,17 +88,15 @@ impl Output<'_> {
             Ok(vector) => self.result = self.write(input, &vector),
             Err(error) => {
                 self.n_failed += 1;
-                let told = Printer::safe(&error.to_string());
-                // Errors about files mostly begin with the file's name.
-                let told = if told.contains(shown) {
-                    told
-                } else {
-                    format!("{}: {told}", Printer::safe(shown))
-                };
-                self.printer.error(told, None);
+                let mut message = Printer::safe(&error.to_string());
+                // Most errors about files already begin with the file's name.
+                if !message.contains(shown) {
+                    message = format!("{}: {message}", Printer::safe(shown));
+                }
+                self.printer.error(message, None);
             }
         }
-        self.interrupted = interrupt::check().is_break();
+        self.interrupted = exit::check_ctrl_c().is_break();
         if self.result.is_err() || self.interrupted {
             ControlFlow::Break(())
         } else {
@@ -118,11 +116,10 @@ impl Output<'_> {
         Ok(())
     }
 
-    fn say_what_was_not_read(&self, encoders: &Encoders, place: usize, text: &str) {
+    fn note_ignored_tokens(&self, encoders: &Encoders, place: usize, text: &str) {
         if let Ok(n_dropped @ 1..) = encoders.text().n_tokens_dropped(text) {
             self.printer.note(format_args!(
-                "text {}: the model reads only the beginning of so long a text: {n_dropped} \
-                 tokens at its end were left out",
+                "text {} is too long for the model: its last {n_dropped} tokens were ignored",
                 place + 1
             ));
         }

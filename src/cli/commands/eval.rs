@@ -4,25 +4,24 @@ use anyhow::Result;
 
 use crate::answers::EvalAnswer;
 use crate::cli::args::EvalArgs;
-use crate::cli::exit::ExitStatus;
-use crate::cli::interrupt;
+use crate::cli::exit::{self, ExitStatus};
 use crate::cli::printer::Printer;
 use crate::cli::progress::ProgressView;
-use crate::cli::settings::Settings;
 use crate::engine::{DecodeOptions, Recalls, Skipped, evaluate};
+use crate::workspace::Workspace;
 
 pub(in crate::cli) fn run(
     args: &EvalArgs,
-    settings: &Settings,
+    workspace: &Workspace,
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
-    let encoders = settings.encoders()?;
-    interrupt::listen();
+    let encoders = workspace.encoders()?;
+    exit::catch_ctrl_c();
     let mut view = ProgressView::new(printer);
     let decode = DecodeOptions::default();
     let evaluation = evaluate(&encoders, &decode, &args.dataset, &mut |progress| {
         view.show(progress);
-        interrupt::check()
+        exit::check_ctrl_c()
     });
     drop(view);
     let Some(evaluation) = evaluation? else {
@@ -31,13 +30,13 @@ pub(in crate::cli) fn run(
     for Skipped { path, reason } in &evaluation.skipped {
         printer.note(format_args!(
             "skipped {}: {}",
-            settings.shown(path),
+            printer.shown(path),
             Printer::safe(reason)
         ));
     }
     if evaluation.n_captions_cut > 0 {
         printer.note(format_args!(
-            "the model reads only the beginning of {} of the captions, which are too long for it",
+            "{} captions are too long for the model: their last tokens were ignored",
             evaluation.n_captions_cut
         ));
     }

@@ -8,23 +8,23 @@ use crate::cli::exit::ExitStatus;
 use crate::cli::output::counted;
 use crate::cli::printer::Printer;
 use crate::cli::progress::ProgressView;
-use crate::cli::settings::Settings;
 use crate::engine::Engine;
+use crate::workspace::Workspace;
 
 pub(in crate::cli) fn run(
     args: &ImportArgs,
-    settings: &Settings,
+    workspace: &Workspace,
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
     let mut view = ProgressView::new(printer);
-    let report = Engine::import(settings.index(), &args.from, &mut |progress| {
+    let report = Engine::import(workspace.index(), &args.from, &mut |progress| {
         view.show(progress);
     });
     drop(view);
     let report = report?;
     let known = match report.n_known {
         0 => String::new(),
-        n => format!(", {n} of them known before"),
+        n => format!(", {n} already in the index"),
     };
     printer.note(format_args!(
         "imported {} ({}{known}) and {}",

@@ -5,34 +5,34 @@ use indicatif::HumanCount;
 
 use crate::answers::IndexAnswer;
 use crate::cli::args::IndexArgs;
-use crate::cli::exit::ExitStatus;
-use crate::cli::interrupt;
+use crate::cli::exit::{self, ExitStatus};
+use crate::cli::hints;
 use crate::cli::printer::Printer;
 use crate::cli::progress::ProgressView;
-use crate::cli::settings::Settings;
 use crate::engine::{Engine, IndexReport, IndexRequest, ModelChange, Skipped, UnfinishedChange};
+use crate::workspace::Workspace;
 
-/// How many skipped files are named without `--list-skipped`.
-const N_NAMED: usize = 10;
+/// Number of skipped files listed without `--list-skipped`.
+const N_LISTED: usize = 10;
 
 pub(in crate::cli) fn run(
     args: &IndexArgs,
-    settings: &Settings,
+    workspace: &Workspace,
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
-    let engine = settings
+    let engine = workspace
         .engine_to_index()?
         .with_decode_options(args.decode.options());
-    let change = if settings.is_model_typed() {
+    let change = if workspace.may_change_model() {
         engine.planned_change()?
     } else {
         None
     };
-    let is_for_the_model = args.has_no_input();
-    let mut is_already_of = None;
-    if is_for_the_model && change.is_none() {
-        // There is nothing to change: no index, which is an error, or one of this model.
-        is_already_of = Some(Engine::status(settings.index())?.model);
+    let changes_model_only = args.has_no_input();
+    let mut current_model = None;
+    if changes_model_only && change.is_none() {
+        // There is no index, which is an error, or it already uses this model.
+        current_model = Some(Engine::status(workspace.index())?.model);
     }
     let request = IndexRequest {
         folders: args.folders.clone(),
@@ -41,48 +41,51 @@ pub(in crate::cli) fn run(
         change_model: change.is_some(),
         batch_size: args.batch.map(usize::from),
         no_split: args.no_split,
-        n_decoders: args.decoders.map(usize::from).or(settings.threads()),
+        n_decoders: args
+            .decoders
+            .map(usize::from)
+            .or(workspace.session().n_threads),
         language: args.language,
         commit_every: usize::try_from(args.commit_every).unwrap_or(usize::MAX),
         ..IndexRequest::default()
     };
-    if let Some(note) = settings.note_on_the_model() {
-        printer.note(note);
+    if let Some(kept) = workspace.kept_model() {
+        printer.note(hints::on_kept_model(&kept));
     }
     if let Some(change) = &change {
-        tell_plan(change, printer);
+        show_plan(change, printer);
     }
-    interrupt::listen();
+    exit::catch_ctrl_c();
     let mut view = ProgressView::new(printer);
-    let mut was_told = false;
+    let mut is_stopping = false;
     let report = engine.index(&request, &mut |progress| {
         view.show(progress);
-        let flow = interrupt::check();
-        if flow.is_break() && !was_told {
-            was_told = true;
+        let flow = exit::check_ctrl_c();
+        if flow.is_break() && !is_stopping {
+            is_stopping = true;
             view.stopping();
         }
         flow
     });
     drop(view);
     let report = report?;
-    tell(&report, args, settings, printer);
-    tell_unfinished(&report, settings, printer)?;
-    if let Some(model) = is_already_of {
+    show(&report, args, printer);
+    show_change(&report, workspace, printer)?;
+    if let Some(model) = current_model {
         printer.note(format_args!(
-            "the index is of {} already",
+            "the index already uses {}",
             Printer::safe(&model)
         ));
     }
     if args.json {
         printer.json(&IndexAnswer::from(&report))?;
     }
-    let is_held_back = |change: &ModelChange| !change.is_done;
+    let is_incomplete = |change: &ModelChange| !change.is_done;
     Ok(if report.interrupted {
         ExitStatus::Interrupted
-    } else if report.model_change.as_ref().is_some_and(is_held_back) {
+    } else if report.model_change.as_ref().is_some_and(is_incomplete) {
         ExitStatus::Nothing
-    } else if is_for_the_model {
+    } else if changes_model_only {
         ExitStatus::Found
     } else if report.n_seen == 0 && report.n_captions_added == 0 && args.captions.is_empty() {
         ExitStatus::Nothing
@@ -91,8 +94,8 @@ pub(in crate::cli) fn run(
     })
 }
 
-/// Before a change of the model: what is going to happen.
-fn tell_plan(change: &ModelChange, printer: &Printer) {
+/// What a change of the model is going to do.
+fn show_plan(change: &ModelChange, printer: &Printer) {
     let ModelChange {
         from,
         to,
@@ -103,18 +106,18 @@ fn tell_plan(change: &ModelChange, printer: &Printer) {
     } = change;
     if let Some(other) = discarded {
         printer.note(format_args!(
-            "the unfinished change to {} is thrown away",
+            "discarding the unfinished change to {}",
             Printer::safe(other)
         ));
     }
     let (from, to) = (Printer::safe(from), Printer::safe(to));
     printer.note(format_args!(
-        "embedding {} again with {to} beside the index; searches use {from} until it is complete",
+        "embedding {} again with {to}; searches use {from} until this is complete",
         images(*n_images)
     ));
     if *n_before > 0 {
         printer.note(format_args!(
-            "going on: {} were done before",
+            "resuming: {} were embedded by earlier runs",
             images(*n_before)
         ));
     }
@@ -124,88 +127,85 @@ fn images(n: u64) -> String {
     format!("{} image{}", HumanCount(n), if n == 1 { "" } else { "s" })
 }
 
-/// After a run: what became of a change of the model, this run's or an earlier one's.
-fn tell_unfinished(report: &IndexReport, settings: &Settings, printer: &Printer) -> Result<()> {
+/// What became of a change of the model, that of this run or an earlier one.
+fn show_change(report: &IndexReport, workspace: &Workspace, printer: &Printer) -> Result<()> {
     match &report.model_change {
         Some(ModelChange {
             from, to, is_done, ..
         }) => {
             let (from, to) = (Printer::safe(from), Printer::safe(to));
             printer.note(if *is_done {
-                format!("the index is of {to} now; the vectors of {from} are deleted")
+                format!("the index now uses {to}; the vectors of {from} are deleted")
             } else {
-                format!("the change to {to} is not complete: searches use {from} until it is")
+                format!("the change to {to} is not complete: searches still use {from}")
             });
         }
         None => {
-            if let Some(unfinished) = UnfinishedChange::read(settings.index())? {
+            if let Some(unfinished) = UnfinishedChange::read(workspace.index())? {
                 printer.note(format_args!(
-                    "the change of the model to {} is not complete; go on with: {}",
+                    "the change of the model to {} is not complete; resume it with `{}`",
                     Printer::safe(&unfinished.model),
-                    Printer::safe(&settings.command_to_go_on(&unfinished))
+                    Printer::safe(&hints::command_to_resume(&unfinished, workspace))
                 ));
             }
         }
     }
     if report.interrupted {
-        printer.note("stopped; what is finished is kept. Run the same command to go on.");
+        printer.note("interrupted; finished work is kept. Run the same command again to resume.");
     }
     Ok(())
 }
 
-fn tell(report: &IndexReport, args: &IndexArgs, settings: &Settings, printer: &Printer) {
-    let n_named = if args.list_skipped {
+fn show(report: &IndexReport, args: &IndexArgs, printer: &Printer) {
+    let n_listed = if args.list_skipped {
         usize::MAX
     } else {
-        N_NAMED
+        N_LISTED
     };
-    for Skipped { path, reason } in report.skipped.iter().take(n_named) {
+    for Skipped { path, reason } in report.skipped.iter().take(n_listed) {
         printer.note(format_args!(
             "skipped {}: {}",
-            settings.shown(path),
+            printer.shown(path),
             Printer::safe(reason)
         ));
     }
-    if report.skipped.len() > n_named {
-        let n_more = report.skipped.len() - n_named;
+    if report.skipped.len() > n_listed {
+        let n_more = report.skipped.len() - n_listed;
         printer.note(format_args!(
-            "… and {n_more} more (--list-skipped names them all)"
+            "… and {n_more} more (use --list-skipped to list all)"
         ));
     }
     if let [first, rest @ ..] = report.cut_captions.as_slice() {
-        let first = settings.shown(first);
+        let first = printer.shown(first);
         printer.note(match rest.len() {
             0 => format!(
-                "the model reads only the beginning of a caption in {first}: it is too long"
+                "a caption in {first} is too long for the model: its last tokens were ignored"
             ),
             n => format!(
-                "the model reads only the beginning of {} captions that are too long, the first \
-                 of them in {first}",
+                "{} captions are too long for the model: their last tokens were ignored; the first \
+                 is in {first}",
                 n + 1
             ),
         });
     }
     for (folder, n) in &report.held_back {
-        let folder = settings.shown(folder);
+        let folder = printer.shown(folder);
         let what = if report.model_change.is_some() {
-            format!("{n} pictures of the index in {folder} were not found or could not be read")
+            format!("{n} indexed pictures in {folder} were not found or could not be read")
         } else {
-            format!(
-                "no pictures in {folder}, but the index holds {n} from there: nothing was removed"
-            )
+            format!("no pictures in {folder}, but {n} in the index: nothing was removed")
         };
-        printer.note(format_args!(
-            "{what}\n\n\
-             hint: if they are gone for good and not on a disk that is away, run again with --prune"
-        ));
+        printer.note(what);
+        printer
+            .hint("if they were deleted, and not on an unmounted disk, run again with `--prune`");
     }
     printer.note(summary(report));
     if report.n_seen == 0 && !args.folders.is_empty() && report.held_back.is_empty() {
-        printer.note("no pictures found in the folders given");
+        printer.note("no pictures found in the given folders");
     }
 }
 
-/// `Indexed 48 pictures in 1.6 s (30.1/s): 48 added; 3 skipped; 96 captions added`
+/// `51 picture files in 1.6 s (30.1/s): 48 added, 3 skipped, 96 captions added`
 fn summary(report: &IndexReport) -> String {
     let mut parts = Vec::new();
     let mut count = |n: usize, what: &str| {
@@ -217,7 +217,7 @@ fn summary(report: &IndexReport) -> String {
     count(report.n_changed + report.n_changed_to_known, "changed");
     count(report.n_unchanged, "unchanged");
     count(report.n_moved, "moved");
-    count(report.n_copies, "copies of others");
+    count(report.n_copies, "duplicates");
     count(report.n_removed, "removed");
     count(report.skipped.len(), "skipped");
     count(report.n_captions_added, "captions added");

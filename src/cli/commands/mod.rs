@@ -1,4 +1,4 @@
-//! One file a command, each thin: settings in, engine called, results out.
+//! One file per command, each thin: workspace in, one call of the library, results out.
 
 pub(super) mod bench;
 pub(super) mod captions;

@@ -8,16 +8,16 @@ use crate::cli::exit::ExitStatus;
 use crate::cli::output::counted;
 use crate::cli::printer::Printer;
 use crate::cli::progress::ProgressView;
-use crate::cli::settings::Settings;
 use crate::engine::Engine;
+use crate::workspace::Workspace;
 
 pub(in crate::cli) fn run(
     args: &RemoveFilesArgs,
-    settings: &Settings,
+    workspace: &Workspace,
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
     let mut view = ProgressView::new(printer);
-    let report = Engine::remove(settings.index(), &args.paths, &mut |progress| {
+    let report = Engine::remove(workspace.index(), &args.paths, &mut |progress| {
         view.show(progress);
     });
     drop(view);
@@ -30,8 +30,8 @@ pub(in crate::cli) fn run(
     }
     for folder in &report.libraries {
         printer.note(format_args!(
-            "{}: no library folder any more",
-            settings.shown(folder)
+            "{}: no longer a library folder",
+            printer.shown(folder)
         ));
     }
     printer.note(format_args!(

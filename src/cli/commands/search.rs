@@ -10,26 +10,26 @@ use crate::cli::exit::ExitStatus;
 use crate::cli::output::{self, Found};
 use crate::cli::printer::Printer;
 use crate::cli::rows::Hits;
-use crate::cli::settings::Settings;
 use crate::engine::{By, Engine, Query, SearchRequest};
+use crate::workspace::Workspace;
 
 pub(in crate::cli) fn run(
     args: &SearchArgs,
-    settings: &Settings,
+    workspace: &Workspace,
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
     let began = Instant::now();
     let query = match (&args.text, &args.image) {
         (Some(text), _) => Query::Text(text.clone()),
         (None, Some(image)) => Query::Picture(image.clone()),
-        (None, None) => unreachable!("clap asks for one of the two"),
+        (None, None) => unreachable!("clap requires one of the two"),
     };
     let by = match (args.by, &query) {
         (Some(ByArg::Meaning), _) | (None, Query::Picture(_)) => By::Meaning,
         (Some(ByArg::Words), _) => By::Words,
         (Some(ByArg::Both), _) | (None, Query::Text(_)) => By::Both,
     };
-    let engine = settings
+    let engine = workspace
         .engine()?
         .with_decode_options(args.decode.options());
     let request = SearchRequest {
@@ -46,27 +46,26 @@ pub(in crate::cli) fn run(
             FindArg::Captions => Hits::Captions(engine.search_captions(&request)?),
         },
     };
-    let status = output::show(&found, &args.output, settings, printer)?;
+    let status = output::show(&found, &args.output, workspace, printer)?;
     if let Query::Text(text) = &request.query {
-        say_what_was_not_read(text, by, &engine, printer)?;
+        note_on_text(text, by, &engine, printer)?;
     }
     Ok(status)
 }
 
-/// Remarks on the query itself, after the answer.
-fn say_what_was_not_read(text: &str, by: By, engine: &Engine, printer: &Printer) -> Result<()> {
+/// Notes on the text of the query, after the hits.
+fn note_on_text(text: &str, by: By, engine: &Engine, printer: &Printer) -> Result<()> {
     if by != By::Words {
         let n_dropped = engine.n_tokens_dropped(text)?;
         if n_dropped > 0 {
             printer.note(format_args!(
-                "the model reads only the beginning of so long a query: {n_dropped} tokens at its \
-                 end were left out"
+                "query too long for the model: its last {n_dropped} tokens were ignored"
             ));
         }
     }
     if Path::new(text).is_file() {
-        printer.note(format_args!(
-            "\nhint: {0} is a file; to search by the picture itself: sightline search --image {0}",
+        printer.hint(format_args!(
+            "{0} is a file; to search by the picture itself: `sightline search --image {0}`",
             Printer::safe(text)
         ));
     }

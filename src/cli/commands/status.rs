@@ -4,29 +4,29 @@ use std::time::Duration;
 
 use anyhow::Result;
 use indicatif::{HumanBytes, HumanCount, HumanDuration};
-use sightline_index::GraphState;
+use sightline_picture::DecodeLimits;
 
 use crate::answers::{FormatsAnswer, StatusAnswer};
 use crate::cli::args::StatusArgs;
 use crate::cli::exit::ExitStatus;
+use crate::cli::hints;
 use crate::cli::printer::{Printer, Style};
-use crate::cli::settings::Settings;
-use crate::engine::{Engine, KindStatus, Status, UnfinishedChange};
-use sightline_picture::DecodeLimits;
+use crate::engine::{Engine, GraphState, KindStatus, Status, UnfinishedChange};
+use crate::workspace::Workspace;
 
 pub(in crate::cli) fn run(
     args: &StatusArgs,
-    settings: &Settings,
+    workspace: &Workspace,
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
     if args.formats {
         return formats(args.json, printer);
     }
-    let status = Engine::status(settings.index())?;
+    let status = Engine::status(workspace.index())?;
     if args.json {
         printer.json(&StatusAnswer::from(&status))?;
     } else {
-        show(&status, settings, printer)?;
+        show(&status, workspace, printer)?;
     }
     Ok(if status.n_images + status.n_captions == 0 {
         ExitStatus::Nothing
@@ -35,7 +35,9 @@ pub(in crate::cli) fn run(
     })
 }
 
-fn show(status: &Status, settings: &Settings, printer: &mut Printer) -> Result<()> {
+fn show(status: &Status, workspace: &Workspace, printer: &mut Printer) -> Result<()> {
+    let change = status.unfinished.as_ref();
+    let change = change.map(|change| unfinished(change, status, workspace, printer));
     let mut row = |name: &str, value: String| {
         let name = printer.paint(Style::Dim, &format!("{name:<13}"));
         printer.line(format_args!("{name} {value}"))
@@ -58,7 +60,7 @@ fn show(status: &Status, settings: &Settings, printer: &mut Printer) -> Result<(
         "captions",
         match status.n_captions_alone {
             0 => HumanCount(status.n_captions).to_string(),
-            n => format!("{}, {n} of no image", HumanCount(status.n_captions)),
+            n => format!("{}, {n} without an image", HumanCount(status.n_captions)),
         },
     )?;
     row("language", status.language.to_string())?;
@@ -87,11 +89,7 @@ fn show(status: &Status, settings: &Settings, printer: &mut Printer) -> Result<(
         )?;
     }
     if let Some(run) = status.last_run {
-        let stopped = if run.interrupted {
-            ", stopped early"
-        } else {
-            ""
-        };
+        let stopped = if run.interrupted { ", interrupted" } else { "" };
         row(
             "last run",
             format!(
@@ -105,8 +103,8 @@ fn show(status: &Status, settings: &Settings, printer: &mut Printer) -> Result<(
             ),
         )?;
     }
-    if let Some(change) = &status.unfinished {
-        row("unfinished", unfinished(change, status, settings))?;
+    if let Some(change) = change {
+        row("unfinished", change)?;
     }
     Ok(())
 }
@@ -122,10 +120,11 @@ fn graph(kind: &KindStatus) -> String {
             HumanCount(kind.n_loose)
         ),
         GraphState::Unusable { reason } => format!(
-            "unusable, {}; all are compared until the next index run or `sightline compact`",
+            "unusable, {}; searches scan all items until the next `sightline index` or `sightline \
+             compact`",
             Printer::safe(reason)
         ),
-        _ => "none, all are compared".to_owned(),
+        _ => "none, searches scan all items".to_owned(),
     }
 }
 
@@ -140,19 +139,24 @@ fn ago(unix_s: u64) -> String {
     }
 }
 
-/// `change to my-clip, 120 of 300 images; go on with: …; to give it up, delete …`
-fn unfinished(change: &UnfinishedChange, status: &Status, settings: &Settings) -> String {
+/// ``change to my-clip, 120 of 300 images; resume with `…`; to discard it, delete …``
+fn unfinished(
+    change: &UnfinishedChange,
+    status: &Status,
+    workspace: &Workspace,
+    printer: &Printer,
+) -> String {
     format!(
-        "change to {}, {} of {} images; go on with: {}; to give it up, delete {}",
+        "change to {}, {} of {} images; resume with `{}`; to discard it, delete {}",
         Printer::safe(&change.model),
         HumanCount(change.n_images),
         HumanCount(status.n_images),
-        Printer::safe(&settings.command_to_go_on(change)),
-        settings.shown(&change.folder)
+        Printer::safe(&hints::command_to_resume(change, workspace)),
+        printer.shown(&change.folder)
     )
 }
 
-/// Which picture formats this build reads. Needs no index.
+/// Lists the picture formats that this build can read. Needs no index.
 fn formats(json: bool, printer: &mut Printer) -> Result<ExitStatus> {
     let limits = DecodeLimits::default();
     if json {
@@ -163,7 +167,7 @@ fn formats(json: bool, printer: &mut Printer) -> Result<ExitStatus> {
         let name = printer.paint(Style::Bold, &format!("{:<19}", format.name));
         let note = match (format.supported, format.note) {
             (true, note) => note,
-            (false, _) => "not read; such a file is skipped and named",
+            (false, _) => "not supported; such files are skipped and reported",
         };
         let extensions = format.extensions.join(" ");
         let line = if note.is_empty() {
@@ -174,7 +178,7 @@ fn formats(json: bool, printer: &mut Printer) -> Result<ExitStatus> {
         printer.line(line)?;
     }
     printer.line(format_args!(
-        "Limits of one picture: {} pixels, {} of memory, {} s",
+        "Limits per picture: {} pixels, {} of memory, {} s",
         HumanCount(limits.max_pixels),
         HumanBytes(limits.max_bytes),
         limits.max_time.as_secs_f64(),

@@ -4,22 +4,21 @@ use anyhow::{Result, bail};
 
 use super::check;
 use crate::cli::args::AddArgs;
-use crate::cli::exit::ExitStatus;
-use crate::cli::interrupt;
+use crate::cli::exit::{self, ExitStatus};
 use crate::cli::printer::Printer;
 use crate::cli::progress::BytesView;
-use crate::cli::settings::Settings;
 use crate::models::ModelsError;
+use crate::workspace::Workspace;
 
 pub(super) fn run(
     args: &AddArgs,
-    settings: &Settings,
+    workspace: &Workspace,
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
-    let registry = settings.registry();
-    interrupt::listen();
+    let registry = workspace.registry();
+    exit::catch_ctrl_c();
     let pending = registry.pending(&args.folder, args.name.as_deref())?;
-    let Some(check) = check::check(pending.models(), settings, printer, false)? else {
+    let Some(check) = check::check(pending.models(), workspace, printer, false)? else {
         return Ok(ExitStatus::Interrupted);
     };
     if check.verdict.chosen.is_none() {
@@ -36,16 +35,16 @@ pub(super) fn run(
         let mut view = BytesView::new(printer, "Copying");
         registry.add_copy(&pending, &check, &mut |progress| {
             view.show(progress.n_done, progress.n_total);
-            interrupt::check()
+            exit::check_ctrl_c()
         })
     };
     let entry = match added {
         Err(ModelsError::Stopped) => return Ok(ExitStatus::Interrupted),
         added => added?,
     };
-    check::tell(&check, settings, &entry.label(), printer)?;
+    check::show(&check, workspace, &entry.label(), printer)?;
     printer.line(format_args!(
-        "added {0}; use it with --model {0}, or always: sightline models default {0}",
+        "added {0}; use it with `--model {0}`, or by default with `sightline models default {0}`",
         entry.label()
     ))?;
     Ok(ExitStatus::Found)

@@ -1,55 +1,45 @@
 //! `sightline models check`
 
 use anyhow::Result;
-use sightline_onnx::{Model, Precision};
 
 use crate::answers::ModelCheckAnswer;
 use crate::cli::args::CheckArgs;
-use crate::cli::exit::ExitStatus;
-use crate::cli::interrupt;
+use crate::cli::exit::{self, ExitStatus};
 use crate::cli::printer::{Printer, Style};
-use crate::cli::settings::Settings;
-use crate::engine::EngineError;
-use crate::models::{Check, Checked, Entry, Outcome, Place};
-use crate::platform;
+use crate::models::{Check, Checked, Entry, Model, Outcome, Place};
+use crate::workspace::Workspace;
 
 pub(super) fn run(
     args: &CheckArgs,
-    settings: &Settings,
+    workspace: &Workspace,
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
-    interrupt::listen();
-    let entry = settings.entry(args.which.as_deref())?;
-    run_on(&entry, settings, args.json, printer)
+    exit::catch_ctrl_c();
+    let entry = workspace.entry(args.which.as_deref())?;
+    run_on(&entry, workspace, args.json, printer)
 }
 
-/// Checks a model, writes down what was found, and tells it.
+/// Checks a model, keeps the figures, and shows them.
 pub(super) fn run_on(
     entry: &Entry,
-    settings: &Settings,
+    workspace: &Workspace,
     json: bool,
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
-    let models = models(entry, settings)?;
+    let models = workspace.models_to_check(entry)?;
     let must_match = entry.place() == &Place::BuiltIn;
-    let Some(check) = check(&models, settings, printer, must_match)? else {
+    let Some(check) = check(&models, workspace, printer, must_match)? else {
         return Ok(ExitStatus::Interrupted);
     };
-    // Asked for one precision, a check does not say which one is best; and figures of a device or
-    // a number of threads asked for once are not those of the next run.
-    let noted = if settings.precision().is_none() && settings.is_usual_session() {
-        settings.registry().record_check(entry, &check)
-    } else {
-        Ok(())
-    };
+    let noted = workspace.record_check(entry, &check);
     if json {
-        let asked = settings.precision().is_some();
+        let asked = workspace.precision().is_some();
         printer.json(&ModelCheckAnswer::new(entry, &check, asked))?;
     } else {
-        tell(&check, settings, &entry.label(), printer)?;
+        show(&check, workspace, &entry.label(), printer)?;
     }
     if let Err(error) = noted {
-        printer.note(format_args!("the figures could not be kept: {error}"));
+        printer.note(format_args!("cannot save the figures: {error}"));
     }
     Ok(if check.is_sound() {
         ExitStatus::Found
@@ -58,51 +48,23 @@ pub(super) fn run_on(
     })
 }
 
-/// The model at each precision, or at the one asked for, with fp32 to compare it with.
-fn models(entry: &Entry, settings: &Settings) -> Result<Vec<Model>> {
-    let registry = settings.registry();
-    let precisions = entry.precisions()?;
-    let mut wanted = match settings.precision() {
-        None => precisions.clone(),
-        Some(asked) => vec![asked],
-    };
-    if wanted != [Precision::Fp32]
-        && precisions.contains(&Precision::Fp32)
-        && !wanted.contains(&Precision::Fp32)
-    {
-        wanted.insert(0, Precision::Fp32);
-    }
-    let open = |precision| registry.open_entry(entry, precision);
-    // Towers without a precision in common are run as they are.
-    let models: Result<Vec<Model>, _> = if wanted.is_empty() {
-        open(None).map(|model| vec![model])
-    } else {
-        wanted.into_iter().map(|one| open(Some(one))).collect()
-    };
-    Ok(models?)
-}
-
-/// Runs the check, telling what is under way.
+/// Runs the check, with a note before each precision; `None` when it was interrupted.
 pub(super) fn check(
     models: &[Model],
-    settings: &Settings,
+    workspace: &Workspace,
     printer: &Printer,
     must_match: bool,
 ) -> Result<Option<Check>> {
-    let options = settings.session_options();
-    options.device.check().map_err(EngineError::from)?;
-    let runtime = platform::runtime_source()().map_err(EngineError::from)?;
-    let check = Check::run(models, &runtime, &options, must_match, &mut |precision| {
+    Ok(workspace.check(models, must_match, &mut |precision| {
         printer.note(format_args!("checking {precision} …"));
-        interrupt::check()
-    })?;
-    Ok(check)
+        exit::check_ctrl_c()
+    })?)
 }
 
-/// Tells people what was found.
-pub(super) fn tell(
+/// Shows what was measured, and the precision chosen.
+pub(super) fn show(
     check: &Check,
-    settings: &Settings,
+    workspace: &Workspace,
     name: &str,
     printer: &mut Printer,
 ) -> Result<()> {
@@ -135,7 +97,7 @@ pub(super) fn tell(
     if let Some(chosen) = check
         .verdict
         .chosen
-        .filter(|_| settings.precision().is_none())
+        .filter(|_| workspace.precision().is_none())
     {
         let reason = &check.verdict.reason;
         printer.line(format_args!("used  {chosen}: {reason}"))?;
@@ -160,23 +122,23 @@ fn lines(outcome: &Outcome) -> Vec<String> {
             seconds(text.load)
         ),
         format!(
-            "{:.1} ms a picture in a batch of {n_pairs}, {:.1} ms a text",
+            "{:.1} ms per picture in a batch of {n_pairs}, {:.1} ms per text",
             figures.ms_per_picture, figures.ms_per_text
         ),
         format!(
-            "length of the output before scaling: {} (images), {} (texts)",
+            "norm of the output before normalisation: {} (images), {} (texts)",
             range(image.raw_norm),
             range(text.raw_norm)
         ),
         format!(
-            "the own picture comes first for {n_texts_first} of {n_pairs} texts, the own text for \
+            "matching picture first for {n_texts_first} of {n_pairs} texts, matching text first for \
              {n_pictures_first} of {n_pairs} pictures"
         ),
     ];
     if let Some(agreement) = &figures.to_fp32 {
         lines.push(format!(
-            "cosine to fp32 {:.4} on average, {:.4} at worst; {:.2} times as fast with pictures, \
-             {:.2} times with texts",
+            "cosine to fp32 {:.4} on average, {:.4} at worst; {:.2} times as fast for pictures, \
+             {:.2} times for texts",
             agreement.mean_cosine,
             agreement.worst_cosine,
             agreement.picture_speed,

@@ -5,24 +5,24 @@ use anyhow::Result;
 use crate::cli::args::DefaultArgs;
 use crate::cli::exit::ExitStatus;
 use crate::cli::printer::Printer;
-use crate::cli::settings::Settings;
+use crate::workspace::Workspace;
 
 pub(super) fn run(
     args: &DefaultArgs,
-    settings: &Settings,
+    workspace: &Workspace,
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
-    let registry = settings.registry();
+    let registry = workspace.registry();
     let Some(name) = &args.name else {
         let entry = registry.default_entry()?;
         printer.line(entry.label())?;
         return Ok(ExitStatus::Found);
     };
     let entry = registry.find_named(name)?;
-    // One that cannot be used is no default.
+    // A model that cannot be used must not become the default.
     registry.open_entry(&entry, None)?;
     registry.set_default(name)?;
-    printer.line(format_args!("{} is the default model now", entry.label()))?;
-    printer.note("an index that is there already keeps to the model that made it");
+    printer.line(format_args!("{} is now the default model", entry.label()))?;
+    printer.note("existing indexes keep the model they were built with");
     Ok(ExitStatus::Found)
 }

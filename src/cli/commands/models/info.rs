@@ -2,75 +2,56 @@
 
 use anyhow::Result;
 use indicatif::HumanBytes;
-use sightline_onnx::{EncodeError, ImageTower, Model, Signature, TextTower};
 
-use super::place;
+use super::list::place;
 use crate::answers::{ModelInfoAnswer, PrecisionAnswer, SignatureAnswer, TensorAnswer};
 use crate::cli::args::InfoArgs;
 use crate::cli::exit::ExitStatus;
 use crate::cli::printer::{Printer, Style};
-use crate::cli::settings::Settings;
-use crate::engine::EngineError;
 use crate::models::{Entry, Figures};
-use crate::platform;
+use crate::workspace::Workspace;
 
 pub(super) fn run(
     args: &InfoArgs,
-    settings: &Settings,
+    workspace: &Workspace,
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
-    let entry = settings.entry(args.which.as_deref())?;
-    let registry = settings.registry();
-    let precision = settings.precision().or(entry.chosen());
+    let entry = workspace.entry(args.which.as_deref())?;
+    let registry = workspace.registry();
+    let precision = workspace.precision().or(entry.chosen());
     let model = registry.open_entry(&entry, precision)?;
-    // All but inputs and outputs is told without ONNX Runtime, and for graphs that it refuses.
-    let signatures = signatures(&model, settings);
-    let asked = settings.precision().is_some();
+    // Everything but inputs and outputs is shown even if the graphs cannot be loaded.
+    let signatures = workspace.signatures(&model);
+    let asked = workspace.precision().is_some();
     let info = ModelInfoAnswer::new(&entry, &model, asked, signatures.as_ref().ok())?;
     if args.json {
         printer.json(&info)?;
     } else {
-        tell(&info, &entry, settings, printer)?;
+        show(&info, &entry, workspace, printer)?;
     }
     Ok(match signatures {
         Ok(_) => ExitStatus::Found,
         Err(error) => {
-            let told = Printer::safe(&format!("{:#}", anyhow::Error::from(error)));
-            printer.error(
-                format_args!("the graphs cannot be looked into: {told}"),
-                None,
-            );
+            let reason = format!("{:#}", anyhow::Error::from(error));
+            printer.error(format_args!("cannot load the graphs: {reason}"), None);
             ExitStatus::Error
         }
     })
 }
 
-/// Of the image tower and of the text tower.
-fn signatures(model: &Model, settings: &Settings) -> Result<(Signature, Signature), EngineError> {
-    let runtime = platform::runtime_source()()?;
-    let options = settings.session_options();
-    let both = || -> Result<_, EncodeError> {
-        let image = ImageTower::load(&runtime, model, &options)?.signature();
-        Ok((
-            image,
-            TextTower::load(&runtime, model, &options)?.signature(),
-        ))
-    };
-    Ok(both()?)
-}
-
-fn tell(
+fn show(
     info: &ModelInfoAnswer<'_>,
     entry: &Entry,
-    settings: &Settings,
+    workspace: &Workspace,
     printer: &mut Printer,
 ) -> Result<()> {
+    let place = place(entry, printer);
     let mut row = |name: &str, value: &str| {
         let name = printer.paint(Style::Dim, &format!("{name:<12}"));
         printer.line(format_args!("{name} {}", Printer::safe(value)))
     };
     row("model", &info.model)?;
-    row("place", &place(entry, settings))?;
+    row("place", &place)?;
     row("layout", info.layout)?;
     row("dimension", &info.dimension.to_string())?;
     row("pictures", &info.preprocessing.words)?;
@@ -91,11 +72,11 @@ fn tell(
         let measured = figures.map_or_else(|| "not checked".to_owned(), in_words);
         row("precision", &format!("{precision}{used}: {measured}"))?;
     }
-    let why = match (settings.precision(), &info.reason) {
-        (Some(_), _) => "asked for".to_owned(),
+    let why = match (workspace.precision(), &info.reason) {
+        (Some(_), _) => "requested".to_owned(),
         (None, Some(reason)) => reason.clone(),
         (None, None) => format!(
-            "the most exact one; sightline models check {} finds out which is best",
+            "the most precise; `sightline models check {}` chooses the best",
             info.model
         ),
     };
@@ -113,14 +94,14 @@ fn tell(
     Ok(())
 }
 
-/// `52.1 ms a picture, 9.8 ms a text, cosine to fp32 0.9993 (at worst 0.9981), 2.80 times as fast`
+/// `52.1 ms per picture, 9.8 ms per text, cosine to fp32 0.9993 (at worst 0.9981), 2.80 times as fast`
 fn in_words(figures: &Figures) -> String {
     let Figures {
         ms_per_picture,
         ms_per_text,
         to_fp32,
     } = figures;
-    let speed = format!("{ms_per_picture:.1} ms a picture, {ms_per_text:.1} ms a text");
+    let speed = format!("{ms_per_picture:.1} ms per picture, {ms_per_text:.1} ms per text");
     match to_fp32 {
         None => speed,
         Some(agreement) => format!(

@@ -3,19 +3,19 @@
 use anyhow::Result;
 use indicatif::HumanBytes;
 
-use super::place;
 use crate::answers::ModelListAnswer;
 use crate::cli::args::ListArgs;
 use crate::cli::exit::ExitStatus;
 use crate::cli::printer::{Printer, Style};
-use crate::cli::settings::Settings;
+use crate::models::{Entry, Place};
+use crate::workspace::Workspace;
 
 pub(super) fn run(
     args: &ListArgs,
-    settings: &Settings,
+    workspace: &Workspace,
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
-    let registry = settings.registry();
+    let registry = workspace.registry();
     let default = registry.default_name()?;
     let entries = registry.list()?;
     if args.json {
@@ -34,17 +34,24 @@ pub(super) fn run(
                 model.dimension(),
                 HumanBytes(model.n_bytes().unwrap_or(0)).to_string(),
                 model.precision(),
-                place(entry, settings)
+                place(entry, printer)
             ),
-            Err(error) => format!("cannot be used: {}", Printer::safe(&error.to_string())),
+            Err(error) => format!("unusable: {}", Printer::safe(&error.to_string())),
         };
         printer.line(format_args!("{mark} {name}  {details}"))?;
     }
     if entries.iter().all(|entry| entry.label() != default) {
-        printer.note(format_args!(
-            "the default model, {default}, is gone\n\n\
-             hint: choose another one, such as: sightline models default starter"
-        ));
+        printer.note(format_args!("the default model, {default}, is missing"));
+        printer.hint("choose another default model, such as `sightline models default starter`");
     }
     Ok(ExitStatus::Found)
+}
+
+/// Where a model's files are.
+pub(super) fn place(entry: &Entry, printer: &Printer) -> String {
+    match entry.place() {
+        Place::BuiltIn => "built in".to_owned(),
+        Place::Copied(folder) | Place::Folder(folder) => printer.shown(folder),
+        Place::Linked(folder) => format!("linked: {}", printer.shown(folder)),
+    }
 }

@@ -5,22 +5,20 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use sightline_onnx::{Model, ModelError};
 
 use super::check;
 use crate::cli::args::PullArgs;
-use crate::cli::exit::ExitStatus;
-use crate::cli::interrupt;
+use crate::cli::exit::{self, ExitStatus};
 use crate::cli::printer::{Printer, Style};
 use crate::cli::progress::BytesView;
-use crate::cli::settings::Settings;
 use crate::models::hub::{self, Choice, HubError};
-use crate::models::{CATALOGUE, ModelsError, Origin, in_catalogue};
+use crate::models::{CATALOGUE, Model, ModelError, ModelsError, Origin, in_catalogue};
 use crate::platform;
+use crate::workspace::Workspace;
 
 pub(super) fn run(
     args: &PullArgs,
-    settings: &Settings,
+    workspace: &Workspace,
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
     let Some(which) = &args.which else {
@@ -34,37 +32,38 @@ pub(super) fn run(
         },
     };
     let name = args.name.as_deref().unwrap_or(own_name);
-    let registry = settings.registry();
+    let registry = workspace.registry();
     let taken = registry.check_new_name(name);
     let replaced = match taken {
         Err(ModelsError::Taken { name }) if args.force => Some(name),
         taken => taken.map(|()| None)?,
     };
-    interrupt::listen();
+    exit::catch_ctrl_c();
     let options = platform::hub_options();
-    let choice = hub::look_up(&options, repository, settings.precision());
-    let choice = choice.map_err(ModelsError::from)?;
+    let choice = hub::look_up(&options, repository, workspace.precision())?;
     let origin = Origin {
         repository: choice.repository.clone(),
         commit: choice.commit.clone(),
         license: choice.license.clone().or(license.map(ToOwned::to_owned)),
     };
-    tell(&choice, origin.license.as_deref(), printer);
+    show(&choice, origin.license.as_deref(), printer);
 
     let folder = registry.folder()?;
     let (arriving, lock) = Arriving::new(&folder, name)?;
     let mut view = BytesView::new(printer, "Downloading");
     let pulled = hub::pull(&options, &choice, &arriving.folder, &mut |progress| {
         view.show(progress.n_done, progress.n_total);
-        interrupt::check()
+        exit::check_ctrl_c()
     });
     drop(view);
     let pulled = match pulled {
         Err(HubError::Stopped) => {
-            printer.note("stopped; what came is kept. Run the same command to go on.");
+            printer.note(
+                "interrupted; downloaded data is kept. Run the same command again to resume.",
+            );
             return Ok(ExitStatus::Interrupted);
         }
-        pulled => pulled.map_err(ModelsError::from)?,
+        pulled => pulled?,
     };
     if pulled.n_from_cache > 0 {
         printer.note(format_args!(
@@ -82,7 +81,7 @@ pub(super) fn run(
             source: Box::new(source),
         })
     })?;
-    let Some(check) = check::check(&models, settings, printer, false)? else {
+    let Some(check) = check::check(&models, workspace, printer, false)? else {
         return Ok(ExitStatus::Interrupted);
     };
     if check.verdict.chosen.is_none() {
@@ -93,7 +92,7 @@ pub(super) fn run(
         let why: Vec<&str> = why.map(String::as_str).collect();
         bail!("{repository}: {}", why.join("; "));
     }
-    // Only now is it sure that the new one works.
+    // The old model is removed only once the new one is known to work.
     let mut was_default = false;
     if let Some(replaced) = replaced {
         let removed = registry.remove(&replaced)?;
@@ -106,9 +105,9 @@ pub(super) fn run(
     if was_default {
         registry.set_default(name)?;
     }
-    check::tell(&check, settings, &entry.label(), printer)?;
+    check::show(&check, workspace, &entry.label(), printer)?;
     printer.line(format_args!(
-        "pulled {0}; use it with --model {0}, or always: sightline models default {0}",
+        "pulled {0}; use it with `--model {0}`, or by default with `sightline models default {0}`",
         entry.label()
     ))?;
     Ok(ExitStatus::Found)
@@ -138,7 +137,7 @@ fn open(folder: &Path) -> Result<Vec<Model>, ModelError> {
         .collect()
 }
 
-fn tell(choice: &Choice, license: Option<&str>, printer: &Printer) {
+fn show(choice: &Choice, license: Option<&str>, printer: &Printer) {
     let precisions: Vec<&str> = choice.precisions.iter().map(|one| one.as_str()).collect();
     let license = license.unwrap_or("not stated");
     let commit: String = choice.commit.chars().take(8).collect();
@@ -153,8 +152,8 @@ fn tell(choice: &Choice, license: Option<&str>, printer: &Printer) {
     ));
 }
 
-/// The folder that a model comes into, beside those that are complete. It stays when a download
-/// ends early, so that the next one goes on from there.
+/// The folder that a model is downloaded into, beside the complete ones. It stays when a download
+/// is interrupted, so that the next one resumes it.
 struct Arriving {
     folder: PathBuf,
     lock: PathBuf,
@@ -186,7 +185,7 @@ impl Arriving {
 
     fn finish(self, lock: fs_err::File) {
         drop(lock);
-        // One that stays does no harm.
+        // A leftover lock file does no harm.
         let _ = fs_err::remove_file(&self.lock);
     }
 }
