@@ -83,16 +83,16 @@ fn run(
 ) -> anyhow::Result<ExitStatus> {
     match command {
         Command::Index(args) => commands::index::run(&args, workspace, printer),
-        Command::Search(args) => commands::search::run(&args, workspace, printer),
-        Command::Captions(args) => commands::captions::run(&args, workspace, printer),
+        Command::Search(args) => commands::search::search(&args, workspace, printer),
+        Command::Captions(args) => commands::search::captions(&args, workspace, printer),
         Command::Status(args) => commands::status::run(&args, workspace, printer),
         Command::Bench(args) => commands::bench::run(&args, workspace, printer),
         Command::Eval(args) => commands::eval::run(&args, workspace, printer),
         Command::Check(args) => commands::check::run(&args, workspace, printer),
-        Command::Compact(args) => commands::compact::run(&args, workspace, printer),
-        Command::Remove(args) => commands::remove::run(&args, workspace, printer),
-        Command::Export(args) => commands::export::run(&args, workspace, printer),
-        Command::Import(args) => commands::import::run(&args, workspace, printer),
+        Command::Compact(args) => commands::upkeep::compact(&args, workspace, printer),
+        Command::Remove(args) => commands::upkeep::remove(&args, workspace, printer),
+        Command::Export(args) => commands::exchange::export(&args, workspace, printer),
+        Command::Import(args) => commands::exchange::import(&args, workspace, printer),
         Command::Models(args) => commands::models::run(&args, workspace, printer),
         Command::Embed(args) => commands::embed::run(&args, workspace, printer),
     }

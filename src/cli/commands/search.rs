@@ -1,11 +1,11 @@
-//! `sightline search`
+//! `sightline search` and `sightline captions`
 
 use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::cli::args::{ByArg, FindArg, SearchArgs};
+use crate::cli::args::{ByArg, CaptionsArgs, FindArg, SearchArgs};
 use crate::cli::exit::ExitStatus;
 use crate::cli::output::{self, Found};
 use crate::cli::printer::Printer;
@@ -13,7 +13,7 @@ use crate::cli::rows::Hits;
 use crate::engine::{By, Engine, Query, SearchRequest};
 use crate::workspace::Workspace;
 
-pub(in crate::cli) fn run(
+pub(in crate::cli) fn search(
     args: &SearchArgs,
     workspace: &Workspace,
     printer: &mut Printer,
@@ -70,4 +70,23 @@ fn note_on_text(text: &str, by: By, engine: &Engine, printer: &Printer) -> Resul
         ));
     }
     Ok(())
+}
+
+pub(in crate::cli) fn captions(
+    args: &CaptionsArgs,
+    workspace: &Workspace,
+    printer: &mut Printer,
+) -> Result<ExitStatus> {
+    let began = Instant::now();
+    let hits = workspace
+        .engine()?
+        .with_decode_options(args.decode.options())
+        .captions(&args.image, args.output.top as usize)?;
+    let found = Found {
+        query: &Query::Picture(args.image.clone()),
+        by: By::Meaning,
+        began,
+        hits: Hits::Captions(hits),
+    };
+    output::show(&found, &args.output, workspace, printer)
 }

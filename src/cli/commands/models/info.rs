@@ -3,7 +3,7 @@
 use anyhow::Result;
 use indicatif::HumanBytes;
 
-use super::list::place;
+use super::registry::place;
 use crate::answers::{ModelInfoAnswer, PrecisionAnswer, SignatureAnswer, TensorAnswer};
 use crate::cli::args::InfoArgs;
 use crate::cli::exit::ExitStatus;

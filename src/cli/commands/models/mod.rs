@@ -1,13 +1,11 @@
-//! `sightline models`: one file per subcommand.
+//! `sightline models`
 
 mod add;
 mod check;
-mod default;
 mod info;
-mod list;
 mod pull;
 mod quantize;
-mod remove;
+mod registry;
 
 use anyhow::Result;
 
@@ -22,13 +20,13 @@ pub(in crate::cli) fn run(
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
     match &args.command {
-        ModelsCommand::List(args) => list::run(args, workspace, printer),
+        ModelsCommand::List(args) => registry::list(args, workspace, printer),
         ModelsCommand::Info(args) => info::run(args, workspace, printer),
         ModelsCommand::Add(args) => add::run(args, workspace, printer),
-        ModelsCommand::Remove(args) => remove::run(args, workspace, printer),
+        ModelsCommand::Remove(args) => registry::remove(args, workspace, printer),
         ModelsCommand::Check(args) => check::run(args, workspace, printer),
         ModelsCommand::Pull(args) => pull::run(args, workspace, printer),
         ModelsCommand::Quantize(args) => quantize::run(args, workspace, printer),
-        ModelsCommand::Default(args) => default::run(args, workspace, printer),
+        ModelsCommand::Default(args) => registry::default(args, workspace, printer),
     }
 }

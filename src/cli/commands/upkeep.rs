@@ -1,9 +1,10 @@
-//! `sightline remove`
+//! `sightline remove` and `sightline compact`
 
 use anyhow::Result;
+use indicatif::HumanBytes;
 
-use crate::answers::RemoveAnswer;
-use crate::cli::args::RemoveFilesArgs;
+use crate::answers::{CompactAnswer, RemoveAnswer};
+use crate::cli::args::{CompactArgs, RemoveFilesArgs};
 use crate::cli::exit::ExitStatus;
 use crate::cli::output::counted;
 use crate::cli::printer::Printer;
@@ -11,7 +12,7 @@ use crate::cli::progress::ProgressView;
 use crate::engine::Engine;
 use crate::workspace::Workspace;
 
-pub(in crate::cli) fn run(
+pub(in crate::cli) fn remove(
     args: &RemoveFilesArgs,
     workspace: &Workspace,
     printer: &mut Printer,
@@ -48,4 +49,24 @@ pub(in crate::cli) fn run(
     } else {
         ExitStatus::Nothing
     })
+}
+
+pub(in crate::cli) fn compact(
+    args: &CompactArgs,
+    workspace: &Workspace,
+    printer: &mut Printer,
+) -> Result<ExitStatus> {
+    let mut view = ProgressView::new(printer);
+    let compacted = Engine::compact(workspace.index(), &mut |progress| view.show(progress));
+    drop(view);
+    let compacted = compacted?;
+    printer.note(format_args!(
+        "compacted from {} to {}",
+        HumanBytes(compacted.n_bytes_before),
+        HumanBytes(compacted.n_bytes_after)
+    ));
+    if args.json {
+        printer.json(&CompactAnswer::from(&compacted))?;
+    }
+    Ok(ExitStatus::Found)
 }
