@@ -57,24 +57,10 @@ impl IndexReader {
         self.nearest_of(kind, vector, n, how, None)
     }
 
-    /// [`nearest`](Self::nearest) among the items in `wanted`. Ids that do not exist are ignored.
+    /// [`nearest`](Self::nearest), restricted to the items in `wanted`, if given.
     ///
     /// Either the wanted items are compared one by one or the graph is searched, whichever is
     /// estimated to take fewer comparisons.
-    ///
-    /// # Errors
-    /// As [`nearest`](Self::nearest).
-    pub fn nearest_among(
-        &self,
-        kind: ItemKind,
-        vector: &UnitVector,
-        n: usize,
-        how: &Nearest,
-        wanted: &HashSet<ItemId>,
-    ) -> Result<Vec<Near>, IndexError> {
-        self.nearest_of(kind, vector, n, how, Some(wanted))
-    }
-
     pub(super) fn nearest_of(
         &self,
         kind: ItemKind,
