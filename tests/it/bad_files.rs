@@ -92,17 +92,14 @@ fn only_the_first_skipped_files_are_listed_by_default() {
             format!("no picture {number}"),
         );
     }
-    let ran = env.sightline(["index", "photos"]).run().expect(0);
+    let ran = env.succeed(["index", "photos"]);
     assert_eq!(ran.stderr().matches("skipped photos/").count(), 10, "{ran}");
     assert!(
         ran.stderr()
             .contains("… and 4 more (use --list-skipped to list all)"),
         "{ran}"
     );
-    let ran = env
-        .sightline(["index", "photos", "--list-skipped"])
-        .run()
-        .expect(0);
+    let ran = env.succeed(["index", "photos", "--list-skipped"]);
     assert_eq!(ran.stderr().matches("skipped photos/").count(), 14, "{ran}");
 }
 
@@ -143,10 +140,7 @@ fn formats_are_detected_by_content_not_by_extension() {
         (&5.into(), 0),
         "{report:#}"
     );
-    let answer = env
-        .sightline(["search", "red", "--by", "meaning", "--json"])
-        .run()
-        .expect(0);
+    let answer = env.succeed(["search", "red", "--by", "meaning", "--json"]);
     let found = hits(&answer.json());
     assert_eq!(found.len(), 5);
     assert!(
@@ -165,7 +159,7 @@ fn an_unreadable_query_picture_is_an_error() {
             ["search", "--image", &file].as_slice(),
             &["captions", &file],
         ] {
-            let ran = env.sightline(command).run().expect(2);
+            let ran = env.fail(command);
             assert!(
                 ran.stderr().starts_with(&format!("error: {file}: ")),
                 "{ran}"
@@ -248,10 +242,7 @@ fn unsupported_formats_are_named_by_index_and_search() {
     raw.mrw: unsupported picture format: camera RAW (MRW) without an embedded JPEG
     scan.jpg: unsupported picture format: JPEG 2000
     ");
-    let ran = env
-        .sightline(["search", "--image", "photos/layers.psd"])
-        .run()
-        .expect(2);
+    let ran = env.fail(["search", "--image", "photos/layers.psd"]);
     let expected = format!(
         "error: photos/layers.psd: {}\n\nhint: convert it, for example to JPEG or PNG\n",
         reasons["layers.psd"]
@@ -337,13 +328,9 @@ fn paths_that_are_not_utf8_are_kept_byte_for_byte() {
     };
     assert_eq!(decoded, picture.as_os_str().as_bytes());
     // As a query, and as a link in a page.
-    env.sightline(os(&[&"search", &"--image", &picture]))
-        .run()
-        .expect(0);
-    env.sightline(os(&[&"captions", &picture])).run().expect(0);
-    env.sightline(["search", "red", "--html", "page.html"])
-        .run()
-        .expect(0);
+    env.succeed(os(&[&"search", &"--image", &picture]));
+    env.succeed(os(&[&"captions", &picture]));
+    env.succeed(["search", "red", "--html", "page.html"]);
     let page = fs_err::read_to_string(env.path("page.html")).unwrap();
     assert!(
         page.contains("/%E9t%E9/caf%E9.png"),
@@ -358,5 +345,5 @@ fn paths_that_are_not_utf8_are_kept_byte_for_byte() {
     );
     fs_err::remove_file(&picture).unwrap();
     env.index_photos();
-    assert_eq!(env.sightline(["status", "--json"]).run().json()["files"], 1);
+    assert_eq!(env.counts()[1], 1);
 }

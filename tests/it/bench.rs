@@ -26,7 +26,7 @@ fn bench_reports_the_rates_of_encoding_decoding_and_indexing() {
         "2",
         "--json",
     ];
-    let ran = env.sightline(arguments).run().expect(0);
+    let ran = env.succeed(arguments);
     let report = ran.json();
     let n_photos = fs_err::read_dir(SAMPLE_PHOTOS).unwrap().count() as u64;
     assert!(n_photos >= 5);
@@ -78,7 +78,7 @@ fn bench_reports_the_rates_of_encoding_decoding_and_indexing() {
         "1",
         "--only-index",
     ];
-    let ran = env.sightline(alone).run().expect(0);
+    let ran = env.succeed(alone);
     assert!(ran.stdout().contains("P  indexing"), "{ran}");
     assert!(!ran.stdout().contains("ideal"), "{ran}");
 }
@@ -86,15 +86,9 @@ fn bench_reports_the_rates_of_encoding_decoding_and_indexing() {
 #[test]
 fn bench_needs_pictures() {
     let env = TestEnv::new();
-    let ran = env
-        .sightline(["bench", "--photos", "nowhere"])
-        .run()
-        .expect(2);
+    let ran = env.fail(["bench", "--photos", "nowhere"]);
     assert!(ran.stderr().contains("nowhere: no such folder"), "{ran}");
-    let ran = env
-        .sightline(["bench", "--photos", "photos"])
-        .run()
-        .expect(2);
+    let ran = env.fail(["bench", "--photos", "photos"]);
     assert!(
         ran.stderr().contains("photos: no readable pictures"),
         "{ran}"
@@ -107,10 +101,7 @@ fn a_device_that_is_not_built_in_is_refused_before_indexing() {
     corpus::one_of_each(&env.path("photos"));
     let mut n_refused = 0;
     for device in ["cuda", "coreml", "directml"] {
-        let ran = env
-            .sightline(["index", "photos", "--device", device])
-            .run()
-            .expect(2);
+        let ran = env.fail(["index", "photos", "--device", device]);
         assert_eq!(ran.stdout(), "");
         let mut lines = ran.stderr().lines();
         let reported = lines.next().unwrap_or_default();
@@ -125,18 +116,13 @@ fn a_device_that_is_not_built_in_is_refused_before_indexing() {
         n_refused += 1;
     }
     assert_eq!(n_refused, 3);
-    let ran = env
-        .sightline(["index", "photos", "--device", "gpu"])
-        .run()
-        .expect(2);
+    let ran = env.fail(["index", "photos", "--device", "gpu"]);
     assert!(
         ran.stderr()
             .contains("unknown device `gpu`: expected cpu, cuda, coreml or directml"),
         "{ran}"
     );
-    env.sightline(["index", "photos", "--device", "cpu"])
-        .run()
-        .expect(0);
+    env.succeed(["index", "photos", "--device", "cpu"]);
 }
 
 #[test]
@@ -153,10 +139,7 @@ fn threads_decoders_batches_and_full_decoding_change_no_hits() {
     for (place, split) in splits.iter().enumerate() {
         let index = format!("index-{place}");
         let arguments = ["index", "photos", "--json", "--index", &index];
-        let ran = env
-            .sightline(arguments.iter().chain(*split))
-            .run()
-            .expect(0);
+        let ran = env.succeed(arguments.iter().chain(*split));
         let report = ran.json();
         assert_eq!(report["added"], 8);
         let batch = split.windows(2).find(|pair| pair[0] == "--batch");
@@ -166,7 +149,7 @@ fn threads_decoders_batches_and_full_decoding_change_no_hits() {
         let arguments = [
             "search", "red", "--by", "meaning", "--json", "--index", &index,
         ];
-        let found = env.sightline(arguments).run().expect(0).json();
+        let found = env.succeed(arguments).json();
         let hits = found["hits"].as_array().unwrap();
         assert!(Path::new(hits[0]["path"].as_str().unwrap()).ends_with("red.png"));
         // Sorted by path: some colours are equally similar to red.
@@ -187,9 +170,7 @@ fn threads_decoders_batches_and_full_decoding_change_no_hits() {
     );
 
     for wrong in ["--threads", "--batch", "--decoders"] {
-        env.sightline(["index", "photos", wrong, "0"])
-            .run()
-            .expect(2);
+        env.fail(["index", "photos", wrong, "0"]);
     }
 }
 
@@ -215,7 +196,7 @@ fn two_sessions_give_the_vectors_of_one() {
             "--index",
             index,
         ];
-        let ran = env.sightline(arguments.iter().chain(split)).run().expect(0);
+        let ran = env.succeed(arguments.iter().chain(split));
         let report = ran.json();
         assert_eq!(report["added"], N);
         // With half of the threads per session, only smaller sizes are tried.
@@ -225,7 +206,7 @@ fn two_sessions_give_the_vectors_of_one() {
         let arguments = [
             "search", "red", "-k", "120", "--by", "meaning", "--json", "--index", index,
         ];
-        let found = env.sightline(arguments).run().expect(0).json();
+        let found = env.succeed(arguments).json();
         let hits: BTreeMap<String, i64> = found["hits"]
             .as_array()
             .unwrap()

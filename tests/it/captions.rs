@@ -11,9 +11,7 @@ fn described() -> TestEnv {
     env.write("photos/green.txt", "something green\na colour\n");
     env.write("words.txt", "blue\nwhite or black\n");
     env.index_photos();
-    env.sightline(["index", "--captions", "words.txt"])
-        .run()
-        .expect(0);
+    env.succeed(["index", "--captions", "words.txt"]);
     env
 }
 
@@ -77,11 +75,7 @@ fn the_query_picture_need_not_be_in_the_index() {
 #[test]
 fn equal_captions_are_one_hit() {
     let env = described();
-    let answer = env
-        .sightline(["captions", "photos/red.png", "--json"])
-        .run()
-        .expect(0)
-        .json();
+    let answer = env.succeed(["captions", "photos/red.png", "--json"]).json();
     let hits = answer["hits"].as_array().unwrap();
     let texts: Vec<_> = hits
         .iter()
@@ -126,7 +120,7 @@ fn an_index_without_captions_gives_a_hint() {
 fn captions_can_be_written_as_a_page() {
     let env = described();
     let arguments = ["captions", "photos/red.png", "-k2", "--html", "out.html"];
-    env.sightline(arguments).run().expect(0);
+    env.succeed(arguments);
     let page = fs_err::read_to_string(env.path("out.html")).unwrap();
     assert!(page.contains("something red"));
     assert_eq!(
@@ -165,8 +159,8 @@ fn captions_too_long_for_the_model_are_reported_and_found_by_all_words() {
         (&2.into(), &2.into())
     );
     env.write("photos/blue.txt", format!("{long} 3\n{long} 4\n"));
-    let ran = env.sightline(["index", "photos"]).run().expect(0);
-    let told = "2 captions are too long for the model: their last tokens were ignored; the first is \
+    let ran = env.succeed(["index", "photos"]);
+    let note = "2 captions are too long for the model: their last tokens were ignored; the first is \
                 in photos/blue.txt\n";
-    assert!(ran.stderr().contains(told), "{ran}");
+    assert!(ran.stderr().contains(note), "{ran}");
 }

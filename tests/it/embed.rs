@@ -64,7 +64,7 @@ fn picture_vectors_are_in_input_order_and_of_length_one() {
         assert_eq!(vector, &found.iter().find(|(i, _)| i == input).unwrap().1);
     }
     // A picture of one colour is most similar to its word.
-    let ran = env.sightline(["embed", "--text", "red"]).run().expect(0);
+    let ran = env.succeed(["embed", "--text", "red"]);
     let (_, red) = &lines(&ran)[0];
     let similarity = |vector: &[f32]| vector.iter().zip(red).map(|(a, b)| a * b).sum::<f32>();
     let best = found
@@ -135,7 +135,7 @@ fn unreadable_files_are_reported_and_the_rest_embedded() {
     let bytes = fs_err::read(env.path("out.npy")).unwrap();
     assert_eq!(bytes.len(), 128 + 2 * DIMENSION * 4);
     // No readable file at all.
-    let ran = env.sightline(["embed", "photos/notes.png"]).run().expect(2);
+    let ran = env.fail(["embed", "photos/notes.png"]);
     assert_eq!(ran.stdout(), "");
 }
 
@@ -198,7 +198,7 @@ fn names_that_are_not_utf8_are_also_printed_as_base64() {
     let name = OsStr::from_bytes(b"caf\xe9.png");
     let path = env.path(name);
     corpus::plain(&path, "red");
-    let ran = env.sightline(os(&[&"embed", &name])).run().expect(0);
+    let ran = env.succeed(os(&[&"embed", &name]));
     let line: Value = serde_json::from_str(ran.stdout()).unwrap();
     assert_eq!(line["input_base64"], "Y2Fm6S5wbmc=");
     assert_eq!(line["input"], "caf\u{fffd}.png");
@@ -214,23 +214,16 @@ fn invalid_arguments_fail_and_write_nothing() {
         &["embed", "photos/red.png", "--npy"],
     ];
     for arguments in invalid {
-        let ran = env.sightline(arguments).run().expect(2);
-        assert_eq!(ran.stdout(), "", "{arguments:?}");
-        let ways_on = ["Usage: sightline", "try '--help'"];
-        let is_told = ways_on.iter().any(|way| ran.stderr().contains(way));
-        assert!(is_told, "{arguments:?}: {ran}");
+        env.sightline(arguments).run().expect_usage_error();
     }
-    let ran = env
-        .sightline(["embed", "photos/red.png", "--npy", "absent/out.npy"])
-        .run()
-        .expect(2);
+    let ran = env.fail(["embed", "photos/red.png", "--npy", "absent/out.npy"]);
     assert!(ran.stderr().contains("absent/out.npy"), "{ran}");
     // An existing file is kept and no temporary file left.
     env.write("out.npy", "mine");
     let npy = [
         "embed", "--npy", "out.npy", "--model", "absent", "--text", "red",
     ];
-    env.sightline(npy).run().expect(2);
+    env.fail(npy);
     assert_eq!(fs_err::read(env.path("out.npy")).unwrap(), b"mine");
     let mut names = fs_err::read_dir(env.path("")).unwrap();
     assert!(!names.any(|entry| entry.unwrap().path().extension() == Some("tmp".as_ref())));

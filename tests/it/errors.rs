@@ -28,7 +28,7 @@ fn a_second_writer_is_refused_and_readers_are_not() {
         env.found(["red", "--by", "meaning", "-k1"]),
         ["photos/red.png"]
     );
-    env.sightline(["status"]).run().expect(0);
+    env.succeed(["status"]);
     drop(writer);
     // A process forked by another test may hold a copy of the lock until it calls exec.
     let run = || env.sightline(["index", "photos", "--json"]).run();
@@ -42,19 +42,7 @@ fn a_second_writer_is_refused_and_readers_are_not() {
 #[test]
 fn a_model_other_than_that_of_the_index_is_refused() {
     let env = TestEnv::indexed();
-    fs_err::create_dir(env.path("other")).unwrap();
-    for file in ["image.onnx", "text.onnx", "tokenizer.json"] {
-        fs_err::copy(
-            format!("{COLOUR_MODEL}/{file}"),
-            env.path("other").join(file),
-        )
-        .unwrap();
-    }
-    let manifest = fs_err::read_to_string(format!("{COLOUR_MODEL}/sightline.toml")).unwrap();
-    // The same graphs on another preprocessing make other vectors.
-    let manifest = manifest.replace("\"colours\"", "\"pale colours\"");
-    let manifest = manifest.replace("std = [0.5, 0.5, 0.5]", "std = [0.9, 0.9, 0.9]");
-    env.write("other/sightline.toml", manifest);
+    env.colour_model("other", "0.9");
     let commands: [&[&str]; 4] = [
         &["search", "red"],
         &["search", "--image", "photos/red.png"],
@@ -77,7 +65,7 @@ fn a_model_other_than_that_of_the_index_is_refused() {
     ----- stdout -----
 
     ----- stderr -----
-    error: [ROOT]/index: the index was built with model colours, not with pale colours
+    error: [ROOT]/index: the index was built with model colours, not with other
 
     hint: the index was built with [COLOUR_MODEL] at fp32: use `--model '[COLOUR_MODEL]' --precision fp32`, or use another index with `--index`; to change its model: `sightline index --model 'other'`
     ");
@@ -136,22 +124,10 @@ fn invalid_model_folders_are_refused() {
 #[test]
 fn a_damaged_graph_is_an_error_only_when_it_is_used() {
     let env = TestEnv::indexed();
-    fs_err::create_dir(env.path("broken")).unwrap();
-    for file in ["sightline.toml", "image.onnx", "tokenizer.json"] {
-        fs_err::copy(
-            format!("{COLOUR_MODEL}/{file}"),
-            env.path("broken").join(file),
-        )
-        .unwrap();
-    }
+    env.colour_model("broken", "0.5");
     env.write("broken/text.onnx", "not protocol buffers");
-    env.sightline(["index", "photos", "--model", "broken", "--index", "b"])
-        .run()
-        .expect(0);
-    let ran = env
-        .sightline(["search", "red", "--model", "broken", "--index", "b"])
-        .run()
-        .expect(2);
+    env.succeed(["index", "photos", "--model", "broken", "--index", "b"]);
+    let ran = env.fail(["search", "red", "--model", "broken", "--index", "b"]);
     assert!(
         ran.stderr()
             .starts_with("error: broken/text.onnx: ONNX Runtime cannot load"),
@@ -222,10 +198,7 @@ fn a_folder_with_other_files_is_not_used_as_an_index() {
 
     hint: index a folder first: `sightline index ~/Pictures`
     ");
-    let ran = env
-        .sightline(["index", "photos", "--index", "papers/letter.txt"])
-        .run()
-        .expect(2);
+    let ran = env.fail(["index", "photos", "--index", "papers/letter.txt"]);
     assert!(ran.stderr().contains("papers/letter.txt"), "{ran}");
     assert_eq!(
         fs_err::read(env.path("papers/letter.txt")).unwrap(),
@@ -305,7 +278,7 @@ fn missing_folders_and_files_cannot_be_indexed() {
     hint: index its folder: `sightline index photos`
     ");
     // All folders are checked before the index is created.
-    env.sightline(["index", "photos", "absent"]).run().expect(2);
+    env.fail(["index", "photos", "absent"]);
     assert!(!env.index().exists());
 }
 
@@ -323,9 +296,7 @@ fn an_empty_query_is_refused() {
     "#);
     for query in ["", " ", "\t\n", "\u{3000}"] {
         for by in ["meaning", "words", "both"] {
-            env.sightline(["search", "--by", by, "--", query])
-                .run()
-                .expect(2);
+            env.fail(["search", "--by", by, "--", query]);
         }
     }
 }
@@ -345,10 +316,7 @@ fn a_query_too_long_for_the_model_is_cut_with_a_note() {
     query too long for the model: its last 9984 tokens were ignored
     ");
     // Searching by words uses the whole query, so there is no note.
-    let ran = env
-        .sightline(["search", &query, "--by", "words", "-k1"])
-        .run()
-        .expect(0);
+    let ran = env.succeed(["search", &query, "--by", "words", "-k1"]);
     assert_eq!(ran.stderr(), "");
     // Ten thousand different words, only one of which matches.
     let mut many: Vec<String> = (0..10_000).map(|number| format!("word{number}")).collect();
@@ -430,7 +398,7 @@ fn a_page_that_cannot_be_written_is_an_error() {
 #[test]
 fn control_characters_in_error_messages_are_escaped() {
     let env = TestEnv::new();
-    let ran = env.sightline(["index", "red\u{1b}[31m"]).run().expect(2);
+    let ran = env.fail(["index", "red\u{1b}[31m"]);
     assert!(!ran.stderr().contains('\u{1b}'), "{:?}", ran.stderr());
     assert!(
         ran.stderr().contains("red\\u{1b}[31m"),

@@ -24,10 +24,7 @@ fn dataset(env: &TestEnv) {
 fn figures_are_as_calculated_by_hand() {
     let env = TestEnv::new();
     dataset(&env);
-    let ran = env
-        .sightline(["eval", "set/captions.jsonl", "--json"])
-        .run()
-        .expect(0);
+    let ran = env.succeed(["eval", "set/captions.jsonl", "--json"]);
     // Text to image. "red", "all red", "green", "blue": rank 1. "white": black differs in three
     // channels, the other three pictures in two: rank 4. "yellow": red and green differ in one,
     // black in two, blue in three: rank 3. So 4 of 6 at 1, all within 5, median (1 + 1) / 2.
@@ -73,11 +70,7 @@ fn unreadable_pictures_are_skipped_with_their_captions() {
     let env = TestEnv::new();
     dataset(&env);
     fs_err::remove_file(env.path("set/pictures/black.png")).unwrap();
-    let report = env
-        .sightline(["eval", "set/captions.jsonl", "--json"])
-        .run()
-        .expect(0)
-        .json();
+    let report = env.succeed(["eval", "set/captions.jsonl", "--json"]).json();
     assert_eq!(
         (&report["images"], &report["captions"]),
         (&json!(3), &json!(4))
@@ -147,10 +140,7 @@ fn captions_too_long_for_the_model_are_reported() {
             "{{\"image\": \"pictures/red.png\", \"captions\": [\"{long}\", \"red\", \"{long}\"]}}\n"
         ),
     );
-    let ran = env
-        .sightline(["eval", "set/captions.jsonl", "--json"])
-        .run()
-        .expect(0);
+    let ran = env.succeed(["eval", "set/captions.jsonl", "--json"]);
     assert_eq!(ran.json()["captions_cut"], 2);
     assert_eq!(
         ran.stderr(),

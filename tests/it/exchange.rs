@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::{TestEnv, corpus, snapshot};
+use crate::support::{TestEnv, corpus, file_names, snapshot};
 
 /// Index of pictures with captions of each kind; one picture has two files, one a name that is not
 /// UTF-8.
@@ -19,9 +19,7 @@ fn indexed() -> TestEnv {
     fs_err::rename(env.path("photos/blue.png"), odd).unwrap();
     env.write("photos/red.txt", "an apple\na rose\n");
     env.write("words.txt", "sky\n");
-    env.sightline(["index", "photos", "--captions", "words.txt"])
-        .run()
-        .expect(0);
+    env.succeed(["index", "photos", "--captions", "words.txt"]);
     env
 }
 
@@ -56,7 +54,6 @@ fn rows(folder: &Path) -> Vec<Vec<f32>> {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "one export, checked completely")]
 fn an_export_contains_every_record() {
     let env = indexed();
     snapshot!(env, env.sightline(["export", "out"]).run(), @r"
@@ -67,12 +64,10 @@ fn an_export_contains_every_record() {
     exported 8 pictures and 3 captions to out
     ");
     let out = env.path("out");
-    let mut names: Vec<_> = fs_err::read_dir(&out)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name())
-        .collect();
-    names.sort();
-    assert_eq!(names, ["index.json", "items.jsonl", "vectors.npy"]);
+    assert_eq!(
+        file_names(&out),
+        ["index.json", "items.jsonl", "vectors.npy"]
+    );
     let about: Value = serde_json::from_slice(&bytes(&out, "index.json")).unwrap();
     assert_eq!(about["format"], "sightline-export");
     assert_eq!(about["version"], 1);
@@ -177,7 +172,7 @@ fn assert_numpy_agrees(folder: &Path) {
 #[test]
 fn an_imported_export_exports_the_same_files() {
     let env = indexed();
-    env.sightline(["export", "out"]).run().expect(0);
+    env.succeed(["export", "out"]);
     snapshot!(env, env.sightline(["import", "out", "--index", "other"]).run(), @r"
     exit code: 0
     ----- stdout -----
@@ -185,9 +180,7 @@ fn an_imported_export_exports_the_same_files() {
     ----- stderr -----
     imported 8 pictures (9 files) and 3 captions
     ");
-    env.sightline(["export", "back", "--index", "other"])
-        .run()
-        .expect(0);
+    env.succeed(["export", "back", "--index", "other"]);
     for name in ["index.json", "items.jsonl", "vectors.npy"] {
         assert_eq!(
             bytes(&env.path("out"), name),
@@ -195,7 +188,7 @@ fn an_imported_export_exports_the_same_files() {
             "{name}"
         );
     }
-    env.sightline(["check", "--index", "other"]).run().expect(0);
+    env.succeed(["check", "--index", "other"]);
     let asked = ["search", "a rose", "--json"];
     let hits = |index: &str| {
         let ran = env.sightline(asked).args(["--index", index]).run();
@@ -204,45 +197,34 @@ fn an_imported_export_exports_the_same_files() {
     assert_eq!(hits("index"), hits("other"));
     // Files are recognised by size and modification time.
     let report = env
-        .sightline(["index", "photos", "--json", "--index", "other"])
-        .run()
-        .expect(0)
+        .succeed(["index", "photos", "--json", "--index", "other"])
         .json();
     assert_eq!(
         (&report["unchanged"], &report["added"]),
         (&9.into(), &0.into())
     );
     // Importing into an index that already has the records.
-    let imported = env
-        .sightline(["import", "out", "--json"])
-        .run()
-        .expect(0)
-        .json();
+    let imported = env.succeed(["import", "out", "--json"]).json();
     assert_eq!(
         (&imported["images"], &imported["known"]),
         (&8.into(), &8.into())
     );
-    env.sightline(["check"]).run().expect(0);
+    env.succeed(["check"]);
     let model = env.colour_model("others", "0.4");
     corpus::plain(&env.path("few/red.png"), "red");
     env.sightline(["index", "few", "--index", "third", "--model"])
         .args([&model])
         .run()
         .expect(0);
-    let ran = env
-        .sightline(["import", "out", "--index", "third"])
-        .run()
-        .expect(2);
+    let ran = env.fail(["import", "out", "--index", "third"]);
     assert!(ran.stderr().contains("built with model others"), "{ran}");
 }
 
 #[test]
 fn details_and_language_are_exported_and_imported() {
     let env = indexed();
-    env.sightline(["index", "photos", "--language", "de"])
-        .run()
-        .expect(0);
-    env.sightline(["export", "out"]).run().expect(0);
+    env.succeed(["index", "photos", "--language", "de"]);
+    env.succeed(["export", "out"]);
     let path = env.path("out/items.jsonl");
     let text = fs_err::read_to_string(&path).unwrap();
     let empty = r#""details":{"camera":null,"taken":null,"places":[]}"#;
@@ -250,9 +232,7 @@ fn details_and_language_are_exported_and_imported() {
     let full =
         r#""details":{"camera":"Nikon D7","taken":"2023-08-14T17:03:21","places":["Kyoto"]}"#;
     fs_err::write(&path, text.replacen(empty, full, 1)).unwrap();
-    env.sightline(["import", "out", "--index", "other"])
-        .run()
-        .expect(0);
+    env.succeed(["import", "out", "--index", "other"]);
     let search = |words: &str| {
         env.sightline([
             "search", words, "--by", "words", "--json", "--index", "other",
@@ -267,9 +247,7 @@ fn details_and_language_are_exported_and_imported() {
     }
     let status = env.sightline(["status", "--json", "--index", "other"]);
     assert_eq!(status.run().expect(0).json()["language"], "de");
-    env.sightline(["export", "back", "--index", "other"])
-        .run()
-        .expect(0);
+    env.succeed(["export", "back", "--index", "other"]);
     assert_eq!(
         bytes(&env.path("out"), "items.jsonl"),
         bytes(&env.path("back"), "items.jsonl")
@@ -289,8 +267,8 @@ fn details_and_language_are_exported_and_imported() {
 fn only_an_export_is_overwritten_and_only_with_force() {
     let env = indexed();
     fs_err::create_dir(env.path("out")).unwrap();
-    env.sightline(["export", "out"]).run().expect(0);
-    env.sightline(["remove", "words.txt"]).run().expect(0);
+    env.succeed(["export", "out"]);
+    env.succeed(["remove", "words.txt"]);
     snapshot!(env, env.sightline(["export", "out"]).run(), @r"
     exit code: 2
     ----- stdout -----
@@ -301,7 +279,7 @@ fn only_an_export_is_overwritten_and_only_with_force() {
     hint: use `--force` to replace it, or another folder
     ");
     assert_eq!(lines(&env.path("out")).len(), 11);
-    env.sightline(["export", "out", "--force"]).run().expect(0);
+    env.succeed(["export", "out", "--force"]);
     assert_eq!(lines(&env.path("out")).len(), 10);
     snapshot!(env, env.sightline(["export", "photos", "--force"]).run(), @r"
     exit code: 2
@@ -313,9 +291,8 @@ fn only_an_export_is_overwritten_and_only_with_force() {
     hint: use another folder
     ");
     assert!(env.path("photos/red.png").exists());
-    let left: Vec<_> = fs_err::read_dir(env.path("."))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+    let left: Vec<_> = file_names(&env.path(""))
+        .into_iter()
         .filter(|name| name.starts_with("out.") || name.starts_with("photos."))
         .collect();
     assert_eq!(left, Vec::<String>::new());
@@ -336,7 +313,7 @@ fn an_invalid_export_is_refused_before_anything_is_written() {
         }
     }
     let env = indexed();
-    env.sightline(["export", "out"]).run().expect(0);
+    env.succeed(["export", "out"]);
     let changes: [Change<'_>; 13] = [
         (
             "index.json",
@@ -415,10 +392,7 @@ fn an_invalid_export_is_refused_before_anything_is_written() {
         let path = env.path("out").join(name);
         let before = fs_err::read(&path).unwrap();
         fs_err::write(&path, change(before.clone())).unwrap();
-        let ran = env
-            .sightline(["import", "out", "--index", "new"])
-            .run()
-            .expect(2);
+        let ran = env.fail(["import", "out", "--index", "new"]);
         assert!(
             ran.stderr().starts_with(&format!("error: out/{expected}")),
             "{expected}: {ran}"
@@ -427,6 +401,6 @@ fn an_invalid_export_is_refused_before_anything_is_written() {
         fs_err::write(&path, before).unwrap();
     }
     fs_err::remove_file(env.path("out/vectors.npy")).unwrap();
-    let ran = env.sightline(["import", "out"]).run().expect(2);
+    let ran = env.fail(["import", "out"]);
     assert!(ran.stderr().contains("out/vectors.npy"), "{ran}");
 }

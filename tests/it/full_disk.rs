@@ -1,13 +1,11 @@
 //! Indexing on a full disk: one error, nothing committed is lost, and the same command resumes once
 //! there is space.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use sightline_index::{IndexReader, check};
+use sightline_index::check;
 
-use crate::support::{COLOUR_MODEL, PROGRAM, TestEnv, corpus};
+use crate::support::{COLOUR_MODEL, PROGRAM, TestEnv, content, corpus};
 
 /// Number of pictures before the disk is full, and in total.
 const N_BEFORE: usize = 60;
@@ -85,17 +83,6 @@ fn may_mount() -> bool {
         .is_ok_and(|output| output.status.success())
 }
 
-/// Vector of each file in the index.
-fn content(index: &Path) -> BTreeMap<PathBuf, Vec<f32>> {
-    let reader = IndexReader::open(index, None).unwrap_or_else(|error| panic!("{error}"));
-    let files = reader.files().unwrap();
-    let vector = |id| reader.vector(id).unwrap().expect("a vector");
-    files
-        .into_iter()
-        .map(|(path, file)| (path, vector(file.image).as_slice().to_vec()))
-        .collect()
-}
-
 #[test]
 fn a_full_disk_is_reported_and_loses_nothing() {
     let scarcity = if may_mount() {
@@ -123,21 +110,10 @@ fn a_full_disk_is_reported_and_loses_nothing() {
 
         let stages = ["stage1", "stage2", "stage3"].map(|stage| content(&env.path(stage)));
         assert_eq!(stages[0].len(), N_BEFORE);
-        for (path, vector) in &stages[0] {
-            assert_eq!(
-                stages[1].get(path),
-                Some(vector),
-                "{when}: {}",
-                path.display()
-            );
-        }
-        for (path, vector) in &stages[1] {
-            assert_eq!(
-                stages[2].get(path),
-                Some(vector),
-                "{when}: {}",
-                path.display()
-            );
+        for (before, now) in [(&stages[0], &stages[1]), (&stages[1], &stages[2])] {
+            for (path, record) in before {
+                assert_eq!(now.get(path), Some(record), "{when}: {}", path.display());
+            }
         }
         assert_eq!(stages[2].len(), N_ALL, "{when}");
         let problems = check(&env.path("stage3")).unwrap();

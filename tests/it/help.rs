@@ -62,7 +62,7 @@ fn every_command_has_help_with_an_example() {
     }
     // One for each line under "Commands:" except `help` itself, and one for the program.
     let n_listed = |arguments: &[&str]| {
-        let overview = env.sightline(arguments).run().expect(0);
+        let overview = env.succeed(arguments);
         let commands = overview.stdout().split("Commands:\n").nth(1).unwrap();
         let commands = commands.split("\n\n").next().unwrap();
         commands.lines().count()
@@ -74,7 +74,7 @@ fn every_command_has_help_with_an_example() {
 #[test]
 fn the_version_is_that_of_the_package() {
     let env = TestEnv::new();
-    let ran = env.sightline(["--version"]).run().expect(0);
+    let ran = env.succeed(["--version"]);
     assert_eq!(
         ran.stdout(),
         format!("sightline {}\n", env!("CARGO_PKG_VERSION"))
@@ -95,10 +95,6 @@ fn usage_errors_are_written_to_stderr() {
         &["captions"],
     ];
     for arguments in invalid {
-        let ran = env.sightline(arguments).run().expect(2);
-        assert_eq!(ran.stdout(), "", "{arguments:?}");
-        let ways_on = ["Usage: sightline", "try '--help'"];
-        let is_told = ways_on.iter().any(|way| ran.stderr().contains(way));
-        assert!(is_told, "{arguments:?}: {ran}");
+        env.sightline(arguments).run().expect_usage_error();
     }
 }

@@ -34,13 +34,6 @@ fn summary(report: &Value) -> String {
         .join(", ")
 }
 
-/// Numbers of images, files and captions in the index.
-fn stored(env: &TestEnv) -> (u64, u64, u64) {
-    let status = env.sightline(["status", "--json"]).run().json();
-    let count = |key: &str| status[key].as_u64().unwrap();
-    (count("images"), count("files"), count("captions"))
-}
-
 fn rename(env: &TestEnv, from: &str, to: &str) {
     let to = env.path(to);
     fs_err::create_dir_all(to.parent().unwrap()).unwrap();
@@ -60,7 +53,7 @@ fn unchanged_files_are_not_encoded_again() {
         summary(&again.run().expect(0).json()),
         "8 seen, 8 unchanged"
     );
-    assert_eq!(stored(&env), (8, 8, 0));
+    assert_eq!(env.counts(), [8, 8, 0]);
 }
 
 #[test]
@@ -132,7 +125,7 @@ fn a_changed_picture_is_found_by_its_new_content() {
         summary(&env.index_photos()),
         "8 seen, 2 changed, 6 unchanged"
     );
-    assert_eq!(stored(&env), (7, 8, 0));
+    assert_eq!(env.counts(), [7, 8, 0]);
     corpus::save(&env.path("query.png"), &corpus::halves("cyan", "white"));
     assert_eq!(
         env.found(["--image", "query.png", "-k1"]),
@@ -200,11 +193,11 @@ fn moved_copied_and_removed_files_are_not_encoded() {
     )
     .unwrap();
     assert_eq!(catch_up(), "9 seen, 8 unchanged, 1 copies");
-    assert_eq!(stored(&env), (8, 9, 0));
+    assert_eq!(env.counts(), [8, 9, 0]);
 
     fs_err::remove_file(env.path("photos/blue.png")).unwrap();
     assert_eq!(catch_up(), "8 seen, 8 unchanged, 1 removed");
-    assert_eq!(stored(&env), (8, 8, 0));
+    assert_eq!(env.counts(), [8, 8, 0]);
     assert_eq!(
         env.found(["blue", "--by", "meaning", "-k1"]),
         ["photos/warm/cold.png"]
@@ -213,7 +206,7 @@ fn moved_copied_and_removed_files_are_not_encoded() {
     fs_err::remove_file(env.path("photos/warm/cold.png")).unwrap();
     fs_err::remove_dir_all(env.path("photos/warm")).unwrap();
     assert_eq!(catch_up(), "5 seen, 5 unchanged, 3 removed");
-    assert_eq!(stored(&env), (5, 5, 0));
+    assert_eq!(env.counts(), [5, 5, 0]);
     assert_eq!(env.found(["blue", "--by", "meaning"]).len(), 5);
 }
 
@@ -225,7 +218,7 @@ fn identical_files_are_one_picture() {
     }
     corpus::plain(&env.path("photos/blue.png"), "blue");
     assert_eq!(summary(&env.index_photos()), "21 seen, 2 added, 19 copies");
-    assert_eq!(stored(&env), (2, 21, 0));
+    assert_eq!(env.counts(), [2, 21, 0]);
 }
 
 #[test]
@@ -244,7 +237,7 @@ fn files_that_swap_names_are_found_under_their_new_names() {
         summary(&env.index_photos()),
         "8 seen, 4 changed, 4 unchanged, 1 captions_added, 1 captions_removed"
     );
-    assert_eq!(stored(&env), (8, 8, 1));
+    assert_eq!(env.counts(), [8, 8, 1]);
     let mut n_found = 0;
     for (shown, file) in [
         ("red", "yellow"),
@@ -271,7 +264,7 @@ fn a_file_renamed_over_another_replaces_it() {
         summary(&env.index_photos()),
         "7 seen, 1 changed, 6 unchanged, 1 removed"
     );
-    assert_eq!(stored(&env), (7, 7, 0));
+    assert_eq!(env.counts(), [7, 7, 0]);
     assert_eq!(
         env.found(["red", "--by", "meaning", "-k1"]),
         ["photos/green.png"]
@@ -288,7 +281,7 @@ fn a_picture_that_became_unreadable_is_removed() {
         summary(&env.index_photos()),
         "8 seen, 7 unchanged, 1 skipped"
     );
-    assert_eq!(stored(&env), (7, 7, 0));
+    assert_eq!(env.counts(), [7, 7, 0]);
 }
 
 #[test]
@@ -334,7 +327,7 @@ fn text_files_beside_pictures_are_their_captions() {
     rename(&env, "photos/red.png", "photos/fruit/red.png");
     rename(&env, "photos/red.txt", "photos/fruit/red.txt");
     env.index_photos();
-    assert_eq!(stored(&env), (8, 8, 2));
+    assert_eq!(env.counts(), [8, 8, 2]);
     assert_eq!(
         env.found(["tomato", "--by", "words"]),
         ["photos/fruit/red.png"]
@@ -343,7 +336,7 @@ fn text_files_beside_pictures_are_their_captions() {
     // Removing the picture removes its captions.
     fs_err::remove_file(env.path("photos/fruit/red.png")).unwrap();
     env.index_photos();
-    assert_eq!(stored(&env), (7, 7, 0));
+    assert_eq!(env.counts(), [7, 7, 0]);
 }
 
 #[test]
@@ -419,7 +412,7 @@ fn json_lines_replace_the_captions_of_earlier_runs() {
         .run()
         .expect(1);
     assert_eq!(summary(&env.index_photos()), "8 seen, 8 unchanged");
-    assert_eq!(stored(&env), (8, 8, 1));
+    assert_eq!(env.counts(), [8, 8, 1]);
 }
 
 #[test]
@@ -434,15 +427,12 @@ fn lines_of_a_text_file_are_captions_without_pictures() {
     };
     assert_eq!(summary(&run().expect(0).json()), "3 captions_added");
     assert_eq!(summary(&run().expect(0).json()), "");
-    assert_eq!(stored(&env), (1, 1, 3));
-    let ran = env
-        .sightline(["captions", "photos/red.png", "-k1", "--json"])
-        .run()
-        .expect(0);
+    assert_eq!(env.counts(), [1, 1, 3]);
+    let ran = env.succeed(["captions", "photos/red.png", "-k1", "--json"]);
     assert_eq!(ran.json()["hits"][0]["text"], "red");
     env.write("words.txt", "green\n");
     run().expect(0);
-    assert_eq!(stored(&env), (1, 1, 1));
+    assert_eq!(env.counts(), [1, 1, 1]);
 }
 
 #[test]
@@ -479,11 +469,7 @@ fn hidden_system_and_ignored_files_are_not_indexed() {
     fs_err::create_dir(env.path("photos/.git")).unwrap();
     let report = env.index_photos();
     assert_eq!(summary(&report), "3 seen, 1 added, 2 copies");
-    let answer = env
-        .sightline(["search", "red", "--json"])
-        .run()
-        .expect(0)
-        .json();
+    let answer = env.succeed(["search", "red", "--json"]).json();
     let mut found = vec![answer["hits"][0]["path"].as_str().unwrap().to_owned()];
     let others = answer["hits"][0]["other_paths"].as_array().unwrap();
     found.extend(
@@ -552,11 +538,11 @@ fn a_run_changes_only_the_folders_it_was_given() {
     // Files outside the given folder are kept.
     fs_err::remove_file(env.path("phone/blue.png")).unwrap();
     assert_eq!(index(&["photos"]), "2 seen, 2 unchanged");
-    assert_eq!(stored(&env), (3, 3, 0));
+    assert_eq!(env.counts(), [3, 3, 0]);
     fs_err::remove_file(env.path("photos/below/green.png")).unwrap();
     corpus::plain(&env.path("phone/white.png"), "white");
     assert_eq!(index(&["phone"]), "1 seen, 1 added, 1 removed");
-    assert_eq!(stored(&env), (3, 3, 0));
+    assert_eq!(env.counts(), [3, 3, 0]);
 }
 
 #[test]
@@ -576,7 +562,7 @@ fn nothing_is_removed_when_a_library_folder_is_suddenly_empty() {
     hint: if they were deleted, and not on an unmounted disk, run again with `--prune`
     0 picture files in [TIME]: nothing to do
     ");
-    assert_eq!(stored(&env), (8, 8, 0));
+    assert_eq!(env.counts(), [8, 8, 0]);
     fs_err::remove_dir(env.path("photos")).unwrap();
     snapshot!(env, env.sightline(["index", "photos"]).run(), @r"
     exit code: 2
@@ -587,7 +573,7 @@ fn nothing_is_removed_when_a_library_folder_is_suddenly_empty() {
 
     hint: the index keeps its 8 files from this folder; to remove them, run again with `--prune`
     ");
-    assert_eq!(stored(&env), (8, 8, 0));
+    assert_eq!(env.counts(), [8, 8, 0]);
 
     // Mounted again: nothing to encode.
     rename(&env, "unmounted", "photos");
@@ -603,7 +589,7 @@ fn nothing_is_removed_when_a_library_folder_is_suddenly_empty() {
     0 picture files in [TIME]: 8 removed
     no pictures found in the given folders
     ");
-    assert_eq!(stored(&env), (0, 0, 0));
+    assert_eq!(env.counts(), [0, 0, 0]);
 }
 
 #[test]
@@ -617,7 +603,7 @@ fn prune_removes_the_files_of_an_empty_folder() {
         .sightline(["index", "photos", "--prune", "--json"])
         .run();
     assert_eq!(summary(&ran.json()), "8 removed");
-    assert_eq!(stored(&env), (0, 0, 0));
+    assert_eq!(env.counts(), [0, 0, 0]);
 }
 
 #[test]
@@ -640,11 +626,7 @@ fn exif_orientation_is_applied() {
     let mut n_checked = 0;
     for (orientation, expected) in [6, 3, 8].into_iter().zip(&upright) {
         let query = format!("upright/{orientation}.png");
-        let answer = env
-            .sightline(["search", "--image", &query, "--json"])
-            .run()
-            .expect(0)
-            .json();
+        let answer = env.succeed(["search", "--image", &query, "--json"]).json();
         let (name, similarity) = hits(&answer).swap_remove(0);
         assert_eq!(name, format!("{orientation}.jpg"));
         assert!(similarity > 0.999, "{similarity}");
@@ -669,7 +651,7 @@ fn common_formats_are_read() {
     let report = env.index_photos();
     assert_eq!(report["skipped"].as_array().unwrap().len(), 0, "{report:#}");
     assert_eq!(report["seen"], formats.len() + 1);
-    assert_eq!(stored(&env).1, formats.len() as u64 + 1);
+    assert_eq!(env.counts()[1], formats.len() as u64 + 1);
 }
 
 #[test]
@@ -683,10 +665,8 @@ fn the_index_is_in_the_data_folder_by_default() {
     assert!(env.path("data/sightline/index").is_dir());
     assert!(!env.index().exists());
     // The option takes precedence over the environment.
-    env.sightline(["index", "photos", "--index", "mine"])
-        .run()
-        .expect(0);
+    env.succeed(["index", "photos", "--index", "mine"]);
     assert!(env.path("mine").is_dir() && !env.index().exists());
-    env.sightline(["status", "--index", "mine"]).run().expect(0);
-    env.sightline(["status"]).run().expect(2);
+    env.succeed(["status", "--index", "mine"]);
+    env.fail(["status"]);
 }

@@ -4,29 +4,19 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use crate::support::corpus;
-use crate::support::{COLOUR_MODEL, TestEnv, as_root, copy_program, set_mode, snapshot};
+use crate::support::{TestEnv, as_root, copy_program, file_names, set_mode, snapshot};
 
 /// An environment, a program and a model that another user may read and run.
 fn for_another_user() -> (TestEnv, PathBuf, String) {
     let env = TestEnv::new();
     env.open_to_all();
     let program = copy_program(&env, "bin", true);
-    fs_err::create_dir(env.path("model")).unwrap();
-    for file in [
-        "sightline.toml",
-        "image.onnx",
-        "text.onnx",
-        "tokenizer.json",
-    ] {
-        fs_err::copy(
-            format!("{COLOUR_MODEL}/{file}"),
-            env.path("model").join(file),
-        )
-        .unwrap();
-        set_mode(&env.path("model").join(file), 0o644);
+    let model = env.colour_model("colours", "0.5");
+    for file in file_names(&model) {
+        set_mode(&model.join(file), 0o644);
     }
-    set_mode(&env.path("model"), 0o755);
-    let model = env.path("model").to_str().unwrap().to_owned();
+    set_mode(&model, 0o755);
+    let model = model.to_str().unwrap().to_owned();
     corpus::one_of_each(&env.path("photos"));
     (env, program, model)
 }
@@ -96,7 +86,7 @@ fn unreadable_folders_are_skipped_and_stay_in_the_index() {
 #[test]
 fn a_read_only_index_can_only_be_searched() {
     let (env, program, model) = for_another_user();
-    env.sightline(["index", "photos"]).run().expect(0);
+    env.succeed(["index", "photos"]);
     set_modes(&env, 0o755, 0o644);
     let run = |arguments: &[&str]| {
         let run = env
@@ -110,7 +100,7 @@ fn a_read_only_index_can_only_be_searched() {
     let found = run(&["search", "red", "--by", "both", "-k1", "--paths"]);
     let status = run(&["status"]);
     let indexing = run(&["index", "photos"]);
-    let creating = run(&["index", "photos", "--index", "model/index"]);
+    let creating = run(&["index", "photos", "--index", "colours/index"]);
     set_modes(&env, 0o755, 0o644);
     assert_eq!(
         env.shown(found.expect(0).stdout().trim_end()),
@@ -132,7 +122,7 @@ fn a_read_only_index_can_only_be_searched() {
         ----- stdout -----
 
         ----- stderr -----
-        error: [ROOT]/model/index: the index is not writable: failed to create directory `[ROOT]/model/index`: Permission denied (os error 13)
+        error: [ROOT]/colours/index: the index is not writable: failed to create directory `[ROOT]/colours/index`: Permission denied (os error 13)
 
         hint: make the folder writable, or use another index with `--index`; a read-only index can only be searched
         ");

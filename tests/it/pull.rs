@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use serde_json::json;
 use sha1::Digest;
 
 use crate::support::corpus;
-use crate::support::{Ran, TestEnv};
+use crate::support::{CLIP_FILES, CLIP_MODEL, Ran, TestCommand, TestEnv, wait_until};
 
 const REPOSITORY: &str = "someone/tiny-clip";
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -99,22 +99,10 @@ impl Hub {
     }
 }
 
-fn model_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("onnx/tests/data/clip")
-}
-
 /// The files of the repository by path: those of the model and two more.
 fn files() -> BTreeMap<String, Vec<u8>> {
-    let names = [
-        "config.json",
-        "preprocessor_config.json",
-        "tokenizer.json",
-        "tokenizer_config.json",
-        "onnx/vision_model.onnx",
-        "onnx/text_model.onnx",
-    ];
-    let read = |name: &str| fs_err::read(model_folder().join(name)).unwrap();
-    let mut files: BTreeMap<_, _> = names.map(|name| (name.to_owned(), read(name))).into();
+    let read = |name: &str| fs_err::read(Path::new(CLIP_MODEL).join(name)).unwrap();
+    let mut files: BTreeMap<_, _> = CLIP_FILES.map(|name| (name.to_owned(), read(name))).into();
     files.insert("README.md".to_owned(), b"---\nlicense: mit\n---\n".to_vec());
     files.insert("pytorch_model.bin".to_owned(), vec![0; 1000]);
     files
@@ -276,15 +264,11 @@ fn pull(env: &TestEnv, hub: &Hub, arguments: &[&str]) -> Ran {
     command(env, &hub.address, arguments).run()
 }
 
-fn command(env: &TestEnv, address: &str, arguments: &[&str]) -> crate::support::TestCommand {
+fn command(env: &TestEnv, address: &str, arguments: &[&str]) -> TestCommand {
     env.sightline(["models", "pull", REPOSITORY])
         .args(arguments)
         .env("HF_ENDPOINT", address)
         .starter()
-}
-
-fn models(env: &TestEnv) -> PathBuf {
-    env.path("data/sightline/models")
 }
 
 /// Asserts one error that contains `part`, and a hint that contains `hint`.
@@ -312,12 +296,12 @@ fn assert_nothing_registered(env: &TestEnv) {
         .run()
         .expect(0);
     assert!(!listed.stdout().contains("tiny-clip"), "{listed}");
-    assert!(!models(env).join("tiny-clip").exists());
+    assert!(!env.registry().join("tiny-clip").exists());
 }
 
 /// Size of the partial download of a file.
 fn part_of(env: &TestEnv, file: &str) -> Option<u64> {
-    let path = models(env).join(".tiny-clip.part").join(file);
+    let path = env.registry().join(".tiny-clip.part").join(file);
     let name = format!("{}.", path.file_name().unwrap().to_str().unwrap());
     let entries = fs_err::read_dir(path.parent().unwrap()).ok()?;
     let mut parts = entries.map(Result::unwrap).filter(|entry| {
@@ -334,7 +318,7 @@ fn a_model_is_downloaded_checked_and_used() {
     let ran = pull(&env, &hub, &[]).expect(0);
     assert!(ran.stdout().contains("pulled tiny-clip"), "{ran}");
     assert!(ran.stderr().contains("licence: mit"), "{ran}");
-    let folder = models(&env).join("tiny-clip");
+    let folder = env.registry().join("tiny-clip");
     let mut n_files = 0;
     for (path, content) in files() {
         if path == "pytorch_model.bin" {
@@ -349,7 +333,7 @@ fn a_model_is_downloaded_checked_and_used() {
     // All files come from the listed commit, and nothing else was requested.
     assert_eq!(hub.requests_of(COMMIT).len(), 7);
     assert_eq!(hub.requests.lock().unwrap().len(), 8);
-    assert!(!models(&env).join(".tiny-clip.part").exists());
+    assert!(!env.registry().join(".tiny-clip.part").exists());
 
     corpus::one_of_each(&env.path("photos"));
     let with_it = |arguments: &[&str]| {
@@ -443,7 +427,7 @@ fn an_unusable_download_can_be_completed_by_hand() {
     assert!(ran.stderr().contains(asked), "{ran}");
     assert_nothing_registered(&env);
     // The fix given by the hint.
-    let part = models(&env).join(".tiny-clip.part");
+    let part = env.registry().join(".tiny-clip.part");
     let manifest = "image.resize = \"shortest-edge\"\nimage.interpolation = \"bicubic\"\n\
                     image.mean = [0.48, 0.46, 0.41]\nimage.std = [0.27, 0.26, 0.28]\n";
     fs_err::write(part.join("sightline.toml"), manifest).unwrap();
@@ -495,7 +479,7 @@ fn a_broken_download_resumes_where_it_stopped() {
     assert_eq!(requests.len(), 2);
     assert_eq!(requests[0].headers.get("range"), None);
     assert_eq!(requests[1].headers["range"], "bytes=50000-");
-    let content = fs_err::read(models(&env).join("tiny-clip").join(file)).unwrap();
+    let content = fs_err::read(env.registry().join("tiny-clip").join(file)).unwrap();
     assert!(content == files()[file], "the two parts are not the file");
 }
 
@@ -572,7 +556,7 @@ fn files_in_the_shared_cache_are_not_downloaded() {
         assert!(ran.stderr().contains(note), "{variable}\n{ran}");
         for (file, _, content) in cached_files() {
             assert_eq!(hub.requests_of(file).len(), 0, "{variable}: {file}");
-            let copied = fs_err::read(models(&env).join("tiny-clip").join(file)).unwrap();
+            let copied = fs_err::read(env.registry().join("tiny-clip").join(file)).unwrap();
             assert!(copied == content, "{variable}: {file}");
         }
         // The listing, and the other files.
@@ -600,7 +584,7 @@ fn a_damaged_file_in_the_shared_cache_is_downloaded() {
     assert!(!ran.stderr().contains("Hugging Face cache"), "{ran}");
     for file in [graph, text] {
         assert_eq!(hub.requests_of(&format!("/{file}")).len(), 1, "{file}");
-        let content = fs_err::read(models(&env).join("tiny-clip").join(file)).unwrap();
+        let content = fs_err::read(env.registry().join("tiny-clip").join(file)).unwrap();
         assert!(content == files()[file], "{file}");
     }
 }
@@ -616,7 +600,7 @@ fn a_server_without_ranges_sends_the_whole_file_again() {
     });
     pull(&env, &hub, &[]).expect(0);
     assert_eq!(hub.requests_of(file).len(), 2);
-    let content = fs_err::read(models(&env).join("tiny-clip").join(file)).unwrap();
+    let content = fs_err::read(env.registry().join("tiny-clip").join(file)).unwrap();
     assert!(content == files()[file]);
 }
 
@@ -751,10 +735,10 @@ fn an_interrupted_download_resumes() {
         ..Behaviour::default()
     });
     let mut running = command(&env, &hub.address, &[]).spawn();
-    while part_of(&env, file).is_none_or(|n_bytes| n_bytes < 4000) {
+    wait_until("the download has begun", || {
         assert!(!running.has_ended());
-        std::thread::sleep(Duration::from_millis(20));
-    }
+        part_of(&env, file).is_some_and(|n_bytes| n_bytes >= 4000)
+    });
     running.signal(nix::sys::signal::Signal::SIGINT);
     let ran = running.wait().expect(130);
     assert!(

@@ -2,22 +2,12 @@
 
 use std::path::Path;
 
-use crate::support::{TestEnv, snapshot};
+use crate::support::{CLIP_FILES, CLIP_MODEL, TestEnv, snapshot};
 
 fn copy_model(env: &TestEnv) {
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("onnx/tests/data/clip");
-    for file in [
-        "config.json",
-        "preprocessor_config.json",
-        "tokenizer.json",
-        "tokenizer_config.json",
-        "onnx/vision_model.onnx",
-        "onnx/text_model.onnx",
-    ] {
-        env.write(
-            format!("clip/{file}"),
-            fs_err::read(from.join(file)).unwrap(),
-        );
+    for file in CLIP_FILES {
+        let content = fs_err::read(Path::new(CLIP_MODEL).join(file)).unwrap();
+        env.write(format!("clip/{file}"), content);
     }
 }
 
@@ -25,10 +15,7 @@ fn copy_model(env: &TestEnv) {
 fn an_int8_copy_is_written_and_compared() {
     let env = TestEnv::new();
     copy_model(&env);
-    let ran = env
-        .sightline(["models", "quantize", "clip", "--json"])
-        .run()
-        .expect(0);
+    let ran = env.succeed(["models", "quantize", "clip", "--json"]);
     assert!(
         ran.stderr()
             .contains("wrote clip/onnx/vision_model_int8.onnx: "),
@@ -62,9 +49,7 @@ fn an_int8_copy_is_written_and_compared() {
     };
     assert_ne!(vectors("int8"), vectors("fp32"));
     // A copy written by Sightline is replaced.
-    env.sightline(["models", "quantize", "clip"])
-        .run()
-        .expect(0);
+    env.succeed(["models", "quantize", "clip"]);
 }
 
 #[test]
@@ -82,9 +67,7 @@ fn foreign_files_and_the_built_in_model_are_not_overwritten() {
     hint: use `--force` to replace it
     ");
     assert_eq!(fs_err::read(&theirs).unwrap(), b"theirs");
-    env.sightline(["models", "quantize", "clip", "--force"])
-        .run()
-        .expect(0);
+    env.succeed(["models", "quantize", "clip", "--force"]);
     snapshot!(env, env.sightline(["models", "quantize", "starter"]).run(), @r"
     exit code: 2
     ----- stdout -----

@@ -1,14 +1,12 @@
 //! Killed and interrupted runs: nothing committed is lost, and the next run resumes.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use sightline_index::{IndexError, IndexReader, Item, Problem};
+use sightline_index::Problem;
 
 use crate::support::numbers::Numbers;
-use crate::support::{TestCommand, TestEnv, corpus, hits};
+use crate::support::{Content, Running, TestCommand, TestEnv, content, corpus, hits, wait_until};
 
 /// Number of pictures; a run commits every thousand.
 const N_PICTURES: usize = 3_500;
@@ -18,18 +16,10 @@ const N_KILLS: usize = 12;
 const N_PARTIAL: usize = 3;
 const SEED: u64 = 0x5165_6874;
 
-/// Thousands of pictures, and captions for every tenth.
-fn world() -> TestEnv {
+/// Thousands of pictures, with captions for every tenth.
+fn numbered_pictures() -> TestEnv {
     let env = TestEnv::new();
-    corpus::numbered(&env.path("photos"), N_PICTURES);
-    let lines: Vec<String> = (0..N_PICTURES)
-        .step_by(10)
-        .map(|number| {
-            let name = format!("{number:04}.png");
-            format!("{{\"image\": \"{name}\", \"captions\": [\"number {number}\", \"of tens\"]}}\n")
-        })
-        .collect();
-    env.write("photos/captions.jsonl", lines.concat());
+    corpus::numbered_with_captions(&env.path("photos"), N_PICTURES, &["of tens"]);
     env
 }
 
@@ -43,40 +33,6 @@ fn index_into(env: &TestEnv, index: &str) -> TestCommand {
         "--index",
     ];
     env.sightline(command).args([index])
-}
-
-/// Vector and captions of each picture.
-type Content = BTreeMap<PathBuf, (Vec<f32>, Vec<String>)>;
-
-/// The committed content; empty if the index does not exist yet.
-fn content(env: &TestEnv, index: &str) -> Content {
-    let reader = match IndexReader::open(&env.path(index), None) {
-        Ok(reader) => reader,
-        Err(IndexError::NoIndex { .. }) => return Content::new(),
-        Err(error) => panic!("{index}: {error}"),
-    };
-    let mut content = Content::new();
-    for number in 0..N_PICTURES {
-        let path = env.path(format!("photos/{number:04}.png"));
-        let Some(record) = reader.file(&path).unwrap() else {
-            continue;
-        };
-        let Some(Item::Image(image)) = reader.item(record.image).unwrap() else {
-            panic!("{} has no picture", path.display())
-        };
-        assert_eq!(image.paths, std::slice::from_ref(&path));
-        let vector = reader
-            .vector(record.image)
-            .unwrap()
-            .expect("a vector")
-            .as_slice()
-            .to_vec();
-        let captions = reader.captions_of(record.image).unwrap();
-        let captions = captions.into_iter().map(|caption| caption.text).collect();
-        content.insert(path, (vector, captions));
-    }
-    assert_eq!(reader.counts().n_files, content.len() as u64);
-    content
 }
 
 /// Asserts that everything in `before` is still in `now`.
@@ -143,12 +99,12 @@ fn assert_sound(env: &TestEnv, index: &str) {
 
 #[test]
 fn killed_runs_lose_nothing_that_was_committed() {
-    let env = world();
+    let env = numbered_pictures();
     let began = Instant::now();
     let clean_report = index_into(&env, "clean").run().expect(0).json();
     let time_of_a_run = began.elapsed();
     assert_eq!(clean_report["added"], N_PICTURES);
-    let clean = content(&env, "clean");
+    let clean = content(&env.path("clean"));
     assert_eq!(clean.len(), N_PICTURES);
 
     let mut numbers = Numbers(SEED);
@@ -181,7 +137,7 @@ fn killed_runs_lose_nothing_that_was_committed() {
         } else {
             n_kills += 1;
         }
-        let now = content(&env, &index);
+        let now = content(&env.path(&index));
         assert_nothing_lost(&before, &now, &when);
         assert_nothing_lost(&now, &clean, &when);
         if !now.is_empty() {
@@ -193,7 +149,7 @@ fn killed_runs_lose_nothing_that_was_committed() {
             let found = [
                 "search", name, "--by", "words", "--index", &index, "--paths",
             ];
-            let ran = env.sightline(found).run().expect(0);
+            let ran = env.succeed(found);
             assert!(
                 ran.stdout().contains(path.to_str().unwrap()),
                 "{when}: {ran}"
@@ -218,7 +174,7 @@ fn killed_runs_lose_nothing_that_was_committed() {
         (&report["unchanged"], &report["added"]),
         (&n_there.into(), &(N_PICTURES - n_there).into())
     );
-    assert_eq!(content(&env, &index), clean);
+    assert_eq!(content(&env.path(&index)), clean);
     assert_sound(&env, &index);
     assert_eq!(answers(&env, &index), answers(&env, "clean"));
     let nothing_left = index_into(&env, &index).run().expect(0).json();
@@ -227,22 +183,15 @@ fn killed_runs_lose_nothing_that_was_committed() {
 }
 
 /// Starts a run and waits until it has created the index.
-fn start_run(env: &TestEnv) -> crate::support::Running {
+fn start_run(env: &TestEnv) -> Running {
     let running = index_into(env, "index").spawn();
-    let began = Instant::now();
-    while !env.index().exists() {
-        assert!(
-            began.elapsed() < Duration::from_mins(1),
-            "the run does not begin"
-        );
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    wait_until("the run has begun", || env.index().exists());
     running
 }
 
 #[test]
 fn an_interrupted_run_keeps_what_it_reports() {
-    let env = world();
+    let env = numbered_pictures();
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let running = start_run(&env);
         running.signal(signal);
@@ -258,7 +207,7 @@ fn an_interrupted_run_keeps_what_it_reports() {
         // Everything reported is in the index, and the next run adds the rest.
         let n_done = report["added"].as_u64().unwrap();
         assert!(n_done < N_PICTURES as u64, "it was interrupted too late");
-        assert_eq!(content(&env, "index").len() as u64, n_done);
+        assert_eq!(content(&env.path("index")).len() as u64, n_done);
         assert_sound(&env, "index");
         let rest = index_into(&env, "index").run().expect(0).json();
         assert_eq!(
@@ -266,7 +215,7 @@ fn an_interrupted_run_keeps_what_it_reports() {
             (&false.into(), &n_done.into())
         );
         assert_eq!(rest["added"], N_PICTURES as u64 - n_done);
-        assert_eq!(content(&env, "index").len(), N_PICTURES);
+        assert_eq!(content(&env.path("index")).len(), N_PICTURES);
         assert_sound(&env, "index");
         fs_err::remove_dir_all(env.index()).unwrap();
     }
@@ -319,9 +268,9 @@ fn holds_gate(env: &TestEnv) -> bool {
 
 #[test]
 fn an_index_can_be_searched_while_its_writer_is_paused_and_after_it_was_killed() {
-    let env = world();
+    let env = numbered_pictures();
     corpus::plain(&env.path("first/red.png"), "red");
-    env.sightline(["index", "first"]).run().expect(0);
+    env.succeed(["index", "first"]);
     let running = index_into(&env, "index").spawn();
     // Paused anywhere, the writer holds its lock or has not started.
     std::thread::sleep(Duration::from_millis(300));

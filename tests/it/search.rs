@@ -43,10 +43,7 @@ fn a_text_query_finds_the_picture_that_shows_it() {
 #[test]
 fn similarities_are_cosines_in_descending_order() {
     let env = eight_pictures();
-    let answer = env
-        .sightline(["search", "red", "--by", "meaning", "--json"])
-        .run()
-        .expect(0);
+    let answer = env.succeed(["search", "red", "--by", "meaning", "--json"]);
     let hits = hits(&answer.json());
     // 12 values of ±1 and one of 0.5; none, a third, two thirds or all of the 12 differ.
     let expected = [1.0, 4.25 / 12.25, -3.75 / 12.25, -11.75 / 12.25];
@@ -68,10 +65,7 @@ fn similarities_are_cosines_in_descending_order() {
 #[test]
 fn a_picture_query_finds_similar_pictures() {
     let env = eight_pictures();
-    let answer = env
-        .sightline(["search", "-i", "photos/IMG_4.png", "--json"])
-        .run()
-        .expect(0);
+    let answer = env.succeed(["search", "-i", "photos/IMG_4.png", "--json"]);
     let found = hits(&answer.json());
     assert_eq!(found[0].0, "IMG_4.png");
     assert!((found[0].1 - 1.0).abs() < 1e-4, "{}", found[0].1);
@@ -156,7 +150,7 @@ fn only_folder_names_inside_the_library_are_searched() {
         "red",
     );
     corpus::plain(&env.path("above/photos/green.png"), "green");
-    env.sightline(["index", "above/photos"]).run().expect(0);
+    env.succeed(["index", "above/photos"]);
     for word in ["italy", "rome", "day", "morning"] {
         let found = env.found([word, "--by", "words"]);
         assert_eq!(
@@ -177,11 +171,7 @@ fn only_folder_names_inside_the_library_are_searched() {
 fn hits_by_words_and_by_meaning_are_merged() {
     let env = eight_pictures();
     // The model does not know "street"; no caption contains "white".
-    let answer = env
-        .sightline(["search", "white street", "--json"])
-        .run()
-        .expect(0)
-        .json();
+    let answer = env.succeed(["search", "white street", "--json"]).json();
     let first = &answer["hits"][0];
     assert_eq!(hits(&answer)[0].0, "IMG_6.png");
     assert_eq!(first["by"], serde_json::json!(["meaning", "words"]));
@@ -364,7 +354,7 @@ fn k_limits_the_number_of_hits() {
     assert_eq!(env.found(["red", "-k", "10000"]).len(), 8);
     assert_eq!(env.found(["red"]).len(), 8, "ten by default");
     for n in ["0", "10001", "-1", "many"] {
-        env.sightline(["search", "red", "-k", n]).run().expect(2);
+        env.fail(["search", "red", "-k", n]);
     }
 }
 
@@ -381,10 +371,7 @@ fn paths_are_printed_byte_for_byte() {
         corpus::plain(&env.path("photos").join(OsStr::from_bytes(name)), colour);
     }
     env.index_photos();
-    let ran = env
-        .sightline(["search", "red", "--paths", "-0"])
-        .run()
-        .expect(0);
+    let ran = env.succeed(["search", "red", "--paths", "-0"]);
     let found: HashSet<&[u8]> = ran
         .stdout_bytes()
         .split(|&byte| byte == 0)
@@ -395,15 +382,10 @@ fn paths_are_printed_byte_for_byte() {
     assert_eq!(found, expected.iter().map(Vec::as_slice).collect());
     assert!(ran.stdout_bytes().ends_with(b"\0"));
     // In readable output a name cannot break the line.
-    let ran = env
-        .sightline(["search", "green", "--by", "meaning", "-k1"])
-        .run()
-        .expect(0);
+    let ran = env.succeed(["search", "green", "--by", "meaning", "-k1"]);
     assert!(ran.stdout().contains(r"photos/a\nnew line.png"), "{ran}");
-    env.sightline(["search", "red", "-0"]).run().expect(2);
-    env.sightline(["search", "red", "--paths", "--json"])
-        .run()
-        .expect(2);
+    env.fail(["search", "red", "-0"]);
+    env.fail(["search", "red", "--paths", "--json"]);
 }
 
 #[test]
@@ -499,10 +481,7 @@ fn a_query_that_names_a_file_gets_a_hint() {
 #[test]
 fn the_html_page_is_self_contained() {
     let env = eight_pictures();
-    let ran = env
-        .sightline(["search", "red", "-k3", "--html", "out.html"])
-        .run()
-        .expect(0);
+    let ran = env.succeed(["search", "red", "-k3", "--html", "out.html"]);
     assert!(ran.stderr().contains("wrote out.html"), "{ran}");
     let page = fs_err::read_to_string(env.path("out.html")).unwrap();
     assert!(page.starts_with("<!doctype html>") && page.trim_end().ends_with("</html>"));
@@ -545,7 +524,7 @@ fn the_html_page_is_self_contained() {
         ),
         (2, 6)
     );
-    env.sightline(again).run().expect(0);
+    env.succeed(again);
     let alone = fs_err::read_to_string(env.path("out.html")).unwrap();
     assert_eq!(
         (
@@ -560,9 +539,7 @@ fn the_html_page_is_self_contained() {
 fn the_html_page_is_written_without_hits_and_with_missing_pictures() {
     let env = eight_pictures();
     fs_err::remove_file(env.path("photos/IMG_0.png")).unwrap();
-    env.sightline(["search", "red", "-k2", "--html", "out.html"])
-        .run()
-        .expect(0);
+    env.succeed(["search", "red", "-k2", "--html", "out.html"]);
     let page = fs_err::read_to_string(env.path("out.html")).unwrap();
     assert_eq!(page.matches("picture unavailable").count(), 1);
     let none = ["search", "elephant", "--by", "words", "--html", "none.html"];

@@ -17,7 +17,7 @@ fn env_with_index() -> TestEnv {
 #[test]
 fn the_status_is_printed_as_lines() {
     let env = env_with_index();
-    let ran = env.sightline(["status"]).run().expect(0);
+    let ran = env.succeed(["status"]);
     let mut settings = env.settings(&ran);
     settings.add_filter(r"[\d.]+ (Ki|Mi|)B\b", "[SIZE]");
     settings.add_filter(r"(generation +)\d+", "$1[NUMBER]");
@@ -45,7 +45,7 @@ fn the_status_is_printed_as_lines() {
 #[test]
 fn the_json_status_has_every_field() {
     let env = env_with_index();
-    let status = env.sightline(["status", "--json"]).run().expect(0).json();
+    let status = env.succeed(["status", "--json"]).json();
     let keys: Vec<_> = status
         .as_object()
         .unwrap()
@@ -140,11 +140,7 @@ fn the_status_does_not_depend_on_the_given_model() {
 #[test]
 fn formats_are_listed_without_an_index() {
     let env = TestEnv::new();
-    let answer = env
-        .sightline(["status", "--formats", "--json"])
-        .run()
-        .expect(0)
-        .json();
+    let answer = env.succeed(["status", "--formats", "--json"]).json();
     let formats = answer["formats"].as_array().unwrap();
     let find = |name: &str| {
         formats
@@ -169,7 +165,7 @@ fn formats_are_listed_without_an_index() {
     assert_eq!(answer["limits"]["bytes"], 1 << 30);
     assert_eq!(answer["limits"]["seconds"], 10.0);
 
-    let ran = env.sightline(["status", "--formats"]).run().expect(0);
+    let ran = env.succeed(["status", "--formats"]);
     let shown = ran.to_string();
     for format in formats {
         let name = format["name"].as_str().unwrap();

@@ -1,14 +1,14 @@
 //! Changing the model of an index; indexes of other models, dimensions and formats.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Instant;
 
 use nix::sys::signal::Signal;
-use sightline_index::{IndexReader, Item};
 
 use crate::support::numbers::Numbers;
-use crate::support::{Ran, TestEnv, corpus, hits, snapshot};
+use crate::support::{
+    COLOUR_MODEL, Ran, TestEnv, content, copy_folder, corpus, hits, snapshot, wait_until,
+};
 
 /// Number of pictures; a run commits every thousand.
 const N_PICTURES: usize = 2_500;
@@ -19,16 +19,9 @@ const SEED: u64 = 0x0005_117c;
 
 /// Index of thousands of pictures by the colour model, with captions for every tenth, and two more
 /// models, `pale` and `dark`.
-fn world() -> TestEnv {
+fn indexed() -> TestEnv {
     let env = TestEnv::new();
-    corpus::numbered(&env.path("photos"), N_PICTURES);
-    let lines: Vec<String> = (0..N_PICTURES)
-        .step_by(10)
-        .map(|number| {
-            format!("{{\"image\": \"{number:04}.png\", \"captions\": [\"number {number}\"]}}\n")
-        })
-        .collect();
-    env.write("photos/captions.jsonl", lines.concat());
+    corpus::numbered_with_captions(&env.path("photos"), N_PICTURES, &[]);
     env.colour_model("pale", "0.9");
     env.colour_model("dark", "0.3");
     let ran = env.sightline(["index", "photos", "--captions", "photos/captions.jsonl"]);
@@ -36,38 +29,6 @@ fn world() -> TestEnv {
     // The model is changed without it.
     fs_err::remove_file(env.path("photos/captions.jsonl")).unwrap();
     env
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    fs_err::create_dir_all(to).unwrap();
-    for entry in fs_err::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_folder(&entry.path(), &target);
-        } else {
-            fs_err::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
-/// Vector and captions of each picture.
-type Content = BTreeMap<PathBuf, (Vec<f32>, Vec<String>)>;
-
-fn content(index: &Path) -> Content {
-    let reader = IndexReader::open(index, None).unwrap();
-    let mut content = Content::new();
-    for (path, record) in reader.files().unwrap() {
-        let Some(Item::Image(image)) = reader.item(record.image).unwrap() else {
-            panic!("{} has no picture", path.display())
-        };
-        assert_eq!(image.paths, std::slice::from_ref(&path));
-        let vector = reader.vector(record.image).unwrap().expect("a vector");
-        let captions = reader.captions_of(record.image).unwrap();
-        let captions = captions.into_iter().map(|caption| caption.text).collect();
-        content.insert(path, (vector.as_slice().to_vec(), captions));
-    }
-    content
 }
 
 /// Hits of a few queries with a model.
@@ -100,15 +61,11 @@ fn model_of(index: &Path) -> String {
     sightline_index::binding(index).unwrap().unwrap().model
 }
 
-fn colours() -> &'static str {
-    crate::support::COLOUR_MODEL
-}
-
 #[test]
 fn a_killed_model_change_loses_nothing_and_can_be_resumed() {
-    let env = world();
+    let env = indexed();
     let old = content(&env.index());
-    let (with_old, is_old) = (answers(&env, "index", colours()), "colours");
+    let (with_old, is_old) = (answers(&env, "index", COLOUR_MODEL), "colours");
     // Reference: an index built from scratch with the new model, with the captions of the first.
     let began = Instant::now();
     copy_folder(&env.index(), &env.path("clean"));
@@ -121,7 +78,7 @@ fn a_killed_model_change_loses_nothing_and_can_be_resumed() {
         (&N_PICTURES.into(), &true.into())
     );
     let rebuild = ["index", "photos", "--model", "pale", "--index", "rebuilt"];
-    env.sightline(rebuild).run().expect(0);
+    env.succeed(rebuild);
     let new = content(&env.path("clean"));
     assert_eq!((new.len(), old.len()), (N_PICTURES, N_PICTURES));
     for (path, (vector, _)) in content(&env.path("rebuilt")) {
@@ -158,7 +115,7 @@ fn a_killed_model_change_loses_nothing_and_can_be_resumed() {
         if model_of(&folder) == is_old {
             assert!(was_killed, "{when}");
             assert_eq!(content(&folder), old, "{when}");
-            assert_eq!(answers(&env, &index, colours()), with_old, "{when}");
+            assert_eq!(answers(&env, &index, COLOUR_MODEL), with_old, "{when}");
             let status = env.sightline(["status", "--json", "--index", &index]);
             let status = status.run().expect(0).json();
             let n_done = status["unfinished_change"]["images"].as_u64().unwrap_or(0);
@@ -197,22 +154,15 @@ fn interrupted(env: &TestEnv, model: &str) -> Ran {
         let unfinished = sightline_index::unfinished(&env.index()).unwrap();
         unfinished.is_some_and(|unfinished| unfinished.binding.model == model)
     };
-    let began = Instant::now();
-    while !has_begun() {
-        assert!(
-            began.elapsed() < Duration::from_mins(1),
-            "it does not begin"
-        );
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    wait_until("the change has begun", has_begun);
     running.signal(Signal::SIGINT);
     running.wait().expect(130)
 }
 
 #[test]
 fn an_unfinished_model_change_is_reported_and_resumed() {
-    let env = world();
-    let with_old = answers(&env, "index", colours());
+    let env = indexed();
+    let with_old = answers(&env, "index", COLOUR_MODEL);
     let ran = interrupted(&env, "pale");
     let report = ran.json();
     assert_eq!(report["model_change"]["done"], false);
@@ -226,9 +176,9 @@ fn an_unfinished_model_change_is_reported_and_resumed() {
     );
     let n_done = report["added"].as_u64().unwrap();
     assert!(n_done < N_PICTURES as u64, "it was interrupted too late");
-    assert_eq!(answers(&env, "index", colours()), with_old);
+    assert_eq!(answers(&env, "index", COLOUR_MODEL), with_old);
 
-    let status = env.sightline(["status"]).run().expect(0);
+    let status = env.succeed(["status"]);
     let pale = env.path("pale");
     let go_on = format!(
         "sightline index --model '{}' --precision fp32",
@@ -244,7 +194,7 @@ fn an_unfinished_model_change_is_reported_and_resumed() {
         assert!(stdout.contains(&part.replace(',', "")), "{part}\n{status}");
     }
     // A run without --model uses the old model, and says so.
-    let ran = env.sightline(["index", "photos"]).run().expect(0);
+    let ran = env.succeed(["index", "photos"]);
     let note = format!("the change of the model to pale is not complete; resume it with `{go_on}`");
     assert_eq!(ran.stderr().lines().last(), Some(note.as_str()), "{ran}");
 
@@ -260,10 +210,7 @@ fn an_unfinished_model_change_is_reported_and_resumed() {
     );
     assert_eq!(ran.json()["model_change"]["discarded"], "pale");
     let n_done = ran.json()["added"].as_u64().unwrap();
-    let ran = env
-        .sightline(["index", "--model", "dark", "--json"])
-        .run()
-        .expect(0);
+    let ran = env.succeed(["index", "--model", "dark", "--json"]);
     assert_eq!(ran.json()["unchanged"], n_done);
     assert_eq!(model_of(&env.index()), "dark");
     assert_eq!(content(&env.index()).len(), N_PICTURES);
@@ -323,7 +270,7 @@ fn index_with_a_model_changes_the_model_of_the_index() {
     8 picture files in [TIME]: 8 added
     the index now uses sightline-starter-1; the vectors of pale are deleted
     ");
-    let status = env.sightline(["status", "--json"]).run().expect(0).json();
+    let status = env.succeed(["status", "--json"]).json();
     assert_eq!(
         (&status["model"]["name"], &status["images"]),
         (&"sightline-starter-1".into(), &8.into())
@@ -332,10 +279,7 @@ fn index_with_a_model_changes_the_model_of_the_index() {
     let ran = env.sightline(["search", "red"]).starter().run().expect(0);
     assert_eq!(ran.stderr(), "");
     // The index must exist.
-    let ran = env
-        .sightline(["index", "--model", "pale", "--index", "absent"])
-        .run()
-        .expect(2);
+    let ran = env.fail(["index", "--model", "pale", "--index", "absent"]);
     assert!(ran.stderr().contains("there is no index here"), "{ran}");
     assert!(!env.path("absent").exists());
     snapshot!(env, env.sightline(["index"]).run(), @r"
@@ -399,7 +343,7 @@ fn each_kind_of_incompatible_index_has_its_own_error_and_hint() {
         &["index", "--model", "pale"],
         &["status"],
     ] {
-        let ran = env.sightline(command).run().expect(2);
+        let ran = env.fail(command);
         assert!(ran.stderr().contains("reads only up to format 2"), "{ran}");
     }
     assert_eq!(fs_err::read_to_string(&manifest).unwrap(), newer);

@@ -15,26 +15,15 @@ fn indexed() -> TestEnv {
         "{\"image\": \"green.png\", \"captions\": [\"grass\", \"a frog\"]}\n",
     );
     env.write("words.txt", "sky\nsea\n");
-    env.sightline([
+    env.succeed([
         "index",
         "photos",
         "--captions",
         "photos/captions.jsonl",
         "--captions",
         "words.txt",
-    ])
-    .run()
-    .expect(0);
+    ]);
     env
-}
-
-fn status(env: &TestEnv) -> serde_json::Value {
-    env.sightline(["status", "--json"]).run().json()
-}
-
-fn counts(env: &TestEnv) -> [u64; 3] {
-    let status = status(env);
-    ["images", "files", "captions"].map(|key| status[key].as_u64().unwrap())
 }
 
 /// The table file with the vectors: the largest one.
@@ -56,18 +45,18 @@ fn flip(path: &Path, at: usize) {
 #[test]
 fn checking_a_sound_index_changes_nothing() {
     let env = indexed();
-    let ran = env.sightline(["check"]).run().expect(0);
+    let ran = env.succeed(["check"]);
     let line = "no problems: 8 pictures, 9 files, 5 captions, generation ";
     assert!(ran.stdout().starts_with(line), "{ran}");
     assert_eq!(ran.stderr(), "");
-    let report = env.sightline(["check", "--json"]).run().expect(0).json();
+    let report = env.succeed(["check", "--json"]).json();
     assert_eq!(report["sound"], true);
     assert_eq!(report["problems"].as_array().unwrap().len(), 0);
     assert!(report["repair"].is_null());
-    let before = status(&env);
-    let ran = env.sightline(["check", "--repair"]).run().expect(0);
+    let before = env.status();
+    let ran = env.succeed(["check", "--repair"]);
     assert!(ran.stdout().starts_with(line), "{ran}");
-    assert_eq!(status(&env), before, "a sound index is not changed");
+    assert_eq!(env.status(), before, "a sound index is not changed");
 }
 
 #[test]
@@ -80,7 +69,7 @@ fn maintenance_commands_need_an_index() {
         &["remove", "a.jpg"],
         &["export", "out"],
     ] {
-        let ran = env.sightline(command).run().expect(2);
+        let ran = env.fail(command);
         assert_eq!(ran.stdout(), "");
         let message = "there is no index here\n\nhint: index a folder first";
         assert!(ran.stderr().contains(message), "{command:?}: {ran}");
@@ -93,7 +82,7 @@ fn derived_data_is_repaired_without_loss() {
     let env = indexed();
     fs_err::write(env.index().join("words/meta.json"), "{").unwrap();
     fs_err::remove_file(env.index().join("manifest.json")).unwrap();
-    let ran = env.sightline(["status"]).run().expect(2);
+    let ran = env.fail(["status"]);
     let hint =
         "hint: list the damage with `sightline check`, repair it with `sightline check --repair`";
     assert!(ran.stderr().contains(hint), "{ran}");
@@ -108,7 +97,7 @@ fn derived_data_is_repaired_without_loss() {
 
     hint: repair it with `sightline check --repair`
     ");
-    let report = env.sightline(["check", "--json"]).run().expect(2).json();
+    let report = env.fail(["check", "--json"]).json();
     assert_eq!(report["sound"], false);
     assert_eq!(report["problems"][0]["about"], "manifest");
     assert_eq!(report["problems"][1]["about"], "words");
@@ -121,8 +110,8 @@ fn derived_data_is_repaired_without_loss() {
 
     ----- stderr -----
     ");
-    env.sightline(["check"]).run().expect(0);
-    assert_eq!(counts(&env), [8, 9, 5]);
+    env.succeed(["check"]);
+    assert_eq!(env.counts(), [8, 9, 5]);
     assert_eq!(env.found(["grass", "--by", "words"]), ["photos/green.png"]);
 }
 
@@ -139,20 +128,17 @@ fn lost_pictures_are_listed_and_can_be_indexed_again() {
         &["search", "red", "--by", "meaning"],
         &["check"],
     ] {
-        let ran = env.sightline(command).run().expect(2);
+        let ran = env.fail(command);
         let hint = "sightline check --repair";
         assert!(ran.stderr().contains(hint), "{ran}");
     }
-    let ran = env.sightline(["check"]).run().expect(2);
+    let ran = env.fail(["check"]);
     let name = table.file_name().unwrap().to_str().unwrap();
     assert!(ran.stdout().starts_with("the records: Corruption"), "{ran}");
     assert!(ran.stdout().contains(name), "{ran}");
     assert_eq!(ran.stdout().lines().count(), 1, "{ran}");
 
-    let ran = env
-        .sightline(["check", "--repair", "--json"])
-        .run()
-        .expect(0);
+    let ran = env.succeed(["check", "--repair", "--json"]);
     let report = ran.json();
     assert_eq!(report["sound"], true);
     assert_eq!(report["problems"][0]["about"], "records");
@@ -164,8 +150,8 @@ fn lost_pictures_are_listed_and_can_be_indexed_again() {
     assert!(ran.stderr().contains("sightline index"), "{ran}");
     let kept = report["repair"]["kept"]["path"].as_str().unwrap();
     assert!(Path::new(kept).is_dir());
-    env.sightline(["check"]).run().expect(0);
-    assert_eq!(counts(&env), [400 - n_lost, 400 - n_lost, 0]);
+    env.succeed(["check"]);
+    assert_eq!(env.counts(), [400 - n_lost, 400 - n_lost, 0]);
     for file in files {
         let path = file["path"].as_str().unwrap();
         let name = Path::new(path).file_stem().unwrap().to_str().unwrap();
@@ -175,8 +161,8 @@ fn lost_pictures_are_listed_and_can_be_indexed_again() {
     }
     let report = env.index_photos();
     assert_eq!(report["added"], n_lost);
-    assert_eq!(counts(&env), [400, 400, 0]);
-    env.sightline(["check"]).run().expect(0);
+    assert_eq!(env.counts(), [400, 400, 0]);
+    env.succeed(["check"]);
 }
 
 #[test]
@@ -189,17 +175,17 @@ fn compacting_changes_no_hits() {
     }
     env.index_photos();
     let asked = ["search", "--image", "photos/0250.png", "--json", "-k5"];
-    let answer = |env: &TestEnv| env.sightline(asked).run().expect(0).json()["hits"].clone();
+    let answer = |env: &TestEnv| env.succeed(asked).json()["hits"].clone();
     let before = answer(&env);
-    let ran = env.sightline(["compact", "--json"]).run().expect(0);
+    let ran = env.succeed(["compact", "--json"]);
     let report = ran.json();
     let bytes = |key: &str| report[key].as_u64().unwrap();
     assert!(bytes("bytes_after") < bytes("bytes_before"), "{ran}");
     assert!(ran.stderr().contains("compacted from "), "{ran}");
     assert_eq!(answer(&env), before);
-    assert_eq!(counts(&env), [100, 100, 0]);
-    env.sightline(["check"]).run().expect(0);
-    let ran = env.sightline(["compact", "-q"]).run().expect(0);
+    assert_eq!(env.counts(), [100, 100, 0]);
+    env.succeed(["check"]);
+    let ran = env.succeed(["compact", "-q"]);
     assert_eq!((ran.stdout(), ran.stderr()), ("", ""));
 }
 
@@ -214,17 +200,17 @@ fn files_folders_and_caption_lists_can_be_removed() {
     ----- stderr -----
     removed 1 file (0 pictures) and 1 caption
     ");
-    assert_eq!(counts(&env), [8, 8, 4]);
+    assert_eq!(env.counts(), [8, 8, 4]);
     assert!(
         env.path("photos/again/red.png").exists(),
         "the file itself is kept"
     );
-    let library = &status(&env)["libraries"][0];
+    let library = &env.status()["libraries"][0];
     assert_eq!(library["files"], 8);
     // A caption list.
-    let ran = env.sightline(["remove", "words.txt", "-q"]).run().expect(0);
+    let ran = env.succeed(["remove", "words.txt", "-q"]);
     assert_eq!((ran.stdout(), ran.stderr()), ("", ""));
-    assert_eq!(counts(&env), [8, 8, 2]);
+    assert_eq!(env.counts(), [8, 8, 2]);
     // A file deleted from disk, by a path that is not normalised, and one that never existed.
     fs_err::remove_file(env.path("photos/green.png")).unwrap();
     let ran = env
@@ -243,21 +229,17 @@ fn files_folders_and_caption_lists_can_be_removed() {
     );
     assert_eq!(report["unknown"][0]["path"], "nothing.png");
     assert!(ran.stderr().contains("nothing.png: not in the index"));
-    assert_eq!(counts(&env), [7, 7, 0]);
+    assert_eq!(env.counts(), [7, 7, 0]);
     // The whole library, which is then no longer listed.
-    let report = env
-        .sightline(["remove", "photos", "--json"])
-        .run()
-        .expect(0)
-        .json();
+    let report = env.succeed(["remove", "photos", "--json"]).json();
     assert_eq!(report["files"], 7);
     assert_eq!(
         report["libraries"][0]["path"],
         env.path("photos").to_str().unwrap()
     );
     env.sightline(["status"]).run().expect(1);
-    assert_eq!(status(&env)["libraries"].as_array().unwrap().len(), 0);
-    env.sightline(["check"]).run().expect(0);
+    assert_eq!(env.status()["libraries"].as_array().unwrap().len(), 0);
+    env.succeed(["check"]);
     let ran = env.sightline(["remove", "photos"]).run().expect(1);
     assert!(
         ran.stderr().starts_with("photos: not in the index"),
@@ -273,13 +255,11 @@ fn a_linked_library_is_removed_by_either_name() {
     corpus::one_of_each(&env.path("real/photos"));
     std::os::unix::fs::symlink(env.path("real"), env.path("link")).unwrap();
     for name in ["link/photos", "real/photos"] {
-        env.sightline(["index", "link/photos"]).run().expect(0);
-        assert_eq!(counts(&env), [8, 8, 0]);
-        env.sightline(["remove", &format!("{name}/red.png")])
-            .run()
-            .expect(0);
-        assert_eq!(counts(&env), [7, 7, 0]);
-        env.sightline(["remove", name]).run().expect(0);
-        assert_eq!(counts(&env), [0, 0, 0]);
+        env.succeed(["index", "link/photos"]);
+        assert_eq!(env.counts(), [8, 8, 0]);
+        env.succeed(["remove", &format!("{name}/red.png")]);
+        assert_eq!(env.counts(), [7, 7, 0]);
+        env.succeed(["remove", name]);
+        assert_eq!(env.counts(), [0, 0, 0]);
     }
 }

@@ -132,16 +132,15 @@ fn the_language_is_a_setting_of_the_index() {
     let env = TestEnv::new();
     corpus::plain(&env.path("photos/1.png"), "red");
     env.write("photos/1.txt", "zwei Häuser am Strand\n");
-    let status = || env.sightline(["status", "--json"]).run().expect(0).json();
     env.index_photos();
-    assert_eq!(status()["language"], json!("en"));
+    assert_eq!(env.status()["language"], json!("en"));
     assert!(found(&env, "haus").is_empty());
     let index = |code: &str| env.sightline(["index", "photos", "--language", code]).run();
     index("de").expect(0);
-    assert_eq!(status()["language"], json!("de"));
+    assert_eq!(env.status()["language"], json!("de"));
     assert_eq!(found(&env, "haus"), ["photos/1.png"]);
     env.index_photos();
-    assert_eq!(status()["language"], json!("de"), "it is kept");
+    assert_eq!(env.status()["language"], json!("de"), "it is kept");
     assert_eq!(found(&env, "haus"), ["photos/1.png"]);
     let refused = index("xx").expect(2);
     assert!(

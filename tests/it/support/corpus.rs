@@ -62,6 +62,24 @@ pub(crate) fn numbered(folder: &Path, n: usize) {
     }
 }
 
+/// Writes [`numbered`] pictures and `captions.jsonl`, in which every tenth picture has the captions
+/// `number N` and `more`.
+pub(crate) fn numbered_with_captions(folder: &Path, n: usize, more: &[&str]) {
+    numbered(folder, n);
+    let line = |number: usize| {
+        let caption = format!("number {number}");
+        let mut captions = vec![caption.as_str()];
+        captions.extend(more);
+        let image = format!("{number:04}.png");
+        format!(
+            "{}\n",
+            serde_json::json!({ "image": image, "captions": captions })
+        )
+    };
+    let lines: Vec<String> = (0..n).step_by(10).map(line).collect();
+    fs_err::write(folder.join("captions.jsonl"), lines.concat()).unwrap();
+}
+
 /// A small PNG, different for each number.
 pub(crate) fn one_numbered(number: usize) -> Vec<u8> {
     let [_, _, high, low] = u32::try_from(number).unwrap().to_be_bytes();

@@ -3,15 +3,17 @@
 pub(crate) mod corpus;
 pub(crate) mod numbers;
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
+use sightline_index::{IndexError, IndexReader, Item};
 use tempfile::TempDir;
 
 /// The executable under test.
@@ -23,6 +25,19 @@ pub(crate) const COLOUR_MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/test
 /// Image towers for the colour model, most of them faulty.
 pub(crate) const FAULTY_GRAPHS: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/faulty_graphs");
+
+/// The CLIP model of the tests of onnx.
+pub(crate) const CLIP_MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/onnx/tests/data/clip");
+
+/// The files of [`CLIP_MODEL`].
+pub(crate) const CLIP_FILES: [&str; 6] = [
+    "config.json",
+    "preprocessor_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "onnx/vision_model.onnx",
+    "onnx/text_model.onnx",
+];
 
 /// Id of a user without rights on the files of others.
 pub(crate) const NOBODY: u32 = 65_534;
@@ -68,6 +83,11 @@ impl TestEnv {
         self.path("index")
     }
 
+    /// The folder of added models.
+    pub(crate) fn registry(&self) -> PathBuf {
+        self.path("data/sightline/models")
+    }
+
     /// Writes a file, creating the folders above it.
     pub(crate) fn write(&self, below: impl AsRef<Path>, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(below);
@@ -82,6 +102,18 @@ impl TestEnv {
         arguments: impl IntoIterator<Item = A>,
     ) -> TestCommand {
         self.program(PROGRAM, arguments)
+    }
+
+    /// Runs the program, which must succeed.
+    #[track_caller]
+    pub(crate) fn succeed<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Ran {
+        self.sightline(arguments).run().expect(0)
+    }
+
+    /// Runs the program, which must fail with exit code 2.
+    #[track_caller]
+    pub(crate) fn fail<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Ran {
+        self.sightline(arguments).run().expect(2)
     }
 
     /// A command of another copy of the program.
@@ -110,6 +142,19 @@ impl TestEnv {
             .run()
             .expect(0)
             .json()
+    }
+
+    /// The output of `sightline status --json`.
+    #[track_caller]
+    pub(crate) fn status(&self) -> Value {
+        self.sightline(["status", "--json"]).run().json()
+    }
+
+    /// Numbers of images, files and captions in the index.
+    #[track_caller]
+    pub(crate) fn counts(&self) -> [u64; 3] {
+        let status = self.status();
+        ["images", "files", "captions"].map(|key| status[key].as_u64().unwrap())
     }
 
     /// Copies the colour model into the folder `name`, with another name and another standard
@@ -319,6 +364,19 @@ impl Ran {
         self
     }
 
+    /// Asserts a usage error: exit code 2, nothing on stdout, usage or `--help` on stderr.
+    #[track_caller]
+    pub(crate) fn expect_usage_error(self) {
+        let ran = self.expect(2);
+        assert_eq!(ran.stdout(), "", "{}", ran.command);
+        let is_usage = |text: &str| ran.stderr().contains(text);
+        assert!(
+            is_usage("Usage: sightline") || is_usage("try '--help'"),
+            "{}: {ran}",
+            ran.command
+        );
+    }
+
     pub(crate) fn signal(&self) -> Option<i32> {
         self.signal
     }
@@ -419,6 +477,65 @@ pub(crate) fn hits(answer: &Value) -> Vec<(String, f64)> {
             (name, hit["similarity"].as_f64().unwrap_or(f64::NAN))
         })
         .collect()
+}
+
+/// Names of the files and folders in a folder, sorted.
+pub(crate) fn file_names(folder: &Path) -> Vec<String> {
+    let entries = fs_err::read_dir(folder).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Copies a folder and everything in it.
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
+    fs_err::create_dir_all(to).unwrap();
+    for entry in fs_err::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            fs_err::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Waits until a condition holds, at most a minute.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < Duration::from_mins(1), "timeout: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Vector and captions of each picture in an index whose pictures have one file each.
+pub(crate) type Content = BTreeMap<PathBuf, (Vec<f32>, Vec<String>)>;
+
+/// The committed content of an index; empty if the index does not exist.
+pub(crate) fn content(index: &Path) -> Content {
+    let reader = match IndexReader::open(index, None) {
+        Ok(reader) => reader,
+        Err(IndexError::NoIndex { .. }) => return Content::new(),
+        Err(error) => panic!("{}: {error}", index.display()),
+    };
+    let mut content = Content::new();
+    for (path, record) in reader.files().unwrap() {
+        let Some(Item::Image(image)) = reader.item(record.image).unwrap() else {
+            panic!("{} has no picture", path.display())
+        };
+        assert_eq!(image.paths, std::slice::from_ref(&path));
+        let vector = reader.vector(record.image).unwrap().expect("a vector");
+        let captions = reader.captions_of(record.image).unwrap();
+        let captions = captions.into_iter().map(|caption| caption.text).collect();
+        content.insert(path, (vector.as_slice().to_vec(), captions));
+    }
+    assert_eq!(reader.counts().n_files, content.len() as u64);
+    content
 }
 
 /// Arguments of different string types.
