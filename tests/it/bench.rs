@@ -1,7 +1,6 @@
 //! `sightline bench`, and the options for devices, threads and batches.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde_json::Value;
 
@@ -13,6 +12,22 @@ fn number(value: &Value) -> f64 {
     value
         .as_f64()
         .unwrap_or_else(|| panic!("{value} is not a number"))
+}
+
+/// Ranked pictures for "red": path and similarity in ten-thousandths.
+fn similarities(env: &TestEnv, index: &str) -> Vec<(String, i64)> {
+    let command = [
+        "search", "red", "-k", "1000", "--by", "meaning", "--json", "--index", index,
+    ];
+    let answer = env.succeed(command).json();
+    let hits = answer["hits"].as_array().unwrap();
+    hits.iter()
+        .map(|hit| {
+            #[expect(clippy::cast_possible_truncation, reason = "within ±10,000")]
+            let similarity = (1e4 * number(&hit["similarity"])).round() as i64;
+            (hit["path"].as_str().unwrap().to_owned(), similarity)
+        })
+        .collect()
 }
 
 #[test]
@@ -146,22 +161,11 @@ fn threads_decoders_batches_and_full_decoding_change_no_hits() {
         let batch = batch.map(|pair| pair[1].parse::<u64>().unwrap());
         assert_eq!(report["batch_size"], serde_json::json!(batch));
         assert!(is_share(&report["starved"]));
-        let arguments = [
-            "search", "red", "--by", "meaning", "--json", "--index", &index,
-        ];
-        let found = env.succeed(arguments).json();
-        let hits = found["hits"].as_array().unwrap();
-        assert!(Path::new(hits[0]["path"].as_str().unwrap()).ends_with("red.png"));
-        // Sorted by path: some colours are equally similar to red.
-        let hits: BTreeMap<String, String> = hits
-            .iter()
-            .map(|hit| {
-                let similarity = (1e4 * number(&hit["similarity"])).round();
-                (hit["path"].to_string(), format!("{similarity}"))
-            })
-            .collect();
+        let hits = similarities(&env, &index);
+        assert!(hits[0].0.ends_with("/red.png"));
         assert_eq!(hits.len(), 8);
-        answers.push(hits);
+        // Sorted by path: some pictures are equally similar.
+        answers.push(hits.into_iter().collect::<BTreeMap<_, _>>());
     }
     assert_eq!(answers.len(), 4);
     assert!(
@@ -203,22 +207,9 @@ fn two_sessions_give_the_vectors_of_one() {
         let largest = if split.is_empty() { 4 } else { 8 };
         let size = report["batch_size"].as_u64().unwrap();
         assert!(size <= largest, "{size}");
-        let arguments = [
-            "search", "red", "-k", "120", "--by", "meaning", "--json", "--index", index,
-        ];
-        let found = env.succeed(arguments).json();
-        let hits: BTreeMap<String, i64> = found["hits"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|hit| {
-                #[expect(clippy::cast_possible_truncation, reason = "within ±10,000")]
-                let similarity = (1e4 * number(&hit["similarity"])).round() as i64;
-                (hit["path"].to_string(), similarity)
-            })
-            .collect();
+        let hits = similarities(&env, index);
         assert_eq!(hits.len(), N as usize);
-        answers.push(hits);
+        answers.push(hits.into_iter().collect::<BTreeMap<_, _>>());
     }
     assert_eq!(answers[0], answers[1]);
     let different: std::collections::BTreeSet<_> = answers[0].values().collect();

@@ -43,9 +43,9 @@ fn text_vectors_are_as_calculated_by_hand() {
 
     ----- stderr -----
     "#);
-    let asked = env.sightline(["embed", "--json", "--text", "red"]).run();
-    let unasked = env.sightline(["embed", "--text", "red"]).run();
-    assert_eq!(asked.stdout(), unasked.stdout());
+    let with_json = env.sightline(["embed", "--json", "--text", "red"]).run();
+    let without = env.sightline(["embed", "--text", "red"]).run();
+    assert_eq!(with_json.stdout(), without.stdout());
 }
 
 #[test]

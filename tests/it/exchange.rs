@@ -189,9 +189,9 @@ fn an_imported_export_exports_the_same_files() {
         );
     }
     env.succeed(["check", "--index", "other"]);
-    let asked = ["search", "a rose", "--json"];
+    let search = ["search", "a rose", "--json"];
     let hits = |index: &str| {
-        let ran = env.sightline(asked).args(["--index", index]).run();
+        let ran = env.sightline(search).args(["--index", index]).run();
         ran.expect(0).json()["hits"].clone()
     };
     assert_eq!(hits("index"), hits("other"));

@@ -423,8 +423,8 @@ fn an_unusable_download_can_be_completed_by_hand() {
         "someone/tiny-clip: downloaded, but not usable",
         "then run `sightline models add",
     );
-    let asked = "cannot determine image.resize, image.interpolation, image.mean, image.std";
-    assert!(ran.stderr().contains(asked), "{ran}");
+    let message = "cannot determine image.resize, image.interpolation, image.mean, image.std";
+    assert!(ran.stderr().contains(message), "{ran}");
     assert_nothing_registered(&env);
     // The fix given by the hint.
     let part = env.registry().join(".tiny-clip.part");
@@ -686,9 +686,9 @@ fn the_token_is_sent_to_the_hub_only() {
         .run()
         .expect(0);
     assert!(!ran.stderr().contains("hf_secret") && !ran.stdout().contains("hf_secret"));
-    let asked = hub.requests.lock().unwrap().clone();
-    assert_eq!(asked.len(), 8);
-    for request in &asked {
+    let received = hub.requests.lock().unwrap().clone();
+    assert_eq!(received.len(), 8);
+    for request in &received {
         assert_eq!(request.headers["authorization"], "Bearer hf_secret");
     }
     let sent = store.requests.lock().unwrap().clone();

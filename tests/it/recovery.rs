@@ -60,16 +60,16 @@ fn assert_nothing_lost(before: &Content, now: &Content, when: &str) {
 /// Hits of a few queries, chosen so that no two have equal similarity: the order in which the
 /// pictures were encoded decides between those.
 fn answers(env: &TestEnv, index: &str) -> Vec<Vec<(String, f64)>> {
-    let questions: [&[&str]; 5] = [
+    let queries: [&[&str]; 5] = [
         &["search", "red", "--by", "meaning", "-k", "5"],
         &["search", "a pink thing", "--by", "meaning", "-k", "5"],
         &["search", "--image", "photos/0777.png", "-k", "5"],
         &["search", "1230", "--by", "words"],
         &["search", "1111", "--by", "words"],
     ];
-    let answer = |question: &&[&str]| {
+    let answer = |query: &&[&str]| {
         let ran = env
-            .sightline(*question)
+            .sightline(*query)
             .args(["--json", "--index", index])
             .run();
         let hits = hits(&ran.expect(0).json());
@@ -77,7 +77,7 @@ fn answers(env: &TestEnv, index: &str) -> Vec<Vec<(String, f64)>> {
             .map(|(name, similarity)| (name, if similarity.is_nan() { 0.0 } else { similarity }))
             .collect()
     };
-    questions.iter().map(answer).collect()
+    queries.iter().map(answer).collect()
 }
 
 /// Asserts that all problems are in derived data, which the next writer rebuilds.

@@ -33,17 +33,17 @@ fn indexed() -> TestEnv {
 
 /// Hits of a few queries with a model.
 fn answers(env: &TestEnv, index: &str, model: &str) -> Vec<Vec<(String, f64)>> {
-    let questions: [&[&str]; 4] = [
+    let queries: [&[&str]; 4] = [
         &["search", "red", "--by", "meaning", "-k", "3"],
         &["search", "--image", "photos/0777.png", "-k", "3"],
         &["search", "1230", "--by", "words"],
         &["captions", "photos/0770.png", "-k", "1"],
     ];
-    let answer = |question: &&[&str]| {
-        let ran = env.sightline(*question);
+    let answer = |query: &&[&str]| {
+        let ran = env.sightline(*query);
         let ran = ran.args(["--json", "--index", index, "--model", model]);
         let json = ran.run().expect(0).json();
-        if question[0] == "captions" {
+        if query[0] == "captions" {
             let hit = &json["hits"][0];
             return vec![(hit["text"].to_string(), hit["similarity"].as_f64().unwrap())];
         }
@@ -54,7 +54,7 @@ fn answers(env: &TestEnv, index: &str, model: &str) -> Vec<Vec<(String, f64)>> {
             .map(|(name, similarity)| (name, number(similarity)))
             .collect()
     };
-    questions.iter().map(answer).collect()
+    queries.iter().map(answer).collect()
 }
 
 fn model_of(index: &Path) -> String {

@@ -174,8 +174,8 @@ fn compacting_changes_no_hits() {
         fs_err::remove_file(env.path(format!("photos/{number:04}.png"))).unwrap();
     }
     env.index_photos();
-    let asked = ["search", "--image", "photos/0250.png", "--json", "-k5"];
-    let answer = |env: &TestEnv| env.succeed(asked).json()["hits"].clone();
+    let search = ["search", "--image", "photos/0250.png", "--json", "-k5"];
+    let answer = |env: &TestEnv| env.succeed(search).json()["hits"].clone();
     let before = answer(&env);
     let ran = env.succeed(["compact", "--json"]);
     let report = ran.json();
