@@ -47,6 +47,7 @@
 //! # }
 //! ```
 
+mod atomic;
 mod derived;
 mod disk;
 mod error;

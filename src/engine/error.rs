@@ -6,8 +6,6 @@ use sightline_index::{IndexError, VectorError};
 use sightline_onnx::{DeviceError, EncodeError, ModelError, RuntimeError};
 use sightline_picture::DecodeError;
 
-use crate::engine::exchange::ExchangeError;
-
 /// Any failure of an [`Engine`](crate::engine::Engine) call.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -90,6 +88,42 @@ pub enum EngineError {
     EmptyDataset {
         /// The file.
         path: PathBuf,
+    },
+}
+
+/// Why an index could not be exported or imported.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExchangeError {
+    /// The target folder exists and is not empty, or is a file.
+    #[error("{}: already exists", path.display())]
+    Exists {
+        /// The target.
+        path: PathBuf,
+    },
+    /// The target to be replaced is not an export.
+    #[error("{}: not a Sightline export; refusing to overwrite it", path.display())]
+    NotReplaced {
+        /// The target.
+        path: PathBuf,
+    },
+    /// A file of an export is not valid.
+    #[error("{}: {what}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// A line of an export is not valid, or contradicts the rest.
+    #[error("{}: line {line}: {what}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        what: String,
     },
 }
 

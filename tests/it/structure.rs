@@ -479,6 +479,41 @@ fn drawing(rooms: &Rooms, root: &[String]) -> Vec<String> {
         .collect()
 }
 
+/// The rooms of a drawing from the ground up; those that reach themselves again when there are any.
+fn downwards(drawing: &[String]) -> Result<Vec<&str>, Vec<&str>> {
+    let mut open: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for line in drawing {
+        let (from, to) = line.split_once(" -> ").unwrap();
+        open.entry(from).or_default().extend(to.split(", "));
+    }
+    let mut done = Vec::new();
+    loop {
+        let is_ground = |to: &BTreeSet<&str>| to.iter().all(|to| !open.contains_key(to));
+        let ground: Vec<&str> = open
+            .iter()
+            .filter(|(_, to)| is_ground(to))
+            .map(|(from, _)| *from)
+            .collect();
+        if ground.is_empty() {
+            let left: Vec<&str> = open.into_keys().collect();
+            return if left.is_empty() { Ok(done) } else { Err(left) };
+        }
+        for room in ground {
+            open.remove(room);
+            done.push(room);
+        }
+    }
+}
+
+#[test]
+fn folders_in_a_circle_are_found() {
+    let lines = |lines: &[&str]| -> Vec<String> { lines.iter().map(|l| (*l).to_owned()).collect() };
+    let straight = lines(&["a -> b, c", "b -> c"]);
+    assert_eq!(downwards(&straight), Ok(vec!["b", "a"]));
+    let circle = lines(&["a -> b", "b -> c, d", "c -> b"]);
+    assert_eq!(downwards(&circle), Err(vec!["a", "b", "c"]));
+}
+
 /// The blocks of a document that begin with ```` ```arrows FOLDER ````, by folder.
 fn drawn(document: &str) -> BTreeMap<String, Vec<String>> {
     let mut blocks = BTreeMap::new();
@@ -509,6 +544,8 @@ fn the_drawn_arrows_are_those_of_the_code() {
                 .map(|part| part.to_string_lossy().into_owned())
                 .collect();
             let actual = drawing(&rooms, &root);
+            let below = downwards(&actual);
+            assert!(below.is_ok(), "{folder}: folders in a circle: {below:?}");
             assert_eq!(
                 *block,
                 actual,

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
-use crate::disk::atomic::temporary_path;
+use crate::atomic::temporary_path;
 use crate::disk::layout::Layout;
 use crate::disk::manifest::Manifest;
 use crate::disk::steps::{Step, Steps};

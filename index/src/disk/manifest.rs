@@ -7,8 +7,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::atomic;
 use super::layout::{Layout, data_number};
+use crate::atomic;
 use crate::error::IndexError;
 
 /// The index format that this program writes.

@@ -1,7 +1,5 @@
-//! The folder of an index: its paths, its manifest, its locks, and how a file is replaced
-//! atomically.
+//! The folder of an index: its paths, its manifest, its locks.
 
-pub(crate) mod atomic;
 pub(crate) mod layout;
 pub(crate) mod lock;
 pub(crate) mod manifest;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::GraphError;
 use super::arrays::GraphArrays;
 use super::format::{ALIGNMENT, HEADER_BYTES, N_SECTIONS, Section, Shape, Stamp, encode_header};
-use crate::disk::atomic::AtomicFile;
+use crate::atomic::AtomicFile;
 
 /// A graph file under construction beside the one in use. `path` is at any time either that one or
 /// the complete new one.

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::Path;
 
+use crate::atomic;
 use crate::derived;
-use crate::disk::atomic;
 use crate::disk::layout::{Layout, data_name};
 use crate::disk::manifest::{Binding, Manifest};
 use crate::disk::steps::{Step, Steps};

@@ -7,12 +7,12 @@ use serde::Serialize;
 use sightline_index::{IndexReader, Item, ItemId};
 
 use super::format::{
-    ABOUT, About, DetailsLine, ExchangeError, FORMAT, FileLine, ITEMS, LibraryLine, ModelLine,
-    PathText, VECTORS, VERSION,
+    ABOUT, About, DetailsLine, FORMAT, FileLine, ITEMS, LibraryLine, ModelLine, PathText, VECTORS,
+    VERSION,
 };
 use super::npy::NpyWriter;
 use crate::atomic;
-use crate::engine::error::EngineError;
+use crate::engine::error::{EngineError, ExchangeError};
 
 /// Where to export to.
 #[derive(Debug, Clone)]

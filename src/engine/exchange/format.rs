@@ -1,4 +1,4 @@
-//! The files of an export, and what can be wrong with them.
+//! The files of an export.
 
 use std::path::{Path, PathBuf};
 
@@ -14,42 +14,6 @@ pub(super) const VERSION: u32 = 1;
 pub(super) const ABOUT: &str = "index.json";
 pub(super) const ITEMS: &str = "items.jsonl";
 pub(super) const VECTORS: &str = "vectors.npy";
-
-/// Why an index could not be exported or imported.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ExchangeError {
-    /// The target folder exists and is not empty, or is a file.
-    #[error("{}: already exists", path.display())]
-    Exists {
-        /// The target.
-        path: PathBuf,
-    },
-    /// The target to be replaced is not an export.
-    #[error("{}: not a Sightline export; refusing to overwrite it", path.display())]
-    NotReplaced {
-        /// The target.
-        path: PathBuf,
-    },
-    /// A file of an export is not valid.
-    #[error("{}: {what}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        what: String,
-    },
-    /// A line of an export is not valid, or contradicts the rest.
-    #[error("{}: line {line}: {what}", path.display())]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong.
-        what: String,
-    },
-}
 
 /// The content of index.json.
 #[derive(Debug, Serialize, Deserialize)]

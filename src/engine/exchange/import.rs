@@ -9,11 +9,10 @@ use sightline_index::{
 };
 
 use super::format::{
-    ABOUT, About, DetailsLine, ExchangeError, FORMAT, FileLine, ITEMS, LibraryLine, PathText,
-    VECTORS, VERSION,
+    ABOUT, About, DetailsLine, FORMAT, FileLine, ITEMS, LibraryLine, PathText, VECTORS, VERSION,
 };
 use super::npy::NpyReader;
-use crate::engine::error::{EngineError, LineError};
+use crate::engine::error::{EngineError, ExchangeError, LineError};
 use crate::engine::report::{OnBuilding, building};
 
 /// Items per commit.

@@ -13,6 +13,7 @@ pub mod npy;
 
 pub(crate) use export::export;
 pub use export::{ExportReport, ExportRequest};
-pub use format::ExchangeError;
 pub use import::ImportReport;
 pub(crate) use import::import;
+
+pub use crate::engine::error::ExchangeError;
