@@ -207,7 +207,8 @@ fn an_unreadable_query_picture_is_an_error() {
     ----- stderr -----
     error: failed to read from file `photos`: Is a directory (os error 21)
     ");
-    snapshot!(env, env.sightline(["search", "--image", "photos/red.png", "--by", "words"]).run(), @r"
+    let by_words = ["search", "--image", "photos/red.png", "--by", "words"];
+    snapshot!(env, env.sightline(by_words).run(), @r"
     exit code: 2
     ----- stdout -----
 

@@ -160,7 +160,7 @@ fn captions_too_long_for_the_model_are_reported_and_found_by_all_words() {
     );
     env.write("photos/blue.txt", format!("{long} 3\n{long} 4\n"));
     let ran = env.succeed(["index", "photos"]);
-    let note = "2 captions are too long for the model: their last tokens were ignored; the first is \
-                in photos/blue.txt\n";
+    let note = "2 captions are too long for the model: their last tokens were ignored; the first \
+                is in photos/blue.txt\n";
     assert!(ran.stderr().contains(note), "{ran}");
 }

@@ -142,7 +142,8 @@ fn an_export_contains_every_record() {
 fn assert_numpy_agrees(folder: &Path) {
     let script = "import json, sys, numpy\n\
         vectors = numpy.load(sys.argv[1] + '/vectors.npy')\n\
-        lines = [json.loads(line) for line in open(sys.argv[1] + '/items.jsonl', encoding='utf-8')]\n\
+        items = open(sys.argv[1] + '/items.jsonl', encoding='utf-8')\n\
+        lines = [json.loads(line) for line in items]\n\
         assert vectors.shape == (11, 13) and vectors.dtype == numpy.float32\n\
         assert numpy.allclose((vectors * vectors).sum(axis=1), 1)\n\
         assert [line['row'] for line in lines] == list(range(11))\n\

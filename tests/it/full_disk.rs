@@ -29,7 +29,10 @@ set -eu
 cd "$WORLD"
 mkdir small
 if [ "$KIND" = disk ]; then mount -t tmpfs -o size=96m none small; fi
-run() { "$PROGRAM" index "$1" --index small/index --commit-every 20 --batch 1 2> "$2" || echo $? > "$2.code"; }
+run() {
+    options="--index small/index --commit-every 20 --batch 1"
+    "$PROGRAM" index "$1" $options 2> "$2" || echo $? > "$2.code"
+}
 run photos first.err
 cp -R small/index stage1
 mv more/* photos/
@@ -136,8 +139,8 @@ fn a_full_disk_is_reported_and_loses_nothing() {
                     lines[at..],
                     [
                         error.as_str(),
-                        "hint: free some space and run the same command again to resume; everything \
-                         committed is kept",
+                        "hint: free some space and run the same command again to resume; \
+                         everything committed is kept",
                     ],
                     "{when}"
                 );

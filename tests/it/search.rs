@@ -297,7 +297,8 @@ fn hits_are_printed_as_json() {
 
     ----- stderr -----
     "#);
-    snapshot!(env, env.sightline(["search", "frog", "--find", "captions", "-k1", "--json"]).run(), @r#"
+    let captions = ["search", "frog", "--find", "captions", "-k1", "--json"];
+    snapshot!(env, env.sightline(captions).run(), @r#"
     exit code: 0
     ----- stdout -----
     {
