@@ -294,17 +294,15 @@ fn interpolation(interpolation: Interpolation) -> String {
     format!("{interpolation:?}").to_lowercase()
 }
 
-/// `224 × 224: shortest edge to 224, cut around the centre (bicubic), values 0 to 1, …`
+/// `224 × 224: shortest edge to 224, centre crop (bicubic), values 0 to 1, …`
 fn preprocessing_in_words(config: &PreprocessConfig) -> String {
     let (height, width) = config.output_size();
     let size = match config.resize {
-        Resize::ShortestEdge(edge) => format!("shortest edge to {edge}, cut around the centre"),
-        Resize::LongestEdge(edge) => format!("longest edge to {edge}, filled up around it"),
-        Resize::Squash => "both sides to it, whatever the proportions".to_owned(),
-        Resize::SquashTo(edge) => {
-            format!("both sides to {edge}, whatever the proportions, cut around the centre")
-        }
-        Resize::Keep => "not resized, cut around the centre".to_owned(),
+        Resize::ShortestEdge(edge) => format!("shortest edge to {edge}, centre crop"),
+        Resize::LongestEdge(edge) => format!("longest edge to {edge}, padded"),
+        Resize::Squash => "stretched to fit".to_owned(),
+        Resize::SquashTo(edge) => format!("stretched to {edge} × {edge}, centre crop"),
+        Resize::Keep => "not resized, centre crop".to_owned(),
         _ => format!("{:?}", config.resize),
     };
     let filter = interpolation(config.interpolation);
@@ -315,14 +313,14 @@ fn preprocessing_in_words(config: &PreprocessConfig) -> String {
         format!("values times {:?}", config.rescale)
     };
     let order = if config.channels == Channels::Bgr {
-        ", blue first"
+        ", BGR"
     } else {
         ""
     };
     let fill = if config.fill == [0; 3] {
         String::new()
     } else {
-        format!(", filled up with {:?}", config.fill)
+        format!(", padded with {:?}", config.fill)
     };
     format!(
         "{height} × {width}: {size} ({filter}), {scale}, mean {}, deviation {}{order}{fill}",
@@ -331,12 +329,12 @@ fn preprocessing_in_words(config: &PreprocessConfig) -> String {
     )
 }
 
-/// `64 tokens, always filled up, in lower case without punctuation`
+/// `64 tokens, always padded with token 0, in lower case without punctuation`
 fn texts_in_words(model: &Model) -> String {
     let config = model.tokenize();
     let n = config.context_length;
     let mut words = match config.pad {
-        Pad::Context => format!("{n} tokens, always filled up"),
+        Pad::Context => format!("{n} tokens, always padded"),
         _ => format!("at most {n} tokens"),
     };
     let filler = config.pad_id.map(|id| format!("token {id}"));
@@ -344,10 +342,10 @@ fn texts_in_words(model: &Model) -> String {
         words = format!("{words} with {filler}");
     }
     if config.mask == MaskRule::All {
-        words += ", which the model sees";
+        words += ", padding visible to the model";
     }
     match config.clean {
-        Clean::Whitespace => words += ", white space made even",
+        Clean::Whitespace => words += ", white space collapsed",
         Clean::Lower => words += ", in lower case",
         Clean::Canonical | Clean::CanonicalSpaced => {
             words += ", in lower case without punctuation";

@@ -115,7 +115,7 @@ fn invalid_model_folders_are_refused() {
     let ran = search("typo").expect(2);
     assert!(
         ran.stderr()
-            .starts_with("error: typo/sightline.toml: the manifest"),
+            .starts_with("error: typo/sightline.toml: invalid manifest"),
         "{ran}"
     );
     assert!(ran.stderr().contains("dimensoin"), "{ran}");

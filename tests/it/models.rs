@@ -10,7 +10,7 @@ use crate::support::{
     COLOUR_MODEL, FAULTY_GRAPHS, Ran, TestCommand, TestEnv, file_names, snapshot, wait_until,
 };
 
-/// `sightline models …` without SIGHTLINE_MODEL.
+/// `sightline models …` without `SIGHTLINE_MODEL`.
 fn models(env: &TestEnv, arguments: &[&str]) -> TestCommand {
     env.sightline(["models"]).args(arguments).starter()
 }
