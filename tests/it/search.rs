@@ -82,8 +82,9 @@ fn a_picture_query_finds_similar_pictures() {
 #[test]
 fn full_decode_gives_a_query_the_vector_of_an_index_made_with_it() {
     let env = TestEnv::new();
-    // Fine detail, so that full and reduced decoding differ.
-    let picture = image::RgbImage::from_fn(1200, 900, |x, y| {
+    // Fine detail, so that full and reduced decoding differ, and more than twice the model's size,
+    // so that it is reduced.
+    let picture = image::RgbImage::from_fn(1600, 1200, |x, y| {
         let [value, ..] = (x * 7919 + y * 104_729 + x * y).to_le_bytes();
         image::Rgb([value, value.wrapping_mul(3), 255 - value / 2])
     });
@@ -259,6 +260,7 @@ fn hits_are_printed_as_lines() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "most of it is a snapshot")]
 fn hits_are_printed_as_json() {
     let env = eight_pictures();
     snapshot!(env, env.sightline(["search", "green frog", "-k1", "--json"]).run(), @r#"
