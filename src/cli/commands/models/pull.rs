@@ -11,7 +11,7 @@ use crate::cli::args::PullArgs;
 use crate::cli::exit::{self, ExitStatus};
 use crate::cli::printer::{Printer, Style};
 use crate::cli::progress::BytesView;
-use crate::models::hub::{self, Choice, HubError};
+use crate::models::hub::{self, Choice, HubError, HubOptions};
 use crate::models::{CATALOGUE, Model, ModelError, ModelsError, Origin, in_catalogue};
 use crate::platform;
 use crate::workspace::Workspace;
@@ -50,29 +50,9 @@ pub(super) fn run(
 
     let folder = registry.folder()?;
     let (arriving, lock) = Arriving::new(&folder, name)?;
-    let mut view = BytesView::new(printer, "Downloading");
-    let pulled = hub::pull(&options, &choice, &arriving.folder, &mut |progress| {
-        view.show(progress.n_done, progress.n_total);
-        exit::check_ctrl_c()
-    });
-    drop(view);
-    let pulled = match pulled {
-        Err(HubError::Stopped) => {
-            printer.note(
-                "interrupted; downloaded data is kept. Run the same command again to resume.",
-            );
-            return Ok(ExitStatus::Interrupted);
-        }
-        pulled => pulled?,
-    };
-    if pulled.n_from_cache > 0 {
-        printer.note(format_args!(
-            "{} of {} files were in the Hugging Face cache",
-            pulled.n_from_cache,
-            choice.files.len()
-        ));
+    if !download(&options, &choice, &arriving.folder, printer)? {
+        return Ok(ExitStatus::Interrupted);
     }
-
     let models = open(&arriving.folder).map_err(|source| {
         ModelsError::from(HubError::Unusable {
             repository: repository.to_owned(),
@@ -111,6 +91,38 @@ pub(super) fn run(
         entry.label()
     ))?;
     Ok(ExitStatus::Found)
+}
+
+/// Downloads the files of a model into a folder; false when Ctrl-C interrupted it.
+fn download(
+    options: &HubOptions,
+    choice: &Choice,
+    folder: &Path,
+    printer: &mut Printer,
+) -> Result<bool> {
+    let mut view = BytesView::new(printer, "Downloading");
+    let pulled = hub::pull(options, choice, folder, &mut |progress| {
+        view.show(progress.n_done, progress.n_total);
+        exit::check_ctrl_c()
+    });
+    drop(view);
+    let pulled = match pulled {
+        Err(HubError::Stopped) => {
+            printer.note(
+                "interrupted; downloaded data is kept. Run the same command again to resume.",
+            );
+            return Ok(false);
+        }
+        pulled => pulled?,
+    };
+    if pulled.n_from_cache > 0 {
+        printer.note(format_args!(
+            "{} of {} files were in the Hugging Face cache",
+            pulled.n_from_cache,
+            choice.files.len()
+        ));
+    }
+    Ok(true)
 }
 
 fn list(printer: &mut Printer) -> Result<ExitStatus> {
