@@ -1,6 +1,7 @@
-//! How long does an index of many files take to find that nothing changed? `cargo bench --bench incremental` asks it of
-//! 100,000 tiny pictures; `cargo bench --bench incremental -- 1000` of fewer. The encoder is a stand-in, so that filling
-//! the index is mostly the building of its graph; an unchanged file never comes to it.
+//! Time to find that nothing changed in an index of many files: 100,000 tiny pictures with
+//! `cargo bench --bench incremental`, fewer with `cargo bench --bench incremental -- 1000`. The
+//! encoder is a fake, so filling the index is mostly building its graph; unchanged files never
+//! reach it.
 #![expect(clippy::unwrap_used, reason = "a benchmark ends where something fails")]
 #![expect(clippy::print_stdout, reason = "its figures are what it is for")]
 

@@ -473,10 +473,6 @@ Examples:
 Measures the rates of encoding alone (E), reading and decoding alone (D) and indexing (P), each on
 all cores, in pictures per second. As encoding and decoding share the cores, P cannot exceed
 1 / (1/E + 1/D), the ideal. The index is a temporary one; yours is not touched.")]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a flag that can be given or not"
-)]
 pub(super) struct BenchArgs {
     /// Folder of pictures to measure with, preferably several hundred
     #[arg(long, value_name = "DIR")]

@@ -346,9 +346,11 @@ impl Hint for HubError {
             }
             Self::Denied {
                 had_token: false, ..
-            } => "if the model exists, accept its licence on its page, create a token in the hub's \
+            } => {
+                "if the model exists, accept its licence on its page, create a token in the hub's \
                   settings, and set HF_TOKEN to it"
-                .to_owned(),
+                    .to_owned()
+            }
             Self::Denied { .. } => {
                 "HF_TOKEN was sent: accept the model's licence on its page, or use a token that \
                  has access to it"
@@ -359,8 +361,8 @@ impl Hint for HubError {
             }
             Self::NoModel { .. } | Self::NoDescription { .. } => {
                 "give a repository with an ONNX export of a CLIP-style model, such as many by \
-                 Xenova, onnx-community and immich-app; `sightline models pull --list` lists models \
-                 with a short name"
+                 Xenova, onnx-community and immich-app; `sightline models pull --list` lists \
+                 models with a short name"
                     .to_owned()
             }
             Self::Unusable {

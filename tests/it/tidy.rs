@@ -373,8 +373,14 @@ fn source_files_stay_short_enough_to_read() {
 fn lines_fit_the_width() {
     let mut too_wide = Vec::new();
     for source in sources() {
+        // What the program prints stands in snapshots as it is.
+        let mut is_output = false;
         for (number, line) in source.text.lines().enumerate() {
-            if line.chars().count() > MAX_COLUMNS {
+            is_output = match line.trim_start() {
+                start if start.starts_with("\")") || start.starts_with("\"#)") => false,
+                start => is_output || start.contains("@r\"") || start.contains("@r#\""),
+            };
+            if !is_output && line.chars().count() > MAX_COLUMNS {
                 too_wide.push(format!("{}:{}", source.path.display(), number + 1));
             }
         }

@@ -120,8 +120,8 @@ fn lines(report: &BenchReport, model: &str, device: &str) -> Vec<String> {
     if let Some(last) = report.rounds.last() {
         let batch = last.encoding.batch_size;
         lines.push(format!(
-            "batches of {}; the encoder waited for {:.0} % of them, {:.1} s in total; {:.0} % of the \
-             time was spent on the last commit and the search graphs",
+            "batches of {}; the encoder waited for {:.0} % of them, {:.1} s in total; {:.0} % of \
+             the time was spent on the last commit and the search graphs",
             batch.map_or_else(|| "several sizes".to_owned(), |n| n.to_string()),
             100.0 * last.encoding.starved(),
             last.encoding.waited.as_secs_f64(),

@@ -66,9 +66,8 @@ fn repair(json: bool, workspace: &Workspace, printer: &mut Printer) -> Result<Ex
     }
     if repaired.has_losses() {
         let _ = printer.flush();
-        printer.note(
-            "indexing the folders and captions files again restores what is lost: `sightline index`",
-        );
+        printer
+            .note("`sightline index` of the same folders and captions files restores what is lost");
     }
     if let Some(kept) = &repaired.kept {
         printer.note(format_args!(

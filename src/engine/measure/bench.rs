@@ -91,7 +91,7 @@ impl BenchRound {
     }
 }
 
-/// Result of [`bench`].
+/// Result of [`bench()`].
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BenchReport {
     /// Pictures found.

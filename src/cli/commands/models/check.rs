@@ -131,8 +131,8 @@ fn lines(outcome: &Outcome) -> Vec<String> {
             range(text.raw_norm)
         ),
         format!(
-            "matching picture first for {n_texts_first} of {n_pairs} texts, matching text first for \
-             {n_pictures_first} of {n_pairs} pictures"
+            "matching picture first for {n_texts_first} of {n_pairs} texts, matching text first \
+             for {n_pictures_first} of {n_pairs} pictures"
         ),
     ];
     if let Some(agreement) = &figures.to_fp32 {

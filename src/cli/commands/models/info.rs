@@ -94,7 +94,7 @@ fn show(
     Ok(())
 }
 
-/// `52.1 ms per picture, 9.8 ms per text, cosine to fp32 0.9993 (at worst 0.9981), 2.80 times as fast`
+/// `52.1 ms per picture, 9.8 ms per text, cosine to fp32 0.9993 (at worst 0.9981), …`
 fn in_words(figures: &Figures) -> String {
     let Figures {
         ms_per_picture,
