@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sightline_onnx::{Model, SessionOptions, TextTower};
 
 use crate::change::Change;
-use crate::counted::counted;
+use crate::counted::{alone, counted};
 use crate::support::{copy_of, runtime};
 
 /// One folder of each layout.
@@ -223,6 +223,7 @@ struct Limits<'a> {
 #[test]
 fn damaged_model_folders_do_no_harm() {
     const N_CASES: u32 = 48;
+    let _alone = alone();
     let byte = |value: u32| u8::try_from(value).unwrap();
     let picture = RgbImage::from_fn(31, 17, |x, y| image::Rgb([x, y, x ^ y].map(byte)));
     let mut tally = Tally::default();
@@ -265,6 +266,7 @@ fn damaged_model_folders_do_no_harm() {
 #[test]
 fn damaged_graphs_do_no_harm_when_a_folder_is_opened() {
     const N_CASES: u32 = 48;
+    let _alone = alone();
     let mut tally = Tally::default();
     for name in FOLDERS {
         let copy = copy_of(name);
@@ -290,6 +292,7 @@ fn damaged_graphs_do_no_harm_when_a_folder_is_opened() {
 #[test]
 fn damaged_tokenizers_do_no_harm() {
     const N_CASES: u32 = 24;
+    let _alone = alone();
     let runtime = runtime();
     let texts = [
         "",
