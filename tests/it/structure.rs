@@ -105,13 +105,18 @@ impl Reader<'_> {
         }
     }
 
-    /// Paths inside macros, which are not parsed: `crate::a::B` as it stands in the tokens.
+    /// Structs and paths inside macros, which are not parsed: `crate::a::B` as it stands in the
+    /// tokens.
     fn tokens(&mut self, tokens: TokenStream) {
         let mut path: Vec<String> = Vec::new();
         let mut n_colons = 0;
         for token in tokens {
             match token {
                 TokenTree::Ident(ident) => {
+                    if path == ["struct"] {
+                        self.room.defined.insert(ident.to_string());
+                        self.room.types.push(ident.to_string());
+                    }
                     if n_colons != 2 {
                         self.name(&std::mem::take(&mut path));
                     }
@@ -120,9 +125,13 @@ impl Reader<'_> {
                 }
                 TokenTree::Punct(punct) if punct.as_char() == ':' => n_colons += 1,
                 other => {
-                    self.name(&std::mem::take(&mut path));
+                    let before = std::mem::take(&mut path);
+                    self.name(&before);
                     n_colons = 0;
-                    if let TokenTree::Group(group) = other {
+                    // As in `visit_visibility`.
+                    if let TokenTree::Group(group) = other
+                        && before != ["pub"]
+                    {
                         self.tokens(group.stream());
                     }
                 }
