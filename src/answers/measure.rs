@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{PathAnswer, SkippedAnswer, skipped};
+use super::{PathAnswer, SkippedAnswer, each};
 use crate::engine::bench::{BenchReport, BenchRound, CpuTimes};
 use crate::engine::{Evaluation, Recalls};
 
@@ -31,34 +31,6 @@ pub struct BenchAnswer<'a> {
     rounds: Vec<RoundAnswer>,
 }
 
-#[derive(Debug, Clone, Serialize)]
-struct MemoryAnswer {
-    pictures: usize,
-    bytes: u64,
-}
-
-#[derive(Debug, Clone, Serialize)]
-struct RoundAnswer {
-    encode: Option<f64>,
-    decode: Option<f64>,
-    index: f64,
-    cpu_ms: Option<CpuAnswer>,
-    batch_size: Option<usize>,
-    batches: usize,
-    encoded: usize,
-    starved_batches: usize,
-    waited_seconds: f64,
-    encoding_seconds: f64,
-    finish_share: f64,
-}
-
-#[derive(Debug, Clone, Serialize)]
-struct CpuAnswer {
-    encode: Option<f64>,
-    decode: Option<f64>,
-    index: f64,
-}
-
 impl<'a> BenchAnswer<'a> {
     /// What was measured of this model on this device.
     #[must_use]
@@ -82,35 +54,54 @@ impl<'a> BenchAnswer<'a> {
             starved: report.median(|round| round.encoding.starved()),
             finish_share: report.median(|round| round.finish_share),
             peak_memory: report.peak_memory,
-            memory: memory
-                .map(|(&pictures, &bytes)| MemoryAnswer { pictures, bytes })
-                .collect(),
-            rounds: report.rounds.iter().map(RoundAnswer::from).collect(),
+            memory: memory.map(Into::into).collect(),
+            rounds: each(&report.rounds),
         }
     }
 }
 
-impl From<&BenchRound> for RoundAnswer {
-    fn from(round: &BenchRound) -> Self {
-        let encoding = &round.encoding;
-        let cpu = |ms: CpuTimes| CpuAnswer {
-            encode: measured(ms.encode),
-            decode: measured(ms.decode),
-            index: ms.index,
-        };
-        Self {
-            encode: measured(round.encode),
-            decode: measured(round.decode),
-            index: round.index,
-            cpu_ms: round.cpu_ms.map(cpu),
-            batch_size: encoding.batch_size,
-            batches: encoding.n_batches,
-            encoded: encoding.n_encoded,
-            starved_batches: encoding.n_starved,
-            waited_seconds: encoding.waited.as_secs_f64(),
-            encoding_seconds: encoding.encoded.as_secs_f64(),
-            finish_share: round.finish_share,
-        }
+answers! {
+    struct MemoryAnswer from (pictures, bytes) in (&usize, &u64) {
+        pictures: usize = *pictures,
+        bytes: u64 = *bytes,
+    }
+
+    struct RoundAnswer from round in &BenchRound {
+        encode: Option<f64> = measured(round.encode),
+        decode: Option<f64> = measured(round.decode),
+        index: f64 = round.index,
+        cpu_ms: Option<CpuAnswer> = round.cpu_ms.map(Into::into),
+        batch_size: Option<usize> = round.encoding.batch_size,
+        batches: usize = round.encoding.n_batches,
+        encoded: usize = round.encoding.n_encoded,
+        starved_batches: usize = round.encoding.n_starved,
+        waited_seconds: f64 = round.encoding.waited.as_secs_f64(),
+        encoding_seconds: f64 = round.encoding.encoded.as_secs_f64(),
+        finish_share: f64 = round.finish_share,
+    }
+
+    struct CpuAnswer from ms in CpuTimes {
+        encode: Option<f64> = measured(ms.encode),
+        decode: Option<f64> = measured(ms.decode),
+        index: f64 = ms.index,
+    }
+
+    /// The answer of `eval`: what was measured, and of which model.
+    pub struct EvalAnswer<'a> from (evaluation, model) in (&'a Evaluation, &'a str) {
+        model: &'a str = model,
+        images: usize = evaluation.n_images,
+        captions: usize = evaluation.n_captions,
+        captions_cut: usize = evaluation.n_captions_cut,
+        text_to_image: RecallsAnswer = (&evaluation.text_to_image).into(),
+        image_to_text: RecallsAnswer = (&evaluation.image_to_text).into(),
+        skipped: Vec<SkippedAnswer<'a>> = each(&evaluation.skipped),
+    }
+
+    struct RecallsAnswer from recalls in &Recalls {
+        r1: f64 = rounded(recalls.r1),
+        r5: f64 = rounded(recalls.r5),
+        r10: f64 = rounded(recalls.r10),
+        median_rank: f64 = recalls.median_rank,
     }
 }
 
@@ -119,53 +110,9 @@ fn measured(figure: f64) -> Option<f64> {
     (figure > 0.0).then_some(figure)
 }
 
-/// The answer of `eval`.
-#[derive(Debug, Clone, Serialize)]
-pub struct EvalAnswer<'a> {
-    model: &'a str,
-    images: usize,
-    captions: usize,
-    captions_cut: usize,
-    text_to_image: RecallsAnswer,
-    image_to_text: RecallsAnswer,
-    skipped: Vec<SkippedAnswer<'a>>,
-}
-
-#[derive(Debug, Clone, Serialize)]
-struct RecallsAnswer {
-    r1: f64,
-    r5: f64,
-    r10: f64,
-    median_rank: f64,
-}
-
-impl<'a> EvalAnswer<'a> {
-    /// What was measured of this model.
-    #[must_use]
-    pub fn new(evaluation: &'a Evaluation, model: &'a str) -> Self {
-        Self {
-            model,
-            images: evaluation.n_images,
-            captions: evaluation.n_captions,
-            captions_cut: evaluation.n_captions_cut,
-            text_to_image: (&evaluation.text_to_image).into(),
-            image_to_text: (&evaluation.image_to_text).into(),
-            skipped: skipped(&evaluation.skipped),
-        }
-    }
-}
-
-impl From<&Recalls> for RecallsAnswer {
-    /// Per cent with two decimals, which is all that a data set of a few thousand supports.
-    fn from(recalls: &Recalls) -> Self {
-        let rounded = |value: f64| (value * 100.0).round() / 100.0;
-        Self {
-            r1: rounded(recalls.r1),
-            r5: rounded(recalls.r5),
-            r10: rounded(recalls.r10),
-            median_rank: recalls.median_rank,
-        }
-    }
+/// Two decimals, which is all that a data set of a few thousand supports.
+fn rounded(percent: f64) -> f64 {
+    (percent * 100.0).round() / 100.0
 }
 
 /// A line of `embed`: an input, and its vector or the vector's row in a NumPy file.

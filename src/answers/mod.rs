@@ -4,6 +4,28 @@
 //! serialized. `docs/json.md` describes every key of every answer, and a test compares the two, so
 //! a key is added there too, and none is renamed or removed within a major version.
 
+/// Declares answers: each key with its type and its value in the report the answer is made from.
+macro_rules! answers {
+    ($(
+        $(#[$meta:meta])*
+        $vis:vis struct $name:ident $(<$life:lifetime>)? from $report:pat_param in $source:ty {
+            $($(#[$field_meta:meta])* $field_vis:vis $field:ident: $kind:ty = $value:expr,)*
+        }
+    )*) => {$(
+        $(#[$meta])*
+        #[derive(Debug, Clone, serde::Serialize)]
+        $vis struct $name $(<$life>)? {
+            $($(#[$field_meta])* $field_vis $field: $kind,)*
+        }
+
+        impl $(<$life>)? From<$source> for $name $(<$life>)? {
+            fn from($report: $source) -> Self {
+                Self { $($field: $value,)* }
+            }
+        }
+    )*};
+}
+
 mod index;
 mod measure;
 mod models;
@@ -52,21 +74,16 @@ fn paths<P: AsRef<Path>>(paths: &[P]) -> Vec<PathAnswer<'_>> {
     paths.iter().map(|path| path.as_ref().into()).collect()
 }
 
-/// A file that was left out.
-#[derive(Debug, Clone, Serialize)]
-struct SkippedAnswer<'a> {
-    #[serde(flatten)]
-    file: PathAnswer<'a>,
-    reason: &'a str,
+answers! {
+    /// A file that was left out.
+    struct SkippedAnswer<'a> from skipped in &'a Skipped {
+        #[serde(flatten)]
+        file: PathAnswer<'a> = skipped.path.as_path().into(),
+        reason: &'a str = &skipped.reason,
+    }
 }
 
-/// Each skipped file as an answer.
-fn skipped(skipped: &[Skipped]) -> Vec<SkippedAnswer<'_>> {
-    skipped
-        .iter()
-        .map(|Skipped { path, reason }| SkippedAnswer {
-            file: path.as_path().into(),
-            reason,
-        })
-        .collect()
+/// Each element as an answer.
+fn each<'a, T, A: From<&'a T>>(elements: &'a [T]) -> Vec<A> {
+    elements.iter().map(A::from).collect()
 }

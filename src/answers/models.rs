@@ -1,15 +1,15 @@
 //! What `models list`, `models info` and `models check` say about models.
 
-use std::time::Duration;
-
 use serde::Serialize;
 use sightline_onnx::{
     Channels, Clean, Interpolation, MaskRule, Model, Pad, Precision, PreprocessConfig, Resize,
-    Signature,
+    Signature, TokenizeConfig,
 };
 
-use super::PathAnswer;
-use crate::models::{Check, Checked, Entry, Figures, ModelsError, Outcome, Place, Registry, Tower};
+use super::{PathAnswer, each};
+use crate::models::{
+    Check, Checked, Entry, Figures, ModelsError, Origin, Outcome, Place, Registry, Tower,
+};
 
 /// The answer of `models list`.
 #[derive(Debug, Clone, Serialize)]
@@ -35,7 +35,7 @@ enum OpenedAnswer {
     Usable {
         layout: &'static str,
         dimension: usize,
-        precision: &'static str,
+        precision: Precision,
         fingerprint: String,
         bytes: u64,
     },
@@ -68,7 +68,7 @@ impl OpenedAnswer {
             Ok(Self::Usable {
                 layout: model.layout(),
                 dimension: model.dimension(),
-                precision: model.precision().as_str(),
+                precision: model.precision(),
                 fingerprint: model.fingerprint().to_owned(),
                 bytes: model.n_bytes()?,
             })
@@ -107,66 +107,12 @@ pub struct ModelInfoAnswer<'a> {
     pub(crate) bytes: u64,
     pub(crate) license: Option<&'a str>,
     pub(crate) origin: Option<OriginAnswer<'a>>,
-    pub(crate) precision: &'static str,
+    pub(crate) precision: Precision,
     pub(crate) reason: Option<String>,
     pub(crate) precisions: Vec<PrecisionAnswer<'a>>,
     pub(crate) checked_unix_s: Option<u64>,
     pub(crate) image: Option<SignatureAnswer<'a>>,
     pub(crate) text: Option<SignatureAnswer<'a>>,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct PreprocessingAnswer {
-    pub(crate) height: u32,
-    pub(crate) width: u32,
-    pub(crate) resize: &'static str,
-    pub(crate) edge: Option<u32>,
-    pub(crate) interpolation: String,
-    pub(crate) rescale: f64,
-    pub(crate) mean: [f32; 3],
-    pub(crate) std: [f32; 3],
-    pub(crate) channels: &'static str,
-    pub(crate) fill: [u8; 3],
-    /// All of it in words.
-    pub(crate) words: String,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct TextsAnswer<'a> {
-    pub(crate) pad: &'static str,
-    pub(crate) pad_token: Option<&'a str>,
-    pub(crate) pad_id: Option<u32>,
-    pub(crate) mask: &'static str,
-    pub(crate) clean: &'static str,
-    /// All of it in words.
-    pub(crate) words: String,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct OriginAnswer<'a> {
-    pub(crate) repository: &'a str,
-    pub(crate) commit: &'a str,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct PrecisionAnswer<'a> {
-    pub(crate) precision: &'static str,
-    pub(crate) figures: Option<&'a Figures>,
-}
-
-/// Inputs and outputs of a graph.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct SignatureAnswer<'a> {
-    pub(crate) inputs: Vec<TensorAnswer<'a>>,
-    pub(crate) outputs: Vec<TensorAnswer<'a>>,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct TensorAnswer<'a> {
-    pub(crate) name: &'a str,
-    /// Element type and shape.
-    #[serde(rename = "type")]
-    pub(crate) kind: &'a str,
 }
 
 impl<'a> ModelInfoAnswer<'a> {
@@ -183,7 +129,7 @@ impl<'a> ModelInfoAnswer<'a> {
         signatures: Option<&'a (Signature, Signature)>,
     ) -> Result<Self, ModelsError> {
         let precision = |precision: Precision| PrecisionAnswer {
-            precision: precision.as_str(),
+            precision,
             figures: entry.figures(precision),
         };
         let origin = entry.origin();
@@ -196,17 +142,14 @@ impl<'a> ModelInfoAnswer<'a> {
             dimension: model.dimension(),
             context_length: model.context_length(),
             preprocessing: model.preprocess().into(),
-            texts: model.into(),
+            texts: model.tokenize().into(),
             fingerprint: model.fingerprint(),
             bytes: model.n_bytes()?,
             license: model
                 .license()
                 .or(origin.and_then(|origin| origin.license.as_deref())),
-            origin: origin.map(|origin| OriginAnswer {
-                repository: &origin.repository,
-                commit: &origin.commit,
-            }),
-            precision: model.precision().as_str(),
+            origin: origin.map(Into::into),
+            precision: model.precision(),
             reason: verdict.map(|verdict| verdict.reason),
             precisions: entry.precisions()?.into_iter().map(precision).collect(),
             checked_unix_s: entry.checked_unix_s(),
@@ -216,82 +159,107 @@ impl<'a> ModelInfoAnswer<'a> {
     }
 }
 
-impl<'a> From<&'a Signature> for SignatureAnswer<'a> {
-    fn from(signature: &'a Signature) -> Self {
-        fn all(tensors: &[(String, String)]) -> Vec<TensorAnswer<'_>> {
-            let tensors = tensors.iter();
-            tensors
-                .map(|(name, kind)| TensorAnswer { name, kind })
-                .collect()
-        }
-        Self {
-            inputs: all(&signature.inputs),
-            outputs: all(&signature.outputs),
-        }
+answers! {
+    /// How pictures are prepared, in the words of `sightline.toml`.
+    pub(crate) struct PreprocessingAnswer from config in &PreprocessConfig {
+        height: u32 = config.height,
+        width: u32 = config.width,
+        resize: &'static str = match config.resize {
+            Resize::ShortestEdge(_) => "shortest-edge",
+            Resize::LongestEdge(_) => "longest-edge",
+            Resize::SquashTo(_) => "squash-to",
+            Resize::Keep => "keep",
+            _ => "squash",
+        },
+        pub(crate) edge: Option<u32> = match config.resize {
+            Resize::ShortestEdge(edge) | Resize::LongestEdge(edge) | Resize::SquashTo(edge) => {
+                Some(edge)
+            }
+            _ => None,
+        },
+        interpolation: Interpolation = config.interpolation,
+        rescale: f64 = config.rescale,
+        mean: [f32; 3] = config.mean,
+        std: [f32; 3] = config.std,
+        channels: Channels = config.channels,
+        fill: [u8; 3] = config.fill,
+        /// All of it in words.
+        pub(crate) words: String = preprocessing_in_words(config),
+    }
+
+    /// How texts are prepared, in the words of `sightline.toml`.
+    pub(crate) struct TextsAnswer<'a> from config in &'a TokenizeConfig {
+        pad: Pad = config.pad,
+        pub(crate) pad_token: Option<&'a str> = config.pad_token.as_deref(),
+        pub(crate) pad_id: Option<u32> = config.pad_id,
+        mask: MaskRule = config.mask,
+        clean: Clean = config.clean,
+        /// All of it in words.
+        pub(crate) words: String = texts_in_words(config),
+    }
+
+    pub(crate) struct OriginAnswer<'a> from origin in &'a Origin {
+        pub(crate) repository: &'a str = &origin.repository,
+        pub(crate) commit: &'a str = &origin.commit,
+    }
+
+    /// Inputs and outputs of a graph.
+    pub(crate) struct SignatureAnswer<'a> from signature in &'a Signature {
+        pub(crate) inputs: Vec<TensorAnswer<'a>> = each(&signature.inputs),
+        pub(crate) outputs: Vec<TensorAnswer<'a>> = each(&signature.outputs),
+    }
+
+    pub(crate) struct TensorAnswer<'a> from (name, kind) in &'a (String, String) {
+        pub(crate) name: &'a str = name,
+        /// Element type and shape.
+        #[serde(rename = "type")]
+        pub(crate) kind: &'a str = kind,
+    }
+
+    struct CheckedAnswer<'a> from Checked { model, outcome } in &'a Checked {
+        precision: Precision = model.precision(),
+        fingerprint: &'a str = model.fingerprint(),
+        dimension: usize = model.dimension(),
+        works: bool = outcome.is_ok(),
+        #[serde(flatten)]
+        outcome: OutcomeAnswer<'a> = match outcome {
+            Ok(outcome) => OutcomeAnswer::Works(outcome.into()),
+            Err(error) => OutcomeAnswer::Fails { error },
+        },
+    }
+
+    struct WorksAnswer<'a> from outcome in &'a Outcome {
+        pairs: usize = outcome.n_pairs,
+        texts_first: usize = outcome.n_texts_first,
+        pictures_first: usize = outcome.n_pictures_first,
+        image: TowerAnswer = (&outcome.image).into(),
+        text: TowerAnswer = (&outcome.text).into(),
+        figures: &'a Figures = &outcome.figures,
+    }
+
+    struct TowerAnswer from tower in &Tower {
+        /// With two decimals.
+        load_ms: f64 = (tower.load.as_secs_f64() * 1e5).round() / 100.0,
+        raw_norm: RangeAnswer = tower.raw_norm.into(),
+    }
+
+    struct RangeAnswer from (least, most) in (f32, f32) {
+        least: f32 = least,
+        most: f32 = most,
     }
 }
 
-impl From<&PreprocessConfig> for PreprocessingAnswer {
-    /// With the words of `sightline.toml`.
-    fn from(config: &PreprocessConfig) -> Self {
-        let (resize, edge) = match config.resize {
-            Resize::ShortestEdge(edge) => ("shortest-edge", Some(edge)),
-            Resize::LongestEdge(edge) => ("longest-edge", Some(edge)),
-            Resize::SquashTo(edge) => ("squash-to", Some(edge)),
-            Resize::Keep => ("keep", None),
-            _ => ("squash", None),
-        };
-        Self {
-            height: config.height,
-            width: config.width,
-            resize,
-            edge,
-            interpolation: interpolation(config.interpolation),
-            rescale: config.rescale,
-            mean: config.mean,
-            std: config.std,
-            channels: if config.channels == Channels::Bgr {
-                "bgr"
-            } else {
-                "rgb"
-            },
-            fill: config.fill,
-            words: preprocessing_in_words(config),
-        }
-    }
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct PrecisionAnswer<'a> {
+    pub(crate) precision: Precision,
+    pub(crate) figures: Option<&'a Figures>,
 }
 
-impl<'a> From<&'a Model> for TextsAnswer<'a> {
-    /// With the words of `sightline.toml`.
-    fn from(model: &'a Model) -> Self {
-        let config = model.tokenize();
-        Self {
-            pad: if config.pad == Pad::Context {
-                "context"
-            } else {
-                "longest"
-            },
-            pad_token: config.pad_token.as_deref(),
-            pad_id: config.pad_id,
-            mask: if config.mask == MaskRule::All {
-                "all"
-            } else {
-                "tokens"
-            },
-            clean: match config.clean {
-                Clean::Whitespace => "whitespace",
-                Clean::Lower => "lower",
-                Clean::Canonical => "canonical",
-                Clean::CanonicalSpaced => "canonical-spaced",
-                _ => "none",
-            },
-            words: texts_in_words(model),
-        }
-    }
-}
-
-fn interpolation(interpolation: Interpolation) -> String {
-    format!("{interpolation:?}").to_lowercase()
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+enum OutcomeAnswer<'a> {
+    Works(WorksAnswer<'a>),
+    Fails { error: &'a str },
 }
 
 /// `224 × 224: shortest edge to 224, centre crop (bicubic), values 0 to 1, …`
@@ -305,7 +273,7 @@ fn preprocessing_in_words(config: &PreprocessConfig) -> String {
         Resize::Keep => "not resized, centre crop".to_owned(),
         _ => format!("{:?}", config.resize),
     };
-    let filter = interpolation(config.interpolation);
+    let filter = format!("{:?}", config.interpolation).to_lowercase();
     let numbers = |values: [f32; 3]| values.map(|value| format!("{value:.3}")).join(" ");
     let scale = if (config.rescale - 1.0 / 255.0).abs() < 1e-9 {
         "values 0 to 1".to_owned()
@@ -330,8 +298,7 @@ fn preprocessing_in_words(config: &PreprocessConfig) -> String {
 }
 
 /// `64 tokens, always padded with token 0, in lower case without punctuation`
-fn texts_in_words(model: &Model) -> String {
-    let config = model.tokenize();
+fn texts_in_words(config: &TokenizeConfig) -> String {
     let n = config.context_length;
     let mut words = match config.pad {
         Pad::Context => format!("{n} tokens, always padded"),
@@ -359,47 +326,9 @@ fn texts_in_words(model: &Model) -> String {
 #[derive(Debug, Clone, Serialize)]
 pub struct ModelCheckAnswer<'a> {
     model: String,
-    chosen: Option<&'static str>,
+    chosen: Option<Precision>,
     reason: Option<&'a str>,
     precisions: Vec<CheckedAnswer<'a>>,
-}
-
-#[derive(Debug, Clone, Serialize)]
-struct CheckedAnswer<'a> {
-    precision: &'static str,
-    fingerprint: &'a str,
-    dimension: usize,
-    works: bool,
-    #[serde(flatten)]
-    outcome: OutcomeAnswer<'a>,
-}
-
-#[derive(Debug, Clone, Serialize)]
-#[serde(untagged)]
-enum OutcomeAnswer<'a> {
-    Works {
-        pairs: usize,
-        texts_first: usize,
-        pictures_first: usize,
-        image: TowerAnswer,
-        text: TowerAnswer,
-        figures: &'a Figures,
-    },
-    Fails {
-        error: &'a str,
-    },
-}
-
-#[derive(Debug, Clone, Serialize)]
-struct TowerAnswer {
-    load_ms: f64,
-    raw_norm: RangeAnswer,
-}
-
-#[derive(Debug, Clone, Serialize)]
-struct RangeAnswer {
-    least: f32,
-    most: f32,
 }
 
 impl<'a> ModelCheckAnswer<'a> {
@@ -410,52 +339,9 @@ impl<'a> ModelCheckAnswer<'a> {
         let chosen = check.verdict.chosen.filter(|_| !asked);
         Self {
             model: entry.label(),
-            chosen: chosen.map(Precision::as_str),
+            chosen,
             reason: chosen.map(|_| check.verdict.reason.as_str()),
-            precisions: check.checked.iter().map(CheckedAnswer::from).collect(),
+            precisions: each(&check.checked),
         }
     }
-}
-
-impl<'a> From<&'a Checked> for CheckedAnswer<'a> {
-    fn from(Checked { model, outcome }: &'a Checked) -> Self {
-        Self {
-            precision: model.precision().as_str(),
-            fingerprint: model.fingerprint(),
-            dimension: model.dimension(),
-            works: outcome.is_ok(),
-            outcome: match outcome {
-                Ok(outcome) => outcome.into(),
-                Err(error) => OutcomeAnswer::Fails { error },
-            },
-        }
-    }
-}
-
-impl<'a> From<&'a Outcome> for OutcomeAnswer<'a> {
-    fn from(outcome: &'a Outcome) -> Self {
-        Self::Works {
-            pairs: outcome.n_pairs,
-            texts_first: outcome.n_texts_first,
-            pictures_first: outcome.n_pictures_first,
-            image: (&outcome.image).into(),
-            text: (&outcome.text).into(),
-            figures: &outcome.figures,
-        }
-    }
-}
-
-impl From<&Tower> for TowerAnswer {
-    fn from(tower: &Tower) -> Self {
-        let (least, most) = tower.raw_norm;
-        Self {
-            load_ms: milliseconds(tower.load),
-            raw_norm: RangeAnswer { least, most },
-        }
-    }
-}
-
-/// With two decimals.
-fn milliseconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e5).round() / 100.0
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{PathAnswer, paths};
-use crate::engine::{By, CaptionHit, Details, Query, SearchHit};
+use crate::engine::{By, CaptionHit, Query, SearchHit};
 
 /// The answer to a search: the query and its hits, best first.
 #[derive(Debug, Clone, Serialize)]
 pub struct FoundAnswer<'a> {
     query: QueryAnswer<'a>,
-    by: &'static str,
+    by: By,
     took_ms: f64,
     hits: Vec<HitAnswer<'a>>,
 }
@@ -32,11 +32,7 @@ impl<'a> FoundAnswer<'a> {
                 Query::Text(text) => QueryAnswer::Text(text),
                 Query::Picture(path) => QueryAnswer::Image(path.as_path().into()),
             },
-            by: match by {
-                By::Meaning => "meaning",
-                By::Words => "words",
-                By::Both => "both",
-            },
+            by,
             took_ms: (took.as_secs_f64() * 1e4).round() / 10.0,
             hits,
         }
@@ -54,85 +50,46 @@ pub enum HitAnswer<'a> {
     Caption(CaptionHitAnswer<'a>),
 }
 
-/// A picture that was found.
-#[derive(Debug, Clone, Serialize)]
-pub struct ImageHitAnswer<'a> {
-    rank: usize,
-    #[serde(flatten)]
-    file: PathAnswer<'a>,
-    other_paths: Vec<PathAnswer<'a>>,
-    similarity: Option<f32>,
-    by: Vec<&'static str>,
-    words: &'a [String],
-    captions: &'a [String],
-    width: u32,
-    height: u32,
-    camera: Option<&'a str>,
-    taken: Option<String>,
-    places: &'a [String],
-}
-
-/// A caption that was found.
-#[derive(Debug, Clone, Serialize)]
-pub struct CaptionHitAnswer<'a> {
-    rank: usize,
-    text: &'a str,
-    similarity: Option<f32>,
-    words: &'a [String],
-    images: Vec<PathAnswer<'a>>,
-    source: PathAnswer<'a>,
-}
-
-impl<'a> HitAnswer<'a> {
-    /// The picture at this rank, from 1.
-    #[must_use]
-    pub fn image((rank, hit): (usize, &'a SearchHit)) -> Self {
-        let SearchHit {
-            paths: files,
-            similarity,
-            rank_by_meaning,
-            rank_by_words,
-            words,
-            captions,
-            width,
-            height,
-            details:
-                Details {
-                    camera,
-                    taken,
-                    places,
-                },
-        } = hit;
-        let by_meaning = rank_by_meaning.map(|_| "meaning");
-        Self::Image(ImageHitAnswer {
-            rank,
-            file: hit.path().into(),
-            other_paths: paths(files.get(1..).unwrap_or_default()),
-            similarity: *similarity,
-            by: by_meaning
-                .into_iter()
-                .chain(rank_by_words.map(|_| "words"))
-                .collect(),
-            words,
-            captions,
-            width: *width,
-            height: *height,
-            camera: camera.as_deref(),
-            taken: taken.map(|taken| taken.to_string()),
-            places,
-        })
+answers! {
+    /// A picture that was found, and its rank from 1.
+    pub struct ImageHitAnswer<'a> from (rank, hit) in (usize, &'a SearchHit) {
+        rank: usize = rank,
+        #[serde(flatten)]
+        file: PathAnswer<'a> = hit.path().into(),
+        other_paths: Vec<PathAnswer<'a>> = paths(hit.paths.get(1..).unwrap_or_default()),
+        similarity: Option<f32> = hit.similarity,
+        by: Vec<&'static str> = {
+            let by_meaning = hit.rank_by_meaning.map(|_| "meaning");
+            by_meaning.into_iter().chain(hit.rank_by_words.map(|_| "words")).collect()
+        },
+        words: &'a [String] = &hit.words,
+        captions: &'a [String] = &hit.captions,
+        width: u32 = hit.width,
+        height: u32 = hit.height,
+        camera: Option<&'a str> = hit.details.camera.as_deref(),
+        taken: Option<String> = hit.details.taken.map(|taken| taken.to_string()),
+        places: &'a [String] = &hit.details.places,
     }
 
-    /// The caption at this rank, from 1.
-    #[must_use]
-    pub fn caption((rank, hit): (usize, &'a CaptionHit)) -> Self {
-        Self::Caption(CaptionHitAnswer {
-            rank,
-            text: &hit.text,
-            similarity: hit.similarity,
-            words: &hit.words,
-            images: paths(&hit.pictures),
-            source: hit.source.as_path().into(),
-        })
+    /// A caption that was found, and its rank from 1.
+    pub struct CaptionHitAnswer<'a> from (rank, hit) in (usize, &'a CaptionHit) {
+        rank: usize = rank,
+        text: &'a str = &hit.text,
+        similarity: Option<f32> = hit.similarity,
+        words: &'a [String] = &hit.words,
+        images: Vec<PathAnswer<'a>> = paths(&hit.pictures),
+        source: PathAnswer<'a> = hit.source.as_path().into(),
+    }
+}
+
+impl<'a> From<(usize, &'a SearchHit)> for HitAnswer<'a> {
+    fn from(hit: (usize, &'a SearchHit)) -> Self {
+        Self::Image(hit.into())
+    }
+}
+
+impl<'a> From<(usize, &'a CaptionHit)> for HitAnswer<'a> {
+    fn from(hit: (usize, &'a CaptionHit)) -> Self {
+        Self::Caption(hit.into())
     }
 }

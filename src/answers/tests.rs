@@ -224,10 +224,10 @@ fn of_searches(samples: &mut Samples) {
     };
     let captions = [caption, other];
     for query in [&text, &picture] {
-        let hits = (1..).zip(&images).map(HitAnswer::image).collect();
+        let hits = (1..).zip(&images).map(HitAnswer::from).collect();
         let found = FoundAnswer::new(query, By::Both, Duration::from_millis(8), hits);
         samples.add("search", &found);
-        let hits = (1..).zip(&captions).map(HitAnswer::caption).collect();
+        let hits = (1..).zip(&captions).map(HitAnswer::from).collect();
         let found = FoundAnswer::new(query, By::Meaning, Duration::ZERO, hits);
         samples.add("captions", &found);
     }
@@ -311,14 +311,14 @@ fn of_an_index(samples: &mut Samples) {
         force: false,
     };
     let exported = Engine::export(&index, &request).unwrap();
-    samples.add("export", &ExportAnswer::new(&to, &exported));
+    samples.add("export", &ExportAnswer::from((&*to, &exported)));
     samples.add("import", &ImportAnswer::from(&ImportReport::default()));
 }
 
 fn of_upkeep(samples: &mut Samples) {
     let formats = sightline_picture::formats();
     let limits = sightline_picture::DecodeLimits::default();
-    samples.add("status --formats", &FormatsAnswer::new(formats, &limits));
+    samples.add("status --formats", &FormatsAnswer::from((formats, &limits)));
     let removed = RemoveReport {
         libraries: vec![odd_path()],
         unknown: vec![odd_path()],
@@ -405,7 +405,7 @@ fn of_measuring(samples: &mut Samples) {
             },
         ],
     };
-    samples.add("eval", &EvalAnswer::new(&evaluation, "clip"));
+    samples.add("eval", &EvalAnswer::from((&evaluation, "clip")));
     samples.add("embed", &EmbedAnswer::text("a", &[0.5], None));
     samples.add("embed", &EmbedAnswer::picture(&odd_path(), &[0.5], Some(0)));
 }
@@ -463,7 +463,7 @@ fn of_models(samples: &mut Samples) {
     });
     info.reason = Some("it is the only one".to_owned());
     let measured = |figures| PrecisionAnswer {
-        precision: "int8",
+        precision: Precision::Int8,
         figures,
     };
     info.precisions = vec![

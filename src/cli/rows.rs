@@ -69,8 +69,8 @@ impl Hits {
 
     pub(super) fn answers(&self) -> Vec<HitAnswer<'_>> {
         match self {
-            Self::Images(hits) => (1..).zip(hits).map(HitAnswer::image).collect(),
-            Self::Captions(hits) => (1..).zip(hits).map(HitAnswer::caption).collect(),
+            Self::Images(hits) => (1..).zip(hits).map(HitAnswer::from).collect(),
+            Self::Captions(hits) => (1..).zip(hits).map(HitAnswer::from).collect(),
         }
     }
 }

@@ -41,7 +41,7 @@ pub(in crate::cli) fn run(
         ));
     }
     if args.json {
-        printer.json(&EvalAnswer::new(&evaluation, &encoders.identity().name))?;
+        printer.json(&EvalAnswer::from((&evaluation, &*encoders.identity().name)))?;
     } else {
         let model = &encoders.identity().name;
         let (n_images, n_captions) = (evaluation.n_images, evaluation.n_captions);

@@ -30,7 +30,7 @@ pub(in crate::cli) fn export(
     ));
     if args.json {
         let folder = std::path::absolute(&args.to)?;
-        printer.json(&ExportAnswer::new(&folder, &report))?;
+        printer.json(&ExportAnswer::from((&*folder, &report)))?;
     }
     Ok(ExitStatus::Found)
 }

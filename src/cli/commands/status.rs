@@ -160,7 +160,10 @@ fn unfinished(
 fn formats(json: bool, printer: &mut Printer) -> Result<ExitStatus> {
     let limits = DecodeLimits::default();
     if json {
-        printer.json(&FormatsAnswer::new(sightline_picture::formats(), &limits))?;
+        printer.json(&FormatsAnswer::from((
+            sightline_picture::formats(),
+            &limits,
+        )))?;
         return Ok(ExitStatus::Found);
     }
     for format in sightline_picture::formats() {

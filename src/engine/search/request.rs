@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use serde::Serialize;
+
 /// The query of a search.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Query {
@@ -12,7 +14,8 @@ pub enum Query {
 }
 
 /// What counts as a match.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum By {
     /// The model's similarity.
     Meaning,
