@@ -46,7 +46,7 @@ pub fn install_command() -> String {
 /// Where ONNX Runtime is searched if `ORT_DYLIB_PATH` is not set, in order: beside the executable,
 /// in `../lib`, in the data folder (as a file, or as the Python package).
 #[must_use]
-pub fn runtime_candidates() -> Vec<PathBuf> {
+fn runtime_candidates() -> Vec<PathBuf> {
     let mut candidates = Vec::new();
     if let Some(folder) = std::env::current_exe()
         .ok()

@@ -10,7 +10,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::engine::{DecodeOptions, Language};
+use crate::engine::{DecodeOptions, IndexRequest, Language};
 use crate::models::{Device, Precision};
 
 pub(super) use models::{
@@ -155,10 +155,6 @@ soon as the work in progress is committed; a second Ctrl-C quits at once. The ne
 An index keeps the model it was built with. --model NEW embeds all of its items again, beside the
 old vectors, and switches when that is complete. Until then searches use the old model; the same
 command resumes an interrupted change.")]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a flag that can be given or not"
-)]
 pub(super) struct IndexArgs {
     /// Folders to index, subfolders included
     #[arg(value_name = "FOLDER")]
@@ -170,17 +166,8 @@ pub(super) struct IndexArgs {
     /// Remove missing files from the index even if a whole folder is missing or empty
     #[arg(long)]
     pub(super) prune: bool,
-    /// Pictures per batch [default: chosen by measuring the first batches]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(super) batch: Option<u16>,
-    /// Encode one batch at a time on all threads: less memory, slightly slower for many pictures
-    #[arg(long)]
-    pub(super) no_split: bool,
-    /// Number of threads that read and decode [default: --threads]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(super) decoders: Option<u16>,
     #[command(flatten)]
-    pub(super) decode: DecodeArgs,
+    pub(super) pipeline: PipelineArgs,
     /// Language of captions and file names, by which "beaches" finds "beach"; stored in the index
     /// [default: that of the index, or en for a new one]
     #[arg(long, value_name = "CODE", value_parser = language_parser())]
@@ -249,6 +236,34 @@ pub(super) struct CaptionsArgs {
     pub(super) decode: DecodeArgs,
     #[command(flatten)]
     pub(super) output: OutputArgs,
+}
+
+/// How pictures are read, decoded and encoded.
+#[derive(Debug, Args)]
+pub(super) struct PipelineArgs {
+    /// Pictures per batch [default: chosen by measuring the first batches]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    batch: Option<u16>,
+    /// Encode one batch at a time on all threads: less memory, slightly slower for many pictures
+    #[arg(long)]
+    no_split: bool,
+    /// Number of threads that read and decode [default: --threads]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    decoders: Option<u16>,
+    #[command(flatten)]
+    pub(super) decode: DecodeArgs,
+}
+
+impl PipelineArgs {
+    /// A request for nothing yet, with these options. `n_threads`: those of `--threads`.
+    pub(super) fn request(&self, n_threads: Option<usize>) -> IndexRequest {
+        IndexRequest {
+            batch_size: self.batch.map(usize::from),
+            no_split: self.no_split,
+            n_decoders: self.decoders.map(usize::from).or(n_threads),
+            ..IndexRequest::default()
+        }
+    }
 }
 
 /// How pictures are decoded.
@@ -484,17 +499,8 @@ pub(super) struct BenchArgs {
     /// Measure indexing only
     #[arg(long)]
     pub(super) only_index: bool,
-    /// Pictures per batch [default: chosen by measuring]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(super) batch: Option<u16>,
-    /// Encode one batch at a time on all threads: less memory, slightly slower for many pictures
-    #[arg(long)]
-    pub(super) no_split: bool,
-    /// Number of threads that read and decode [default: --threads]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(super) decoders: Option<u16>,
     #[command(flatten)]
-    pub(super) decode: DecodeArgs,
+    pub(super) pipeline: PipelineArgs,
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,

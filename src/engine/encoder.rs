@@ -3,7 +3,6 @@
 //! The traits belong to the engine, so that tests can run on a fake encoder without a model or ONNX
 //! Runtime.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use image::RgbImage;
@@ -150,21 +149,6 @@ impl Encoders {
     ) -> Result<Self, ModelError> {
         Ok(Self::from_model(
             Model::starter()?,
-            runtime,
-            SessionOptions::default(),
-        ))
-    }
-
-    /// The model in a model folder.
-    ///
-    /// # Errors
-    /// When a file is missing or the folder has no known layout.
-    pub fn from_folder(
-        folder: &Path,
-        runtime: impl Fn() -> Result<Runtime, RuntimeError> + Send + Sync + 'static,
-    ) -> Result<Self, ModelError> {
-        Ok(Self::from_model(
-            Model::open(folder)?,
             runtime,
             SessionOptions::default(),
         ))

@@ -143,7 +143,7 @@ fn reason(error: &serde_json::Error) -> String {
 impl EngineError {
     /// Whether ONNX Runtime or the device is the cause: missing, too old, or otherwise unusable.
     #[must_use]
-    pub fn is_runtime(&self) -> bool {
+    pub(crate) fn is_runtime(&self) -> bool {
         matches!(
             self,
             Self::Runtime(_) | Self::Encode(EncodeError::Device(_))

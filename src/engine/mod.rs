@@ -33,8 +33,8 @@ pub use decode::DecodeOptions;
 pub use embed::TakeVector;
 pub use encoder::{Encoders, ImageEncoder, Lane, ModelIdentity, RuntimeSource, TextEncoder};
 pub use error::{EngineError, LineError};
-pub use exchange::npy;
-pub use indexing::{IGNORE_FILE, IndexRequest, SKIPPED_FOLDERS};
+pub(crate) use exchange::npy;
+pub use indexing::IndexRequest;
 pub use measure::{Evaluation, Recalls, bench, evaluate};
 pub use report::{
     EncodingFigures, IndexReport, KindStatus, ModelChange, OnBuilding, OnProgress, Progress,
@@ -80,24 +80,6 @@ impl Engine {
     #[must_use]
     pub fn with_decode_options(self, decode: DecodeOptions) -> Self {
         Self { decode, ..self }
-    }
-
-    /// The index folder.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// The model.
-    #[must_use]
-    pub fn encoders(&self) -> &Encoders {
-        &self.encoders
-    }
-
-    /// How pictures are decoded.
-    #[must_use]
-    pub fn decode_options(&self) -> &DecodeOptions {
-        &self.decode
     }
 
     /// Brings the index up to date with the folders and captions of the request.

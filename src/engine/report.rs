@@ -216,7 +216,7 @@ pub struct IndexReport {
     /// Wall time of the run.
     pub elapsed: Duration,
     /// Wall time of reading and encoding pictures.
-    pub elapsed_pictures: Duration,
+    pub(crate) elapsed_pictures: Duration,
     /// Throughput of the encoder.
     pub encoding: EncodingFigures,
 }

@@ -587,7 +587,11 @@ fn hidden_ignored_and_junk_files_are_skipped() {
     ] {
         place.draw(name, RED, 30);
     }
-    fs_err::write(place.photos.join(IGNORE_FILE), "private/\n*.bak.png\n").unwrap();
+    fs_err::write(
+        place.photos.join(".sightlineignore"),
+        "private/\n*.bak.png\n",
+    )
+    .unwrap();
     let report = place.index();
     assert_eq!((report.n_seen, report.n_added), (1, 1));
 }

@@ -33,12 +33,6 @@ pub struct PendingModel {
 }
 
 impl PendingModel {
-    /// The name that it will have.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     /// The model at each precision, the most exact one first.
     #[must_use]
     pub fn models(&self) -> &[Model] {

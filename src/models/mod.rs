@@ -16,7 +16,7 @@ pub use add::{PendingModel, Removed};
 pub use catalogue::{CATALOGUE, CatalogueEntry, in_catalogue};
 pub use check::{Check, Checked, Outcome, Tower};
 pub use error::ModelsError;
-pub use open::{Opened, Wanted};
+pub(crate) use open::{Opened, Wanted};
 pub use registry::{Entry, Origin, Place, Registry, STARTER};
 pub use sightline_onnx::quantize::{self, QuantizeError};
 pub use sightline_onnx::{

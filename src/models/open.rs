@@ -15,22 +15,22 @@ const SETTLED: Duration = Duration::from_secs(2);
 
 /// A request for a model. The default is the default model at its best precision.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Wanted<'a> {
+pub(crate) struct Wanted<'a> {
     /// A name or a folder.
-    pub model: Option<&'a Path>,
+    pub(crate) model: Option<&'a Path>,
     /// The precision.
-    pub precision: Option<Precision>,
+    pub(crate) precision: Option<Precision>,
     /// The fingerprint of the index to be used. It decides what is not requested.
-    pub fingerprint: Option<&'a str>,
+    pub(crate) fingerprint: Option<&'a str>,
 }
 
 /// A model that was found and opened. Its graphs are not loaded yet.
 #[derive(Debug, Clone)]
-pub struct Opened {
+pub(crate) struct Opened {
     /// Where it was found.
-    pub entry: Entry,
+    pub(crate) entry: Entry,
     /// The model.
-    pub model: Model,
+    pub(crate) model: Model,
 }
 
 impl Registry {
@@ -42,7 +42,7 @@ impl Registry {
     ///
     /// # Errors
     /// When the model does not exist, does not have the precision, or its files are not a model.
-    pub fn open(&self, wanted: &Wanted<'_>) -> Result<Opened, ModelsError> {
+    pub(crate) fn open(&self, wanted: &Wanted<'_>) -> Result<Opened, ModelsError> {
         let maker = match (wanted.model, wanted.fingerprint) {
             (None, Some(fingerprint)) => self.named_maker(fingerprint)?,
             _ => None,

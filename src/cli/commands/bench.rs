@@ -34,15 +34,10 @@ pub(in crate::cli) fn run(
     let work = tempfile::tempdir().context("cannot create a temporary folder for the index")?;
     let request = BenchRequest {
         index: IndexRequest {
-            batch_size: args.batch.map(usize::from),
-            no_split: args.no_split,
-            n_decoders: args
-                .decoders
-                .map(usize::from)
-                .or(workspace.session().n_threads),
-            ..IndexRequest::folder(&args.photos)
+            folders: vec![args.photos.clone()],
+            ..args.pipeline.request(workspace.session().n_threads)
         },
-        decode: args.decode.options(),
+        decode: args.pipeline.decode.options(),
         work: work.path().to_path_buf(),
         n_rounds: args.rounds.into(),
         only_index: args.only_index,

@@ -22,7 +22,7 @@ pub(in crate::cli) fn run(
 ) -> Result<ExitStatus> {
     let engine = workspace
         .engine_to_index()?
-        .with_decode_options(args.decode.options());
+        .with_decode_options(args.pipeline.decode.options());
     let change = if workspace.may_change_model() {
         engine.planned_change()?
     } else {
@@ -39,15 +39,9 @@ pub(in crate::cli) fn run(
         captions: args.captions.clone(),
         prune: args.prune,
         change_model: change.is_some(),
-        batch_size: args.batch.map(usize::from),
-        no_split: args.no_split,
-        n_decoders: args
-            .decoders
-            .map(usize::from)
-            .or(workspace.session().n_threads),
         language: args.language,
         commit_every: usize::try_from(args.commit_every).unwrap_or(usize::MAX),
-        ..IndexRequest::default()
+        ..args.pipeline.request(workspace.session().n_threads)
     };
     if let Some(kept) = workspace.kept_model() {
         printer.note(hints::on_kept_model(&kept));

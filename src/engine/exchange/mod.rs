@@ -9,7 +9,7 @@
 mod export;
 mod format;
 mod import;
-pub mod npy;
+pub(crate) mod npy;
 
 pub(crate) use export::export;
 pub use export::{ExportReport, ExportRequest};

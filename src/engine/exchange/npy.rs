@@ -13,7 +13,7 @@ use crate::atomic::AtomicFile;
 const HEADER: usize = 128;
 
 /// A file being written. Deleted on drop unless it is finished.
-pub struct NpyWriter {
+pub(crate) struct NpyWriter {
     file: BufWriter<AtomicFile>,
     dimension: usize,
     n_rows: usize,
@@ -21,10 +21,7 @@ pub struct NpyWriter {
 
 impl NpyWriter {
     /// Starts a file of rows of this length.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn create(path: &Path, dimension: usize) -> io::Result<Self> {
+    pub(crate) fn create(path: &Path, dimension: usize) -> io::Result<Self> {
         let mut file = BufWriter::new(AtomicFile::create(path)?);
         file.write_all(&header(0, dimension))?;
         Ok(Self {
@@ -35,10 +32,7 @@ impl NpyWriter {
     }
 
     /// Appends a row and returns its number, from 0.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn push(&mut self, vector: &[f32]) -> io::Result<usize> {
+    pub(crate) fn push(&mut self, vector: &[f32]) -> io::Result<usize> {
         debug_assert_eq!(vector.len(), self.dimension);
         for value in vector {
             self.file.write_all(&value.to_le_bytes())?;
@@ -48,10 +42,7 @@ impl NpyWriter {
     }
 
     /// Completes the file and puts it in place.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn finish(mut self) -> io::Result<()> {
+    pub(crate) fn finish(mut self) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(0))?;
         self.file.write_all(&header(self.n_rows, self.dimension))?;
         let file = self.file.into_inner().map_err(IntoInnerError::into_error)?;
@@ -61,7 +52,7 @@ impl NpyWriter {
 
 /// Reads the rows of a file in any order.
 #[derive(Debug)]
-pub struct NpyReader {
+pub(crate) struct NpyReader {
     file: BufReader<fs_err::File>,
     /// Offset of the first row.
     start: u64,
@@ -73,10 +64,7 @@ pub struct NpyReader {
 
 impl NpyReader {
     /// Opens a file of f32 rows.
-    ///
-    /// # Errors
-    /// When it cannot be read; [`io::ErrorKind::InvalidData`] when it is not such a file.
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let mut file = BufReader::new(fs_err::File::open(path)?);
         let n_bytes = file.get_ref().metadata()?.len();
         let (start, n_rows, dimension) = read_header(&mut file)?;
@@ -98,22 +86,17 @@ impl NpyReader {
     }
 
     /// Number of rows.
-    #[must_use]
-    pub fn n_rows(&self) -> usize {
+    pub(crate) fn n_rows(&self) -> usize {
         self.n_rows
     }
 
     /// Length of a row.
-    #[must_use]
-    pub fn dimension(&self) -> usize {
+    pub(crate) fn dimension(&self) -> usize {
         self.dimension
     }
 
     /// Reads a row, numbered from 0.
-    ///
-    /// # Errors
-    /// When it cannot be read or does not exist.
-    pub fn row(&mut self, row: usize) -> io::Result<Vec<f32>> {
+    pub(crate) fn row(&mut self, row: usize) -> io::Result<Vec<f32>> {
         if row >= self.n_rows {
             return Err(invalid(format!("row {row} is out of range")));
         }

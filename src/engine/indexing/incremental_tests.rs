@@ -145,7 +145,7 @@ fn files_that_take_each_others_names_are_not_decoded_again() {
 #[test]
 fn images_without_a_path_left_by_a_killed_run_are_used_or_removed_by_the_next() {
     let place = place();
-    let binding = place.engine().encoders().binding();
+    let binding = place.engine().encoders.binding();
     let mut writer = IndexWriter::open_or_create(&place.index, &binding).unwrap();
     let path = |name: &str| place.photos.join(name);
     let image = |writer: &IndexWriter, name: &str| writer.file(&path(name)).unwrap().unwrap().image;

@@ -35,7 +35,6 @@ use crate::engine::{Encoders, EngineError};
 
 pub(crate) use model_change::planned as planned_change;
 pub use request::IndexRequest;
-pub use walk::{IGNORE_FILE, SKIPPED_FOLDERS};
 
 /// Brings the index in `folder` up to date; see [`Engine::index`](crate::engine::Engine::index).
 pub(crate) fn index(

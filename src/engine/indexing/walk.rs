@@ -12,10 +12,10 @@ use crate::engine::decode::extension;
 use crate::engine::report::Skipped;
 
 /// Name of the file with `.gitignore`-style rules for Sightline alone, beside `.ignore` files.
-pub const IGNORE_FILE: &str = ".sightlineignore";
+pub(crate) const IGNORE_FILE: &str = ".sightlineignore";
 
 /// Folders that are never walked: they hold thumbnails, caches or code.
-pub const SKIPPED_FOLDERS: [&str; 5] = [
+const SKIPPED_FOLDERS: [&str; 5] = [
     "@eaDir",
     "node_modules",
     "System Volume Information",
