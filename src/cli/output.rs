@@ -28,13 +28,10 @@ pub(super) struct Found<'a> {
 }
 
 /// `1 file`, `2 files`
-pub(super) fn counted(n: u64, what: &str) -> String {
-    let number = indicatif::HumanCount(n);
-    match (n, what.split_once(' ')) {
-        (1, _) => format!("{number} {what}"),
-        (_, Some((first, rest))) => format!("{number} {first}s {rest}"),
-        (_, None) => format!("{number} {what}s"),
-    }
+pub(super) fn counted(n: impl TryInto<u64>, what: &str) -> String {
+    let n = n.try_into().unwrap_or(u64::MAX);
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", indicatif::HumanCount(n))
 }
 
 /// Shows hits in the form that was asked for.

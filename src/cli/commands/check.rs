@@ -130,7 +130,7 @@ fn lines(problems: &[Problem], printer: &Printer) -> Vec<String> {
         if n > N_LISTED {
             named.push_str(", …");
         }
-        lines.push(format!("{}: {what} ({named})", counted(n as u64, kind)));
+        lines.push(format!("{}: {what} ({named})", counted(n, kind)));
     }
     lines
 }
@@ -144,7 +144,7 @@ fn show_losses(repaired: &Repair, printer: &mut Printer) -> Result<()> {
     };
     count(repaired.n_lost_images, "picture");
     count(repaired.n_lost_captions, "caption");
-    count(repaired.n_lost_libraries, "record of a library folder");
+    count(repaired.n_lost_libraries, "library folder record");
     count(repaired.n_lost_commits, "commit");
     if lost.is_empty() && repaired.lost_files.is_empty() {
         return Ok(());

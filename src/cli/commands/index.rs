@@ -7,6 +7,7 @@ use crate::answers::IndexAnswer;
 use crate::cli::args::IndexArgs;
 use crate::cli::exit::{self, ExitStatus};
 use crate::cli::hints;
+use crate::cli::output::counted;
 use crate::cli::printer::Printer;
 use crate::cli::progress::ProgressView;
 use crate::engine::{Engine, IndexReport, IndexRequest, ModelChange, Skipped, UnfinishedChange};
@@ -107,18 +108,14 @@ fn show_plan(change: &ModelChange, printer: &Printer) {
     let (from, to) = (Printer::safe(from), Printer::safe(to));
     printer.note(format_args!(
         "embedding {} again with {to}; searches use {from} until this is complete",
-        images(*n_images)
+        counted(*n_images, "image")
     ));
     if *n_before > 0 {
         printer.note(format_args!(
             "resuming: {} were embedded by earlier runs",
-            images(*n_before)
+            counted(*n_before, "image")
         ));
     }
-}
-
-fn images(n: u64) -> String {
-    format!("{} image{}", HumanCount(n), if n == 1 { "" } else { "s" })
 }
 
 /// What became of a change of the model, that of this run or an earlier one.
@@ -201,21 +198,33 @@ fn show(report: &IndexReport, args: &IndexArgs, printer: &Printer) {
 
 /// `51 picture files in 1.6 s (30.1/s): 48 added, 3 skipped, 96 captions added`
 fn summary(report: &IndexReport) -> String {
-    let mut parts = Vec::new();
-    let mut count = |n: usize, what: &str| {
-        if n > 0 {
-            parts.push(format!("{n} {what}"));
-        }
-    };
-    count(report.n_added, "added");
-    count(report.n_changed + report.n_changed_to_known, "changed");
-    count(report.n_unchanged, "unchanged");
-    count(report.n_moved, "moved");
-    count(report.n_copies, "duplicates");
-    count(report.n_removed, "removed");
-    count(report.skipped.len(), "skipped");
-    count(report.n_captions_added, "captions added");
-    count(report.n_captions_removed, "captions removed");
+    let counts = [
+        (report.n_added, "added", "added"),
+        (
+            report.n_changed + report.n_changed_to_known,
+            "changed",
+            "changed",
+        ),
+        (report.n_unchanged, "unchanged", "unchanged"),
+        (report.n_moved, "moved", "moved"),
+        (report.n_copies, "duplicate", "duplicates"),
+        (report.n_removed, "removed", "removed"),
+        (report.skipped.len(), "skipped", "skipped"),
+        (report.n_captions_added, "caption added", "captions added"),
+        (
+            report.n_captions_removed,
+            "caption removed",
+            "captions removed",
+        ),
+    ];
+    let mut parts: Vec<String> = counts
+        .into_iter()
+        .filter(|(n, ..)| *n > 0)
+        .map(|(n, one, many)| {
+            let what = if n == 1 { one } else { many };
+            format!("{} {what}", HumanCount(n as u64))
+        })
+        .collect();
     if parts.is_empty() {
         parts.push("nothing to do".to_owned());
     }
@@ -225,10 +234,9 @@ fn summary(report: &IndexReport) -> String {
         String::new()
     };
     let seconds = report.elapsed.as_secs_f64();
-    let n = report.n_seen;
     format!(
-        "{n} picture file{} in {seconds:.1} s{rate}: {}",
-        if n == 1 { "" } else { "s" },
+        "{} in {seconds:.1} s{rate}: {}",
+        counted(report.n_seen, "picture file"),
         parts.join(", ")
     )
 }
