@@ -4,7 +4,6 @@
 //! when it is complete, so that a killed process leaves no partial model.
 
 use std::collections::BTreeSet;
-use std::fs::TryLockError;
 use std::io::{Read, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -13,7 +12,8 @@ use sightline_onnx::Model;
 
 use super::check::Check;
 use super::error::ModelsError;
-use super::hub::{ByteProgress, MAX_DESCRIPTION_BYTES, is_description};
+use super::hub::{ByteProgress, HubError, MAX_DESCRIPTION_BYTES, is_description};
+use super::lock::try_lock;
 use super::registry::{Entry, ModelRecord, Place, Registry, STARTER, is_name};
 use crate::atomic;
 
@@ -81,6 +81,29 @@ impl Registry {
             folder: folder.to_path_buf(),
             models,
         })
+    }
+
+    /// The folder into which a model of this name is downloaded, created if missing.
+    ///
+    /// # Errors
+    /// [`ModelsError::BadName`]; [`HubError::Busy`] while another process downloads into it; or it
+    /// cannot be created.
+    pub fn download_folder(&self, name: &str) -> Result<DownloadFolder, ModelsError> {
+        if !is_name(name) {
+            return Err(ModelsError::BadName { name: name.into() });
+        }
+        let models = self.folder()?;
+        let path = models.join(format!(".{name}.part"));
+        let lock_path = models.join(format!(".{name}.part.lock"));
+        fs_err::create_dir_all(&path)?;
+        match try_lock(&lock_path)? {
+            Some(lock) => Ok(DownloadFolder {
+                path,
+                lock_path,
+                lock,
+            }),
+            None => Err(HubError::Busy { folder: path }.into()),
+        }
     }
 
     /// Checks that a new model can have this name.
@@ -233,18 +256,9 @@ impl Registry {
     fn lock(&self) -> Result<fs_err::File, ModelsError> {
         let folder = self.folder()?;
         fs_err::create_dir_all(&folder)?;
-        let lock = fs_err::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(folder.join(".lock"))?;
-        match lock.try_lock() {
-            Err(TryLockError::WouldBlock) => return Err(ModelsError::Busy { folder }),
-            Err(TryLockError::Error(error)) if error.kind() != std::io::ErrorKind::Unsupported => {
-                return Err(error.into());
-            }
-            _ => {}
-        }
+        let Some(lock) = try_lock(&folder.join(".lock"))? else {
+            return Err(ModelsError::Busy { folder });
+        };
         for entry in fs_err::read_dir(&folder)? {
             let entry = entry?;
             let name = entry.file_name();
@@ -254,6 +268,30 @@ impl Registry {
             }
         }
         Ok(lock)
+    }
+}
+
+/// The folder that a model is downloaded into, beside the complete ones. It stays when a download
+/// is interrupted, so that the next one resumes it. Locked until dropped.
+#[derive(Debug)]
+pub struct DownloadFolder {
+    path: PathBuf,
+    lock_path: PathBuf,
+    lock: fs_err::File,
+}
+
+impl DownloadFolder {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Removes what is left once the model is in the registry.
+    pub fn finish(self) {
+        drop(self.lock);
+        // A leftover lock file does no harm.
+        let _ = fs_err::remove_file(&self.lock_path);
     }
 }
 

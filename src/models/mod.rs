@@ -8,11 +8,12 @@ mod catalogue;
 mod check;
 mod error;
 pub mod hub;
+mod lock;
 mod open;
 mod registry;
 mod verdict;
 
-pub use add::{PendingModel, Removed};
+pub use add::{DownloadFolder, PendingModel, Removed};
 pub use catalogue::{CATALOGUE, CatalogueEntry, in_catalogue};
 pub use check::{Check, Checked, Outcome, Tower};
 pub use error::ModelsError;

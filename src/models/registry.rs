@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use sightline_onnx::{Model, Precision};
 
 use super::error::ModelsError;
+use super::lock::lock;
 use super::verdict::{Figures, Verdict};
 use crate::atomic::AtomicFile;
 
@@ -497,16 +498,8 @@ impl RegistryFile {
     ) -> Result<R, ModelsError> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         fs_err::create_dir_all(folder)?;
-        let lock = fs_err::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(self.path.with_extension("toml.lock"))?;
-        // On a file system without locks, the rename still keeps the file complete.
-        match lock.lock() {
-            Err(error) if error.kind() != io::ErrorKind::Unsupported => return Err(error.into()),
-            _ => {}
-        }
+        // Without locks, the rename still keeps the file complete.
+        let _lock = lock(&self.path.with_extension("toml.lock"))?;
         let mut data = self.read()?;
         let before = data.clone();
         let result = change(&mut data);

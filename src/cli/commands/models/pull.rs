@@ -1,8 +1,6 @@
 //! `sightline models pull`
 
-use std::fs::TryLockError;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Result, bail};
 
@@ -48,15 +46,14 @@ pub(super) fn run(
     };
     show(&choice, origin.license.as_deref(), printer);
 
-    let folder = registry.folder()?;
-    let (arriving, lock) = Arriving::new(&folder, name)?;
-    if !download(&options, &choice, &arriving.folder, printer)? {
+    let arriving = registry.download_folder(name)?;
+    if !download(&options, &choice, arriving.path(), printer)? {
         return Ok(ExitStatus::Interrupted);
     }
-    let models = open(&arriving.folder).map_err(|source| {
+    let models = open(arriving.path()).map_err(|source| {
         ModelsError::from(HubError::Unusable {
             repository: repository.to_owned(),
-            folder: arriving.folder.clone(),
+            folder: arriving.path().to_path_buf(),
             name: name.to_owned(),
             source: Box::new(source),
         })
@@ -78,9 +75,9 @@ pub(super) fn run(
         let removed = registry.remove(&replaced)?;
         was_default = removed.was_default;
     }
-    let pending = registry.pending(&arriving.folder, Some(name))?;
+    let pending = registry.pending(arriving.path(), Some(name))?;
     let entry = registry.adopt(&pending, &check)?;
-    arriving.finish(lock);
+    arriving.finish();
     registry.record_origin(&entry, origin)?;
     if was_default {
         registry.set_default(name)?;
@@ -162,42 +159,4 @@ fn show(choice: &Choice, license: Option<&str>, printer: &Printer) {
         choice.files.len(),
         Printer::safe(license)
     ));
-}
-
-/// The folder that a model is downloaded into, beside the complete ones. It stays when a download
-/// is interrupted, so that the next one resumes it.
-struct Arriving {
-    folder: PathBuf,
-    lock: PathBuf,
-}
-
-impl Arriving {
-    fn new(models: &Path, name: &str) -> Result<(Self, fs_err::File), ModelsError> {
-        let arriving = Self {
-            folder: models.join(format!(".{name}.part")),
-            lock: models.join(format!(".{name}.part.lock")),
-        };
-        fs_err::create_dir_all(&arriving.folder)?;
-        let lock = fs_err::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&arriving.lock)?;
-        match lock.try_lock() {
-            Err(TryLockError::WouldBlock) => Err(HubError::Busy {
-                folder: arriving.folder,
-            }
-            .into()),
-            Err(TryLockError::Error(error)) if error.kind() != ErrorKind::Unsupported => {
-                Err(error.into())
-            }
-            _ => Ok((arriving, lock)),
-        }
-    }
-
-    fn finish(self, lock: fs_err::File) {
-        drop(lock);
-        // A leftover lock file does no harm.
-        let _ = fs_err::remove_file(&self.lock);
-    }
 }
