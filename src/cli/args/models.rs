@@ -98,8 +98,10 @@ Examples:
 
 A model is a name from the list, or OWNER/REPO on the Hugging Face Hub in a layout that `sightline
 models add` supports. Its fp32 and int8 graphs are downloaded, and each file is verified by its
-SHA-256 checksum. The same command resumes an interrupted download. HF_ENDPOINT selects another hub,
-HF_TOKEN is sent to the hub for models that require it. No other command uses the network.")]
+SHA-256 checksum. Files that are in the Hugging Face cache (HF_HUB_CACHE or HF_HOME) with that
+checksum are copied from there. The same command resumes an interrupted download. HF_ENDPOINT
+selects another hub, HF_TOKEN is sent to the hub for models that require it. No other command uses
+the network.")]
 pub(in crate::cli) struct PullArgs {
     /// Name from the list, or OWNER/REPO
     #[arg(value_name = "NAME", required_unless_present = "list")]
