@@ -20,12 +20,10 @@ pub enum Device {
 }
 
 impl Device {
-    /// All devices, the processor first.
-    pub const ALL: [Self; 4] = [Self::Cpu, Self::Cuda, Self::CoreMl, Self::DirectMl];
+    const ALL: [Self; 4] = [Self::Cpu, Self::Cuda, Self::CoreMl, Self::DirectMl];
 
     /// Its name, which is also the name of its cargo feature.
-    #[must_use]
-    pub fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::Cpu => "cpu",
             Self::Cuda => "cuda",
@@ -34,10 +32,7 @@ impl Device {
         }
     }
 
-    /// Whether this build supports the device. The ONNX Runtime library found at run time must
-    /// support it too, which is checked when a graph is loaded.
-    #[must_use]
-    pub fn is_built_in(self) -> bool {
+    fn is_built_in(self) -> bool {
         match self {
             Self::Cpu => true,
             Self::Cuda => cfg!(feature = "cuda"),
@@ -46,7 +41,8 @@ impl Device {
         }
     }
 
-    /// Fails when this build does not support the device.
+    /// Fails when this build does not support the device. The ONNX Runtime library found at run
+    /// time must support it too, which is checked when a graph is loaded.
     ///
     /// # Errors
     /// [`DeviceError::NotBuiltIn`].

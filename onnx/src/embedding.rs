@@ -47,12 +47,6 @@ impl Embedding {
         self.values
     }
 
-    /// Number of values.
-    #[must_use]
-    pub fn dimension(&self) -> usize {
-        self.values.len()
-    }
-
     /// The length of the model's output before it was scaled to 1; also 1 for a model that
     /// normalises its output itself.
     #[must_use]
@@ -81,7 +75,7 @@ mod tests {
     fn embeddings_have_length_one() {
         let embedding = Embedding::from_output(&[3.0, 0.0, -4.0], 0).unwrap();
         assert_eq!(embedding.as_slice(), [0.6, 0.0, -0.8]);
-        assert_eq!((embedding.dimension(), embedding.raw_norm()), (3, 5.0));
+        assert_eq!((embedding.as_slice().len(), embedding.raw_norm()), (3, 5.0));
         assert!((embedding.similarity(&embedding) - 1.0).abs() < 1e-6);
         // Their squares exceed the range of f32, but not that of f64.
         let large = Embedding::from_output(&[3e30, 4e30], 0).unwrap();

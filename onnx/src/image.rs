@@ -45,7 +45,7 @@ impl ImageTower {
             options,
             tower.unused != Unused::None,
         )?;
-        let (height, width) = model.preprocess().output_size();
+        let (height, width) = (model.preprocess().height, model.preprocess().width);
         let fixed_batch = session.check_pixels(&tower.input, height, width)?;
         let unused_texts = match &tower.unused {
             Unused::Texts(inputs) => unused_texts(&session, inputs)?,
@@ -70,12 +70,6 @@ impl ImageTower {
     #[must_use]
     pub fn signature(&self) -> Signature {
         self.session.signature()
-    }
-
-    /// Number of values of an embedding.
-    #[must_use]
-    pub fn dimension(&self) -> usize {
-        self.dimension
     }
 
     /// Encodes a batch of pictures; one embedding per picture, in order.

@@ -232,12 +232,6 @@ impl Model {
         &self.inner.description.text.tokenize
     }
 
-    /// The most tokens of a text that the text tower sees, special tokens included.
-    #[must_use]
-    pub fn context_length(&self) -> usize {
-        self.tokenize().context_length
-    }
-
     pub(crate) fn image(&self) -> &ImageSpec {
         &self.inner.description.image
     }

@@ -19,8 +19,7 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// All precisions, the most exact first.
-    pub const ALL: [Self; 3] = [Self::Fp32, Self::Fp16, Self::Int8];
+    const ALL: [Self; 3] = [Self::Fp32, Self::Fp16, Self::Int8];
 
     /// The name on the command line: `fp32`, `fp16` or `int8`.
     #[must_use]

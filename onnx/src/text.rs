@@ -106,12 +106,6 @@ impl TextTower {
         self.session.signature()
     }
 
-    /// Number of values of an embedding.
-    #[must_use]
-    pub fn dimension(&self) -> usize {
-        self.dimension
-    }
-
     /// Encodes texts; one embedding per text, in order. The embedding of an empty text is that of
     /// its special tokens. A text beyond the context length is truncated, see
     /// [`n_tokens_dropped`](Self::n_tokens_dropped).

@@ -140,7 +140,7 @@ impl<'a> ModelInfoAnswer<'a> {
             folder: entry.folder().map(PathAnswer::from),
             layout: model.layout(),
             dimension: model.dimension(),
-            context_length: model.context_length(),
+            context_length: model.tokenize().context_length,
             preprocessing: model.preprocess().into(),
             texts: model.tokenize().into(),
             fingerprint: model.fingerprint(),
@@ -264,7 +264,7 @@ enum OutcomeAnswer<'a> {
 
 /// `224 × 224: shortest edge to 224, centre crop (bicubic), values 0 to 1, …`
 fn preprocessing_in_words(config: &PreprocessConfig) -> String {
-    let (height, width) = config.output_size();
+    let (height, width) = (config.height, config.width);
     let size = match config.resize {
         Resize::ShortestEdge(edge) => format!("shortest edge to {edge}, centre crop"),
         Resize::LongestEdge(edge) => format!("longest edge to {edge}, padded"),

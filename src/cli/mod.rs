@@ -60,10 +60,10 @@ fn silence_caught_panics() {
 }
 
 fn workspace(global: &Global) -> Result<Workspace, WorkspaceError> {
-    let mut session = SessionOptions::default().with_device(global.device);
-    if let Some(n_threads) = global.threads {
-        session = session.with_threads(n_threads.into());
-    }
+    let session = SessionOptions {
+        n_threads: global.threads.map(Into::into),
+        device: global.device,
+    };
     let options = WorkspaceOptions {
         index: global.index.clone(),
         model: global.model.clone(),

@@ -275,7 +275,10 @@ pub(crate) fn options_of_parts(model: &Model, options: &SessionOptions) -> Vec<S
     }
     (0..N_PARTS)
         .map(|part| (n_threads + part) / N_PARTS)
-        .map(|n_threads| options.clone().with_threads(n_threads))
+        .map(|n_threads| SessionOptions {
+            n_threads: Some(n_threads),
+            ..options.clone()
+        })
         .collect()
 }
 

@@ -98,12 +98,6 @@ pub enum Interpolation {
 }
 
 impl PreprocessConfig {
-    /// Height and width of the model's input, in pixels.
-    #[must_use]
-    pub fn output_size(&self) -> (u32, u32) {
-        (self.height, self.width)
-    }
-
     /// Refuses settings that would make no usable picture. `file` is for messages.
     pub(crate) fn checked(self, file: &Path) -> Result<Self, ModelError> {
         let invalid = |key, value: String, reason| {

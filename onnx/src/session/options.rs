@@ -11,41 +11,15 @@ use crate::error::EncodeError;
 
 /// How a tower's session runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct SessionOptions {
     /// Processor threads per run; `None`: one per core.
     pub n_threads: Option<usize>,
     /// What runs the graph. A device that is unavailable is an error; the processor never takes
     /// its place.
     pub device: Device,
-    /// Whether idle threads spin while they wait for work. Spinning shortens a run that has the
-    /// machine to itself, but takes cores from other work, such as decoding the next pictures.
-    /// Off by default.
-    pub spin: bool,
 }
 
 impl SessionOptions {
-    /// The same options with this many threads.
-    #[must_use]
-    pub fn with_threads(mut self, n_threads: usize) -> Self {
-        self.n_threads = Some(n_threads);
-        self
-    }
-
-    /// The same options on this device.
-    #[must_use]
-    pub fn with_device(mut self, device: Device) -> Self {
-        self.device = device;
-        self
-    }
-
-    /// The same options, with idle threads that spin or sleep.
-    #[must_use]
-    pub fn with_spin(mut self, spin: bool) -> Self {
-        self.spin = spin;
-        self
-    }
-
     /// Processor threads per run, at least 1.
     #[must_use]
     pub fn threads(&self) -> usize {
@@ -77,14 +51,15 @@ impl SessionOptions {
             }
             providers.push(provider.error_on_failure());
         }
-        // A memory pattern is computed for one input shape, but batches differ in size.
-        let builder = builder
-            .with_intra_threads(self.threads())
-            .map_err(|error| failed(error.into()))?
-            .with_intra_op_spinning(self.spin)
-            .map_err(|error| failed(error.into()))?
-            .with_memory_pattern(false)
-            .map_err(|error| failed(error.into()))?;
+        let configured = || -> ort::Result<SessionBuilder> {
+            Ok(builder
+                .with_intra_threads(self.threads())?
+                // Spinning threads take cores from decoding the next pictures.
+                .with_intra_op_spinning(false)?
+                // A memory pattern is computed for one input shape, but batches differ in size.
+                .with_memory_pattern(false)?)
+        };
+        let builder = configured().map_err(failed)?;
         providers.push(CPU::default().with_arena_allocator(true).build());
         match builder.with_execution_providers(providers) {
             Ok(builder) => Ok(builder),

@@ -1,10 +1,10 @@
 use image::RgbImage;
-use sightline_onnx::{ImageTower, Model, ModelError, Precision, SessionOptions, TextTower};
+use sightline_onnx::{Model, ModelError, Precision};
 
 use crate::golden::decoded;
 use crate::support::{
-    GoldenText, Tensors, chain, copy_of, cosine, data, edit, golden_texts, least_of_full_range,
-    runtime,
+    GoldenText, Tensors, chain, copy_of, cosine, data, edit, golden_texts, image_tower,
+    least_of_full_range, text_tower,
 };
 
 /// Folder below `layouts`, layout, dimension, context length, height and width.
@@ -67,10 +67,14 @@ fn every_layout_is_read_from_its_own_files() {
             model.name(),
             model.layout(),
             model.dimension(),
-            model.context_length(),
+            model.tokenize().context_length,
         );
         assert_eq!(found, (name, layout, dimension, context_length));
-        assert_eq!(model.preprocess().output_size(), (side, side), "{name}");
+        assert_eq!(
+            [model.preprocess().height, model.preprocess().width],
+            [side, side],
+            "{name}"
+        );
         assert_eq!(model.precision(), Precision::Fp32);
         let n_bytes: u64 = model
             .files()
@@ -139,7 +143,7 @@ fn least_of_pictures(
     tensors: &Tensors,
     least_of_jpegs: f64,
 ) -> (f64, usize) {
-    let mut encoder = ImageTower::load(&runtime(), model, &SessionOptions::default()).unwrap();
+    let mut encoder = image_tower(model);
     let prefix = format!("{name}/image/");
     let names: Vec<&str> = tensors
         .names()
@@ -167,7 +171,7 @@ fn least_of_pictures(
 
 /// The least cosine of a model's texts to the reference, and their number.
 fn least_of_texts(name: &str, model: &Model, tensors: &Tensors) -> (f64, usize) {
-    let mut encoder = TextTower::load(&runtime(), model, &SessionOptions::default()).unwrap();
+    let mut encoder = text_tower(model);
     let texts = texts(name);
     let words: Vec<&str> = texts.iter().map(|(words, ..)| words.as_str()).collect();
     let embeddings = encoder.encode(&words).unwrap();
@@ -204,7 +208,7 @@ fn token_ids_equal_the_reference_in_every_layout() {
     let (mut n_texts, mut n_different, mut failures) = (0, 0, Vec::new());
     for (name, ..) in MODELS {
         let model = Model::open(&folder(name)).unwrap();
-        let encoder = TextTower::load(&runtime(), &model, &SessionOptions::default()).unwrap();
+        let encoder = text_tower(&model);
         for (words, ids, n_dropped) in texts(name) {
             let start: String = words.chars().take(40).collect();
             let found = encoder.token_ids(&words).unwrap();
@@ -292,7 +296,7 @@ fn a_plain_vocabulary_gives_the_same_tokens() {
     let copy = copy_of("layouts/chinese_clip");
     fs_err::remove_file(copy.path().join("tokenizer.json")).unwrap();
     let model = Model::open(copy.path()).unwrap();
-    let encoder = TextTower::load(&runtime(), &model, &SessionOptions::default()).unwrap();
+    let encoder = text_tower(&model);
     let texts = texts("chinese_clip");
     for (words, ids, _) in &texts {
         assert_eq!(encoder.token_ids(words).unwrap(), *ids);
@@ -308,7 +312,7 @@ fn a_plain_vocabulary_lowercases_as_its_config_says() {
     let config = copy.path().join("tokenizer_config.json");
     let open = || {
         let model = Model::open(copy.path()).unwrap();
-        let tower = TextTower::load(&runtime(), &model, &SessionOptions::default()).unwrap();
+        let tower = text_tower(&model);
         let ids = ["a Dog", "a dog"].map(|text| tower.token_ids(text).unwrap());
         (model.fingerprint().to_owned(), ids)
     };
@@ -340,12 +344,11 @@ fn only_one_tower_of_a_joint_graph_is_loaded() {
     for (name, of_image, of_text) in cases {
         let model = Model::open(&folder(name)).unwrap();
         assert_eq!(model.image_graph(), model.text_graph(), "{name}");
-        let options = SessionOptions::default();
-        let image = ImageTower::load(&runtime(), &model, &options).unwrap();
+        let image = image_tower(&model);
         let signature = image.signature();
         assert_eq!(names(&signature.inputs), ["pixel_values"], "{name}");
         assert_eq!(names(&signature.outputs), [of_image], "{name}");
-        let text = TextTower::load(&runtime(), &model, &options).unwrap();
+        let text = text_tower(&model);
         let signature = text.signature();
         let inputs = ["input_ids", "attention_mask"];
         assert_eq!(names(&signature.inputs), inputs, "{name}");
@@ -385,7 +388,10 @@ fn what_no_file_says_is_reported_by_its_keys() {
         edit(&copy.path().join(file), from, to);
         match (Model::open(copy.path()), key) {
             // The graph gives the size.
-            (Ok(model), None) => assert_eq!(model.preprocess().output_size(), (28, 28)),
+            (Ok(model), None) => assert_eq!(
+                [model.preprocess().height, model.preprocess().width],
+                [28, 28]
+            ),
             (Err(error), Some(expected)) => {
                 let line = error.to_string();
                 let ModelError::Unknown { keys, .. } = &error else {

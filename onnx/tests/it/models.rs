@@ -1,8 +1,10 @@
 use std::path::Path;
 
-use sightline_onnx::{EncodeError, ImageTower, Model, ModelError, SessionOptions, TextTower};
+use sightline_onnx::{EncodeError, ImageTower, Model, ModelError, SessionOptions};
 
-use crate::support::{chain, copy_of, data, edit, runtime};
+use crate::support::{
+    chain, copy_of, data, edit, image_tower, plain_with, runtime, text_error, text_tower,
+};
 
 fn open_error(folder: &Path) -> (ModelError, Vec<String>) {
     let error = Model::open(folder).unwrap_err();
@@ -17,28 +19,35 @@ fn image_error(folder: &Path) -> EncodeError {
         .unwrap()
 }
 
-fn text_error(folder: &Path) -> EncodeError {
-    let model = Model::open(folder).unwrap();
-    TextTower::load(&runtime(), &model, &SessionOptions::default())
-        .err()
-        .unwrap()
-}
-
 #[test]
 fn both_layouts_are_read() {
     let clip = Model::open(&data().join("clip")).unwrap();
     assert_eq!(
-        (clip.name(), clip.dimension(), clip.context_length()),
+        (
+            clip.name(),
+            clip.dimension(),
+            clip.tokenize().context_length
+        ),
         ("clip", 24, 24)
     );
-    assert_eq!(clip.preprocess().output_size(), (32, 32));
+    assert_eq!(
+        [clip.preprocess().height, clip.preprocess().width],
+        [32, 32]
+    );
     assert_eq!(clip.license(), None);
     let plain = Model::open(&data().join("plain")).unwrap();
     assert_eq!(
-        (plain.name(), plain.dimension(), plain.context_length()),
+        (
+            plain.name(),
+            plain.dimension(),
+            plain.tokenize().context_length
+        ),
         ("plain", 20, 16)
     );
-    assert_eq!(plain.preprocess().output_size(), (24, 40));
+    assert_eq!(
+        [plain.preprocess().height, plain.preprocess().width],
+        [24, 40]
+    );
     assert_eq!(plain.license(), Some("CC0-1.0"));
     assert_eq!(plain.folder(), Some(data().join("plain").as_path()));
     for model in [&clip, &plain] {
@@ -133,8 +142,7 @@ fn errors_in_a_manifest_are_named() {
         ),
     ];
     for (from, to, expected) in cases {
-        let folder = copy_of("plain");
-        edit(&folder.path().join("sightline.toml"), from, to);
+        let folder = plain_with(from, to);
         let (error, lines) = open_error(folder.path());
         let is_unknown = matches!(error, ModelError::Unknown { .. });
         assert!(
@@ -187,12 +195,7 @@ fn errors_in_a_clip_folder_are_named() {
 
 #[test]
 fn a_graph_that_differs_from_its_description_is_refused() {
-    let manifest = |from: &str, to: &str| {
-        let folder = copy_of("plain");
-        edit(&folder.path().join("sightline.toml"), from, to);
-        folder
-    };
-    let folder = manifest("input = \"pixels\"", "input = \"pixel_values\"");
+    let folder = plain_with("input = \"pixels\"", "input = \"pixel_values\"");
     let error = image_error(folder.path());
     assert!(matches!(error, EncodeError::NoInput { .. }), "{error}");
     assert!(
@@ -202,7 +205,7 @@ fn a_graph_that_differs_from_its_description_is_refused() {
         "{error}"
     );
 
-    let folder = manifest("output = \"vector\"", "output = \"embedding\"");
+    let folder = plain_with("output = \"vector\"", "output = \"embedding\"");
     let error = image_error(folder.path());
     assert!(matches!(error, EncodeError::NoOutput { .. }), "{error}");
     assert!(
@@ -216,7 +219,7 @@ fn a_graph_that_differs_from_its_description_is_refused() {
         EncodeError::NoOutput { .. }
     ));
 
-    let folder = manifest("dimension = 20", "dimension = 21");
+    let folder = plain_with("dimension = 20", "dimension = 21");
     for error in [image_error(folder.path()), text_error(folder.path())] {
         assert!(
             matches!(
@@ -231,7 +234,7 @@ fn a_graph_that_differs_from_its_description_is_refused() {
         );
     }
 
-    let folder = manifest("size = [24, 40]", "size = [24, 41]");
+    let folder = plain_with("size = [24, 40]", "size = [24, 41]");
     let error = image_error(folder.path());
     assert!(matches!(error, EncodeError::Signature { .. }), "{error}");
     assert!(
@@ -241,21 +244,21 @@ fn a_graph_that_differs_from_its_description_is_refused() {
         "{error}"
     );
 
-    let folder = manifest("token_type_ids = \"types\"\n", "");
+    let folder = plain_with("token_type_ids = \"types\"\n", "");
     let error = text_error(folder.path());
     assert!(
         matches!(&error, EncodeError::UnknownInput { name, .. } if name == "types"),
         "{error}"
     );
 
-    let folder = manifest("attention_mask = \"mask\"", "attention_mask = \"masque\"");
+    let folder = plain_with("attention_mask = \"mask\"", "attention_mask = \"masque\"");
     assert!(matches!(
         text_error(folder.path()),
         EncodeError::NoInput { .. }
     ));
 
     // The towers' graphs swapped.
-    let folder = manifest("file = \"pictures.onnx\"", "file = \"words.onnx\"");
+    let folder = plain_with("file = \"pictures.onnx\"", "file = \"words.onnx\"");
     assert!(matches!(
         image_error(folder.path()),
         EncodeError::NoInput { .. }
@@ -277,7 +280,7 @@ fn a_graph_that_onnx_runtime_cannot_read_is_named() {
         );
         // The other tower is unaffected.
         let model = Model::open(folder.path()).unwrap();
-        TextTower::load(&runtime(), &model, &SessionOptions::default()).unwrap();
+        text_tower(&model);
     }
 }
 
@@ -285,7 +288,7 @@ fn a_graph_that_onnx_runtime_cannot_read_is_named() {
 fn a_picture_prepared_for_another_model_is_refused() {
     let clip = Model::open(&data().join("clip")).unwrap();
     let plain = Model::open(&data().join("plain")).unwrap();
-    let mut encoder = ImageTower::load(&runtime(), &plain, &SessionOptions::default()).unwrap();
+    let mut encoder = image_tower(&plain);
     assert!(encoder.encode(&[]).unwrap().is_empty());
     let picture = image::RgbImage::new(50, 40);
     let batch = [
@@ -370,7 +373,6 @@ fn the_fingerprint_changes_with_every_byte_and_setting_that_counts() {
 
 #[test]
 fn graphs_of_fixed_batch_size_give_the_same_embeddings() {
-    let options = SessionOptions::default();
     let free = Model::open(&data().join("plain")).unwrap();
     let folder = copy_of("plain");
     let manifest = folder.path().join("sightline.toml");
@@ -384,9 +386,9 @@ fn graphs_of_fixed_batch_size_give_the_same_embeddings() {
     let batch: Vec<_> = (0..5)
         .map(|i| free.preprocessor().pixels(&picture(i * 50)))
         .collect();
-    let mut encoder = ImageTower::load(&runtime(), &free, &options).unwrap();
+    let mut encoder = image_tower(&free);
     let expected = encoder.encode(&batch).unwrap();
-    let mut encoder = ImageTower::load(&runtime(), &fixed, &options).unwrap();
+    let mut encoder = image_tower(&fixed);
     let found = encoder.encode(&batch).unwrap();
     assert_eq!((found.len(), expected.len()), (5, 5));
     for (found, expected) in found.iter().zip(&expected) {
@@ -394,9 +396,9 @@ fn graphs_of_fixed_batch_size_give_the_same_embeddings() {
     }
 
     let texts = ["a dog", "two dogs play in the snow", ""];
-    let mut encoder = TextTower::load(&runtime(), &free, &options).unwrap();
+    let mut encoder = text_tower(&free);
     let expected = encoder.encode(&texts).unwrap();
-    let mut encoder = TextTower::load(&runtime(), &fixed, &options).unwrap();
+    let mut encoder = text_tower(&fixed);
     let found = encoder.encode(&texts).unwrap();
     assert_eq!((found.len(), expected.len()), (3, 3));
     for (found, expected) in found.iter().zip(&expected) {

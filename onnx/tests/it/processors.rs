@@ -105,7 +105,7 @@ fn every_form_of_a_processor_is_read() {
     for (content, (resize, side, interpolation, mean)) in &cases {
         let found = read(with("clip", file, content).path());
         assert_eq!(found.resize, *resize, "{content}");
-        assert_eq!(found.output_size(), (*side, *side), "{content}");
+        assert_eq!([found.height, found.width], [*side, *side], "{content}");
         assert_eq!(found.interpolation, *interpolation, "{content}");
         assert_eq!(found.mean, *mean, "{content}");
         assert!((found.rescale * 255.0 - 1.0).abs() < 1e-9, "{content}");
@@ -123,7 +123,7 @@ fn defaults_of_a_processor_depend_on_the_model() {
     fs_err::write(file, nested.to_string()).unwrap();
     let found = read(folder.path());
     assert_eq!((found.resize, found.mean), (Resize::Squash, [0.5; 3]));
-    assert_eq!(found.output_size(), (32, 32));
+    assert_eq!([found.height, found.width], [32, 32]);
 
     let unnamed = json!({"size": 32, "crop_size": 32});
     let found = read(with("clip", "preprocessor_config.json", &unnamed).path());

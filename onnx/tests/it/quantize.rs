@@ -4,15 +4,17 @@
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use sightline_onnx::quantize::{
-    QuantizeError, QuantizeOptions, WeightRange, is_quantized_here, quantize, quantize_with,
-};
-use sightline_onnx::{Embedding, ImageTower, Model, SessionOptions};
+use sightline_onnx::quantize::{QuantizeError, QuantizeOptions, Report, WeightRange, quantize};
+use sightline_onnx::{Embedding, Model};
 
-use crate::support::{copy_of, data, edit, least_of_full_range, runtime};
+use crate::support::{copy_of, data, edit, image_tower, least_of_full_range};
 
 fn graphs() -> PathBuf {
     data().join("quantize")
+}
+
+fn quantize_by_default(source: &Path, target: &Path) -> Result<Report, QuantizeError> {
+    quantize(source, target, &QuantizeOptions::default())
 }
 
 fn full_range() -> QuantizeOptions {
@@ -37,7 +39,7 @@ fn embeddings(graph: &Path) -> Vec<Embedding> {
     let name = graph.file_name().unwrap().to_str().unwrap();
     edit(&folder.path().join("sightline.toml"), "pictures.onnx", name);
     let model = Model::open(folder.path()).unwrap();
-    let mut encoder = ImageTower::load(&runtime(), &model, &SessionOptions::default()).unwrap();
+    let mut encoder = image_tower(&model);
     let byte = |value: u32| u8::try_from(value % 256).unwrap();
     let pictures: Vec<_> = (0..8_u32)
         .map(|i| {
@@ -84,7 +86,7 @@ fn int8_copies_agree_with_fp32_and_with_onnx_runtimes_quantiser() {
         let reference = embeddings(&graphs().join(format!("{tower}_by_onnxruntime.onnx")));
 
         let target = folder.path().join("full.onnx");
-        let report = quantize_with(&source, &target, &full_range()).unwrap();
+        let report = quantize(&source, &target, &full_range()).unwrap();
         assert_eq!(
             report.n_quantized as u64,
             counts["quantized"].as_u64().unwrap()
@@ -102,7 +104,7 @@ fn int8_copies_agree_with_fp32_and_with_onnx_runtimes_quantiser() {
         assert!(cosine >= least_of_full_range(), "{tower}: {cosine}");
 
         let target = folder.path().join("default.onnx");
-        quantize(&source, &target).unwrap();
+        quantize_by_default(&source, &target).unwrap();
         let default = embeddings(&target);
         let cosine = least_cosine(&default, &exact);
         assert!(cosine >= 0.99, "{tower}: {cosine}");
@@ -127,14 +129,14 @@ fn every_form_of_a_multiplication_keeps_its_result() {
         (QuantizeOptions::default(), 0.99),
     ] {
         let target = folder.path().join("copy.onnx");
-        let report = quantize_with(&source, &target, &options).unwrap();
+        let report = quantize(&source, &target, &options).unwrap();
         assert_eq!((report.n_quantized, report.n_kept), (12, 6));
         let cosine = least_cosine(&embeddings(&target), &exact);
         assert!(cosine >= least, "{cosine}");
         n_cases += 1;
 
         // A copy has nothing more to quantise.
-        let error = quantize(&target, &folder.path().join("twice.onnx")).unwrap_err();
+        let error = quantize_by_default(&target, &folder.path().join("twice.onnx")).unwrap_err();
         let QuantizeError::NothingToDo {
             was_quantized: true,
             ..
@@ -175,19 +177,19 @@ fn weights_too_large_for_one_file_are_beside_the_copy() {
         folder.path().join("one.onnx"),
         folder.path().join("two.onnx"),
     );
-    quantize(&source, &one).unwrap();
+    quantize_by_default(&source, &one).unwrap();
     assert!(!beside(&one, "_data").exists());
     let options = QuantizeOptions {
         largest_file: 30_000,
         ..QuantizeOptions::default()
     };
-    let report = quantize_with(&source, &two, &options).unwrap();
+    let report = quantize(&source, &two, &options).unwrap();
     let sizes = [&two, &beside(&two, "_data")].map(|file| fs_err::metadata(file).unwrap().len());
     assert_eq!(report.bytes_after, sizes[0] + sizes[1]);
     assert!(sizes[0] < 30_000 && sizes[1] > 20_000, "{sizes:?}");
     assert_eq!(embeddings(&one), embeddings(&two));
     // A copy that needs no weight file removes the old one.
-    quantize(&source, &two).unwrap();
+    quantize_by_default(&source, &two).unwrap();
     assert!(!beside(&two, "_data").exists());
 }
 
@@ -200,11 +202,12 @@ fn unknown_fields_are_copied() {
     bytes.extend_from_slice(b"\xc2\x3e\x0bfrom-future");
     fs_err::write(&source, &bytes).unwrap();
     let target = folder.path().join("target.onnx");
-    quantize(&source, &target).unwrap();
+    quantize_by_default(&source, &target).unwrap();
     let copy = fs_err::read(&target).unwrap();
     assert!(contains(&copy, b"\xc2\x3e\x0bfrom-future"));
     assert!(contains(&copy, b"pytorch"), "the exporter's name");
-    assert!(is_quantized_here(&target).unwrap() && !is_quantized_here(&source).unwrap());
+    let mark = b"sightline.quantized";
+    assert!(contains(&copy, mark) && !contains(&bytes, mark));
 }
 
 #[test]
@@ -214,24 +217,30 @@ fn only_its_own_targets_are_overwritten() {
         graphs().join("tower.onnx"),
         folder.path().join("model.onnx"),
     );
-    fs_err::write(&target, "something of the user's").unwrap();
-    let error = quantize(&source, &target).unwrap_err();
-    assert!(matches!(error, QuantizeError::Exists { .. }), "{error}");
+    for foreign in [
+        b"something of the user's".to_vec(),
+        fs_err::read(&source).unwrap(),
+    ] {
+        fs_err::write(&target, &foreign).unwrap();
+        let error = quantize_by_default(&source, &target).unwrap_err();
+        assert!(matches!(error, QuantizeError::Exists { .. }), "{error}");
+        assert!(fs_err::read(&target).unwrap() == foreign);
+    }
     let replace = QuantizeOptions {
         replace: true,
         ..QuantizeOptions::default()
     };
-    quantize_with(&source, &target, &replace).unwrap();
+    quantize(&source, &target, &replace).unwrap();
     // Its own copy is overwritten; a graph is never quantised in place.
-    quantize(&source, &target).unwrap();
-    let error = quantize_with(&target, &target, &replace).unwrap_err();
+    quantize_by_default(&source, &target).unwrap();
+    let error = quantize(&target, &target, &replace).unwrap_err();
     assert!(
         matches!(error, QuantizeError::NothingToDo { .. }),
         "{error}"
     );
     let own = folder.path().join("own.onnx");
     fs_err::copy(&source, &own).unwrap();
-    let error = quantize_with(&own, &own, &replace).unwrap_err();
+    let error = quantize(&own, &own, &replace).unwrap_err();
     assert!(matches!(error, QuantizeError::OntoItself { .. }), "{error}");
     let left: Vec<_> = fs_err::read_dir(folder.path()).unwrap().collect();
     assert_eq!(left.len(), 2, "temporary files are left: {left:?}");
@@ -297,7 +306,7 @@ fn graphs_that_cannot_be_quantised_say_why() {
         fs_err::write(&source, bytes).unwrap();
         fs_err::write(folder.path().join("tower_dynamo.onnx.data"), "short").unwrap();
         let target = folder.path().join("int8.onnx");
-        let error = quantize(&source, &target).unwrap_err();
+        let error = quantize_by_default(&source, &target).unwrap_err();
         assert!(error.to_string().contains(expected), "{expected}: {error}");
         assert!(
             error
@@ -309,7 +318,7 @@ fn graphs_that_cannot_be_quantised_say_why() {
         assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 2);
     }
     assert_eq!(n_cases, 8);
-    let missing = quantize(
+    let missing = quantize_by_default(
         Path::new("/nonexistent.onnx"),
         Path::new("/tmp/target.onnx"),
     );
@@ -380,7 +389,7 @@ fn damaged_graphs_are_refused_or_quantised() {
             };
             let mut counts = counts.borrow_mut();
             *counts.0 += 1;
-            match quantize_with(&source, &target, &options) {
+            match quantize(&source, &target, &options) {
                 Ok(report) => {
                     prop_assert!(report.bytes_after < report.bytes_before + 100_000);
                 }

@@ -2,10 +2,10 @@ use std::io::Cursor;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{RgbImage, imageops};
-use sightline_onnx::{ImageTower, Model, SessionOptions};
+use sightline_onnx::Model;
 use sightline_picture::{DecodeLimits, Smallest, decode, decode_reduced};
 
-use crate::support::{data, runtime};
+use crate::support::{data, image_tower};
 
 #[test]
 fn a_preprocessor_needs_twice_the_size_that_it_resizes_to() {
@@ -48,7 +48,7 @@ fn reduced_decoding_hardly_changes_embeddings() {
     ];
     let model = Model::starter().unwrap();
     let preprocessor = model.preprocessor();
-    let mut encoder = ImageTower::load(&runtime(), &model, &SessionOptions::default()).unwrap();
+    let mut encoder = image_tower(&model);
     let limits = DecodeLimits::default();
     let (mut worst, mut n_reduced) = (1.0_f32, 0);
     for name in names {

@@ -1,7 +1,7 @@
-use sightline_onnx::{ImageTower, Model, SessionOptions, TextTower};
+use sightline_onnx::Model;
 use sightline_picture::DecodeLimits;
 
-use crate::support::{cosine, runtime};
+use crate::support::{cosine, image_tower, text_tower};
 
 /// The shipped weights are int8, the golden embeddings come from the fp32 network.
 const LEAST_COSINE: f64 = 0.99;
@@ -36,7 +36,7 @@ fn the_built_in_model_equals_the_one_in_the_folder() {
 #[test]
 fn embeddings_of_pictures_equal_those_of_training() {
     let model = Model::starter().unwrap();
-    let mut encoder = ImageTower::load(&runtime(), &model, &SessionOptions::default()).unwrap();
+    let mut encoder = image_tower(&model);
     let golden = golden();
     let pictures = golden["pictures"].as_array().unwrap();
     let mut n_not_square = 0;
@@ -62,7 +62,7 @@ fn embeddings_of_pictures_equal_those_of_training() {
 #[test]
 fn embeddings_of_texts_equal_those_of_training() {
     let model = Model::starter().unwrap();
-    let mut encoder = TextTower::load(&runtime(), &model, &SessionOptions::default()).unwrap();
+    let mut encoder = text_tower(&model);
     let golden = golden();
     let texts = golden["texts"].as_array().unwrap();
     let words: Vec<&str> = texts

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use sightline_onnx::Runtime;
+use sightline_onnx::{EncodeError, ImageTower, Model, Runtime, SessionOptions, TextTower};
 
 pub(crate) fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data")
@@ -37,6 +37,21 @@ pub(crate) fn runtime() -> Runtime {
     Runtime::open_exactly(&library()).unwrap()
 }
 
+pub(crate) fn image_tower(model: &Model) -> ImageTower {
+    ImageTower::load(&runtime(), model, &SessionOptions::default()).unwrap()
+}
+
+pub(crate) fn text_tower(model: &Model) -> TextTower {
+    TextTower::load(&runtime(), model, &SessionOptions::default()).unwrap()
+}
+
+/// The error of loading the text tower of the model in a folder.
+pub(crate) fn text_error(folder: &Path) -> EncodeError {
+    let model = Model::open(folder).unwrap();
+    let tower = TextTower::load(&runtime(), &model, &SessionOptions::default());
+    tower.err().unwrap()
+}
+
 /// A copy of a tiny model's folder for a test to change.
 pub(crate) fn copy_of(model: &str) -> tempfile::TempDir {
     fn copy(from: &Path, to: &Path) {
@@ -61,6 +76,13 @@ pub(crate) fn edit(file: &Path, from: &str, to: &str) {
     let text = fs_err::read_to_string(file).unwrap();
     assert!(text.contains(from), "{from} is not in {}", file.display());
     fs_err::write(file, text.replace(from, to)).unwrap();
+}
+
+/// A copy of the tiny model `plain`, with this text of its manifest replaced.
+pub(crate) fn plain_with(from: &str, to: &str) -> tempfile::TempDir {
+    let folder = copy_of("plain");
+    edit(&folder.path().join("sightline.toml"), from, to);
+    folder
 }
 
 /// As [`edit`], for a binary file; both byte strings have the same length.

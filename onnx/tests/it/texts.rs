@@ -1,12 +1,13 @@
-use sightline_onnx::{EncodeError, Model, ModelError, SessionOptions, TextTower};
+use sightline_onnx::{EncodeError, Model, ModelError, TextTower};
 
 use crate::support::{
-    GoldenText, Tensors, chain, copy_of, cosine, data, edit, golden_texts, runtime,
+    GoldenText, Tensors, chain, copy_of, cosine, data, golden_texts, plain_with, text_error,
+    text_tower,
 };
 
 fn load(folder: &std::path::Path) -> TextTower {
     let model = Model::open(folder).unwrap();
-    TextTower::load(&runtime(), &model, &SessionOptions::default()).unwrap()
+    text_tower(&model)
 }
 
 fn texts(model: &str) -> Vec<GoldenText> {
@@ -86,10 +87,7 @@ fn an_invalid_tokenizer_is_named() {
         "{\"version\": \"1.0\"}",
     )
     .unwrap();
-    let model = Model::open(folder.path()).unwrap();
-    let error = TextTower::load(&runtime(), &model, &SessionOptions::default())
-        .err()
-        .unwrap();
+    let error = text_error(folder.path());
     assert!(
         matches!(error, EncodeError::Model(ModelError::Tokenizer { .. })),
         "{error:?}"
@@ -121,11 +119,8 @@ fn settings_that_a_tokenizer_cannot_follow_are_errors() {
         ),
     ];
     for (from, to, expected) in cases {
-        let folder = copy_of("plain");
-        edit(&folder.path().join("sightline.toml"), from, to);
-        let model = Model::open(folder.path()).unwrap();
-        let options = SessionOptions::default();
-        let error = TextTower::load(&runtime(), &model, &options).err().unwrap();
+        let folder = plain_with(from, to);
+        let error = text_error(folder.path());
         assert!(error.to_string().contains(expected), "{error}");
     }
     assert_eq!(cases.len(), 3);

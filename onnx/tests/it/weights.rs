@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use sightline_onnx::quantize::{QuantizeOptions, quantize_with};
-use sightline_onnx::{ImageTower, Model, ModelError, Precision, SessionOptions, TextTower};
+use sightline_onnx::quantize::{QuantizeOptions, quantize};
+use sightline_onnx::{Model, ModelError, Precision};
 
-use crate::support::{copy_of, edit_bytes, runtime};
+use crate::support::{copy_of, edit_bytes, image_tower, text_tower};
 
 /// Names given by the quantiser, and others of the same length to replace them with.
 const NAMES: [(&str, &str); 2] = [
@@ -23,7 +23,7 @@ fn model() -> tempfile::TempDir {
     };
     for tower in ["vision_model", "text_model"] {
         let (from, to) = (format!("{tower}.onnx"), format!("{tower}_int8.onnx"));
-        quantize_with(&path(&from), &path(&to), &options).unwrap();
+        quantize(&path(&from), &path(&to), &options).unwrap();
     }
     for (from, to) in NAMES {
         let graph = path(from.strip_suffix("_data").unwrap());
@@ -59,9 +59,8 @@ fn weight_files_belong_to_the_model() {
         .map(|file| fs_err::metadata(file).unwrap().len());
     assert_eq!(model.n_bytes().unwrap(), sizes.sum::<u64>());
     // ONNX Runtime finds them.
-    let options = SessionOptions::default();
-    ImageTower::load(&runtime(), &model, &options).unwrap();
-    let mut texts = TextTower::load(&runtime(), &model, &options).unwrap();
+    image_tower(&model);
+    let mut texts = text_tower(&model);
     assert_eq!(texts.encode(&["a dog"]).unwrap().len(), 1);
 
     let mut n_cases = 0;

@@ -93,15 +93,19 @@ fn parts_split_the_threads() {
     let model = Model::starter().unwrap();
     let cases: [(usize, &[usize]); 4] = [(1, &[]), (2, &[1, 1]), (3, &[1, 2]), (8, &[4, 4])];
     for (n_threads, expected) in cases {
-        let options = SessionOptions::default().with_threads(n_threads);
+        let options = SessionOptions {
+            n_threads: Some(n_threads),
+            ..SessionOptions::default()
+        };
         let parts = options_of_parts(&model, &options);
         let parts: Vec<usize> = parts.iter().map(SessionOptions::threads).collect();
         assert_eq!(parts, expected);
     }
     // Other devices are not split.
-    let device = SessionOptions::default()
-        .with_threads(8)
-        .with_device(sightline_onnx::Device::Cuda);
+    let device = SessionOptions {
+        n_threads: Some(8),
+        device: sightline_onnx::Device::Cuda,
+    };
     assert_eq!(options_of_parts(&model, &device), []);
 }
 

@@ -78,15 +78,7 @@ pub struct Report {
 /// # Errors
 /// [`QuantizeError`] when the source cannot be read, is damaged, too old, or has nothing to
 /// quantise, or the target cannot be written.
-pub fn quantize(source: &Path, target: &Path) -> Result<Report, QuantizeError> {
-    quantize_with(source, target, &QuantizeOptions::default())
-}
-
-/// As [`quantize`], with options.
-///
-/// # Errors
-/// As [`quantize`].
-pub fn quantize_with(
+pub fn quantize(
     source: &Path,
     target: &Path,
     options: &QuantizeOptions,
@@ -153,10 +145,7 @@ pub fn quantize_with(
 }
 
 /// Whether [`quantize`] wrote this graph.
-///
-/// # Errors
-/// [`QuantizeError`] when the file cannot be read or is not an ONNX graph.
-pub fn is_quantized_here(graph: &Path) -> Result<bool, QuantizeError> {
+fn is_quantized_here(graph: &Path) -> Result<bool, QuantizeError> {
     let mapped = Mapped::open(graph).map_err(|source| QuantizeError::Unreadable {
         file: graph.to_path_buf(),
         source,

@@ -8,7 +8,7 @@ use super::check;
 use crate::cli::args::QuantizeArgs;
 use crate::cli::exit::{self, ExitStatus};
 use crate::cli::printer::Printer;
-use crate::models::quantize::{QuantizeOptions, Report, quantize_with};
+use crate::models::quantize::{QuantizeOptions, Report, quantize};
 use crate::models::{Model, Precision};
 use crate::workspace::Workspace;
 
@@ -35,7 +35,7 @@ pub(super) fn run(
             return Ok(ExitStatus::Interrupted);
         }
         let target = int8_path(graph);
-        let report = quantize_with(graph, &target, &options)?;
+        let report = quantize(graph, &target, &options)?;
         show(&report, &printer.shown(&target), printer);
     }
     // The entry describes the model as it was before.
