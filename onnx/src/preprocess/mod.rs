@@ -106,7 +106,7 @@ impl Preprocessor {
         let output = (config.width, config.height);
         let window = resize::Window::centered((to_width, to_height), output, config.rounding);
         let kept =
-            resize::resize_and_crop(picture, (to_width, to_height), config.interpolation, window);
+            resize::resized_window(picture, (to_width, to_height), config.interpolation, window);
         resize::padded(kept, window, config.fill)
     }
 

@@ -95,21 +95,6 @@ fn centered_side(resized: u32, output: u32, rounding: Rounding) -> (u32, u32, u3
     (0, resized, at)
 }
 
-/// Resizes a picture of at least one pixel to `to` (width, height) and returns the window of it.
-pub(super) fn resize_and_crop(
-    picture: &RgbImage,
-    to: (u32, u32),
-    interpolation: Interpolation,
-    window: Window,
-) -> RgbImage {
-    if picture.dimensions() == to {
-        let (x, y) = window.from;
-        imageops::crop_imm(picture, x, y, window.size.0, window.size.1).to_image()
-    } else {
-        resized_window(picture, to, interpolation, window)
-    }
-}
-
 /// The picture padded to the window's output size.
 pub(super) fn padded(kept: RgbImage, window: Window, fill: [u8; 3]) -> RgbImage {
     if kept.dimensions() == window.output {
@@ -140,13 +125,18 @@ fn nearest_window(picture: &RgbImage, to: (u32, u32), window: Window) -> RgbImag
     })
 }
 
-fn resized_window(
+/// Resizes a picture of at least one pixel to `to` (width, height) and returns the window of it.
+pub(super) fn resized_window(
     picture: &RgbImage,
     to: (u32, u32),
     interpolation: Interpolation,
     window: Window,
 ) -> RgbImage {
     let (width, height) = picture.dimensions();
+    if (width, height) == to {
+        let (x, y) = window.from;
+        return imageops::crop_imm(picture, x, y, window.size.0, window.size.1).to_image();
+    }
     let filter = match interpolation {
         Interpolation::Nearest => return nearest_window(picture, to, window),
         Interpolation::Box => FilterType::Box,
