@@ -3,7 +3,7 @@
 //! Field numbers are those of `onnx.proto`,
 //! <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>.
 
-use super::wire::{Fields, Malformed, Span, Value};
+use super::wire::{Field, Fields, Malformed, Span, Value};
 
 /// Maximum nesting of graphs inside graphs (`If`, `Loop`, `Scan`), against malicious files.
 const MAX_LEVELS: usize = 16;
@@ -62,7 +62,7 @@ pub(crate) struct ModelProto<'a> {
     pub(crate) graph: Graph<'a>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Graph<'a> {
     pub(crate) span: Span,
     pub(crate) nodes: Vec<Node<'a>>,
@@ -72,7 +72,7 @@ pub(crate) struct Graph<'a> {
     pub(crate) outputs: Vec<&'a str>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Node<'a> {
     /// The whole field, as in all structs here. Its start identifies the node.
     pub(crate) span: Span,
@@ -109,7 +109,7 @@ pub(crate) struct Attribute<'a> {
     pub(crate) graphs: Vec<Graph<'a>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Tensor<'a> {
     pub(crate) span: Span,
     pub(crate) name: &'a str,
@@ -119,7 +119,7 @@ pub(crate) struct Tensor<'a> {
 }
 
 /// Where a tensor's values are.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) enum Data<'a> {
     /// In this file, little-endian.
     Raw(Span),
@@ -130,6 +130,7 @@ pub(crate) enum Data<'a> {
         length: Option<u64>,
     },
     /// In a form that float weights do not use, or nowhere.
+    #[default]
     Other,
 }
 
@@ -176,26 +177,31 @@ pub(crate) fn has_metadata(file: &[u8], key: &str) -> Result<bool, Malformed> {
     for field in Fields::new(file, &(0..file.len())) {
         let field = field?;
         if field.number == field::model::METADATA {
-            for entry in Fields::new(file, &field.bytes()?) {
-                let entry = entry?;
-                if entry.number == 1 && entry.text(file)? == key {
-                    return Ok(true);
-                }
+            // The value may be anything.
+            if name_of(file, &field.bytes()?)? == key {
+                return Ok(true);
             }
         }
     }
     Ok(false)
 }
 
-/// The name of a `ValueInfoProto`; empty if it has none.
+/// The name of a `ValueInfoProto`, or the key of an entry; empty if it has none.
 pub(crate) fn name_of<'a>(file: &'a [u8], span: &Span) -> Result<&'a str, Malformed> {
+    let name = last(file, span, 1)?;
+    name.map_or(Ok(""), |name| name.text(file))
+}
+
+/// The field of this number in a message; the last one counts, as protobuf says.
+pub(super) fn last(file: &[u8], span: &Span, number: u64) -> Result<Option<Field>, Malformed> {
+    let mut last = None;
     for field in Fields::new(file, span) {
         let field = field?;
-        if field.number == 1 {
-            return field.text(file);
+        if field.number == number {
+            last = Some(field);
         }
     }
-    Ok("")
+    Ok(last)
 }
 
 struct Reader<'a> {
@@ -208,10 +214,7 @@ impl<'a> Reader<'a> {
         let n_levels = n_levels.checked_sub(1).ok_or(Malformed(span.start))?;
         let mut graph = Graph {
             span: span.clone(),
-            nodes: Vec::new(),
-            initializers: Vec::new(),
-            inputs: Vec::new(),
-            outputs: Vec::new(),
+            ..Graph::default()
         };
         for field in Fields::new(self.file, span) {
             let field = field?;
@@ -244,12 +247,7 @@ impl<'a> Reader<'a> {
     fn node(&mut self, whole: Span, inner: &Span, n_levels: usize) -> Result<Node<'a>, Malformed> {
         let mut node = Node {
             span: whole,
-            name: "",
-            op_type: "",
-            domain: "",
-            inputs: Vec::new(),
-            outputs: Vec::new(),
-            attributes: Vec::new(),
+            ..Node::default()
         };
         for field in Fields::new(self.file, inner) {
             let field = field?;
@@ -305,10 +303,7 @@ pub(super) fn tensor<'a>(
 ) -> Result<Tensor<'a>, Malformed> {
     let mut tensor = Tensor {
         span: whole,
-        name: "",
-        dims: Vec::new(),
-        data_type: 0,
-        data: Data::Other,
+        ..Tensor::default()
     };
     let (mut n_data, mut is_external) = (0, false);
     let (mut location, mut offset, mut length) = (None, 0, None);

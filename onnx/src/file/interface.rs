@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::path::Path;
 
-use super::graph::{self, Data, field};
+use super::graph::{self, Data, field, last};
 use super::mapped::Mapped;
 use super::wire::{Fields, Malformed, Span};
 use crate::error::ModelError;
@@ -79,14 +79,10 @@ impl Interface {
 }
 
 fn of_model(file: &[u8]) -> Result<Option<Interface>, Malformed> {
-    let mut interface = None;
-    for field in Fields::new(file, &(0..file.len())) {
-        let field = field?;
-        if field.number == field::model::GRAPH {
-            interface = Some(of_graph(file, &field.bytes()?)?);
-        }
-    }
-    Ok(interface)
+    let graph = last(file, &(0..file.len()), field::model::GRAPH)?;
+    graph
+        .map(|graph| of_graph(file, &graph.bytes()?))
+        .transpose()
 }
 
 fn of_graph(file: &[u8], span: &Span) -> Result<Interface, Malformed> {
@@ -115,21 +111,14 @@ fn of_graph(file: &[u8], span: &Span) -> Result<Interface, Malformed> {
 
 /// A `ValueInfoProto`: `name` = 1, type = 2, of which only `tensor_type` = 1 matters.
 fn port(file: &[u8], span: &Span) -> Result<Port, Malformed> {
-    let mut port = Port::default();
-    for field in Fields::new(file, span) {
-        let field = field?;
-        match field.number {
-            1 => field.text(file)?.clone_into(&mut port.name),
-            2 => {
-                for field in Fields::new(file, &field.bytes()?) {
-                    let field = field?;
-                    if field.number == 1 {
-                        tensor_type(file, &field.bytes()?, &mut port)?;
-                    }
-                }
-            }
-            _ => {}
-        }
+    let mut port = Port {
+        name: graph::name_of(file, span)?.to_owned(),
+        ..Port::default()
+    };
+    if let Some(kind) = last(file, span, 2)?
+        && let Some(tensor) = last(file, &kind.bytes()?, 1)?
+    {
+        tensor_type(file, &tensor.bytes()?, &mut port)?;
     }
     Ok(port)
 }
@@ -158,13 +147,8 @@ fn tensor_type(file: &[u8], span: &Span, port: &mut Port) -> Result<(), Malforme
 
 /// The length of a dimension; some exporters write 0 or -1 for an open one.
 fn length(file: &[u8], span: &Span) -> Result<Option<usize>, Malformed> {
-    let mut length = None;
-    for field in Fields::new(file, span) {
-        let field = field?;
-        if field.number == 1 {
-            length = usize::try_from(field.integer()?).ok();
-        }
-    }
+    let length = last(file, span, 1)?.map(|field| field.integer());
+    let length = length.transpose()?.and_then(|n| usize::try_from(n).ok());
     Ok(length.filter(|&n| n > 0 && n < 1 << 32))
 }
 

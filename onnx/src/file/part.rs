@@ -5,6 +5,7 @@
 //! and their weights.
 
 use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
 use std::path::Path;
 
 use super::graph::{self, Graph, Node, field};
@@ -23,16 +24,14 @@ pub(crate) fn leading_to(file: &Path, output: &str) -> Option<Vec<u8>> {
         match piece {
             Piece::Copy(span) => part.extend_from_slice(&bytes[span]),
             Piece::Bytes(bytes) => part.extend_from_slice(&bytes),
+            // A part has no pieces that are computed later.
             Piece::Later(never) => match never {},
         }
     }
     Some(part)
 }
 
-/// A part has no pieces that are computed later.
-enum Never {}
-
-fn cut(file: &[u8], output: &str) -> Result<Option<Rope<Never>>, Malformed> {
+fn cut(file: &[u8], output: &str) -> Result<Option<Rope<Infallible>>, Malformed> {
     let Some(model) = graph::read(file)? else {
         return Ok(None);
     };
@@ -63,7 +62,7 @@ fn part(
     graph: &Graph<'_>,
     needed: &Needed<'_>,
     output: &str,
-) -> Result<Rope<Never>, Malformed> {
+) -> Result<Rope<Infallible>, Malformed> {
     let mut nodes = graph.nodes.iter().enumerate();
     let mut initializers = graph.initializers.iter();
     let mut rope = Rope::default();

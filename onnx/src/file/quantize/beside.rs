@@ -119,10 +119,7 @@ impl<'a> Beside<'a> {
         }
         let folder = self.graph.parent().unwrap_or(Path::new(""));
         let path = folder.join(location);
-        let file = Mapped::open(&path).map_err(|source| QuantizeError::Unreadable {
-            file: path.clone(),
-            source,
-        })?;
+        let file = Mapped::open(&path).map_err(QuantizeError::unreadable(&path))?;
         self.files.push(file);
         self.paths.push(path);
         let index = self.files.len() - 1;

@@ -1,6 +1,8 @@
 //! Errors of quantising a graph.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use crate::file::wire::Malformed;
 
 /// Why no int8 copy was written. Every message is one line that names the file.
 #[derive(Debug, thiserror::Error)]
@@ -96,4 +98,30 @@ pub enum QuantizeError {
         /// The file.
         file: PathBuf,
     },
+}
+
+impl QuantizeError {
+    /// Makes [`QuantizeError::Unreadable`] for a file.
+    pub(super) fn unreadable(file: &Path) -> impl Fn(std::io::Error) -> Self {
+        |source| Self::Unreadable {
+            file: file.to_path_buf(),
+            source,
+        }
+    }
+
+    /// Makes [`QuantizeError::Unwritable`] for a file.
+    pub(super) fn unwritable(file: &Path) -> impl Fn(std::io::Error) -> Self {
+        |source| Self::Unwritable {
+            file: file.to_path_buf(),
+            source,
+        }
+    }
+
+    /// Makes [`QuantizeError::Malformed`] for a file.
+    pub(super) fn malformed(file: &Path) -> impl Fn(Malformed) -> Self {
+        |Malformed(offset)| Self::Malformed {
+            file: file.to_path_buf(),
+            offset,
+        }
+    }
 }

@@ -28,7 +28,7 @@ use plan::NodePlan;
 
 use crate::file::graph::{self, Data, Graph};
 use crate::file::mapped::Mapped;
-use crate::file::wire;
+use crate::file::wire::Malformed;
 
 /// The oldest opset with `DynamicQuantizeLinear`.
 const OLDEST_OPSET: i64 = 11;
@@ -83,25 +83,19 @@ pub fn quantize(
     target: &Path,
     options: &QuantizeOptions,
 ) -> Result<Report, QuantizeError> {
-    let mapped = Mapped::open(source).map_err(|error| QuantizeError::Unreadable {
-        file: source.to_path_buf(),
-        source: error,
-    })?;
+    let mapped = Mapped::open(source).map_err(QuantizeError::unreadable(source))?;
     let bytes = mapped.bytes();
-    let malformed = |wire::Malformed(offset)| QuantizeError::Malformed {
-        file: source.to_path_buf(),
-        offset,
-    };
+    let malformed = QuantizeError::malformed(source);
     let model = graph::read(bytes)
-        .map_err(malformed)?
-        .ok_or_else(|| malformed(wire::Malformed(bytes.len())))?;
+        .map_err(&malformed)?
+        .ok_or_else(|| malformed(Malformed(bytes.len())))?;
     if model.opset < OLDEST_OPSET {
         return Err(QuantizeError::OldOpset {
             file: source.to_path_buf(),
             found: model.opset,
         });
     }
-    let plan = plan::plan(&model).map_err(malformed)?;
+    let plan = plan::plan(&model).map_err(&malformed)?;
     if plan.n_quantized == 0 {
         let file = source.to_path_buf();
         return Err(if plan.n_half > 0 {
@@ -118,8 +112,7 @@ pub fn quantize(
     for weight in &plan.weights {
         let n_bytes = weight.n_rows * weight.n_columns * size_of::<f32>();
         let place = beside.place(weight.source, Some(n_bytes))?;
-        weight_places
-            .push(place.ok_or_else(|| malformed(wire::Malformed(weight.source.span.start)))?);
+        weight_places.push(place.ok_or_else(|| malformed(Malformed(weight.source.span.start)))?);
     }
     let mut kept_places = HashMap::new();
     place_kept(&model.graph, &plan, &mut beside, &mut kept_places)?;
@@ -146,16 +139,9 @@ pub fn quantize(
 
 /// Whether [`quantize`] wrote this graph.
 fn is_quantized_here(graph: &Path) -> Result<bool, QuantizeError> {
-    let mapped = Mapped::open(graph).map_err(|source| QuantizeError::Unreadable {
-        file: graph.to_path_buf(),
-        source,
-    })?;
-    graph::has_metadata(mapped.bytes(), write::METADATA_KEY).map_err(|wire::Malformed(offset)| {
-        QuantizeError::Malformed {
-            file: graph.to_path_buf(),
-            offset,
-        }
-    })
+    let mapped = Mapped::open(graph).map_err(QuantizeError::unreadable(graph))?;
+    graph::has_metadata(mapped.bytes(), write::METADATA_KEY)
+        .map_err(QuantizeError::malformed(graph))
 }
 
 /// Finds the values of the initializers that stay and are in files beside the graph.

@@ -57,35 +57,32 @@ struct Layout {
 impl Int8Copy<'_> {
     /// Writes the copy and returns its size in bytes.
     pub(super) fn write(&self, largest_file: u64) -> Result<u64, QuantizeError> {
-        let malformed = |Malformed(offset)| QuantizeError::Malformed {
-            file: self.source.to_path_buf(),
-            offset,
-        };
-        let mut layout = self.layout(None).map_err(malformed)?;
+        let malformed = QuantizeError::malformed(self.source);
+        let mut layout = self.layout(None).map_err(&malformed)?;
         let mut n_bytes = layout.graph.len;
-        let mut pending = Vec::new();
+        let mut data = None;
         let mut scales = vec![None; self.plan.weights.len()];
         let data_path = beside_path(self.target);
         if layout.graph.len > largest_file {
             let name = data_path.file_name().unwrap_or_default();
             let name = name.to_string_lossy().into_owned();
-            layout = self.layout(Some(&name)).map_err(malformed)?;
+            layout = self.layout(Some(&name)).map_err(&malformed)?;
             n_bytes = layout.graph.len;
-            let unwritable = |source| unwritable(&data_path, source);
-            let mut file = AtomicFile::new(&data_path).map_err(unwritable)?;
+            let unwritable = QuantizeError::unwritable(&data_path);
+            let mut file = AtomicFile::new(&data_path).map_err(&unwritable)?;
             let mut at = 0;
             for (part, start) in &layout.beside {
                 let gap = usize::try_from(start - at).unwrap_or_default();
-                file.write(&vec![0; gap]).map_err(unwritable)?;
+                file.write(&vec![0; gap]).map_err(&unwritable)?;
                 let bytes = self.part(*part, &layout.kept, &mut scales)?;
-                file.write(&bytes).map_err(unwritable)?;
+                file.write(&bytes).map_err(&unwritable)?;
                 at = start + bytes.len() as u64;
             }
             n_bytes += at;
-            pending.push(file);
+            data = Some(file);
         }
-        let unwritable = |source| unwritable(self.target, source);
-        let mut file = AtomicFile::new(self.target).map_err(unwritable)?;
+        let unwritable = QuantizeError::unwritable(self.target);
+        let mut file = AtomicFile::new(self.target).map_err(&unwritable)?;
         for piece in &layout.graph.pieces {
             match piece {
                 Piece::Copy(span) => file.write(&self.file[span.clone()]),
@@ -95,17 +92,17 @@ impl Int8Copy<'_> {
                     file.write(&bytes)
                 }
             }
-            .map_err(unwritable)?;
+            .map_err(&unwritable)?;
         }
-        let is_alone = pending.is_empty();
+        let is_alone = data.is_none();
         // The weights first: a graph without its weights would be broken, but not the reverse.
-        for file in pending {
-            file.commit().map_err(unwritable)?;
+        if let Some(data) = data {
+            data.commit().map_err(&unwritable)?;
         }
-        file.commit().map_err(unwritable)?;
+        file.commit().map_err(&unwritable)?;
         if is_alone && data_path.exists() {
             // Left over from an earlier, larger copy.
-            fs_err::remove_file(&data_path).map_err(unwritable)?;
+            fs_err::remove_file(&data_path).map_err(&unwritable)?;
         }
         Ok(n_bytes)
     }
@@ -361,13 +358,6 @@ pub(super) fn beside_path(graph: &Path) -> PathBuf {
     let mut path = graph.as_os_str().to_owned();
     path.push("_data");
     path.into()
-}
-
-fn unwritable(file: &Path, source: io::Error) -> QuantizeError {
-    QuantizeError::Unwritable {
-        file: file.to_path_buf(),
-        source,
-    }
 }
 
 /// A file that appears under its name only when it is complete and synced.
