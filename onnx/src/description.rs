@@ -19,22 +19,21 @@ pub(crate) struct Description {
     pub(crate) layout: &'static str,
     /// The less exact precision of the two graphs.
     pub(crate) precision: Precision,
+    /// Whether one graph holds both towers.
+    pub(crate) is_joint: bool,
     pub(crate) preprocess: PreprocessConfig,
     pub(crate) image: ImageSpec,
     pub(crate) text: TextSpec,
 }
 
 /// The image tower's graph and its ports.
-#[derive(Clone)]
 pub(crate) struct ImageSpec {
     pub(crate) source: Source,
     pub(crate) input: String,
     pub(crate) output: String,
-    pub(crate) unused: Unused,
 }
 
 /// The text tower's graph and its ports, and its tokenizer.
-#[derive(Clone)]
 pub(crate) struct TextSpec {
     pub(crate) source: Source,
     pub(crate) input_ids: String,
@@ -42,21 +41,22 @@ pub(crate) struct TextSpec {
     pub(crate) token_type_ids: Option<String>,
     pub(crate) position_ids: Option<String>,
     pub(crate) output: String,
-    pub(crate) unused: Unused,
     pub(crate) tokenizer: Source,
     pub(crate) tokenize: TokenizeConfig,
 }
 
-/// What a graph of both towers must be fed with while one of them runs, where the towers cannot
-/// be separated.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Unused {
-    /// The graph holds one tower only.
-    None,
-    /// One short text, given to these inputs.
-    Texts(Vec<String>),
-    /// One black picture: the input, height and width.
-    Pixels(String, u32, u32),
+impl TextSpec {
+    /// Names of the graph's inputs.
+    pub(crate) fn inputs(&self) -> Vec<&str> {
+        let others = [
+            &self.attention_mask,
+            &self.token_type_ids,
+            &self.position_ids,
+        ];
+        let others = others.into_iter().flatten();
+        let all = std::iter::once(&self.input_ids).chain(others);
+        all.map(String::as_str).collect()
+    }
 }
 
 impl Description {
@@ -102,6 +102,7 @@ impl Description {
             folder: _,
             layout: _,
             precision: _,
+            is_joint: _,
             dimension,
             preprocess,
             image,
@@ -111,7 +112,6 @@ impl Description {
             source: _,
             input,
             output: image_output,
-            unused: _,
         } = image;
         let TextSpec {
             source: _,
@@ -120,7 +120,6 @@ impl Description {
             token_type_ids,
             position_ids,
             output: text_output,
-            unused: _,
             tokenizer: _,
             tokenize,
         } = text;

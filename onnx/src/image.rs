@@ -1,12 +1,11 @@
 //! The image tower: from prepared pictures to embeddings.
 
-use ndarray::{ArrayView2, ArrayView4};
+use ndarray::Array4;
 
-use crate::description::Unused;
 use crate::embedding::Embedding;
 use crate::error::EncodeError;
 use crate::model::Model;
-use crate::preprocess::Pixels;
+use crate::preprocess::{Pixels, PreprocessConfig};
 use crate::session::{Feed, Runtime, Session, SessionOptions, Signature};
 
 /// The image tower of a model, loaded into ONNX Runtime.
@@ -15,12 +14,7 @@ use crate::session::{Feed, Runtime, Session, SessionOptions, Signature};
 /// towers and give each a share of the cores.
 pub struct ImageTower {
     session: Session,
-    input: String,
-    /// What the text inputs of a joint graph are fed with.
-    unused_texts: Vec<UnusedText>,
-    height: u32,
-    width: u32,
-    dimension: usize,
+    model: Model,
     fixed_batch: Option<usize>,
 }
 
@@ -37,30 +31,23 @@ impl ImageTower {
         options: &SessionOptions,
     ) -> Result<Self, EncodeError> {
         let tower = model.image();
-        let session = Session::load(
+        let mut session = Session::load(
             runtime,
             &tower.source,
             &tower.output,
             model.dimension(),
             options,
-            tower.unused != Unused::None,
+            model.is_joint(),
         )?;
-        let (height, width) = (model.preprocess().height, model.preprocess().width);
+        let PreprocessConfig { height, width, .. } = *model.preprocess();
         let fixed_batch = session.check_pixels(&tower.input, height, width)?;
-        let unused_texts = match &tower.unused {
-            Unused::Texts(inputs) => unused_texts(&session, inputs)?,
-            _ => Vec::new(),
-        };
-        let texts = unused_texts.iter().map(|text| text.input.as_str());
-        let known: Vec<&str> = std::iter::once(tower.input.as_str()).chain(texts).collect();
-        session.check_no_other_inputs(&known)?;
+        if model.is_joint() {
+            session.feed_unused_texts(&model.text().inputs())?;
+        }
+        session.check_no_other_inputs(&[&tower.input])?;
         Ok(Self {
             session,
-            unused_texts,
-            input: tower.input.clone(),
-            height,
-            width,
-            dimension: model.dimension(),
+            model: model.clone(),
             fixed_batch,
         })
     }
@@ -83,78 +70,35 @@ impl ImageTower {
     /// when ONNX Runtime fails, [`EncodeError::ZeroOrNotFinite`] for an embedding that cannot be
     /// scaled to length 1.
     pub fn encode(&mut self, batch: &[Pixels]) -> Result<Vec<Embedding>, EncodeError> {
+        let PreprocessConfig { height, width, .. } = *self.model.preprocess();
         for (position, pixels) in batch.iter().enumerate() {
-            if (pixels.height(), pixels.width()) != (self.height, self.width) {
+            if (pixels.height(), pixels.width()) != (height, width) {
                 return Err(EncodeError::OtherSize {
                     position,
                     found_height: pixels.height(),
                     found_width: pixels.width(),
-                    height: self.height,
-                    width: self.width,
+                    height,
+                    width,
                 });
             }
         }
-        let n_at_once = self.fixed_batch.unwrap_or(batch.len()).max(1);
         let mut embeddings = Vec::with_capacity(batch.len());
-        for chunk in batch.chunks(n_at_once) {
-            self.encode_chunk(chunk, &mut embeddings)?;
+        for chunk in batch.chunks(self.fixed_batch.unwrap_or(batch.len()).max(1)) {
+            let n = self.fixed_batch.unwrap_or(chunk.len());
+            // A graph of fixed batch size needs its last batch padded; those rows are dropped.
+            let mut input = Array4::zeros((n, 3, height as usize, width as usize));
+            if let Some(values) = input.as_slice_mut() {
+                let n_values = 3 * height as usize * width as usize;
+                for (values, pixels) in values.chunks_exact_mut(n_values).zip(chunk) {
+                    values.copy_from_slice(pixels.as_slice());
+                }
+            }
+            let feed = (self.model.image().input.as_str(), Feed::Pixels(input));
+            let rows = self.session.run(n, &[feed])?;
+            for row in rows.chunks_exact(self.model.dimension()).take(chunk.len()) {
+                embeddings.push(Embedding::from_output(row, embeddings.len())?);
+            }
         }
         Ok(embeddings)
     }
-
-    fn encode_chunk(
-        &mut self,
-        chunk: &[Pixels],
-        embeddings: &mut Vec<Embedding>,
-    ) -> Result<(), EncodeError> {
-        let n = self.fixed_batch.unwrap_or(chunk.len());
-        let (height, width) = (self.height as usize, self.width as usize);
-        let mut values = Vec::with_capacity(n * 3 * height * width);
-        for pixels in chunk {
-            values.extend_from_slice(pixels.as_slice());
-        }
-        // A graph of fixed batch size needs its last batch padded; those rows are dropped below.
-        values.resize(n * 3 * height * width, 0.0);
-        let view = ArrayView4::from_shape((n, 3, height, width), &values);
-        let file = self.session.file().to_path_buf();
-        let run = |source| EncodeError::Run {
-            file: file.clone(),
-            source: Box::new(source),
-        };
-        let mut feeds = vec![(self.input.as_str(), Feed::Pixels(view.map_err(run)?))];
-        for text in &self.unused_texts {
-            let view = ArrayView2::from_shape(text.shape, &text.values).map_err(run)?;
-            feeds.push((&text.input, Feed::Ids(view)));
-        }
-        let rows = self.session.run(n, &feeds)?;
-        for row in rows.chunks_exact(self.dimension).take(chunk.len()) {
-            embeddings.push(Embedding::from_output(row, embeddings.len())?);
-        }
-        Ok(())
-    }
-}
-
-/// One text input of a joint graph, and what it is fed with.
-struct UnusedText {
-    input: String,
-    shape: (usize, usize),
-    values: Vec<i64>,
-}
-
-/// A text of ones for all text inputs: ones are valid ids, and a mask of ones is a whole text.
-/// Empty where only the image tower was loaded.
-fn unused_texts(session: &Session, inputs: &[String]) -> Result<Vec<UnusedText>, EncodeError> {
-    let inputs = inputs.iter().filter(|input| session.takes(input));
-    let inputs: Vec<&String> = inputs.collect();
-    let n_tokens = inputs.iter().find_map(|input| session.fixed_tokens(input));
-    let n_tokens = n_tokens.unwrap_or(2);
-    let one = |input: &&String| {
-        let n = session.check_ids(input, Some(n_tokens))?.unwrap_or(1);
-        Ok(UnusedText {
-            input: (*input).clone(),
-            shape: (n, n_tokens),
-            values: vec![1; n * n_tokens],
-        })
-    };
-    inputs.iter().map(one).collect()
 }

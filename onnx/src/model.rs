@@ -73,7 +73,7 @@ impl Model {
         known: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ModelError> {
         let description = layouts::describe(folder, precision)?;
-        Self::with_known(description, known)
+        Self::new(description, known)
     }
 
     /// The precisions for which both towers of the model in this folder have graphs, the most exact
@@ -85,11 +85,8 @@ impl Model {
         layouts::variants(folder)
     }
 
-    pub(crate) fn new(description: Description) -> Result<Self, ModelError> {
-        Self::with_known(description, &|_| None)
-    }
-
-    fn with_known(
+    /// `known` returns the fingerprint for a stamp, if it is known.
+    pub(crate) fn new(
         description: Description,
         known: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ModelError> {
@@ -180,10 +177,9 @@ impl Model {
     pub fn n_bytes(&self) -> Result<u64, ModelError> {
         let sources = self.inner.description.sources();
         // A graph that holds both towers counts once.
-        let is_shared = sources[0].file().is_some() && sources[0].file() == sources[1].file();
         sources
             .iter()
-            .skip(usize::from(is_shared))
+            .skip(usize::from(self.is_joint()))
             .try_fold(0, |sum, source| Ok(sum + source.n_bytes()?))
     }
 
@@ -230,6 +226,11 @@ impl Model {
     #[must_use]
     pub fn tokenize(&self) -> &TokenizeConfig {
         &self.inner.description.text.tokenize
+    }
+
+    /// Whether one graph holds both towers.
+    pub(crate) fn is_joint(&self) -> bool {
+        self.inner.description.is_joint
     }
 
     pub(crate) fn image(&self) -> &ImageSpec {

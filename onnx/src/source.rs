@@ -7,41 +7,27 @@ use crate::error::ModelError;
 
 /// One of a model's files.
 #[derive(Debug, Clone)]
-pub(crate) enum Source {
-    File {
-        path: PathBuf,
-        /// Files that hold weights too large for it.
-        beside: Vec<PathBuf>,
-    },
-    /// Built into the program; the name is for messages.
-    Embedded {
-        name: &'static str,
-        bytes: &'static [u8],
-    },
+pub(crate) struct Source {
+    /// For messages only, if it is built in.
+    pub(crate) path: PathBuf,
+    /// Files that hold weights too large for it.
+    pub(crate) beside: Vec<PathBuf>,
+    /// The content, if it is built into the program.
+    pub(crate) built_in: Option<&'static [u8]>,
 }
 
 impl Source {
-    pub(crate) fn path(&self) -> &Path {
-        match self {
-            Self::File { path, .. } => path,
-            Self::Embedded { name, .. } => Path::new(name),
-        }
-    }
-
     /// The file on disk; `None` when it is built in.
     pub(crate) fn file(&self) -> Option<&Path> {
-        match self {
-            Self::File { path, .. } => Some(path),
-            Self::Embedded { .. } => None,
-        }
+        self.built_in.is_none().then_some(&self.path)
     }
 
     pub(crate) fn bytes(&self) -> Result<Cow<'static, [u8]>, ModelError> {
-        match self {
-            Self::Embedded { bytes, .. } => Ok(Cow::Borrowed(bytes)),
-            Self::File { path, .. } => fs_err::read(path)
+        match self.built_in {
+            Some(bytes) => Ok(Cow::Borrowed(bytes)),
+            None => fs_err::read(&self.path)
                 .map(Cow::Owned)
-                .map_err(ModelError::unreadable(path)),
+                .map_err(ModelError::unreadable(&self.path)),
         }
     }
 
@@ -55,18 +41,15 @@ impl Source {
 
     /// The file and the weight files beside it; none when it is built in.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
-        match self {
-            Self::File { path, beside } => {
-                let path = std::iter::once(path);
-                path.chain(beside).cloned().collect()
-            }
-            Self::Embedded { .. } => Vec::new(),
-        }
+        let file = self.file().map(Path::to_path_buf);
+        file.into_iter()
+            .chain(self.beside.iter().cloned())
+            .collect()
     }
 
     /// Size of the file and of the weight files beside it, in bytes.
     pub(crate) fn n_bytes(&self) -> Result<u64, ModelError> {
-        if let Self::Embedded { bytes, .. } = self {
+        if let Some(bytes) = self.built_in {
             return Ok(bytes.len() as u64);
         }
         self.files().iter().try_fold(0, |sum, file| {
@@ -76,7 +59,7 @@ impl Source {
     }
 
     pub(crate) fn hash_into(&self, hasher: &mut blake3::Hasher) -> Result<(), ModelError> {
-        if let Self::Embedded { bytes, .. } = self {
+        if let Some(bytes) = self.built_in {
             hasher.update(&(bytes.len() as u64).to_le_bytes());
             hasher.update_rayon(bytes);
         }

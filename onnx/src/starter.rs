@@ -12,21 +12,12 @@ use crate::source::Source;
 
 const MANIFEST: &str = include_str!("../starter/sightline.toml");
 
-/// Name in the manifest, name in messages, content.
-const FILES: &[(&str, &str, &[u8])] = &[
-    (
-        "image.onnx",
-        "(built-in model) image.onnx",
-        include_bytes!("../starter/image.onnx"),
-    ),
-    (
-        "text.onnx",
-        "(built-in model) text.onnx",
-        include_bytes!("../starter/text.onnx"),
-    ),
+/// Names in the manifest, and contents.
+const FILES: [(&str, &[u8]); 3] = [
+    ("image.onnx", include_bytes!("../starter/image.onnx")),
+    ("text.onnx", include_bytes!("../starter/text.onnx")),
     (
         "tokenizer.json",
-        "(built-in model) tokenizer.json",
         include_bytes!("../starter/tokenizer.json"),
     ),
 ];
@@ -43,12 +34,14 @@ impl Model {
         }
         let file = Path::new("(built-in model) sightline.toml");
         let description = layouts::describe_built_in(MANIFEST, file, |wanted| {
-            FILES
-                .iter()
-                .find(|(name, _, _)| *name == wanted)
-                .map(|&(_, name, bytes)| Source::Embedded { name, bytes })
+            let (name, bytes) = FILES.into_iter().find(|(name, _)| *name == wanted)?;
+            Some(Source {
+                path: format!("(built-in model) {name}").into(),
+                beside: Vec::new(),
+                built_in: Some(bytes),
+            })
         })?;
-        let model = Self::new(description)?;
+        let model = Self::new(description, &|_| None)?;
         Ok(STARTER.get_or_init(|| model).clone())
     }
 }

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
@@ -150,17 +151,11 @@ pub enum Pad {
     Context,
 }
 
-/// The tokens of one text, special tokens included, without padding.
-pub(crate) struct Tokens {
-    pub(crate) ids: Vec<u32>,
-}
-
-/// Tokens of several texts, `[n, n_tokens]` in row-major order.
+/// Tokens of several texts, `[n, n_tokens]`.
 pub(crate) struct TokenBatch {
-    pub(crate) n_tokens: usize,
-    pub(crate) ids: Vec<i64>,
+    pub(crate) ids: Array2<i64>,
     /// 1 for a token, 0 for padding.
-    pub(crate) mask: Vec<i64>,
+    pub(crate) mask: Array2<i64>,
 }
 
 pub(crate) struct Tokenizer {
@@ -178,17 +173,13 @@ pub(crate) struct Tokenizer {
 
 impl Tokenizer {
     pub(crate) fn load(source: &Source, config: &TokenizeConfig) -> Result<Self, ModelError> {
-        let file = source.path().to_path_buf();
+        let file = source.path.clone();
         let invalid = |source| ModelError::Tokenizer {
             file: file.clone(),
             source,
         };
         let bytes = source.bytes()?;
-        let mut tokenizer = if source
-            .path()
-            .extension()
-            .is_some_and(|end| end == VOCABULARY)
-        {
+        let mut tokenizer = if file.extension().is_some_and(|end| end == VOCABULARY) {
             word_pieces(&bytes, config.lowercase).map_err(invalid)?
         } else {
             tokenizers::Tokenizer::from_bytes(&bytes).map_err(invalid)?
@@ -233,8 +224,9 @@ impl Tokenizer {
         })
     }
 
-    /// The tokens of each text, special ones included, without padding, at most the context length.
-    pub(crate) fn encode(&self, texts: &[&str]) -> Result<Vec<Tokens>, EncodeError> {
+    /// The token ids of each text, special tokens included, without padding: at most the context
+    /// length.
+    pub(crate) fn encode(&self, texts: &[&str]) -> Result<Vec<Vec<u32>>, EncodeError> {
         let one = |(position, text): (usize, &&str)| {
             self.tokens(text)
                 .map_err(|source| EncodeError::Tokenize { position, source })
@@ -253,16 +245,14 @@ impl Tokenizer {
     }
 
     /// Truncates before framing, so that the closing token is always kept.
-    fn tokens(&self, text: &str) -> tokenizers::Result<Tokens> {
+    fn tokens(&self, text: &str) -> tokenizers::Result<Vec<u32>> {
         let mut bare = self.library.encode_fast(self.clean.apply(text), false)?;
         bare.truncate(self.room(), 0, TruncationDirection::Right);
         if let Some((start, end)) = &self.frame {
-            let ids = [start, bare.get_ids(), end].concat();
-            return Ok(Tokens { ids });
+            return Ok([start, bare.get_ids(), end].concat());
         }
         let framed = self.library.post_process(bare, None, true)?;
-        let ids = framed.get_ids().to_vec();
-        Ok(Tokens { ids })
+        Ok(framed.get_ids().to_vec())
     }
 
     /// Number of tokens of a text that fit between the special tokens.
@@ -271,31 +261,27 @@ impl Tokenizer {
     }
 
     /// Pads the texts to one length, and to `n` rows.
-    pub(crate) fn pad(&self, texts: &[&Tokens], n: usize) -> TokenBatch {
-        let longest = texts.iter().map(|t| t.ids.len()).max().unwrap_or(0).max(1);
+    pub(crate) fn pad(&self, texts: &[&[u32]], n: usize) -> TokenBatch {
+        let longest = texts.iter().map(|ids| ids.len()).max().unwrap_or(0).max(1);
         let n_tokens = match self.pad {
             Pad::Longest => longest,
             Pad::Context => self.context_length,
         };
-        let mut ids = vec![i64::from(self.pad_id); n * n_tokens];
+        let mut ids = Array2::from_elem((n, n_tokens), i64::from(self.pad_id));
         let of_padding = i64::from(self.mask == MaskRule::All);
-        let mut mask = vec![of_padding; n * n_tokens];
+        let mut mask = Array2::from_elem((n, n_tokens), of_padding);
         for (row, tokens) in texts.iter().enumerate() {
-            for (column, &id) in tokens.ids.iter().enumerate() {
-                ids[row * n_tokens + column] = i64::from(id);
-                mask[row * n_tokens + column] = 1;
+            for (column, &id) in tokens.iter().enumerate() {
+                ids[[row, column]] = i64::from(id);
+                mask[[row, column]] = 1;
             }
         }
         // A row that only fills up a fixed batch must not be all padding: some graphs divide by the
         // number of unmasked tokens.
         for row in texts.len()..n {
-            mask[row * n_tokens] = 1;
+            mask[[row, 0]] = 1;
         }
-        TokenBatch {
-            n_tokens,
-            ids,
-            mask,
-        }
+        TokenBatch { ids, mask }
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::files::name_of;
 use super::manifest::{self, CropKey, FILE_NAME, Hints, ImageKeys, Manifest, ResizeKey, TextKeys};
 use super::variants;
-use crate::description::{Description, ImageSpec, TextSpec, Unused};
+use crate::description::{Description, ImageSpec, TextSpec};
 use crate::error::ModelError;
 use crate::file::interface::{Interface, Port};
 use crate::file::mapped::stays_inside;
@@ -84,17 +84,20 @@ pub(super) fn describe_in(
         Err(_) => Ok(Vec::new()),
     };
     let sources = [
-        Source::File {
+        Source {
             beside: weights(&graphs[0], &chosen.image, hints.0)?,
             path: chosen.image,
+            built_in: None,
         },
-        Source::File {
+        Source {
             beside: weights(&graphs[1], &chosen.text, hints.1)?,
             path: chosen.text,
+            built_in: None,
         },
-        Source::File {
+        Source {
             path: tokenizer,
             beside: Vec::new(),
+            built_in: None,
         },
     ];
     let towers = if is_exact && !is_joint {
@@ -293,12 +296,6 @@ fn describe(
     else {
         return Err(gaps.into_error());
     };
-    let (unused_texts, unused_pixels) = if towers.is_joint {
-        let pixels = Unused::Pixels(pixels.clone(), preprocess.height, preprocess.width);
-        (unused_texts(&input_ids, &text), pixels)
-    } else {
-        (Unused::None, Unused::None)
-    };
     Ok(Description {
         name: name.unwrap_or_default(),
         license,
@@ -306,12 +303,12 @@ fn describe(
         folder: None,
         layout,
         precision,
+        is_joint: towers.is_joint,
         preprocess,
         image: ImageSpec {
             source: image_source,
             input: pixels,
             output: image_output,
-            unused: unused_texts,
         },
         text: TextSpec {
             source: text_source,
@@ -320,26 +317,10 @@ fn describe(
             token_type_ids: text.token_type_ids,
             position_ids: text.position_ids,
             output: text_output,
-            unused: unused_pixels,
             tokenizer,
             tokenize,
         },
     })
-}
-
-/// The text inputs of a graph that holds both towers.
-fn unused_texts(input_ids: &str, text: &TextKeys) -> Unused {
-    let others = [
-        &text.attention_mask,
-        &text.token_type_ids,
-        &text.position_ids,
-    ];
-    let others = others.into_iter().flatten().cloned();
-    Unused::Texts(
-        std::iter::once(input_ids.to_owned())
-            .chain(others)
-            .collect(),
-    )
 }
 
 /// Takes from the image tower's graph what the files leave open.

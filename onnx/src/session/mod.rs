@@ -6,11 +6,10 @@
 mod options;
 mod runtime;
 
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use half::f16;
-use ndarray::{ArrayView2, ArrayView4};
+use ndarray::{Array2, Array4};
 use ort::session::builder::SessionBuilder;
 use ort::session::{OutputSelector, RunOptions, SessionInputValue};
 use ort::value::{Outlet, Tensor, TensorElementType, TensorRef, ValueType};
@@ -28,9 +27,11 @@ type Cause = Box<dyn std::error::Error + Send + Sync>;
 const FLOATS: [TensorElementType; 2] = [TensorElementType::Float32, TensorElementType::Float16];
 
 /// The values of one input.
-pub(crate) enum Feed<'a> {
-    Pixels(ArrayView4<'a, f32>),
-    Ids(ArrayView2<'a, i64>),
+pub(crate) enum Feed {
+    /// `[n, 3, height, width]`
+    Pixels(Array4<f32>),
+    /// `[n, n_tokens]`
+    Ids(Array2<i64>),
 }
 
 /// A graph's inputs and outputs: the name, and type and shape as text, such as
@@ -51,6 +52,9 @@ pub(crate) struct Session {
     selected: RunOptions<ort::session::HasSelectedOutputs>,
     output: String,
     dimension: usize,
+    /// What the other tower's inputs are fed with in every run, where the towers cannot be
+    /// separated.
+    unused: Vec<(String, Feed)>,
 }
 
 impl Session {
@@ -65,7 +69,7 @@ impl Session {
         options: &SessionOptions,
         is_joint: bool,
     ) -> Result<Self, EncodeError> {
-        let file = source.path().to_path_buf();
+        let file = source.path.clone();
         let load = |cause: ort::Error| EncodeError::Load {
             file: file.clone(),
             source: Box::new(cause),
@@ -74,38 +78,29 @@ impl Session {
             let builder = ort::session::Session::builder(runtime.environment()).map_err(load)?;
             options.apply(builder, runtime.library(), &file)
         };
-        let part = is_joint
-            .then(|| Ok::<_, EncodeError>(part_of(&file, output, builder()?)))
-            .transpose()?;
-        let session = match (part.flatten(), source) {
-            (Some(part), _) => Ok(part),
-            (None, Source::File { path, .. }) => builder()?.commit_from_file(path),
-            (None, Source::Embedded { bytes, .. }) => builder()?.commit_from_memory(bytes),
-        }
-        .map_err(load)?;
-        check_output(&file, session.outputs(), output, dimension)?;
+        let part = if is_joint {
+            part_of(&file, output, builder()?)
+        } else {
+            None
+        };
+        let graph = match (part, source.built_in) {
+            (Some(part), _) => part,
+            (None, None) => builder()?.commit_from_file(&file).map_err(load)?,
+            (None, Some(bytes)) => builder()?.commit_from_memory(bytes).map_err(load)?,
+        };
         let selected = RunOptions::new()
             .map_err(load)?
             .with_outputs(OutputSelector::no_default().with(output));
-        Ok(Self {
-            graph: session,
+        let session = Self {
+            graph,
             file,
             selected,
             output: output.to_owned(),
             dimension,
-        })
-    }
-
-    pub(crate) fn file(&self) -> &Path {
-        &self.file
-    }
-
-    /// Whether the graph takes an input of this name.
-    pub(crate) fn takes(&self, name: &str) -> bool {
-        self.graph
-            .inputs()
-            .iter()
-            .any(|outlet| outlet.name() == name)
+            unused: Vec::new(),
+        };
+        session.check_output()?;
+        Ok(session)
     }
 
     /// All inputs and outputs of the graph, or of the part of it that was loaded.
@@ -120,10 +115,11 @@ impl Session {
         }
     }
 
-    /// Fails when the graph has an input that is not among these.
+    /// Fails when the graph has an input that is neither among these nor fed as unused.
     pub(crate) fn check_no_other_inputs(&self, known: &[&str]) -> Result<(), EncodeError> {
         let mut names = self.graph.inputs().iter().map(Outlet::name);
-        match names.find(|name| !known.contains(name)) {
+        let is_unused = |name: &str| self.unused.iter().any(|(unused, _)| unused == name);
+        match names.find(|name| !known.contains(name) && !is_unused(name)) {
             None => Ok(()),
             Some(name) => Err(EncodeError::UnknownInput {
                 file: self.file.clone(),
@@ -148,8 +144,10 @@ impl Session {
             Some(i64::from(height)),
             Some(i64::from(width)),
         ];
-        tensor_type(outlet, &wanted, &FLOATS).ok_or_else(|| self.mismatch(outlet, &expected))?;
-        Ok(fixed(outlet, 0))
+        if !fits(outlet, &wanted, &FLOATS) {
+            return Err(self.mismatch(outlet, &expected));
+        }
+        Ok(fixed_batch(outlet))
     }
 
     /// Checks that input `name` is i64 or i32 `[batch, n_tokens]`; `padded` is the number of tokens
@@ -162,27 +160,50 @@ impl Session {
         let outlet = self.input(name)?;
         let types = [TensorElementType::Int64, TensorElementType::Int32];
         let n_tokens = padded.and_then(|n| i64::try_from(n).ok());
-        let found = match (fixed(outlet, 1), padded) {
-            // A graph of fixed length only works with texts padded to it.
-            (Some(_), None) => None,
-            _ => tensor_type(outlet, &[None, n_tokens], &types),
-        };
-        let n_tokens = padded.map_or_else(|| "n_tokens".to_owned(), |n| n.to_string());
-        let expected = format!("Tensor<i64>(batch, {n_tokens})");
-        found.ok_or_else(|| self.mismatch(outlet, &expected))?;
-        Ok(fixed(outlet, 0))
+        // A graph of fixed length only works with texts padded to it.
+        let is_cut_off = padded.is_none() && fixed(outlet, 1).is_some();
+        if is_cut_off || !fits(outlet, &[None, n_tokens], &types) {
+            let n_tokens = padded.map_or_else(|| "n_tokens".to_owned(), |n| n.to_string());
+            return Err(self.mismatch(outlet, &format!("Tensor<i64>(batch, {n_tokens})")));
+        }
+        Ok(fixed_batch(outlet))
     }
 
-    /// The number of tokens of input `name` if the graph fixes it.
-    pub(crate) fn fixed_tokens(&self, name: &str) -> Option<usize> {
-        fixed(self.input(name).ok()?, 1)
+    /// Feeds the text inputs of a graph of both towers with ones: ones are valid ids, and a mask of
+    /// ones is a whole text. Inputs that were not loaded need none.
+    pub(crate) fn feed_unused_texts(&mut self, inputs: &[&str]) -> Result<(), EncodeError> {
+        let loaded = inputs.iter().filter(|name| self.input(name).is_ok());
+        let loaded: Vec<&str> = loaded.copied().collect();
+        let fixed_tokens = |name: &&str| fixed(self.input(name).ok()?, 1);
+        let n_tokens = loaded.iter().find_map(fixed_tokens).unwrap_or(2);
+        for name in loaded {
+            let n = self.check_ids(name, Some(n_tokens))?.unwrap_or(1);
+            let ones = Feed::Ids(Array2::ones((n, n_tokens)));
+            self.unused.push((name.to_owned(), ones));
+        }
+        Ok(())
+    }
+
+    /// Feeds the image input of a graph of both towers with a black picture, if it was loaded.
+    pub(crate) fn feed_unused_pixels(
+        &mut self,
+        name: &str,
+        height: u32,
+        width: u32,
+    ) -> Result<(), EncodeError> {
+        if self.input(name).is_ok() {
+            let n = self.check_pixels(name, height, width)?.unwrap_or(1);
+            let black = Feed::Pixels(Array4::zeros((n, 3, height as usize, width as usize)));
+            self.unused.push((name.to_owned(), black));
+        }
+        Ok(())
     }
 
     /// Runs the graph on `n` items. Returns `n × dimension` values in row-major order.
     pub(crate) fn run(
         &mut self,
         n: usize,
-        feeds: &[(&str, Feed<'_>)],
+        feeds: &[(&str, Feed)],
     ) -> Result<Vec<f32>, EncodeError> {
         self.run_inner(n, feeds).map_err(|source| EncodeError::Run {
             file: self.file.clone(),
@@ -191,22 +212,24 @@ impl Session {
     }
 
     /// Integers and floats are converted to the width that the graph takes, and the output to f32.
-    fn run_inner(&mut self, n: usize, feeds: &[(&str, Feed<'_>)]) -> Result<Vec<f32>, Cause> {
-        let mut inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = Vec::new();
-        for (name, feed) in feeds {
+    fn run_inner(&mut self, n: usize, feeds: &[(&str, Feed)]) -> Result<Vec<f32>, Cause> {
+        let unused = self.unused.iter().map(|(name, feed)| (name.as_str(), feed));
+        let feeds = feeds.iter().map(|(name, feed)| (*name, feed));
+        let mut inputs: Vec<(&str, SessionInputValue<'_>)> = Vec::new();
+        for (name, feed) in feeds.chain(unused) {
             let element_type = self.input(name)?.dtype().tensor_type();
             let value = match (feed, element_type) {
                 (Feed::Ids(ids), Some(TensorElementType::Int32)) => {
-                    let narrow = ids.mapv(|id| i32::try_from(id).unwrap_or(i32::MAX));
-                    Tensor::from_array(narrow)?.into()
+                    let narrow = |&id: &i64| i32::try_from(id).unwrap_or(i32::MAX);
+                    Tensor::from_array(ids.map(narrow))?.into()
                 }
-                (Feed::Ids(ids), _) => TensorRef::from_array_view(*ids)?.into(),
+                (Feed::Ids(ids), _) => TensorRef::from_array_view(ids)?.into(),
                 (Feed::Pixels(pixels), Some(TensorElementType::Float16)) => {
                     Tensor::from_array(pixels.mapv(f16::from_f32))?.into()
                 }
-                (Feed::Pixels(pixels), _) => TensorRef::from_array_view(*pixels)?.into(),
+                (Feed::Pixels(pixels), _) => TensorRef::from_array_view(pixels)?.into(),
             };
-            inputs.push((Cow::Borrowed(*name), value));
+            inputs.push((name, value));
         }
         let outputs = self.graph.run_with_options(inputs, &self.selected)?;
         let output = outputs
@@ -243,6 +266,30 @@ impl Session {
             })
     }
 
+    fn check_output(&self) -> Result<(), EncodeError> {
+        let outputs = self.graph.outputs();
+        let outlet = outputs
+            .iter()
+            .find(|outlet| outlet.name() == self.output)
+            .ok_or_else(|| EncodeError::NoOutput {
+                file: self.file.clone(),
+                name: self.output.clone(),
+                found: outputs.iter().map(|o| o.name().to_owned()).collect(),
+            })?;
+        if !fits(outlet, &[None, None], &FLOATS) {
+            let expected = format!("Tensor<f32>(batch, {})", self.dimension);
+            return Err(self.mismatch(outlet, &expected));
+        }
+        match fixed(outlet, 1) {
+            Some(found) if found != self.dimension => Err(EncodeError::Dimension {
+                file: self.file.clone(),
+                found,
+                expected: self.dimension,
+            }),
+            _ => Ok(()),
+        }
+    }
+
     fn mismatch(&self, outlet: &Outlet, expected: &str) -> EncodeError {
         EncodeError::Signature {
             file: self.file.clone(),
@@ -264,60 +311,29 @@ fn part_of(file: &Path, output: &str, builder: SessionBuilder) -> Option<ort::se
     builder.commit_from_memory(&bytes).ok()
 }
 
-fn check_output(
-    file: &Path,
-    outputs: &[Outlet],
-    name: &str,
-    dimension: usize,
-) -> Result<(), EncodeError> {
-    let outlet = outputs
-        .iter()
-        .find(|outlet| outlet.name() == name)
-        .ok_or_else(|| EncodeError::NoOutput {
-            file: file.to_path_buf(),
-            name: name.to_owned(),
-            found: outputs.iter().map(|o| o.name().to_owned()).collect(),
-        })?;
-    if tensor_type(outlet, &[None, None], &FLOATS).is_none() {
-        return Err(EncodeError::Signature {
-            file: file.to_path_buf(),
-            name: name.to_owned(),
-            found: outlet.dtype().to_string(),
-            expected: format!("Tensor<f32>(batch, {dimension})"),
-        });
-    }
-    let found = fixed(outlet, 1);
-    match found {
-        Some(found) if found != dimension => Err(EncodeError::Dimension {
-            file: file.to_path_buf(),
-            found,
-            expected: dimension,
-        }),
-        _ => Ok(()),
-    }
-}
-
-/// The outlet's element type if it is one of `types` and its shape fits; `None` in `shape` and a
+/// Whether the outlet has one of these element types and its shape fits; `None` in `shape` and a
 /// dynamic dimension in the graph fit everything.
-fn tensor_type(
-    outlet: &Outlet,
-    shape: &[Option<i64>],
-    types: &[TensorElementType],
-) -> Option<TensorElementType> {
+fn fits(outlet: &Outlet, shape: &[Option<i64>], types: &[TensorElementType]) -> bool {
     let ValueType::Tensor {
         ty, shape: found, ..
     } = outlet.dtype()
     else {
-        return None;
+        return false;
     };
     // A graph may leave the whole shape open; the output's shape is checked after each run.
-    let fits = found.is_empty()
+    let has_shape = found.is_empty()
         || found.len() == shape.len()
             && found
                 .iter()
                 .zip(shape)
                 .all(|(&found, &wanted)| found < 0 || wanted.is_none_or(|wanted| wanted == found));
-    (fits && types.contains(ty)).then_some(*ty)
+    has_shape && types.contains(ty)
+}
+
+/// The batch size if the graph fixes it. No sound graph has one beyond a few thousand; such a size
+/// is left to ONNX Runtime to refuse, since inputs of it could not be allocated.
+fn fixed_batch(outlet: &Outlet) -> Option<usize> {
+    fixed(outlet, 0).filter(|&n| n <= 4096)
 }
 
 /// The size of a dimension if the graph fixes it.
