@@ -1,5 +1,6 @@
 //! Errors of opening a model and of encoding with it.
 
+use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -117,6 +118,31 @@ impl ModelError {
             file: file.to_path_buf(),
             source,
         }
+    }
+
+    /// Makes [`ModelError::Value`] for a value in a file.
+    pub(crate) fn invalid(
+        file: &Path,
+        key: &'static str,
+        value: impl Display,
+        reason: &'static str,
+    ) -> Self {
+        Self::Value {
+            file: file.to_path_buf(),
+            key,
+            value: value.to_string(),
+            reason,
+        }
+    }
+
+    /// Fails when a file that the model needs does not exist.
+    pub(crate) fn check_exists(file: &Path) -> Result<(), Self> {
+        if file.is_file() {
+            return Ok(());
+        }
+        Err(Self::MissingFile {
+            file: file.to_path_buf(),
+        })
     }
 }
 

@@ -33,10 +33,10 @@ impl Source {
 
     /// Fails when the file, or one beside it, is missing.
     pub(crate) fn check_exists(&self) -> Result<(), ModelError> {
-        match self.files().into_iter().find(|file| !file.is_file()) {
-            Some(file) => Err(ModelError::MissingFile { file }),
-            None => Ok(()),
-        }
+        let files = self.files();
+        files
+            .iter()
+            .try_for_each(|file| ModelError::check_exists(file))
     }
 
     /// The file and the weight files beside it; none when it is built in.

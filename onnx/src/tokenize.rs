@@ -173,7 +173,7 @@ pub(crate) struct Tokenizer {
 
 impl Tokenizer {
     pub(crate) fn load(source: &Source, config: &TokenizeConfig) -> Result<Self, ModelError> {
-        let file = source.path.clone();
+        let file = &source.path;
         let invalid = |source| ModelError::Tokenizer {
             file: file.clone(),
             source,
@@ -184,18 +184,17 @@ impl Tokenizer {
         } else {
             tokenizers::Tokenizer::from_bytes(&bytes).map_err(invalid)?
         };
-        let pad_id = pad_id(&tokenizer, config).ok_or_else(|| ModelError::Value {
-            file: file.clone(),
-            key: "pad_token",
-            value: config.pad_token.clone().unwrap_or_default(),
-            reason: "the tokenizer has no such padding token",
+        let pad_id = pad_id(&tokenizer, config).ok_or_else(|| {
+            let token = config.pad_token.as_deref().unwrap_or_default();
+            let reason = "the tokenizer has no such padding token";
+            ModelError::invalid(file, "pad_token", token, reason)
         })?;
         // The file's own padding and truncation are meant for another use: files of sentence
         // encoders, for example, pad everything to 128 tokens.
         tokenizer.with_padding(None);
         tokenizer.with_truncation(None).map_err(invalid)?;
         let frame = match &config.frame {
-            Some(frame) => Some(ids_of(frame, &tokenizer, &file)?),
+            Some(frame) => Some(ids_of(frame, &tokenizer, file)?),
             None => None,
         };
         let n_special = match &frame {
@@ -205,12 +204,9 @@ impl Tokenizer {
                 .map_or(0, |frame| frame.added_tokens(false)),
         };
         if config.context_length <= n_special {
-            return Err(ModelError::Value {
-                file,
-                key: "context_length",
-                value: config.context_length.to_string(),
-                reason: "it leaves no room for text between the special tokens",
-            });
+            let (key, length) = ("context_length", config.context_length);
+            let reason = "it leaves no room for text between the special tokens";
+            return Err(ModelError::invalid(file, key, length, reason));
         }
         Ok(Self {
             library: tokenizer,
@@ -310,11 +306,8 @@ fn ids_of(
         Some(token) => tokenizer
             .token_to_id(token)
             .map(|id| vec![id])
-            .ok_or_else(|| ModelError::Value {
-                file: file.to_path_buf(),
-                key,
-                value: token.clone(),
-                reason: "the tokenizer has no such token",
+            .ok_or_else(|| {
+                ModelError::invalid(file, key, token, "the tokenizer has no such token")
             }),
     };
     Ok((

@@ -54,11 +54,7 @@ impl Interface {
     /// Reads the interface of the graph in a file.
     pub(crate) fn read(file: &Path) -> Result<Self, ModelError> {
         let unreadable = ModelError::unreadable(file);
-        if !file.is_file() {
-            return Err(ModelError::MissingFile {
-                file: file.to_path_buf(),
-            });
-        }
+        ModelError::check_exists(file)?;
         let mapped = Mapped::open(file).map_err(&unreadable)?;
         let interface = of_model(mapped.bytes()).ok().flatten();
         interface.ok_or_else(|| {

@@ -1,10 +1,9 @@
 //! Completes a model's description: reads from the graphs what the files leave open, and reports
 //! everything that is still missing.
 
-use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use super::files::name_of;
+use super::files::{check_dimension, name_of};
 use super::manifest::{self, CropKey, FILE_NAME, Hints, ImageKeys, Manifest, ResizeKey, TextKeys};
 use super::variants;
 use crate::description::{Description, ImageSpec, TextSpec};
@@ -46,7 +45,7 @@ pub(crate) fn describe_built_in(
     let [image, text, tokenizer] = file_names(file, &manifest)?;
     let sources = [source(&image)?, source(&text)?, source(&tokenizer)?];
     let precision = manifest.precision.unwrap_or(Precision::Fp32);
-    describe(file, manifest, sources, &Towers::default(), precision)
+    describe(file, manifest, sources, None, precision)
 }
 
 /// Describes the model in a folder by what its files say, with the graphs of one precision.
@@ -59,7 +58,7 @@ pub(super) fn describe_in(
     let locate = |key: &'static str, name: &str, hints: &Hints| {
         if !stays_inside(name) {
             let reason = "a model's files must be inside its folder";
-            return Err(invalid(folder, hints, key, name, reason));
+            return Err(ModelError::invalid(&hints.file, key, name, reason));
         }
         Ok(folder.join(name))
     };
@@ -78,41 +77,37 @@ pub(super) fn describe_in(
         Interface::read(&chosen.image),
         Interface::read(&chosen.text),
     ];
-    let weights = |graph: &Result<Interface, ModelError>, file: &Path, hints| match graph {
-        Ok(graph) => weight_files(folder, graph, file, hints),
-        // Reported below, or when the graph is loaded.
-        Err(_) => Ok(Vec::new()),
+    let source = |graph: &Result<Interface, ModelError>, path: PathBuf, hints| {
+        let beside = match graph {
+            Ok(graph) => weight_files(graph, &path, hints)?,
+            // Reported below, or when the graph is loaded.
+            Err(_) => Vec::new(),
+        };
+        Ok(Source {
+            path,
+            beside,
+            built_in: None,
+        })
     };
     let sources = [
-        Source {
-            beside: weights(&graphs[0], &chosen.image, hints.0)?,
-            path: chosen.image,
-            built_in: None,
-        },
-        Source {
-            beside: weights(&graphs[1], &chosen.text, hints.1)?,
-            path: chosen.text,
-            built_in: None,
-        },
+        source(&graphs[0], chosen.image, hints.0)?,
+        source(&graphs[1], chosen.text, hints.1)?,
         Source {
             path: tokenizer,
             beside: Vec::new(),
             built_in: None,
         },
     ];
-    let towers = if is_exact && !is_joint {
-        Towers::default()
+    let [of_image, of_text] = graphs;
+    let graphs = if is_exact && !is_joint {
+        None
     } else {
-        let [image, text] = graphs;
-        Towers {
-            image: Some(image?),
-            text: Some(text?),
-            is_joint,
-        }
+        Some((of_image?, of_text?))
     };
-    let mut description = describe(folder, manifest, sources, &towers, chosen.precision)?;
+    let mut description = describe(folder, manifest, sources, graphs, chosen.precision)?;
     description.folder = Some(folder.to_path_buf());
     description.name = name;
+    description.is_joint = is_joint;
     Ok(description)
 }
 
@@ -132,12 +127,7 @@ fn file_names(folder: &Path, manifest: &Manifest) -> Result<[String; 3], ModelEr
 }
 
 /// The files beside a graph that hold weights of it.
-fn weight_files(
-    model: &Path,
-    graph: &Interface,
-    file: &Path,
-    hints: &Hints,
-) -> Result<Vec<PathBuf>, ModelError> {
+fn weight_files(graph: &Interface, file: &Path, hints: &Hints) -> Result<Vec<PathBuf>, ModelError> {
     let folder = file.parent().unwrap_or(Path::new(""));
     let path = |name: &String| {
         if stays_inside(name) {
@@ -145,17 +135,9 @@ fn weight_files(
         }
         let reason = "a graph's weights must be inside its folder";
         let key = "external_data.location";
-        Err(invalid(model, hints, key, name, reason))
+        Err(ModelError::invalid(&hints.file, key, name, reason))
     };
     graph.weight_files.iter().map(path).collect()
-}
-
-/// The graphs' own descriptions, where they are needed.
-#[derive(Default)]
-struct Towers {
-    image: Option<Interface>,
-    text: Option<Interface>,
-    is_joint: bool,
 }
 
 /// Collects the keys that have no value, so that they are reported together.
@@ -195,53 +177,29 @@ impl<'a> Gaps<'a> {
     }
 }
 
-fn invalid(
-    folder: &Path,
-    hints: &Hints,
-    key: &'static str,
-    value: impl Display,
-    reason: &'static str,
-) -> ModelError {
-    ModelError::Value {
-        file: hints.file.clone().unwrap_or_else(|| folder.into()),
-        key,
-        value: value.to_string(),
-        reason,
-    }
-}
-
-#[expect(
-    clippy::too_many_lines,
-    reason = "one value after the other, so that all that are missing are reported together"
-)]
+/// Reports all values that are missing together. `graphs` are the image tower's and the text
+/// tower's, where what they say themselves is needed.
 fn describe(
     folder: &Path,
     manifest: Manifest,
     [image_source, text_source, tokenizer]: [Source; 3],
-    towers: &Towers,
+    graphs: Option<(Interface, Interface)>,
     precision: Precision,
 ) -> Result<Description, ModelError> {
     let Manifest {
-        name,
         dimension,
-        license,
-        precision: _,
         mut image,
         mut text,
-        layout,
+        ..
     } = manifest;
-    if let Some(graph) = &towers.image {
+    let (of_image, of_text) = graphs.unzip();
+    if let Some(graph) = &of_image {
         complete_image(graph, &mut image);
     }
-    if let Some(graph) = &towers.text {
+    if let Some(graph) = &of_text {
         complete_text(graph, &mut text);
     }
-    if let Some(found) = dimension
-        && !(1..=65_536).contains(&found)
-    {
-        let reason = "expected 1 to 65536";
-        return Err(invalid(folder, &image.hints, "dimension", found, reason));
-    }
+    check_dimension(&image.hints.file, "dimension", dimension)?;
     let mut gaps = Gaps::new(folder);
     let mut embedding =
         |key, given: Option<String>, graph: &Option<Interface>, hints: &Hints, usual| {
@@ -251,16 +209,15 @@ fn describe(
             let found = output(graph, &[hints.outputs, usual], dimension);
             found.map_err(|why| gaps.add(key, Some(why))).ok()
         };
-    let (of_image, of_text) = (&towers.image, &towers.text);
     let given = (image.output.take(), text.output.take());
     let image_output = embedding(
         "image.output",
         given.0,
-        of_image,
+        &of_image,
         &image.hints,
         IMAGE_OUTPUTS,
     );
-    let text_output = embedding("text.output", given.1, of_text, &text.hints, TEXT_OUTPUTS);
+    let text_output = embedding("text.output", given.1, &of_text, &text.hints, TEXT_OUTPUTS);
     let pixels = gaps.require("image.input", image.input.take(), &image.hints);
     let input_ids = gaps.require("text.input_ids", text.input_ids.take(), &text.hints);
     // Where no file gives the dimension, a graph's output does.
@@ -268,59 +225,42 @@ fn describe(
         graph.as_ref()?.output(output.as_ref()?)?.fixed(1)
     };
     let mut dimension = dimension
-        .or_else(|| of(of_image, &image_output))
-        .or_else(|| of(of_text, &text_output));
+        .or_else(|| of(&of_image, &image_output))
+        .or_else(|| of(&of_text, &text_output));
     // As long as no output is known, naming one may give the dimension as well.
     if image_output.is_some() || text_output.is_some() {
         dimension = gaps.require("dimension", dimension, &image.hints);
     }
-    let preprocess = preprocess(folder, &image, &mut gaps)?;
-    let tokenize = tokenize(folder, &text, &mut gaps)?;
-    let (
-        Some(image_output),
-        Some(text_output),
-        Some(pixels),
-        Some(input_ids),
-        Some(dimension),
-        Some(preprocess),
-        Some(tokenize),
-    ) = (
-        image_output,
-        text_output,
-        pixels,
-        input_ids,
-        dimension,
-        preprocess,
-        tokenize,
-    )
-    else {
-        return Err(gaps.into_error());
+    let preprocess = preprocess(&image, &mut gaps)?;
+    let tokenize = tokenize(&text, &mut gaps)?;
+    let complete = || {
+        Some(Description {
+            name: manifest.name.unwrap_or_default(),
+            license: manifest.license,
+            dimension: dimension?,
+            folder: None,
+            layout: manifest.layout,
+            precision,
+            is_joint: false,
+            preprocess: preprocess?,
+            image: ImageSpec {
+                source: image_source,
+                input: pixels?,
+                output: image_output?,
+            },
+            text: TextSpec {
+                source: text_source,
+                input_ids: input_ids?,
+                attention_mask: text.attention_mask,
+                token_type_ids: text.token_type_ids,
+                position_ids: text.position_ids,
+                output: text_output?,
+                tokenizer,
+                tokenize: tokenize?,
+            },
+        })
     };
-    Ok(Description {
-        name: name.unwrap_or_default(),
-        license,
-        dimension,
-        folder: None,
-        layout,
-        precision,
-        is_joint: towers.is_joint,
-        preprocess,
-        image: ImageSpec {
-            source: image_source,
-            input: pixels,
-            output: image_output,
-        },
-        text: TextSpec {
-            source: text_source,
-            input_ids,
-            attention_mask: text.attention_mask,
-            token_type_ids: text.token_type_ids,
-            position_ids: text.position_ids,
-            output: text_output,
-            tokenizer,
-            tokenize,
-        },
-    })
+    complete().ok_or_else(|| gaps.into_error())
 }
 
 /// Takes from the image tower's graph what the files leave open.
@@ -405,11 +345,10 @@ fn output(
 
 /// The settings of the preprocessing; `None` if some are missing.
 fn preprocess(
-    folder: &Path,
     image: &ImageKeys,
     gaps: &mut Gaps<'_>,
 ) -> Result<Option<PreprocessConfig>, ModelError> {
-    let hints = &image.hints;
+    let (hints, file) = (&image.hints, &image.hints.file);
     let required = (
         gaps.require("image.size", image.size, hints),
         gaps.require("image.resize", image.resize, hints),
@@ -421,29 +360,22 @@ fn preprocess(
         return Ok(None);
     };
     let [height, width] = size;
-    let edge = match image.edge {
-        Some(edge) => edge,
-        None if height == width => height,
-        None => 0,
+    let resize = match (resize, image.edge.or((height == width).then_some(height))) {
+        (ResizeKey::Squash, _) => Resize::Squash,
+        (ResizeKey::Keep, _) => Resize::Keep,
+        (ResizeKey::ShortestEdge, Some(edge)) => Resize::ShortestEdge(edge),
+        (ResizeKey::LongestEdge, Some(edge)) => Resize::LongestEdge(edge),
+        (ResizeKey::SquashTo, Some(edge)) => Resize::SquashTo(edge),
+        (_, None) => {
+            let reason = "a size that is not square needs image.edge, the length to resize to";
+            let size = format!("{size:?}");
+            return Err(ModelError::invalid(file, "image.size", size, reason));
+        }
     };
-    let resize = match resize {
-        ResizeKey::ShortestEdge => Resize::ShortestEdge(edge),
-        ResizeKey::LongestEdge => Resize::LongestEdge(edge),
-        ResizeKey::Squash => Resize::Squash,
-        ResizeKey::SquashTo => Resize::SquashTo(edge),
-        ResizeKey::Keep => Resize::Keep,
-    };
-    let needs_edge = !matches!(resize, Resize::Squash | Resize::Keep);
-    if needs_edge && image.edge.is_none() && height != width {
-        let reason = "a size that is not square needs image.edge, the length to resize to";
-        let size = format!("{size:?}");
-        return Err(invalid(folder, hints, "image.size", size, reason));
-    }
     if resize != Resize::Squash && image.crop == Some(CropKey::None) {
         let reason = "only squashed pictures have the model's size without a crop";
-        return Err(invalid(folder, hints, "image.crop", "none", reason));
+        return Err(ModelError::invalid(file, "image.crop", "none", reason));
     }
-    let file = hints.file.as_deref().unwrap_or(folder);
     let config = PreprocessConfig {
         resize,
         interpolation,
@@ -460,12 +392,8 @@ fn preprocess(
 }
 
 /// The settings of the tokenization; `None` if some are missing.
-fn tokenize(
-    folder: &Path,
-    text: &TextKeys,
-    gaps: &mut Gaps<'_>,
-) -> Result<Option<TokenizeConfig>, ModelError> {
-    let hints = &text.hints;
+fn tokenize(text: &TextKeys, gaps: &mut Gaps<'_>) -> Result<Option<TokenizeConfig>, ModelError> {
+    let (hints, file) = (&text.hints, &text.hints.file);
     let required = (
         gaps.require("text.context_length", text.context_length, hints),
         gaps.require("text.pad", text.pad, hints),
@@ -476,7 +404,7 @@ fn tokenize(
     // Memory grows with it, and no text tower sees more.
     if context_length > 1 << 20 {
         let (key, reason) = ("text.context_length", "expected at most 1048576 tokens");
-        return Err(invalid(folder, hints, key, context_length, reason));
+        return Err(ModelError::invalid(file, key, context_length, reason));
     }
     let frame = Frame {
         start: text.start_token.clone(),

@@ -1,6 +1,5 @@
 //! Files of a model folder, read for every layout alike.
 
-use std::fmt::Display;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -56,9 +55,7 @@ pub(super) fn graphs(folder: &Path) -> (String, String) {
 /// Reads a JSON file of the model, which must exist.
 pub(super) fn json<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<T, ModelError> {
     let file = folder.join(name);
-    if !file.is_file() {
-        return Err(ModelError::MissingFile { file });
-    }
+    ModelError::check_exists(&file)?;
     let bytes = fs_err::read(&file).map_err(ModelError::unreadable(&file))?;
     serde_json::from_slice(&bytes).map_err(|source| ModelError::Json { file, source })
 }
@@ -75,32 +72,16 @@ pub(super) fn json_or_default<T: DeserializeOwned + Default>(
     }
 }
 
-/// The error for an invalid value in a file of the folder.
-pub(super) fn invalid(
-    folder: &Path,
-    file: &str,
-    key: &'static str,
-    value: impl Display,
-    reason: &'static str,
-) -> ModelError {
-    ModelError::Value {
-        file: folder.join(file),
-        key,
-        value: value.to_string(),
-        reason,
-    }
-}
-
 /// Checks the dimension of a model's embeddings, which a file gives under this key.
 pub(super) fn check_dimension(
-    folder: &Path,
-    file: &str,
+    file: &Path,
     key: &'static str,
     dimension: Option<usize>,
 ) -> Result<(), ModelError> {
     match dimension {
         Some(dimension) if !(1..=65_536).contains(&dimension) => {
-            Err(invalid(folder, file, key, dimension, "expected 1 to 65536"))
+            let reason = "expected 1 to 65536";
+            Err(ModelError::invalid(file, key, dimension, reason))
         }
         _ => Ok(()),
     }

@@ -88,7 +88,7 @@ pub(super) struct Hints {
     /// Output names that exporters of this layout give the embedding, the likeliest first.
     pub(super) outputs: &'static [&'static str],
     /// The file that most values were read from, for messages.
-    pub(super) file: Option<PathBuf>,
+    pub(super) file: PathBuf,
     /// Why values are unknown, for messages.
     pub(super) why: Option<String>,
 }
@@ -132,8 +132,8 @@ pub(super) fn parse(text: &str, file: &Path) -> Result<Manifest, ModelError> {
         source: Box::new(source),
     })?;
     manifest.layout = FILE_NAME;
-    manifest.image.hints.file = Some(file.to_path_buf());
-    manifest.text.hints.file = Some(file.to_path_buf());
+    manifest.image.hints.file = file.to_path_buf();
+    manifest.text.hints.file = file.to_path_buf();
     if manifest.is_whole() {
         manifest.text.pad.get_or_insert(Pad::Longest);
     }
@@ -169,17 +169,14 @@ impl Manifest {
 
     /// The values of this manifest, completed by those of a layout.
     pub(super) fn over(self, base: Self) -> Self {
-        let layout = base.layout;
-        let image = self.image.over(base.image);
-        let text = self.text.over(base.text);
         Self {
             name: self.name.or(base.name),
             dimension: self.dimension.or(base.dimension),
             license: self.license.or(base.license),
             precision: self.precision.or(base.precision),
-            image,
-            text,
-            layout,
+            image: self.image.over(base.image),
+            text: self.text.over(base.text),
+            layout: base.layout,
         }
     }
 }

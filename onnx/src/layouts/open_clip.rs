@@ -5,13 +5,13 @@
 //! the hub `open_clip_config.json` holds both configurations, with the graphs and the tokenizer
 //! beside it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::files::{check_dimension, graphs, invalid, json, json_or_default};
+use super::files::{check_dimension, graphs, json, json_or_default};
 use super::manifest::{Hints, ImageKeys, Manifest, TextKeys};
-use super::processor::{Steps, open_clip_steps};
+use super::processor::{Size, Steps, open_clip_steps};
 use super::transformers::{TOKENIZER_CONFIG, Token, TokenizerConfig};
 use crate::error::ModelError;
 use crate::tokenize::{Clean, Pad};
@@ -26,7 +26,7 @@ const IMMICH_PREPROCESS: &str = "visual/preprocess_cfg.json";
 struct Both {
     model_cfg: ModelCfg,
     #[serde(default)]
-    preprocess_cfg: PreprocessCfg,
+    preprocess_cfg: Steps,
 }
 
 #[derive(Deserialize)]
@@ -41,7 +41,7 @@ struct ModelCfg {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct VisionCfg {
-    image_size: Option<Sides>,
+    image_size: Option<Size>,
 }
 
 #[derive(Deserialize, Default)]
@@ -58,35 +58,6 @@ struct TokenizerKwargs {
     clean: Option<String>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct PreprocessCfg {
-    size: Option<Sides>,
-    mode: Option<String>,
-    mean: Option<[f32; 3]>,
-    std: Option<[f32; 3]>,
-    interpolation: Option<String>,
-    resize_mode: Option<String>,
-    fill_color: Option<u8>,
-}
-
-#[derive(Deserialize, Clone, Copy)]
-#[serde(untagged)]
-enum Sides {
-    One(u32),
-    Both([u32; 2]),
-    OneInList([u32; 1]),
-}
-
-impl Sides {
-    fn both(self) -> [u32; 2] {
-        match self {
-            Self::One(side) | Self::OneInList([side]) => [side, side],
-            Self::Both(sides) => sides,
-        }
-    }
-}
-
 pub(super) fn is_immich(folder: &Path) -> bool {
     folder.join(IMMICH_PREPROCESS).is_file()
         || folder.join("visual/model.onnx").is_file() && folder.join("textual").is_dir()
@@ -95,23 +66,16 @@ pub(super) fn is_immich(folder: &Path) -> bool {
 /// Reads the description of the Immich export in this folder.
 pub(super) fn read_immich(folder: &Path) -> Result<Manifest, ModelError> {
     let model: ModelCfg = json(folder, IMMICH_CONFIG)?;
-    let preprocess: PreprocessCfg = json(folder, IMMICH_PREPROCESS)?;
+    let preprocess = json(folder, IMMICH_PREPROCESS)?;
     let files = (IMMICH_CONFIG, IMMICH_PREPROCESS);
-    manifest(folder, "Immich", files, "textual/", &model, &preprocess)
+    manifest(folder, "Immich", files, "textual/", &model, preprocess)
 }
 
 /// Reads the description of the folder from the hub.
 pub(super) fn read(folder: &Path) -> Result<Manifest, ModelError> {
     let both: Both = json(folder, CONFIG)?;
-    let files = (CONFIG, CONFIG);
-    manifest(
-        folder,
-        "open_clip",
-        files,
-        "",
-        &both.model_cfg,
-        &both.preprocess_cfg,
-    )
+    let (files, model) = ((CONFIG, CONFIG), &both.model_cfg);
+    manifest(folder, "open_clip", files, "", model, both.preprocess_cfg)
 }
 
 fn manifest(
@@ -120,41 +84,27 @@ fn manifest(
     (config, preprocess_file): (&str, &str),
     text_folder: &str,
     model: &ModelCfg,
-    preprocess: &PreprocessCfg,
+    mut steps: Steps,
 ) -> Result<Manifest, ModelError> {
-    check_dimension(folder, config, "embed_dim", model.embed_dim)?;
-    if let Some(mode) = preprocess.mode.as_deref()
-        && mode != "RGB"
-    {
-        let reason = "only RGB is supported";
-        return Err(invalid(folder, preprocess_file, "mode", mode, reason));
-    }
+    let config_file = folder.join(config);
+    check_dimension(&config_file, "embed_dim", model.embed_dim)?;
     let (image_graph, text_graph) = graphs(folder);
-    let size = preprocess.size.or(model.vision_cfg.image_size);
-    let steps = Steps {
-        size: size.map(Sides::both),
-        mean: preprocess.mean,
-        std: preprocess.std,
-        interpolation: preprocess.interpolation.as_deref(),
-        resize_mode: preprocess.resize_mode.as_deref(),
-        fill: preprocess.fill_color,
-    };
-    let image = open_clip_steps(folder, preprocess_file, &steps)?;
-    let hints = |file: &str| Hints {
-        file: Some(folder.join(file)),
-        ..Hints::default()
-    };
+    steps.size = steps.size.or(model.vision_cfg.image_size);
+    let file = folder.join(preprocess_file);
+    let image = open_clip_steps(&file, &steps)?;
     Ok(Manifest {
         dimension: model.embed_dim,
         image: ImageKeys {
             file: Some(image_graph),
-            hints: hints(preprocess_file),
+            hints: Hints {
+                file,
+                ..Hints::default()
+            },
             ..image
         },
         text: TextKeys {
             file: Some(text_graph),
-            hints: hints(config),
-            ..text(folder, config, text_folder, &model.text_cfg)?
+            ..text(folder, config_file, text_folder, &model.text_cfg)?
         },
         layout,
         ..Manifest::default()
@@ -163,7 +113,7 @@ fn manifest(
 
 fn text(
     folder: &Path,
-    config: &str,
+    file: PathBuf,
     text_folder: &str,
     cfg: &TextCfg,
 ) -> Result<TextKeys, ModelError> {
@@ -177,7 +127,7 @@ fn text(
         Some(other) => {
             let reason = "expected whitespace, lower or canonicalize";
             let key = "text_cfg.tokenizer_kwargs.clean";
-            return Err(invalid(folder, config, key, other, reason));
+            return Err(ModelError::invalid(&file, key, other, reason));
         }
     };
     // A model that names no tokenizer has CLIP's, which open_clip pads with zeros, whatever the
@@ -193,6 +143,10 @@ fn text(
             .filter(|_| !has_clip_tokenizer)
             .map(Token::content),
         clean: Some(clean),
+        hints: Hints {
+            file,
+            ..Hints::default()
+        },
         ..TextKeys::default()
     })
 }

@@ -5,8 +5,9 @@
 use std::path::Path;
 
 use serde::Deserialize;
+use serde::de::value::{Error, StrDeserializer};
 
-use super::files::{invalid, json};
+use super::files::json;
 use super::manifest::{CropKey, Hints, ImageKeys, ResizeKey};
 use crate::error::ModelError;
 use crate::preprocess::{Channels, Interpolation, Rounding};
@@ -46,13 +47,40 @@ struct Processor {
 #[derive(Deserialize, Debug, Clone, Copy)]
 #[serde(
     untagged,
-    expecting = "expected a size: a number, two numbers, height and width, or shortest_edge"
+    expecting = "expected a size: one or two numbers, height and width, or shortest_edge"
 )]
-enum Size {
+pub(super) enum Size {
     Sides { height: u32, width: u32 },
     ShortestEdge { shortest_edge: u32 },
     Edge(u32),
+    EdgeInList([u32; 1]),
     Pair([u32; 2]),
+}
+
+impl Size {
+    /// The length of the shortest edge, if it is given alone.
+    fn edge(self) -> Option<u32> {
+        match self {
+            Self::Edge(edge)
+            | Self::EdgeInList([edge])
+            | Self::ShortestEdge {
+                shortest_edge: edge,
+            } => Some(edge),
+            Self::Sides { .. } | Self::Pair(_) => None,
+        }
+    }
+
+    /// Height and width, of a square if one length is given.
+    fn sides(self) -> [u32; 2] {
+        match self {
+            Self::Sides { height, width } | Self::Pair([height, width]) => [height, width],
+            Self::Edge(edge)
+            | Self::EdgeInList([edge])
+            | Self::ShortestEdge {
+                shortest_edge: edge,
+            } => [edge, edge],
+        }
+    }
 }
 
 /// What a processor does by default.
@@ -128,12 +156,13 @@ fn defaults(class: &str) -> Option<Defaults> {
 
 /// Reads a model's image processor. Where the file names no class, the model type decides.
 pub(super) fn read(folder: &Path, model_type: &str) -> Result<ImageKeys, ModelError> {
-    let (file, processor) = if folder.join(PREPROCESSOR).is_file() {
+    let (name, processor) = if folder.join(PREPROCESSOR).is_file() {
         (PREPROCESSOR, json(folder, PREPROCESSOR)?)
     } else {
         let both: Processors = json(folder, PROCESSOR)?;
         (PROCESSOR, both.image_processor.unwrap_or_default())
     };
+    let file = folder.join(name);
     let class = processor.image_processor_type.as_ref();
     let class = class.or(processor.feature_extractor_type.as_ref());
     let usual = match model_type {
@@ -142,27 +171,28 @@ pub(super) fn read(folder: &Path, model_type: &str) -> Result<ImageKeys, ModelEr
         _ => "CLIPImageProcessor",
     };
     let class = class.map_or(usual, String::as_str);
-    let mut hints = Hints {
-        file: Some(folder.join(file)),
-        ..Hints::default()
-    };
+    let mut why = None;
     let image = if class.starts_with("JinaCLIP") {
-        of_jina(folder, file, &processor)?
+        of_jina(&file, processor)?
     } else if let Some(defaults) = defaults(class) {
-        of_transformers(folder, file, &processor, &defaults)?
+        of_transformers(&file, &processor, &defaults)?
     } else {
         // It may do anything, so nothing is assumed.
-        hints.why = Some(format!(
-            "{file} names the unsupported image processor {class:?}"
+        why = Some(format!(
+            "{name} names the unsupported image processor {class:?}"
         ));
         ImageKeys::default()
+    };
+    let hints = Hints {
+        file,
+        why,
+        ..Hints::default()
     };
     Ok(ImageKeys { hints, ..image })
 }
 
 fn of_transformers(
-    folder: &Path,
-    file: &str,
+    file: &Path,
     from: &Processor,
     defaults: &Defaults,
 ) -> Result<ImageKeys, ModelError> {
@@ -175,47 +205,35 @@ fn of_transformers(
         5 => Interpolation::Hamming,
         other => {
             let reason = "expected one of Pillow's filters, 0 to 5";
-            return Err(invalid(folder, file, "resample", other, reason));
+            return Err(ModelError::invalid(file, "resample", other, reason));
         }
     };
-    let sides = |size: Size| match size {
-        Size::Sides { height, width } | Size::Pair([height, width]) => [height, width],
-        Size::Edge(edge)
-        | Size::ShortestEdge {
-            shortest_edge: edge,
-        } => [edge, edge],
-    };
     let size = match from.size.unwrap_or(defaults.size) {
-        Size::Edge(edge) if defaults.is_square => Size::Pair([edge, edge]),
+        Size::Edge(edge) | Size::EdgeInList([edge]) if defaults.is_square => {
+            Size::Pair([edge, edge])
+        }
         size => size,
     };
     let crops = from.do_center_crop.unwrap_or(defaults.crop.is_some());
     let crop = from.crop_size.or(defaults.crop.map(Size::Edge));
-    let crop = crop.filter(|_| crops).map(sides);
+    let crop = crop.filter(|_| crops).map(Size::sides);
     let resizes = from.do_resize.unwrap_or(true);
-    let (resize, edge, size) = match (resizes, size, crop) {
-        (
-            true,
-            Size::Edge(edge)
-            | Size::ShortestEdge {
-                shortest_edge: edge,
-            },
-            Some(crop),
-        ) => (ResizeKey::ShortestEdge, Some(edge), crop),
-        (true, Size::Sides { .. } | Size::Pair(_), None) => (ResizeKey::Squash, None, sides(size)),
-        (true, Size::Sides { .. } | Size::Pair(_), Some(crop)) => match sides(size) {
+    let (resize, edge, size) = match (resizes, size.edge(), crop) {
+        (true, Some(edge), Some(crop)) => (ResizeKey::ShortestEdge, Some(edge), crop),
+        (true, None, None) => (ResizeKey::Squash, None, size.sides()),
+        (true, None, Some(crop)) => match size.sides() {
             size if size == crop => (ResizeKey::Squash, None, crop),
             [edge, width] if edge == width => (ResizeKey::SquashTo, Some(edge), crop),
             [height, width] => {
                 let reason = "sides that differ must equal those of crop_size";
                 let size = format!("{height} × {width}");
-                return Err(invalid(folder, file, "size", size, reason));
+                return Err(ModelError::invalid(file, "size", size, reason));
             }
         },
         (false, _, Some(crop)) => (ResizeKey::Keep, None, crop),
         _ => {
             let reason = "with this size and do_resize, pictures have no fixed size";
-            return Err(invalid(folder, file, "do_center_crop", crops, reason));
+            return Err(ModelError::invalid(file, "do_center_crop", crops, reason));
         }
     };
     let normalizes = from.do_normalize.unwrap_or(defaults.normalizes);
@@ -243,77 +261,63 @@ fn of_transformers(
 }
 
 /// jina-clip's processor is `open_clip`'s under other keys.
-fn of_jina(folder: &Path, file: &str, from: &Processor) -> Result<ImageKeys, ModelError> {
-    let size = match from.size {
-        Some(
-            Size::Edge(edge)
-            | Size::ShortestEdge {
-                shortest_edge: edge,
-            },
-        ) => Some([edge, edge]),
-        Some(Size::Sides { height, width } | Size::Pair([height, width])) => Some([height, width]),
-        None => None,
+fn of_jina(file: &Path, from: Processor) -> Result<ImageKeys, ModelError> {
+    let steps = Steps {
+        size: from.size,
+        mode: None,
+        mean: from.mean.or(from.image_mean),
+        std: from.std.or(from.image_std),
+        interpolation: from.interpolation,
+        resize_mode: from.resize_mode,
+        fill_color: from.fill_color,
     };
-    open_clip_steps(
-        folder,
-        file,
-        &Steps {
-            size,
-            mean: from.mean.or(from.image_mean),
-            std: from.std.or(from.image_std),
-            interpolation: from.interpolation.as_deref(),
-            resize_mode: from.resize_mode.as_deref(),
-            fill: from.fill_color,
-        },
-    )
+    open_clip_steps(file, &steps)
 }
 
-/// The keys that `open_clip` and jina-clip share.
-pub(super) struct Steps<'a> {
-    pub(super) size: Option<[u32; 2]>,
-    pub(super) mean: Option<[f32; 3]>,
-    pub(super) std: Option<[f32; 3]>,
-    pub(super) interpolation: Option<&'a str>,
-    pub(super) resize_mode: Option<&'a str>,
-    pub(super) fill: Option<u8>,
+/// `open_clip`'s preprocessing.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct Steps {
+    pub(super) size: Option<Size>,
+    mode: Option<String>,
+    mean: Option<[f32; 3]>,
+    std: Option<[f32; 3]>,
+    interpolation: Option<String>,
+    resize_mode: Option<String>,
+    fill_color: Option<u8>,
 }
 
 /// Resizes, crops and normalises as `open_clip`'s transform for inference does. What is left out
 /// has its default, except the size.
-pub(super) fn open_clip_steps(
-    folder: &Path,
-    file: &str,
-    steps: &Steps<'_>,
-) -> Result<ImageKeys, ModelError> {
-    let interpolation = match steps.interpolation.unwrap_or("bicubic") {
+pub(super) fn open_clip_steps(file: &Path, steps: &Steps) -> Result<ImageKeys, ModelError> {
+    if let Some(mode) = steps.mode.as_deref()
+        && mode != "RGB"
+    {
+        let reason = "only RGB is supported";
+        return Err(ModelError::invalid(file, "mode", mode, reason));
+    }
+    let interpolation = match steps.interpolation.as_deref().unwrap_or("bicubic") {
         // Training drew one of several at random; for inference open_clip takes bicubic.
-        "bicubic" | "random" => Interpolation::Bicubic,
-        "bilinear" => Interpolation::Bilinear,
-        "lanczos" => Interpolation::Lanczos,
-        "nearest" => Interpolation::Nearest,
-        "box" => Interpolation::Box,
-        "hamming" => Interpolation::Hamming,
-        other => {
-            let reason = "unknown filter";
-            return Err(invalid(folder, file, "interpolation", other, reason));
-        }
+        "random" => Interpolation::Bicubic,
+        name => Interpolation::deserialize(StrDeserializer::<Error>::new(name))
+            .map_err(|_| ModelError::invalid(file, "interpolation", name, "unknown filter"))?,
     };
-    let resize = match steps.resize_mode.unwrap_or("shortest") {
+    let resize = match steps.resize_mode.as_deref().unwrap_or("shortest") {
         "shortest" => ResizeKey::ShortestEdge,
         "longest" => ResizeKey::LongestEdge,
         "squash" => ResizeKey::Squash,
         other => {
             let reason = "expected shortest, longest or squash";
-            return Err(invalid(folder, file, "resize_mode", other, reason));
+            return Err(ModelError::invalid(file, "resize_mode", other, reason));
         }
     };
     Ok(ImageKeys {
-        size: steps.size,
+        size: steps.size.map(Size::sides),
         resize: Some(resize),
         interpolation: Some(interpolation),
         crop: Some(CropKey::Center),
         rounding: Some(Rounding::Torchvision),
-        fill: Some([steps.fill.unwrap_or(0); 3]),
+        fill: Some([steps.fill_color.unwrap_or(0); 3]),
         mean: Some(steps.mean.unwrap_or(CLIP_MEAN)),
         std: Some(steps.std.unwrap_or(CLIP_STD)),
         ..ImageKeys::default()

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::files::{check_dimension, graphs, json_or_default};
+use super::files::{check_dimension, graphs, json, json_or_default};
 use super::manifest::{Hints, Manifest, TextKeys};
 use super::processor::{self, PREPROCESSOR, PROCESSOR};
 use crate::error::ModelError;
@@ -100,15 +100,10 @@ pub(super) fn is_one(folder: &Path) -> bool {
 
 /// Reads the description of the model in this folder.
 pub(super) fn read(folder: &Path) -> Result<Manifest, ModelError> {
-    if !folder.join(CONFIG).is_file() {
-        return Err(ModelError::MissingFile {
-            file: folder.join(CONFIG),
-        });
-    }
-    let config: Config = json_or_default(folder, CONFIG)?;
+    let config: Config = json(folder, CONFIG)?;
     let tokenizer: TokenizerConfig = json_or_default(folder, TOKENIZER_CONFIG)?;
     let family = family(&config, &tokenizer);
-    check_dimension(folder, CONFIG, "projection_dim", family.dimension)?;
+    check_dimension(&folder.join(CONFIG), "projection_dim", family.dimension)?;
     let mut image = processor::read(folder, &config.model_type)?;
     image.hints.outputs = family.image_outputs;
     let (image_graph, text_graph) = graphs(folder);
@@ -119,6 +114,11 @@ pub(super) fn read(folder: &Path) -> Result<Manifest, ModelError> {
     };
     let is_plain_vocabulary =
         !folder.join(TOKENIZER).is_file() && folder.join(VOCABULARY).is_file();
+    let tokenizer_file = if is_plain_vocabulary {
+        VOCABULARY
+    } else {
+        TOKENIZER
+    };
     let why = format!("config.json says model_type = {:?}", config.model_type);
     Ok(Manifest {
         dimension: family.dimension,
@@ -126,14 +126,7 @@ pub(super) fn read(folder: &Path) -> Result<Manifest, ModelError> {
         image,
         text: TextKeys {
             file: Some(text_graph),
-            tokenizer: Some(
-                if is_plain_vocabulary {
-                    VOCABULARY
-                } else {
-                    TOKENIZER
-                }
-                .to_owned(),
-            ),
+            tokenizer: Some(tokenizer_file.to_owned()),
             context_length,
             pad: family.pad,
             pad_token: tokenizer.pad_token.map(Token::content),
@@ -142,7 +135,7 @@ pub(super) fn read(folder: &Path) -> Result<Manifest, ModelError> {
             clean: family.clean,
             hints: Hints {
                 outputs: family.text_outputs,
-                file: Some(folder.join(CONFIG)),
+                file: folder.join(CONFIG),
                 why: Some(why),
             },
             ..TextKeys::default()

@@ -100,14 +100,8 @@ pub enum Interpolation {
 impl PreprocessConfig {
     /// Refuses settings that would make no usable picture. `file` is for messages.
     pub(crate) fn checked(self, file: &Path) -> Result<Self, ModelError> {
-        let invalid = |key, value: String, reason| {
-            Err(ModelError::Value {
-                file: file.to_path_buf(),
-                key,
-                value,
-                reason,
-            })
-        };
+        let invalid =
+            |key, value: String, reason| Err(ModelError::invalid(file, key, value, reason));
         // No model takes more than a few thousand pixels per side; a typo here would otherwise
         // allocate the memory of thousands of pictures.
         let is_valid = |side: u32| (1..=8192).contains(&side);
