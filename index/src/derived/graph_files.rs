@@ -12,7 +12,7 @@ use crate::error::{IndexError, Within};
 use crate::graph::build::Builder;
 use crate::graph::file::Graph;
 use crate::graph::format::Stamp;
-use crate::graph::params::{GraphParams, MIN_ITEMS, REBUILD_DIVISOR};
+use crate::graph::params::{MIN_ITEMS, REBUILD_DIVISOR};
 use crate::graph::write::GraphFileWriter;
 use crate::item::{Generation, ItemId, ItemKind};
 use crate::records::overlay::Overlay;
@@ -66,7 +66,7 @@ pub(crate) fn is_usable(
     generation: Generation,
     purged: Generation,
 ) -> Usable {
-    let stamp = graph.stamp();
+    let stamp = &graph.stamp;
     if stamp.index_id != manifest.index_id()
         || stamp.kind as usize != kind.number()
         || graph.dimension() != manifest.dimension()
@@ -128,11 +128,11 @@ impl GraphFiles {
                 }
                 continue;
             };
-            if graph.stamp().generation > purged.0 {
+            if graph.stamp.generation > purged.0 {
                 // The writer that switched to this graph was interrupted before it dropped the
                 // tombstones.
                 let held: HashSet<u32> = graph.rows().map(|(id, _)| id).collect();
-                let built = Generation(graph.stamp().generation);
+                let built = Generation(graph.stamp.generation);
                 overlay
                     .purge(kind, built, |id| held.contains(&id.0))
                     .within(dir)?;
@@ -202,7 +202,7 @@ fn on_disk(graph: &Graph) -> OnDisk {
     OnDisk {
         n_ids: graph.n_ids(),
         n_loose: graph.n_loose(),
-        last_id: ItemId(graph.stamp().last_id),
+        last_id: ItemId(graph.stamp.last_id),
     }
 }
 
@@ -255,7 +255,7 @@ fn build(
     } = *job;
     let dir = layout.dir();
     let dimension = manifest.dimension();
-    let mut builder = Builder::new(dimension, GraphParams::default(), n_items);
+    let mut builder = Builder::new(dimension, n_items);
     let mut last_id = ItemId(0);
     loop {
         let (ids, vectors) = portion(overlay, kind, last_id, dimension).within(dir)?;

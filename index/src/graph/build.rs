@@ -53,7 +53,8 @@ pub(crate) struct Builder {
 
 impl Builder {
     /// `n_expected` only avoids reallocation.
-    pub(crate) fn new(dimension: usize, params: GraphParams, n_expected: usize) -> Self {
+    pub(crate) fn new(dimension: usize, n_expected: usize) -> Self {
+        let params = GraphParams::default();
         // The library exits the process for more than 256 links; ours are far fewer.
         let hnsw = Hnsw::new(
             params.m.min(128),

@@ -112,9 +112,7 @@ impl Query {
             similarity
         }
     }
-}
 
-impl Query {
     /// Upper bound on how much higher the true similarity may be than `similarity`, which
     /// [`similarity`](Self::similarity) returned for this row. It is exceeded about once in 30,000
     /// comparisons.

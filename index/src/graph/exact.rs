@@ -5,40 +5,13 @@ use std::collections::BinaryHeap;
 
 use rayon::prelude::*;
 
-use super::codes::{self, Query};
-use super::{Neighbour, distance};
-
-/// Vectors and their ids: row i of `vectors` belongs to `ids[i]`.
-#[derive(Debug, Default)]
-pub(crate) struct Matrix {
-    /// Number of values of a row.
-    pub(crate) dimension: usize,
-    /// Shape `[n]`.
-    pub(crate) ids: Vec<u32>,
-    /// Shape `[n, dimension]`, row-major.
-    pub(crate) vectors: Vec<f32>,
-}
-
-impl Matrix {
-    pub(crate) fn new(dimension: usize) -> Self {
-        Self {
-            dimension,
-            ids: Vec::new(),
-            vectors: Vec::new(),
-        }
-    }
-
-    pub(crate) fn push(&mut self, id: u32, vector: &[f32]) {
-        debug_assert_eq!(vector.len(), self.dimension);
-        self.ids.push(id);
-        self.vectors.extend_from_slice(vector);
-    }
-}
+use super::Neighbour;
 
 /// Keeps the `n` best of the offered candidates.
 #[derive(Debug)]
 pub(crate) struct Best {
-    n: usize,
+    /// The maximum number of kept candidates.
+    pub(crate) n: usize,
     heap: BinaryHeap<Reverse<Neighbour>>,
 }
 
@@ -63,11 +36,6 @@ impl Best {
         {
             *worst = Reverse(candidate);
         }
-    }
-
-    /// The maximum number of kept candidates.
-    pub(crate) fn capacity(&self) -> usize {
-        self.n
     }
 
     /// The lowest similarity that would still be kept.
@@ -104,37 +72,9 @@ impl Best {
 /// Bytes scanned per task, so that small sets are scanned by one thread.
 const BYTES_PER_TASK: usize = 4 << 20;
 
-/// Offers all rows of `vectors`, shape `[n, dimension]`, to `best`. `ids_of(row, sink)` calls
-/// `sink` with each id of a row that may be found.
-pub(crate) fn scan<F>(vectors: &[f32], dimension: usize, query: &[f32], best: &mut Best, ids_of: F)
-where
-    F: Fn(usize, &mut dyn FnMut(u32)) + Sync,
-{
-    let dot = distance::dot_function();
-    scan_with(
-        vectors,
-        dimension,
-        |vector| dot(query, vector),
-        best,
-        ids_of,
-    );
-}
-
-/// [`scan`] of rows of codes, shape `[n, stride(dimension)]`; similarities are those of codes.
-pub(crate) fn scan_codes<F>(
-    rows: &[u8],
-    dimension: usize,
-    query: &Query,
-    best: &mut Best,
-    ids_of: F,
-) where
-    F: Fn(usize, &mut dyn FnMut(u32)) + Sync,
-{
-    let stride = codes::stride(dimension);
-    scan_with(rows, stride, |row| query.similarity(row), best, ids_of);
-}
-
-fn scan_with<T: Sync>(
+/// Offers all rows of `values`, shape `[n, width]`, to `best`. `ids_of(row, sink)` calls `sink`
+/// with each id of a row that may be found.
+pub(crate) fn scan<T: Sync>(
     values: &[T],
     width: usize,
     similarity: impl Fn(&[T]) -> f32 + Sync,
@@ -175,6 +115,7 @@ fn scan_with<T: Sync>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::distance;
 
     #[test]
     fn keeps_the_best_and_breaks_ties_by_id() {
@@ -205,7 +146,8 @@ mod tests {
         );
         let query = vec![0.1; dimension];
         let mut best = Best::new(10);
-        scan(&vectors, dimension, &query, &mut best, |row, sink| {
+        let similarity = |row: &[f32]| distance::dot(&query, row);
+        scan(&vectors, dimension, similarity, &mut best, |row, sink| {
             sink(u32::try_from(row).unwrap());
         });
         let mut plain: Vec<Neighbour> = vectors

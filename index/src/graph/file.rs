@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use memmap2::Mmap;
 
 use super::arrays::Links;
-use super::codes::Query;
+use super::codes::{self, Query};
 use super::exact::{self, Best};
 use super::format::{
     FORMAT, HEADER_BYTES, MAGIC, N_SECTIONS, Section, Shape, Stamp, at, decode_header, number_at,
@@ -16,7 +16,7 @@ use super::format::{
 use super::params::{MAX_EF_IN_DOUBT, n_candidates};
 use super::search::{self, Scratch};
 use super::write::io_error;
-use super::{GraphError, Neighbour};
+use super::{GraphError, Neighbour, distance};
 
 /// Checksums of codes and vectors up to this size are verified when the file is opened. Larger ones
 /// are verified only by [`Graph::verify`], which every writer calls, so that a single search of a
@@ -28,7 +28,7 @@ const MAX_BYTES_CHECKED_ON_OPEN: usize = 64 << 20;
 pub(crate) struct Graph {
     path: PathBuf,
     map: Mmap,
-    stamp: Stamp,
+    pub(crate) stamp: Stamp,
     shape: Shape,
     sections: [Range<usize>; N_SECTIONS],
     sums: [u32; N_SECTIONS],
@@ -104,10 +104,6 @@ impl Graph {
         Ok(Some(graph))
     }
 
-    pub(crate) fn stamp(&self) -> &Stamp {
-        &self.stamp
-    }
-
     pub(crate) fn dimension(&self) -> usize {
         self.shape.dimension as usize
     }
@@ -147,24 +143,32 @@ impl Graph {
             })
         };
         let exists = |&point: &u32| point == super::NONE || point < self.shape.n_points;
-        if !self.numbers(Section::Layer0).iter().all(exists)
-            || !self.numbers(Section::Upper).iter().all(exists)
-        {
+        let mut links = self
+            .numbers(Section::Layer0)
+            .iter()
+            .chain(self.numbers(Section::Upper));
+        if !links.all(exists) {
             return damaged("a link refers to a point that does not exist");
         }
-        let (starts, last) = (self.numbers(Section::IdsStart), self.shape.n_ids);
-        if !starts.is_sorted() || starts.first() != Some(&0) || starts.last() != Some(&last) {
-            return damaged("the ids of its points are not in order");
+        for (section, last, what) in [
+            (
+                Section::IdsStart,
+                self.shape.n_ids,
+                "the ids of its points are not in order",
+            ),
+            (
+                Section::UpperStart,
+                self.shape.n_upper_rows,
+                "its upper layers are not in order",
+            ),
+        ] {
+            let starts = self.numbers(section);
+            if !starts.is_sorted() || starts.first() != Some(&0) || starts.last() != Some(&last) {
+                return damaged(what);
+            }
         }
-        let (starts, last) = (self.numbers(Section::UpperStart), self.shape.n_upper_rows);
-        if !starts.is_sorted() || starts.first() != Some(&0) || starts.last() != Some(&last) {
-            return damaged("its upper layers are not in order");
-        }
-        if !self
-            .numbers(Section::Loose)
-            .iter()
-            .all(|&point| point < self.shape.n_points)
-        {
+        let mut loose = self.numbers(Section::Loose).iter();
+        if !loose.all(|&point| point < self.shape.n_points) {
             return damaged("a loose point does not exist");
         }
         if self.vectors().iter().any(|value| !value.is_finite()) {
@@ -237,9 +241,6 @@ impl Graph {
         alive: impl Fn(u32) -> bool,
         best: &mut Best,
     ) {
-        if query.len() != self.dimension() {
-            return;
-        }
         let codes = Query::new(query);
         let mut scratch = self
             .idle
@@ -254,8 +255,7 @@ impl Graph {
             let narrower = found;
             found = self.candidates(&codes, width, &alive, &mut scratch);
             add_missing(&mut found, &narrower);
-            let (nearest, in_doubt) =
-                self.compare_again(query, &codes, &found, &alive, best.capacity());
+            let (nearest, in_doubt) = self.compare_again(query, &codes, &found, &alive, best.n);
             let is_last = found.len() < width || width >= MAX_EF_IN_DOUBT;
             if is_last || !in_doubt {
                 best.extend(nearest);
@@ -305,7 +305,7 @@ impl Graph {
         n: usize,
     ) -> (Best, bool) {
         let links = self.links();
-        let dot = super::distance::dot_function();
+        let dot = distance::dot_function();
         let mut nearest = Best::new(n);
         for candidate in candidates {
             let margin = links
@@ -332,17 +332,13 @@ impl Graph {
         alive: impl Fn(u32) -> bool + Sync,
         best: &mut Best,
     ) {
-        if query.len() != self.dimension() {
-            return;
-        }
         let codes = Query::new(query);
-        let rows = self.bytes(Section::Rows);
-        let n = n_candidates(best.capacity());
+        let n = n_candidates(best.n);
         let mut candidates = Best::new(n);
-        exact::scan_codes(
-            rows,
-            self.dimension(),
-            &codes,
+        exact::scan(
+            self.bytes(Section::Rows),
+            codes::stride(self.dimension()),
+            |row| codes.similarity(row),
             &mut candidates,
             |row, sink| {
                 let point = u32::try_from(row).unwrap_or(super::NONE);
@@ -352,8 +348,7 @@ impl Graph {
             },
         );
         let candidates = candidates.into_sorted();
-        let (nearest, in_doubt) =
-            self.compare_again(query, &codes, &candidates, &alive, best.capacity());
+        let (nearest, in_doubt) = self.compare_again(query, &codes, &candidates, &alive, best.n);
         if in_doubt && candidates.len() >= n {
             self.scan(query, alive, best);
         } else {
@@ -390,13 +385,11 @@ impl Graph {
 
     /// Offers all ids that are `alive` to `best`, compared by full vectors.
     pub(crate) fn scan(&self, query: &[f32], alive: impl Fn(u32) -> bool + Sync, best: &mut Best) {
-        if query.len() != self.dimension() {
-            return;
-        }
+        let dot = distance::dot_function();
         exact::scan(
             self.vectors(),
             self.dimension(),
-            query,
+            |vector| dot(query, vector),
             best,
             |row, sink| {
                 let point = u32::try_from(row).unwrap_or(super::NONE);
@@ -425,7 +418,6 @@ fn add_missing(found: &mut Vec<Neighbour>, others: &[Neighbour]) {
 mod tests {
     use super::*;
     use crate::graph::build::Builder;
-    use crate::graph::params::GraphParams;
     use crate::graph::write::GraphFileWriter;
 
     const DIMENSION: usize = 8;
@@ -438,7 +430,7 @@ mod tests {
     }
 
     fn write(path: &Path, change: impl FnOnce(&mut crate::graph::arrays::GraphArrays)) -> Graph {
-        let mut builder = Builder::new(DIMENSION, GraphParams::default(), 200);
+        let mut builder = Builder::new(DIMENSION, 200);
         let vectors: Vec<f32> = (0..200).flat_map(vector).collect();
         let ids: Vec<u32> = (10..210).collect();
         builder.add(&ids, &vectors).unwrap();
@@ -489,7 +481,7 @@ mod tests {
     fn a_graph_without_all_vectors_is_not_written() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.graph");
-        let mut builder = Builder::new(DIMENSION, GraphParams::default(), 2);
+        let mut builder = Builder::new(DIMENSION, 2);
         let vectors: Vec<f32> = (0..2).flat_map(vector).collect();
         builder.add(&[1, 2], &vectors).unwrap();
         let built = builder.finish().unwrap();
@@ -512,7 +504,7 @@ mod tests {
     fn a_scan_compares_full_vectors_when_codes_are_too_coarse() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.graph");
-        let mut builder = Builder::new(DIMENSION, GraphParams::default(), 600);
+        let mut builder = Builder::new(DIMENSION, 600);
         // All within one step of the codes.
         let vectors: Vec<Vec<f32>> = (0..600u16)
             .map(|i| {

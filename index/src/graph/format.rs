@@ -144,11 +144,8 @@ pub(super) fn encode_header(
 }
 
 pub(super) fn number_at(header: &[u8], offset: usize) -> u32 {
-    let mut bytes = [0; 4];
-    if let Some(found) = header.get(offset..offset + 4) {
-        bytes.copy_from_slice(found);
-    }
-    u32::from_le_bytes(bytes)
+    let bytes = header.get(offset..).and_then(<[u8]>::first_chunk);
+    bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes))
 }
 
 pub(super) fn decode_header(header: &[u8]) -> (Stamp, Shape) {

@@ -493,7 +493,7 @@ impl Checker {
             report("it does not belong to the records".to_owned());
             return Ok(());
         }
-        let last_id = ItemId(graph.stamp().last_id);
+        let last_id = ItemId(graph.stamp.last_id);
         let mut expected: BTreeSet<ItemId> = items
             .iter()
             .filter(|&(&id, item)| item.kind() == kind && id <= last_id)

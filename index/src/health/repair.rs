@@ -191,9 +191,9 @@ impl Known {
         let mut last_id = 0;
         for kind in ItemKind::ALL {
             let graph = Graph::open(&layout.graph(kind)).ok().flatten();
-            if let Some(graph) = graph.filter(|graph| is_ours(graph.stamp().index_id)) {
-                generation = generation.max(graph.stamp().generation);
-                last_id = last_id.max(graph.stamp().last_id);
+            if let Some(graph) = graph.filter(|graph| is_ours(graph.stamp.index_id)) {
+                generation = generation.max(graph.stamp.generation);
+                last_id = last_id.max(graph.stamp.last_id);
             }
         }
         Self {

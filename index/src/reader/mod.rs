@@ -18,7 +18,6 @@ use crate::disk::layout::Layout;
 use crate::disk::lock::Gate;
 use crate::disk::manifest::{Binding, Manifest};
 use crate::error::{IndexError, Within};
-use crate::graph::exact::Matrix;
 use crate::graph::file::Graph;
 use crate::item::{Caption, FileRecord, Generation, Item, ItemId, ItemKind, Library};
 use crate::language::Language;
@@ -51,8 +50,10 @@ struct KindState {
 
 /// The difference between the records and the graph of a kind.
 struct Fresh {
-    /// Items newer than the graph; all items when there is none.
-    newer: Matrix,
+    /// The ids of items newer than the graph; of all items when there is none.
+    newer: Vec<u32>,
+    /// Their vectors, shape `[newer.len(), dimension]`.
+    vectors: Vec<f32>,
     /// Ids in the graph that no longer exist.
     removed: HashSet<u32>,
 }
@@ -293,25 +294,24 @@ impl IndexReader {
             return Ok(Arc::clone(fresh));
         }
         let graph = own.graph.as_ref().ok().and_then(Option::as_ref);
-        let after = graph.map_or(ItemId(0), |graph| ItemId(graph.stamp().last_id));
-        let mut newer = Matrix::new(self.binding.dimension);
+        let after = graph.map_or(ItemId(0), |graph| ItemId(graph.stamp.last_id));
+        let (mut newer, mut vectors) = (Vec::new(), Vec::new());
         self.store
             .scan_vectors(kind, after, self.binding.dimension, &mut |id, vector| {
-                newer.push(id.0, vector);
+                newer.push(id.0);
+                vectors.extend_from_slice(vector);
                 Ok(true)
             })
             .within(self.dir())?;
         let removed = match graph {
-            Some(_) => self
-                .store
-                .removed(kind)
-                .within(self.dir())?
-                .into_iter()
-                .map(|id| id.0)
-                .collect(),
-            None => HashSet::new(),
+            Some(_) => self.store.removed(kind).within(self.dir())?,
+            None => Vec::new(),
         };
-        let fresh = Arc::new(Fresh { newer, removed });
+        let fresh = Arc::new(Fresh {
+            newer,
+            vectors,
+            removed: removed.into_iter().map(|id| id.0).collect(),
+        });
         *slot = Some(Arc::clone(&fresh));
         Ok(fresh)
     }

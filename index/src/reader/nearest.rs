@@ -1,10 +1,10 @@
 //! Nearest-neighbour search: the best of the graph joined with the best of the items newer than it.
 
-use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use super::IndexReader;
 use crate::error::IndexError;
+use crate::graph::distance;
 use crate::graph::exact::{self, Best};
 use crate::graph::file::Graph;
 use crate::graph::params::ef_search;
@@ -12,7 +12,9 @@ use crate::item::{ItemId, ItemKind};
 use crate::vector::UnitVector;
 
 /// How [`IndexReader::nearest`] searches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// The default is approximate, with enough candidates for a recall@10 above 0.99.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Nearest {
     /// Compare with every vector: slower, but exact.
     pub exact: bool,
@@ -20,16 +22,6 @@ pub struct Nearest {
     /// nearest and take longer. At least twice the number of results is kept in any case. 0: chosen
     /// by the size of the graph, 96 for up to 100,000 items and 24 more for each doubling.
     pub ef: usize,
-}
-
-impl Default for Nearest {
-    /// Approximate, with enough candidates for a recall@10 above 0.99.
-    fn default() -> Self {
-        Self {
-            exact: false,
-            ef: 0,
-        }
-    }
 }
 
 /// An item near a vector.
@@ -77,13 +69,14 @@ impl IndexReader {
         let query = vector.as_slice();
         let is_wanted = |id: u32| wanted.is_none_or(|wanted| wanted.contains(&ItemId(id)));
         let mut best = Best::new(n);
+        let dot = distance::dot_function();
         exact::scan(
-            &fresh.newer.vectors,
+            &fresh.vectors,
             expected,
-            query,
+            |vector| dot(query, vector),
             &mut best,
             |row, sink| {
-                let id = fresh.newer.ids.get(row).copied();
+                let id = fresh.newer.get(row).copied();
                 id.filter(|&id| is_wanted(id)).into_iter().for_each(sink);
             },
         );
@@ -99,9 +92,9 @@ impl IndexReader {
         };
         let mut hits: Vec<Near> = best.into_sorted().into_iter().map(near).collect();
         // Two similarities may differ only beyond 1, by rounding, and are equal after clamping.
-        hits.sort_by(|a, b| match b.similarity.total_cmp(&a.similarity) {
-            Ordering::Equal => a.id.cmp(&b.id),
-            order => order,
+        hits.sort_by(|a, b| {
+            let by_similarity = b.similarity.total_cmp(&a.similarity);
+            by_similarity.then_with(|| a.id.cmp(&b.id))
         });
         Ok(hits)
     }
