@@ -8,25 +8,22 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ItemId(pub u32);
 
-/// The two kinds of item. Each has its own graph.
+/// The two kinds of item. Each has its own graph. The numbers are those on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ItemKind {
     /// A picture.
-    Image,
+    Image = 0,
     /// A text that describes an image or stands alone.
-    Caption,
+    Caption = 1,
 }
 
 impl ItemKind {
     /// Both kinds, in the order of their numbers on disk.
     pub const ALL: [Self; 2] = [Self::Image, Self::Caption];
 
-    /// The number of the kind on disk and in arrays.
+    /// The number of the kind, its place in arrays.
     pub(crate) fn number(self) -> usize {
-        match self {
-            Self::Image => 0,
-            Self::Caption => 1,
-        }
+        self as usize
     }
 
     pub(crate) fn from_number(number: u8) -> Option<Self> {

@@ -115,7 +115,7 @@ impl GraphFiles {
         for kind in ItemKind::ALL {
             // The leftover of an interrupted build.
             discard(layout, &temporary_path(&layout.graph(kind)))?;
-            let purged = overlay.store().purged().within(dir)?[kind.number()];
+            let purged = overlay.store.purged().within(dir)?[kind.number()];
             let graph = Graph::open(&layout.graph(kind)).ok().flatten();
             let graph = graph.filter(|graph| graph.verify().is_ok());
             let graph = graph.filter(|graph| {
@@ -123,7 +123,7 @@ impl GraphFiles {
             });
             let Some(graph) = graph else {
                 discard(layout, &layout.graph(kind))?;
-                if purged < generation || !overlay.store().removed(kind).within(dir)?.is_empty() {
+                if purged < generation || !overlay.store.removed(kind).within(dir)?.is_empty() {
                     overlay.purge(kind, generation, |_| false).within(dir)?;
                 }
                 continue;
@@ -139,7 +139,7 @@ impl GraphFiles {
             }
             files.graphs[kind.number()] = Some(on_disk(&graph));
         }
-        overlay.set_frozen(files.frozen());
+        overlay.frozen = files.frozen();
         Ok(files)
     }
 
@@ -175,7 +175,7 @@ impl GraphFiles {
                 ItemKind::Caption => counts.n_captions,
             };
             let n_items = usize::try_from(n_items).unwrap_or(usize::MAX);
-            let n_removed = overlay.store().removed(kind).within(dir)?.len();
+            let n_removed = overlay.store.removed(kind).within(dir)?.len();
             let graph = &mut self.graphs[kind.number()];
             if n_items < self.min_items.max(1) {
                 if graph.take().is_some() {
@@ -193,7 +193,7 @@ impl GraphFiles {
                 *graph = Some(build(&job, overlay, steps, progress)?);
             }
         }
-        overlay.set_frozen(self.frozen());
+        overlay.frozen = self.frozen();
         Ok(())
     }
 }
@@ -271,8 +271,7 @@ fn build(
     let built = builder.finish().within(dir)?;
     let stamp = Stamp {
         index_id: manifest.index_id(),
-        // There are two kinds.
-        kind: u32::from(kind == ItemKind::Caption),
+        kind: kind as u32,
         generation: generation.0,
         last_id: last_id.0,
     };
@@ -310,7 +309,7 @@ fn portion(
     let mut ids = Vec::with_capacity(PORTION);
     let mut vectors = Vec::with_capacity(PORTION * dimension);
     overlay
-        .store()
+        .store
         .scan_vectors(kind, after, dimension, &mut |id, vector| {
             ids.push(id.0);
             vectors.extend_from_slice(vector);

@@ -353,13 +353,13 @@ impl Checker {
     fn check_captions(&mut self, items: &Items) -> Result<(), RecordsError> {
         let mut listed = BTreeMap::new();
         self.store
-            .scan(Column::Captions, b"o", b"o", &mut |key, value| {
+            .scan(Column::Captions, keys::OWNERS, &[], &mut |key, value| {
                 listed.insert(codec::decode_id(value)?, key.to_vec());
                 Ok(true)
             })?;
         let mut sources = BTreeSet::new();
         self.store
-            .scan(Column::Captions, b"s", b"s", &mut |key, _| {
+            .scan(Column::Captions, keys::SOURCES, &[], &mut |key, _| {
                 sources.insert(key.to_vec());
                 Ok(true)
             })?;

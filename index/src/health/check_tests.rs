@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::disk::layout::Layout;
 use crate::health::reconcile::OwnedChange;
 use crate::records::codec::{self, StoredCounts};
-use crate::records::keys::{self, Column, Meta};
+use crate::records::keys::{self, Column, meta};
 use crate::records::store::Store;
 use crate::{
     Binding, FileRecord, Generation, IndexWriter, ItemId, ItemKind, Problem, UnitVector,
@@ -125,7 +125,7 @@ fn inconsistent_records_are_reported_and_repaired() {
             "counts",
             (
                 Column::Default,
-                keys::meta(Meta::Counts).to_vec(),
+                meta::COUNTS.to_vec(),
                 Some(codec::encode_counts(&counts)),
             ),
             "11 images",
@@ -134,7 +134,7 @@ fn inconsistent_records_are_reported_and_repaired() {
             "next id",
             (
                 Column::Default,
-                keys::meta(Meta::NextId).to_vec(),
+                meta::NEXT_ID.to_vec(),
                 Some(codec::encode_id(ItemId(20))),
             ),
             "never assigned",
@@ -146,11 +146,7 @@ fn inconsistent_records_are_reported_and_repaired() {
         ),
         (
             "generation",
-            (
-                Column::Default,
-                keys::meta(Meta::Generation).to_vec(),
-                Some(bytes(2)),
-            ),
+            (Column::Default, meta::GENERATION.to_vec(), Some(bytes(2))),
             "do not end with the newest",
         ),
         (
@@ -166,7 +162,7 @@ fn inconsistent_records_are_reported_and_repaired() {
             "purged",
             (
                 Column::Default,
-                keys::meta(Meta::Purged).to_vec(),
+                meta::PURGED.to_vec(),
                 Some(codec::encode_purged([Generation(9), Generation(1)])),
             ),
             "future generation",

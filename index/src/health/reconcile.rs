@@ -11,7 +11,7 @@ use super::rules::{self, Items, is_unit};
 use crate::item::{FileRecord, Generation, ItemId, ItemKind};
 use crate::records::RecordsError;
 use crate::records::codec::{self, StoredItem};
-use crate::records::keys::{self, Column, Meta};
+use crate::records::keys::{self, Column, meta};
 use crate::records::read::Records;
 use crate::records::store::Store;
 
@@ -270,17 +270,12 @@ impl Reconciler<'_> {
         let mut lost = BTreeSet::new();
         let mut found = Vec::new();
         let store = self.store;
-        store.scan(
-            Column::Paths,
-            keys::FILES,
-            keys::FILES,
-            &mut |key, value| {
-                if let (Ok(path), Ok(file)) = (keys::path_of_file(key), codec::decode_file(value)) {
-                    found.push((path, file));
-                }
-                Ok(true)
-            },
-        )?;
+        store.scan(Column::Paths, keys::FILES, &[], &mut |key, value| {
+            if let (Ok(path), Ok(file)) = (keys::path_of_file(key), codec::decode_file(value)) {
+                found.push((path, file));
+            }
+            Ok(true)
+        })?;
         for (path, file) in found {
             self.note_id(file.image);
             if self.is_image(file.image) {
@@ -290,7 +285,7 @@ impl Reconciler<'_> {
             }
         }
         let mut links = Vec::new();
-        store.scan(Column::Paths, keys::LINKS, keys::LINKS, &mut |key, _| {
+        store.scan(Column::Paths, keys::LINKS, &[], &mut |key, _| {
             if let (Some(id), Ok(path)) = (
                 key.get(..5).and_then(keys::id_at_end),
                 keys::path_of_link(key),
@@ -428,20 +423,17 @@ impl Reconciler<'_> {
             );
         }
         if stored != Some(counts) {
-            self.put(Meta::Counts, codec::encode_counts(&counts));
+            self.put(meta::COUNTS, codec::encode_counts(&counts));
         }
         let next = self.store.next_id().ok();
         if next.is_none_or(|next| next <= self.last_id) {
             // The highest number marks an empty slot in graphs and is never assigned.
             let id = ItemId(self.last_id.0.saturating_add(1).min(u32::MAX - 1));
-            self.put(Meta::NextId, codec::encode_id(id));
+            self.put(meta::NEXT_ID, codec::encode_id(id));
         }
         let mut bad = Vec::new();
-        self.store.scan(
-            Column::Default,
-            keys::LIBRARIES,
-            keys::LIBRARIES,
-            &mut |key, value| {
+        self.store
+            .scan(Column::Default, keys::LIBRARIES, &[], &mut |key, value| {
                 let folder = keys::path_from(key.get(1..).unwrap_or(&[]));
                 if folder.is_err()
                     || folder.is_ok_and(|folder| codec::decode_library(&folder, value).is_err())
@@ -449,8 +441,7 @@ impl Reconciler<'_> {
                     bad.push(key.to_vec());
                 }
                 Ok(true)
-            },
-        )?;
+            })?;
         self.outcome.n_lost_libraries = bad.len();
         let bad = bad.into_iter().map(|key| (Column::Default, key, None));
         self.changes.extend(bad);
@@ -483,14 +474,14 @@ impl Reconciler<'_> {
         if !is_complete || !is_past || n_alive > 0 {
             // Any change leads to a new generation, which rebuilds all of these.
             let generation = generation.unwrap_or(Generation(0));
-            self.put(Meta::Generation, generation.0.to_le_bytes().to_vec());
+            self.put(meta::GENERATION, generation.0.to_le_bytes().to_vec());
         }
         Ok(())
     }
 
-    fn put(&mut self, meta: Meta, value: Vec<u8>) {
+    fn put(&mut self, key: &[u8], value: Vec<u8>) {
         self.changes
-            .push((Column::Default, keys::meta(meta).to_vec(), Some(value)));
+            .push((Column::Default, key.to_vec(), Some(value)));
     }
 
     /// Begins a new generation, which makes all older graphs unusable.
@@ -500,7 +491,7 @@ impl Reconciler<'_> {
         let mut old = Vec::new();
         for prefix in [keys::CHANGES, keys::REMOVED] {
             self.store
-                .scan(Column::Default, prefix, prefix, &mut |key, _| {
+                .scan(Column::Default, prefix, &[], &mut |key, _| {
                     old.push((Column::Default, key.to_vec(), None));
                     Ok(true)
                 })?;
@@ -509,8 +500,8 @@ impl Reconciler<'_> {
         let list = codec::encode_changes(&self.lost);
         self.changes
             .push((Column::Default, keys::changes(next.0), Some(list)));
-        self.put(Meta::Purged, codec::encode_purged([next; 2]));
-        self.put(Meta::Generation, next.0.to_le_bytes().to_vec());
+        self.put(meta::PURGED, codec::encode_purged([next; 2]));
+        self.put(meta::GENERATION, next.0.to_le_bytes().to_vec());
         Ok(())
     }
 }

@@ -21,8 +21,8 @@ use crate::error::{IndexError, Within};
 use crate::graph::file::Graph;
 use crate::item::{Caption, FileRecord, Generation, Item, ItemId, ItemKind, Library};
 use crate::language::Language;
-use crate::records::RecordsError;
 use crate::records::codec::StoredCounts;
+use crate::records::damaged;
 use crate::records::read::Records;
 use crate::records::store::Store;
 use crate::vector::UnitVector;
@@ -234,14 +234,8 @@ impl IndexReader {
             .store
             .vector_values(item.kind(), id, self.binding.dimension)
             .within(self.dir())?;
-        let values = values
-            .ok_or(RecordsError::Damaged {
-                what: "the vector of an item",
-            })
-            .within(self.dir())?;
-        let vector = UnitVector::new(values).map_err(|_| RecordsError::Damaged {
-            what: "the vector of an item",
-        });
+        let vector = values.and_then(|values| UnitVector::new(values).ok());
+        let vector = vector.ok_or(damaged("the vector of an item"));
         vector.map(Some).within(self.dir())
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{RecordsError, keys};
+use super::{RecordsError, damaged, keys};
 use crate::item::{Details, FileRecord, Generation, ItemId, ItemKind, LastRun, Library, Moment};
 use crate::language::Language;
 
@@ -65,9 +65,7 @@ impl Out {
     }
 
     fn put_sized(self, bytes: &[u8]) -> Result<Self, RecordsError> {
-        let n = u32::try_from(bytes.len()).map_err(|_| RecordsError::Damaged {
-            what: "a text longer than 4 GB",
-        })?;
+        let n = u32::try_from(bytes.len()).map_err(|_| damaged("a text longer than 4 GB"))?;
         Ok(self.put(&n.to_le_bytes()).put(bytes))
     }
 }
@@ -79,11 +77,7 @@ struct In<'a> {
 
 impl<'a> In<'a> {
     fn versioned(bytes: &'a [u8], what: &'static str) -> Result<Self, RecordsError> {
-        let mut input = Self { rest: bytes, what };
-        match input.array::<1>()? {
-            [VERSION] => Ok(input),
-            [found] => Err(RecordsError::OtherVersion { what, found }),
-        }
+        Ok(Self::up_to(VERSION, bytes, what)?.0)
     }
 
     /// Begins a value of version `newest` or older, and returns the version.
@@ -99,14 +93,14 @@ impl<'a> In<'a> {
 
     fn text(&mut self) -> Result<String, RecordsError> {
         let what = self.what;
-        String::from_utf8(self.sized()?.to_vec()).map_err(|_| RecordsError::Damaged { what })
+        String::from_utf8(self.sized()?.to_vec()).map_err(|_| damaged(what))
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], RecordsError> {
         let (head, rest) = self
             .rest
             .split_first_chunk::<N>()
-            .ok_or(RecordsError::Damaged { what: self.what })?;
+            .ok_or(damaged(self.what))?;
         self.rest = rest;
         Ok(*head)
     }
@@ -121,10 +115,7 @@ impl<'a> In<'a> {
 
     fn sized(&mut self) -> Result<&'a [u8], RecordsError> {
         let n = self.number()? as usize;
-        let (head, rest) = self
-            .rest
-            .split_at_checked(n)
-            .ok_or(RecordsError::Damaged { what: self.what })?;
+        let (head, rest) = self.rest.split_at_checked(n).ok_or(damaged(self.what))?;
         self.rest = rest;
         Ok(head)
     }
@@ -133,7 +124,7 @@ impl<'a> In<'a> {
         if self.rest.is_empty() {
             Ok(value)
         } else {
-            Err(RecordsError::Damaged { what: self.what })
+            Err(damaged(self.what))
         }
     }
 }
@@ -209,7 +200,7 @@ pub(crate) fn decode_item(bytes: &[u8]) -> Result<StoredItem, RecordsError> {
                 text,
             })
         }
-        _ => Err(RecordsError::Damaged { what: WHAT }),
+        _ => Err(damaged(WHAT)),
     }
 }
 
@@ -221,9 +212,8 @@ fn put_details(out: Out, details: &Details) -> Result<Out, RecordsError> {
         taken,
         places,
     } = details;
-    let n_places = u32::try_from(places.len()).map_err(|_| RecordsError::Damaged {
-        what: "a list of places longer than 4 GB",
-    })?;
+    let n_places =
+        u32::try_from(places.len()).map_err(|_| damaged("a list of places longer than 4 GB"))?;
     let mut moment = [0; 8];
     if let Some(taken) = taken {
         let [y0, y1] = taken.year().to_le_bytes();
@@ -249,7 +239,7 @@ fn take_details(input: &mut In<'_>) -> Result<Details, RecordsError> {
         [y0, y1, month, day, has_time, time @ ..] => {
             let time = (has_time != 0).then_some(time);
             let taken = Moment::new(u16::from_le_bytes([y0, y1]), month, day, time);
-            Some(taken.ok_or(RecordsError::Damaged { what: input.what })?)
+            Some(taken.ok_or(damaged(input.what))?)
         }
     };
     let n_places = input.number()?;
@@ -265,11 +255,9 @@ fn take_details(input: &mut In<'_>) -> Result<Details, RecordsError> {
 }
 
 pub(crate) fn decode_language(bytes: &[u8]) -> Result<Language, RecordsError> {
-    let damaged = RecordsError::Damaged {
-        what: "the language of the words",
-    };
     let code = std::str::from_utf8(bytes).ok();
-    code.and_then(|code| code.parse().ok()).ok_or(damaged)
+    code.and_then(|code| code.parse().ok())
+        .ok_or(damaged("the language of the words"))
 }
 
 pub(crate) fn encode_file(file: &FileRecord) -> Vec<u8> {
@@ -286,14 +274,12 @@ pub(crate) fn encode_file(file: &FileRecord) -> Vec<u8> {
 
 pub(crate) fn decode_file(bytes: &[u8]) -> Result<FileRecord, RecordsError> {
     let mut input = In::versioned(bytes, "a file")?;
-    let n_bytes = input.long()?;
-    let modified_ns = i128::from_le_bytes(input.array()?);
-    let image = ItemId(input.number()?);
-    input.end(FileRecord {
-        n_bytes,
-        modified_ns,
-        image,
-    })
+    let file = FileRecord {
+        n_bytes: input.long()?,
+        modified_ns: i128::from_le_bytes(input.array()?),
+        image: ItemId(input.number()?),
+    };
+    input.end(file)
 }
 
 pub(crate) fn encode_library(library: &Library) -> Vec<u8> {
@@ -310,12 +296,12 @@ pub(crate) fn encode_library(library: &Library) -> Vec<u8> {
 
 pub(crate) fn decode_library(folder: &Path, bytes: &[u8]) -> Result<Library, RecordsError> {
     let mut input = In::versioned(bytes, "a library folder")?;
-    let (n_files, last_run_unix_s) = (input.long()?, input.long()?);
-    input.end(Library {
+    let library = Library {
         folder: folder.to_owned(),
-        n_files,
-        last_run_unix_s,
-    })
+        n_files: input.long()?,
+        last_run_unix_s: input.long()?,
+    };
+    input.end(library)
 }
 
 pub(crate) fn encode_last_run(run: &LastRun) -> Vec<u8> {
@@ -359,11 +345,7 @@ pub(crate) fn decode_last_run(bytes: &[u8]) -> Result<LastRun, RecordsError> {
 pub(crate) fn encode_changes<'a>(ids: impl IntoIterator<Item = &'a (ItemKind, ItemId)>) -> Vec<u8> {
     let mut out = Out::versioned();
     for (kind, id) in ids {
-        let kind = match kind {
-            ItemKind::Image => 0,
-            ItemKind::Caption => 1,
-        };
-        out = out.put(&[kind]).put(&id.0.to_le_bytes());
+        out = out.put(&[*kind as u8]).put(&id.0.to_le_bytes());
     }
     out.0
 }
@@ -374,7 +356,7 @@ pub(crate) fn decode_changes(bytes: &[u8]) -> Result<Vec<(ItemKind, ItemId)>, Re
     let mut ids = Vec::with_capacity(input.rest.len() / 5);
     while !input.rest.is_empty() {
         let [kind] = input.array()?;
-        let kind = ItemKind::from_number(kind).ok_or(RecordsError::Damaged { what: WHAT })?;
+        let kind = ItemKind::from_number(kind).ok_or(damaged(WHAT))?;
         ids.push((kind, ItemId(input.number()?)));
     }
     Ok(ids)
@@ -394,12 +376,12 @@ pub(crate) fn encode_counts(counts: &StoredCounts) -> Vec<u8> {
 
 pub(crate) fn decode_counts(bytes: &[u8]) -> Result<StoredCounts, RecordsError> {
     let mut input = In::versioned(bytes, "the counts")?;
-    let (n_images, n_captions, n_files) = (input.long()?, input.long()?, input.long()?);
-    input.end(StoredCounts {
-        n_images,
-        n_captions,
-        n_files,
-    })
+    let counts = StoredCounts {
+        n_images: input.long()?,
+        n_captions: input.long()?,
+        n_files: input.long()?,
+    };
+    input.end(counts)
 }
 
 pub(crate) fn encode_purged(purged: [Generation; 2]) -> Vec<u8> {
@@ -420,16 +402,12 @@ pub(crate) fn encode_id(id: ItemId) -> Vec<u8> {
 }
 
 pub(crate) fn decode_id(bytes: &[u8]) -> Result<ItemId, RecordsError> {
-    let bytes = bytes
-        .try_into()
-        .map_err(|_| RecordsError::Damaged { what: "an id" })?;
+    let bytes = bytes.try_into().map_err(|_| damaged("an id"))?;
     Ok(ItemId(u32::from_le_bytes(bytes)))
 }
 
 pub(crate) fn decode_generation(bytes: &[u8]) -> Result<Generation, RecordsError> {
-    let bytes = bytes.try_into().map_err(|_| RecordsError::Damaged {
-        what: "the generation",
-    })?;
+    let bytes = bytes.try_into().map_err(|_| damaged("the generation"))?;
     Ok(Generation(u64::from_le_bytes(bytes)))
 }
 
@@ -448,9 +426,7 @@ pub(crate) fn decode_vector(
 ) -> Result<(), RecordsError> {
     let (values, rest) = bytes.as_chunks::<4>();
     if values.len() != dimension || !rest.is_empty() {
-        return Err(RecordsError::Damaged {
-            what: "a vector of another dimension",
-        });
+        return Err(damaged("a vector of another dimension"));
     }
     out.extend(values.iter().map(|value| f32::from_le_bytes(*value)));
     Ok(())

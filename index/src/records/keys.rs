@@ -5,7 +5,7 @@
 //!
 //! | column   | key                                                        | value              |
 //! |----------|------------------------------------------------------------|--------------------|
-//! | default  | `m` name                                                   | see [`Meta`]       |
+//! | default  | `m` name                                                   | see [`meta`]       |
 //! | default  | `l` folder                                                 | library            |
 //! | default  | `g` generation u64                                         | changed ids        |
 //! | default  | `r` kind u8, id u32                                        | empty (a tombstone)|
@@ -22,7 +22,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use super::RecordsError;
+use super::{RecordsError, damaged};
 use crate::item::{ItemId, ItemKind};
 
 /// The column families.
@@ -58,42 +58,27 @@ impl Column {
     }
 }
 
-/// The single records under `m`.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Meta {
+/// The keys of single records.
+pub(crate) mod meta {
     /// The newest generation.
-    Generation,
+    pub(crate) const GENERATION: &[u8] = b"mgeneration";
     /// The id of the next item.
-    NextId,
+    pub(crate) const NEXT_ID: &[u8] = b"mnext_id";
     /// The number of images, captions and files.
-    Counts,
+    pub(crate) const COUNTS: &[u8] = b"mcounts";
     /// A copy of the manifest, from which a lost one is restored.
-    Manifest,
+    pub(crate) const MANIFEST: &[u8] = b"mmanifest";
     /// The code of the language of the stemmer.
-    Language,
+    pub(crate) const LANGUAGE: &[u8] = b"mlanguage";
     /// Present when there is no image without metadata, as older versions of this program wrote.
-    Detailed,
+    pub(crate) const DETAILED: &[u8] = b"mdetailed";
     /// For each kind, the generation up to which tombstones were dropped. Older graphs are
     /// unusable.
-    Purged,
+    pub(crate) const PURGED: &[u8] = b"mpurged";
     /// Statistics of the last indexing run.
-    LastRun,
+    pub(crate) const LAST_RUN: &[u8] = b"mlast_run";
     /// Images without a path, kept by a checkpoint until the next commit.
-    Pathless,
-}
-
-pub(crate) fn meta(meta: Meta) -> &'static [u8] {
-    match meta {
-        Meta::Generation => b"mgeneration",
-        Meta::NextId => b"mnext_id",
-        Meta::Counts => b"mcounts",
-        Meta::Manifest => b"mmanifest",
-        Meta::Language => b"mlanguage",
-        Meta::Detailed => b"mdetailed",
-        Meta::Purged => b"mpurged",
-        Meta::LastRun => b"mlast_run",
-        Meta::Pathless => b"mpathless",
-    }
+    pub(crate) const PATHLESS: &[u8] = b"mpathless";
 }
 
 pub(crate) const LIBRARIES: &[u8] = b"l";
@@ -102,13 +87,17 @@ pub(crate) const CHANGES: &[u8] = b"g";
 pub(crate) const REMOVED: &[u8] = b"r";
 /// From image to path.
 pub(crate) const LINKS: &[u8] = b"i";
+/// From owner to captions.
+pub(crate) const OWNERS: &[u8] = b"o";
+/// From file to owners of captions.
+pub(crate) const SOURCES: &[u8] = b"s";
 
 pub(crate) fn library(folder: &Path) -> Result<Vec<u8>, RecordsError> {
-    Ok(joined(&[LIBRARIES, &path_bytes(folder)?]))
+    Ok([LIBRARIES, &path_bytes(folder)?].concat())
 }
 
 pub(crate) fn changes(generation: u64) -> Vec<u8> {
-    joined(&[CHANGES, &generation.to_be_bytes()])
+    [CHANGES, &generation.to_be_bytes()].concat()
 }
 
 /// The generation in a key made by [`changes`].
@@ -117,11 +106,11 @@ pub(crate) fn generation_of(key: &[u8]) -> Option<u64> {
 }
 
 pub(crate) fn removed_prefix(kind: ItemKind) -> Vec<u8> {
-    joined(&[b"r", &kind_byte(kind)])
+    [REMOVED, &[kind as u8]].concat()
 }
 
 pub(crate) fn removed(kind: ItemKind, id: ItemId) -> Vec<u8> {
-    joined(&[b"r", &kind_byte(kind), &id.0.to_be_bytes()])
+    [REMOVED, &[kind as u8], &id.0.to_be_bytes()].concat()
 }
 
 pub(crate) fn item(id: ItemId) -> [u8; 4] {
@@ -129,11 +118,11 @@ pub(crate) fn item(id: ItemId) -> [u8; 4] {
 }
 
 pub(crate) fn vector_prefix(kind: ItemKind) -> [u8; 1] {
-    kind_byte(kind)
+    [kind as u8]
 }
 
 pub(crate) fn vector(kind: ItemKind, id: ItemId) -> Vec<u8> {
-    joined(&[&kind_byte(kind), &id.0.to_be_bytes()])
+    [&vector_prefix(kind)[..], &id.0.to_be_bytes()].concat()
 }
 
 /// The id at the end of a key of vectors, tombstones or items.
@@ -145,7 +134,7 @@ pub(crate) fn id_at_end(key: &[u8]) -> Option<ItemId> {
 pub(crate) const FILES: &[u8] = b"f";
 
 pub(crate) fn file(path: &Path) -> Result<Vec<u8>, RecordsError> {
-    Ok(joined(&[FILES, &path_bytes(path)?]))
+    Ok([FILES, &path_bytes(path)?].concat())
 }
 
 /// The path in a key made by [`file`].
@@ -154,11 +143,11 @@ pub(crate) fn path_of_file(key: &[u8]) -> Result<PathBuf, RecordsError> {
 }
 
 pub(crate) fn link_prefix(image: ItemId) -> Vec<u8> {
-    joined(&[b"i", &image.0.to_be_bytes()])
+    [LINKS, &image.0.to_be_bytes()].concat()
 }
 
 pub(crate) fn link(image: ItemId, path: &Path) -> Result<Vec<u8>, RecordsError> {
-    Ok(joined(&[b"i", &image.0.to_be_bytes(), &path_bytes(path)?]))
+    Ok([LINKS, &image.0.to_be_bytes(), &path_bytes(path)?].concat())
 }
 
 /// The path in a key made by [`link`].
@@ -168,7 +157,7 @@ pub(crate) fn path_of_link(key: &[u8]) -> Result<PathBuf, RecordsError> {
 
 /// All captions of an owner.
 pub(crate) fn owner_prefix(owner: Option<ItemId>) -> Vec<u8> {
-    joined(&[b"o", &owner_bytes(owner)])
+    [OWNERS, &owner_bytes(owner)].concat()
 }
 
 /// All captions of an owner from one source.
@@ -177,12 +166,7 @@ pub(crate) fn owner_source_prefix(
     source: &Path,
 ) -> Result<Vec<u8>, RecordsError> {
     let source = path_bytes(source)?;
-    Ok(joined(&[
-        b"o",
-        &owner_bytes(owner),
-        &length(&source)?,
-        &source,
-    ]))
+    Ok([OWNERS, &owner_bytes(owner), &length(&source)?, &source].concat())
 }
 
 pub(crate) fn caption(
@@ -197,7 +181,7 @@ pub(crate) fn caption(
 
 pub(crate) fn source_prefix(source: &Path) -> Result<Vec<u8>, RecordsError> {
     let source = path_bytes(source)?;
-    Ok(joined(&[b"s", &length(&source)?, &source]))
+    Ok([SOURCES, &length(&source)?, &source].concat())
 }
 
 pub(crate) fn source(source: &Path, owner: Option<ItemId>) -> Result<Vec<u8>, RecordsError> {
@@ -240,23 +224,10 @@ fn owner_bytes(owner: Option<ItemId>) -> [u8; 5] {
     bytes
 }
 
-fn kind_byte(kind: ItemKind) -> [u8; 1] {
-    match kind {
-        ItemKind::Image => [0],
-        ItemKind::Caption => [1],
-    }
-}
-
 fn length(bytes: &[u8]) -> Result<[u8; 4], RecordsError> {
     Ok(u32::try_from(bytes.len())
-        .map_err(|_| RecordsError::Damaged {
-            what: "a path longer than 4 GB",
-        })?
+        .map_err(|_| damaged("a path longer than 4 GB"))?
         .to_be_bytes())
-}
-
-fn joined(parts: &[&[u8]]) -> Vec<u8> {
-    parts.concat()
 }
 
 #[cfg(unix)]
@@ -289,9 +260,7 @@ pub(crate) fn path_bytes(path: &Path) -> Result<Cow<'_, [u8]>, RecordsError> {
 
 #[cfg(not(unix))]
 pub(crate) fn path_from(bytes: &[u8]) -> Result<PathBuf, RecordsError> {
-    let text = std::str::from_utf8(bytes).map_err(|_| RecordsError::Damaged {
-        what: "a path that is not UTF-8",
-    })?;
+    let text = std::str::from_utf8(bytes).map_err(|_| damaged("a path that is not UTF-8"))?;
     Ok(PathBuf::from(text))
 }
 
@@ -326,10 +295,10 @@ mod tests {
                 b"s\0\0\0\x08/a/b.jpg\x01\0\0\x01\x02",
             ),
             (library(path).unwrap(), b"l/a/b.jpg"),
-            (meta(Meta::Generation).to_vec(), b"mgeneration"),
-            (meta(Meta::Language).to_vec(), b"mlanguage"),
-            (meta(Meta::Detailed).to_vec(), b"mdetailed"),
-            (meta(Meta::Pathless).to_vec(), b"mpathless"),
+            (meta::GENERATION.to_vec(), b"mgeneration"),
+            (meta::LANGUAGE.to_vec(), b"mlanguage"),
+            (meta::DETAILED.to_vec(), b"mdetailed"),
+            (meta::PATHLESS.to_vec(), b"mpathless"),
         ];
         assert_eq!(rows.len(), 14);
         for (key, bytes) in rows {

@@ -63,6 +63,11 @@ pub enum RecordsError {
     IdsExhausted,
 }
 
+/// The error for a damaged record.
+pub(crate) fn damaged(what: &'static str) -> RecordsError {
+    RecordsError::Damaged { what }
+}
+
 impl RecordsError {
     /// Whether the records are damaged, so that a retry fails too.
     pub(crate) fn is_damage(&self) -> bool {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::RecordsError;
 use super::codec::{self, StoredCounts, StoredItem};
-use super::keys::{self, Column, Meta};
+use super::keys::{self, Column, meta};
 use super::read::{Records, Visit};
 use super::store::Store;
 use crate::item::{Details, FileRecord, Generation, ItemId, ItemKind, LastRun, Library};
@@ -14,16 +14,16 @@ use crate::vector::UnitVector;
 
 /// The database under uncommitted changes. Reads see both.
 pub(crate) struct Overlay {
-    store: Store,
+    pub(crate) store: Store,
     /// New values (none: removed) by column and key.
     changes: [BTreeMap<Vec<u8>, Option<Vec<u8>>>; Column::ALL.len()],
     /// Items that were put or removed, or whose words changed.
-    touched: BTreeSet<(ItemKind, ItemId)>,
+    pub(crate) touched: BTreeSet<(ItemKind, ItemId)>,
     /// Images that lost a path. They may get another one before the commit, as when two files swap
     /// their paths, so only the commit removes those without any.
     pathless: BTreeSet<(ItemKind, ItemId)>,
     /// The highest id in the graph of each kind. Removing an item up to it leaves a tombstone.
-    frozen: [ItemId; 2],
+    pub(crate) frozen: [ItemId; 2],
 }
 
 impl Overlay {
@@ -37,20 +37,8 @@ impl Overlay {
         }
     }
 
-    pub(crate) fn store(&self) -> &Store {
-        &self.store
-    }
-
-    pub(crate) fn set_frozen(&mut self, frozen: [ItemId; 2]) {
-        self.frozen = frozen;
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         self.changes.iter().all(BTreeMap::is_empty)
-    }
-
-    pub(crate) fn touched(&self) -> &BTreeSet<(ItemKind, ItemId)> {
-        &self.touched
     }
 
     /// Removes the images that have no path left, including those noted by an earlier
@@ -58,7 +46,7 @@ impl Overlay {
     pub(crate) fn drop_pathless(&mut self) -> Result<(), RecordsError> {
         let noted = self.noted_pathless()?;
         if !noted.is_empty() {
-            self.remove(Column::Default, keys::meta(Meta::Pathless).to_vec());
+            self.remove(Column::Default, meta::PATHLESS.to_vec());
         }
         for (_, image) in self.take_pathless(noted)? {
             self.remove_image(image)?;
@@ -72,11 +60,7 @@ impl Overlay {
         if !self.pathless.is_empty() {
             let noted = self.noted_pathless()?;
             let images = self.take_pathless(noted)?;
-            self.put(
-                Column::Default,
-                keys::meta(Meta::Pathless).to_vec(),
-                codec::encode_changes(&images),
-            );
+            self.put_meta(meta::PATHLESS, codec::encode_changes(&images));
         }
         Ok(())
     }
@@ -98,48 +82,32 @@ impl Overlay {
     }
 
     /// Writes all changes and their list as one generation. Lists up to `dropped` are deleted.
+    /// After a failure everything stays pending, so that the next call writes it again.
     pub(crate) fn commit(
         &mut self,
         generation: Generation,
         dropped: Generation,
     ) -> Result<(), RecordsError> {
         let mut old_lists = Vec::new();
-        self.store.scan(
-            Column::Default,
-            keys::CHANGES,
-            keys::CHANGES,
-            &mut |key, _| {
+        self.store
+            .scan(Column::Default, keys::CHANGES, &[], &mut |key, _| {
                 let is_old = keys::generation_of(key).is_some_and(|number| number <= dropped.0);
                 if is_old {
                     old_lists.push(key.to_vec());
                 }
                 Ok(is_old)
-            },
-        )?;
-        let list = (
-            keys::changes(generation.0),
-            codec::encode_changes(&self.touched),
-        );
-        let number = generation.0.to_le_bytes();
-        let records = Column::ALL.iter().flat_map(|&column| {
-            let changes = &self.changes[column as usize];
-            changes
-                .iter()
-                .map(move |(key, value)| (column, key.as_slice(), value.as_deref()))
-        });
-        let records = records
-            .chain(
-                old_lists
-                    .iter()
-                    .map(|key| (Column::Default, key.as_slice(), None)),
-            )
-            .chain([(Column::Default, list.0.as_slice(), Some(list.1.as_slice()))])
-            .chain([(
-                Column::Default,
-                keys::meta(Meta::Generation),
-                Some(number.as_slice()),
-            )]);
-        self.store.write(records)?;
+            })?;
+        for key in old_lists {
+            self.remove(Column::Default, key);
+        }
+        let list = codec::encode_changes(&self.touched);
+        self.put(Column::Default, keys::changes(generation.0), list);
+        self.put_meta(meta::GENERATION, generation.0.to_le_bytes().to_vec());
+        self.store
+            .write(Column::ALL.into_iter().flat_map(|column| {
+                let changes = self.changes[column as usize].iter();
+                changes.map(move |(key, value)| (column, key.as_slice(), value.as_deref()))
+            }))?;
         self.changes = Default::default();
         self.touched.clear();
         Ok(())
@@ -169,13 +137,17 @@ impl Overlay {
             .map(|key| (Column::Default, key.as_slice(), None));
         self.store.write(tombstones.chain([(
             Column::Default,
-            keys::meta(Meta::Purged),
+            meta::PURGED,
             Some(purged.as_slice()),
         )]))
     }
 
     fn put(&mut self, column: Column, key: Vec<u8>, value: Vec<u8>) {
         self.changes[column as usize].insert(key, Some(value));
+    }
+
+    fn put_meta(&mut self, key: &[u8], value: Vec<u8>) {
+        self.put(Column::Default, key.to_vec(), value);
     }
 
     fn remove(&mut self, column: Column, key: Vec<u8>) {
@@ -188,11 +160,7 @@ impl Overlay {
     ) -> Result<(), RecordsError> {
         let mut counts = self.stored_counts()?;
         change(&mut counts);
-        self.put(
-            Column::Default,
-            keys::meta(Meta::Counts).to_vec(),
-            codec::encode_counts(&counts),
-        );
+        self.put_meta(meta::COUNTS, codec::encode_counts(&counts));
         Ok(())
     }
 
@@ -203,11 +171,7 @@ impl Overlay {
             id.0.checked_add(1)
                 .filter(|&next| next < u32::MAX)
                 .ok_or(RecordsError::IdsExhausted)?;
-        self.put(
-            Column::Default,
-            keys::meta(Meta::NextId).to_vec(),
-            codec::encode_id(ItemId(next)),
-        );
+        self.put_meta(meta::NEXT_ID, codec::encode_id(ItemId(next)));
         Ok(id)
     }
 
@@ -269,24 +233,16 @@ impl Overlay {
 
     /// Sets the metadata of an image.
     pub(crate) fn set_details(&mut self, id: ItemId, details: Details) -> Result<(), RecordsError> {
-        let Some(StoredItem::Image {
-            content_hash,
-            width,
-            height,
-            details: before,
-        }) = self.stored_item(id)?
-        else {
+        let Some(mut item) = self.stored_item(id)? else {
             return Err(RecordsError::NoSuchImage { id });
         };
-        if before.as_ref() == Some(&details) {
-            return Ok(());
+        match &mut item {
+            StoredItem::Image { details: known, .. } if known.as_ref() == Some(&details) => {
+                return Ok(());
+            }
+            StoredItem::Image { details: known, .. } => *known = Some(details),
+            StoredItem::Caption { .. } => return Err(RecordsError::NoSuchImage { id }),
         }
-        let item = StoredItem::Image {
-            content_hash,
-            width,
-            height,
-            details: Some(details),
-        };
         self.put(
             Column::Items,
             keys::item(id).to_vec(),
@@ -299,7 +255,7 @@ impl Overlay {
     /// The committed images without metadata. If there are none, this is recorded, since finding
     /// out takes time.
     pub(crate) fn images_without_details(&self) -> Result<Vec<ItemId>, RecordsError> {
-        let noted = keys::meta(Meta::Detailed);
+        let noted = meta::DETAILED;
         let mut found = Vec::new();
         if self.store.get(Column::Default, noted)?.is_some() {
             return Ok(found);
@@ -317,15 +273,17 @@ impl Overlay {
         Ok(found)
     }
 
+    fn require_image(&self, id: ItemId) -> Result<(), RecordsError> {
+        match self.stored_item(id)? {
+            Some(StoredItem::Image { .. }) => Ok(()),
+            _ => Err(RecordsError::NoSuchImage { id }),
+        }
+    }
+
     /// Records which image a path contains. An image without any path at the next commit is
     /// removed.
     pub(crate) fn put_file(&mut self, path: &Path, file: &FileRecord) -> Result<(), RecordsError> {
-        if !matches!(
-            self.stored_item(file.image)?,
-            Some(StoredItem::Image { .. })
-        ) {
-            return Err(RecordsError::NoSuchImage { id: file.image });
-        }
+        self.require_image(file.image)?;
         let before = self.file(path)?;
         self.put(Column::Paths, keys::file(path)?, codec::encode_file(file));
         if before.is_some_and(|before| before.image == file.image) {
@@ -392,10 +350,8 @@ impl Overlay {
         source: &Path,
         captions: Vec<(String, UnitVector)>,
     ) -> Result<(), RecordsError> {
-        if let Some(id) = owner
-            && !matches!(self.stored_item(id)?, Some(StoredItem::Image { .. }))
-        {
-            return Err(RecordsError::NoSuchImage { id });
+        if let Some(image) = owner {
+            self.require_image(image)?;
         }
         let before = self.captions_from(owner, source)?;
         let texts = captions.iter().map(|(text, _)| text);
@@ -449,11 +405,7 @@ impl Overlay {
     }
 
     pub(crate) fn put_last_run(&mut self, run: &LastRun) {
-        self.put(
-            Column::Default,
-            keys::meta(Meta::LastRun).to_vec(),
-            codec::encode_last_run(run),
-        );
+        self.put_meta(meta::LAST_RUN, codec::encode_last_run(run));
     }
 }
 

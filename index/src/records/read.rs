@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::RecordsError;
 use super::codec::{self, StoredCounts, StoredItem};
-use super::keys::{self, Column, Meta};
+use super::keys::{self, Column, meta};
+use super::{RecordsError, damaged};
 use crate::item::{
     Caption, FileRecord, Generation, Image, Item, ItemId, ItemKind, LastRun, Library,
 };
@@ -22,7 +22,7 @@ pub(crate) trait Records {
     fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, RecordsError>;
 
     /// Visits all keys that begin with `prefix` and are not before `start`, in order, until `visit`
-    /// returns false.
+    /// returns false. An empty `start` is before all keys.
     fn scan(
         &self,
         column: Column,
@@ -31,56 +31,59 @@ pub(crate) trait Records {
         visit: &mut Visit<'_>,
     ) -> Result<(), RecordsError>;
 
+    /// The decoded value of a key.
+    fn decoded<T>(
+        &self,
+        column: Column,
+        key: &[u8],
+        decode: fn(&[u8]) -> Result<T, RecordsError>,
+    ) -> Result<Option<T>, RecordsError> {
+        let bytes = self.get(column, key)?;
+        bytes.map(|bytes| decode(&bytes)).transpose()
+    }
+
     fn generation(&self) -> Result<Generation, RecordsError> {
-        let bytes = self.get(Column::Default, keys::meta(Meta::Generation))?;
-        bytes.map_or(Ok(Generation(0)), |bytes| codec::decode_generation(&bytes))
+        let found = self.decoded(Column::Default, meta::GENERATION, codec::decode_generation)?;
+        Ok(found.unwrap_or(Generation(0)))
     }
 
     fn next_id(&self) -> Result<ItemId, RecordsError> {
-        let bytes = self.get(Column::Default, keys::meta(Meta::NextId))?;
-        bytes.map_or(Ok(ItemId(1)), |bytes| codec::decode_id(&bytes))
+        let found = self.decoded(Column::Default, meta::NEXT_ID, codec::decode_id)?;
+        Ok(found.unwrap_or(ItemId(1)))
     }
 
     fn stored_counts(&self) -> Result<StoredCounts, RecordsError> {
-        let bytes = self.get(Column::Default, keys::meta(Meta::Counts))?;
-        bytes.map_or(Ok(StoredCounts::default()), |bytes| {
-            codec::decode_counts(&bytes)
-        })
+        let found = self.decoded(Column::Default, meta::COUNTS, codec::decode_counts)?;
+        Ok(found.unwrap_or_default())
     }
 
     fn manifest_copy(&self) -> Result<Option<Vec<u8>>, RecordsError> {
-        self.get(Column::Default, keys::meta(Meta::Manifest))
+        self.get(Column::Default, meta::MANIFEST)
     }
 
     fn purged(&self) -> Result<[Generation; 2], RecordsError> {
-        let bytes = self.get(Column::Default, keys::meta(Meta::Purged))?;
-        bytes.map_or(Ok([Generation(0); 2]), |bytes| codec::decode_purged(&bytes))
+        let found = self.decoded(Column::Default, meta::PURGED, codec::decode_purged)?;
+        Ok(found.unwrap_or([Generation(0); 2]))
     }
 
     /// The language of the words. An index that states none is English.
     fn language(&self) -> Result<Language, RecordsError> {
-        let bytes = self.get(Column::Default, keys::meta(Meta::Language))?;
-        bytes.map_or(Ok(Language::English), |bytes| {
-            codec::decode_language(&bytes)
-        })
+        let found = self.decoded(Column::Default, meta::LANGUAGE, codec::decode_language)?;
+        Ok(found.unwrap_or(Language::English))
     }
 
     fn last_run(&self) -> Result<Option<LastRun>, RecordsError> {
-        self.get(Column::Default, keys::meta(Meta::LastRun))?
-            .map(|bytes| codec::decode_last_run(&bytes))
-            .transpose()
+        self.decoded(Column::Default, meta::LAST_RUN, codec::decode_last_run)
     }
 
     /// Images that a checkpoint kept without a path.
     fn noted_pathless(&self) -> Result<Vec<(ItemKind, ItemId)>, RecordsError> {
-        let bytes = self.get(Column::Default, keys::meta(Meta::Pathless))?;
-        bytes.map_or(Ok(Vec::new()), |bytes| codec::decode_changes(&bytes))
+        let found = self.decoded(Column::Default, meta::PATHLESS, codec::decode_changes)?;
+        Ok(found.unwrap_or_default())
     }
 
     fn stored_item(&self, id: ItemId) -> Result<Option<StoredItem>, RecordsError> {
-        self.get(Column::Items, &keys::item(id))?
-            .map(|bytes| codec::decode_item(&bytes))
-            .transpose()
+        self.decoded(Column::Items, &keys::item(id), codec::decode_item)
     }
 
     fn item(&self, id: ItemId) -> Result<Option<Item>, RecordsError> {
@@ -145,9 +148,7 @@ pub(crate) trait Records {
             &keys::vector_prefix(kind),
             &start,
             &mut |key, value| {
-                let id = keys::id_at_end(key).ok_or(RecordsError::Damaged {
-                    what: "the key of a vector",
-                })?;
+                let id = keys::id_at_end(key).ok_or(damaged("the key of a vector"))?;
                 values.clear();
                 codec::decode_vector(value, dimension, &mut values)?;
                 visit(id, &values)
@@ -159,19 +160,15 @@ pub(crate) trait Records {
     fn removed(&self, kind: ItemKind) -> Result<Vec<ItemId>, RecordsError> {
         let prefix = keys::removed_prefix(kind);
         let mut ids = Vec::new();
-        self.scan(Column::Default, &prefix, &prefix, &mut |key, _| {
-            ids.push(keys::id_at_end(key).ok_or(RecordsError::Damaged {
-                what: "the key of a removed item",
-            })?);
+        self.scan(Column::Default, &prefix, &[], &mut |key, _| {
+            ids.push(keys::id_at_end(key).ok_or(damaged("the key of a removed item"))?);
             Ok(true)
         })?;
         Ok(ids)
     }
 
     fn file(&self, path: &Path) -> Result<Option<FileRecord>, RecordsError> {
-        self.get(Column::Paths, &keys::file(path)?)?
-            .map(|bytes| codec::decode_file(&bytes))
-            .transpose()
+        self.decoded(Column::Paths, &keys::file(path)?, codec::decode_file)
     }
 
     /// The folder itself, if it is a file, and all files in it and its subfolders, sorted by the
@@ -187,7 +184,7 @@ pub(crate) trait Records {
             files.push((folder.to_owned(), file));
         }
         let prefix = [keys::FILES, &folder_bytes, &[separator]].concat();
-        self.scan(Column::Paths, &prefix, &prefix, &mut |key, value| {
+        self.scan(Column::Paths, &prefix, &[], &mut |key, value| {
             files.push((keys::path_of_file(key)?, codec::decode_file(value)?));
             Ok(true)
         })?;
@@ -199,15 +196,10 @@ pub(crate) trait Records {
         &self,
         visit: &mut dyn FnMut(PathBuf, FileRecord) -> Result<(), RecordsError>,
     ) -> Result<(), RecordsError> {
-        self.scan(
-            Column::Paths,
-            keys::FILES,
-            keys::FILES,
-            &mut |key, value| {
-                visit(keys::path_of_file(key)?, codec::decode_file(value)?)?;
-                Ok(true)
-            },
-        )
+        self.scan(Column::Paths, keys::FILES, &[], &mut |key, value| {
+            visit(keys::path_of_file(key)?, codec::decode_file(value)?)?;
+            Ok(true)
+        })
     }
 
     /// Visits all items, by id.
@@ -216,25 +208,21 @@ pub(crate) trait Records {
         visit: &mut dyn FnMut(ItemId, StoredItem) -> Result<(), RecordsError>,
     ) -> Result<(), RecordsError> {
         self.scan(Column::Items, &[], &[], &mut |key, value| {
-            let id = keys::id_at_end(key).ok_or(RecordsError::Damaged {
-                what: "the key of an item",
-            })?;
+            let id = keys::id_at_end(key).ok_or(damaged("the key of an item"))?;
             visit(id, codec::decode_item(value)?)?;
             Ok(true)
         })
     }
 
     fn image_with_hash(&self, hash: &[u8; 32]) -> Result<Option<ItemId>, RecordsError> {
-        self.get(Column::Hashes, hash)?
-            .map(|bytes| codec::decode_id(&bytes))
-            .transpose()
+        self.decoded(Column::Hashes, hash, codec::decode_id)
     }
 
     /// The paths of an image, sorted by their bytes.
     fn paths_of(&self, image: ItemId) -> Result<Vec<PathBuf>, RecordsError> {
         let prefix = keys::link_prefix(image);
         let mut paths = Vec::new();
-        self.scan(Column::Paths, &prefix, &prefix, &mut |key, _| {
+        self.scan(Column::Paths, &prefix, &[], &mut |key, _| {
             paths.push(keys::path_of_link(key)?);
             Ok(true)
         })?;
@@ -244,7 +232,7 @@ pub(crate) trait Records {
     /// The ids under a prefix of the `captions` column, in the order of their keys.
     fn caption_ids(&self, prefix: &[u8]) -> Result<Vec<ItemId>, RecordsError> {
         let mut ids = Vec::new();
-        self.scan(Column::Captions, prefix, prefix, &mut |_, value| {
+        self.scan(Column::Captions, prefix, &[], &mut |_, value| {
             ids.push(codec::decode_id(value)?);
             Ok(true)
         })?;
@@ -256,11 +244,7 @@ pub(crate) trait Records {
         for &id in ids {
             match self.item(id)? {
                 Some(Item::Caption(caption)) => captions.push(caption),
-                _ => {
-                    return Err(RecordsError::Damaged {
-                        what: "the list of an image's captions",
-                    });
-                }
+                _ => return Err(damaged("the list of an image's captions")),
             }
         }
         Ok(captions)
@@ -281,10 +265,8 @@ pub(crate) trait Records {
     fn caption_owners(&self, source: &Path) -> Result<Vec<Option<ItemId>>, RecordsError> {
         let prefix = keys::source_prefix(source)?;
         let mut owners = Vec::new();
-        self.scan(Column::Captions, &prefix, &prefix, &mut |key, _| {
-            owners.push(keys::owner_at_end(key).ok_or(RecordsError::Damaged {
-                what: "the key of a caption's source",
-            })?);
+        self.scan(Column::Captions, &prefix, &[], &mut |key, _| {
+            owners.push(keys::owner_at_end(key).ok_or(damaged("the key of a caption's source"))?);
             Ok(true)
         })?;
         Ok(owners)
@@ -292,13 +274,11 @@ pub(crate) trait Records {
 
     /// The files that captions were read from, and the owners of those captions.
     fn caption_sources(&self) -> Result<Vec<(PathBuf, Option<ItemId>)>, RecordsError> {
-        const DAMAGED: RecordsError = RecordsError::Damaged {
-            what: "the key of a caption's source",
-        };
+        let damaged = || damaged("the key of a caption's source");
         let mut sources = Vec::new();
-        self.scan(Column::Captions, b"s", b"s", &mut |key, _| {
-            let source = keys::source_in(key).ok_or(DAMAGED)?;
-            sources.push((source, keys::owner_at_end(key).ok_or(DAMAGED)?));
+        self.scan(Column::Captions, keys::SOURCES, &[], &mut |key, _| {
+            let source = keys::source_in(key).ok_or_else(damaged)?;
+            sources.push((source, keys::owner_at_end(key).ok_or_else(damaged)?));
             Ok(true)
         })?;
         Ok(sources)
@@ -306,18 +286,13 @@ pub(crate) trait Records {
 
     fn libraries(&self) -> Result<Vec<Library>, RecordsError> {
         let mut libraries = Vec::new();
-        self.scan(
-            Column::Default,
-            keys::LIBRARIES,
-            keys::LIBRARIES,
-            &mut |key, value| {
-                libraries.push(codec::decode_library(
-                    &keys::path_from(key.get(1..).unwrap_or(&[]))?,
-                    value,
-                )?);
-                Ok(true)
-            },
-        )?;
+        self.scan(Column::Default, keys::LIBRARIES, &[], &mut |key, value| {
+            libraries.push(codec::decode_library(
+                &keys::path_from(key.get(1..).unwrap_or(&[]))?,
+                value,
+            )?);
+            Ok(true)
+        })?;
         Ok(libraries)
     }
 
@@ -333,9 +308,7 @@ pub(crate) trait Records {
         let start = keys::changes(after.0.saturating_add(1));
         let mut changes = Vec::new();
         self.scan(Column::Default, keys::CHANGES, &start, &mut |key, value| {
-            let number = keys::generation_of(key).ok_or(RecordsError::Damaged {
-                what: "the key of a list of changes",
-            })?;
+            let number = keys::generation_of(key).ok_or(damaged("the key of a list of changes"))?;
             changes.push((Generation(number), codec::decode_changes(value)?));
             Ok(true)
         })?;

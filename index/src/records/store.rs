@@ -8,9 +8,9 @@ use rocksdb::{
     WriteOptions,
 };
 
-use super::RecordsError;
-use super::keys::{self, Column, Meta};
+use super::keys::{Column, meta};
 use super::read::{Records, Visit};
+use super::{RecordsError, damaged};
 use crate::language::Language;
 
 /// RocksDB flushes on its own only beyond this size, or when its log reaches twice [`FLUSH_BYTES`].
@@ -71,9 +71,7 @@ impl Store {
     fn column(&self, column: Column) -> Result<&ColumnFamily, RecordsError> {
         self.db
             .cf_handle(column.name())
-            .ok_or(RecordsError::Damaged {
-                what: "the list of columns",
-            })
+            .ok_or(damaged("the list of columns"))
     }
 
     /// Makes all changes or none. When this returns, they survive a power failure.
@@ -96,14 +94,14 @@ impl Store {
 
     /// Stores a copy of the manifest.
     pub(crate) fn write_manifest_copy(&self, manifest: &[u8]) -> Result<(), RecordsError> {
-        self.write([(Column::Default, keys::meta(Meta::Manifest), Some(manifest))])
+        self.write([(Column::Default, meta::MANIFEST, Some(manifest))])
     }
 
     /// Stores the language of the words at once, without a generation of its own: words of another
     /// language are rebuilt whatever their generation.
     pub(crate) fn write_language(&self, language: Language) -> Result<(), RecordsError> {
         let code = language.code().as_bytes();
-        self.write([(Column::Default, keys::meta(Meta::Language), Some(code))])
+        self.write([(Column::Default, meta::LANGUAGE, Some(code))])
     }
 
     /// Whether enough was written since the last flush to slow down opening.

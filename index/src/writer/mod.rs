@@ -171,7 +171,7 @@ impl IndexWriter {
             _lock: lock,
         };
         writer.open_words()?;
-        writer.flush_if(writer.overlay.store().is_flush_due())?;
+        writer.flush_if(writer.overlay.store.is_flush_due())?;
         Ok(writer)
     }
 
@@ -362,7 +362,7 @@ impl IndexWriter {
     /// Number of items put, changed or removed since the last commit.
     #[must_use]
     pub fn n_pending(&self) -> usize {
-        self.overlay.touched().len()
+        self.overlay.touched.len()
     }
 
     /// The newest committed generation.
@@ -450,7 +450,7 @@ impl IndexWriter {
             return Err(error);
         }
         self.steps.reach(Step::WordsCommitted).map_err(stopped)?;
-        self.flush_if(self.overlay.store().is_flush_due())?;
+        self.flush_if(self.overlay.store.is_flush_due())?;
         Ok(next)
     }
 
@@ -505,10 +505,10 @@ impl IndexWriter {
             // Only here do records move from the log to tables. Afterwards tables are replaced by
             // others with the same content; a reader that misses one of them opens again.
             let _closed = Gate::close(&self.layout)?;
-            self.overlay.store().flush().within(&dir)?;
+            self.overlay.store.flush().within(&dir)?;
         }
         self.steps.reach(Step::CompactFlushed).map_err(stopped)?;
-        self.overlay.store().compact().within(&dir)?;
+        self.overlay.store.compact().within(&dir)?;
         self.steps.reach(Step::CompactTables).map_err(stopped)?;
         if let Some(words) = &mut self.words
             && let Err(source) = words.merge()
@@ -565,7 +565,7 @@ impl IndexWriter {
             let stopped = |source| IndexError::writing(self.dir(), self.dir(), source);
             let _closed = Gate::close(&self.layout)?;
             self.steps.reach(Step::GateClosed).map_err(stopped)?;
-            self.overlay.store().flush().within(self.dir())?;
+            self.overlay.store.flush().within(self.dir())?;
             self.steps.reach(Step::TablesFlushed).map_err(stopped)?;
         }
         Ok(())

@@ -16,7 +16,7 @@ impl IndexWriter {
             return Ok(());
         };
         let libraries = self.overlay.libraries().within(self.dir())?;
-        for &(_, id) in self.overlay.touched() {
+        for &(_, id) in &self.overlay.touched {
             match documents::document(&self.overlay, &libraries, id).within(self.dir())? {
                 Some(document) => words.put(&document).within(self.dir())?,
                 None => words.remove(id.0),
@@ -58,7 +58,7 @@ impl IndexWriter {
     /// enough, or by a rebuild.
     fn replay_words(&self, words: &mut WordsWriter) -> Result<(), IndexError> {
         let dir = self.dir();
-        let store = self.overlay.store();
+        let store = &self.overlay.store;
         let behind = words.stamp().filter(|stamp| {
             stamp.index_id == self.manifest.index_id() && stamp.generation <= self.generation.0
         });
