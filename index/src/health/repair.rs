@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{Problem, check};
 use super::reconcile::{Expected, Reconciled, reconcile};
-use super::salvage::{Salvaged, salvage};
+use super::salvage::salvage;
 use crate::atomic;
 use crate::derived::graph_files::BuildProgress;
 use crate::disk::layout::Layout;
@@ -295,8 +295,7 @@ fn replace(
         source,
     };
     let (records, new) = (layout.records(), layout.new_records());
-    let Salvaged { incomplete, .. } =
-        salvage(&records, &layout.scratch(), &new, known.generation).within(dir)?;
+    let incomplete = salvage(&records, &layout.scratch(), &new, known.generation).within(dir)?;
     let store = Store::open(&new, false).within(dir)?;
     let manifest = known.manifest_or_copy(layout, &store)?;
     keep_copy_of_manifest(&store, &manifest, layout)?;

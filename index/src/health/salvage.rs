@@ -23,27 +23,6 @@ const MAX_BISECTIONS: usize = 8 * 4096;
 /// The key of a record that makes RocksDB's repair aware of a column.
 const STUB: &[u8] = &[0xff; 16];
 
-/// What was copied.
-#[derive(Debug, Default)]
-pub(crate) struct Salvaged {
-    /// Columns that could not be read completely.
-    pub(crate) incomplete: Vec<Column>,
-    /// RocksDB's distinct error messages.
-    pub(crate) reasons: Vec<String>,
-}
-
-impl Salvaged {
-    fn note(&mut self, error: &RecordsError) {
-        let text = match error {
-            RecordsError::Storage { source } => source.to_string(),
-            error => error.to_string(),
-        };
-        if !self.reasons.contains(&text) {
-            self.reasons.push(text);
-        }
-    }
-}
-
 /// A method of making damaged records readable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Method {
@@ -59,8 +38,8 @@ const METHODS: [Method; 3] = [Method::Tolerant, Method::NewestList, Method::NewL
 
 /// Copies everything readable of the database in `dir` to a new one in `target`.
 ///
-/// `scratch` is a temporary folder; `dir` is not changed. Other parts of the index show that
-/// generation `expected` was committed.
+/// Returns the columns that could not be read completely. `scratch` is a temporary folder; `dir` is
+/// not changed. Other parts of the index show that generation `expected` was committed.
 ///
 /// # Errors
 /// When nothing can be read, or the copy cannot be written.
@@ -69,23 +48,23 @@ pub(crate) fn salvage(
     scratch: &Path,
     target: &Path,
     expected: Generation,
-) -> Result<Salvaged, RecordsError> {
-    let mut salvaged = Salvaged::default();
+) -> Result<Vec<Column>, RecordsError> {
+    let mut incomplete = Vec::new();
     let mut best: Option<(Generation, usize)> = None;
     for number in 0..METHODS.len() {
-        let Some(generation) = copy(dir, scratch, target, number, &mut salvaged)? else {
+        let Some(generation) = copy(dir, scratch, target, number, &mut incomplete)? else {
             continue;
         };
         if generation >= expected {
-            return Ok(salvaged);
+            return Ok(incomplete);
         }
         if best.is_none_or(|(found, _)| generation > found) {
             best = Some((generation, number));
         }
     }
     match best {
-        Some((_, number)) => copy(dir, scratch, target, number, &mut salvaged)?
-            .map(|_| salvaged)
+        Some((_, number)) => copy(dir, scratch, target, number, &mut incomplete)?
+            .map(|_| incomplete)
             .ok_or(RecordsError::Damaged {
                 what: "the database",
             }),
@@ -102,35 +81,28 @@ fn copy(
     scratch: &Path,
     target: &Path,
     first: usize,
-    salvaged: &mut Salvaged,
+    incomplete: &mut Vec<Column>,
 ) -> Result<Option<Generation>, RecordsError> {
     remove_folder(target)?;
     fs_err::create_dir_all(target)?;
     let copy = Store::open(target, true)?;
     let mut missing = Column::ALL.to_vec();
     let mut gaps = Vec::new();
-    salvaged.incomplete.clear();
+    incomplete.clear();
     for method in METHODS.into_iter().skip(first) {
-        let source = match prepare(dir, scratch, method) {
-            Ok(Some(path)) => Store::open_tolerant(&path),
-            Ok(None) => continue,
-            Err(error) => Err(error),
+        let Ok(Some(path)) = prepare(dir, scratch, method) else {
+            continue;
         };
-        let source = match source {
-            Ok(source) => source,
-            Err(error) => {
-                salvaged.note(&error);
-                continue;
-            }
+        let Ok(source) = Store::open_tolerant(&path) else {
+            continue;
         };
         missing.retain(|&column| {
-            let copied = copy_column(&source, &copy, column, salvaged);
-            let Ok(found) = copied.map_err(|error| salvaged.note(&error)) else {
+            let Ok(found) = copy_column(&source, &copy, column) else {
                 return true;
             };
             // RocksDB's repair does not report which tables it dropped.
             if !found.is_empty() || method == Method::NewList {
-                salvaged.incomplete.push(column);
+                incomplete.push(column);
             }
             gaps.extend(found.into_iter().map(|gap| (column, gap)));
             false
@@ -265,12 +237,7 @@ fn add_stubs(scratch: &Path) -> Result<(), RecordsError> {
 }
 
 /// Copies everything readable of a column and returns the gaps. Fails if nothing can be read.
-fn copy_column(
-    source: &Store,
-    target: &Store,
-    column: Column,
-    salvaged: &mut Salvaged,
-) -> Result<Vec<Gap>, RecordsError> {
+fn copy_column(source: &Store, target: &Store, column: Column) -> Result<Vec<Gap>, RecordsError> {
     source.seek(column, &END)?;
     let mut gaps = Vec::new();
     let mut start = Vec::new();
@@ -286,10 +253,9 @@ fn copy_column(
             Ok(true)
         });
         portion.write(target, column)?;
-        let Err(error) = copied else {
+        if copied.is_ok() {
             return Ok(gaps);
-        };
-        salvaged.note(&error);
+        }
         let mut from = start.clone();
         if let Some(last) = last {
             from = last;
