@@ -1,8 +1,6 @@
 //! Which graph files are usable, and when to rebuild.
 
 use std::collections::HashSet;
-use std::io;
-use std::path::Path;
 
 use crate::atomic::temporary_path;
 use crate::disk::layout::Layout;
@@ -114,7 +112,7 @@ impl GraphFiles {
         };
         for kind in ItemKind::ALL {
             // The leftover of an interrupted build.
-            discard(layout, &temporary_path(&layout.graph(kind)))?;
+            layout.discard_file(&temporary_path(&layout.graph(kind)))?;
             let purged = overlay.store.purged().within(dir)?[kind.number()];
             let graph = Graph::open(&layout.graph(kind)).ok().flatten();
             let graph = graph.filter(|graph| graph.verify().is_ok());
@@ -122,7 +120,7 @@ impl GraphFiles {
                 is_usable(graph, manifest, kind, generation, purged) == Usable::Yes
             });
             let Some(graph) = graph else {
-                discard(layout, &layout.graph(kind))?;
+                layout.discard_file(&layout.graph(kind))?;
                 if purged < generation || !overlay.store.removed(kind).within(dir)?.is_empty() {
                     overlay.purge(kind, generation, |_| false).within(dir)?;
                 }
@@ -179,7 +177,7 @@ impl GraphFiles {
             let graph = &mut self.graphs[kind.number()];
             if n_items < self.min_items.max(1) {
                 if graph.take().is_some() {
-                    discard(layout, &layout.graph(kind))?;
+                    layout.discard_file(&layout.graph(kind))?;
                     overlay.purge(kind, generation, |_| false).within(dir)?;
                 }
             } else if is_due(*graph, n_items, n_removed, self.min_items, due) {
@@ -220,15 +218,6 @@ fn is_due(
         Due::WhenOutdated => 0,
     };
     n_fresh + n_removed + graph.n_loose > allowed
-}
-
-/// Deletes a file of the `graphs` folder if it exists.
-fn discard(layout: &Layout, path: &Path) -> Result<(), IndexError> {
-    match fs_err::remove_file(path) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(IndexError::writing(layout.dir(), path, source)),
-    }
 }
 
 /// The graph to build.

@@ -4,8 +4,10 @@
 //! subfolder `data-2`, `data-3`…, as the manifest says. Any other folder of such a name is a
 //! successor of this index or a leftover.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::error::IndexError;
 use crate::item::ItemKind;
 
 /// Suffix of a data folder that is being deleted.
@@ -115,7 +117,7 @@ impl Layout {
     }
 
     /// Whether every entry of the folder may belong to an index, as after an interrupted creation.
-    pub(crate) fn holds_nothing_else(&self) -> std::io::Result<bool> {
+    pub(crate) fn holds_nothing_else(&self) -> io::Result<bool> {
         const KNOWN: [&str; 7] = [
             "manifest.json",
             "manifest.json.tmp",
@@ -150,6 +152,29 @@ impl Layout {
     /// Temporary folder for repairing records.
     pub(crate) fn scratch(&self) -> PathBuf {
         self.data.join("records.tmp")
+    }
+
+    /// Deletes a file or folder of the index if it exists.
+    pub(crate) fn discard(&self, path: &Path) -> Result<(), IndexError> {
+        if path.is_dir() {
+            self.discarded(path, fs_err::remove_dir_all(path))
+        } else {
+            self.discard_file(path)
+        }
+    }
+
+    /// Deletes a file of the index if it exists. A folder in its place is an error.
+    pub(crate) fn discard_file(&self, path: &Path) -> Result<(), IndexError> {
+        self.discarded(path, fs_err::remove_file(path))
+    }
+
+    fn discarded(&self, path: &Path, removed: io::Result<()>) -> Result<(), IndexError> {
+        match removed {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(IndexError::writing(&self.dir, path, error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Size of all files of the index in bytes. Unreadable files count as 0.

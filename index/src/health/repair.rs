@@ -116,8 +116,8 @@ pub(crate) fn repair_stepwise(
     let known = Known::read(&layout);
     let unfinished = read_note(&layout);
     if repair.found.is_empty() && unfinished.is_none() {
-        discard(&layout, &layout.scratch())?;
-        discard(&layout, &layout.new_records())?;
+        layout.discard(&layout.scratch())?;
+        layout.discard(&layout.new_records())?;
         return Ok(repair);
     }
     let mut is_replaced = unfinished.is_some();
@@ -142,10 +142,10 @@ pub(crate) fn repair_stepwise(
     if is_replaced && repair.has_losses() {
         repair.kept = Some(layout.damaged_records());
     } else if is_replaced {
-        discard(&layout, &layout.damaged_records())?;
+        layout.discard(&layout.damaged_records())?;
     }
-    discard(&layout, &layout.scratch())?;
-    discard(&layout, &note_path(&layout))?;
+    layout.discard(&layout.scratch())?;
+    layout.discard(&note_path(&layout))?;
     Ok(repair)
 }
 
@@ -306,7 +306,7 @@ fn replace(
     sync_files_in(&new).map_err(|source| IndexError::writing(dir, &new, source))?;
     steps.reach(Step::RepairCopied).map_err(stopped)?;
     let _closed = Gate::close(layout)?;
-    discard(layout, &layout.damaged_records())?;
+    layout.discard(&layout.damaged_records())?;
     rename(layout, &records, &layout.damaged_records())?;
     steps.reach(Step::RepairSetAside).map_err(stopped)?;
     rename(layout, &new, &records)?;
@@ -342,32 +342,17 @@ fn sync_files_in(folder: &Path) -> io::Result<()> {
 /// Deletes the derived parts that the next writer has to rebuild.
 fn discard_derived(layout: &Layout, all: bool) -> Result<(), IndexError> {
     if all {
-        discard(layout, &layout.words())?;
-        return discard(layout, &layout.graphs());
+        layout.discard(&layout.words())?;
+        return layout.discard(&layout.graphs());
     }
     for problem in check(layout.dir())? {
         match problem {
-            Problem::Graph { kind, .. } => discard(layout, &layout.graph(kind))?,
-            Problem::Words { .. } => discard(layout, &layout.words())?,
+            Problem::Graph { kind, .. } => layout.discard(&layout.graph(kind))?,
+            Problem::Words { .. } => layout.discard(&layout.words())?,
             _ => {}
         }
     }
     Ok(())
-}
-
-/// Deletes a file or folder if it exists.
-fn discard(layout: &Layout, path: &Path) -> Result<(), IndexError> {
-    let removed = if path.is_dir() {
-        fs_err::remove_dir_all(path)
-    } else {
-        fs_err::remove_file(path)
-    };
-    match removed {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(IndexError::writing(layout.dir(), path, error))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// The losses of an unfinished repair, so that the next one can report them.
