@@ -238,41 +238,23 @@ pub(crate) trait Within<T> {
     fn within(self, dir: &Path) -> Result<T, IndexError>;
 }
 
-impl<T> Within<T> for Result<T, RecordsError> {
-    fn within(self, dir: &Path) -> Result<T, IndexError> {
-        self.map_err(|source| {
-            let dir = dir.to_owned();
-            if is_full(&source) {
-                IndexError::DiskFull { dir }
-            } else {
-                IndexError::Records { dir, source }
+macro_rules! within {
+    ($error:ident, $variant:ident) => {
+        impl<T> Within<T> for Result<T, $error> {
+            fn within(self, dir: &Path) -> Result<T, IndexError> {
+                self.map_err(|source| {
+                    let dir = dir.to_owned();
+                    if is_full(&source) {
+                        IndexError::DiskFull { dir }
+                    } else {
+                        IndexError::$variant { dir, source }
+                    }
+                })
             }
-        })
-    }
+        }
+    };
 }
 
-impl<T> Within<T> for Result<T, GraphError> {
-    fn within(self, dir: &Path) -> Result<T, IndexError> {
-        self.map_err(|source| {
-            let dir = dir.to_owned();
-            if is_full(&source) {
-                IndexError::DiskFull { dir }
-            } else {
-                IndexError::Graph { dir, source }
-            }
-        })
-    }
-}
-
-impl<T> Within<T> for Result<T, WordsError> {
-    fn within(self, dir: &Path) -> Result<T, IndexError> {
-        self.map_err(|source| {
-            let dir = dir.to_owned();
-            if is_full(&source) {
-                IndexError::DiskFull { dir }
-            } else {
-                IndexError::Words { dir, source }
-            }
-        })
-    }
-}
+within!(RecordsError, Records);
+within!(GraphError, Graph);
+within!(WordsError, Words);

@@ -3,6 +3,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::layout::Layout;
@@ -23,13 +24,7 @@ impl WriteLock {
     pub(crate) fn take(layout: &Layout) -> Result<Self, IndexError> {
         let path = layout.lock();
         let writing = |source| IndexError::writing(layout.dir(), &path, source);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(writing)?;
+        let mut file = open_or_create(&path).map_err(writing)?;
         let start = Instant::now();
         loop {
             match file.try_lock() {
@@ -60,6 +55,12 @@ impl WriteLock {
 /// of every open file between fork and exec, and keeps a lock for that moment that its parent has
 /// released.
 const OWN_PATIENCE: Duration = Duration::from_millis(500);
+
+fn open_or_create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    options.open(path)
+}
 
 /// The process that last took the lock, as recorded in its file.
 fn holder(file: &mut File) -> Option<u32> {
@@ -102,13 +103,7 @@ impl Gate {
     /// When readers keep it for too long, or the file cannot be written.
     pub(crate) fn close(layout: &Layout) -> Result<Self, IndexError> {
         let path = layout.gate();
-        let mut options = OpenOptions::new();
-        let file = options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path);
+        let file = open_or_create(&path);
         let file = file.map_err(|source| IndexError::writing(layout.dir(), &path, source))?;
         Self::wait(layout, file, File::try_lock)
     }
