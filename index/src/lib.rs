@@ -74,10 +74,11 @@ pub use item::{
 pub use language::{Language, UnknownLanguage};
 pub use reader::IndexReader;
 pub use reader::nearest::{Near, Nearest};
-pub use reader::search::{Candidate, FullItem, Match, SearchQuery};
+pub use reader::search::{Candidate, FullItem, SearchQuery};
 pub use reader::statistics::{Counts, GraphState, Leftovers, Sizes};
 pub use records::RecordsError;
 pub use vector::{UnitVector, VectorError};
 pub use words::WordsError;
+pub use words::query::Match;
 pub use writer::successor::{Successor, Unfinished, unfinished};
 pub use writer::{Compacted, IndexWriter, WriterOptions};

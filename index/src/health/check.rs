@@ -535,7 +535,7 @@ impl Checker {
                 return Ok(());
             }
         };
-        if words.stamp() != Some(expected) {
+        if words.stamp != Some(expected) {
             report(format!("it does not belong to generation {}", generation.0));
             return Ok(());
         }

@@ -149,7 +149,7 @@ impl IndexReader {
             generation: generation.0,
         };
         let words = match Words::open(&layout.words(), language) {
-            Ok(words) if words.stamp() == Some(stamp) => Some(Arc::new(words)),
+            Ok(words) if words.stamp == Some(stamp) => Some(Arc::new(words)),
             // The writer may be between the commits of records and words, or have committed again.
             Ok(_) | Err(_) => {
                 settled &= generation == Generation(0);

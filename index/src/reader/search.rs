@@ -12,7 +12,7 @@ use crate::graph::distance;
 use crate::item::{Caption, Image, Item, ItemId, ItemKind};
 use crate::records::read::Records;
 use crate::vector::UnitVector;
-use crate::words::query::Found;
+use crate::words::query::Match;
 
 /// A query for [`IndexReader::search`].
 #[derive(Debug, Clone, Copy)]
@@ -45,18 +45,6 @@ pub struct Candidate {
     pub rank_by_words: Option<usize>,
     /// BM25, above 0, where the item has a rank by words. Comparable within one answer only.
     pub bm25: Option<f32>,
-    /// The words of the query that the item contains, as typed, in query order.
-    pub words: Vec<String>,
-}
-
-/// An item that contains words of a query.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Match {
-    /// The item.
-    pub id: ItemId,
-    /// How well it matches (Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25
-    /// and Beyond", 2009); above 0, comparable within one answer only.
-    pub bm25: f32,
     /// The words of the query that the item contains, as typed, in query order.
     pub words: Vec<String>,
 }
@@ -194,24 +182,18 @@ impl IndexReader {
     ) -> Result<Vec<Match>, IndexError> {
         let accept = |id: u32| among.is_none_or(|among| among.contains(&ItemId(id)));
         let index = self.words()?;
-        let found = match index.matching(kind.number(), words, n, &accept) {
-            Ok(found) => found,
+        match index.matching(kind.number(), words, n, &accept) {
+            Ok(found) => Ok(found),
             // Opening checks the checksums of small word indexes only, so this one may be damaged.
             // One in memory is rebuilt from the records.
-            Err(_) if index.stamp().is_some() => {
+            Err(_) if index.stamp.is_some() => {
                 *self.words.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 self.words()?
                     .matching(kind.number(), words, n, &accept)
-                    .within(self.dir())?
+                    .within(self.dir())
             }
-            Err(error) => return Err(error).within(self.dir()),
-        };
-        let to_match = |found: Found| Match {
-            id: ItemId(found.id),
-            bm25: found.bm25,
-            words: found.words,
-        };
-        Ok(found.into_iter().map(to_match).collect())
+            Err(error) => Err(error).within(self.dir()),
+        }
     }
 
     /// The similarity of a stored vector to `vector`, computed as [`nearest`](Self::nearest) does;

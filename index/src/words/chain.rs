@@ -220,7 +220,7 @@ fn algorithm(language: Language) -> Option<Algorithm> {
     })
 }
 
-/// English has a list of its own above.
+/// English has a list of its own above; for the others that are not here, tantivy has none.
 fn stop_words_of(language: Language) -> Option<tantivy::tokenizer::Language> {
     use tantivy::tokenizer::Language as Known;
     Some(match language {

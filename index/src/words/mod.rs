@@ -25,7 +25,7 @@ use tantivy::schema::Schema;
 use tantivy::{Directory, Index, IndexWriter, ReloadPolicy, Searcher, TantivyDocument};
 
 use self::chain::Chain;
-use self::query::Found;
+use self::query::Match;
 use self::schema::Fields;
 use crate::language::Language;
 
@@ -117,6 +117,11 @@ fn stamp_of(index: &Index) -> Result<Option<WordsStamp>, WordsError> {
         .and_then(WordsStamp::from_payload))
 }
 
+fn searcher_of(index: &Index) -> tantivy::Result<Searcher> {
+    let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual);
+    Ok(reader.try_into()?.searcher())
+}
+
 fn check_schema(index: &Index, expected: &Schema) -> Result<(), WordsError> {
     if index.schema() == *expected {
         Ok(())
@@ -142,7 +147,8 @@ fn check_sums(index: &Index, dir: &Path, max_bytes: u64) -> Result<(), WordsErro
 pub(crate) struct WordsWriter {
     fields: Fields,
     writer: IndexWriter,
-    stamp: Option<WordsStamp>,
+    /// The stamp of the last commit.
+    pub(crate) stamp: Option<WordsStamp>,
 }
 
 impl WordsWriter {
@@ -174,11 +180,6 @@ impl WordsWriter {
                 stamp,
             })
         })
-    }
-
-    /// The stamp of the last commit.
-    pub(crate) fn stamp(&self) -> Option<WordsStamp> {
-        self.stamp
     }
 
     /// Replaces the document of an item.
@@ -270,7 +271,8 @@ pub(crate) struct Words {
     fields: Fields,
     chain: Chain,
     searcher: Searcher,
-    stamp: Option<WordsStamp>,
+    /// The stamp of this snapshot; none in memory.
+    pub(crate) stamp: Option<WordsStamp>,
     index: Index,
 }
 
@@ -286,11 +288,7 @@ impl Words {
             check_schema(&index, &expected)?;
             check_sums(&index, dir, MAX_BYTES_CHECKED_ON_OPEN)?;
             let before = stamp_of(&index)?;
-            let searcher = index
-                .reader_builder()
-                .reload_policy(ReloadPolicy::Manual)
-                .try_into()?
-                .searcher();
+            let searcher = searcher_of(&index)?;
             // After a commit between the two reads, the stamp would belong to another snapshot.
             if stamp_of(&index)? != before {
                 return Err(WordsError::Damaged);
@@ -328,15 +326,10 @@ impl Words {
             Ok(())
         })?;
         writer.commit().map_err(storage)?;
-        let reader = index
-            .reader_builder()
-            .reload_policy(ReloadPolicy::Manual)
-            .try_into()
-            .map_err(storage)?;
         Ok(Self {
             fields,
             chain: Chain::new(language),
-            searcher: reader.searcher(),
+            searcher: searcher_of(&index).map_err(storage)?,
             stamp: None,
             index,
         })
@@ -347,11 +340,6 @@ impl Words {
         let meta: serde_json::Value =
             serde_json::from_slice(&fs_err::read(dir.join("meta.json")).ok()?).ok()?;
         WordsStamp::from_payload(meta.get("payload")?.as_str()?)
-    }
-
-    /// The stamp of this snapshot; none in memory.
-    pub(crate) fn stamp(&self) -> Option<WordsStamp> {
-        self.stamp
     }
 
     /// The best `n` items of a kind for a bag of words among those that `accept` returns true for,
@@ -365,7 +353,7 @@ impl Words {
         words: &str,
         n: usize,
         accept: &dyn Fn(u32) -> bool,
-    ) -> Result<Vec<Found>, WordsError> {
+    ) -> Result<Vec<Match>, WordsError> {
         let kind = kind.min(schema::N_KINDS - 1);
         guarded(|| {
             Ok(query::matching(

@@ -12,6 +12,7 @@ use tantivy::{DocAddress, DocId, DocSet, Score, Searcher, SegmentOrdinal, Term};
 
 use super::chain::{Chain, QueryWord, Terms};
 use super::schema::{self, Fields};
+use crate::item::ItemId;
 
 /// Maximum number of terms of a query. The rest is ignored; a search for thousands would be slow
 /// and useless.
@@ -19,10 +20,14 @@ const MAX_TERMS: usize = 1_024;
 
 /// An item that contains words of a query.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Found {
-    pub(crate) id: u32,
-    pub(crate) bm25: f32,
-    pub(crate) words: Vec<String>,
+pub struct Match {
+    /// The item.
+    pub id: ItemId,
+    /// How well it matches (Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25
+    /// and Beyond", 2009); above 0, comparable within one answer only.
+    pub bm25: f32,
+    /// The words of the query that the item contains, as typed, in query order.
+    pub words: Vec<String>,
 }
 
 /// A word of the query, as terms of the searched field.
@@ -63,7 +68,7 @@ pub(super) fn matching(
     (kind, words): (usize, &str),
     n: usize,
     accept: &dyn Fn(u32) -> bool,
-) -> tantivy::Result<Vec<Found>> {
+) -> tantivy::Result<Vec<Match>> {
     let clauses = clauses_of(chain, fields.text[kind], words);
     if clauses.is_empty() || n == 0 {
         return Ok(Vec::new());
@@ -83,8 +88,8 @@ pub(super) fn matching(
     Ok(best
         .into_iter()
         .zip(matched)
-        .map(|(scored, words)| Found {
-            id: scored.id,
+        .map(|(scored, words)| Match {
+            id: ItemId(scored.id),
             bm25: scored.bm25,
             words,
         })

@@ -21,7 +21,7 @@ fn check(words: &Words, kind: usize, query: &str, expected: &[(u32, &[&str])]) {
     let found = words.matching(kind, query, 10, &|_| true).unwrap();
     let found: Vec<(u32, Vec<&str>)> = found
         .iter()
-        .map(|found| (found.id, found.words.iter().map(String::as_str).collect()))
+        .map(|found| (found.id.0, found.words.iter().map(String::as_str).collect()))
         .collect();
     let expected: Vec<(u32, Vec<&str>)> = expected
         .iter()
@@ -213,7 +213,7 @@ fn changes_are_visible_only_after_a_commit() {
         generation: 7,
     };
     let mut writer = WordsWriter::open(dir.path(), Language::English).unwrap();
-    assert_eq!(writer.stamp(), None);
+    assert_eq!(writer.stamp, None);
     writer
         .put(&Document {
             kind: 0,
@@ -232,7 +232,7 @@ fn changes_are_visible_only_after_a_commit() {
     prepared.commit().unwrap();
     let seen = Words::open(dir.path(), Language::English).unwrap();
     assert_eq!(seen.matching(0, "dog", 5, &|_| true).unwrap().len(), 1);
-    assert_eq!((seen.stamp(), writer.stamp()), (Some(stamp), Some(stamp)));
+    assert_eq!((seen.stamp, writer.stamp), (Some(stamp), Some(stamp)));
     writer.remove(1);
     writer
         .put(&Document {
@@ -275,7 +275,7 @@ fn changes_are_visible_only_after_a_commit() {
     assert_eq!(
         WordsWriter::open(dir.path(), Language::English)
             .unwrap()
-            .stamp(),
+            .stamp,
         Some(WordsStamp {
             generation: 9,
             ..stamp

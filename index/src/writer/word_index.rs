@@ -47,7 +47,7 @@ impl IndexWriter {
             fs_err::create_dir_all(&path).map_err(writing)?;
             WordsWriter::open(&path, self.language).within(self.dir())?
         };
-        if words.stamp() != Some(self.stamp(self.generation)) {
+        if words.stamp != Some(self.stamp(self.generation)) {
             self.replay_words(&mut words)?;
         }
         self.words = Some(words);
@@ -59,7 +59,7 @@ impl IndexWriter {
     fn replay_words(&self, words: &mut WordsWriter) -> Result<(), IndexError> {
         let dir = self.dir();
         let store = &self.overlay.store;
-        let behind = words.stamp().filter(|stamp| {
+        let behind = words.stamp.filter(|stamp| {
             stamp.index_id == self.manifest.index_id() && stamp.generation <= self.generation.0
         });
         let lists = match behind {
