@@ -183,8 +183,7 @@ impl Moment {
     }
 
     /// Hours, minutes and seconds.
-    #[must_use]
-    pub fn time(self) -> Option<[u8; 3]> {
+    pub(crate) fn time(self) -> Option<[u8; 3]> {
         self.time
     }
 

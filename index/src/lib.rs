@@ -66,7 +66,7 @@ pub use disk::manifest::{Binding, binding};
 pub use error::IndexError;
 pub use graph::GraphError;
 pub use health::check::{Problem, check};
-pub use health::repair::{Repair, repair, repair_with};
+pub use health::repair::{Repair, repair};
 pub use item::{
     Caption, Details, FileRecord, Generation, Image, Item, ItemId, ItemKind, LastRun, Library,
     Moment, ParseMomentError,

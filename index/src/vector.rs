@@ -81,8 +81,7 @@ impl UnitVector {
     }
 
     /// The number of values.
-    #[must_use]
-    pub fn dimension(&self) -> usize {
+    pub(crate) fn dimension(&self) -> usize {
         self.values.len()
     }
 

@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use exchange::{ExportReport, ExportRequest, ImportReport};
 use search::QueryEncoder;
-use sightline_index::{Compacted, IndexReader};
+use sightline_index::{Compacted, IndexReader, WriterOptions};
 
 pub use decode::DecodeOptions;
 pub use embed::TakeVector;
@@ -142,7 +142,11 @@ impl Engine {
     /// When there is no index there, another process writes to it, or it cannot be repaired.
     pub fn repair(folder: &Path, progress: &mut OnBuilding<'_>) -> Result<Repair, EngineError> {
         let mut progress = report::building(progress);
-        Ok(sightline_index::repair(folder, &mut progress)?)
+        Ok(sightline_index::repair(
+            folder,
+            WriterOptions::default(),
+            &mut progress,
+        )?)
     }
 
     /// Makes the index in `folder` as small and fast as it can be; see

@@ -196,7 +196,7 @@ fn check_repaired(dir: &Path, name: &str, problems: Vec<Problem>) {
         min_graph_items: 5,
         language: None,
     };
-    let repaired = crate::repair_with(dir, options, &mut |_| {}).unwrap();
+    let repaired = crate::repair(dir, options, &mut |_| {}).unwrap();
     assert_eq!(
         (repaired.found, repaired.left),
         (problems, vec![]),

@@ -76,21 +76,14 @@ impl Repair {
 }
 
 /// Repairs an index: rebuilds the graphs, the words, all records that follow from others, and a
-/// lost manifest. Incomplete items are removed. A sound index is not changed.
+/// lost manifest. Incomplete items are removed. A sound index is not changed. `options` are those
+/// of the writer that builds the graphs.
 ///
 /// # Errors
 /// When there is no index, another process writes to it, it has another format, neither the
 /// manifest nor its copy in the records can be read, or the disk fails. The damaged records are
 /// then still there.
-pub fn repair(dir: &Path, progress: &mut dyn FnMut(BuildProgress)) -> Result<Repair, IndexError> {
-    repair_with(dir, WriterOptions::default(), progress)
-}
-
-/// [`repair`] with the options of the writer that builds the graphs.
-///
-/// # Errors
-/// As [`repair`].
-pub fn repair_with(
+pub fn repair(
     dir: &Path,
     options: WriterOptions,
     progress: &mut dyn FnMut(BuildProgress),

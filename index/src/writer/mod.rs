@@ -264,12 +264,6 @@ impl IndexWriter {
         self.overlay.images_without_details().within(self.dir())
     }
 
-    /// The language of the stemmer.
-    #[must_use]
-    pub fn language(&self) -> Language {
-        self.language
-    }
-
     /// Records that a path contains an image. If it contained another one, that image loses the
     /// path; an image without any path at the next commit is removed with its captions.
     ///

@@ -29,7 +29,6 @@ pub struct Successor {
     layout: Layout,
     folder: PathBuf,
     binding: Binding,
-    discarded: Option<Binding>,
     steps: Steps,
     _lock: WriteLock,
 }
@@ -89,22 +88,17 @@ impl Successor {
         }
         let layout = top.with_data(manifest.data());
         sweep(&layout, &manifest, steps)?;
-        let mut successor = Self {
+        let successor = Self {
             folder: successor_of(dir, &manifest),
             layout,
             binding: binding.clone(),
-            discarded: None,
             steps,
             _lock: lock,
         };
         match Manifest::read(&Layout::new(&successor.folder)) {
             Ok(Some(found)) if found.binding() == *binding => {}
-            Ok(Some(found)) => {
-                successor.discard()?;
-                successor.discarded = Some(found.binding());
-            }
-            // Nothing was committed, or it cannot be known what.
-            Ok(None) | Err(IndexError::Damaged { .. }) => successor.discard()?,
+            // Of another model; or nothing was committed, or it cannot be known what.
+            Ok(_) | Err(IndexError::Damaged { .. }) => successor.discard()?,
             Err(error) => return Err(error),
         }
         Ok(Some(successor))
@@ -114,12 +108,6 @@ impl Successor {
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
-    }
-
-    /// The model of the unfinished successor that was deleted in favour of this one, if any.
-    #[must_use]
-    pub fn discarded(&self) -> Option<&Binding> {
-        self.discarded.as_ref()
     }
 
     /// Opens it for writing. A damaged one is deleted and begun again.

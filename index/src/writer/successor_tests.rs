@@ -197,7 +197,7 @@ fn the_model_of_an_index_can_be_changed_repeatedly() {
 
     // Continue it: the committed items are there.
     let successor = begin(dir, &new(), Steps::default());
-    assert_eq!(successor.discarded(), None);
+    assert_eq!(unfinished(dir).unwrap().unwrap().binding, new());
     let mut writer = successor.writer(OPTIONS).unwrap();
     assert_eq!(writer.generation(), Generation(1));
     (25..30).for_each(|number| put(&mut writer, &new(), number));
@@ -353,13 +353,18 @@ fn a_successor_of_another_model_or_a_damaged_one_is_begun_again() {
     let dir = dir.path();
     make(dir, &old());
     let with_old = answers(dir);
+    // Begins one, and returns the model of the one that it replaces, if that is another.
     let half = |binding: &Binding| {
+        let found = unfinished(dir).unwrap().map(|found| found.binding);
+        let discarded = found.filter(|found| found != binding);
         let successor = begin(dir, binding, Steps::default());
         let mut writer = successor.writer(OPTIONS).unwrap();
         assert_eq!(writer.generation(), Generation(0), "it is begun again");
         put(&mut writer, binding, 1);
         writer.finish().unwrap();
-        successor.discarded().cloned()
+        let now = unfinished(dir).unwrap().map(|found| found.binding);
+        assert_eq!(now.as_ref(), Some(binding));
+        discarded
     };
     assert_eq!(half(&new()), None);
     assert_eq!(half(&third), Some(new()));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use sightline_index::{
     IndexError, IndexReader, IndexWriter, Item, ItemKind, Nearest, Problem, Repair, UnitVector,
-    check, repair_with,
+    check,
 };
 
 use crate::support::{
@@ -55,7 +55,7 @@ fn make(dir: &Path) {
 }
 
 fn repair(dir: &Path) -> Result<Repair, IndexError> {
-    repair_with(dir, with_graphs_from(50), &mut |_| {})
+    sightline_index::repair(dir, with_graphs_from(50), &mut |_| {})
 }
 
 /// What a reader finds.

@@ -115,7 +115,7 @@ fn the_language_is_stored_and_changing_it_rebuilds_the_words() {
     assert_healthy(dir.path());
     let generation = IndexReader::open(dir.path(), None).unwrap().generation();
     let writer = open(dir.path(), Some(Language::None));
-    assert_eq!(writer.language(), Language::None);
+    assert_eq!(language(), Language::None);
     writer.finish().unwrap();
     assert_eq!(language(), Language::None);
     check_found(dir.path(), "haus", &[3], &["haus"]);
