@@ -67,7 +67,7 @@ pub(crate) fn is_usable(
     let stamp = &graph.stamp;
     if stamp.index_id != manifest.index_id()
         || stamp.kind as usize != kind.number()
-        || graph.dimension() != manifest.dimension()
+        || graph.dimension() != manifest.binding.dimension
     {
         Usable::No("it belongs to another index")
     } else if stamp.generation > generation.0 {
@@ -243,7 +243,7 @@ fn build(
         n_items,
     } = *job;
     let dir = layout.dir();
-    let dimension = manifest.dimension();
+    let dimension = manifest.binding.dimension;
     let mut builder = Builder::new(dimension, n_items);
     let mut last_id = ItemId(0);
     loop {

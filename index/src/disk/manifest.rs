@@ -17,8 +17,8 @@ pub(crate) const FORMAT: u32 = 2;
 /// The oldest format that it reads. Writers upgrade it.
 pub(crate) const OLDEST_FORMAT: u32 = 1;
 
-/// The model that made the vectors of an index.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The model that made the vectors of an index. The fields are keys of `manifest.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
     /// The dimension of the vectors.
     pub dimension: usize,
@@ -35,7 +35,7 @@ pub struct Binding {
 /// When the manifest cannot be read, is damaged, or has an unsupported format.
 pub fn binding(dir: &Path) -> Result<Option<Binding>, IndexError> {
     let manifest = Manifest::read(&Layout::new(dir))?;
-    Ok(manifest.map(|manifest| manifest.binding()))
+    Ok(manifest.map(|manifest| manifest.binding))
 }
 
 /// The content of `manifest.json`.
@@ -47,10 +47,9 @@ pub(crate) struct Manifest {
     /// The folder of the data inside the index folder; empty for the index folder itself, as in
     /// format 1.
     #[serde(default)]
-    data: String,
-    dimension: usize,
-    fingerprint: String,
-    model: String,
+    pub(crate) data: String,
+    #[serde(flatten)]
+    pub(crate) binding: Binding,
 }
 
 /// The part that is the same in all formats.
@@ -61,20 +60,13 @@ struct AnyFormat {
 
 impl Manifest {
     pub(crate) fn new(binding: &Binding) -> Self {
-        let Binding {
-            dimension,
-            fingerprint,
-            model,
-        } = binding.clone();
         // The standard library seeds its hash tables with random numbers of the operating system.
         let random = || RandomState::new().build_hasher().finish();
         Self {
             format: FORMAT,
             index_id: format!("{:016x}{:016x}", random(), random()),
             data: String::new(),
-            dimension,
-            fingerprint,
-            model,
+            binding: binding.clone(),
         }
     }
 
@@ -118,7 +110,7 @@ impl Manifest {
         }
         let manifest: Self = serde_json::from_slice(bytes).map_err(|_| damaged())?;
         let is_sound = manifest.parse_id().is_some()
-            && manifest.dimension > 0
+            && manifest.binding.dimension > 0
             && data_number(&manifest.data).is_some();
         if is_sound {
             Ok(manifest)
@@ -143,12 +135,7 @@ impl Manifest {
         }
     }
 
-    /// The folder of the data inside the index folder; empty for the index folder itself.
-    pub(crate) fn data(&self) -> &str {
-        &self.data
-    }
-
-    /// The number of that folder.
+    /// The number of the folder of the data.
     pub(crate) fn data_number(&self) -> u32 {
         data_number(&self.data).unwrap_or(super::layout::FIRST_DATA)
     }
@@ -167,26 +154,6 @@ impl Manifest {
             .map_err(|source| IndexError::writing(layout.dir(), &path, source))
     }
 
-    pub(crate) fn binding(&self) -> Binding {
-        let Self {
-            format: _,
-            index_id: _,
-            data: _,
-            dimension,
-            fingerprint,
-            model,
-        } = self.clone();
-        Binding {
-            dimension,
-            fingerprint,
-            model,
-        }
-    }
-
-    pub(crate) fn dimension(&self) -> usize {
-        self.dimension
-    }
-
     pub(crate) fn index_id(&self) -> [u8; 16] {
         self.parse_id().unwrap_or_default()
     }
@@ -200,33 +167,29 @@ impl Manifest {
 
     /// Refuses a model whose vectors cannot be compared with those of the index.
     pub(crate) fn check_binding(&self, dir: &Path, asked: &Binding) -> Result<(), IndexError> {
-        let Binding {
-            dimension,
-            fingerprint,
-            model,
-        } = asked;
-        if self.dimension != *dimension {
+        let own = &self.binding;
+        if own.dimension != asked.dimension {
             return Err(IndexError::OtherDimension {
                 dir: dir.to_owned(),
-                built_with: self.dimension,
-                model: self.model.clone(),
-                asked: *dimension,
-                asked_model: model.clone(),
+                built_with: own.dimension,
+                model: own.model.clone(),
+                asked: asked.dimension,
+                asked_model: asked.model.clone(),
             });
         }
-        if self.fingerprint != *fingerprint {
-            let same_name = self.model == *model;
-            let name = |model: &str, fingerprint: &str| {
+        if own.fingerprint != asked.fingerprint {
+            let same_name = own.model == asked.model;
+            let name = |binding: &Binding| {
                 if same_name {
-                    format!("{model} ({fingerprint})")
+                    format!("{} ({})", binding.model, binding.fingerprint)
                 } else {
-                    model.to_owned()
+                    binding.model.clone()
                 }
             };
             return Err(IndexError::OtherModel {
                 dir: dir.to_owned(),
-                built_with: name(&self.model, &self.fingerprint),
-                asked: name(model, fingerprint),
+                built_with: name(own),
+                asked: name(asked),
             });
         }
         Ok(())
@@ -248,7 +211,7 @@ mod tests {
         let manifest = Manifest::new(&binding);
         let bytes = manifest.to_bytes().unwrap();
         assert_eq!(Manifest::parse(&layout, &bytes).unwrap(), manifest);
-        assert_eq!(manifest.binding(), binding);
+        assert_eq!(manifest.binding, binding);
         assert_ne!(manifest.index_id(), Manifest::new(&binding).index_id());
         let parse = |text: &str| Manifest::parse(&layout, text.as_bytes()).unwrap_err();
         assert!(matches!(
@@ -275,9 +238,12 @@ mod tests {
         assert_eq!(first.lines().count() + 1, text.lines().count());
         let first = Manifest::parse(&layout, first.as_bytes()).unwrap();
         assert_ne!(first, manifest);
-        assert_eq!((first.data(), first.upgraded()), ("", manifest.clone()));
+        assert_eq!(
+            (first.data.as_str(), first.upgraded()),
+            ("", manifest.clone())
+        );
         let moved = manifest.moved_to("data-2");
-        assert_eq!((moved.data(), moved.data_number()), ("data-2", 2));
+        assert_eq!((moved.data.as_str(), moved.data_number()), ("data-2", 2));
         // The data cannot be outside the index folder.
         for elsewhere in ["..", "/", "data-1", "data-02", "data-", "data-2/..", "next"] {
             let changed = text.replace("\"data\": \"\"", &format!("\"data\": \"{elsewhere}\""));

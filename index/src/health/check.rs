@@ -99,7 +99,7 @@ pub fn check(dir: &Path) -> Result<Vec<Problem>, IndexError> {
     let mut problems = Vec::new();
     let manifest = find_manifest(&layout, &mut problems)?;
     let layout = match &manifest {
-        Some(manifest) => layout.with_data(manifest.data()),
+        Some(manifest) => layout.with_data(&manifest.data),
         None => layout.with_data(&data_without_manifest(&layout)),
     };
     let Some(store) = open_store(&layout, &mut problems)? else {
@@ -258,7 +258,7 @@ impl Checker {
             self.store.scan_vectors(
                 kind,
                 ItemId(0),
-                self.manifest.dimension(),
+                self.manifest.binding.dimension,
                 &mut |id, vector| {
                     found.push((id, is_unit(vector)));
                     Ok(true)

@@ -129,7 +129,7 @@ pub(crate) fn repair_stepwise(
         manifest.write(&layout)?;
     }
     discard_derived(&layout, changed)?;
-    let writer = IndexWriter::open_locked(&layout, &manifest.binding(), options, steps, lock)?;
+    let writer = IndexWriter::open_locked(&layout, &manifest.binding, options, steps, lock)?;
     writer.finish_with(progress)?;
     repair.left = check(dir)?;
     if is_replaced && repair.has_losses() {
@@ -145,7 +145,7 @@ pub(crate) fn repair_stepwise(
 /// The layout with the folder of the data, as the manifest or else the records themselves state.
 fn located(layout: &Layout) -> Layout {
     match Manifest::read(layout) {
-        Ok(Some(manifest)) => layout.with_data(manifest.data()),
+        Ok(Some(manifest)) => layout.with_data(&manifest.data),
         _ => layout.with_data(&data_without_manifest(layout)),
     }
 }
@@ -205,7 +205,7 @@ impl Known {
         incomplete: &[Column],
     ) -> Expected {
         Expected {
-            dimension: manifest.dimension(),
+            dimension: manifest.binding.dimension,
             generation: self.generation,
             last_id: self.last_id,
             is_incomplete,

@@ -83,7 +83,7 @@ impl IndexReader {
             if let Some(binding) = binding {
                 manifest.check_binding(dir, binding)?;
             }
-            let layout = layout.with_data(manifest.data());
+            let layout = layout.with_data(&manifest.data);
             match Self::open_once(&layout, &manifest) {
                 Ok((reader, settled)) if settled || is_last => return Ok(reader),
                 // Waiting for the gate has taken long enough.
@@ -156,7 +156,7 @@ impl IndexReader {
                 None
             }
         };
-        let (layout, binding) = (layout.clone(), manifest.binding());
+        let (layout, binding) = (layout.clone(), manifest.binding.clone());
         Ok((
             Self {
                 layout,

@@ -546,7 +546,7 @@ impl IndexWriter {
     }
 
     fn check_dimension(&self, vector: &UnitVector) -> Result<(), IndexError> {
-        let (expected, found) = (self.manifest.dimension(), vector.dimension());
+        let (expected, found) = (self.manifest.binding.dimension, vector.dimension());
         if expected == found {
             Ok(())
         } else {

@@ -77,7 +77,7 @@ pub(super) fn open_records(
     };
     let (layout, store, known) = if let Some(manifest) = &found {
         manifest.check_binding(dir, binding)?;
-        let layout = layout.with_data(manifest.data());
+        let layout = layout.with_data(&manifest.data);
         if !layout.has_records() {
             return Err(IndexError::Damaged {
                 path: layout.records(),
@@ -130,7 +130,7 @@ pub(crate) fn data_without_manifest(layout: &Layout) -> String {
         let candidate = layout.with_data(name);
         let store = Store::open_read_only(&candidate.records()).ok()?;
         let manifest = Manifest::parse(layout, &store.manifest_copy().ok()??).ok()?;
-        (manifest.data() == name).then_some(())
+        (manifest.data == name).then_some(())
     };
     let names = layout.data_folders().into_iter().map(data_name);
     names

@@ -55,7 +55,7 @@ pub fn unfinished(dir: &Path) -> Result<Option<Unfinished>, IndexError> {
     let found = Manifest::read(&Layout::new(&folder)).ok().flatten();
     Ok(found.map(|found| Unfinished {
         folder,
-        binding: found.binding(),
+        binding: found.binding,
     }))
 }
 
@@ -86,7 +86,7 @@ impl Successor {
         if manifest.check_binding(dir, binding).is_ok() {
             return Ok(None);
         }
-        let layout = top.with_data(manifest.data());
+        let layout = top.with_data(&manifest.data);
         sweep(&layout, &manifest, steps)?;
         let successor = Self {
             folder: successor_of(dir, &manifest),
@@ -96,7 +96,7 @@ impl Successor {
             _lock: lock,
         };
         match Manifest::read(&Layout::new(&successor.folder)) {
-            Ok(Some(found)) if found.binding() == *binding => {}
+            Ok(Some(found)) if found.binding == *binding => {}
             // Of another model; or nothing was committed, or it cannot be known what.
             Ok(_) | Err(IndexError::Damaged { .. }) => successor.discard()?,
             Err(error) => return Err(error),
@@ -141,7 +141,7 @@ impl Successor {
         made.check_binding(&self.folder, &self.binding)?;
         let name = self.folder.file_name().unwrap_or_default();
         let manifest = made.moved_to(&name.to_string_lossy());
-        let layout = self.layout.with_data(manifest.data());
+        let layout = self.layout.with_data(&manifest.data);
         let stopped = |source| IndexError::Io {
             path: dir.to_owned(),
             source,
