@@ -27,29 +27,26 @@ pub(super) use whole::memory_needed;
 /// preprocessor asks for twice its input size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Smallest {
-    rule: Rule,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rule {
-    Whole,
-    ShorterSide(u32),
-    LongerSide(u32),
-    BothSides(u32),
+    /// Pixels that the shorter side keeps.
+    shorter: u32,
+    /// Pixels that the longer side keeps.
+    longer: u32,
 }
 
 impl Smallest {
     /// The picture is never reduced.
     #[must_use]
     pub const fn whole() -> Self {
-        Self { rule: Rule::Whole }
+        // No picture has a side as long as this.
+        Self::shorter_side(u32::MAX)
     }
 
     /// The shorter side keeps at least this many pixels.
     #[must_use]
     pub const fn shorter_side(length: u32) -> Self {
         Self {
-            rule: Rule::ShorterSide(length),
+            shorter: length,
+            longer: 0,
         }
     }
 
@@ -57,7 +54,8 @@ impl Smallest {
     #[must_use]
     pub const fn longer_side(length: u32) -> Self {
         Self {
-            rule: Rule::LongerSide(length),
+            shorter: 0,
+            longer: length,
         }
     }
 
@@ -65,25 +63,19 @@ impl Smallest {
     /// longer of the two.
     #[must_use]
     pub const fn both_sides(width: u32, height: u32) -> Self {
-        Self {
-            rule: Rule::BothSides(if width > height { width } else { height }),
-        }
+        // The shorter side is the first to fall below a length that both must keep.
+        Self::shorter_side(if width > height { width } else { height })
     }
 
     /// The largest of 1, 2, 4 and 8 by which the sides of a picture of this size may be divided,
     /// rounding up as JPEG decoders do.
     fn divisor(self, width: u32, height: u32) -> u32 {
         let (short, long) = (width.min(height), width.max(height));
-        let (side, least) = match self.rule {
-            Rule::Whole => return 1,
-            // The shorter side is the first to fall below a length that both must keep.
-            Rule::ShorterSide(least) | Rule::BothSides(least) => (short, least),
-            Rule::LongerSide(least) => (long, least),
+        let keeps = |divisor: &u32| {
+            short.div_ceil(*divisor) >= self.shorter.max(1)
+                && long.div_ceil(*divisor) >= self.longer
         };
-        [8, 4, 2]
-            .into_iter()
-            .find(|&divisor| side.div_ceil(divisor) >= least.max(1))
-            .unwrap_or(1)
+        [8, 4, 2].into_iter().find(keeps).unwrap_or(1)
     }
 }
 
