@@ -52,8 +52,10 @@ pub fn decode_reduced(
     limits: &DecodeLimits,
     smallest: Smallest,
 ) -> Result<Decoded, DecodeError> {
-    guarded(|| decode_unguarded(bytes, limits, smallest))
+    let deadline = limits.deadline();
+    guarded(|| decode_in_time(bytes, limits, deadline, smallest))
         .unwrap_or_else(|| Err(DecodeError::corrupt("the decoder panicked")))
+        .map_err(|error| deadline.explain(error))
 }
 
 /// The error for a file in a known but unsupported format, detected from its first 64 bytes or
@@ -63,15 +65,15 @@ pub fn unsupported(start: &[u8]) -> Option<DecodeError> {
     sniff::unsupported_name(start).map(DecodeError::unsupported)
 }
 
-fn decode_unguarded(
+fn decode_in_time(
     bytes: &[u8],
     limits: &DecodeLimits,
+    deadline: Deadline,
     smallest: Smallest,
 ) -> Result<Decoded, DecodeError> {
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
     }
-    let deadline = limits.deadline();
     let whole = match sniff(bytes) {
         FileKind::Jpeg => return decode_jpeg(bytes, limits, deadline, smallest, None),
         FileKind::Raw(name) => {

@@ -29,17 +29,6 @@ pub(super) fn decode(
     limits: &DecodeLimits,
     deadline: Deadline,
 ) -> Result<RgbImage, DecodeError> {
-    let decoded = decode_in_time(bytes, format, tiff_icc, limits, deadline);
-    decoded.map_err(|error| deadline.explain(error))
-}
-
-fn decode_in_time(
-    bytes: &[u8],
-    format: ImageFormat,
-    tiff_icc: Option<Vec<u8>>,
-    limits: &DecodeLimits,
-    deadline: Deadline,
-) -> Result<RgbImage, DecodeError> {
     let Opened {
         mut decoder,
         orientation,

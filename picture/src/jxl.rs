@@ -24,14 +24,6 @@ pub(super) fn decode(
     limits: &DecodeLimits,
     deadline: Deadline,
 ) -> Result<RgbImage, DecodeError> {
-    decode_in_time(bytes, limits, deadline).map_err(|error| deadline.explain(error))
-}
-
-fn decode_in_time(
-    bytes: &[u8],
-    limits: &DecodeLimits,
-    deadline: Deadline,
-) -> Result<RgbImage, DecodeError> {
     let mut rest = bytes;
     deadline.check()?;
     let mut header = Header::read(&mut rest, limits)?;

@@ -115,10 +115,15 @@ impl Deadline {
         Ok(())
     }
 
-    /// Replaces an error after the deadline by [`DecodeError::TooSlow`]: decoders report a reader
-    /// that stopped as a broken file.
+    /// Replaces a broken file after the deadline by [`DecodeError::TooSlow`]: decoders report a
+    /// reader that stopped as that.
     pub(super) fn explain(&self, error: DecodeError) -> DecodeError {
-        self.check().err().unwrap_or(error)
+        match error {
+            DecodeError::Truncated | DecodeError::Corrupt { .. } => {
+                self.check().err().unwrap_or(error)
+            }
+            error => error,
+        }
     }
 }
 
@@ -127,13 +132,20 @@ impl Deadline {
 pub(super) struct TimedReader<'a> {
     bytes: Cursor<&'a [u8]>,
     deadline: Deadline,
-    /// Bytes that may be read before the clock is checked again: a check takes as long as reading
-    /// a few hundred bytes.
+    /// What may be spent before the clock is checked again: a check takes as long as reading a few
+    /// hundred bytes.
     credit: usize,
 }
 
 /// Bytes between two checks of the clock, and the most that are returned at once.
 const CHECK_INTERVAL: usize = 1 << 16;
+
+/// What a read costs beside its bytes, so that a loop of empty reads ends too.
+const READ_COST: usize = 16;
+
+/// What any other call costs. A scan of a JPEG may process every pixel of the picture for a few
+/// dozen of them, so at most 64 lie between two checks.
+const CALL_COST: usize = CHECK_INTERVAL / 64;
 
 impl<'a> TimedReader<'a> {
     pub(super) fn new(bytes: &'a [u8], deadline: Deadline) -> Self {
@@ -144,9 +156,7 @@ impl<'a> TimedReader<'a> {
         }
     }
 
-    fn spend(&mut self, n_bytes: usize) -> Result<()> {
-        // Every call has a cost, so that a loop of empty reads ends too.
-        let cost = n_bytes + 16;
+    fn spend(&mut self, cost: usize) -> Result<()> {
         if self.credit < cost {
             if self.deadline.has_passed() {
                 return Err(Error::new(ErrorKind::TimedOut, "decoding took too long"));
@@ -161,14 +171,14 @@ impl<'a> TimedReader<'a> {
 impl Read for TimedReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let n = buffer.len().min(CHECK_INTERVAL);
-        self.spend(n)?;
+        self.spend(n + READ_COST)?;
         self.bytes.read(&mut buffer[..n])
     }
 }
 
 impl BufRead for TimedReader<'_> {
     fn fill_buf(&mut self) -> Result<&[u8]> {
-        self.spend(0)?;
+        self.spend(CALL_COST)?;
         let rest = self.bytes.fill_buf()?;
         Ok(&rest[..rest.len().min(CHECK_INTERVAL)])
     }
@@ -181,7 +191,7 @@ impl BufRead for TimedReader<'_> {
 
 impl Seek for TimedReader<'_> {
     fn seek(&mut self, to: SeekFrom) -> Result<u64> {
-        self.spend(0)?;
+        self.spend(CALL_COST)?;
         self.bytes.seek(to)
     }
 }
@@ -250,6 +260,25 @@ mod tests {
             reader.seek(SeekFrom::Start(0)).unwrap_err().kind(),
             ErrorKind::TimedOut
         );
+        // A limit that passes between two calls is noticed within a few of them, between two reads
+        // within a few thousand bytes.
+        let short = DecodeLimits::default()
+            .with_max_time(Duration::from_millis(20))
+            .deadline();
+        let mut readers = [(); 2].map(|()| TimedReader::new(&bytes, short));
+        for reader in &mut readers {
+            let _ = reader.read(&mut [0]);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        let [mut reader, mut seeker] = readers;
+        let n_read = (0..bytes.len())
+            .take_while(|_| reader.read(&mut [0]).is_ok())
+            .count();
+        assert!(n_read < 4096, "{n_read}");
+        let n_sought = (0..bytes.len())
+            .take_while(|_| seeker.seek(SeekFrom::Start(0)).is_ok())
+            .count();
+        assert!(n_sought < 64, "{n_sought}");
         // A limit beyond the clock's range never expires.
         let never = DecodeLimits::default()
             .with_max_time(Duration::MAX)

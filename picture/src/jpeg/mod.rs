@@ -7,7 +7,6 @@
 //! the second gets them wrong where colour is subsampled.
 
 mod reduced;
-mod timed;
 mod whole;
 
 use image::RgbImage;

@@ -12,10 +12,9 @@ use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 
 use super::reduced::MAX_SCANS;
-use super::timed::TimedBytes;
 use crate::chunks::jpeg_segments;
 use crate::colour::{INK_TABLE_BYTES, inks_to_rgb, ycc_to_rgb};
-use crate::limits::Deadline;
+use crate::limits::{Deadline, TimedReader};
 use crate::orientation::{from_exif, swaps_sides};
 use crate::{DecodeError, DecodeLimits};
 
@@ -47,17 +46,6 @@ pub(super) fn decode(
     limits: &DecodeLimits,
     deadline: Deadline,
 ) -> Result<Jpeg, DecodeError> {
-    let decoded = decode_in_time(bytes, limits, deadline)?;
-    // After the deadline the decoder sees the end of the file, and may take it for the picture's.
-    deadline.check()?;
-    Ok(decoded)
-}
-
-fn decode_in_time(
-    bytes: &[u8],
-    limits: &DecodeLimits,
-    deadline: Deadline,
-) -> Result<Jpeg, DecodeError> {
     let complete = has_end(bytes);
     // Each scan may process every pixel for a few bytes, and the decoder has no limit.
     if markers(bytes).filter(|&marker| marker == 0xDA).count() > MAX_SCANS {
@@ -71,12 +59,11 @@ fn decode_in_time(
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX));
     let explain = |error: DecodeErrors| match error {
-        _ if deadline.check().is_err() => deadline.explain(DecodeError::Truncated),
         _ if !complete => DecodeError::Truncated,
         DecodeErrors::ExhaustedData => DecodeError::Truncated,
         error => DecodeError::corrupt(error),
     };
-    let mut decoder = JpegDecoder::new_with_options(TimedBytes::new(bytes, deadline), options);
+    let mut decoder = JpegDecoder::new_with_options(TimedReader::new(bytes, deadline), options);
     decoder.decode_headers().map_err(explain)?;
     let info = decoder.info().ok_or(DecodeError::NotAPicture)?;
     let (width, height) = (u32::from(info.width), u32::from(info.height));
@@ -113,6 +100,8 @@ fn decode_in_time(
         invert_inks(&mut values, output == ColorSpace::YCCK);
         values = inks_to_rgb(&values, Some(profile));
     }
+    // The decoder shows what it has when it can read no more.
+    deadline.check()?;
     let orientation = decoder.exif().map(|exif| from_exif(exif));
     Ok(Jpeg {
         image: RgbImage::from_raw(width, height, values).ok_or(DecodeError::Truncated)?,

@@ -21,8 +21,7 @@ pub(super) fn decode(
 ) -> Result<RgbImage, DecodeError> {
     check_lengths(bytes)?;
     if let Some(page) = Page::open(bytes)? {
-        let decoded = page.decode(bytes, limits, deadline);
-        return decoded.map_err(|error| deadline.explain(error));
+        return page.decode(bytes, limits, deadline);
     }
     image_crate::decode(bytes, ImageFormat::Tiff, icc(bytes), limits, deadline)
 }
