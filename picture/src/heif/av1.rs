@@ -1,13 +1,9 @@
 //! Decodes AV1 items.
 
-use re_rav1d::dav1d::pixel::{
-    ColorPrimaries, MatrixCoefficients, TransferCharacteristic, YUVRange,
-};
-use re_rav1d::dav1d::{
-    Decoder, Error, Picture, PixelLayout, PlanarImageComponent, Plane, Settings,
-};
+use re_rav1d::dav1d::pixel::YUVRange;
+use re_rav1d::dav1d::{Decoder, Error, Picture, PixelLayout, PlanarImageComponent, Settings};
 
-use super::planes::{Coding, Planes, Sampling};
+use super::planes::{Coding, Planes};
 use crate::limits::guarded;
 use crate::{DecodeError, DecodeLimits};
 
@@ -17,7 +13,7 @@ use crate::{DecodeError, DecodeLimits};
 pub(super) fn decode(
     data: Vec<u8>,
     limits: &DecodeLimits,
-    put: &mut dyn FnMut(&dyn Planes, Coding) -> Result<(), DecodeError>,
+    put: &mut dyn FnMut(&Planes<'_>, Coding) -> Result<(), DecodeError>,
 ) -> Result<(), DecodeError> {
     let mut settings = Settings::new();
     // The caller decodes several pictures at once already.
@@ -39,7 +35,51 @@ pub(super) fn decode(
         other => other,
     };
     let picture = picture.map_err(from_dav1d)?;
-    put(&Av1::new(&picture), coding(&picture))
+    let sampling = match picture.pixel_layout() {
+        PixelLayout::I400 => None,
+        PixelLayout::I420 => Some((1, 1)),
+        PixelLayout::I422 => Some((1, 0)),
+        PixelLayout::I444 => Some((0, 0)),
+    };
+    let n_bits = picture.bits_per_component().map_or(8, |bits| bits.0);
+    let components = [
+        PlanarImageComponent::Y,
+        PlanarImageComponent::U,
+        PlanarImageComponent::V,
+    ];
+    // A grey picture has no colour planes.
+    let n_planes = if sampling.is_some() { 3 } else { 1 };
+    let planes = components[..n_planes]
+        .iter()
+        .map(|&which| (picture.plane(which), picture.stride(which) as usize));
+    let planes: Vec<_> = planes.collect();
+    let row = |plane: usize, y: u32, into: &mut [u16]| {
+        let Some((values, stride)) = planes.get(plane) else {
+            return;
+        };
+        let bytes: &[u8] = values;
+        let row = bytes.get(y as usize * stride..).unwrap_or_default();
+        let row = &row[..row.len().min(*stride)];
+        if n_bits == 8 {
+            for (into, &value) in into.iter_mut().zip(row) {
+                *into = u16::from(value);
+            }
+        } else {
+            // Two bytes in native order.
+            for (into, value) in into.iter_mut().zip(row.as_chunks().0) {
+                *into = u16::from_ne_bytes(*value);
+            }
+        }
+    };
+    let planes = Planes {
+        width: picture.width(),
+        height: picture.height(),
+        n_bits: u32::try_from(n_bits).unwrap_or(8),
+        sampling,
+        is_interpolated: true,
+        row: &row,
+    };
+    put(&planes, coding(&picture))
 }
 
 fn from_dav1d(error: Error) -> DecodeError {
@@ -56,120 +96,11 @@ fn from_dav1d(error: Error) -> DecodeError {
 ///
 /// The decoder's crate panics for code points that H.273 reserves. They count as unspecified.
 fn coding(picture: &Picture) -> Coding {
-    let matrix = guarded(|| picture.matrix_coefficients());
-    let primaries = guarded(|| picture.color_primaries());
-    let transfer = guarded(|| picture.transfer_characteristic());
+    const UNSPECIFIED: u16 = 2;
     Coding {
-        matrix: match matrix {
-            Some(MatrixCoefficients::Identity) => 0,
-            Some(MatrixCoefficients::BT709) => 1,
-            Some(MatrixCoefficients::BT470M) => 4,
-            Some(MatrixCoefficients::ST240M) => 7,
-            Some(MatrixCoefficients::YCgCo) => 8,
-            Some(MatrixCoefficients::BT2020NonConstantLuminance) => 9,
-            Some(MatrixCoefficients::BT2020ConstantLuminance) => 10,
-            _ => 6,
-        },
+        matrix: guarded(|| picture.matrix_coefficients() as u16).unwrap_or(UNSPECIFIED),
         is_full_range: picture.color_range() == YUVRange::Full,
-        primaries: match primaries {
-            Some(ColorPrimaries::BT2020) => 9,
-            Some(ColorPrimaries::P3DCI) => 11,
-            Some(ColorPrimaries::P3Display) => 12,
-            _ => 1,
-        },
-        transfer: match transfer {
-            Some(TransferCharacteristic::BT470M) => 4,
-            Some(TransferCharacteristic::BT470BG) => 5,
-            Some(TransferCharacteristic::Linear) => 8,
-            Some(TransferCharacteristic::PerceptualQuantizer) => 16,
-            Some(TransferCharacteristic::HybridLogGamma) => 18,
-            _ => 13,
-        },
-    }
-}
-
-struct Av1 {
-    size: (u32, u32),
-    n_bits: u32,
-    sampling: Sampling,
-    /// Plane and stride. Values with more than 8 bits take two bytes in native order.
-    planes: Vec<(Plane, usize)>,
-}
-
-impl Av1 {
-    fn new(picture: &Picture) -> Self {
-        let sampling = match picture.pixel_layout() {
-            PixelLayout::I400 => Sampling::Grey,
-            PixelLayout::I420 => Sampling::Colour {
-                in_width: 1,
-                in_height: 1,
-            },
-            PixelLayout::I422 => Sampling::Colour {
-                in_width: 1,
-                in_height: 0,
-            },
-            PixelLayout::I444 => Sampling::Colour {
-                in_width: 0,
-                in_height: 0,
-            },
-        };
-        let all = [
-            PlanarImageComponent::Y,
-            PlanarImageComponent::U,
-            PlanarImageComponent::V,
-        ];
-        // A grey picture has no colour planes.
-        let n = if sampling == Sampling::Grey { 1 } else { 3 };
-        let planes = all[..n]
-            .iter()
-            .map(|&which| (picture.plane(which), picture.stride(which) as usize))
-            .collect();
-        let n_bits = picture.bits_per_component().map_or(8, |bits| bits.0);
-        Self {
-            size: (picture.width(), picture.height()),
-            n_bits: u32::try_from(n_bits).unwrap_or(8),
-            sampling,
-            planes,
-        }
-    }
-}
-
-impl Planes for Av1 {
-    fn width(&self) -> u32 {
-        self.size.0
-    }
-
-    fn height(&self) -> u32 {
-        self.size.1
-    }
-
-    fn n_bits(&self) -> u32 {
-        self.n_bits
-    }
-
-    fn sampling(&self) -> Sampling {
-        self.sampling
-    }
-
-    fn is_interpolated(&self) -> bool {
-        true
-    }
-
-    fn row(&self, plane: usize, y: u32, into: &mut [u16]) {
-        let Some((values, stride)) = self.planes.get(plane) else {
-            return;
-        };
-        let bytes: &[u8] = values;
-        let row = bytes.get(y as usize * stride..).unwrap_or_default();
-        let row = &row[..row.len().min(*stride)];
-        if self.n_bits == 8 {
-            for (into, &value) in into.iter_mut().zip(row) {
-                *into = u16::from(value);
-            }
-        } else {
-            for (into, value) in into.iter_mut().zip(row.as_chunks().0) {
-                *into = u16::from_ne_bytes(*value);
-            }
-        }
+        primaries: guarded(|| picture.color_primaries() as u16).unwrap_or(UNSPECIFIED),
+        transfer: guarded(|| picture.transfer_characteristic() as u16).unwrap_or(UNSPECIFIED),
     }
 }

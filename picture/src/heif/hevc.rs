@@ -1,9 +1,9 @@
 //! Decodes HEVC items.
 
-use heic_rs::hevc::{self, ChromaFormat, Frame};
+use heic_rs::hevc::{self, ChromaFormat};
 use heic_rs::props::ItemProps;
 
-use super::planes::{Coding, Planes, Sampling};
+use super::planes::{Coding, Planes};
 use super::vui;
 use crate::{DecodeError, DecodeLimits};
 
@@ -33,7 +33,7 @@ pub(super) fn decode(
     props: &ItemProps<'_>,
     data: &[u8],
     limits: &DecodeLimits,
-    put: &mut dyn FnMut(&dyn Planes, Coding) -> Result<(), DecodeError>,
+    put: &mut dyn FnMut(&Planes<'_>, Coding) -> Result<(), DecodeError>,
 ) -> Result<(), DecodeError> {
     let sets = parameter_sets(props)?;
     let (width, height) = size(props)?;
@@ -43,7 +43,30 @@ pub(super) fn decode(
     let frame = hevc::decode_still(&sets, &slices)?;
     frame.validate()?;
     let coding = sets.iter().find_map(|set| vui::coding(set));
-    put(&frame, coding.unwrap_or(DEFAULT_CODING))
+    let row = |plane: usize, y: u32, into: &mut [u16]| {
+        let (values, stride) = match plane {
+            0 => (&frame.y, frame.y_stride),
+            1 => (&frame.cb, frame.c_stride),
+            _ => (&frame.cr, frame.c_stride),
+        };
+        let stride = stride as usize;
+        let start = (y as usize).saturating_mul(stride);
+        let row = values.get(start..).unwrap_or_default();
+        let n = into.len().min(stride).min(row.len());
+        into[..n].copy_from_slice(&row[..n]);
+    };
+    let planes = Planes {
+        width: frame.width,
+        height: frame.height,
+        n_bits: u32::from(frame.bit_depth.clamp(8, 16)),
+        sampling: match frame.chroma {
+            ChromaFormat::Monochrome => None,
+            chroma => Some((chroma.x_shift(), chroma.y_shift())),
+        },
+        is_interpolated: false,
+        row: &row,
+    };
+    put(&planes, coding.unwrap_or(DEFAULT_CODING))
 }
 
 fn parameter_sets<'a>(props: &ItemProps<'a>) -> Result<Vec<&'a [u8]>, DecodeError> {
@@ -53,45 +76,4 @@ fn parameter_sets<'a>(props: &ItemProps<'a>) -> Result<Vec<&'a [u8]>, DecodeErro
 
 fn no_configuration() -> DecodeError {
     DecodeError::corrupt("the decoder configuration is missing")
-}
-
-impl Planes for Frame {
-    fn width(&self) -> u32 {
-        self.width
-    }
-
-    fn height(&self) -> u32 {
-        self.height
-    }
-
-    fn n_bits(&self) -> u32 {
-        u32::from(self.bit_depth.clamp(8, 16))
-    }
-
-    fn sampling(&self) -> Sampling {
-        match self.chroma {
-            ChromaFormat::Monochrome => Sampling::Grey,
-            chroma => Sampling::Colour {
-                in_width: chroma.x_shift(),
-                in_height: chroma.y_shift(),
-            },
-        }
-    }
-
-    fn is_interpolated(&self) -> bool {
-        false
-    }
-
-    fn row(&self, plane: usize, y: u32, into: &mut [u16]) {
-        let (values, stride) = match plane {
-            0 => (&self.y, self.y_stride),
-            1 => (&self.cb, self.c_stride),
-            _ => (&self.cr, self.c_stride),
-        };
-        let stride = stride as usize;
-        let start = (y as usize).saturating_mul(stride);
-        let row = values.get(start..).unwrap_or_default();
-        let n = into.len().min(stride).min(row.len());
-        into[..n].copy_from_slice(&row[..n]);
-    }
 }

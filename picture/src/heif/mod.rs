@@ -31,7 +31,7 @@ use image::RgbImage;
 use super::colour::ColourSpace;
 use super::limits::Deadline;
 use super::{DecodeError, DecodeLimits};
-use planes::{Canvas, Coding, Place, Planes};
+use planes::{Canvas, Coding, Planes};
 
 /// Decodes the primary picture to upright 8-bit sRGB on white.
 pub(super) fn decode(
@@ -44,17 +44,17 @@ pub(super) fn decode(
     let (width, height) = picture.size;
     limits.check(width, height, picture.n_bytes()?)?;
 
-    let mut canvas = Canvas::colour(width, height);
+    let mut canvas = Canvas::new(width, height, 3);
     let coding = picture.paint(&mut canvas, limits, deadline)?;
-    let mut rgb = canvas.into_values();
+    let mut rgb = canvas.values;
     picture.colour_space(coding).apply(&mut rgb);
     if let Some(alpha) = &picture.alpha {
         let alpha = CodedImage::of_item(&file, *alpha)?;
         // No writer is known to make an alpha of another size.
         if alpha.size == picture.size {
-            let mut canvas = Canvas::grey(width, height);
+            let mut canvas = Canvas::new(width, height, 1);
             alpha.paint(&mut canvas, limits, deadline)?;
-            blend(&mut rgb, &canvas.into_values(), picture.is_premultiplied);
+            blend(&mut rgb, &canvas.values, picture.is_premultiplied);
         }
     }
     turn(rgb, width, height, &picture.props)
@@ -185,11 +185,7 @@ impl<'a> CodedImage<'a> {
             };
             largest = largest.max(u64::from(width) * u64::from(height));
         }
-        let beside = if self.props.transforms.is_empty() {
-            0
-        } else {
-            3
-        };
+        let beside = 3 * u64::from(!self.props.transforms.is_empty());
         let alpha = u64::from(self.alpha.is_some());
         // Planes of 16 bits, and what the decoders hold for each block.
         let coded = largest.saturating_mul(match self.codec {
@@ -214,17 +210,17 @@ impl<'a> CodedImage<'a> {
             deadline.check()?;
             let props = self.file.props(id)?;
             let data = self.file.item_data(id)?;
-            let mut put = |planes: &dyn Planes, coding: Coding| {
-                let (coding, (width, height)) =
-                    *first.get_or_insert((coding, (planes.width(), planes.height())));
+            let mut put = |planes: &Planes<'_>, coding: Coding| {
+                let size = (planes.width, planes.height);
+                let (coding, (width, height)) = *first.get_or_insert((coding, size));
                 // All tiles have the same size; the last ones may exceed the picture.
-                if (planes.width(), planes.height()) != (width, height) {
+                if size != (width, height) {
                     return Err(DecodeError::corrupt("the tiles differ in size"));
                 }
-                let place = Place {
-                    x: (n % self.n_columns).saturating_mul(width),
-                    y: (n / self.n_columns).saturating_mul(height),
-                };
+                let place = (
+                    (n % self.n_columns).saturating_mul(width),
+                    (n / self.n_columns).saturating_mul(height),
+                );
                 canvas.put(planes, self.coding(&props, coding), place);
                 Ok(())
             };

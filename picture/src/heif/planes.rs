@@ -17,56 +17,31 @@ pub(super) struct Coding {
     pub(super) transfer: u16,
 }
 
-/// The subsampling of the colour differences.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sampling {
-    Grey,
-    /// Binary logarithms of the number of pixels that share a value, in width and in height.
-    Colour {
-        in_width: u32,
-        in_height: u32,
-    },
-}
-
 /// The planes of a decoded picture: luminance and colour differences.
-pub(super) trait Planes {
-    fn width(&self) -> u32;
-    fn height(&self) -> u32;
+pub(super) struct Planes<'a> {
+    pub(super) width: u32,
+    pub(super) height: u32,
     /// Bits per value, 8 to 16.
-    fn n_bits(&self) -> u32;
-    fn sampling(&self) -> Sampling;
+    pub(super) n_bits: u32,
+    /// Binary logarithms of the number of pixels that share a colour difference, in width and in
+    /// height; `None` for grey.
+    pub(super) sampling: Option<(u32, u32)>,
     /// Whether subsampled colour differences are interpolated.
-    fn is_interpolated(&self) -> bool;
+    pub(super) is_interpolated: bool,
     /// Copies a row of a plane (0, 1 or 2) into a buffer; the shorter length counts.
-    fn row(&self, plane: usize, y: u32, into: &mut [u16]);
+    pub(super) row: &'a dyn Fn(usize, u32, &mut [u16]),
 }
 
-/// The position of a tile's upper left pixel.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
-    pub(super) x: u32,
-    pub(super) y: u32,
-}
-
-/// A picture that tiles are placed on, with three bytes per pixel or one.
+/// A picture that tiles are placed on: red, green and blue, or luminance alone.
 pub(super) struct Canvas {
-    values: Vec<u8>,
+    pub(super) values: Vec<u8>,
     width: usize,
     n_channels: usize,
 }
 
 impl Canvas {
-    /// A canvas of red, green and blue.
-    pub(super) fn colour(width: u32, height: u32) -> Self {
-        Self::new(width, height, 3)
-    }
-
-    /// A canvas of luminance.
-    pub(super) fn grey(width: u32, height: u32) -> Self {
-        Self::new(width, height, 1)
-    }
-
-    fn new(width: u32, height: u32, n_channels: usize) -> Self {
+    /// A canvas with three bytes per pixel or one.
+    pub(super) fn new(width: u32, height: u32, n_channels: usize) -> Self {
         let (width, height) = (width as usize, height as usize);
         Self {
             values: vec![0; width * height * n_channels],
@@ -75,26 +50,17 @@ impl Canvas {
         }
     }
 
-    pub(super) fn into_values(self) -> Vec<u8> {
-        self.values
-    }
-
-    /// Converts and places a tile; what exceeds the canvas is left out.
-    pub(super) fn put(&mut self, tile: &dyn Planes, coding: Coding, place: Place) {
-        let (x, y) = (place.x as usize, place.y as usize);
-        let n_columns = (tile.width() as usize).min(self.width.saturating_sub(x));
+    /// Converts a tile and places its upper left pixel; what exceeds the canvas is left out.
+    pub(super) fn put(&mut self, tile: &Planes<'_>, coding: Coding, (x, y): (u32, u32)) {
+        let (x, y) = (x as usize, y as usize);
+        let n_columns = (tile.width as usize).min(self.width.saturating_sub(x));
         if n_columns == 0 {
             return;
         }
-        let (in_width, in_height) = match tile.sampling() {
-            Sampling::Colour {
-                in_width,
-                in_height,
-            } if self.n_channels == 3 => (in_width, in_height),
-            _ => (0, 0),
-        };
-        let has_colour = self.n_channels == 3 && tile.sampling() != Sampling::Grey;
-        let n_bits = tile.n_bits();
+        let sampling = tile.sampling.filter(|_| self.n_channels == 3);
+        let has_colour = sampling.is_some();
+        let (in_width, in_height) = sampling.unwrap_or_default();
+        let n_bits = tile.n_bits;
         let matrix = Matrix::new(coding, n_bits);
         let mut luma = vec![0; n_columns];
         let mut blue = vec![0; if has_colour { n_columns } else { 0 }];
@@ -102,20 +68,20 @@ impl Canvas {
         let mut upsampler = Upsampler {
             in_width,
             in_height,
-            near: vec![0; (tile.width() as usize).div_ceil(1 << in_width)],
+            near: vec![0; (tile.width as usize).div_ceil(1 << in_width)],
             far: Vec::new(),
         };
         upsampler.far.clone_from(&upsampler.near);
         let rows = self.values.chunks_exact_mut(self.width * self.n_channels);
-        for (row, y) in rows.skip(y).zip(0..tile.height()) {
-            tile.row(0, y, &mut luma);
+        for (row, y) in rows.skip(y).zip(0..tile.height) {
+            (tile.row)(0, y, &mut luma);
             let pixels = &mut row[x * self.n_channels..][..n_columns * self.n_channels];
             if self.n_channels == 1 {
                 for (value, &luma) in pixels.iter_mut().zip(&luma) {
                     *value = full_range_byte(luma, n_bits);
                 }
             } else if has_colour {
-                if tile.is_interpolated() || y.is_multiple_of(1 << in_height) {
+                if tile.is_interpolated || y.is_multiple_of(1 << in_height) {
                     upsampler.row(tile, 1, y, &mut blue);
                     upsampler.row(tile, 2, y, &mut red);
                 }
@@ -147,23 +113,23 @@ impl Upsampler {
     ///
     /// Values are centred on the pixels that share them: three parts of the nearest value, one part
     /// of the next.
-    fn row(&mut self, tile: &dyn Planes, plane: usize, y: u32, into: &mut [u16]) {
+    fn row(&mut self, tile: &Planes<'_>, plane: usize, y: u32, into: &mut [u16]) {
         let at = y >> self.in_height;
-        tile.row(plane, at, &mut self.near);
-        if !tile.is_interpolated() {
+        (tile.row)(plane, at, &mut self.near);
+        if !tile.is_interpolated {
             for (n, value) in into.iter_mut().enumerate() {
                 *value = self.near[n >> self.in_width];
             }
             return;
         }
         if self.in_height == 1 {
-            let last = tile.height().div_ceil(2) - 1;
+            let last = tile.height.div_ceil(2) - 1;
             let next = if y.is_multiple_of(2) {
                 at.saturating_sub(1)
             } else {
                 (at + 1).min(last)
             };
-            tile.row(plane, next, &mut self.far);
+            (tile.row)(plane, next, &mut self.far);
         } else {
             self.far.clone_from(&self.near);
         }
@@ -306,35 +272,6 @@ mod tests {
         transfer: 13,
     };
 
-    /// All pixels have the same values.
-    struct Flat {
-        size: (u32, u32),
-        n_bits: u32,
-        sampling: Sampling,
-        values: [u16; 3],
-    }
-
-    impl Planes for Flat {
-        fn width(&self) -> u32 {
-            self.size.0
-        }
-        fn height(&self) -> u32 {
-            self.size.1
-        }
-        fn n_bits(&self) -> u32 {
-            self.n_bits
-        }
-        fn sampling(&self) -> Sampling {
-            self.sampling
-        }
-        fn is_interpolated(&self) -> bool {
-            false
-        }
-        fn row(&self, plane: usize, _: u32, into: &mut [u16]) {
-            into.fill(self.values[plane]);
-        }
-    }
-
     fn shown(n_bits: u32, coding: Coding, values: [u16; 3]) -> [u8; 3] {
         Matrix::new(coding, n_bits).rgb(values[0], values[1], values[2])
     }
@@ -375,20 +312,19 @@ mod tests {
 
     #[test]
     fn tiles_are_placed_and_clipped_at_the_edges() {
-        let tile = |values| Flat {
-            size: (4, 4),
-            n_bits: 8,
-            sampling: Sampling::Colour {
-                in_width: 1,
-                in_height: 1,
-            },
-            values,
-        };
-        let mut canvas = Canvas::colour(6, 5);
+        let mut canvas = Canvas::new(6, 5, 3);
         for (x, y, luma) in [(0, 0, 10), (4, 0, 20), (0, 4, 30), (4, 4, 40), (9, 9, 50)] {
-            canvas.put(&tile([luma, 128, 128]), CODING, Place { x, y });
+            let tile = Planes {
+                width: 4,
+                height: 4,
+                n_bits: 8,
+                sampling: Some((1, 1)),
+                is_interpolated: false,
+                row: &|plane, _, into| into.fill([luma, 128, 128][plane]),
+            };
+            canvas.put(&tile, CODING, (x, y));
         }
-        let values: Vec<u8> = canvas.into_values().chunks(3).map(|p| p[1]).collect();
+        let values: Vec<u8> = canvas.values.chunks(3).map(|p| p[1]).collect();
         let upper = [10, 10, 10, 10, 20, 20];
         let lower = [30, 30, 30, 30, 40, 40];
         assert_eq!(values, [upper, upper, upper, upper, lower].concat());
@@ -396,28 +332,17 @@ mod tests {
 
     #[test]
     fn colour_differences_are_interpolated() {
-        struct Steps;
-        impl Planes for Steps {
-            fn width(&self) -> u32 {
-                6
-            }
-            fn height(&self) -> u32 {
-                4
-            }
-            fn n_bits(&self) -> u32 {
-                8
-            }
-            fn sampling(&self) -> Sampling {
-                Sampling::Grey
-            }
-            fn is_interpolated(&self) -> bool {
-                true
-            }
-            fn row(&self, _: usize, y: u32, into: &mut [u16]) {
+        let steps = Planes {
+            width: 6,
+            height: 4,
+            n_bits: 8,
+            sampling: None,
+            is_interpolated: true,
+            row: &|_, y, into| {
                 let row = if y == 0 { [0, 16, 32] } else { [64, 80, 96] };
                 into.copy_from_slice(&row);
-            }
-        }
+            },
+        };
         let spread_row = |y| {
             let mut upsampler = Upsampler {
                 in_width: 1,
@@ -426,7 +351,7 @@ mod tests {
                 far: vec![0; 3],
             };
             let mut row = [0; 6];
-            upsampler.row(&Steps, 1, y, &mut row);
+            upsampler.row(&steps, 1, y, &mut row);
             row
         };
         assert_eq!(spread_row(0), [0, 4, 12, 20, 28, 32]);
@@ -436,15 +361,17 @@ mod tests {
 
     #[test]
     fn alpha_of_ten_bits_is_scaled_to_eight() {
-        let tile = Flat {
-            size: (2, 1),
+        let tile = Planes {
+            width: 2,
+            height: 1,
             n_bits: 10,
-            sampling: Sampling::Grey,
-            values: [1023, 0, 0],
+            sampling: None,
+            is_interpolated: false,
+            row: &|plane, _, into| into.fill([1023, 0, 0][plane]),
         };
-        let mut canvas = Canvas::grey(2, 1);
-        canvas.put(&tile, CODING, Place { x: 0, y: 0 });
-        assert_eq!(canvas.into_values(), [255, 255]);
+        let mut canvas = Canvas::new(2, 1, 1);
+        canvas.put(&tile, CODING, (0, 0));
+        assert_eq!(canvas.values, [255, 255]);
         assert_eq!(
             (
                 full_range_byte(0, 10),
