@@ -5,11 +5,12 @@ use std::io::Cursor;
 use image::metadata::Orientation;
 use image::{ImageFormat, RgbImage};
 
+use super::colour::ColourSpace;
 use super::limits::{Deadline, guarded};
 use super::orientation::{swaps_sides, upright};
 use super::sniff::{self, FileKind, sniff};
 use super::{DecodeError, DecodeLimits, Smallest};
-use super::{colour, heif, image_crate, jpeg, jxl, raw, svg, tiff};
+use super::{heif, image_crate, jpeg, jxl, raw, svg, tiff};
 
 /// A decoded picture and its size in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,9 +105,7 @@ fn decode_jpeg(
 ) -> Result<Decoded, DecodeError> {
     deadline.check()?;
     let mut jpeg = jpeg::decode(bytes, limits, deadline, smallest)?;
-    if let Some(icc) = &jpeg.icc {
-        colour::to_srgb(&mut jpeg.image, icc);
-    }
+    ColourSpace::from_icc(jpeg.icc).apply::<3>(&mut jpeg.image);
     let orientation = orientation.unwrap_or(jpeg.orientation);
     let (width, height) = if swaps_sides(orientation) {
         (jpeg.height, jpeg.width)

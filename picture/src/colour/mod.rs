@@ -46,34 +46,22 @@ impl ColourSpace {
         icc.map_or(Self::Srgb, Self::Icc)
     }
 
-    /// Converts red, green, blue to sRGB in place.
-    pub(super) fn apply(&self, rgb: &mut [u8]) {
-        self.conversion().apply::<3>(rgb);
-    }
-
-    /// Converts red, green, blue, alpha to sRGB in place. Alpha does not change.
-    fn apply_rgba(&self, rgba: &mut [u8]) {
-        self.conversion().apply::<4>(rgba);
-    }
-
-    fn conversion(&self) -> Conversion {
-        match self {
+    /// Converts pixels of `N` bytes to sRGB in place: red, green, blue, and alpha, which does not
+    /// change.
+    ///
+    /// A profile that is corrupt, or neither for RGB nor for grey, changes nothing: the picture is
+    /// shown as it is stored, as viewers do.
+    pub(super) fn apply<const N: usize>(&self, pixels: &mut [u8]) {
+        let conversion = match self {
             Self::Srgb => Conversion::None,
             Self::Icc(icc) => cached(icc),
             Self::Codes {
                 primaries,
                 transfer,
             } => of_codes(*primaries, *transfer),
-        }
+        };
+        conversion.apply::<N>(pixels);
     }
-}
-
-/// Converts a picture from the colour space of an ICC profile to sRGB.
-///
-/// A profile that is corrupt, or neither for RGB nor for grey, changes nothing: the picture is
-/// shown as it is stored, as viewers do.
-pub(super) fn to_srgb(image: &mut RgbImage, icc: &[u8]) {
-    cached(icc).apply::<3>(image);
 }
 
 /// Converts pixels of any type to 8-bit sRGB on white.
@@ -88,14 +76,14 @@ pub(super) fn flatten(picture: DynamicImage, space: &ColourSpace) -> RgbImage {
         DynamicImage::ImageRgb8(picture) => picture,
         DynamicImage::ImageLumaA8(_) | DynamicImage::ImageRgba8(_) => {
             let mut rgba = picture.into_rgba8().into_raw();
-            space.apply_rgba(&mut rgba);
+            space.apply::<4>(&mut rgba);
             return rgb(on_white(&rgba));
         }
         DynamicImage::ImageLumaA16(_) | DynamicImage::ImageRgba16(_) => {
             let wide = picture.into_rgba16();
             let mut rgba: Vec<u8> = wide.as_raw().iter().map(|&v| high_byte(v)).collect();
             drop(wide);
-            space.apply_rgba(&mut rgba);
+            space.apply::<4>(&mut rgba);
             return rgb(on_white(&rgba));
         }
         DynamicImage::ImageLuma16(grey) => {
@@ -107,7 +95,7 @@ pub(super) fn flatten(picture: DynamicImage, space: &ColourSpace) -> RgbImage {
         }
         other => other.into_rgb8(),
     };
-    space.apply(&mut picture);
+    space.apply::<3>(&mut picture);
     picture
 }
 
@@ -165,16 +153,8 @@ fn inks_by_profile(inks: &[u8], icc: &[u8]) -> Option<Vec<u8>> {
         if profile.color_space != DataColorSpace::Cmyk {
             return None;
         }
-        let options = TransformOptions::default();
-        let transform = profile
-            .create_transform_8bit(
-                Layout::Rgba,
-                &ColorProfile::new_srgb(),
-                Layout::Rgb,
-                options,
-            )
-            .ok()?;
         let mut rgb = vec![0; inks.len() / 4 * 3];
+        let transform = transform_of(&profile, Layout::Rgba)?;
         transform.transform(inks, &mut rgb).ok()?;
         Some(rgb)
     })
@@ -275,15 +255,15 @@ fn of_profile(icc: &[u8]) -> Option<Conversion> {
     }
 }
 
+/// The transform of a profile's values, in this layout, to red, green and blue of sRGB.
+fn transform_of(profile: &ColorProfile, layout: Layout) -> Option<Arc<Transform8BitExecutor>> {
+    let (srgb, options) = (ColorProfile::new_srgb(), TransformOptions::default());
+    let transform = profile.create_transform_8bit(layout, &srgb, Layout::Rgb, options);
+    transform.ok()
+}
+
 fn of_colour(profile: &ColorProfile) -> Option<Conversion> {
-    let transform = profile
-        .create_transform_8bit(
-            Layout::Rgb,
-            &ColorProfile::new_srgb(),
-            Layout::Rgb,
-            TransformOptions::default(),
-        )
-        .ok()?;
+    let transform = transform_of(profile, Layout::Rgb)?;
     let colours = test_colours();
     let mut converted = vec![0; colours.len()];
     transform.transform(&colours, &mut converted).ok()?;
@@ -296,21 +276,10 @@ fn of_colour(profile: &ColorProfile) -> Option<Conversion> {
 }
 
 fn of_grey(profile: &ColorProfile) -> Option<Conversion> {
-    let transform = profile
-        .create_transform_8bit(
-            Layout::Gray,
-            &ColorProfile::new_srgb(),
-            Layout::Rgb,
-            TransformOptions::default(),
-        )
-        .ok()?;
     let ramp: Vec<u8> = (0..=u8::MAX).collect();
-    let mut converted = vec![0; 3 * ramp.len()];
-    transform.transform(&ramp, &mut converted).ok()?;
     let mut table = [[0; 3]; 256];
-    for (entry, colour) in table.iter_mut().zip(converted.chunks_exact(3)) {
-        entry.copy_from_slice(colour);
-    }
+    let transform = transform_of(profile, Layout::Gray)?;
+    transform.transform(&ramp, table.as_flattened_mut()).ok()?;
     let moves = |(grey, colour): (&u8, &[u8; 3])| colour.iter().any(|c| c.abs_diff(*grey) > 1);
     Some(if ramp.iter().zip(&table).any(moves) {
         Conversion::Grey(Arc::new(table))
@@ -407,7 +376,7 @@ mod tests {
 
     fn converted(profile: &ColorProfile, colour: [u8; 3]) -> [u8; 3] {
         let mut image = RgbImage::from_pixel(3, 2, image::Rgb(colour));
-        to_srgb(&mut image, &profile.encode().unwrap());
+        ColourSpace::Icc(profile.encode().unwrap()).apply::<3>(&mut image);
         assert!(image.pixels().all(|pixel| pixel == image.get_pixel(0, 0)));
         image.get_pixel(0, 0).0
     }
@@ -443,7 +412,7 @@ mod tests {
         let mut n_cases = 0;
         for icc in [&srgb[..], cut, b"", b"not a profile", &[0; 200]] {
             let mut same = image.clone();
-            to_srgb(&mut same, icc);
+            ColourSpace::Icc(icc.to_vec()).apply::<3>(&mut same);
             assert!(same == image);
             n_cases += 1;
         }
@@ -465,7 +434,7 @@ mod tests {
             transfer: 13,
         };
         let mut rgba: Vec<u8> = [128, 64, 64, 7].repeat(5000);
-        p3.apply_rgba(&mut rgba);
+        p3.apply::<4>(&mut rgba);
         let (first, rest) = rgba.split_at(4);
         assert!(first[0].abs_diff(137) <= 1 && first[3] == 7, "{first:?}");
         assert!(rest.chunks_exact(4).all(|pixel| pixel == first));
@@ -475,7 +444,7 @@ mod tests {
                 primaries,
                 transfer,
             }
-            .apply(&mut rgb);
+            .apply::<3>(&mut rgb);
             assert_eq!(rgb, [9, 99, 199]);
         }
     }
@@ -490,7 +459,7 @@ mod tests {
                 primaries,
                 transfer,
             }
-            .apply(&mut rgb);
+            .apply::<3>(&mut rgb);
             assert!(rgb.chunks_exact(3).all(|p| p[0].abs_diff(p[1]) <= 1));
             rgb.chunks_exact(3).map(|p| p[0]).collect::<Vec<_>>()
         };

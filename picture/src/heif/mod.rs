@@ -47,7 +47,7 @@ pub(super) fn decode(
     let mut canvas = Canvas::new(width, height, 3);
     let coding = picture.paint(&mut canvas, limits, deadline)?;
     let mut rgb = canvas.values;
-    picture.colour_space(coding).apply(&mut rgb);
+    picture.colour_space(coding).apply::<3>(&mut rgb);
     if let Some(alpha) = &picture.alpha {
         let alpha = CodedImage::of_item(&file, *alpha)?;
         // No writer is known to make an alpha of another size.
