@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::io::Read;
 
+use heic_rs::boxes::BoxIter;
 use image::ImageFormat;
 
 use super::{iptc, xmp};
@@ -123,44 +124,19 @@ fn in_tiff(bytes: &[u8]) -> Blocks<'_> {
 /// The boxes of the container (ISO/IEC 18181-2, clause 9). Compressed ones are ignored.
 fn in_jxl(bytes: &[u8]) -> Blocks<'_> {
     let mut blocks = Blocks::default();
-    let mut rest = bytes;
-    while let Some((&size, tail)) = rest.split_first_chunk() {
-        let Some((kind, tail)) = tail.split_first_chunk::<4>() else {
-            break;
-        };
-        let size = u64::from(u32::from_be_bytes(size));
-        let (size, n_header) = match size {
-            // Up to the end of the file.
-            0 => (rest.len() as u64, 8),
-            1 => {
-                let Some(long) = tail.first_chunk() else {
-                    break;
-                };
-                (u64::from_be_bytes(*long), 16)
-            }
-            size => (size, 8),
-        };
-        let Some((whole, after)) = usize::try_from(size)
-            .ok()
-            .filter(|&size| size >= n_header)
-            .and_then(|size| rest.split_at_checked(size))
-        else {
-            break;
-        };
-        let content = &whole[n_header..];
-        match kind {
+    for part in BoxIter::new(bytes).map_while(Result::ok) {
+        match &part.boxtype {
             b"Exif" => {
-                let tiff = content.split_first_chunk().and_then(|(skip, tail)| {
+                let tiff = part.payload.split_first_chunk().and_then(|(skip, tail)| {
                     tail.get(usize::try_from(u32::from_be_bytes(*skip)).ok()?..)
                 });
                 if let Some(tiff) = tiff {
                     blocks.take_exif(tiff);
                 }
             }
-            b"xml " => blocks.take_xmp(content),
+            b"xml " => blocks.take_xmp(part.payload),
             _ => {}
         }
-        rest = after;
     }
     blocks
 }
