@@ -23,9 +23,6 @@ pub(super) fn swaps_sides(orientation: Orientation) -> bool {
 
 /// Turns a picture upright.
 pub(super) fn upright(picture: RgbImage, orientation: Orientation) -> RgbImage {
-    if orientation == Orientation::NoTransforms {
-        return picture;
-    }
     let mut picture = DynamicImage::ImageRgb8(picture);
     picture.apply_orientation(orientation);
     picture.into_rgb8()
