@@ -77,16 +77,18 @@ pub(super) fn metadata(bytes: &[u8]) -> (MetadataBlock<'_>, MetadataBlock<'_>) {
     let id = file.meta.primary;
     let data = |item: Option<u32>| file.item_data(item?).ok();
     let exif = data(file.exif_item(id)).and_then(|item| {
-        // The number of bytes before the TIFF.
-        let (skip, rest) = item.split_first_chunk()?;
-        let skip = usize::try_from(u32::from_be_bytes(*skip)).ok()?;
-        rest.get(skip..)?;
         Some(match item {
-            Cow::Borrowed(item) => Cow::Borrowed(item.get(4 + skip..)?),
-            Cow::Owned(item) => Cow::Owned(item.get(4 + skip..)?.to_vec()),
+            Cow::Borrowed(item) => Cow::Borrowed(exif_tiff(item)?),
+            Cow::Owned(item) => Cow::Owned(exif_tiff(&item)?.to_vec()),
         })
     });
     (exif, data(file.xmp_item(id)))
+}
+
+/// The TIFF in an EXIF item, which begins with the number of bytes before it.
+pub(super) fn exif_tiff(item: &[u8]) -> Option<&[u8]> {
+    let (n_before, rest) = item.split_first_chunk()?;
+    rest.get(usize::try_from(u32::from_be_bytes(*n_before)).ok()?..)
 }
 
 /// Reads the container. The library's own constructor refuses AVIF by its brand.

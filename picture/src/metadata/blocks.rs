@@ -127,10 +127,7 @@ fn in_jxl(bytes: &[u8]) -> Blocks<'_> {
     for part in BoxIter::new(bytes).map_while(Result::ok) {
         match &part.boxtype {
             b"Exif" => {
-                let tiff = part.payload.split_first_chunk().and_then(|(skip, tail)| {
-                    tail.get(usize::try_from(u32::from_be_bytes(*skip)).ok()?..)
-                });
-                if let Some(tiff) = tiff {
+                if let Some(tiff) = heif::exif_tiff(part.payload) {
                     blocks.take_exif(tiff);
                 }
             }
