@@ -93,39 +93,27 @@ fn is_utf16(bytes: &[u8]) -> bool {
 fn from_utf16(bytes: &[u8]) -> String {
     let is_little = bytes.starts_with(b"\xff\xfe");
     let (units, _) = bytes.get(2..).unwrap_or_default().as_chunks();
-    let units = units.iter().map(|&unit| {
-        if is_little {
-            u16::from_le_bytes(unit)
-        } else {
-            u16::from_be_bytes(unit)
-        }
-    });
-    char::decode_utf16(units)
-        .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
-        .collect()
+    let unit = if is_little {
+        u16::from_le_bytes
+    } else {
+        u16::from_be_bytes
+    };
+    let units: Vec<u16> = units.iter().map(|&bytes| unit(bytes)).collect();
+    String::from_utf16_lossy(&units)
 }
 
 /// Whether the XML declaration names Latin-1 or a close relative.
 fn is_latin(bytes: &[u8]) -> bool {
-    let start = &bytes[..bytes.len().min(256)];
-    let start = start.to_ascii_lowercase();
-    let Some(end) = start.windows(2).position(|window| window == b"?>") else {
-        return false;
-    };
-    let declaration = &start[..end];
-    [
-        &b"iso-8859-1\""[..],
-        b"iso-8859-1'",
-        b"iso-8859-15",
-        b"latin1",
-        b"windows-1252",
-    ]
-    .iter()
-    .any(|name| {
-        declaration
-            .windows(name.len())
-            .any(|window| window == *name)
-    })
+    const NAMES: [&str; 5] = [
+        "iso-8859-1\"",
+        "iso-8859-1'",
+        "iso-8859-15",
+        "latin1",
+        "windows-1252",
+    ];
+    let start = String::from_utf8_lossy(&bytes[..bytes.len().min(256)]).to_ascii_lowercase();
+    let declaration = start.split_once("?>").map(|(declaration, _)| declaration);
+    declaration.is_some_and(|declaration| NAMES.iter().any(|name| declaration.contains(name)))
 }
 
 /// Latin-1, with printable characters in place of control characters that XML forbids anyway.
