@@ -25,15 +25,12 @@ pub(crate) fn expose(light: &[f32], n_channels: usize, width: u32, height: u32) 
         let Some(pixel) = pixels.next() else {
             return Rgb([0; 3]);
         };
+        // `max` takes its argument in place of NaN.
         let background = pixel
             .get(3)
-            .map_or(0.0, |alpha| 1.0 - non_negative(*alpha).min(1.0));
-        Rgb([0, 1, 2].map(|c| srgb((non_negative(pixel[c]) * exposure + background).min(1.0))))
+            .map_or(0.0, |alpha| (1.0 - alpha.max(0.0)).max(0.0));
+        Rgb([0, 1, 2].map(|c| srgb((pixel[c].max(0.0) * exposure + background).min(1.0))))
     })
-}
-
-fn non_negative(value: f32) -> f32 {
-    if value.is_nan() { 0.0 } else { value.max(0.0) }
 }
 
 /// The light that becomes white.
@@ -43,12 +40,7 @@ fn white(light: &[f32], n_channels: usize) -> f32 {
     let mut brightest: Vec<f32> = light
         .chunks_exact(n_channels)
         .step_by(step)
-        .map(|pixel| {
-            pixel[..3]
-                .iter()
-                .map(|&v| non_negative(v))
-                .fold(0.0, f32::max)
-        })
+        .map(|pixel| pixel[..3].iter().copied().fold(0.0, f32::max))
         .filter(|value| value.is_finite())
         .collect();
     if brightest.is_empty() {
