@@ -3,6 +3,8 @@
 //! The decoder is libjxl's own in Rust. It returns the first frame upright, in the colour space of
 //! a profile. The deadline is checked between the groups of a frame.
 
+use std::borrow::Cow;
+
 use ::jxl::api::{
     AlphaMode, Event, JxlColorProfile, JxlColorType, JxlDataFormat, JxlDecoder, JxlDecoderOptions,
     JxlOutputBuffer, JxlParallelRunner, JxlParallelRunnerFun, JxlPixelFormat, ProfileLevel,
@@ -146,13 +148,9 @@ impl Header {
 
     /// The colour space of the decoder's output.
     fn colour_space(&self) -> ColourSpace {
-        let Some(profile) = self.decoder.output_color_profile() else {
-            return ColourSpace::Srgb;
-        };
-        match profile.try_as_icc() {
-            Some(icc) => ColourSpace::Icc(icc.into_owned()),
-            None => ColourSpace::Srgb,
-        }
+        let profile = self.decoder.output_color_profile();
+        let icc = profile.and_then(JxlColorProfile::try_as_icc);
+        ColourSpace::from_icc(icc.map(Cow::into_owned))
     }
 }
 

@@ -17,7 +17,7 @@ use moxcms::{
     ColorProfile, DataColorSpace, Layout, ToneReprCurve, Transform8BitExecutor, TransformOptions,
 };
 
-use super::limits;
+use super::limits::guarded;
 
 /// Number of cached profiles.
 const CACHE_SIZE: usize = 8;
@@ -158,6 +158,7 @@ fn inks_by_profile(inks: &[u8], icc: &[u8]) -> Option<Vec<u8>> {
         transform.transform(inks, &mut rgb).ok()?;
         Some(rgb)
     })
+    .flatten()
 }
 
 fn mix_inks(inks: &[u8]) -> Vec<u8> {
@@ -229,8 +230,10 @@ fn cached(icc: &[u8]) -> Conversion {
         let entry = cache.remove(at);
         cache.push(entry);
     } else {
-        // Takes a few milliseconds at most, in which other pictures wait for the lock.
-        let conversion = guarded(|| of_profile(icc)).unwrap_or(Conversion::None);
+        // Takes a few milliseconds at most, in which other pictures wait for the lock. A profile
+        // that makes the library panic is a corrupt one.
+        let conversion = guarded(|| of_profile(icc)).flatten();
+        let conversion = conversion.unwrap_or(Conversion::None);
         if cache.len() == CACHE_SIZE {
             cache.remove(0);
         }
@@ -239,11 +242,6 @@ fn cached(icc: &[u8]) -> Conversion {
     cache
         .last()
         .map_or(Conversion::None, |(_, conversion)| conversion.clone())
-}
-
-/// Treats a profile that makes the library panic as a corrupt one.
-fn guarded<T>(work: impl FnOnce() -> Option<T>) -> Option<T> {
-    limits::guarded(work).flatten()
 }
 
 fn of_profile(icc: &[u8]) -> Option<Conversion> {
@@ -325,7 +323,8 @@ fn of_codes(primaries: u16, transfer: u16) -> Conversion {
     profile.red_trc.clone_from(&curve);
     profile.green_trc.clone_from(&curve);
     profile.blue_trc = curve;
-    guarded(|| of_colour(&profile)).unwrap_or(Conversion::None)
+    let conversion = guarded(|| of_colour(&profile)).flatten();
+    conversion.unwrap_or(Conversion::None)
 }
 
 /// The luminance in cd/m² that is shown as sRGB's white: that of a page or a bright wall in HDR
