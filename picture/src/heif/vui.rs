@@ -73,6 +73,14 @@ impl<'a> BitReader<'a> {
         Some((1 << n_zeros) - 1 + self.number(n_zeros)?)
     }
 
+    /// Skips `n` Exp-Golomb numbers.
+    fn skip_golombs(&mut self, n: u32) -> Option<()> {
+        for _ in 0..n {
+            self.golomb()?;
+        }
+        Some(())
+    }
+
     fn sequence_parameter_set(&mut self) -> Option<Coding> {
         self.skip(4)?;
         let n_layers = self.number(3)? + 1;
@@ -82,31 +90,21 @@ impl<'a> BitReader<'a> {
         if self.golomb()? == 3 {
             self.skip(1)?;
         }
-        self.golomb()?;
-        self.golomb()?;
+        self.skip_golombs(2)?;
         if self.flag()? {
-            for _ in 0..4 {
-                self.golomb()?;
-            }
+            self.skip_golombs(4)?;
         }
-        self.golomb()?;
-        self.golomb()?;
+        self.skip_golombs(2)?;
         let n_order_bits = self.golomb()? + 4;
         let n_listed = if self.flag()? { n_layers } else { 1 };
-        for _ in 0..3 * n_listed {
-            self.golomb()?;
-        }
-        for _ in 0..6 {
-            self.golomb()?;
-        }
+        self.skip_golombs(3 * n_listed + 6)?;
         if self.flag()? && self.flag()? {
             self.scaling_lists()?;
         }
         self.skip(2)?;
         if self.flag()? {
             self.skip(8)?;
-            self.golomb()?;
-            self.golomb()?;
+            self.skip_golombs(2)?;
             self.skip(1)?;
         }
         let n_sets = self.golomb()?;
@@ -143,14 +141,12 @@ impl<'a> BitReader<'a> {
     fn scaling_lists(&mut self) -> Option<()> {
         for size in 0..4u32 {
             for _ in 0..if size == 3 { 2 } else { 6 } {
-                if self.flag()? {
-                    let n_values = 64.min(1 << (4 + 2 * size));
-                    for _ in 0..n_values + u32::from(size > 1) {
-                        self.golomb()?;
-                    }
+                let n_values = if self.flag()? {
+                    64.min(1 << (4 + 2 * size)) + u32::from(size > 1)
                 } else {
-                    self.golomb()?;
-                }
+                    1
+                };
+                self.skip_golombs(n_values)?;
             }
         }
         Some(())
