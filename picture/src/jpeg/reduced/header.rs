@@ -53,12 +53,6 @@ pub(super) struct ScanPart {
     pub(super) ac_table: usize,
 }
 
-/// A marker with its content.
-pub(super) struct Segment<'a> {
-    pub(super) marker: u8,
-    pub(super) body: &'a [u8],
-}
-
 /// Iterates over the segments of a file.
 pub(super) struct Segments<'a> {
     bytes: &'a [u8],
@@ -75,7 +69,8 @@ impl<'a> Segments<'a> {
         }
     }
 
-    pub(super) fn next(&mut self) -> Result<Segment<'a>, Stop> {
+    /// The next marker and its content.
+    pub(super) fn next(&mut self) -> Result<(u8, &'a [u8]), Stop> {
         let early = Stop::Unexpected("the file ends early");
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let n_fill = rest.iter().take_while(|&&byte| byte == 0xFF).count();
@@ -86,12 +81,12 @@ impl<'a> Segments<'a> {
         let rest = &rest[n_fill + 1..];
         self.at += n_fill + 1;
         if marker == 0xD9 {
-            return Ok(Segment { marker, body: &[] });
+            return Ok((marker, &[]));
         }
         let length = usize::from(u16::from_be_bytes(*rest.first_chunk().ok_or(early)?));
         let body = rest.get(2..length).ok_or(early)?;
         self.at += length;
-        Ok(Segment { marker, body })
+        Ok((marker, body))
     }
 
     /// Skips entropy-coded data up to the next marker other than a restart marker.
@@ -116,9 +111,9 @@ impl<'a> Segments<'a> {
 }
 
 /// Parses a frame header.
-pub(super) fn frame(segment: &Segment<'_>) -> Result<Frame, Stop> {
+pub(super) fn frame(marker: u8, body: &[u8]) -> Result<Frame, Stop> {
     let unsupported = Stop::Unexpected("a frame of another kind");
-    let &[precision, h1, h0, w1, w0, n, ref rest @ ..] = segment.body else {
+    let &[precision, h1, h0, w1, w0, n, ref rest @ ..] = body else {
         return Err(unsupported);
     };
     let (height, width) = (u16::from_be_bytes([h1, h0]), u16::from_be_bytes([w1, w0]));
@@ -149,7 +144,7 @@ pub(super) fn frame(segment: &Segment<'_>) -> Result<Frame, Stop> {
     }
     let max = |factor: fn(&Component) -> usize| components.iter().map(factor).max().unwrap_or(1);
     Ok(Frame {
-        is_progressive: segment.marker == 0xC2,
+        is_progressive: marker == 0xC2,
         width: usize::from(width),
         height: usize::from(height),
         h_max: max(|c| c.h),

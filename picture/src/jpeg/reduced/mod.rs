@@ -58,10 +58,10 @@ pub(super) struct Reduced<'a> {
 pub(super) fn size(bytes: &[u8]) -> Option<(u32, u32)> {
     let mut segments = Segments::new(bytes).ok()?;
     loop {
-        let segment = segments.next().ok()?;
-        match segment.marker {
+        let (marker, body) = segments.next().ok()?;
+        match marker {
             0xC0..=0xC2 => {
-                let frame = header::frame(&segment).ok()?;
+                let frame = header::frame(marker, body).ok()?;
                 return Some((frame.width as u32, frame.height as u32));
             }
             0xD9 | 0xDA => return None,
@@ -81,8 +81,20 @@ pub(super) fn decode(
     max_bytes: u64,
     deadline: Deadline,
 ) -> Result<Reduced<'_>, Stop> {
-    let scale = (divisor as usize, detail);
-    let mut file = File::new(bytes, scale, max_bytes, deadline)?;
+    let mut file = File {
+        bytes,
+        segments: Segments::new(bytes)?,
+        divisor: divisor as usize,
+        detail,
+        max_bytes,
+        deadline,
+        quantisation: [None; 4],
+        tables: TableSet::default(),
+        restart_interval: 0,
+        app_segments: AppSegments::default(),
+        picture: None,
+        n_scans: 0,
+    };
     while file.step()? {}
     file.finish()
 }
@@ -119,44 +131,22 @@ struct Progress {
 }
 
 impl<'a> File<'a> {
-    fn new(
-        bytes: &'a [u8],
-        (divisor, detail): (usize, Detail),
-        max_bytes: u64,
-        deadline: Deadline,
-    ) -> Result<Self, Stop> {
-        Ok(Self {
-            bytes,
-            segments: Segments::new(bytes)?,
-            divisor,
-            detail,
-            max_bytes,
-            deadline,
-            quantisation: [None; 4],
-            tables: TableSet::default(),
-            restart_interval: 0,
-            app_segments: AppSegments::default(),
-            picture: None,
-            n_scans: 0,
-        })
-    }
-
     /// Reads one segment, with the data after a scan header. `false` at the end.
     fn step(&mut self) -> Result<bool, Stop> {
-        let segment = self.segments.next()?;
-        match (segment.marker, segment.body) {
+        let (marker, body) = self.segments.next()?;
+        match (marker, body) {
             (0xD9, _) => return Ok(false),
             (0xC0..=0xC2, _) if self.picture.is_none() => {
-                let frame = header::frame(&segment)?;
+                let frame = header::frame(marker, body)?;
                 self.picture = Some(self.begin(frame)?);
             }
-            (0xC4, body) => self.tables.read(body)?,
-            (0xDB, body) => header::quantisation(body, &mut self.quantisation)?,
+            (0xC4, _) => self.tables.read(body)?,
+            (0xDB, _) => header::quantisation(body, &mut self.quantisation)?,
             (0xDD, &[high, low]) => {
                 self.restart_interval = usize::from(u16::from_be_bytes([high, low]));
             }
-            (0xDA, body) => self.scan(body)?,
-            (0xE0..=0xEF, body) => self.app_segments.read(segment.marker, body),
+            (0xDA, _) => self.scan(body)?,
+            (0xE0..=0xEF, _) => self.app_segments.read(marker, body),
             // A comment.
             (0xFE, _) => {}
             _ => return Err(Stop::Unexpected("a segment of another kind")),
@@ -205,14 +195,14 @@ impl<'a> File<'a> {
         segments.at = self.segments.at;
         let mut scans = Vec::new();
         loop {
-            let segment = segments.next()?;
-            match segment.marker {
+            let (marker, body) = segments.next()?;
+            match marker {
                 0xD9 => return Ok(scans),
                 0xDA if scans.len() == MAX_SCANS => {
                     return Err(Stop::Unexpected("there are too many scans"));
                 }
                 0xDA => {
-                    scans.push(header::scan(segment.body, frame)?);
+                    scans.push(header::scan(body, frame)?);
                     segments.skip_data()?;
                 }
                 _ => {}
