@@ -86,13 +86,10 @@ pub(super) fn preview(bytes: &[u8]) -> Option<Preview<'_>> {
                 .chain(embedded(bytes)),
         )?,
     };
-    let own = tiff.as_ref().and_then(|tiff| {
-        let first = directories.first()?;
-        first.number(tiff, tag::ORIENTATION)
-    });
-    let orientation = own
-        .or_else(|| cr3_orientation(bytes))
-        .and_then(|value| Orientation::from_exif(u8::try_from(value).ok()?));
+    let own = tiff
+        .as_ref()
+        .and_then(|tiff| directories.first()?.orientation(tiff));
+    let orientation = own.or_else(|| cr3_orientation(bytes));
     Some(Preview { jpeg, orientation })
 }
 
@@ -134,7 +131,7 @@ fn embedded(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// The orientation in a CR3: in the first directory of the TIFF in the box `CMT1`.
-fn cr3_orientation(bytes: &[u8]) -> Option<u32> {
+fn cr3_orientation(bytes: &[u8]) -> Option<Orientation> {
     if bytes.get(4..12)? != b"ftypcrx " {
         return None;
     }
@@ -142,7 +139,7 @@ fn cr3_orientation(bytes: &[u8]) -> Option<u32> {
     let start = &bytes[..bytes.len().min(1 << 16)];
     let at = start.windows(4).position(|name| name == b"CMT1")?;
     let tiff = Tiff::open(&start[at + 4..])?;
-    tiff.first()?.number(&tiff, tag::ORIENTATION)
+    tiff.first()?.orientation(&tiff)
 }
 
 /// The JPEG that a directory lists.

@@ -1,5 +1,7 @@
 //! The directories of a TIFF file, an EXIF block or a camera's raw file (TIFF 6.0, section 2).
 
+use image::metadata::Orientation;
+
 /// Tags of TIFF 6.0, TIFF/EP, EXIF, DNG and Panasonic.
 pub(crate) mod tag {
     pub(crate) const PANASONIC_JPEG: u16 = 0x002E;
@@ -189,6 +191,12 @@ impl Directory {
             [number] => Some(number),
             _ => None,
         }
+    }
+
+    /// The orientation of the picture.
+    pub(crate) fn orientation(&self, tiff: &Tiff<'_>) -> Option<Orientation> {
+        let value = self.number(tiff, tag::ORIENTATION)?;
+        Orientation::from_exif(u8::try_from(value).ok()?)
     }
 
     /// Whether every entry's claimed length fits into the file.

@@ -19,37 +19,33 @@ pub(super) fn decode(
     limits: &DecodeLimits,
     deadline: Deadline,
 ) -> Result<RgbImage, DecodeError> {
-    check_lengths(bytes)?;
-    if let Some(page) = Page::open(bytes)? {
-        return page.decode(bytes, limits, deadline);
+    let (page, icc) = open(bytes)?;
+    let icc = icc.map(<[u8]>::to_vec);
+    match page {
+        Some(page) => page.decode(bytes, icc, limits, deadline),
+        None => image_crate::decode(bytes, ImageFormat::Tiff, icc, limits, deadline),
     }
-    image_crate::decode(bytes, ImageFormat::Tiff, icc(bytes), limits, deadline)
 }
 
 /// Upper estimate of the memory for decoding in bytes, from the directory.
 pub(super) fn memory_needed(bytes: &[u8]) -> Result<u64, DecodeError> {
-    check_lengths(bytes)?;
-    match Page::open(bytes)? {
+    match open(bytes)?.0 {
         Some(page) => Ok(page.n_bytes()),
         None => image_crate::memory_needed(bytes, ImageFormat::Tiff),
     }
 }
 
-/// Refuses entries longer than the file: decoders allocate what an entry claims to hold.
-fn check_lengths(bytes: &[u8]) -> Result<(), DecodeError> {
-    let first = Tiff::open(bytes).and_then(|tiff| Some((tiff.first()?, tiff)));
-    match first {
-        Some((first, tiff)) if !first.is_plausible(&tiff) => {
-            Err(DecodeError::corrupt("an entry is longer than the file"))
-        }
-        _ => Ok(()),
+/// The first page, unless the `image` crate decodes it or refuses it with its own error, and its
+/// ICC profile. That is read here since the `image` crate does not take bytes of undefined type for
+/// a profile.
+fn open(bytes: &[u8]) -> Result<(Option<Page>, Option<&[u8]>), DecodeError> {
+    let Some((first, tiff)) = Tiff::open(bytes).and_then(|tiff| Some((tiff.first()?, tiff))) else {
+        return Ok((None, None));
+    };
+    // Decoders allocate what an entry claims to hold.
+    if !first.is_plausible(&tiff) {
+        return Err(DecodeError::corrupt("an entry is longer than the file"));
     }
-}
-
-/// The ICC profile of the first page. It is read here since the `image` crate does not take bytes
-/// of undefined type for a profile.
-fn icc(bytes: &[u8]) -> Option<Vec<u8>> {
-    let tiff = Tiff::open(bytes)?;
-    let icc = tiff.first()?.bytes(&tiff, tag::ICC_PROFILE)?;
-    Some(icc.to_vec())
+    let icc = first.bytes(&tiff, tag::ICC_PROFILE);
+    Ok((Page::read(&first, &tiff)?, icc))
 }

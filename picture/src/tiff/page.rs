@@ -32,7 +32,6 @@ pub(super) struct Page {
     width: u32,
     height: u32,
     orientation: Orientation,
-    icc: Option<Vec<u8>>,
     palette: Option<Palette>,
     bytes_per_pixel: u64,
 }
@@ -43,18 +42,12 @@ impl Page {
     ///
     /// # Errors
     /// [`DecodeError::Unsupported`] for pixels that are not supported.
-    pub(super) fn open(bytes: &[u8]) -> Result<Option<Self>, DecodeError> {
-        let Some(tiff) = Tiff::open(bytes) else {
-            return Ok(None);
-        };
-        let Some(first) = tiff.first() else {
-            return Ok(None);
-        };
-        let kind = pixel_kind(&first, &tiff).map_err(DecodeError::unsupported)?;
-        Ok(kind.and_then(|kind| Self::read(kind, &first, &tiff)))
+    pub(super) fn read(first: &Directory, tiff: &Tiff<'_>) -> Result<Option<Self>, DecodeError> {
+        let kind = pixel_kind(first, tiff).map_err(DecodeError::unsupported)?;
+        Ok(kind.and_then(|kind| Self::of_kind(kind, first, tiff)))
     }
 
-    fn read(kind: PixelKind, first: &Directory, tiff: &Tiff<'_>) -> Option<Self> {
+    fn of_kind(kind: PixelKind, first: &Directory, tiff: &Tiff<'_>) -> Option<Self> {
         let number = |tag| first.number(tiff, tag);
         let bits = first.numbers(tiff, tag::BITS_PER_SAMPLE)?;
         let n_bits = *bits.first()?;
@@ -71,10 +64,7 @@ impl Page {
             kind,
             width: number(tag::WIDTH)?,
             height: number(tag::HEIGHT)?,
-            orientation: number(tag::ORIENTATION)
-                .and_then(|n| Orientation::from_exif(u8::try_from(n).ok()?))
-                .unwrap_or(Orientation::NoTransforms),
-            icc: first.bytes(tiff, tag::ICC_PROFILE).map(<[u8]>::to_vec),
+            orientation: first.orientation(tiff).unwrap_or(Orientation::NoTransforms),
             palette,
             bytes_per_pixel: u64::from(samples * n_bits / 8),
         })
@@ -98,6 +88,7 @@ impl Page {
     pub(super) fn decode(
         self,
         bytes: &[u8],
+        icc: Option<Vec<u8>>,
         limits: &DecodeLimits,
         deadline: Deadline,
     ) -> Result<RgbImage, DecodeError> {
@@ -115,12 +106,12 @@ impl Page {
         drop(decoder);
         let orientation = self.orientation;
         let picture = self
-            .into_picture(values)
+            .into_picture(values, icc)
             .ok_or_else(|| DecodeError::corrupt("the directory contradicts the pixels"))?;
         Ok(upright(picture, orientation))
     }
 
-    fn into_picture(self, values: DecodingResult) -> Option<RgbImage> {
+    fn into_picture(self, values: DecodingResult, icc: Option<Vec<u8>>) -> Option<RgbImage> {
         let (width, height) = (self.width, self.height);
         let picture: DynamicImage = match (self.kind, values) {
             (PixelKind::Ycc, DecodingResult::U8(mut values)) => {
@@ -128,7 +119,7 @@ impl Page {
                 RgbImage::from_raw(width, height, values)?.into()
             }
             (PixelKind::Cmyk, DecodingResult::U8(inks)) => {
-                let rgb = inks_to_rgb(&inks, self.icc.as_deref());
+                let rgb = inks_to_rgb(&inks, icc.as_deref());
                 return RgbImage::from_raw(width, height, rgb);
             }
             (PixelKind::Indexed, DecodingResult::U8(indices)) => {
@@ -146,7 +137,7 @@ impl Page {
             .into(),
             _ => return None,
         };
-        Some(flatten(picture, &ColourSpace::from_icc(self.icc)))
+        Some(flatten(picture, &ColourSpace::from_icc(icc)))
     }
 }
 
