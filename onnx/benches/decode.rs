@@ -11,35 +11,19 @@
     reason = "a benchmark that cannot start may stop with a backtrace, and prints what it measures"
 )]
 
+#[path = "../../picture/benches/photo/mod.rs"]
+mod photo;
+
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use image::codecs::jpeg::JpegEncoder;
-use image::{RgbImage, imageops};
+use photo::large;
 use sightline_onnx::{ImageTower, Model, Runtime, SessionOptions};
 use sightline_picture::{DecodeLimits, Smallest};
 
 fn photos() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/photos")
-}
-
-/// A photo enlarged to 12 megapixels in landscape format, with grain, at quality 90.
-fn large(photo: &RgbImage) -> Vec<u8> {
-    let mut photo = imageops::resize(photo, 4000, 3000, imageops::FilterType::CatmullRom);
-    let mut state = 0x2026_1124_u64;
-    for value in photo.iter_mut() {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        let grain = u8::try_from(state >> 61).unwrap();
-        *value = value.saturating_add(grain).saturating_sub(4);
-    }
-    let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, 90)
-        .encode_image(&photo)
-        .unwrap();
-    bytes
 }
 
 fn decoding(c: &mut Criterion) {
