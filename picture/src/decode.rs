@@ -23,9 +23,9 @@ pub struct Decoded {
     pub height: u32,
 }
 
-impl From<RgbImage> for Decoded {
+impl Decoded {
     /// A picture at its full size.
-    fn from(image: RgbImage) -> Self {
+    fn whole(image: RgbImage) -> Self {
         let (width, height) = image.dimensions();
         Self {
             image,
@@ -92,7 +92,7 @@ fn decode_in_time(
         FileKind::Unsupported(format) => return Err(DecodeError::unsupported(format)),
         FileKind::Unknown => return Err(DecodeError::NotAPicture),
     };
-    Ok(whole.into())
+    Ok(Decoded::whole(whole))
 }
 
 /// Decodes a JPEG. The orientation of the file around it, if any, overrides its own.
