@@ -183,10 +183,14 @@ impl WordsWriter {
     }
 
     /// Replaces the document of an item.
-    pub(crate) fn put(&self, document: &Document) -> Result<(), WordsError> {
+    pub(crate) fn put(&mut self, document: &Document) -> Result<(), WordsError> {
         self.remove(document.id);
-        self.writer
-            .add_document(to_tantivy(&self.fields, document))?;
+        let added = self.writer.add_document(to_tantivy(&self.fields, document));
+        if let Err(error) = added {
+            // It says only that the writing thread has ended; joining the thread says why.
+            self.writer.prepare_commit()?;
+            return Err(error.into());
+        }
         Ok(())
     }
 

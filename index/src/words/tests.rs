@@ -282,3 +282,27 @@ fn changes_are_visible_only_after_a_commit() {
         })
     );
 }
+
+/// Only Unix deletes files that are open.
+#[cfg(unix)]
+#[test]
+fn a_failed_write_is_reported_with_its_cause() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("words");
+    fs_err::create_dir(&folder).unwrap();
+    let mut writer = WordsWriter::open(&folder, Language::English).unwrap();
+    fs_err::remove_dir_all(&folder).unwrap();
+    let document = Document {
+        kind: 0,
+        id: 1,
+        text: "dog".into(),
+    };
+    // The writing thread fails some time after it got the document.
+    let error = std::iter::repeat_with(|| writer.put(&document))
+        .take(1_000_000)
+        .find_map(Result::err)
+        .unwrap();
+    let mut causes = std::iter::successors(Some(&error as &dyn std::error::Error), |e| e.source());
+    let is_missing = |cause: &dyn std::error::Error| cause.to_string().contains("No such file");
+    assert!(causes.any(is_missing), "{error:?}");
+}

@@ -11,14 +11,15 @@ use crate::words::WordsWriter;
 
 impl IndexWriter {
     /// Puts the documents of all changed items into the word index, uncommitted.
-    pub(super) fn write_words(&self) -> Result<(), IndexError> {
-        let Some(words) = &self.words else {
+    pub(super) fn write_words(&mut self) -> Result<(), IndexError> {
+        let Some(words) = &mut self.words else {
             return Ok(());
         };
-        let libraries = self.overlay.libraries().within(self.dir())?;
+        let dir = self.layout.dir();
+        let libraries = self.overlay.libraries().within(dir)?;
         for &(_, id) in &self.overlay.touched {
-            match documents::document(&self.overlay, &libraries, id).within(self.dir())? {
-                Some(document) => words.put(&document).within(self.dir())?,
+            match documents::document(&self.overlay, &libraries, id).within(dir)? {
+                Some(document) => words.put(&document).within(dir)?,
                 None => words.remove(id.0),
             }
         }
