@@ -103,7 +103,10 @@ fn largest<'a>(jpegs: impl Iterator<Item = &'a [u8]>) -> Option<(u64, &'a [u8])>
 /// The number of pixels of a JPEG. `None` for a lossless one, which holds sensor data, and for
 /// bytes that only begin like a JPEG.
 fn n_pixels(jpeg: &[u8]) -> Option<u64> {
+    /// A JPEG has at most 255 for a colour profile, and a few others.
+    const MAX_SEGMENTS: usize = 1024;
     let (_, frame) = jpeg_segments(jpeg)
+        .take(MAX_SEGMENTS)
         .take_while(
             |(marker, _)| matches!(marker, 0xC0..=0xC2 | 0xC4 | 0xDB | 0xDD | 0xE0..=0xEF | 0xFE),
         )
@@ -119,6 +122,8 @@ fn n_pixels(jpeg: &[u8]) -> Option<u64> {
 /// Every place in the bytes where a JPEG begins.
 fn embedded(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     const MAX_JPEGS: usize = 64;
+    /// In sensor data the three bytes stand by chance once in 16 MB.
+    const MAX_STARTS: usize = 4096;
     let mut rest = bytes;
     std::iter::from_fn(move || {
         let at = rest.windows(3).position(|w| w == [0xFF, 0xD8, 0xFF])?;
@@ -126,6 +131,7 @@ fn embedded(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
         rest = &jpeg[3..];
         Some(jpeg)
     })
+    .take(MAX_STARTS)
     .filter(|jpeg| n_pixels(jpeg).is_some())
     .take(MAX_JPEGS)
 }

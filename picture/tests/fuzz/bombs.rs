@@ -247,3 +247,14 @@ fn huge_sizes_are_refused_by_the_header() {
     }
     assert_eq!(cases.len(), 10);
 }
+
+/// Each start is followed by comments up to the end of the file, and each comment holds the next
+/// start.
+#[test]
+fn a_raw_file_of_nothing_but_starts_of_jpegs_is_refused() {
+    let _alone = alone();
+    let mut bytes = b"FUJIFILMCCD-RAW ".to_vec();
+    bytes.extend(b"\xff\xd8\xff\xfe\0\x04".repeat(1 << 20));
+    let error = refused("RAW", &bytes, 1 << 20);
+    assert!(matches!(error, DecodeError::Unsupported { .. }), "{error}");
+}
