@@ -2,7 +2,12 @@
 //! then open at a complete generation, give the answers of an uninterrupted index, and be sound
 //! after the next writer.
 
+#[path = "../../../tests/it/support/copy.rs"]
+mod copy;
+
 use std::path::{Path, PathBuf};
+
+pub(crate) use copy::copy_folder;
 
 use crate::disk::steps::{Step, Steps};
 use crate::health::repair::repair_stepwise;
@@ -306,13 +311,13 @@ fn records_that_lost_a_commit_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     first(dir.path());
     let backup = tempfile::tempdir().unwrap();
-    copy(&dir.path().join("records"), backup.path());
+    copy_folder(&dir.path().join("records"), backup.path());
     let mut writer = open(dir.path(), Steps::default()).unwrap();
     second(&mut writer);
     writer.finish().unwrap();
     assert_eq!(answers(dir.path()), after);
     fs_err::remove_dir_all(dir.path().join("records")).unwrap();
-    copy(backup.path(), &dir.path().join("records"));
+    copy_folder(backup.path(), &dir.path().join("records"));
     let is_reported = |error: IndexError| {
         matches!(error, IndexError::Damaged { .. })
             && error.to_string().contains("commits were lost")
@@ -336,19 +341,6 @@ fn records_that_lost_a_commit_are_refused() {
         .unwrap();
     assert_eq!(check(dir.path()).unwrap(), []);
     assert_eq!(answers(dir.path()), before);
-}
-
-pub(crate) fn copy(from: &Path, to: &Path) {
-    fs_err::create_dir_all(to).unwrap();
-    for entry in fs_err::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs_err::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 /// Compacts after `second` and interrupts it at `step`: the answers never change.

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::crash_tests::{answers, binding, copy, first, open, put_first, second};
+use super::crash_tests::{answers, binding, copy_folder, first, open, put_first, second};
 use super::successor_tests::to_format_1;
 use crate::disk::steps::{Fault, Step, Steps};
 use crate::health::repair::repair_stepwise;
@@ -220,7 +220,7 @@ fn kill_at(scenario: &Scenario, n: usize, dir: &Path) {
 
 fn copy_of(from: &Path) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    copy(from, dir.path());
+    copy_folder(from, dir.path());
     dir
 }
 

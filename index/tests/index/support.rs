@@ -1,5 +1,8 @@
 //! Helpers: bindings, vectors from seeds, small indexes.
 
+#[path = "../../../tests/it/support/copy.rs"]
+mod copy;
+
 use std::path::{Path, PathBuf};
 
 use rand::rngs::StdRng;
@@ -8,6 +11,8 @@ use sightline_index::{
     Binding, FileRecord, IndexReader, IndexWriter, ItemId, ItemKind, Near, Nearest, UnitVector,
     WriterOptions, check,
 };
+
+pub(crate) use copy::copy_folder;
 
 pub(crate) const EXACT: Nearest = Nearest { exact: true, ef: 0 };
 
@@ -136,20 +141,6 @@ pub(crate) fn answers(dir: &Path, dimension: usize) -> Vec<String> {
 
 pub(crate) fn assert_healthy(dir: &Path) {
     assert_eq!(check(dir).unwrap(), []);
-}
-
-/// Copies a folder and its content.
-pub(crate) fn copy_folder(from: &Path, to: &Path) {
-    fs_err::create_dir_all(to).unwrap();
-    for entry in fs_err::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_folder(&entry.path(), &target);
-        } else {
-            fs_err::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 /// An index of `n` photos with a caption each, and graphs if there are 50 or more.

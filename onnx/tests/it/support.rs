@@ -1,8 +1,12 @@
 //! Where the test data and ONNX Runtime are, and how golden tensors are read.
 
+#[path = "../../../tests/it/support/copy.rs"]
+mod copy;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use copy::copy_folder;
 use sightline_onnx::{EncodeError, ImageTower, Model, Runtime, SessionOptions, TextTower};
 
 pub(crate) fn data() -> PathBuf {
@@ -54,20 +58,8 @@ pub(crate) fn text_error(folder: &Path) -> EncodeError {
 
 /// A copy of a tiny model's folder for a test to change.
 pub(crate) fn copy_of(model: &str) -> tempfile::TempDir {
-    fn copy(from: &Path, to: &Path) {
-        fs_err::create_dir_all(to).unwrap();
-        for entry in fs_err::read_dir(from).unwrap() {
-            let entry = entry.unwrap();
-            let target = to.join(entry.file_name());
-            if entry.file_type().unwrap().is_dir() {
-                copy(&entry.path(), &target);
-            } else {
-                fs_err::copy(entry.path(), target).unwrap();
-            }
-        }
-    }
     let folder = tempfile::tempdir().unwrap();
-    copy(&data().join(model), folder.path());
+    copy_folder(&data().join(model), folder.path());
     folder
 }
 

@@ -1,5 +1,6 @@
 //! Temporary environments to run the program in.
 
+mod copy;
 pub(crate) mod corpus;
 pub(crate) mod numbers;
 
@@ -15,6 +16,8 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::Value;
 use sightline_index::{IndexError, IndexReader, Item};
 use tempfile::TempDir;
+
+pub(crate) use copy::copy_folder;
 
 /// The executable under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_sightline");
@@ -487,20 +490,6 @@ pub(crate) fn file_names(folder: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
-}
-
-/// Copies a folder and everything in it.
-pub(crate) fn copy_folder(from: &Path, to: &Path) {
-    fs_err::create_dir_all(to).unwrap();
-    for entry in fs_err::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_folder(&entry.path(), &target);
-        } else {
-            fs_err::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 /// Waits until a condition holds, at most a minute.
