@@ -505,10 +505,10 @@ impl IndexWriter {
         self.overlay.store.compact().within(&dir)?;
         self.steps.reach(Step::CompactTables).map_err(stopped)?;
         if let Some(words) = &mut self.words
-            && let Err(source) = words.merge()
+            && let Err(error) = words.merge().within(&dir)
         {
             self.give_up_words();
-            return Err(IndexError::Words { dir, source });
+            return Err(error);
         }
         self.steps.reach(Step::CompactWords).map_err(stopped)?;
         self.wrote = false;
