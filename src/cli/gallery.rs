@@ -1,13 +1,15 @@
 //! Hits as a self-contained HTML page, with its style and thumbnails inside.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
 use base64::Engine as _;
 use sightline_picture::{DecodeLimits, Thumbnail};
 
 use super::rows::Row;
+use crate::atomic::AtomicFile;
 use crate::engine::Query;
 
 /// Longest side of a thumbnail, in pixels: sharp on a dense screen at the width of a card.
@@ -19,17 +21,24 @@ const END: &str = "<!-- sightline: next section here -->";
 /// Writes hits as a page, or with `append` adds them to an existing one.
 ///
 /// # Errors
-/// When the page cannot be written, or the existing one was not written by Sightline.
+/// When the page cannot be written, or an existing file of its name was not written by Sightline.
 pub(super) fn write(page: &Path, append: bool, query: &Query, rows: &[Row<'_>]) -> Result<()> {
     let section = section(query, rows);
-    let html = if append && page.exists() {
-        let before = fs_err::read_to_string(page)?;
-        let (head, tail) = before.rsplit_once(END).with_context(|| {
-            format!(
-                "{}: not a page that Sightline wrote; refusing to add to it",
-                page.display()
-            )
-        })?;
+    let before = if page.is_file() {
+        fs_err::read(page)?
+    } else {
+        Vec::new()
+    };
+    let before = String::from_utf8_lossy(&before);
+    let parts = before.rsplit_once(END);
+    if parts.is_none() && !before.is_empty() {
+        let what = if append { "add to" } else { "replace" };
+        bail!(
+            "{}: not a page that Sightline wrote; refusing to {what} it",
+            page.display()
+        );
+    }
+    let html = if let Some((head, tail)) = parts.filter(|_| append) {
         format!("{head}{section}{tail}")
     } else {
         format!(
@@ -39,7 +48,14 @@ pub(super) fn write(page: &Path, append: bool, query: &Query, rows: &[Row<'_>]) 
              <header><h1>Sightline</h1></header>\n<main>\n{section}\n</main>\n</html>\n"
         )
     };
-    fs_err::write(page, html)?;
+    if page.exists() && !page.is_file() {
+        // A pipe or a device, which nothing can take the place of.
+        fs_err::write(page, html)?;
+    } else {
+        let mut file = AtomicFile::create(page)?;
+        file.write_all(html.as_bytes())?;
+        file.commit()?;
+    }
     Ok(())
 }
 

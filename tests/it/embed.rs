@@ -218,6 +218,12 @@ fn invalid_arguments_fail_and_write_nothing() {
     }
     let ran = env.fail(["embed", "photos/red.png", "--npy", "absent/out.npy"]);
     assert!(ran.stderr().contains("absent/out.npy"), "{ran}");
+    // As when the name of the output is forgotten.
+    let picture = fs_err::read(env.path("photos/red.png")).unwrap();
+    let ran = env.fail(["embed", "--npy", "photos/red.png", "photos/blue.png"]);
+    let refused = "photos/red.png: not a NumPy file; refusing to replace it";
+    assert!(ran.stderr().contains(refused), "{ran}");
+    assert_eq!(fs_err::read(env.path("photos/red.png")).unwrap(), picture);
     // An existing file is kept and no temporary file left.
     env.write("out.npy", "mine");
     let npy = [

@@ -380,6 +380,15 @@ fn a_page_that_cannot_be_written_is_an_error() {
     error: mine.html: not a page that Sightline wrote; refusing to add to it
     ");
     assert_eq!(fs_err::read(env.path("mine.html")).unwrap(), b"my own page");
+    let picture = fs_err::read(env.path("photos/red.png")).unwrap();
+    snapshot!(env, env.sightline(["search", "red", "--html", "photos/red.png"]).run(), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: photos/red.png: not a page that Sightline wrote; refusing to replace it
+    ");
+    assert_eq!(fs_err::read(env.path("photos/red.png")).unwrap(), picture);
 }
 
 #[test]

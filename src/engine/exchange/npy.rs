@@ -9,6 +9,9 @@ use std::path::Path;
 
 use crate::atomic::AtomicFile;
 
+/// The format's name and version 1.0.
+const MAGIC: &[u8] = b"\x93NUMPY\x01\x00";
+
 /// Bytes before the data; NumPy requires a multiple of 64.
 const HEADER: usize = 128;
 
@@ -20,8 +23,21 @@ pub(crate) struct NpyWriter {
 }
 
 impl NpyWriter {
-    /// Starts a file of rows of this length.
+    /// Starts a file of rows of this length. A file that is not a NumPy file is not replaced.
     pub(crate) fn create(path: &Path, dimension: usize) -> io::Result<Self> {
+        if path.is_file() {
+            let mut start = Vec::new();
+            let n_bytes = MAGIC.len() as u64;
+            fs_err::File::open(path)?
+                .take(n_bytes)
+                .read_to_end(&mut start)?;
+            if !start.is_empty() && !start.starts_with(&MAGIC[..6]) {
+                return Err(invalid(format!(
+                    "{}: not a NumPy file; refusing to replace it",
+                    path.display()
+                )));
+            }
+        }
         let mut file = BufWriter::new(AtomicFile::create(path)?);
         file.write_all(&header(0, dimension))?;
         Ok(Self {
@@ -168,7 +184,6 @@ fn read_header(file: &mut impl Read) -> io::Result<(u64, usize, usize)> {
 }
 
 fn header(n_rows: usize, dimension: usize) -> [u8; HEADER] {
-    const MAGIC: &[u8] = b"\x93NUMPY\x01\x00";
     let text =
         format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({n_rows}, {dimension}), }}");
     let mut header = [b' '; HEADER];
