@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use sightline_onnx::Model;
+use sightline_onnx::{Model, ModelError};
 
 use super::check::Check;
 use super::error::ModelsError;
@@ -56,10 +56,7 @@ impl Registry {
     /// When it is not a model, the name is not valid or taken, or the registry already holds the
     /// model.
     pub fn pending(&self, folder: &Path, name: Option<&str>) -> Result<PendingModel, ModelsError> {
-        let mut models = Vec::new();
-        for precision in Model::variants(folder)? {
-            models.push(Model::open_with(folder, Some(precision))?);
-        }
+        let models = every_precision(folder)?;
         let name = match name {
             Some(name) => name.to_owned(),
             None => models.first().map_or_else(String::new, own_name),
@@ -317,6 +314,22 @@ impl Drop for Staging {
         // If it fails, the next run deletes it.
         let _ = fs_err::remove_dir_all(&self.path);
     }
+}
+
+/// The model at each of its precisions, the most exact one first.
+///
+/// # Errors
+/// When the folder is not a model.
+pub(crate) fn every_precision(folder: &Path) -> Result<Vec<Model>, ModelError> {
+    let precisions = Model::variants(folder)?;
+    if precisions.is_empty() {
+        // Opening it says what is missing.
+        return Ok(vec![Model::open(folder)?]);
+    }
+    precisions
+        .into_iter()
+        .map(|precision| Model::open_with(folder, Some(precision)))
+        .collect()
 }
 
 /// The model's own name, made a valid one.

@@ -13,6 +13,7 @@ mod open;
 mod registry;
 mod verdict;
 
+pub(crate) use add::every_precision;
 pub use add::{DownloadFolder, PendingModel, Removed};
 pub use catalogue::{CATALOGUE, CatalogueEntry, in_catalogue};
 pub use check::{Check, Checked, Outcome, Tower};

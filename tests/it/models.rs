@@ -506,6 +506,10 @@ fn a_faulty_model_is_reported_in_one_error() {
     assert_eq!(n_faults, 4);
     assert_eq!(names(&env), ["starter"]);
     assert!(!env.registry().exists() || in_registry(&env).is_empty());
+    // Its only graph of texts is missing.
+    fs_err::remove_file(env.path("nan/text.onnx")).unwrap();
+    let ran = models(&env, &["add", "nan"]).run().expect(2);
+    assert_reports(&ran, &["nan/text.onnx: this model file is missing"]);
     // Not a graph at all.
     env.write("zero/text.onnx", "not a graph");
     let ran = models(&env, &["check", "zero"]).run().expect(2);

@@ -10,7 +10,7 @@ use crate::cli::exit::{self, ExitStatus};
 use crate::cli::printer::{Printer, Style};
 use crate::cli::progress::BytesView;
 use crate::models::hub::{self, Choice, HubError, HubOptions};
-use crate::models::{CATALOGUE, Model, ModelError, ModelsError, Origin, in_catalogue};
+use crate::models::{CATALOGUE, ModelsError, Origin, every_precision, in_catalogue};
 use crate::platform;
 use crate::workspace::Workspace;
 
@@ -50,7 +50,7 @@ pub(super) fn run(
     if !download(&options, &choice, arriving.path(), printer)? {
         return Ok(ExitStatus::Interrupted);
     }
-    let models = open(arriving.path()).map_err(|source| {
+    let models = every_precision(arriving.path()).map_err(|source| {
         ModelsError::from(HubError::Unusable {
             repository: repository.to_owned(),
             folder: arriving.path().to_path_buf(),
@@ -136,14 +136,6 @@ fn unknown(name: &str) -> ModelsError {
     let known = CATALOGUE.iter().map(|entry| entry.name).collect();
     let name = name.to_owned();
     HubError::UnknownName { name, known }.into()
-}
-
-/// The model at each of its precisions.
-fn open(folder: &Path) -> Result<Vec<Model>, ModelError> {
-    let precisions = Model::variants(folder)?.into_iter();
-    precisions
-        .map(|precision| Model::open_with(folder, Some(precision)))
-        .collect()
 }
 
 fn show(choice: &Choice, license: Option<&str>, printer: &Printer) {
