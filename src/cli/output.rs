@@ -16,6 +16,9 @@ use crate::workspace::Workspace;
 /// How many of a picture's captions are printed below it.
 const N_CAPTIONS_SHOWN: usize = 1;
 
+/// Characters of a caption that are printed; JSON has all of it.
+const MAX_SHOWN: usize = 400;
+
 /// Width of rank and similarity, below which further lines of a hit are indented.
 const INDENT: usize = 13;
 
@@ -71,6 +74,14 @@ pub(super) fn show(
     Ok(ExitStatus::Found)
 }
 
+/// A caption as a line shows it.
+fn shortened(caption: &str) -> String {
+    match caption.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => Printer::safe(&caption[..end]) + "…",
+        None => Printer::safe(caption),
+    }
+}
+
 fn print_lines(rows: &[Row<'_>], printer: &mut Printer) -> Result<()> {
     for row in rows {
         let rank = printer.paint(Style::Bold, &format!("{:>3}", row.rank));
@@ -80,7 +91,7 @@ fn print_lines(rows: &[Row<'_>], printer: &mut Printer) -> Result<()> {
         };
         let note = printer.paint(Style::Dim, &row.note);
         let Some(path) = row.picture else {
-            let text = Printer::safe(&row.texts.concat());
+            let text = shortened(&row.texts.concat());
             printer.line(format_args!("{rank}  {similarity}  {text}  {note}"))?;
             continue;
         };
@@ -93,7 +104,7 @@ fn print_lines(rows: &[Row<'_>], printer: &mut Printer) -> Result<()> {
             printer.line(printer.paint(Style::Dim, &format!("{:INDENT$}{line}", "")))?;
         }
         for caption in row.texts.iter().take(N_CAPTIONS_SHOWN) {
-            printer.line(format_args!("{:INDENT$}“{}”", "", Printer::safe(caption)))?;
+            printer.line(format_args!("{:INDENT$}“{}”", "", shortened(caption)))?;
         }
     }
     Ok(())
@@ -128,5 +139,17 @@ fn note_nothing_found(hits: &Hits, workspace: &Workspace, printer: &Printer) {
         printer.hint(format_args!(
             "the index has no {what}s yet; add some with {command}"
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_captions_are_shortened_between_characters() {
+        let caption = "é".repeat(MAX_SHOWN);
+        assert_eq!(shortened(&caption), caption);
+        assert_eq!(shortened(&format!("{caption}é")), format!("{caption}…"));
     }
 }
