@@ -29,8 +29,8 @@ pub(super) fn write(page: &Path, append: bool, query: &Query, rows: &[Row<'_>]) 
     } else {
         Vec::new()
     };
-    let before = String::from_utf8_lossy(&before);
-    let parts = before.rsplit_once(END);
+    let text = std::str::from_utf8(&before).ok();
+    let parts = text.and_then(|text| text.rsplit_once(END));
     if parts.is_none() && !before.is_empty() {
         let what = if append { "add to" } else { "replace" };
         bail!(
@@ -52,7 +52,9 @@ pub(super) fn write(page: &Path, append: bool, query: &Query, rows: &[Row<'_>]) 
         // A pipe or a device, which nothing can take the place of.
         fs_err::write(page, html)?;
     } else {
-        let mut file = AtomicFile::create(page)?;
+        // A link stays one, and the page that it leads to is replaced.
+        let target = fs_err::canonicalize(page).unwrap_or_else(|_| page.to_path_buf());
+        let mut file = AtomicFile::create(&target)?;
         file.write_all(html.as_bytes())?;
         file.commit()?;
     }

@@ -3,7 +3,7 @@
 use sightline_index::{IndexReader, IndexWriter};
 
 use crate::support::corpus;
-use crate::support::{COLOUR_MODEL, TestEnv, snapshot};
+use crate::support::{COLOUR_MODEL, PROGRAM, TestEnv, snapshot};
 
 #[test]
 fn a_second_writer_is_refused_and_readers_are_not() {
@@ -389,6 +389,24 @@ fn a_page_that_cannot_be_written_is_an_error() {
     error: photos/red.png: not a page that Sightline wrote; refusing to replace it
     ");
     assert_eq!(fs_err::read(env.path("photos/red.png")).unwrap(), picture);
+}
+
+#[test]
+fn a_page_that_cannot_be_completed_stays_as_it_was() {
+    let env = TestEnv::indexed();
+    env.succeed(["search", "red", "--html", "page.html"]);
+    std::os::unix::fs::symlink("page.html", env.path("link.html")).unwrap();
+    let before = fs_err::read(env.path("page.html")).unwrap();
+    // Files of at most 1 KB, as on a full disk.
+    let script = "trap '' XFSZ; ulimit -f 1; exec \"$0\" search red --html link.html --append";
+    let ran = env.program("sh", ["-c", script, PROGRAM]).run().expect(2);
+    assert!(ran.stderr().contains("page.html"), "{ran}");
+    assert_eq!(fs_err::read(env.path("page.html")).unwrap(), before);
+    // With room it is completed, through the link too.
+    env.succeed(["search", "red", "--html", "link.html", "--append"]);
+    let after = fs_err::read(env.path("page.html")).unwrap();
+    assert!(after.len() > before.len());
+    assert!(env.path("link.html").is_symlink());
 }
 
 #[test]

@@ -30,7 +30,7 @@ impl IndexWriter {
     /// opens it again and replays missing changes.
     pub(super) fn give_up_words(&mut self) {
         if let Some(mut words) = self.words.take() {
-            // If this fails, uncommitted documents are dropped all the same.
+            // Even if this fails, uncommitted documents are dropped.
             let _ = words.rollback();
         }
     }
