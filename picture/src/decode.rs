@@ -85,7 +85,7 @@ fn decode_in_time(
             return decode_jpeg(preview.jpeg, limits, deadline, smallest, orientation);
         }
         FileKind::Tiff => tiff::decode(bytes, limits, deadline)?,
-        FileKind::Image(format) => image_crate::decode(bytes, format, None, limits, deadline)?,
+        FileKind::Image(format) => image_crate::decode(bytes, format, limits, deadline)?,
         FileKind::Heif => heif::decode(bytes, limits, deadline)?,
         FileKind::Jxl => jxl::decode(bytes, limits, deadline)?,
         FileKind::Svg => svg::decode(bytes, limits, deadline, embedded_png)?,

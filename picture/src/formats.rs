@@ -71,7 +71,7 @@ const FORMATS: &[Format] = &[
     supported(
         "TIFF",
         &["tif", "tiff"],
-        "the first page; grey, RGB, CMYK, YCbCr, palettes of 256 colours",
+        "the first full page; grey, RGB, CMYK, YCbCr, palettes of 256 colours",
     ),
     supported("BMP", &["bmp", "dib"], ""),
     supported("PNM", &["pam", "pbm", "pgm", "pnm", "ppm"], ""),

@@ -12,6 +12,24 @@ use super::limits::{Deadline, TimedReader};
 use super::orientation::{from_exif, swaps_sides, upright};
 use super::{DecodeError, DecodeLimits, exr};
 
+/// What a TIFF's directory says beside the pixels.
+pub(super) struct Tagged {
+    /// Offset of the directory, if it is not the one that the header names.
+    pub(super) start: Option<u32>,
+    pub(super) orientation: Orientation,
+    pub(super) icc: Option<Vec<u8>>,
+}
+
+impl Default for Tagged {
+    fn default() -> Self {
+        Self {
+            start: None,
+            orientation: Orientation::NoTransforms,
+            icc: None,
+        }
+    }
+}
+
 /// A file whose header was read.
 struct Opened<'a> {
     decoder: Box<dyn ImageDecoder + 'a>,
@@ -20,12 +38,30 @@ struct Opened<'a> {
     n_bytes: u64,
 }
 
-/// Decodes a picture to upright 8-bit sRGB on white. A TIFF's ICC profile is given by the caller;
-/// other formats' profiles are found here.
+/// Decodes a picture to upright 8-bit sRGB on white.
 pub(super) fn decode(
     bytes: &[u8],
     format: ImageFormat,
-    tiff_icc: Option<Vec<u8>>,
+    limits: &DecodeLimits,
+    deadline: Deadline,
+) -> Result<RgbImage, DecodeError> {
+    decode_tagged(bytes, format, Tagged::default(), limits, deadline)
+}
+
+/// Decodes a page of a TIFF, whose directory was read by the caller.
+pub(super) fn decode_tiff(
+    bytes: &[u8],
+    page: Tagged,
+    limits: &DecodeLimits,
+    deadline: Deadline,
+) -> Result<RgbImage, DecodeError> {
+    decode_tagged(bytes, ImageFormat::Tiff, page, limits, deadline)
+}
+
+fn decode_tagged(
+    bytes: &[u8],
+    format: ImageFormat,
+    page: Tagged,
     limits: &DecodeLimits,
     deadline: Deadline,
 ) -> Result<RgbImage, DecodeError> {
@@ -33,11 +69,11 @@ pub(super) fn decode(
         mut decoder,
         orientation,
         n_bytes,
-    } = open(bytes, format, limits, deadline)?;
+    } = open(bytes, format, &page, limits, deadline)?;
     let (width, height) = decoder.dimensions();
     limits.check(width, height, n_bytes)?;
     let icc = match format {
-        ImageFormat::Tiff => tiff_icc,
+        ImageFormat::Tiff => page.icc,
         ImageFormat::WebP => webp_chunk(bytes, *b"ICCP").map(<[u8]>::to_vec),
         _ => decoder.icc_profile().ok().flatten(),
     };
@@ -51,17 +87,45 @@ pub(super) fn decode(
 
 /// Upper estimate of the memory for decoding in bytes, from the header.
 pub(super) fn memory_needed(bytes: &[u8], format: ImageFormat) -> Result<u64, DecodeError> {
+    tagged_memory_needed(bytes, format, &Tagged::default())
+}
+
+/// Upper estimate of the memory for decoding a page of a TIFF in bytes.
+pub(super) fn tiff_memory_needed(bytes: &[u8], page: &Tagged) -> Result<u64, DecodeError> {
+    tagged_memory_needed(bytes, ImageFormat::Tiff, page)
+}
+
+fn tagged_memory_needed(
+    bytes: &[u8],
+    format: ImageFormat,
+    page: &Tagged,
+) -> Result<u64, DecodeError> {
     let limits = DecodeLimits::default();
-    open(bytes, format, &limits, limits.deadline()).map(|opened| opened.n_bytes)
+    open(bytes, format, page, &limits, limits.deadline()).map(|opened| opened.n_bytes)
+}
+
+/// Reads a TIFF as if its header named the directory at `start`.
+pub(super) fn tiff_reader(bytes: &[u8], start: Option<u32>, deadline: Deadline) -> TimedReader<'_> {
+    let source = TimedReader::new(bytes, deadline);
+    match (start, bytes.first_chunk::<4>()) {
+        (Some(start), Some(order @ b"II*\0")) => {
+            source.with_start([&order[..], &start.to_le_bytes()].concat())
+        }
+        (Some(start), Some(order @ b"MM\0*")) => {
+            source.with_start([&order[..], &start.to_be_bytes()].concat())
+        }
+        _ => source,
+    }
 }
 
 fn open<'a>(
     bytes: &'a [u8],
     format: ImageFormat,
+    page: &Tagged,
     limits: &DecodeLimits,
     deadline: Deadline,
 ) -> Result<Opened<'a>, DecodeError> {
-    let source = TimedReader::new(bytes, deadline);
+    let source = tiff_reader(bytes, page.start, deadline);
     let mut reader = ImageReader::with_format(source, format);
     let mut allocation = Limits::no_limits();
     allocation.max_alloc = Some(match format {
@@ -71,7 +135,10 @@ fn open<'a>(
     });
     reader.limits(allocation);
     let mut decoder = reader.into_decoder()?;
-    let orientation = orientation(&mut decoder, bytes, format);
+    let orientation = match format {
+        ImageFormat::Tiff => page.orientation,
+        _ => orientation(&mut decoder, bytes, format),
+    };
     let mut n_bytes = n_bytes(&decoder, format, orientation);
     if format == ImageFormat::OpenExr {
         let blocks = exr::block_bytes(bytes)

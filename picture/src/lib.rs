@@ -33,6 +33,7 @@
 mod chunks;
 mod colour;
 mod decode;
+mod directory;
 mod error;
 mod exr;
 mod formats;

@@ -1,8 +1,9 @@
 //! Bounds on what one picture may cost: pixels, memory and time. A panic of a decoder costs that
 //! picture too, not the whole run.
 
+use std::borrow::Cow;
 use std::cell::Cell;
-use std::io::{BufRead, Cursor, Error, ErrorKind, Read, Result, Seek, SeekFrom};
+use std::io::{BufRead, Error, ErrorKind, Read, Result, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -128,9 +129,14 @@ impl Deadline {
 }
 
 /// Reads a file's bytes; fails once the deadline has passed.
+///
+/// The start of a file can be replaced without a copy of the rest.
 #[derive(Debug)]
 pub(super) struct TimedReader<'a> {
-    bytes: Cursor<&'a [u8]>,
+    /// Read one after the other.
+    parts: [Cow<'a, [u8]>; 2],
+    /// Position in all parts together.
+    at: usize,
     deadline: Deadline,
     /// What may be spent before the clock is checked again: a check takes as long as reading a few
     /// hundred bytes.
@@ -150,10 +156,33 @@ const CALL_COST: usize = CHECK_INTERVAL / 64;
 impl<'a> TimedReader<'a> {
     pub(super) fn new(bytes: &'a [u8], deadline: Deadline) -> Self {
         Self {
-            bytes: Cursor::new(bytes),
+            parts: [Cow::default(), Cow::Borrowed(bytes)],
+            at: 0,
             deadline,
             credit: 0,
         }
+    }
+
+    /// Reads `start` instead of the first bytes, as many as it has.
+    pub(super) fn with_start(mut self, start: Vec<u8>) -> Self {
+        let [first, Cow::Borrowed(bytes)] = &mut self.parts else {
+            return self;
+        };
+        *bytes = bytes.get(start.len()..).unwrap_or_default();
+        *first = Cow::Owned(start);
+        self
+    }
+
+    /// The bytes from the position to the end of the part that it is in; empty at the end.
+    fn rest(&self) -> &[u8] {
+        let mut at = self.at;
+        for part in &self.parts {
+            match part.get(at..) {
+                Some(rest) if !rest.is_empty() => return rest,
+                _ => at = at.saturating_sub(part.len()),
+            }
+        }
+        &[]
     }
 
     fn spend(&mut self, cost: usize) -> Result<()> {
@@ -172,27 +201,38 @@ impl Read for TimedReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let n = buffer.len().min(CHECK_INTERVAL);
         self.spend(n + READ_COST)?;
-        self.bytes.read(&mut buffer[..n])
+        let n = self.rest().read(&mut buffer[..n])?;
+        self.at += n;
+        Ok(n)
     }
 }
 
 impl BufRead for TimedReader<'_> {
     fn fill_buf(&mut self) -> Result<&[u8]> {
         self.spend(CALL_COST)?;
-        let rest = self.bytes.fill_buf()?;
+        let rest = self.rest();
         Ok(&rest[..rest.len().min(CHECK_INTERVAL)])
     }
 
     fn consume(&mut self, n_bytes: usize) {
         self.credit = self.credit.saturating_sub(n_bytes);
-        self.bytes.consume(n_bytes);
+        self.at = self.at.saturating_add(n_bytes);
     }
 }
 
 impl Seek for TimedReader<'_> {
     fn seek(&mut self, to: SeekFrom) -> Result<u64> {
         self.spend(CALL_COST)?;
-        self.bytes.seek(to)
+        let n_bytes: usize = self.parts.iter().map(|part| part.len()).sum();
+        let (start, by) = match to {
+            SeekFrom::Start(at) => (at, 0),
+            SeekFrom::Current(by) => (self.at as u64, by),
+            SeekFrom::End(by) => (n_bytes as u64, by),
+        };
+        let at = start.checked_add_signed(by);
+        let at = at.and_then(|at| usize::try_from(at).ok());
+        self.at = at.ok_or_else(|| Error::from(ErrorKind::InvalidInput))?;
+        Ok(self.at as u64)
     }
 }
 

@@ -8,7 +8,7 @@
 use image::metadata::Orientation;
 
 use super::chunks::jpeg_segments;
-use super::tiff::directory::{Directory, Tiff, tag};
+use super::directory::{Directory, Tiff, tag};
 
 /// A JPEG inside a RAW file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,8 +8,8 @@
 //!
 //! Tiles are decoded and placed one by one, so that only one of them is in memory beside the
 //! picture. Rotation, mirroring and cropping are properties of the container, applied in its order.
-//! The orientation in EXIF is not applied: where both exist, it repeats the container's (as in
-//! libheif and libavif).
+//! Where it neither rotates nor mirrors, the orientation in EXIF counts, as some phones write it.
+//! Where both exist, EXIF repeats the container's (as in libheif and libavif), so it is ignored.
 
 mod av1;
 mod hevc;
@@ -27,9 +27,11 @@ use heic_rs::props::simple::Mirror;
 use heic_rs::props::{ItemProps, Transform};
 use heic_rs::transform;
 use image::RgbImage;
+use image::metadata::Orientation;
 
 use super::colour::ColourSpace;
 use super::limits::Deadline;
+use super::orientation::{from_exif, swaps_sides, upright};
 use super::{DecodeError, DecodeLimits};
 use planes::{Canvas, Coding, Planes};
 
@@ -57,7 +59,8 @@ pub(super) fn decode(
             blend(&mut rgb, &canvas.values, picture.is_premultiplied);
         }
     }
-    turn(rgb, width, height, &picture.props)
+    let shown = turn(rgb, width, height, &picture.props)?;
+    Ok(upright(shown, picture.orientation()))
 }
 
 /// Upper estimate of the memory for decoding in bytes, from the header.
@@ -75,20 +78,33 @@ pub(super) fn metadata(bytes: &[u8]) -> (MetadataBlock<'_>, MetadataBlock<'_>) {
         return (None, None);
     };
     let id = file.meta.primary;
-    let data = |item: Option<u32>| file.item_data(item?).ok();
-    let exif = data(file.exif_item(id)).and_then(|item| {
-        Some(match item {
-            Cow::Borrowed(item) => Cow::Borrowed(exif_tiff(item)?),
-            Cow::Owned(item) => Cow::Owned(exif_tiff(&item)?.to_vec()),
-        })
-    });
-    (exif, data(file.xmp_item(id)))
+    let xmp = file.xmp_item(id).and_then(|item| file.item_data(item).ok());
+    (exif(&file, id), xmp)
 }
 
-/// The TIFF in an EXIF item, which begins with the number of bytes before it.
+/// The EXIF block of an item.
+fn exif<'a>(file: &Context<'a>, id: u32) -> MetadataBlock<'a> {
+    Some(match file.item_data(file.exif_item(id)?).ok()? {
+        Cow::Borrowed(item) => Cow::Borrowed(exif_tiff(item)?),
+        Cow::Owned(item) => Cow::Owned(exif_tiff(&item)?.to_vec()),
+    })
+}
+
+/// The TIFF in an EXIF item, which begins with the number of bytes before it. Some writers leave
+/// that number out, or count wrongly.
 pub(super) fn exif_tiff(item: &[u8]) -> Option<&[u8]> {
+    /// Bytes that are searched for the start of the TIFF.
+    const MAX_BEFORE: usize = 32;
+    let is_tiff = |rest: &[u8]| rest.starts_with(b"II*\0") || rest.starts_with(b"MM\0*");
     let (n_before, rest) = item.split_first_chunk()?;
-    rest.get(usize::try_from(u32::from_be_bytes(*n_before)).ok()?..)
+    let named = rest.get(usize::try_from(u32::from_be_bytes(*n_before)).ok()?..);
+    if let Some(named) = named
+        && is_tiff(named.strip_prefix(b"Exif\0\0").unwrap_or(named))
+    {
+        return Some(named);
+    }
+    let found = (0..MAX_BEFORE).filter_map(|at| item.get(at..));
+    found.clone().find(|rest| is_tiff(rest)).or(named)
 }
 
 /// Reads the container. The library's own constructor refuses AVIF by its brand.
@@ -115,6 +131,7 @@ enum Codec {
 /// An image item and what is needed to decode it.
 struct CodedImage<'a> {
     file: &'a Context<'a>,
+    id: u32,
     props: ItemProps<'a>,
     /// Width and height before rotation and cropping.
     size: (u32, u32),
@@ -164,6 +181,7 @@ impl<'a> CodedImage<'a> {
         }
         Ok(Self {
             file,
+            id,
             props,
             size,
             coded: items,
@@ -187,7 +205,8 @@ impl<'a> CodedImage<'a> {
             };
             largest = largest.max(u64::from(width) * u64::from(height));
         }
-        let beside = 3 * u64::from(!self.props.transforms.is_empty());
+        let is_turned = !self.props.transforms.is_empty() || swaps_sides(self.orientation());
+        let beside = 3 * u64::from(is_turned);
         let alpha = u64::from(self.alpha.is_some());
         // Planes of 16 bits, and what the decoders hold for each block.
         let coded = largest.saturating_mul(match self.codec {
@@ -250,6 +269,16 @@ impl<'a> CodedImage<'a> {
             primaries: nclx.primaries,
             transfer: nclx.transfer,
         })
+    }
+
+    /// The orientation in EXIF, unless the container rotates or mirrors.
+    fn orientation(&self) -> Orientation {
+        let turns = |turn: &Transform| matches!(turn, Transform::Rotate(_) | Transform::Mirror(_));
+        if self.props.transforms.iter().any(turns) {
+            return Orientation::NoTransforms;
+        }
+        let exif = exif(self.file, self.id);
+        exif.map_or(Orientation::NoTransforms, |exif| from_exif(&exif))
     }
 
     /// The colour space: by an ICC profile, otherwise by code points.

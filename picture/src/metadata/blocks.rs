@@ -8,8 +8,8 @@ use image::ImageFormat;
 
 use super::{iptc, xmp};
 use crate::chunks::{jpeg_segments, png_chunks, webp_chunk};
+use crate::directory::{Tiff, tag};
 use crate::sniff::{FileKind, sniff};
-use crate::tiff::directory::{Tiff, tag};
 use crate::{heif, raw};
 
 /// The blocks of a file, the first of each type.

@@ -1,7 +1,7 @@
 //! EXIF, in a block or in the directories of a TIFF (CIPA DC-008, EXIF 2.32).
 
 use super::fields::{Fields, date, text};
-use crate::tiff::directory::{Directory, Tiff, tag};
+use crate::directory::{Directory, Tiff, tag};
 
 /// Reads a block. Some writers keep the marker that EXIF has in a JPEG.
 pub(super) fn read(bytes: &[u8]) -> Fields {

@@ -4,13 +4,13 @@
 //! darkens by rounding down; palettes of 256 colours; and colours premultiplied by alpha. All are
 //! decoded by the `tiff` crate directly.
 
-use image::metadata::Orientation;
 use image::{DynamicImage, RgbImage, RgbaImage};
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 
-use super::directory::{Directory, Tiff, tag};
 use crate::colour::{ColourSpace, INK_TABLE_BYTES, flatten, high_byte, inks_to_rgb, ycc_to_rgb};
-use crate::limits::{Deadline, TimedReader};
+use crate::directory::{Directory, Tiff, tag};
+use crate::image_crate::{self, Tagged};
+use crate::limits::Deadline;
 use crate::orientation::upright;
 use crate::{DecodeError, DecodeLimits};
 
@@ -31,25 +31,24 @@ pub(super) struct Page {
     kind: PixelKind,
     width: u32,
     height: u32,
-    orientation: Orientation,
     palette: Option<Palette>,
     bytes_per_pixel: u64,
 }
 
 impl Page {
-    /// Reads the first page's directory; `None` for pages that the `image` crate decodes, or
+    /// Reads a page's directory; `None` for pages that the `image` crate decodes, or
     /// refuses with its own error.
     ///
     /// # Errors
     /// [`DecodeError::Unsupported`] for pixels that are not supported.
-    pub(super) fn read(first: &Directory, tiff: &Tiff<'_>) -> Result<Option<Self>, DecodeError> {
-        let kind = pixel_kind(first, tiff).map_err(DecodeError::unsupported)?;
-        Ok(kind.and_then(|kind| Self::of_kind(kind, first, tiff)))
+    pub(super) fn read(page: &Directory, tiff: &Tiff<'_>) -> Result<Option<Self>, DecodeError> {
+        let kind = pixel_kind(page, tiff).map_err(DecodeError::unsupported)?;
+        Ok(kind.and_then(|kind| Self::of_kind(kind, page, tiff)))
     }
 
-    fn of_kind(kind: PixelKind, first: &Directory, tiff: &Tiff<'_>) -> Option<Self> {
-        let number = |tag| first.number(tiff, tag);
-        let bits = first.numbers(tiff, tag::BITS_PER_SAMPLE)?;
+    fn of_kind(kind: PixelKind, page: &Directory, tiff: &Tiff<'_>) -> Option<Self> {
+        let number = |tag| page.number(tiff, tag);
+        let bits = page.numbers(tiff, tag::BITS_PER_SAMPLE)?;
         let n_bits = *bits.first()?;
         let is_planar = number(tag::PLANAR_CONFIGURATION) == Some(2);
         if is_planar || bits.iter().any(|&other| other != n_bits) {
@@ -57,14 +56,13 @@ impl Page {
         }
         let samples = number(tag::SAMPLES_PER_PIXEL).unwrap_or(1);
         let palette = match kind {
-            PixelKind::Indexed => Some(Palette::read(first, tiff)?),
+            PixelKind::Indexed => Some(Palette::read(page, tiff)?),
             _ => None,
         };
         Some(Self {
             kind,
             width: number(tag::WIDTH)?,
             height: number(tag::HEIGHT)?,
-            orientation: first.orientation(tiff).unwrap_or(Orientation::NoTransforms),
             palette,
             bytes_per_pixel: u64::from(samples * n_bits / 8),
         })
@@ -88,7 +86,7 @@ impl Page {
     pub(super) fn decode(
         self,
         bytes: &[u8],
-        icc: Option<Vec<u8>>,
+        tagged: Tagged,
         limits: &DecodeLimits,
         deadline: Deadline,
     ) -> Result<RgbImage, DecodeError> {
@@ -100,15 +98,15 @@ impl Page {
         let mut allocation = Limits::default();
         allocation.decoding_buffer_size = usize::try_from(limits.max_bytes).unwrap_or(usize::MAX);
         allocation.intermediate_buffer_size = allocation.decoding_buffer_size;
-        let decoder = Decoder::new(TimedReader::new(bytes, deadline))?;
+        let source = image_crate::tiff_reader(bytes, tagged.start, deadline);
+        let decoder = Decoder::new(source)?;
         let mut decoder = decoder.with_limits(allocation);
         let values = decoder.read_image()?;
         drop(decoder);
-        let orientation = self.orientation;
         let picture = self
-            .into_picture(values, icc)
+            .into_picture(values, tagged.icc)
             .ok_or_else(|| DecodeError::corrupt("the directory contradicts the pixels"))?;
-        Ok(upright(picture, orientation))
+        Ok(upright(picture, tagged.orientation))
     }
 
     fn into_picture(self, values: DecodingResult, icc: Option<Vec<u8>>) -> Option<RgbImage> {
@@ -145,12 +143,12 @@ impl Page {
 ///
 /// # Errors
 /// The description of pixels that are not supported: no camera or scanner writes them.
-fn pixel_kind(first: &Directory, tiff: &Tiff<'_>) -> Result<Option<PixelKind>, String> {
+fn pixel_kind(page: &Directory, tiff: &Tiff<'_>) -> Result<Option<PixelKind>, String> {
     const INTEGER: u32 = 1;
     const FLOAT: u32 = 3;
     const PREMULTIPLIED: u32 = 1;
     let value = |tag, default| {
-        let values = first.numbers(tiff, tag).unwrap_or_default();
+        let values = page.numbers(tiff, tag).unwrap_or_default();
         values.first().copied().unwrap_or(default)
     };
     let n_samples = value(tag::SAMPLES_PER_PIXEL, 1);
@@ -183,19 +181,19 @@ struct Palette {
 }
 
 impl Palette {
-    fn read(first: &Directory, tiff: &Tiff<'_>) -> Option<Self> {
+    fn read(page: &Directory, tiff: &Tiff<'_>) -> Option<Self> {
         const GREY: u8 = 1;
         // All reds, all greens, all blues, 16 bits each.
         let n_colours = 256;
-        let start = first.entry(tag::COLOUR_MAP)?.offset(tiff)?;
-        if first.bytes(tiff, tag::COLOUR_MAP)?.len() != 3 * n_colours * 2 {
+        let start = page.entry(tag::COLOUR_MAP)?.offset(tiff)?;
+        if page.bytes(tiff, tag::COLOUR_MAP)?.len() != 3 * n_colours * 2 {
             return None;
         }
         let value = |n: usize| tiff.short(start + 2 * n).map(high_byte);
         let colour = |n| Some([value(n)?, value(n + n_colours)?, value(n + 2 * n_colours)?]);
         let colours = (0..n_colours).map(colour).collect::<Option<_>>()?;
         let mut as_grey = tiff.bytes.to_vec();
-        let at = first.entry(tag::PHOTOMETRIC)?.offset(tiff)?;
+        let at = page.entry(tag::PHOTOMETRIC)?.offset(tiff)?;
         let low_byte = if as_grey.starts_with(b"II") {
             at
         } else {

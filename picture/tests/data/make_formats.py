@@ -52,6 +52,13 @@ def pattern(width, height, seed):
     return image
 
 
+def turned(image, orientation):
+    """The picture as EXIF asks to show it."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return ImageOps.exif_transpose(opened(saved(image, "PNG", exif=exif.tobytes())))
+
+
 def alpha_of(width, height):
     x = np.linspace(0, 255, width)[None, :]
     y = np.linspace(0, 1, height)[:, None]
@@ -257,6 +264,82 @@ def tiffs():
                                                   photometric))
 
 
+def pages():
+    """TIFFs of several pictures: which one is meant?"""
+    image = pattern(31, 22, 12)
+    small = pattern(9, 7, 13)
+    mask = Image.new("L", (31, 22), 90)
+
+    def stored(images, order="<"):
+        """Pages one after the other: the picture, entries beside it, and the pictures below it."""
+        data = b"II*\0\0\0\0\0" if order == "<" else b"MM\0*\0\0\0\0"
+        link = 4
+        pending = [(images, None)]
+        while pending:
+            group, sub_link = pending.pop(0)
+            for picture, extra, below in group:
+                pixels = picture.tobytes()
+                bits = [8] * len(picture.getbands())
+                entries = [(256, 3, [picture.width]), (257, 3, [picture.height]), (258, 3, bits),
+                           (259, 3, [1]), (262, 3, [2 if len(bits) == 3 else 1]),
+                           (273, 4, [len(data)]), (277, 3, [len(bits)]),
+                           (278, 3, [picture.height]), (279, 4, [len(pixels)])]
+                own = {tag for tag, _, _ in extra}
+                entries = [entry for entry in entries if entry[0] not in own] + extra
+                data += pixels + bytes(len(pixels) % 2)
+                if below:
+                    entries.append((330, 4, [0] * len(below)))
+                start = len(data)
+                made = directory(entries, start, order=order)
+                if sub_link is not None:
+                    data = patched(data, sub_link, start, order)
+                    sub_link += 4
+                else:
+                    data = patched(data, link, start, order)
+                    link = start + 2 + 12 * len(entries)
+                data += made
+                if below:
+                    # A single offset stands in the entry itself.
+                    at = start + 2 + 12 * sorted(entries).index((330, 4, [0] * len(below))) + 8
+                    if len(below) > 1:
+                        at = struct.unpack_from(order + "I", data, at)[0]
+                    pending.append((below, at))
+        return data
+
+    def patched(data, at, value, order):
+        return data[:at] + struct.pack(order + "I", value) + data[at + 4:]
+
+    reduced, is_mask, page, depth = (lambda bits: [(254, 4, [bits])]), 4, 2, 8
+    whole = (image, [], [])
+    cases = {
+        "preview_first": [(small, reduced(1), []), (image, reduced(0), [])],
+        "old_preview_first": [(small, [(255, 3, [2])], []), (image, [(255, 3, [1])], [])],
+        "mask_first": [(mask, reduced(is_mask), []), whole],
+        "depth_first": [(mask, reduced(depth), []), whole],
+        "picture_first": [whole, (small, reduced(1), [])],
+        "reduced_mask_and_page": [(small, reduced(is_mask | 1), []), (image, reduced(page), [])],
+        "fax_pages": [(image, reduced(page), []), (small, reduced(page), [])],
+        "below": [(small, reduced(1), [(small, reduced(0x10001), []), whole]), (mask, [], [])],
+        "below_one": [(small, reduced(1), [whole])],
+        "below_upright_page": [whole, (small, [], [(mask, [], [])])],
+        "all_reduced": [(image, reduced(1), []), (small, reduced(1), [])],
+    }
+    for name, images in cases.items():
+        keep(f"pages_{name}.tif", stored(images), image, 0, 0)
+    keep("pages_big_endian.tif", stored(cases["below"], ">"), image, 0, 0)
+    # What the picture below does not say is said above; its own orientation counts.
+    above = [(small, reduced(1) + [(274, 3, [6])], [whole])]
+    keep("pages_turned_above.tif", stored(above), turned(image, 6), 0, 0)
+    own = [(small, reduced(1) + [(274, 3, [6])], [(image, [(274, 4, [3])], [])])]
+    keep("pages_turned_below.tif", stored(own), turned(image, 3), 0, 0)
+    # Colours that are decoded without the `image` crate.
+    palette = image.quantize(256)
+    colours = np.array(palette.getpalette("RGB") + [0] * 768)[:768].reshape(256, 3).T * 257
+    extra = [(262, 3, [3]), (320, 3, colours.ravel().tolist())]
+    indexed = stored([(small, reduced(1), []), (palette, extra, [])])
+    keep("pages_palette.tif", indexed, palette.convert("RGB"), 0, 0)
+
+
 def packed(values, bits):
     """Packs values of a few bits; each row begins at a new byte."""
     rows = ("".join(f"{value:0{bits}b}" for value in row) for row in values)
@@ -393,6 +476,12 @@ def ispe(width, height):
     return full(b"ispe", struct.pack(">II", width, height))
 
 
+def inner(data, name):
+    """The content of the only box of this name, wherever it is nested."""
+    at = data.index(name)
+    return data[at + 4:at - 4 + int.from_bytes(data[at - 4:at], "big")]
+
+
 def nclx(primaries, transfer, matrix, full_range):
     return box(b"colr", b"nclx" + struct.pack(">3HB", primaries, transfer, matrix,
                                               0x80 if full_range else 0))
@@ -427,8 +516,9 @@ def heics():
     assert b"prof" in data
     keep("p3.heic", data, to_srgb(opened(data).convert("RGB"), DISPLAY_P3), 3)
 
-    # EXIF has an orientation, the container has none: only HEIF's properties count. The size is in
-    # whole blocks of at least 64, so that nothing is padded.
+    # EXIF has an orientation: it counts where the container neither rotates nor mirrors, which
+    # libheif leaves to its callers. The size is in whole blocks of at least 64, so that nothing is
+    # padded.
     image = pattern(72, 64, 4)
     config, pixels = coded(image)
     exif = Image.Exif()
@@ -438,9 +528,8 @@ def heics():
     item = (b"hvc1", pixels, [1, 2, 3])
     data = heif([item, exif_item], [(b"cdsc", 2, [1])], plain, 1)
     pixels_as_stored = opened(heif([item], [], plain, 1))
-    keep("exif_6.heic", data, pixels_as_stored, 2)
-    turned = opened(data)
-    assert turned.size == (72, 64)
+    keep("exif_6.heic", data, turned(pixels_as_stored, 6), 2)
+    assert opened(data).size == (72, 64)
 
     # All rotations and mirrorings, in both orders, and a crop before them.
     clap = box(b"clap", struct.pack(">8I", 42, 1, 32, 1, 2**32 - 5, 1, 4, 1))
@@ -456,6 +545,13 @@ def heics():
         properties = plain + turns
         data = heif([(b"hvc1", pixels, list(range(1, len(properties) + 1)))], [], properties, 1)
         keep(f"{name}.heic", data, opened(data), 2)
+    for name, turns in {"irot_0": [box(b"irot", b"\0")], "irot_90": cases["irot_90"],
+                        "imir_0": cases["imir_0"], "clap": [clap]}.items():
+        properties = plain + turns
+        item = (b"hvc1", pixels, list(range(1, len(properties) + 1)))
+        shown = opened(heif([item], [], properties, 1))
+        data = heif([item, exif_item], [(b"cdsc", 2, [1])], properties, 1)
+        keep(f"exif_6_{name}.heic", data, turned(shown, 6) if name == "clap" else shown, 2)
 
     # No colour codes in the container, as phones write it: the coded picture's count.
     data = heif([(b"hvc1", pixels, [1, 2])], [], plain[:2], 1)
@@ -490,8 +586,16 @@ def heics():
     items.append((b"grid", grid, [4, 3, 5]))
     properties = [box(b"hvcC", configs[0]), ispe(side, side), nclx(1, 13, 6, True),
                   ispe(width, height), box(b"irot", b"\3")]
-    data = heif(items, [(b"dimg", 7, list(range(1, 7)))], properties, 7)
+    references = [(b"dimg", 7, list(range(1, 7)))]
+    data = heif(items, references, properties, 7)
     keep("grid.heic", data, opened(data), 2)
+    # The same without a rotation, but with EXIF, and without the length that an EXIF item begins
+    # with.
+    plain = items[:6] + [(b"grid", grid, [4, 3])]
+    shown = opened(heif(plain, references, properties[:4], 7))
+    exif_item = (b"Exif", exif.tobytes(), [])
+    data = heif(plain + [exif_item], references + [(b"cdsc", 8, [7])], properties[:4], 7)
+    keep("grid_exif_6.heic", data, turned(shown, 6), 2)
     # A tile is missing.
     missing = heif(items[:5] + items[6:], [(b"dimg", 6, list(range(1, 6)))], properties, 6)
     keep_unsupported("grid.heic", missing)
@@ -518,6 +622,15 @@ def avifs():
         exif[0x0112] = orientation
         data = saved(image, "AVIF", quality=85, exif=exif.tobytes())
         keep(f"turned_{orientation}.avif", data, ImageOps.exif_transpose(opened(data)), 6, 1.5)
+    # EXIF alone, as some phones write it.
+    data = saved(image, "AVIF", quality=85)
+    config, pixels = inner(data, b"av1C"), data[data.index(b"mdat") + 4:]
+    exif[0x0112] = 8
+    item = (b"av01", pixels, [1, 2, 3])
+    exif_item = (b"Exif", struct.pack(">I", 6) + exif.tobytes(), [])
+    properties = [box(b"av1C", config), ispe(70, 52), nclx(1, 13, 6, True)]
+    data = heif([item, exif_item], [(b"cdsc", 2, [1])], properties, 1, brand=b"avif")
+    keep("exif_8.avif", data, turned(opened(heif([item], [], properties, 1, b"avif")), 8), 6, 1.5)
     data = saved(image, "AVIF", quality=85, save_all=True,
                  append_images=[pattern(70, 52, 7), pattern(70, 52, 8)])
     keep("animated.avif", data, opened(data), 6, 1.5)
@@ -596,20 +709,20 @@ def svgs():
 
 # ---------------------------------------------------------------------------- camera RAW
 
-def directory(entries, start, after=0):
-    """A little-endian TIFF directory at an offset, followed by its longer values."""
-    data = struct.pack("<H", len(entries))
+def directory(entries, start, after=0, order="<"):
+    """A TIFF directory at an offset, followed by its longer values."""
+    data = struct.pack(order + "H", len(entries))
     values = b""
     behind = start + 2 + 12 * len(entries) + 4
     for tag, kind, value in sorted(entries):
         letter, size = {1: ("B", 1), 3: ("H", 2), 4: ("I", 4), 7: ("B", 1)}[kind]
-        content = struct.pack(f"<{len(value)}{letter}", *value)
+        content = struct.pack(f"{order}{len(value)}{letter}", *value)
         if len(content) > 4:
-            content_at = struct.pack("<I", behind + len(values))
+            content_at = struct.pack(order + "I", behind + len(values))
             values += content + bytes(len(content) % 2)
             content = content_at
-        data += struct.pack("<HHI", tag, kind, len(value)) + content.ljust(4, b"\0")
-    return data + struct.pack("<I", after) + values
+        data += struct.pack(order + "HHI", tag, kind, len(value)) + content.ljust(4, b"\0")
+    return data + struct.pack(order + "I", after) + values
 
 
 def raws():
@@ -618,13 +731,6 @@ def raws():
     thumbnail = saved(pattern(24, 16, 11), "JPEG")
     sensor = bytes(range(256)) * 8
     shown = opened(jpeg)
-
-    def turned(orientation):
-        exif = Image.Exif()
-        exif[0x0112] = orientation
-        copy = shown.copy()
-        copy.info["exif"] = exif.tobytes()
-        return ImageOps.exif_transpose(opened(saved(copy, "PNG", exif=exif.tobytes())))
 
     def tiff(entries, sub, magic=b"II*\0\x08\0\0\0", orientation=6, extra=b""):
         """The thumbnail in the first directory, sensor data and the JPEG in its subdirectories."""
@@ -654,16 +760,17 @@ def raws():
               (279, 4, [len(jpeg)])]
     by_offset = [(259, 3, [6]), (513, 4, ["JPEG"]), (514, 4, [len(jpeg)])]
     keep("plain.dng", tiff([(50706, 1, [1, 4, 0, 0])] + thumb, [raw_values + [(259, 3, [1])],
-                                                             listed]), turned(6), 3)
+                                                             listed]), turned(shown, 6), 3)
     keep("plain.nef", tiff(thumb, [by_offset, raw_values + [(259, 3, [34713])]], orientation=8),
-         turned(8), 3)
+         turned(shown, 8), 3)
     keep("plain.arw", tiff(by_offset, [raw_values + [(259, 3, [32767])]], orientation=1), shown, 3)
     keep("plain.cr2", tiff([(259, 3, [6]), (273, 4, ["JPEG"]), (279, 4, [len(jpeg)])], [],
-                           magic=b"II*\0\x10\0\0\0CR\2\0\0\0\0\0", orientation=3), turned(3), 3)
+                           magic=b"II*\0\x10\0\0\0CR\2\0\0\0\0\0", orientation=3),
+         turned(shown, 3), 3)
     # The preview is only listed in the maker note, so it must be searched for.
-    keep("plain.orf", tiff(thumb, [], magic=b"IIRO\x08\0\0\0", orientation=6), turned(6), 3)
+    keep("plain.orf", tiff(thumb, [], magic=b"IIRO\x08\0\0\0", orientation=6), turned(shown, 6), 3)
     keep("plain.pef", tiff(thumb + [(262, 3, [32803])], [], orientation=1), shown, 3)
-    keep("plain.rw2", rw2(jpeg, 8), turned(8), 3)
+    keep("plain.rw2", rw2(jpeg, 8), turned(shown, 8), 3)
     exif = Image.Exif()
     exif[0x0112] = 6
     with_exif = saved(full_size, "JPEG", quality=92, exif=exif.tobytes())
@@ -675,7 +782,7 @@ def raws():
     moov = box(b"moov", box(b"uuid", bytes(16) + box(b"CMT1", settings)))
     preview = box(b"uuid", bytes(16) + box(b"PRVW", bytes(16) + jpeg))
     cr3 = box(b"ftyp", b"crx \0\0\0\1crx isom") + moov + preview + box(b"mdat", thumbnail + sensor)
-    keep("plain.cr3", cr3, turned(6), 3)
+    keep("plain.cr3", cr3, turned(shown, 6), 3)
     # A RAW file without any JPEG.
     (FOLDER / "no_preview.dng").write_bytes(
         b"II*\0\x08\0\0\0" + directory([(50706, 1, [1, 4, 0, 0]), (262, 3, [32803])], 8) + sensor)
@@ -690,7 +797,7 @@ if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     for old in FOLDER.iterdir():
         old.unlink()
-    for make in (profiles, tiffs, light, heics, avifs, jxls, svgs, raws):
+    for make in (profiles, tiffs, pages, light, heics, avifs, jxls, svgs, raws):
         make()
     lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(entry, separators=(',', ':'))}"
                        for name, entry in sorted(GOLDEN.items()))

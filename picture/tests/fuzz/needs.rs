@@ -26,7 +26,7 @@ fn no_valid_file_takes_more_than_estimated() {
         n_cases += 1;
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-    assert_eq!(n_cases, 84 + 43);
+    assert_eq!(n_cases, 105 + 43);
 }
 
 /// The pictures are so large that constants do not matter.

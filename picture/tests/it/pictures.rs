@@ -209,3 +209,39 @@ fn crc32(bytes: &[u8]) -> u32 {
         })
     })
 }
+
+#[test]
+fn an_orientation_of_another_integer_type_turns_the_picture() {
+    // Type SHORT, one value: 6 or 8, as both byte orders store it.
+    let entries: [(&[u8], &[u8]); 2] = [
+        (b"\x12\x01\x03\0\x01\0\0\0", b"\x12\x01\x04\0\x01\0\0\0"),
+        (b"\x01\x12\0\x03\0\0\0\x01", b"\x01\x12\0\x04\0\0\0\x01"),
+    ];
+    let mut n_cases = 0;
+    for name in [
+        "exif_6.jpg",
+        "exif_8.webp",
+        "exif_6_after_the_pixels.png",
+        "exif_5.tif",
+    ] {
+        let bytes = sample(name);
+        let expected = decode(&bytes, &DecodeLimits::default()).unwrap();
+        for (short, long) in entries {
+            let Some(at) = bytes.windows(8).position(|window| window == short) else {
+                continue;
+            };
+            let mut changed = bytes.clone();
+            changed[at..at + 8].copy_from_slice(long);
+            if long[3] == 4 {
+                // Big-endian: the value is in the last two bytes.
+                changed.copy_within(at + 8..at + 10, at + 10);
+                changed[at + 8..at + 10].fill(0);
+            }
+            assert_ne!(changed, bytes);
+            let found = decode(&changed, &DecodeLimits::default()).unwrap();
+            assert!(found == expected, "{name}");
+            n_cases += 1;
+        }
+    }
+    assert_eq!(n_cases, 4);
+}

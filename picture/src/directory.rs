@@ -5,6 +5,8 @@ use image::metadata::Orientation;
 /// Tags of TIFF 6.0, TIFF/EP, EXIF, DNG and Panasonic.
 pub(crate) mod tag {
     pub(crate) const PANASONIC_JPEG: u16 = 0x002E;
+    pub(crate) const NEW_SUBFILE_TYPE: u16 = 254;
+    pub(crate) const SUBFILE_TYPE: u16 = 255;
     pub(crate) const WIDTH: u16 = 256;
     pub(crate) const HEIGHT: u16 = 257;
     pub(crate) const BITS_PER_SAMPLE: u16 = 258;
@@ -94,22 +96,37 @@ impl<'a> Tiff<'a> {
         self.directory(at).map(|(directory, _)| directory)
     }
 
-    /// All directories, the first one first, each of them once.
+    /// All directories, the first one first, each of them once. The ones below a directory follow
+    /// it, the last one first.
     pub(crate) fn directories(&self) -> Vec<Directory> {
+        self.walk(|children| children)
+    }
+
+    /// Like [`directories`](Self::directories), in the order of the file: the ones below a
+    /// directory follow it, the first one first.
+    pub(crate) fn pages(&self) -> Vec<Directory> {
+        self.walk(|mut children| {
+            children.reverse();
+            children
+        })
+    }
+
+    /// Visits all directories; `stacked` orders those below one, the last of them is next.
+    fn walk(&self, stacked: impl Fn(Vec<u32>) -> Vec<u32>) -> Vec<Directory> {
         let mut found: Vec<Directory> = Vec::new();
         let mut seen = vec![];
-        let mut next = vec![self.first];
-        while let Some(at) = next.pop() {
+        let mut next = vec![(self.first, None)];
+        while let Some((at, above)) = next.pop() {
             if at == 0 || seen.contains(&at) || seen.len() == MAX_DIRECTORIES {
                 continue;
             }
             seen.push(at);
-            if let Some((directory, after)) = self.directory(at) {
-                next.extend(after);
-                let children = directory
-                    .numbers(self, tag::SUB_DIRECTORIES)
-                    .unwrap_or_default();
-                next.extend(children.iter().map(|&at| at as usize));
+            if let Some((mut directory, after)) = self.directory(at) {
+                next.extend(after.map(|after| (after, above)));
+                let children = directory.numbers(self, tag::SUB_DIRECTORIES);
+                let children = stacked(children.unwrap_or_default());
+                next.extend(children.iter().map(|&below| (below as usize, Some(at))));
+                directory.above = above;
                 found.push(directory);
             }
         }
@@ -131,11 +148,20 @@ impl<'a> Tiff<'a> {
                 })
             })
             .collect();
-        Some((Directory { entries }, self.long(end).map(|at| at as usize)))
+        let directory = Directory {
+            at,
+            above: None,
+            entries,
+        };
+        Some((directory, self.long(end).map(|at| at as usize)))
     }
 }
 
 pub(crate) struct Directory {
+    /// Offset in the file.
+    pub(crate) at: usize,
+    /// Offset of the directory that lists this one as below it.
+    pub(crate) above: Option<usize>,
     entries: Vec<Entry>,
 }
 
@@ -153,7 +179,7 @@ impl Entry {
         match self.kind {
             3 | 8 => 2,
             4 | 9 | 11 | 13 => 4,
-            5 | 10 | 12 => 8,
+            5 | 10 | 12 | 16..=18 => 8,
             _ => 1,
         }
     }
@@ -193,9 +219,26 @@ impl Directory {
         }
     }
 
-    /// The orientation of the picture.
+    /// The orientation of the picture. The standard asks for one SHORT; programs write every type
+    /// of integer, and more than one.
     pub(crate) fn orientation(&self, tiff: &Tiff<'_>) -> Option<Orientation> {
-        let value = self.number(tiff, tag::ORIENTATION)?;
+        let entry = self.entry(tag::ORIENTATION).filter(|e| e.n_values > 0)?;
+        let at = entry.offset(tiff)?;
+        // None of the valid values, 1 to 8, has a sign.
+        let value = match entry.kind {
+            1 | 6 => u32::from(*tiff.bytes.get(at)?),
+            3 | 8 => u32::from(tiff.short(at)?),
+            4 | 9 | 13 => tiff.long(at)?,
+            16..=18 => {
+                let (low, high) = if tiff.is_little {
+                    (at, at + 4)
+                } else {
+                    (at + 4, at)
+                };
+                tiff.long(low).filter(|_| tiff.long(high) == Some(0))?
+            }
+            _ => return None,
+        };
         Orientation::from_exif(u8::try_from(value).ok()?)
     }
 
