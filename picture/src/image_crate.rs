@@ -10,7 +10,7 @@ use super::chunks::{png_chunks, webp_chunk};
 use super::colour::{ColourSpace, INK_TABLE_BYTES, exposure, flatten};
 use super::limits::{Deadline, TimedReader};
 use super::orientation::{from_exif, swaps_sides, upright};
-use super::{DecodeError, DecodeLimits, exr};
+use super::{DecodeError, DecodeLimits, exr, png};
 
 /// What a TIFF's directory says beside the pixels.
 pub(super) struct Tagged {
@@ -77,12 +77,21 @@ fn decode_tagged(
         ImageFormat::WebP => webp_chunk(bytes, *b"ICCP").map(<[u8]>::to_vec),
         _ => decoder.icc_profile().ok().flatten(),
     };
-    let picture = match DynamicImage::from_decoder(decoder)? {
+    let picture = DynamicImage::from_decoder(decoder).map_err(|error| match error.into() {
+        // Its pixels end with a chunk, but before the last row.
+        DecodeError::Corrupt { .. } if is_open_png(bytes, format) => DecodeError::Truncated,
+        error => error,
+    })?;
+    let picture = match picture {
         DynamicImage::ImageRgb32F(light) => exposure::expose(&light, 3, width, height),
         DynamicImage::ImageRgba32F(light) => exposure::expose(&light, 4, width, height),
         picture => flatten(picture, &ColourSpace::from_icc(icc)),
     };
     Ok(upright(picture, orientation))
+}
+
+fn is_open_png(bytes: &[u8], format: ImageFormat) -> bool {
+    format == ImageFormat::Png && png::ending(bytes) != png::Ending::Regular
 }
 
 /// Upper estimate of the memory for decoding in bytes, from the header.
@@ -125,7 +134,10 @@ fn open<'a>(
     limits: &DecodeLimits,
     deadline: Deadline,
 ) -> Result<Opened<'a>, DecodeError> {
-    let source = tiff_reader(bytes, page.start, deadline);
+    let source = match format {
+        ImageFormat::Png => png::reader(bytes, deadline)?,
+        _ => tiff_reader(bytes, page.start, deadline),
+    };
     let mut reader = ImageReader::with_format(source, format);
     let mut allocation = Limits::no_limits();
     allocation.max_alloc = Some(match format {

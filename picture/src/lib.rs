@@ -44,6 +44,7 @@ mod jxl;
 mod limits;
 mod metadata;
 mod orientation;
+mod png;
 mod raw;
 mod sniff;
 mod svg;

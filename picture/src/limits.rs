@@ -130,11 +130,11 @@ impl Deadline {
 
 /// Reads a file's bytes; fails once the deadline has passed.
 ///
-/// The start of a file can be replaced without a copy of the rest.
+/// The start and the end of a file can be replaced without a copy of what is between them.
 #[derive(Debug)]
 pub(super) struct TimedReader<'a> {
     /// Read one after the other.
-    parts: [Cow<'a, [u8]>; 2],
+    parts: [Cow<'a, [u8]>; 3],
     /// Position in all parts together.
     at: usize,
     deadline: Deadline,
@@ -156,7 +156,7 @@ const CALL_COST: usize = CHECK_INTERVAL / 64;
 impl<'a> TimedReader<'a> {
     pub(super) fn new(bytes: &'a [u8], deadline: Deadline) -> Self {
         Self {
-            parts: [Cow::default(), Cow::Borrowed(bytes)],
+            parts: [Cow::default(), Cow::Borrowed(bytes), Cow::default()],
             at: 0,
             deadline,
             credit: 0,
@@ -165,11 +165,17 @@ impl<'a> TimedReader<'a> {
 
     /// Reads `start` instead of the first bytes, as many as it has.
     pub(super) fn with_start(mut self, start: Vec<u8>) -> Self {
-        let [first, Cow::Borrowed(bytes)] = &mut self.parts else {
+        let [first, Cow::Borrowed(bytes), _] = &mut self.parts else {
             return self;
         };
         *bytes = bytes.get(start.len()..).unwrap_or_default();
         *first = Cow::Owned(start);
+        self
+    }
+
+    /// Reads `end` after all bytes.
+    pub(super) fn with_end(mut self, end: Vec<u8>) -> Self {
+        self.parts[2] = Cow::Owned(end);
         self
     }
 

@@ -245,3 +245,84 @@ fn an_orientation_of_another_integer_type_turns_the_picture() {
     }
     assert_eq!(n_cases, 4);
 }
+
+/// Only the chunk that ends the file is missing, or there are zeros after
+/// the pixels.
+#[test]
+fn a_png_needs_its_pixels_but_not_its_end() {
+    let limits = DecodeLimits::default();
+    let mut n_cases = 0;
+    for name in [
+        "alpha.png",
+        "rgb16.png",
+        "palette_transparent.png",
+        "exif_6.png",
+    ] {
+        let whole = sample(name);
+        let expected = decode(&whole, &limits).unwrap();
+        let pixels = whole.windows(4).rposition(|kind| kind == b"IDAT").unwrap();
+        let length = u32::from_be_bytes(whole[pixels - 4..pixels].try_into().unwrap());
+        let checksum = pixels + 4 + length as usize;
+        for kept in [
+            checksum + 4,
+            checksum + 3,
+            checksum,
+            checksum + 8,
+            whole.len() - 1,
+        ] {
+            for tail in [&[][..], &[0; 9], &[0; 400]] {
+                let open = [&whole[..kept], tail].concat();
+                if kept < checksum + 4 && !tail.is_empty() {
+                    // A wrong checksum is an error of its own.
+                    continue;
+                }
+                let found = decode(&open, &limits).unwrap();
+                assert!(
+                    found == expected,
+                    "{name}: {} bytes and {}",
+                    kept,
+                    tail.len()
+                );
+                n_cases += 1;
+            }
+        }
+        for kept in [checksum - 1, checksum - 5, pixels + 4 + length as usize / 2] {
+            for end in [&b""[..], b"\0\0\0\0IEND\xae\x42\x60\x82"] {
+                let error = error_of(&[&whole[..kept], end].concat());
+                assert!(matches!(error, DecodeError::Truncated), "{name}: {error:?}");
+                n_cases += 1;
+            }
+        }
+        // The data ends with a chunk, but before the last row.
+        let half = &whole[pixels + 4..pixels + 4 + length as usize / 2];
+        let mut crc_of = b"IDAT".to_vec();
+        crc_of.extend(half);
+        let cut = [
+            &whole[..pixels - 4],
+            &u32::try_from(half.len()).unwrap().to_be_bytes(),
+            &crc_of,
+            &crc32(&crc_of).to_be_bytes(),
+        ]
+        .concat();
+        let error = error_of(&cut);
+        assert!(matches!(error, DecodeError::Truncated), "{name}: {error:?}");
+        n_cases += 1;
+    }
+    assert_eq!(n_cases, 4 * (11 + 6 + 1));
+}
+
+#[test]
+fn a_png_packed_for_ios_is_named_with_the_fix() {
+    let plain = sample("alpha.png");
+    let packed = [
+        &plain[..8],
+        b"\0\0\0\x04CgBI\x50\0\x20\x02\x2b\xd5\xb3\x7f",
+        &plain[8..],
+    ];
+    let error = error_of(&packed.concat()).to_string();
+    assert_eq!(
+        error,
+        "unsupported picture format: PNG as Apple's tools pack it for iOS (CgBI); unpack it with \
+         `pngcrush -revert-iphone-optimizations`"
+    );
+}
