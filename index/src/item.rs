@@ -128,7 +128,8 @@ pub struct Details {
     pub places: Vec<String>,
 }
 
-/// A date with an optional time of day, without a time zone, as a camera's clock shows it.
+/// A date with an optional time of day, without a time zone, as a camera's clock shows it. Of an
+/// old picture only the month or the year may be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment {
     year: u16,
@@ -138,8 +139,8 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// A date in the years 1 to 9999 and a time as hours, minutes and seconds. None when there is
-    /// no such date or time.
+    /// A date in the years 1 to 9999 and a time as hours, minutes and seconds. A day that is not
+    /// known is 0, and so is a month without a day. None when there is no such date or time.
     #[must_use]
     pub fn new(year: u16, month: u8, day: u8, time: Option<[u8; 3]>) -> Option<Self> {
         let is_leap =
@@ -149,9 +150,10 @@ impl Moment {
             4 | 6 | 9 | 11 => 30,
             2 if is_leap => 29,
             2 => 28,
+            0 => 0,
             _ => return None,
         };
-        let is_day = (1..=9999).contains(&year) && (1..=n_days).contains(&day);
+        let is_day = (1..=9999).contains(&year) && day <= n_days && (day > 0 || time.is_none());
         let is_time = time.is_none_or(|[hour, minute, second]| {
             // A leap second may be the 60th.
             hour < 24 && minute < 60 && second <= 60
@@ -170,13 +172,13 @@ impl Moment {
         self.year
     }
 
-    /// The month, 1 to 12.
+    /// The month, 1 to 12; 0 if it is not known.
     #[must_use]
     pub fn month(self) -> u8 {
         self.month
     }
 
-    /// The day of the month, from 1.
+    /// The day of the month, from 1; 0 if it is not known.
     #[must_use]
     pub fn day(self) -> u8 {
         self.day
@@ -187,8 +189,11 @@ impl Moment {
         self.time
     }
 
-    /// Day of the week, 0 for Monday, in the Gregorian calendar.
-    pub(crate) fn weekday(self) -> usize {
+    /// Day of the week, 0 for Monday, in the Gregorian calendar. None without a day.
+    pub(crate) fn weekday(self) -> Option<usize> {
+        if self.day == 0 {
+            return None;
+        }
         // Zeller's congruence: the year begins in March.
         let (year, month) = if self.month < 3 {
             (
@@ -200,12 +205,12 @@ impl Moment {
         };
         let day = usize::from(self.day);
         let from_saturday = day + 13 * (month + 1) / 5 + year + year / 4 - year / 100 + year / 400;
-        (from_saturday + 5) % 7
+        Some((from_saturday + 5) % 7)
     }
 }
 
 impl fmt::Display for Moment {
-    /// `2023-08-14` or `2023-08-14T17:03:21`.
+    /// `2023-08-14` or `2023-08-14T17:03:21`; `2023-08` or `2023` when no more is known.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             year,
@@ -213,7 +218,13 @@ impl fmt::Display for Moment {
             day,
             time,
         } = self;
-        write!(formatter, "{year:04}-{month:02}-{day:02}")?;
+        write!(formatter, "{year:04}")?;
+        if *month > 0 {
+            write!(formatter, "-{month:02}")?;
+        }
+        if *day > 0 {
+            write!(formatter, "-{day:02}")?;
+        }
         if let Some([hour, minute, second]) = time {
             write!(formatter, "T{hour:02}:{minute:02}:{second:02}")?;
         }
@@ -226,11 +237,16 @@ impl FromStr for Moment {
 
     /// Parses the format that [`Display`](fmt::Display) writes.
     fn from_str(text: &str) -> Result<Self, ParseMomentError> {
-        let numbers = |text: &str, separator: char, lengths: [usize; 3]| {
+        // Numbers that are left out at the end are zero.
+        let numbers = |text: &str, separator: char, lengths: [usize; 3], n_least: usize| {
             let mut parts = text.split(separator);
             let mut numbers = [0u16; 3];
-            for (number, length) in numbers.iter_mut().zip(lengths) {
-                let part = parts.next().filter(|part| part.len() == length)?;
+            for (n, (number, length)) in numbers.iter_mut().zip(lengths).enumerate() {
+                let part = parts.next();
+                if part.is_none() && n >= n_least {
+                    break;
+                }
+                let part = part.filter(|part| part.len() == length)?;
                 let is_number = part.bytes().all(|byte| byte.is_ascii_digit());
                 *number = part.parse().ok().filter(|_| is_number)?;
             }
@@ -241,15 +257,17 @@ impl FromStr for Moment {
             let (day, time) = text
                 .split_once('T')
                 .map_or((text, None), |(day, time)| (day, Some(time)));
-            let [year, month, day] = numbers(day, '-', [4, 2, 2])?;
+            let [year, month, day] = numbers(day, '-', [4, 2, 2], 1)?;
             let time = match time {
                 Some(time) => {
-                    let [hour, minute, second] = numbers(time, ':', [2, 2, 2])?;
+                    let [hour, minute, second] = numbers(time, ':', [2, 2, 2], 3)?;
                     Some([small(hour)?, small(minute)?, small(second)?])
                 }
                 None => None,
             };
+            // Zeros are never written.
             Self::new(year, small(month)?, small(day)?, time)
+                .filter(|moment| moment.to_string() == text)
         };
         read().ok_or(ParseMomentError)
     }
@@ -257,7 +275,7 @@ impl FromStr for Moment {
 
 /// A text that is not a [`Moment`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a date such as 2023-08-14 or 2023-08-14T17:03:21")]
+#[error("not a date such as 2023-08-14T17:03:21, 2023-08-14, 2023-08 or 2023")]
 pub struct ParseMomentError;
 
 #[cfg(test)]
@@ -278,15 +296,20 @@ mod tests {
             ((0, 1, 1, None), None),
             ((2023, 13, 1, None), None),
             ((2023, 0, 1, None), None),
+            ((2023, 0, 0, None), Some("2023")),
+            ((2023, 0, 0, Some([1, 2, 3])), None),
+            ((0, 0, 0, None), None),
             ((2023, 4, 31, None), None),
-            ((2023, 4, 0, None), None),
+            ((2023, 4, 0, None), Some("2023-04")),
+            ((2023, 4, 0, Some([1, 2, 3])), None),
+            ((2023, 13, 0, None), None),
             ((2023, 4, 1, Some([24, 0, 0])), None),
             (
                 (2023, 4, 1, Some([23, 59, 60])),
                 Some("2023-04-01T23:59:60"),
             ),
         ];
-        assert_eq!(rows.len(), 12);
+        assert_eq!(rows.len(), 17);
         for ((year, month, day, time), expected) in rows {
             let moment = Moment::new(year, month, day, time);
             let shown = moment.map(|moment| moment.to_string());
@@ -297,7 +320,11 @@ mod tests {
         }
         let wrong = [
             "",
-            "2023",
+            "0000",
+            "2023-",
+            "2023-00",
+            "2023-08-00",
+            "2023T17:03:21",
             "2023-8-14",
             "2023-08-14T",
             "2023-08-14T17:03",
@@ -306,7 +333,7 @@ mod tests {
         for text in wrong {
             assert_eq!(text.parse::<Moment>(), Err(ParseMomentError), "{text}");
         }
-        assert_eq!(wrong.len(), 6);
+        assert_eq!(wrong.len(), 10);
     }
 
     #[test]
@@ -321,7 +348,7 @@ mod tests {
         assert_eq!(rows.len(), 5);
         for ((year, month, day), weekday) in rows {
             let moment = Moment::new(year, month, day, None).unwrap();
-            assert_eq!(moment.weekday(), weekday, "{moment}");
+            assert_eq!(moment.weekday(), Some(weekday), "{moment}");
         }
     }
 }

@@ -88,8 +88,8 @@ fn why(hit: &SearchHit) -> String {
 /// `2023-08-14, Nikon D750, Kyoto`; `None` when the file says nothing.
 fn details(details: &Details) -> Option<String> {
     let date = details.taken.map(|taken| {
-        let (year, month, day) = (taken.year(), taken.month(), taken.day());
-        format!("{year:04}-{month:02}-{day:02}")
+        let shown = taken.to_string();
+        shown.split('T').next().unwrap_or_default().to_owned()
     });
     let camera = details.camera.clone();
     let known: Vec<String> = date

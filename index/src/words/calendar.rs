@@ -53,8 +53,8 @@ const DUTCH: Names = Names {
     days: "maandag dinsdag woensdag donderdag vrijdag zaterdag zondag",
 };
 
-/// The words of a date: its digits, and the names of its month and its day of the week in English
-/// and, if known, in the language of the index.
+/// The words of a date: its digits, and the names of its month and its day of the week, as far as
+/// they are known, in English and, if known, in the language of the index.
 pub(crate) fn words(moment: Moment, language: Language) -> String {
     let own = match language {
         Language::German => Some(&GERMAN),
@@ -65,11 +65,13 @@ pub(crate) fn words(moment: Moment, language: Language) -> String {
         Language::Dutch => Some(&DUTCH),
         _ => None,
     };
-    let (year, month, day) = (moment.year(), moment.month(), moment.day());
-    let mut words = vec![format!("{year:04}-{month:02}-{day:02}")];
+    let shown = moment.to_string();
+    let mut words = vec![shown.split('T').next().unwrap_or_default().to_owned()];
+    let month = usize::from(moment.month()).checked_sub(1);
     for names in [Some(&ENGLISH), own].into_iter().flatten() {
-        let month = names.months.split(' ').nth(usize::from(month - 1));
-        let day = names.days.split(' ').nth(moment.weekday());
+        let month = month.and_then(|month| names.months.split(' ').nth(month));
+        let day = moment.weekday();
+        let day = day.and_then(|day| names.days.split(' ').nth(day));
         for name in month.into_iter().chain(day) {
             if !words.iter().any(|word| word == name) {
                 words.push(name.to_owned());
@@ -99,6 +101,10 @@ mod tests {
             ),
             (Language::Dutch, "2023-08-14 August Monday augustus maandag"),
         ];
+        let month = Moment::new(1993, 8, 0, None).unwrap();
+        assert_eq!(words(month, Language::French), "1993-08 August août");
+        let year = Moment::new(1993, 0, 0, None).unwrap();
+        assert_eq!(words(year, Language::French), "1993");
         assert_eq!(rows.len(), 8);
         for (language, expected) in rows {
             assert_eq!(words(moment, language), expected);

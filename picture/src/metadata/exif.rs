@@ -15,6 +15,7 @@ fn fields(tiff: &Tiff<'_>, first: &Directory) -> Fields {
     let text_of = |tag| first.bytes(tiff, tag).and_then(text);
     let date_of = |directory: &Directory, tag| {
         let bytes = directory.bytes(tiff, tag)?;
+        let bytes = bytes.split(|&byte| byte == 0).next()?;
         date(std::str::from_utf8(bytes.get(..bytes.len().min(32))?).ok()?)
     };
     let exif = first

@@ -1,16 +1,16 @@
 //! The fields of a metadata block, and how their texts and dates are read.
 
-/// A date and time as written in the file. Ranges are checked, but not the number of days in a
-/// month.
+/// A date and time as written in the file, as far as it is known. Ranges are checked, but not the
+/// number of days in a month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Taken {
     /// The year, four digits.
     pub year: u16,
-    /// The month, 1 to 12.
+    /// The month, 1 to 12; 0 if it is unknown.
     pub month: u8,
-    /// The day, 1 to 31.
+    /// The day, 1 to 31; 0 if it is unknown, as it is without a month.
     pub day: u8,
-    /// Hours, minutes and seconds, where they are valid.
+    /// Hours, minutes and seconds, where they are valid and the day is known.
     pub time: Option<[u8; 3]>,
 }
 
@@ -58,36 +58,89 @@ pub(super) fn clean(text: &str) -> Option<String> {
     (!clean.is_empty()).then(|| clean.to_owned())
 }
 
-/// Reads `2023:08:14 17:03:21` (EXIF), `2023-08-14T17:03:21+02:00` (XMP) or `20230814` (IPTC).
+/// Reads `2023:08:14 17:03:21` (EXIF), `2023-08-14T17:03:21+02:00` (XMP), `20230814` (IPTC) or
+/// `20230814170321`. Parts may be padded with spaces (`2012: 3: 4`). A month or day that is zero,
+/// blank or left out is unknown: `1993:08:00`, `1993-08`, `1993`. The year comes first, since the
+/// order of day and month differs between countries.
 pub(super) fn date(text: &str) -> Option<Taken> {
     let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
-    let is_date = |c: &char| c.is_ascii_digit() || matches!(c, ':' | '-' | '/' | '.');
-    let date: String = text.chars().take_while(is_date).take(10).collect();
-    let digits: String = date.chars().filter(char::is_ascii_digit).collect();
-    if digits.len() != 8 || !date.starts_with(digits.get(..4)?) {
-        return None;
-    }
-    let year = digits.get(..4)?.parse().ok()?;
-    let month = digits.get(4..6)?.parse().ok()?;
-    let day = digits.get(6..)?.parse().ok()?;
-    if year == 0 || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
+    let is_short = |n: &usize| *n <= 14;
+    let n_digits = Some(text.bytes().take_while(u8::is_ascii_digit).count()).filter(is_short)?;
+    let (digits, rest) = text.split_at_checked(n_digits)?;
+    let number = |range: std::ops::Range<usize>| digits.get(range)?.parse::<u16>().ok();
+    let (month, day, rest) = match n_digits {
+        4 => parts(rest)?,
+        8 => (number(4..6)?, number(6..8)?, rest),
+        14 => (number(4..6)?, number(6..8)?, &text[8..]),
+        _ => return None,
+    };
+    let year = number(0..4).filter(|&year| year > 0)?;
+    let month = u8::try_from(month).ok().filter(|&month| month <= 12)?;
+    let day = u8::try_from(day).ok().filter(|&day| day <= 31)?;
+    // Without its month a day says nothing.
+    let day = if month == 0 { 0 } else { day };
     Some(Taken {
         year,
         month,
         day,
-        time: time(text.get(date.len()..)?),
+        time: time(rest).filter(|_| day > 0),
     })
 }
 
-/// Reads ` 17:03:21` or `T17:03`; ignores what follows.
+/// Reads the month and the day after a year, zero for those that are not there, and returns what
+/// follows.
+fn parts(mut rest: &str) -> Option<(u16, u16, &str)> {
+    let mut found = [0; 2];
+    for part in &mut found {
+        let Some(after) = rest.strip_prefix([':', '-', '/', '.']) else {
+            break;
+        };
+        let digits = after.trim_start_matches(' ');
+        let n_digits = digits.bytes().take_while(u8::is_ascii_digit).count();
+        rest = if n_digits == 0 {
+            after.trim_start_matches(' ')
+        } else {
+            *part = digits
+                .get(..n_digits)
+                .filter(|_| n_digits <= 2)?
+                .parse()
+                .ok()?;
+            &digits[n_digits..]
+        };
+    }
+    let [month, day] = found;
+    // Anything may follow a whole date, a time zone for instance.
+    let is_sound = day > 0 || rest.is_empty() || rest.starts_with([' ', 'T', ':', '\0']);
+    is_sound.then_some((month, day, rest))
+}
+
+/// Reads ` 17:03:21`, `T17:03`, ` 9: 3: 7` or `170321`; ignores what follows.
 fn time(text: &str) -> Option<[u8; 3]> {
-    let text = text.strip_prefix([' ', 'T'])?;
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != ':');
-    let mut parts = text.get(..end.unwrap_or(text.len()))?.split(':');
-    let mut next = || parts.next().map(str::parse::<u8>);
-    let (hour, minute) = (next()?.ok()?, next()?.ok()?);
-    let second = next().unwrap_or(Ok(0)).ok()?;
-    (hour < 24 && minute < 60 && second < 60).then_some([hour, minute, second])
+    let text = text
+        .strip_prefix(['T', 't'])
+        .unwrap_or(text)
+        .trim_start_matches(' ');
+    let n_digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let mut numbers = [0; 3];
+    if matches!(n_digits, 4 | 6) {
+        let (pairs, _) = text.as_bytes()[..n_digits].as_chunks::<2>();
+        for (number, [tens, ones]) in numbers.iter_mut().zip(pairs) {
+            *number = (tens - b'0') * 10 + (ones - b'0');
+        }
+    } else {
+        let is_time = |c: char| c.is_ascii_digit() || matches!(c, ':' | ' ');
+        let end = text.find(|c| !is_time(c)).unwrap_or(text.len());
+        let mut parts = text[..end].split(':').map(|part| part.trim().parse::<u8>());
+        numbers = [parts.next()?.ok()?, parts.next()?.ok()?, 0];
+        if let Some(second) = parts.next() {
+            numbers[2] = second.ok()?;
+        }
+        // Half a day is missing or too much.
+        let after = text[end..].trim_start().as_bytes();
+        if let [b'a' | b'A' | b'p' | b'P', b'm' | b'M', ..] = after {
+            return None;
+        }
+    }
+    let [hour, minute, second] = numbers;
+    (hour < 24 && minute < 60 && second < 60).then_some(numbers)
 }
