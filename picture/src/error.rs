@@ -4,7 +4,8 @@ use std::error::Error;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use image::ImageError;
+use image::error::ImageFormatHint;
+use image::{ImageError, ImageFormat};
 use tiff::TiffError;
 
 /// Maximum length of a cause in [`DecodeError::reason`], in characters.
@@ -68,12 +69,15 @@ pub enum DecodeError {
     /// The file ends before the picture is complete. Partial pictures are never returned.
     #[error("the file is truncated")]
     Truncated,
+    /// Decoding the picture would take more than allowed, by a decoder that does not say how much.
+    #[error("the picture is too large: decoding it exceeds the limits")]
+    BeyondLimits,
     /// The content violates its format.
     #[error("the picture is corrupt")]
     Corrupt {
-        /// The decoder's error.
+        /// What is wrong with it, where that can be said in plain words.
         #[source]
-        source: Box<dyn Error + Send + Sync>,
+        source: Option<Box<dyn Error + Send + Sync>>,
     },
 }
 
@@ -84,30 +88,26 @@ impl DecodeError {
         let mut reason = self.to_string();
         let mut source = self.source();
         while let Some(error) = source {
-            // Decoders quote the file's content, which may be anything.
-            let cause: String = error
-                .to_string()
-                .split_whitespace()
-                .map(|word| word.replace(char::is_control, ""))
-                .collect::<Vec<_>>()
-                .join(" ")
-                .chars()
-                .take(MAX_CAUSE_CHARS)
-                .collect();
-            // Many libraries repeat the cause in their own message.
-            let start: String = cause.chars().take(20).collect();
-            if !cause.is_empty() && !reason.contains(&start) {
-                reason.push_str(": ");
-                reason.push_str(&cause);
-            }
+            reason.push_str(": ");
+            reason.push_str(&error.to_string());
             source = error.source();
         }
         reason
     }
 
-    pub(super) fn corrupt(source: impl Into<Box<dyn Error + Send + Sync + 'static>>) -> Self {
+    /// The content violates its format in this way.
+    pub(super) fn corrupt(reason: &'static str) -> Self {
         Self::Corrupt {
-            source: source.into(),
+            source: Some(reason.into()),
+        }
+    }
+
+    /// The error of a library. Its text is kept if it is meant for people.
+    pub(super) fn damaged(error: &dyn Error) -> Self {
+        let text = error.to_string();
+        let text = plain(&text).or_else(|| plain(&error.source()?.to_string()));
+        Self::Corrupt {
+            source: text.map(Into::into),
         }
     }
 
@@ -116,15 +116,74 @@ impl DecodeError {
             format: format.into(),
         }
     }
+
+    /// A variant of a format that a library refuses. Its text is kept if it is meant for people.
+    pub(super) fn unsupported_variant(format: &str, text: &str) -> Self {
+        Self::unsupported(match plain(text) {
+            Some(text) => format!("{format}: {text}"),
+            None => format!("{format} of a rare kind"),
+        })
+    }
+}
+
+/// A text of a library without control characters and repeated spaces; `None` when it is not meant
+/// for people. Libraries print their own data structures and the content of files, which may be
+/// anything.
+fn plain(text: &str) -> Option<String> {
+    let words = text.split_whitespace();
+    let words: Vec<String> = words.map(|w| w.replace(char::is_control, "")).collect();
+    let is_plain = |word: &String| {
+        let letters: Vec<char> = word.chars().collect();
+        let is_mixed = letters
+            .windows(2)
+            .any(|pair| pair[0].is_lowercase() && pair[1].is_uppercase());
+        let is_allowed = |c: &char| c.is_ascii_alphanumeric() || ",.;:/%+-'".contains(*c);
+        !is_mixed && !word.contains("::") && letters.iter().all(is_allowed)
+    };
+    if !words.iter().all(is_plain) {
+        return None;
+    }
+    let text: String = words.join(" ").chars().take(MAX_CAUSE_CHARS).collect();
+    let text = text.trim_end_matches(['.', ':', ',', ' ']);
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 impl From<ImageError> for DecodeError {
     fn from(error: ImageError) -> Self {
         match error {
             error if is_early_end(&error) => Self::Truncated,
-            ImageError::Unsupported(error) => Self::unsupported(error.to_string()),
-            error => Self::corrupt(error),
+            ImageError::Limits(_) => Self::BeyondLimits,
+            ImageError::Unsupported(error) => {
+                let name = match error.format_hint() {
+                    ImageFormatHint::Exact(format) => name(format),
+                    _ => "picture",
+                };
+                Self::unsupported_variant(name, &error.to_string())
+            }
+            ImageError::Decoding(error) => match error.source() {
+                Some(cause) => Self::damaged(cause),
+                None => Self::damaged(&error),
+            },
+            error => Self::damaged(&error),
         }
+    }
+}
+
+/// The usual name of a format.
+fn name(format: ImageFormat) -> &'static str {
+    match format {
+        ImageFormat::Png => "PNG",
+        ImageFormat::Gif => "GIF",
+        ImageFormat::WebP => "WebP",
+        ImageFormat::Tiff => "TIFF",
+        ImageFormat::Bmp => "BMP",
+        ImageFormat::Pnm => "PNM",
+        ImageFormat::Ico => "ICO",
+        ImageFormat::Qoi => "QOI",
+        ImageFormat::Tga => "TGA",
+        ImageFormat::OpenExr => "OpenEXR",
+        ImageFormat::Hdr => "Radiance HDR",
+        _ => "picture",
     }
 }
 
@@ -134,8 +193,11 @@ impl From<TiffError> for DecodeError {
             TiffError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => {
                 Self::Truncated
             }
-            TiffError::UnsupportedError(error) => Self::unsupported(format!("TIFF: {error}")),
-            error => Self::corrupt(error),
+            TiffError::LimitsExceeded => Self::BeyondLimits,
+            TiffError::UnsupportedError(error) => {
+                Self::unsupported_variant("TIFF", &error.to_string())
+            }
+            error => Self::damaged(&error),
         }
     }
 }
@@ -144,8 +206,9 @@ impl From<heic_rs::Error> for DecodeError {
     fn from(error: heic_rs::Error) -> Self {
         match error {
             heic_rs::Error::Truncated(_) => Self::Truncated,
-            heic_rs::Error::Unsupported(what) => Self::unsupported(format!("HEIF: {what}")),
-            error => Self::corrupt(error),
+            heic_rs::Error::PixelLimit { .. } => Self::BeyondLimits,
+            heic_rs::Error::Unsupported(what) => Self::unsupported_variant("HEIF", what),
+            error => Self::damaged(&error),
         }
     }
 }
@@ -171,18 +234,59 @@ fn is_early_end(error: &ImageError) -> bool {
 mod tests {
     use super::*;
 
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Foreign(String);
+
     #[test]
-    fn a_reason_is_one_line_with_its_causes() {
-        let cause = format!("a chunk\nof\tkind \u{1b}[31m {}", "x".repeat(500));
-        let reason = DecodeError::corrupt(cause).reason();
-        let expected = format!(
-            "the picture is corrupt: a chunk of kind [31m {}",
-            "x".repeat(MAX_CAUSE_CHARS - 21)
-        );
-        assert_eq!(reason, expected);
+    fn a_reason_is_one_line_in_plain_words() {
+        let long = "x".repeat(500);
+        let rows = [
+            ("a chunk\nof\tkind 7.", Some("a chunk of kind 7")),
+            (
+                "CRC error: expected 0x1 have 0x2",
+                Some("CRC error: expected 0x1 have 0x2"),
+            ),
+            (
+                "while decoding ChunkType { type: IDAT, critical: true } chunk",
+                None,
+            ),
+            ("Corrupt deflate stream. BadLiteralLengthHuffmanTree", None),
+            ("Format(\"what a file contains\")", None),
+            ("\"what a file contains\"", None),
+            ("tiff::decoder failed", None),
+            ("\u{1b}[31m red", None),
+            ("\u{202e}detrever", None),
+            ("", None),
+            (&long, Some(&long[..MAX_CAUSE_CHARS])),
+        ];
+        assert_eq!(rows.len(), 11);
+        for (text, expected) in rows {
+            let reason = DecodeError::damaged(&Foreign(text.to_owned())).reason();
+            let expected = match expected {
+                Some(cause) => format!("the picture is corrupt: {cause}"),
+                None => "the picture is corrupt".to_owned(),
+            };
+            assert_eq!(reason, expected, "{text:?}");
+        }
         assert_eq!(DecodeError::Empty.reason(), "the file is empty");
-        let io = std::io::Error::other(DecodeError::corrupt("the cause"));
-        let reason = DecodeError::corrupt(io).reason();
-        assert_eq!(reason, "the picture is corrupt: the cause");
+        let own = DecodeError::corrupt("its data are interrupted").reason();
+        assert_eq!(own, "the picture is corrupt: its data are interrupted");
+        let kinds = [
+            (
+                "samples of 3 bits",
+                "unsupported picture format: TIFF: samples of 3 bits",
+            ),
+            (
+                "color type RGB(8)",
+                "unsupported picture format: TIFF of a rare kind",
+            ),
+        ];
+        for (text, expected) in kinds {
+            assert_eq!(
+                DecodeError::unsupported_variant("TIFF", text).reason(),
+                expected
+            );
+        }
     }
 }

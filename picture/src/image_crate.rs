@@ -138,6 +138,9 @@ fn open<'a>(
         ImageFormat::Png => png::reader(bytes, deadline)?,
         _ => tiff_reader(bytes, page.start, deadline),
     };
+    if let Some((width, height)) = header_size(bytes, format) {
+        limits.check(width, height, 0)?;
+    }
     let mut reader = ImageReader::with_format(source, format);
     let mut allocation = Limits::no_limits();
     allocation.max_alloc = Some(match format {
@@ -163,6 +166,31 @@ fn open<'a>(
         orientation,
         n_bytes,
     })
+}
+
+/// Width and height in the header of a format whose decoder refuses large ones without saying them.
+fn header_size(bytes: &[u8], format: ImageFormat) -> Option<(u32, u32)> {
+    let long = |at: usize| bytes.get(at..)?.first_chunk::<4>().copied();
+    let short = |at: usize| bytes.get(at..)?.first_chunk::<2>().copied();
+    match format {
+        ImageFormat::Png => Some((u32::from_be_bytes(long(16)?), u32::from_be_bytes(long(20)?))),
+        ImageFormat::Qoi => Some((u32::from_be_bytes(long(4)?), u32::from_be_bytes(long(8)?))),
+        // The oldest header has sides of 16 bits; in the others a negative height means that the
+        // top row comes first.
+        ImageFormat::Bmp if u32::from_le_bytes(long(14)?) == 12 => {
+            let side = |at| Some(u32::from(u16::from_le_bytes(short(at)?)));
+            Some((side(18)?, side(20)?))
+        }
+        ImageFormat::Bmp => {
+            let side = |at| Some(i32::from_le_bytes(long(at)?).unsigned_abs());
+            Some((side(18)?, side(22)?))
+        }
+        ImageFormat::Gif => {
+            let side = |at| Some(u32::from(u16::from_le_bytes(short(at)?)));
+            Some((side(6)?, side(8)?))
+        }
+        _ => None,
+    }
 }
 
 /// Upper estimate of what is held at once: the decoder's buffers, its output, and the picture made

@@ -186,6 +186,9 @@ fn from_jxl(error: Error, limits: &DecodeLimits) -> DecodeError {
                 max_pixels: limits.max_pixels,
             }
         }
-        error => DecodeError::corrupt(error),
+        Error::OutOfMemory(_) | Error::ImageOutOfMemory(..) | Error::ImageDimensionTooLarge(_) => {
+            DecodeError::BeyondLimits
+        }
+        error => DecodeError::damaged(&error),
     }
 }

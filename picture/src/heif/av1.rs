@@ -88,7 +88,7 @@ fn from_dav1d(error: Error) -> DecodeError {
         Error::UnsupportedBitstream => {
             DecodeError::unsupported("AVIF with an unknown variant of AV1")
         }
-        error => DecodeError::corrupt(error),
+        error => DecodeError::damaged(&error),
     }
 }
 

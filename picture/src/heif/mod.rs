@@ -169,9 +169,13 @@ impl<'a> CodedImage<'a> {
             Some(b"hvc1" | b"hev1") => Codec::Hevc,
             Some(b"av01") => Codec::Av1,
             Some(other) => {
-                let name = String::from_utf8_lossy(other).into_owned();
+                let letter = |b: &u8| match b.to_ascii_lowercase() {
+                    b if b.is_ascii_alphanumeric() => char::from(b),
+                    _ => '?',
+                };
+                let name: String = other.iter().map(letter).collect();
                 return Err(DecodeError::unsupported(format!(
-                    "HEIF with {name:?} items"
+                    "HEIF with items of type {name}"
                 )));
             }
             None => return Err(DecodeError::corrupt("the picture has no pixels")),

@@ -61,7 +61,7 @@ pub(super) fn decode(
     let explain = |error: DecodeErrors| match error {
         _ if !complete => DecodeError::Truncated,
         DecodeErrors::ExhaustedData => DecodeError::Truncated,
-        error => DecodeError::corrupt(error),
+        error => DecodeError::damaged(&error),
     };
     let mut decoder = JpegDecoder::new_with_options(TimedReader::new(bytes, deadline), options);
     decoder.decode_headers().map_err(explain)?;
@@ -123,7 +123,7 @@ fn output_space(stored: Option<ColorSpace>, has_profile: bool) -> Result<ColorSp
         Some(ColorSpace::MultiBand(n)) => {
             Err(DecodeError::unsupported(format!("JPEG of {n} channels")))
         }
-        other => Err(DecodeError::unsupported(format!("JPEG, {other:?}"))),
+        _ => Err(DecodeError::unsupported("JPEG with colours of a rare kind")),
     }
 }
 

@@ -66,7 +66,7 @@ pub(super) fn decode(
     match drawn {
         Ok(Some(drawn)) => drawn,
         Ok(None) => Err(DecodeError::corrupt("the decoder panicked")),
-        Err(error) => Err(DecodeError::corrupt(error)),
+        Err(error) => Err(DecodeError::damaged(&error)),
     }
 }
 
@@ -91,7 +91,7 @@ fn decompress(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
     if let Err(error) = reader.read_to_end(&mut text) {
         return Err(match error.kind() {
             std::io::ErrorKind::UnexpectedEof => DecodeError::Truncated,
-            _ => DecodeError::corrupt(error),
+            _ => DecodeError::damaged(&error),
         });
     }
     if text.len() as u64 > MAX_TEXT_BYTES {
@@ -130,7 +130,8 @@ fn draw(
         },
         ..Options::default()
     };
-    let tree = Tree::from_xmltree(&document, &options).map_err(DecodeError::corrupt)?;
+    let tree =
+        Tree::from_xmltree(&document, &options).map_err(|error| DecodeError::damaged(&error))?;
     deadline.check()?;
     let size = tree.size();
     let scale = LONGER_SIDE as f32 / size.width().max(size.height());
@@ -165,6 +166,6 @@ fn from_xml(error: roxmltree::Error) -> DecodeError {
             DecodeError::Truncated
         }
         roxmltree::Error::NodesLimitReached => too_complex(),
-        error => DecodeError::corrupt(error),
+        error => DecodeError::damaged(&error),
     }
 }

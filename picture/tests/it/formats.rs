@@ -195,7 +195,7 @@ fn pixels_and_bytes_are_limited_in_every_format() {
         let error = decode(&bytes, &few).map(drop).unwrap_err();
         let is_refused = matches!(
             error,
-            DecodeError::TooManyBytes { .. } | DecodeError::Corrupt { .. }
+            DecodeError::TooManyBytes { .. } | DecodeError::BeyondLimits
         );
         assert!(is_refused, "{name}: {error:?}");
         n_cases += 1;
