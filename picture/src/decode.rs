@@ -146,11 +146,19 @@ fn embedded_png(bytes: &[u8], limits: &DecodeLimits) -> Option<Vec<u8>> {
 /// Reads only the header, so it is cheap. It serves to bound the sum over several pictures.
 #[must_use]
 pub fn memory_needed(bytes: &[u8]) -> u64 {
+    memory_needed_reduced(bytes, Smallest::whole())
+}
+
+/// Like [`memory_needed`], for [`decode_reduced`]. A JPEG of a kind that is only decoded whole
+/// needs more than this; [`decode_reduced`] refuses it with [`DecodeError::TooManyBytes`] when
+/// [`DecodeLimits::max_bytes`] is this estimate.
+#[must_use]
+pub fn memory_needed_reduced(bytes: &[u8], smallest: Smallest) -> u64 {
     let estimate = || -> Result<u64, DecodeError> {
         Ok(match sniff(bytes) {
-            FileKind::Jpeg => jpeg::memory_needed(bytes),
+            FileKind::Jpeg => jpeg::memory_needed(bytes, smallest),
             FileKind::Raw(_) => {
-                raw::preview(bytes).map_or(0, |preview| jpeg::memory_needed(preview.jpeg))
+                raw::preview(bytes).map_or(0, |preview| jpeg::memory_needed(preview.jpeg, smallest))
             }
             FileKind::Tiff => tiff::memory_needed(bytes)?,
             FileKind::Image(format) => image_crate::memory_needed(bytes, format)?,

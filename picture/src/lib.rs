@@ -51,7 +51,9 @@ mod svg;
 mod thumbnail;
 mod tiff;
 
-pub use decode::{Decoded, decode, decode_reduced, memory_needed, unsupported};
+pub use decode::{
+    Decoded, decode, decode_reduced, memory_needed, memory_needed_reduced, unsupported,
+};
 pub use error::DecodeError;
 pub use formats::{Format, formats, is_picture, is_supported};
 pub use jpeg::Smallest;

@@ -5,6 +5,10 @@
 //! file that the first one rejects, so that errors do not depend on the requested size. Sequential
 //! files with one scan per component are decoded by the first one at full size too: the library of
 //! the second gets them wrong where colour is subsampled.
+//!
+//! The second decoder shows what it has of a damaged file, so what is left to it is walked over
+//! first: the end of the coded data decides whether the picture is whole, not the end marker.
+//! Progressive files with their end marker are not; that would take half as long as decoding them.
 
 mod reduced;
 mod whole;
@@ -15,9 +19,8 @@ use image::metadata::Orientation;
 use super::limits::Deadline;
 use super::orientation::from_exif;
 use super::{DecodeError, DecodeLimits};
-use reduced::{Detail, Reduced, Stop};
-use whole::Jpeg;
-pub(super) use whole::memory_needed;
+use reduced::{Detail, Reduced, Stop, Walk};
+use whole::{Jpeg, Structure};
 
 /// The size that a picture must keep when it is decoded at a reduced size.
 ///
@@ -85,20 +88,56 @@ pub(super) fn decode(
     deadline: Deadline,
     smallest: Smallest,
 ) -> Result<Jpeg, DecodeError> {
-    match decode_reduced(bytes, limits, deadline, smallest) {
-        Some(Ok(jpeg)) => Ok(jpeg),
-        Some(Err(Stop::Late)) => Err(DecodeError::TooSlow {
-            max_time: limits.max_time,
-        }),
-        Some(Err(Stop::Unexpected(_) | Stop::Memory)) | None => {
-            whole::decode(bytes, limits, deadline)
-        }
+    let too_slow = || DecodeError::TooSlow {
+        max_time: limits.max_time,
+    };
+    let reduced = |data, is_open| match decode_reduced(data, is_open, limits, deadline, smallest) {
+        Some(Ok(jpeg)) => Ok(Some(jpeg)),
+        Some(Err(Stop::Late)) => Err(too_slow()),
+        Some(Err(Stop::Unexpected(_) | Stop::Early | Stop::Memory)) | None => Ok(None),
+    };
+    // It refuses a file without an end marker right behind the data.
+    if let Some(jpeg) = reduced(bytes, false)? {
+        return Ok(jpeg);
     }
+    if let Some((width, height)) = reduced::walked_size(bytes) {
+        limits.check(width, height, 0)?;
+    }
+    let structure = whole::structure(bytes);
+    let is_regular = structure == Structure::Regular;
+    let walked = reduced::walk(bytes, is_regular, limits.max_bytes, deadline);
+    let (data, is_open) = match walked.map_err(|_| too_slow())? {
+        Walk::Whole { end } => (bytes.get(..end).unwrap_or(bytes), true),
+        // Programs write many a regular file that violates the standard.
+        Walk::Doubtful | Walk::Broken if is_regular => (bytes, false),
+        Walk::Broken if structure == Structure::Interrupted => {
+            return Err(DecodeError::corrupt("its data are interrupted"));
+        }
+        Walk::Cut | Walk::Doubtful | Walk::Broken => return Err(DecodeError::Truncated),
+        Walk::Other => (bytes, false),
+    };
+    if is_open && let Some(jpeg) = reduced(data, true)? {
+        return Ok(jpeg);
+    }
+    whole::decode(data, is_open, limits, deadline)
+}
+
+/// Upper estimate of the memory for decoding in bytes, from the segments before the first scan;
+/// zero when there is no frame.
+pub(super) fn memory_needed(bytes: &[u8], smallest: Smallest) -> u64 {
+    let whole = whole::memory_needed(bytes);
+    let reduced =
+        reduced::size(bytes).and_then(|(width, height)| match smallest.divisor(width, height) {
+            1 => None,
+            divisor => reduced::memory_needed(bytes, divisor),
+        });
+    reduced.map_or(whole, |reduced| reduced.min(whole))
 }
 
 /// Decodes with the reduced decoder; `None` for files that are left to the general one.
 fn decode_reduced(
     bytes: &[u8],
+    is_open: bool,
     limits: &DecodeLimits,
     deadline: Deadline,
     smallest: Smallest,
@@ -109,7 +148,8 @@ fn decode_reduced(
     if is_general || limits.check(width, height, 0).is_err() {
         return None;
     }
-    let reduced = reduced::decode(bytes, divisor, Detail::Enough, limits.max_bytes, deadline);
+    let detail = Detail::Enough;
+    let reduced = reduced::decode(bytes, is_open, divisor, detail, limits.max_bytes, deadline);
     reduced
         .map(|reduced| into_jpeg(reduced, width, height))
         .transpose()

@@ -1,8 +1,7 @@
 //! Decodes any JPEG at its full size, with `zune-jpeg`.
 //!
 //! That decoder shows as much of a damaged file as it can, which suits a viewer. In an index, half
-//! a picture would be found for the wrong reasons, so a file without its end is refused, as Pillow
-//! does.
+//! a picture would be found for the wrong reasons, so a file without its end is refused.
 
 use image::RgbImage;
 use image::metadata::Orientation;
@@ -41,12 +40,15 @@ pub(crate) struct Jpeg {
 ///
 /// CMYK is taken as inverted (0 is full ink), with or without Adobe's marker, as all programs write
 /// it and Pillow reads it.
+///
+/// The end of an open file stands for its end marker.
 pub(super) fn decode(
     bytes: &[u8],
+    is_open: bool,
     limits: &DecodeLimits,
     deadline: Deadline,
 ) -> Result<Jpeg, DecodeError> {
-    let complete = has_end(bytes);
+    let complete = is_open || has_end(bytes);
     // Each scan may process every pixel for a few bytes, and the decoder has no limit.
     if markers(bytes).filter(|&marker| marker == 0xDA).count() > MAX_SCANS {
         return Err(DecodeError::corrupt("more scans than any program writes"));
@@ -63,7 +65,11 @@ pub(super) fn decode(
         DecodeErrors::ExhaustedData => DecodeError::Truncated,
         error => DecodeError::damaged(&error),
     };
-    let mut decoder = JpegDecoder::new_with_options(TimedReader::new(bytes, deadline), options);
+    let mut source = TimedReader::new(bytes, deadline);
+    if is_open {
+        source = source.with_end(vec![0xFF, 0xD9]);
+    }
+    let mut decoder = JpegDecoder::new_with_options(source, options);
     decoder.decode_headers().map_err(explain)?;
     let info = decoder.info().ok_or(DecodeError::NotAPicture)?;
     let (width, height) = (u32::from(info.width), u32::from(info.height));
@@ -155,6 +161,56 @@ fn unsupported_coding(bytes: &[u8]) -> Option<&'static str> {
         0xF7 => Some("JPEG-LS"),
         _ if bytes.get(at + 4).is_some_and(|&n_bits| n_bits != 8) => Some("more than 8 bits"),
         _ => None,
+    }
+}
+
+/// How a file goes on after the coded data of its picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Structure {
+    /// With the markers that may follow, the last of which is an end marker.
+    Regular,
+    /// It ends with data.
+    Open,
+    /// With something else: the start of another picture, or what only looks like a marker.
+    Interrupted,
+}
+
+/// The structure of a file, by its markers.
+pub(super) fn structure(bytes: &[u8]) -> Structure {
+    let mut segments = segments(bytes).skip_while(|&(marker, _)| marker != 0xDA);
+    let Some((_, mut at)) = segments.next() else {
+        return Structure::Open;
+    };
+    loop {
+        at = segment_end(bytes, at);
+        // Bytes of the scan, if it is one, up to a marker that does not belong to it.
+        let Some(next) = data_end(bytes, at) else {
+            return Structure::Open;
+        };
+        match bytes.get(next + 1) {
+            Some(0xD9) => return Structure::Regular,
+            Some(0xC4 | 0xCC | 0xDA..=0xDD | 0xE0..=0xEF | 0xFE) => at = next,
+            _ => return Structure::Interrupted,
+        }
+    }
+}
+
+/// The end of the segment whose marker is at `at`.
+fn segment_end(bytes: &[u8], at: usize) -> usize {
+    let length = bytes.get(at + 2..at + 4).unwrap_or_default();
+    let length = length.iter().fold(0, |n, &byte| n << 8 | usize::from(byte));
+    at + 2 + length
+}
+
+/// The position of the first marker from `at` on that is neither escaped nor a restart.
+fn data_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        at += bytes.get(at..)?.iter().position(|&byte| byte == 0xFF)?;
+        match bytes.get(at + 1)? {
+            0xFF => at += 1,
+            0x00 | 0xD0..=0xD7 => at += 2,
+            _ => return Some(at),
+        }
     }
 }
 

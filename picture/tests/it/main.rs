@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 mod formats;
 /// JPEGs at reduced sizes.
 mod jpeg;
+/// JPEGs with and without their end, and what follows it.
+mod jpeg_ends;
 /// Files that are empty, truncated, mislabelled, huge, or not pictures.
 mod pictures;
 /// Thumbnails.

@@ -22,6 +22,8 @@ pub(super) const STRIDE: usize = 32;
 pub(crate) enum Stop {
     /// The file is corrupt, or of a kind that is left to the general decoder.
     Unexpected(&'static str),
+    /// The data of a scan, or between two restart markers, end before the last unit.
+    Early,
     /// Decoding would take too much memory.
     Memory,
     /// The deadline has passed.
@@ -43,6 +45,8 @@ pub(super) struct Bits<'a> {
     at: usize,
     /// Whether the source is at a marker, so that nothing follows the buffer's content.
     ended: bool,
+    /// Whether the source may end without a marker.
+    is_open: bool,
     buffer: Vec<u8>,
     /// Number of valid bytes in the buffer.
     end: usize,
@@ -62,12 +66,13 @@ pub(super) struct Window<'b> {
 }
 
 impl<'a> Bits<'a> {
-    /// Reads from byte `at` of `source`.
-    pub(super) fn new(source: &'a [u8], at: usize) -> Self {
+    /// Reads from byte `at` of `source`, which may end without a marker if it `is_open`.
+    pub(super) fn new(source: &'a [u8], at: usize, is_open: bool) -> Self {
         Self {
             source,
             at,
             ended: false,
+            is_open,
             buffer: vec![0; CAPACITY + PADDING],
             end: 0,
             word: 0,
@@ -111,7 +116,7 @@ impl<'a> Bits<'a> {
     #[inline(never)]
     fn fill(&mut self) -> Result<(), Stop> {
         if self.n_left() < 0 {
-            return Err(Stop::Unexpected("a scan ends early"));
+            return Err(Stop::Early);
         }
         if self.ended {
             return Ok(());
@@ -159,6 +164,10 @@ impl<'a> Bits<'a> {
                     self.ended = true;
                     return Ok(());
                 }
+                Some([] | [0xFF]) | None if self.is_open => {
+                    self.ended = true;
+                    return Ok(());
+                }
                 Some([] | [0xFF]) | None => return Err(Stop::Unexpected("a scan has no end")),
                 Some(_) => {}
             }
@@ -175,11 +184,42 @@ impl<'a> Bits<'a> {
             self.fill()?;
         }
         // The last byte is padded.
-        if self.ended && (0..8).contains(&self.n_left()) {
-            Ok(self.at)
-        } else {
-            Err(Stop::Unexpected("a scan does not end where it should"))
+        match self.n_left() {
+            0..8 if self.ended => Ok(self.at),
+            ..0 => Err(Stop::Early),
+            _ => Err(Stop::Unexpected("a scan does not end where it should")),
         }
+    }
+
+    /// Position of the first byte of which no bit was read, and whether the bits between are ones,
+    /// as the standard asks for.
+    ///
+    /// # Errors
+    /// When more bits were read than there are.
+    pub(super) fn end(&mut self) -> Result<(usize, bool), Stop> {
+        if self.position + BLOCK > self.end {
+            self.fill()?;
+        }
+        let n_left = u32::try_from(self.n_left()).map_err(|_| Stop::Early)?;
+        let (n_bytes, n_bits) = (n_left / 8, n_left % 8);
+        let mut at = self.at.min(self.source.len());
+        for _ in 0..n_bytes {
+            let is_stuffed = self.source[..at].ends_with(&[0xFF, 0x00]);
+            at = at.saturating_sub(if is_stuffed { 2 } else { 1 });
+        }
+        // 0xFF may be repeated before a marker.
+        while n_bytes == 0 && self.source[..at].ends_with(&[0xFF]) {
+            at -= 1;
+        }
+        let padding = self.word >> 1 >> (63 - n_bits);
+        Ok((at, padding + 1 == 1 << n_bits))
+    }
+
+    /// Whether at most one block is left before the end of the data, and that end is not a restart
+    /// marker.
+    pub(super) fn is_near_end(&self) -> bool {
+        let restarts = matches!(self.source.get(self.at..), Some([0xFF, 0xD0..=0xD7, ..]));
+        self.ended && !restarts && self.n_left() < 8 * BLOCK as i64
     }
 
     /// Skips the restart marker with this number, 0 to 7.
@@ -188,8 +228,10 @@ impl<'a> Bits<'a> {
     /// When anything else is there.
     pub(super) fn restart(&mut self, number: u8) -> Result<(), Stop> {
         let at = self.finish()?;
-        if self.source.get(at + 1) != Some(&(0xD0 + number)) {
-            return Err(Stop::Unexpected("a restart marker is missing"));
+        match self.source.get(at + 1) {
+            Some(&marker) if marker == 0xD0 + number => {}
+            Some(0xD0..=0xD7) => return Err(Stop::Unexpected("a restart marker is missing")),
+            _ => return Err(Stop::Early),
         }
         self.at = at + 2;
         self.ended = false;

@@ -56,15 +56,21 @@ pub(super) struct ScanPart {
 /// Iterates over the segments of a file.
 pub(super) struct Segments<'a> {
     bytes: &'a [u8],
+    /// Whether the end of the file stands for an end marker.
+    is_open: bool,
     /// Position of the next byte.
     pub(super) at: usize,
 }
 
 impl<'a> Segments<'a> {
     /// Starts after the start marker.
-    pub(super) fn new(bytes: &'a [u8]) -> Result<Self, Stop> {
+    pub(super) fn new(bytes: &'a [u8], is_open: bool) -> Result<Self, Stop> {
         match bytes {
-            [0xFF, 0xD8, ..] => Ok(Self { bytes, at: 2 }),
+            [0xFF, 0xD8, ..] => Ok(Self {
+                bytes,
+                is_open,
+                at: 2,
+            }),
             _ => Err(Stop::Unexpected("there is no start marker")),
         }
     }
@@ -73,6 +79,9 @@ impl<'a> Segments<'a> {
     pub(super) fn next(&mut self) -> Result<(u8, &'a [u8]), Stop> {
         let early = Stop::Unexpected("the file ends early");
         let rest = self.bytes.get(self.at..).unwrap_or_default();
+        if rest.is_empty() && self.is_open {
+            return Ok((0xD9, &[]));
+        }
         let n_fill = rest.iter().take_while(|&&byte| byte == 0xFF).count();
         let marker = *rest.get(n_fill).ok_or(early)?;
         if n_fill == 0 || matches!(marker, 0x00 | 0x01 | 0xD0..=0xD8) {
@@ -103,6 +112,7 @@ impl<'a> Segments<'a> {
                 [0xFF, 0x00 | 0xD0..=0xD7, ..] => self.at += 2,
                 [0xFF, 0xFF, ..] => self.at += 1,
                 [0xFF, _, ..] => return Ok(()),
+                [] if self.is_open => return Ok(()),
                 [] | [0xFF] => return Err(Stop::Unexpected("a scan has no end")),
                 [_, ..] => self.at += rest.iter().take_while(|&&b| b != 0xFF).count(),
             }
@@ -110,8 +120,17 @@ impl<'a> Segments<'a> {
     }
 }
 
-/// Parses a frame header.
+/// Parses a frame header of one or three components.
 pub(super) fn frame(marker: u8, body: &[u8]) -> Result<Frame, Stop> {
+    let frame = any_frame(marker, body)?;
+    match frame.components.len() {
+        1 | 3 => Ok(frame),
+        _ => Err(Stop::Unexpected("a frame of another kind")),
+    }
+}
+
+/// Parses a frame header of one, three or four components.
+pub(super) fn any_frame(marker: u8, body: &[u8]) -> Result<Frame, Stop> {
     let unsupported = Stop::Unexpected("a frame of another kind");
     let &[precision, h1, h0, w1, w0, n, ref rest @ ..] = body else {
         return Err(unsupported);
@@ -139,7 +158,11 @@ pub(super) fn frame(marker: u8, body: &[u8]) -> Result<Frame, Stop> {
         // A single component is never interleaved, so its factors have no meaning.
         [grey] => (grey.h, grey.v) = (1, 1),
         // A unit has at most ten blocks (B.2.3).
-        [a, b, c] if a.h * a.v + b.h * b.v + c.h * c.v <= 10 => {}
+        several if matches!(several.len(), 3 | 4) => {
+            if several.iter().map(|c| c.h * c.v).sum::<usize>() > 10 {
+                return Err(unsupported);
+            }
+        }
         _ => return Err(unsupported),
     }
     let max = |factor: fn(&Component) -> usize| components.iter().map(factor).max().unwrap_or(1);

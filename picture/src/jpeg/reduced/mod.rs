@@ -25,6 +25,7 @@ mod progressive;
 mod sequential;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use crate::limits::Deadline;
 use bits::{Bits, Restarts};
@@ -35,6 +36,7 @@ use progressive::{Coefficients, Plan};
 
 pub(super) use bits::Stop;
 pub(super) use planes::Detail;
+pub(super) use walk::{Walk, walk};
 
 /// Maximum number of scans, more than any program writes.
 pub(super) const MAX_SCANS: usize = 200;
@@ -56,26 +58,61 @@ pub(super) struct Reduced<'a> {
 
 /// Width and height at full size, when the frame header is one that is decoded here.
 pub(super) fn size(bytes: &[u8]) -> Option<(u32, u32)> {
-    let mut segments = Segments::new(bytes).ok()?;
+    let frame = frame(bytes)?;
+    Some((frame.width as u32, frame.height as u32))
+}
+
+/// Width and height at full size, of a frame that can be walked over.
+pub(super) fn walked_size(bytes: &[u8]) -> Option<(u32, u32)> {
+    let frame = first_frame(bytes, header::any_frame)?;
+    Some((frame.width as u32, frame.height as u32))
+}
+
+fn frame(bytes: &[u8]) -> Option<Frame> {
+    first_frame(bytes, header::frame)
+}
+
+fn first_frame(bytes: &[u8], parse: fn(u8, &[u8]) -> Result<Frame, Stop>) -> Option<Frame> {
+    let mut segments = Segments::new(bytes, false).ok()?;
     loop {
         let (marker, body) = segments.next().ok()?;
         match marker {
-            0xC0..=0xC2 => {
-                let frame = header::frame(marker, body).ok()?;
-                return Some((frame.width as u32, frame.height as u32));
-            }
+            0xC0..=0xC2 => return parse(marker, body).ok(),
             0xD9 | 0xDA => return None,
             _ => {}
         }
     }
 }
 
-/// Decodes a picture at its size divided by `divisor` (1, 2, 4 or 8), rounded up.
+/// Upper estimate of the memory for decoding at the size divided by `divisor` in bytes, and for
+/// turning the result; `None` for frames that are not decoded here.
+pub(super) fn memory_needed(bytes: &[u8], divisor: u32) -> Option<u64> {
+    /// Huffman tables, and the bits of a scan.
+    const TABLE_BYTES: usize = 512 << 10;
+    let frame = frame(bytes)?;
+    let plane = |component| Plane::new(&frame, component, divisor as usize, Detail::Enough);
+    let planes: Vec<Plane> = frame.components.iter().map(plane).collect();
+    let (width, height) = frame.reduced_size(divisor as usize);
+    let samples: usize = planes.iter().map(Plane::n_bytes).sum();
+    let coefficients = |plane: &Plane| 2 * 64 * plane.blocks.0 * plane.blocks.1;
+    let coefficients = if frame.is_progressive {
+        planes.iter().map(coefficients).sum()
+    } else {
+        0
+    };
+    let shown = 3 * width * height;
+    let n_bytes = coefficients + samples.max(shown) + shown + 4 * width + TABLE_BYTES;
+    Some(n_bytes as u64)
+}
+
+/// Decodes a picture at its size divided by `divisor` (1, 2, 4 or 8), rounded up. The end of an
+/// open file stands for its end marker.
 ///
 /// # Errors
 /// [`Stop`], also when decoding would take more than `max_bytes`.
 pub(super) fn decode(
     bytes: &[u8],
+    is_open: bool,
     divisor: u32,
     detail: Detail,
     max_bytes: u64,
@@ -83,7 +120,8 @@ pub(super) fn decode(
 ) -> Result<Reduced<'_>, Stop> {
     let mut file = File {
         bytes,
-        segments: Segments::new(bytes)?,
+        is_open,
+        segments: Segments::new(bytes, is_open)?,
         divisor: divisor as usize,
         detail,
         max_bytes,
@@ -102,6 +140,7 @@ pub(super) fn decode(
 /// A file while it is decoded.
 struct File<'a> {
     bytes: &'a [u8],
+    is_open: bool,
     segments: Segments<'a>,
     divisor: usize,
     detail: Detail,
@@ -191,7 +230,7 @@ impl<'a> File<'a> {
 
     /// The headers of all scans that follow.
     fn following_scans(&self, frame: &Frame) -> Result<Vec<Scan>, Stop> {
-        let mut segments = Segments::new(self.bytes)?;
+        let mut segments = Segments::new(self.bytes, self.is_open)?;
         segments.at = self.segments.at;
         let mut scans = Vec::new();
         loop {
@@ -237,7 +276,7 @@ impl<'a> File<'a> {
         {
             return self.segments.skip_data();
         }
-        let mut bits = Bits::new(self.bytes, self.segments.at);
+        let mut bits = Bits::new(self.bytes, self.segments.at, self.is_open);
         let restarts = Restarts::new(self.restart_interval);
         let pass = Pass::new(frame, &scan, planes, self.deadline);
         if let Some(progress) = progress {

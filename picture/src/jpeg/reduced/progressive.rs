@@ -113,13 +113,13 @@ pub(super) fn decode(
     let scan = pass.scan;
     let (across, down) = pass.units;
     let is_interleaved = scan.parts.len() > 1;
-    let mut means = [0_i32; 3];
+    let mut means = [0_i32; 4];
     let mut run = 0_u32;
     for unit_row in 0..down {
         check(pass.deadline)?;
         for unit_column in 0..across {
             if restarts.is_due(bits)? {
-                means = [0; 3];
+                means = [0; 4];
                 if run > 0 {
                     return Err(Stop::Unexpected("a run of empty blocks crosses a restart"));
                 }

@@ -18,13 +18,13 @@ pub(super) fn decode(
     let scan = pass.scan;
     let (across, down) = pass.units;
     let is_interleaved = scan.parts.len() > 1;
-    let mut means = [0_i32; 3];
+    let mut means = [0_i32; 4];
     let mut block = Block::default();
     for unit_row in 0..down {
         check(pass.deadline)?;
         for unit_column in 0..across {
             if restarts.is_due(bits)? {
-                means = [0; 3];
+                means = [0; 4];
             }
             for ((part, tables), mean) in scan.parts.iter().zip(tables).zip(&mut means) {
                 let plane = &mut planes[part.component];

@@ -47,7 +47,7 @@ fn files() -> Vec<(&'static str, &'static str, Vec<u8>)> {
 }
 
 fn exact(bytes: &[u8], divisor: u32) -> Reduced<'_> {
-    decode(bytes, divisor, Detail::Exact, u64::MAX, never()).unwrap()
+    decode(bytes, false, divisor, Detail::Exact, u64::MAX, never()).unwrap()
 }
 
 /// The mean difference, the largest, and the share of those that are at most 2.
@@ -134,7 +134,7 @@ fn the_order_and_coding_of_coefficients_makes_no_difference() {
             (8, Detail::Enough),
         ] {
             let shown = |bytes| {
-                let found = decode(bytes, divisor, detail, u64::MAX, never());
+                let found = decode(bytes, false, divisor, detail, u64::MAX, never());
                 found.unwrap().rgb
             };
             assert!(
@@ -192,7 +192,7 @@ fn scans_that_a_size_does_not_need_are_skipped() {
     }
     let whole = exact(&bytes, 8);
     assert!(exact(&changed, 8).rgb == whole.rgb);
-    let half = decode(&changed, 2, Detail::Exact, u64::MAX, never());
+    let half = decode(&changed, false, 2, Detail::Exact, u64::MAX, never());
     assert!(half.is_err() || half.unwrap().rgb != exact(&bytes, 2).rgb);
 }
 
@@ -200,7 +200,7 @@ fn scans_that_a_size_does_not_need_are_skipped() {
 fn memory_and_time_are_limited() {
     let (_, _, bytes) = files().swap_remove(0);
     let limited = |max_bytes, end| {
-        let found = decode(&bytes, 2, Detail::Enough, max_bytes, end);
+        let found = decode(&bytes, false, 2, Detail::Enough, max_bytes, end);
         found.map(|_| ())
     };
     // 76 × 54 pixels, and three planes of 19 × 14 blocks of 4 × 4 samples.
@@ -217,7 +217,14 @@ fn truncated_files_are_left_to_the_general_decoder() {
     let mut n_cases = 0;
     for (sampling, kind, bytes) in files() {
         for length in (0..bytes.len()).step_by(97) {
-            let found = decode(&bytes[..length], 4, Detail::Enough, u64::MAX, never());
+            let found = decode(
+                &bytes[..length],
+                false,
+                4,
+                Detail::Enough,
+                u64::MAX,
+                never(),
+            );
             assert!(found.is_err(), "{sampling} {kind} {length}");
             n_cases += 1;
         }
@@ -237,7 +244,7 @@ fn progressive_files_that_end_in_0xff_are_left_to_the_general_decoder() {
         for (at, &byte) in bytes.iter().enumerate().skip(scan) {
             if byte == 0xFF && kind == "progressive" {
                 let cut = &bytes[..=at];
-                let found = decode(cut, 4, Detail::Enough, u64::MAX, never());
+                let found = decode(cut, false, 4, Detail::Enough, u64::MAX, never());
                 assert!(found.is_err(), "{sampling} {at}");
                 n_cases += 1;
             }
@@ -268,7 +275,7 @@ fn changed_files_cause_no_panic() {
                 };
             }
             let divisor = [1, 2, 4, 8][round % 4];
-            let found = decode(&changed, divisor, Detail::Enough, 1 << 24, never());
+            let found = decode(&changed, false, divisor, Detail::Enough, 1 << 24, never());
             n_shown += usize::from(found.is_ok());
             n_cases += 1;
         }
