@@ -1,4 +1,5 @@
-//! Decoding a photo of 12 megapixels whole and at reduced sizes, against `jpeg-decoder`.
+//! Decoding a photo of 12 megapixels whole and at reduced sizes, against `jpeg-decoder`; and photos
+//! of 48 megapixels on all cores, as many at once as fit into a budget of memory.
 //!
 //! `SIGHTLINE_BENCH_FILE=photo.jpg` writes the photo, for `python picture/benches/draft.py
 //! photo.jpg`, which does the same with Pillow. `SIGHTLINE_BENCH_JPEG=photo.jpg` measures another.
@@ -14,9 +15,13 @@ mod photo;
 use std::hint::black_box;
 use std::path::Path;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use image::codecs::jpeg::JpegEncoder;
+use image::{ImageEncoder, RgbImage};
 use photo::SIZE;
-use sightline_picture::{DecodeLimits, Smallest, decode, decode_reduced};
+use sightline_picture::{
+    DecodeLimits, Smallest, decode, decode_reduced, memory_needed, memory_needed_reduced,
+};
 
 /// A sample photo, enlarged.
 fn enlarged() -> Vec<u8> {
@@ -57,5 +62,51 @@ fn decoding(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, decoding);
+/// A portrait of 48 megapixels, stored on its side: four photos of 12 side by side.
+fn portrait() -> Vec<u8> {
+    let photo = decode(&enlarged(), &DecodeLimits::default()).unwrap();
+    let (width, height) = photo.dimensions();
+    let four = RgbImage::from_fn(2 * width, 2 * height, |x, y| {
+        *photo.get_pixel(x % width, y % height)
+    });
+    let mut bytes = Vec::new();
+    let mut encoder = JpegEncoder::new_with_quality(&mut bytes, 90);
+    let exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+    encoder.set_exif_metadata(exif.to_vec()).unwrap();
+    encoder.encode_image(&four).unwrap();
+    bytes
+}
+
+/// How many are decoded at once is decided by the estimate for the whole picture or for the reduced
+/// one, within the memory that `index` gives to decoded pictures.
+fn budget(c: &mut Criterion) {
+    const BUDGET: u64 = 384 << 20;
+    let limits = DecodeLimits::default();
+    let jpeg = portrait();
+    let smallest = Smallest::shorter_side(512);
+    let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut group = c.benchmark_group("48 megapixels");
+    group.sample_size(10);
+    for (name, needed) in [
+        ("whole", memory_needed(&jpeg)),
+        ("reduced", memory_needed_reduced(&jpeg, smallest)),
+    ] {
+        let n_fit = usize::try_from(BUDGET / needed).unwrap();
+        let n_threads = n_fit.clamp(1, n_cores);
+        println!("{name}: {needed} bytes, {n_fit} fit, {n_threads} at once");
+        group.throughput(Throughput::Elements(n_threads as u64));
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                std::thread::scope(|scope| {
+                    for _ in 0..n_threads {
+                        scope.spawn(|| decode_reduced(&jpeg, &limits, smallest).unwrap());
+                    }
+                });
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, decoding, budget);
 criterion_main!(benches);

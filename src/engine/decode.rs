@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use sightline_onnx::Pixels;
-use sightline_picture::{DecodeError, DecodeLimits, Smallest};
+use sightline_picture::{DecodeError, DecodeLimits, Decoded, Smallest};
 
 use crate::engine::{Encoders, EngineError};
 
@@ -114,14 +114,35 @@ impl<'a> Decoding<'a> {
 
     /// Decodes and preprocesses; the bytes are dropped as soon as they are decoded.
     pub(crate) fn picture(&self, bytes: Vec<u8>) -> Result<Picture, DecodeError> {
-        let _share = self.pictures.take(sightline_picture::memory_needed(&bytes));
+        let whole = sightline_picture::memory_needed(&bytes);
+        let reduced = sightline_picture::memory_needed_reduced(&bytes, self.smallest);
+        if reduced < whole {
+            // A large JPEG takes this little, unless it is of a kind that is only decoded whole:
+            // then it is refused at this limit, and decoded again with memory for all of it.
+            let share = self.pictures.take(reduced);
+            let max_bytes = self.limits.max_bytes.min(reduced);
+            let limits = self.limits.clone().with_max_bytes(max_bytes);
+            match sightline_picture::decode_reduced(&bytes, &limits, self.smallest) {
+                Err(DecodeError::TooManyBytes { .. }) => drop(share),
+                Err(error) => return Err(error),
+                Ok(decoded) => {
+                    drop(bytes);
+                    return Ok(self.prepared(&decoded));
+                }
+            }
+        }
+        let _share = self.pictures.take(whole);
         let decoded = sightline_picture::decode_reduced(&bytes, self.limits, self.smallest)?;
         drop(bytes);
-        Ok(Picture {
+        Ok(self.prepared(&decoded))
+    }
+
+    fn prepared(&self, decoded: &Decoded) -> Picture {
+        Picture {
             width: decoded.width,
             height: decoded.height,
             pixels: self.encoders.image().prepare(&decoded.image),
-        })
+        }
     }
 }
 
