@@ -450,10 +450,17 @@ mod tests {
             taken: Moment::new(2023, 8, 14, Some([17, 3, 21])),
             places: vec!["Köln".into(), "Germany".into()],
         };
+        let dated = |month, day| Details {
+            taken: Moment::new(1993, month, day, None),
+            ..Details::default()
+        };
         let items = [
             image(None),
             image(Some(Details::default())),
             image(Some(details)),
+            image(Some(dated(8, 1))),
+            image(Some(dated(8, 0))),
+            image(Some(dated(0, 0))),
             StoredItem::Caption {
                 owner: None,
                 rank: 3,
