@@ -262,6 +262,24 @@ pub(crate) trait Records {
         self.captions_with(&self.caption_ids(&keys::owner_source_prefix(owner, source)?)?)
     }
 
+    /// The files that `owner` has captions from, sorted by the bytes of their paths.
+    fn caption_sources_of(&self, owner: Option<ItemId>) -> Result<Vec<PathBuf>, RecordsError> {
+        let mut sources: Vec<PathBuf> = Vec::new();
+        self.scan(
+            Column::Captions,
+            &keys::owner_prefix(owner),
+            &[],
+            &mut |key, _| {
+                let source = keys::source_in(key).ok_or(damaged("the key of a caption"))?;
+                if sources.last() != Some(&source) {
+                    sources.push(source);
+                }
+                Ok(true)
+            },
+        )?;
+        Ok(sources)
+    }
+
     fn caption_owners(&self, source: &Path) -> Result<Vec<Option<ItemId>>, RecordsError> {
         let prefix = keys::source_prefix(source)?;
         let mut owners = Vec::new();

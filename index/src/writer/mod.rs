@@ -28,10 +28,11 @@ use crate::disk::manifest::{Binding, Manifest};
 use crate::disk::steps::{Step, Steps};
 use crate::disk::sweep::sweep;
 use crate::error::{IndexError, Within};
-use crate::item::{Details, FileRecord, Generation, ItemId, LastRun, Library};
+use crate::item::{Caption, Details, FileRecord, Generation, ItemId, ItemKind, LastRun, Library};
 use crate::language::Language;
 use crate::records::overlay::Overlay;
 use crate::records::read::Records;
+use crate::records::{RecordsError, damaged};
 use crate::vector::UnitVector;
 use crate::words::{WordsError, WordsStamp, WordsWriter};
 
@@ -213,6 +214,60 @@ impl IndexWriter {
             .captions_from(image, source)
             .within(self.dir())?;
         Ok(captions.into_iter().map(|caption| caption.text).collect())
+    }
+
+    /// The same with their vectors.
+    ///
+    /// # Errors
+    /// When the records cannot be read or are damaged.
+    pub fn caption_vectors_from(
+        &self,
+        image: Option<ItemId>,
+        source: &Path,
+    ) -> Result<Vec<(String, UnitVector)>, IndexError> {
+        let dimension = self.manifest.binding.dimension;
+        let captions = self
+            .overlay
+            .captions_from(image, source)
+            .within(self.dir())?;
+        let one = |caption: Caption| {
+            let values = self
+                .overlay
+                .vector_values(ItemKind::Caption, caption.id, dimension)?;
+            let vector = values.and_then(|values| UnitVector::new(values).ok());
+            Ok((
+                caption.text,
+                vector.ok_or(damaged("the vector of an item"))?,
+            ))
+        };
+        captions
+            .into_iter()
+            .map(one)
+            .collect::<Result<Vec<_>, RecordsError>>()
+            .within(self.dir())
+    }
+
+    /// The files that `image` (or none) has captions from, sorted by the bytes of their paths.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn caption_sources_of(&self, image: Option<ItemId>) -> Result<Vec<PathBuf>, IndexError> {
+        self.overlay.caption_sources_of(image).within(self.dir())
+    }
+
+    /// Visits all files, by path.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn for_each_file(
+        &self,
+        visit: &mut dyn FnMut(PathBuf, FileRecord),
+    ) -> Result<(), IndexError> {
+        let mut visit = |path, file| {
+            visit(path, file);
+            Ok(())
+        };
+        self.overlay.scan_files(&mut visit).within(self.dir())
     }
 
     /// The images with captions from the file `source`, by id; none for captions without an image.
