@@ -251,6 +251,7 @@ fn of_indexing(samples: &mut Samples) {
                 ..odd_file()
             },
         ],
+        unused_texts: vec![odd_path(), path.to_path_buf()],
         held_back: vec![(odd_path(), 3), (path.to_path_buf(), 3)],
         model_change: Some(change(discarded)),
         encoding: EncodingFigures {

@@ -131,6 +131,9 @@ impl Hint for EngineError {
                 source: DecodeError::Unsupported { .. },
                 ..
             } => Some("convert it, for example to JPEG or PNG".into()),
+            Self::NotEncoded { what, .. } if what == "this text" => {
+                Some("use other or fewer words; `--by words` searches without the model".to_owned())
+            }
             Self::NotText { .. } => Some("save the file as UTF-8".into()),
             _ => None,
         }

@@ -3,11 +3,10 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use sightline_onnx::EncodeError;
-
 use crate::engine::decode::{DecodeOptions, Decoding};
 use crate::engine::indexing::pipeline::{self, Event, Shape};
-use crate::engine::{Encoders, EngineError};
+use crate::engine::names::Finder;
+use crate::engine::{Encoders, EngineError, Lane, isolate};
 
 /// Pictures or texts per batch; this many prepared pictures are held in memory.
 const BATCH: usize = 16;
@@ -37,7 +36,9 @@ impl Encoders {
             n_encoders: 1,
             n_encoded: BATCH,
         };
+        let mut finder = Finder::default();
         for (chunk, files) in files.chunks(BATCH).enumerate() {
+            let files: Vec<PathBuf> = files.iter().map(|file| finder.find(file)).collect();
             let mut failed = Vec::new();
             let mut prepared = Vec::new();
             let jobs = files.iter().enumerate();
@@ -58,7 +59,7 @@ impl Encoders {
             );
             prepared.sort_by_key(|(place, _)| *place);
             let (places, batch): (Vec<_>, Vec<_>) = prepared.into_iter().unzip();
-            let vectors = each_or_all(&batch, |batch| self.image().encode(batch))?;
+            let vectors = isolate::pictures(self, Lane::Whole, &batch)?;
             let mut done: Vec<_> = places.into_iter().zip(vectors).chain(failed).collect();
             done.sort_by_key(|(place, _)| *place);
             for (place, vector) in done {
@@ -81,7 +82,7 @@ impl Encoders {
         take: &mut TakeVector<'_>,
     ) -> Result<(), EngineError> {
         for (chunk, texts) in texts.chunks(BATCH).enumerate() {
-            let vectors = each_or_all(texts, |texts| self.text().encode(texts))?;
+            let vectors = isolate::texts(self, texts)?;
             for (place, vector) in vectors.into_iter().enumerate() {
                 if take(chunk * BATCH + place, vector).is_break() {
                     return Ok(());
@@ -90,34 +91,4 @@ impl Encoders {
         }
         Ok(())
     }
-}
-
-/// Encodes a batch; if one of its items has no usable embedding, one by one, so that the others are
-/// not affected.
-fn each_or_all<T>(
-    batch: &[T],
-    encode: impl Fn(&[T]) -> Result<Vec<Vec<f32>>, EngineError>,
-) -> Result<Vec<Result<Vec<f32>, EngineError>>, EngineError> {
-    let is_of_one_item = |error: &EngineError| {
-        matches!(
-            error,
-            EngineError::Encode(EncodeError::ZeroOrNotFinite { .. })
-        )
-    };
-    match encode(batch) {
-        Ok(vectors) => Ok(vectors.into_iter().map(Ok).collect()),
-        Err(error) if is_of_one_item(&error) => {
-            let one = |item| match encode(std::slice::from_ref(item)) {
-                Ok(mut vectors) => Ok(vectors.pop().ok_or(error_without_vector())),
-                Err(error) if is_of_one_item(&error) => Ok(Err(error)),
-                Err(error) => Err(error),
-            };
-            batch.iter().map(one).collect()
-        }
-        Err(error) => Err(error),
-    }
-}
-
-fn error_without_vector() -> EngineError {
-    EngineError::Encode(EncodeError::ZeroOrNotFinite { position: 0 })
 }

@@ -1,5 +1,6 @@
 //! Errors of the engine. Their messages contain no advice; the command line adds hints.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use sightline_index::{IndexError, VectorError};
@@ -28,6 +29,14 @@ pub enum EngineError {
     /// The model returned an embedding that is not a unit vector.
     #[error("the model returned an unusable embedding")]
     Embedding(#[from] VectorError),
+    /// The model cannot encode a picture or a text, while it works on others.
+    #[error("the model cannot encode {what}: {reason}")]
+    NotEncoded {
+        /// `this picture`, `this text`, or the file.
+        what: Cow<'static, str>,
+        /// Why not, in a few words.
+        reason: String,
+    },
     /// A picture named by the user could not be read.
     #[error("{}: {}", path.display(), source.reason())]
     Picture {
@@ -84,11 +93,17 @@ pub enum EngineError {
         path: PathBuf,
     },
     /// A data set has nothing to measure.
-    #[error("{}: no pictures with captions", path.display())]
+    #[error("{}: no pictures with captions{}", path.display(), in_brackets(bad_line.as_ref()))]
     EmptyDataset {
         /// The file.
         path: PathBuf,
+        /// Its first bad line, and what is wrong with it.
+        bad_line: Option<String>,
     },
+}
+
+fn in_brackets(text: Option<&String>) -> String {
+    text.map_or_else(String::new, |text| format!(" ({text})"))
 }
 
 /// Why an index could not be exported or imported.
@@ -138,17 +153,6 @@ fn reason(error: &serde_json::Error) -> String {
         .split_once(" at line ")
         .map_or(message.as_str(), |(reason, _)| reason)
         .to_owned()
-}
-
-impl EngineError {
-    /// Whether ONNX Runtime or the device is the cause: missing, too old, or otherwise unusable.
-    #[must_use]
-    pub(crate) fn is_runtime(&self) -> bool {
-        matches!(
-            self,
-            Self::Runtime(_) | Self::Encode(EncodeError::Device(_))
-        )
-    }
 }
 
 impl From<DeviceError> for EngineError {

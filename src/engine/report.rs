@@ -203,8 +203,12 @@ pub struct IndexReport {
     /// For each added caption that is too long for the model, the file it came from. Only its first
     /// tokens were encoded; keyword search covers all of it.
     pub cut_captions: Vec<PathBuf>,
-    /// Skipped files and lines.
+    /// Skipped files, captions, and lines of captions files. The reason begins with the line.
     pub skipped: Vec<Skipped>,
+    /// Captions and lines among them.
+    pub n_captions_skipped: usize,
+    /// Text files beside pictures none of which has their name, so that they are nobody's captions.
+    pub unused_texts: Vec<PathBuf>,
     /// Library folders that were empty or missing although the index holds files from them (as when
     /// a disk is not mounted), and how many. Nothing was removed. In a change of the model also
     /// those with files that could not be read.

@@ -1,11 +1,13 @@
 //! Compacts an index, and removes files from it by name. Needs no model.
 
-use std::path::{Component, Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use sightline_index::{Compacted, IndexError, IndexReader, IndexWriter, Library};
 
 use super::error::EngineError;
 use super::indexing::captions::drop_sidecars;
+use super::names::{composed, places};
 use super::report::{OnBuilding, building};
 
 /// What [`Engine::remove`](crate::engine::Engine::remove) removed.
@@ -50,6 +52,9 @@ pub(crate) fn remove(
                 is_known = true;
                 break;
             }
+        }
+        if !is_known && let Some(place) = only_place_that_looks_like(&writer, path)? {
+            is_known = remove_below(&mut writer, &place, &mut report)?;
         }
         if !is_known {
             report.unknown.push(path.clone());
@@ -112,67 +117,33 @@ fn remove_below(
     Ok(true)
 }
 
-/// The forms in which a path can be in the index: links are resolved only up to the library folder,
-/// and a missing file cannot be resolved at all.
-fn places(path: &Path) -> Result<Vec<PathBuf>, EngineError> {
-    let absolute = std::path::absolute(path)?;
-    let plain = without_dots(&absolute);
-    let mut places = vec![plain.clone(), resolved(&plain)];
-    if let (Some(parent), Some(name)) = (plain.parent(), plain.file_name()) {
-        places.push(resolved(parent).join(name));
-    }
-    // `a/../b` is not `b` where `a` is a link.
-    places.extend(fs_err::canonicalize(&absolute));
-    let mut distinct: Vec<PathBuf> = Vec::new();
-    for place in places {
-        if !distinct.contains(&place) {
-            distinct.push(place);
-        }
-    }
-    Ok(distinct)
-}
-
-fn without_dots(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                plain.pop();
+/// The only path of the index that looks like this one: a file, a captions file, or a folder above
+/// some. None if several do.
+fn only_place_that_looks_like(
+    writer: &IndexWriter,
+    path: &Path,
+) -> Result<Option<PathBuf>, EngineError> {
+    let places = places(path)?;
+    let wanted: Vec<(usize, _)> = places
+        .iter()
+        .map(|place| (place.components().count(), composed(place.as_os_str())))
+        .collect();
+    let mut found: BTreeSet<PathBuf> = BTreeSet::new();
+    let mut add = |path: &Path| {
+        for (n_components, key) in &wanted {
+            let start: PathBuf = path.components().take(*n_components).collect();
+            if composed(start.as_os_str()) == *key {
+                found.insert(start);
             }
-            component => plain.push(component),
         }
+    };
+    writer.for_each_file(&mut |path, _| add(&path))?;
+    for (source, _) in writer.caption_sources_under(Path::new(""))? {
+        add(&source);
     }
-    plain
-}
-
-/// Canonicalizes the longest existing prefix of a path.
-fn resolved(path: &Path) -> PathBuf {
-    match (fs_err::canonicalize(path), path.parent(), path.file_name()) {
-        (Ok(resolved), _, _) => resolved,
-        (Err(_), Some(parent), Some(name)) => resolved(parent).join(name),
-        _ => path.to_path_buf(),
+    for library in writer.libraries()? {
+        add(&library.folder);
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_existing_prefix_of_a_missing_path_is_resolved() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = fs_err::canonicalize(folder.path()).unwrap();
-        fs_err::create_dir(root.join("real")).unwrap();
-        std::os::unix::fs::symlink(root.join("real"), root.join("link")).unwrap();
-        let asked = root.join("link/../link/missing/./a.jpg");
-        let places = places(&asked).unwrap();
-        assert_eq!(
-            places,
-            [
-                root.join("link/missing/a.jpg"),
-                root.join("real/missing/a.jpg")
-            ]
-        );
-    }
+    let mut found = found.into_iter();
+    Ok(found.next().filter(|_| found.next().is_none()))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::support::corpus::{self, COLOURS};
-use crate::support::{TestEnv, hits, os, snapshot};
+use crate::support::{FAULTY_GRAPHS, TestEnv, hits, os, snapshot};
 
 /// Reasons of the skipped files, by file name.
 fn skipped(report: &Value) -> BTreeMap<String, String> {
@@ -347,4 +347,47 @@ fn paths_that_are_not_utf8_are_kept_byte_for_byte() {
     fs_err::remove_file(&picture).unwrap();
     env.index_photos();
     assert_eq!(env.counts()[1], 1);
+}
+
+#[test]
+fn a_picture_that_the_model_cannot_encode_costs_no_other() {
+    let env = TestEnv::new();
+    env.colour_model("some", "0.5");
+    let graph = format!("{FAULTY_GRAPHS}/some_pictures.onnx");
+    fs_err::copy(graph, env.path("some/image.onnx")).unwrap();
+    for number in 0..20 {
+        let grey = image::RgbImage::from_pixel(8, 8, image::Rgb([60 + number * 5; 3]));
+        corpus::save(&env.path(format!("photos/{number:02}.png")), &grey);
+    }
+    corpus::plain(&env.path("photos/red.png"), "red");
+    let index = || {
+        let ran = env.succeed(["index", "photos", "--model", "some", "--json"]);
+        let report = ran.json();
+        (report["added"].as_u64().unwrap(), skipped(&report))
+    };
+    let reason = "the model cannot encode this picture: its embedding is zero or not finite";
+    let bad = BTreeMap::from([("red.png".to_owned(), reason.to_owned())]);
+    assert_eq!(index(), (20, bad.clone()));
+    // Alone in its run it is at fault too.
+    assert_eq!(index(), (0, bad));
+    let ran = env.fail([
+        "embed",
+        "--model",
+        "some",
+        "photos/07.png",
+        "photos/red.png",
+    ]);
+    assert_eq!(ran.stdout().lines().count(), 1);
+    assert_eq!(ran.stderr(), format!("error: photos/red.png: {reason}\n"));
+    let ran = env.fail(["captions", "--model", "some", "photos/red.png"]);
+    let named = reason.replace("this picture", "photos/red.png");
+    assert_eq!(ran.stderr(), format!("error: {named}\n"));
+    // A model that can encode nothing at all has failed itself.
+    for name in ["zero", "nan"] {
+        let graph = format!("{FAULTY_GRAPHS}/{name}.onnx");
+        fs_err::copy(graph, env.path("some/image.onnx")).unwrap();
+        let arguments = ["index", "photos", "--model", "some", "--index", name];
+        let ran = env.fail(arguments);
+        assert!(!ran.stderr().contains("skipped"), "{ran}");
+    }
 }

@@ -98,7 +98,8 @@ fn the_json_report_has_every_field() {
     }
     let expected = serde_json::json!({
         "seen": 2, "added": 1, "changed": 0, "unchanged": 0, "moved": 0, "copies": 0, "removed": 0,
-        "captions_added": 0, "captions_removed": 0, "captions_cut": 0,
+        "captions_added": 0, "captions_removed": 0, "captions_cut": 0, "captions_skipped": 0,
+        "unused_texts": [],
         "skipped": [{ "path": env.path("photos/bad.png"), "reason": "this is not a picture" }],
         "held_back": [], "interrupted": false, "batch_size": null, "model_change": null,
     });

@@ -17,6 +17,8 @@ mod support;
 mod bad_files;
 /// `sightline bench`, and the options for devices, threads and batches.
 mod bench;
+/// Files of captions: bad lines and captions, encodings, and whose they are.
+mod caption_files;
 /// `sightline captions`: the captions that best match a picture.
 mod captions;
 /// Search quality of the built-in model on the sample photos.

@@ -1,5 +1,7 @@
 //! `sightline index`
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use indicatif::HumanCount;
 
@@ -15,6 +17,9 @@ use crate::workspace::Workspace;
 
 /// Number of skipped files listed without `--list-skipped`.
 const N_LISTED: usize = 10;
+
+/// Number of unused text files named.
+const N_UNUSED: usize = 3;
 
 pub(in crate::cli) fn run(
     args: &IndexArgs,
@@ -179,6 +184,9 @@ fn show(report: &IndexReport, args: &IndexArgs, printer: &Printer) {
             ),
         });
     }
+    if !report.unused_texts.is_empty() {
+        printer.note(unused_texts(&report.unused_texts, printer));
+    }
     for (folder, n) in &report.held_back {
         let folder = printer.shown(folder);
         let what = if report.model_change.is_some() {
@@ -196,6 +204,23 @@ fn show(report: &IndexReport, args: &IndexArgs, printer: &Printer) {
     }
 }
 
+/// `2 text files beside pictures match no picture and are not used: a.txt, b.txt`
+fn unused_texts(texts: &[PathBuf], printer: &Printer) -> String {
+    let named: Vec<String> = texts
+        .iter()
+        .take(N_UNUSED)
+        .map(|text| printer.shown(text))
+        .collect();
+    let (what, more) = (
+        match texts.len() {
+            1 => "1 text file beside pictures matches no picture and is not used".to_owned(),
+            n => format!("{n} text files beside pictures match no picture and are not used"),
+        },
+        if texts.len() > N_UNUSED { ", …" } else { "" },
+    );
+    format!("{what}: {}{more}", named.join(", "))
+}
+
 /// `51 picture files in 1.6 s (30.1/s): 48 added, 3 skipped, 96 captions added`
 fn summary(report: &IndexReport) -> String {
     let counts = [
@@ -209,12 +234,24 @@ fn summary(report: &IndexReport) -> String {
         (report.n_moved, "moved", "moved"),
         (report.n_copies, "duplicate", "duplicates"),
         (report.n_removed, "removed", "removed"),
-        (report.skipped.len(), "skipped", "skipped"),
+        (
+            report
+                .skipped
+                .len()
+                .saturating_sub(report.n_captions_skipped),
+            "skipped",
+            "skipped",
+        ),
         (report.n_captions_added, "caption added", "captions added"),
         (
             report.n_captions_removed,
             "caption removed",
             "captions removed",
+        ),
+        (
+            report.n_captions_skipped,
+            "caption skipped",
+            "captions skipped",
         ),
     ];
     let mut parts: Vec<String> = counts

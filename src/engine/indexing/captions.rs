@@ -1,144 +1,51 @@
-//! Captions: sidecars (`photo.txt` beside `photo.jpg`) and captions files are read, and encoded
-//! where they changed.
+//! Brings captions up to date: those of sidecars (`photo.txt` beside `photo.jpg`) and of captions
+//! files are encoded where they changed.
+//!
+//! A caption that the model cannot encode is skipped, and what the index has in its place stays.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use serde::Deserialize;
 use sightline_index::{Caption, IndexReader, IndexWriter, Item, ItemId, UnitVector};
 
+use super::caption_file::{CaptionFile, CaptionSet, CaptionText, read_sidecar};
+use super::sidecars::{Sidecars, assign, is_sidecar_of};
 use super::store::Store;
-use crate::engine::error::LineError;
+use super::walk::Visit;
+use crate::engine::names::{composed, places, with_slashes};
 use crate::engine::report::{Skipped, Stage};
-use crate::engine::{Encoders, EngineError};
+use crate::engine::{Encoders, EngineError, isolate};
 
 /// Captions per batch.
 const BATCH: usize = 32;
-
-/// Form of a line of a captions file or data set.
-const LINE_FORM: &str = r#"{"image": "relative/path.jpg", "captions": ["…"]}"#;
-
-/// Captions that a file gives one picture, or none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct CaptionSet {
-    /// The picture's path as written, joined to the file's folder; `None` in a plain text list.
-    pub(crate) image: Option<PathBuf>,
-    /// Trimmed, in order, without empty ones.
-    pub(crate) captions: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct DatasetLine {
-    image: PathBuf,
-    captions: Vec<String>,
-}
-
-/// Reads a captions file: JSON lines when its first line that is not blank starts with `{`,
-/// otherwise plain text with one caption per line, which belong to no picture.
-pub(crate) fn read_file(path: &Path) -> Result<Vec<CaptionSet>, EngineError> {
-    let text = read_text(path)?;
-    if text.trim_start().starts_with('{') {
-        return parse_lines(path, &text);
-    }
-    Ok(vec![CaptionSet {
-        image: None,
-        captions: captions_of_text(&text),
-    }])
-}
-
-/// Reads a captions file of JSON lines, the form of data sets.
-pub(crate) fn read_json_lines(path: &Path) -> Result<Vec<CaptionSet>, EngineError> {
-    parse_lines(path, &read_text(path)?)
-}
-
-/// Reads a sidecar: one caption per line.
-fn read_sidecar(path: &Path) -> Result<Vec<String>, EngineError> {
-    Ok(captions_of_text(&read_text(path)?))
-}
-
-/// The paths that a picture's sidecar may have: `photo.txt` and `photo.jpg.txt`.
-pub(crate) fn sidecars_of(picture: &Path) -> [PathBuf; 2] {
-    let mut appended = picture.as_os_str().to_owned();
-    appended.push(".txt");
-    [picture.with_extension("txt"), PathBuf::from(appended)]
-}
-
-fn read_text(path: &Path) -> Result<String, EngineError> {
-    let bytes = fs_err::read(path)?;
-    let text = String::from_utf8(bytes).map_err(|_| EngineError::NotText {
-        path: path.to_path_buf(),
-    })?;
-    // Editors on Windows begin UTF-8 files with a byte order mark.
-    Ok(text
-        .strip_prefix('\u{feff}')
-        .map(str::to_owned)
-        .unwrap_or(text))
-}
-
-fn captions_of_text(text: &str) -> Vec<String> {
-    text.lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .map(str::to_owned)
-        .collect()
-}
-
-fn parse_lines(path: &Path, text: &str) -> Result<Vec<CaptionSet>, EngineError> {
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let mut sets = Vec::new();
-    for (number, line) in text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty())
-    {
-        let line: DatasetLine =
-            serde_json::from_str(line).map_err(|error| EngineError::BadLine {
-                path: path.to_path_buf(),
-                line: number + 1,
-                form: LINE_FORM,
-                source: LineError(error),
-            })?;
-        let captions = line
-            .captions
-            .iter()
-            .flat_map(|text| captions_of_text(text))
-            .collect();
-        sets.push(CaptionSet {
-            image: Some(folder.join(line.image)),
-            captions,
-        });
-    }
-    Ok(sets)
-}
 
 /// The captions that one file gives one image (or none), to replace those it gave before.
 struct Change {
     image: Option<ItemId>,
     source: PathBuf,
-    captions: Vec<String>,
-    n_before: usize,
+    captions: Vec<CaptionText>,
+    before: Vec<String>,
 }
 
-/// Brings the captions up to date: those of `pictures` that have a sidecar among `texts`, and those
-/// of captions `files`. When the model is changed, `before` is the index of the old model. Breaks
-/// when the run was stopped.
+/// Brings the captions up to date: those of sidecars that the visits found, and those of captions
+/// `files`. When the model is changed, `before` is the index of the old model. Breaks when the run
+/// was stopped.
 pub(crate) fn update(
     store: &mut Store<'_>,
     encoders: &Encoders,
     before: Option<&IndexReader>,
-    pictures: &[&Path],
-    texts: &HashSet<PathBuf>,
-    files: &[(PathBuf, Vec<CaptionSet>)],
+    visits: &[Visit],
+    files: &[(PathBuf, CaptionFile)],
 ) -> Result<ControlFlow<()>, EngineError> {
-    let mut changes = changes_by_sidecars(store, pictures, texts)?;
+    let given: HashSet<&Path> = files.iter().map(|(source, _)| source.as_path()).collect();
+    let mut changes = changes_by_sidecars(store, visits, &given)?;
     if let Some(before) = before {
-        let given = files.iter().map(|(source, _)| source.as_path()).collect();
         changes.extend(changes_by_old_index(store, before, &given)?);
     }
-    for (source, sets) in files {
-        changes.extend(changes_by_file(store, source, sets)?);
+    for (source, file) in files {
+        changes.extend(changes_by_file(store, source, file)?);
     }
     encode(store, encoders, changes)
 }
@@ -151,11 +58,10 @@ pub(crate) fn drop_sidecars(
     image: ItemId,
 ) -> Result<usize, EngineError> {
     let mut n_removed = 0;
-    for source in sidecars_of(path) {
-        let n = writer.captions_from(Some(image), &source)?.len();
-        if n > 0 {
+    for source in writer.caption_sources_of(Some(image))? {
+        if is_sidecar_of(&source, path) {
+            n_removed += writer.captions_from(Some(image), &source)?.len();
             writer.set_captions(Some(image), &source, Vec::new())?;
-            n_removed += n;
         }
     }
     Ok(n_removed)
@@ -175,76 +81,266 @@ pub(crate) fn drop_of_old_content(store: &mut Store<'_>) -> Result<(), EngineErr
 
 fn changes_by_sidecars(
     store: &mut Store<'_>,
-    pictures: &[&Path],
-    texts: &HashSet<PathBuf>,
+    visits: &[Visit],
+    given: &HashSet<&Path>,
 ) -> Result<Vec<Change>, EngineError> {
+    let pictures = || visits.iter().flat_map(|visit| &visit.walk.candidates);
+    let pictures = || pictures().map(|candidate| candidate.path.as_path());
+    let odd = visits.iter().flat_map(|visit| &visit.walk.odd_texts);
+    let odd: HashSet<&Path> = odd.map(PathBuf::as_path).collect();
+    let texts = visits.iter().flat_map(|visit| &visit.walk.texts);
+    let texts = texts.map(PathBuf::as_path).chain(odd.iter().copied());
+    let sidecars = assign(pictures(), texts);
+    note_unused(store, &sidecars, given, &odd)?;
+
     let mut changes = Vec::new();
-    for picture in pictures {
+    // An image may have several files, each with sidecars.
+    let mut current: HashSet<(ItemId, PathBuf)> = HashSet::new();
+    for (picture, sources) in in_order(&sidecars) {
         let Some(record) = store.writer.file(picture)? else {
             continue;
         };
-        for source in sidecars_of(picture) {
-            let captions = if texts.contains(&source) {
-                match read_sidecar(&source) {
-                    Ok(captions) => captions,
-                    Err(error) => {
-                        let reason = match error {
-                            EngineError::NotText { .. } => "not UTF-8 text".to_owned(),
-                            error => error.to_string(),
-                        };
-                        store.ledger.report.skipped.push(Skipped {
-                            path: source,
-                            reason,
-                        });
-                        continue;
-                    }
-                }
+        for &source in sources {
+            if !current.insert((record.image, source.to_path_buf())) {
+                continue;
+            }
+            let captions = if odd.contains(source) {
+                Err("not a file".to_owned())
             } else {
-                // Deleted, or never there: the captions it gave before are removed.
-                Vec::new()
+                read_sidecar(source).map_err(|error| error.to_string())
             };
-            changes.extend(change(store, Some(record.image), source, captions)?);
+            match captions {
+                Ok((captions, bad)) => {
+                    for line in bad {
+                        let (line, reason) = (line.line, &line.reason);
+                        store.ledger.skipped_caption(source, Some(line), reason);
+                    }
+                    let source = source.to_path_buf();
+                    changes.extend(change(store, Some(record.image), source, captions)?);
+                }
+                // What it says is unknown, so what the index has from it stays.
+                Err(reason) => store.ledger.report.skipped.push(Skipped {
+                    path: source.to_path_buf(),
+                    reason,
+                }),
+            }
+        }
+    }
+    // Deleted sidecars, and those that another one has replaced.
+    for picture in pictures() {
+        let Some(record) = store.writer.file(picture)? else {
+            continue;
+        };
+        for source in store.writer.caption_sources_of(Some(record.image))? {
+            let is_hidden = || visits.iter().any(|visit| visit.walk.hides(&source));
+            if is_sidecar_of(&source, picture)
+                && !current.contains(&(record.image, source.clone()))
+                && !is_hidden()
+            {
+                current.insert((record.image, source.clone()));
+                changes.extend(change(store, Some(record.image), source, Vec::new())?);
+            }
         }
     }
     Ok(changes)
 }
 
+/// Pictures with their sidecars, by path.
+fn in_order<'s, 'p>(sidecars: &'s Sidecars<'p>) -> Vec<(&'p Path, &'s [&'p Path])> {
+    let mut pictures: Vec<_> = sidecars
+        .of
+        .iter()
+        .map(|(&picture, sources)| (picture, sources.as_slice()))
+        .collect();
+    pictures.sort_unstable();
+    pictures
+}
+
+/// Reports the texts that are not used although they lie beside pictures.
+fn note_unused(
+    store: &mut Store<'_>,
+    sidecars: &Sidecars<'_>,
+    given: &HashSet<&Path>,
+    odd: &HashSet<&Path>,
+) -> Result<(), EngineError> {
+    for (text, reason) in &sidecars.passed_over {
+        store.ledger.report.skipped.push(Skipped {
+            path: text.to_path_buf(),
+            reason: reason.clone(),
+        });
+    }
+    for &text in &sidecars.unclaimed {
+        // Captions files may lie there too, of this run or an earlier one.
+        let is_used = given.contains(text) || !store.writer.caption_owners(text)?.is_empty();
+        if !is_used && !odd.contains(text) {
+            store.ledger.report.unused_texts.push(text.to_path_buf());
+        }
+    }
+    Ok(())
+}
+
 fn changes_by_file(
     store: &mut Store<'_>,
     source: &Path,
-    sets: &[CaptionSet],
+    file: &CaptionFile,
 ) -> Result<Vec<Change>, EngineError> {
+    for line in &file.bad {
+        store
+            .ledger
+            .skipped_caption(source, Some(line.line), &line.reason);
+    }
+    let owners = owners(store, source, &file.sets)?;
     // Identical pictures are one image, so that several lines may be about the same one.
-    let mut wanted: BTreeMap<Option<ItemId>, Vec<String>> = BTreeMap::new();
-    for CaptionSet { image, captions } in sets {
-        let owner = match image {
-            None => None,
-            Some(picture) => {
-                let path = fs_err::canonicalize(picture).unwrap_or_else(|_| picture.clone());
-                let Some(record) = store.writer.file(&path)? else {
-                    let source = source.display();
-                    let reason = format!("has captions in {source} but is not in the index");
-                    store.ledger.report.skipped.push(Skipped { path, reason });
-                    continue;
-                };
-                Some(record.image)
-            }
-        };
+    let mut wanted: BTreeMap<Option<ItemId>, Vec<CaptionText>> = BTreeMap::new();
+    let mut seen: HashSet<(Option<ItemId>, &str)> = HashSet::new();
+    for (set, owner) in file.sets.iter().zip(owners) {
+        let Some(owner) = owner else { continue };
         let of_owner = wanted.entry(owner).or_default();
-        for caption in captions {
-            if !of_owner.contains(caption) {
+        for caption in &set.captions {
+            if seen.insert((owner, &caption.text)) {
                 of_owner.push(caption.clone());
             }
         }
     }
-    for owner in store.writer.caption_owners(source)? {
-        wanted.entry(owner).or_default();
+    // A bad line may be about any picture, so that none loses its captions for want of a line.
+    if !file.bad.iter().any(|line| line.is_whole) {
+        for owner in store.writer.caption_owners(source)? {
+            wanted.entry(owner).or_default();
+        }
     }
     let mut changes = Vec::new();
     for (owner, captions) in wanted {
         changes.extend(change(store, owner, source.to_path_buf(), captions)?);
     }
     Ok(changes)
+}
+
+/// The image that each set of captions is about; the outer option is none for a picture that is not
+/// in the index, which is reported.
+#[expect(
+    clippy::option_option,
+    reason = "captions of no picture and captions of a missing one are different"
+)]
+fn owners(
+    store: &mut Store<'_>,
+    source: &Path,
+    sets: &[CaptionSet],
+) -> Result<Vec<Option<Option<ItemId>>>, EngineError> {
+    let mut owners = Vec::with_capacity(sets.len());
+    // Places in `owners` of pictures that must be looked for by what their names look like.
+    let mut missing: Vec<usize> = Vec::new();
+    for set in sets {
+        let Some(picture) = &set.image else {
+            owners.push(Some(None));
+            continue;
+        };
+        let mut found = indexed(&store.writer, picture)?;
+        if found.is_none()
+            && !picture.exists()
+            && let Some(picture) = with_slashes(picture)
+        {
+            found = indexed(&store.writer, &picture)?;
+        }
+        if found.is_none() {
+            missing.push(owners.len());
+        }
+        owners.push(found.map(Some));
+    }
+    if missing.is_empty() {
+        return Ok(owners);
+    }
+    let mut alike = images_that_look_like(store, sets, &missing)?;
+    for place in missing {
+        let set = &sets[place];
+        let Some(picture) = &set.image else { continue };
+        let images = alike.remove(&place).unwrap_or_default();
+        if let [image] = images.as_slice() {
+            owners[place] = Some(Some(*image));
+            continue;
+        }
+        let what = if images.is_empty() {
+            "is not in the index"
+        } else {
+            "looks like several pictures of the index"
+        };
+        let given = picture.strip_prefix(source.parent().unwrap_or(Path::new("")));
+        let hint = if given.is_ok_and(has_drive) {
+            "; its path must be relative to that file, without a drive"
+        } else {
+            ""
+        };
+        let reason = format!(
+            "has captions in {} (line {}) but {what}{hint}",
+            source.display(),
+            set.line
+        );
+        let path = fs_err::canonicalize(picture).unwrap_or_else(|_| picture.clone());
+        store.ledger.report.skipped.push(Skipped { path, reason });
+    }
+    Ok(owners)
+}
+
+/// Whether a path begins like `C:\`.
+fn has_drive(path: &Path) -> bool {
+    matches!(
+        path.as_os_str().as_encoded_bytes(),
+        [drive, b':', b'\\' | b'/', ..] if drive.is_ascii_alphabetic()
+    )
+}
+
+/// The image in a file of the index.
+fn indexed(writer: &IndexWriter, picture: &Path) -> Result<Option<ItemId>, EngineError> {
+    if let Ok(resolved) = fs_err::canonicalize(picture)
+        && let Some(record) = writer.file(&resolved)?
+    {
+        return Ok(Some(record.image));
+    }
+    for place in places(picture)? {
+        if let Some(record) = writer.file(&place)? {
+            return Ok(Some(record.image));
+        }
+    }
+    Ok(None)
+}
+
+/// For each of these sets, the images whose paths look like that of its picture. Reads the paths of
+/// the whole index once.
+fn images_that_look_like(
+    store: &Store<'_>,
+    sets: &[CaptionSet],
+    missing: &[usize],
+) -> Result<HashMap<usize, Vec<ItemId>>, EngineError> {
+    let mut wanted: HashMap<Vec<u8>, Vec<usize>> = HashMap::new();
+    for &set in missing {
+        let given = sets[set].image.iter();
+        let slashed = sets[set].image.as_deref().and_then(with_slashes);
+        let mut keys: HashSet<Vec<u8>> = HashSet::new();
+        for path in given.chain(slashed.iter()) {
+            let places = places(path)?;
+            keys.extend(
+                places
+                    .iter()
+                    .map(|at| composed(at.as_os_str()).into_owned()),
+            );
+        }
+        for key in keys {
+            wanted.entry(key).or_default().push(set);
+        }
+    }
+    let mut alike: HashMap<usize, Vec<ItemId>> = HashMap::new();
+    store.writer.for_each_file(&mut |path, record| {
+        for &set in wanted
+            .get(&*composed(path.as_os_str()))
+            .into_iter()
+            .flatten()
+        {
+            let images = alike.entry(set).or_default();
+            if !images.contains(&record.image) {
+                images.push(record.image);
+            }
+        }
+    })?;
+    Ok(alike)
 }
 
 /// The captions that `before` has from captions files, for its images that are here too. Sidecars
@@ -271,13 +367,9 @@ fn changes_by_old_index(
         let Some(here) = store.writer.image_with_hash(&image.content_hash)? else {
             continue;
         };
-        let sidecars: HashSet<PathBuf> = image
-            .paths
-            .iter()
-            .flat_map(|path| sidecars_of(path))
-            .collect();
         for (source, captions) in by_source(before.captions_of(record.image)?) {
-            if !sidecars.contains(&source) && !given.contains(source.as_path()) {
+            let is_sidecar = image.paths.iter().any(|path| is_sidecar_of(&source, path));
+            if !is_sidecar && !given.contains(source.as_path()) {
                 changes.extend(change(store, Some(here), source, captions)?);
             }
         }
@@ -286,10 +378,14 @@ fn changes_by_old_index(
 }
 
 /// Captions in their order, grouped by the file that they came from.
-fn by_source(captions: Vec<Caption>) -> BTreeMap<PathBuf, Vec<String>> {
-    let mut texts: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
+fn by_source(captions: Vec<Caption>) -> BTreeMap<PathBuf, Vec<CaptionText>> {
+    let mut texts: BTreeMap<PathBuf, Vec<CaptionText>> = BTreeMap::new();
     for caption in captions {
-        texts.entry(caption.source).or_default().push(caption.text);
+        let (text, line) = (caption.text, None);
+        texts
+            .entry(caption.source)
+            .or_default()
+            .push(CaptionText { text, line });
     }
     texts
 }
@@ -299,16 +395,27 @@ fn change(
     store: &Store<'_>,
     image: Option<ItemId>,
     source: PathBuf,
-    captions: Vec<String>,
+    captions: Vec<CaptionText>,
 ) -> Result<Option<Change>, EngineError> {
     let before = store.writer.captions_from(image, &source)?;
-    let n_before = before.len();
-    Ok((before != captions).then_some(Change {
+    let is_same = before
+        .iter()
+        .eq(captions.iter().map(|caption| &caption.text));
+    Ok((!is_same).then_some(Change {
         image,
         source,
         captions,
-        n_before,
+        before,
     }))
+}
+
+impl Change {
+    /// The texts that the index does not have from there yet.
+    fn new_texts(&self) -> Vec<&str> {
+        let before: HashSet<&str> = self.before.iter().map(String::as_str).collect();
+        let texts = self.captions.iter().map(|caption| caption.text.as_str());
+        texts.filter(|text| !before.contains(text)).collect()
+    }
 }
 
 fn encode(
@@ -330,40 +437,23 @@ fn encode(
             n_texts += change.captions.len();
             group.push(change);
         }
-        let texts: Vec<&str> = group
-            .iter()
-            .flat_map(|change| &change.captions)
-            .map(String::as_str)
-            .collect();
-        // Counting the tokens again costs little beside encoding.
-        for change in &group {
-            for caption in &change.captions {
-                if encoders.text().n_tokens_dropped(caption)? > 0 {
-                    let source = change.source.clone();
-                    store.ledger.report.cut_captions.push(source);
-                }
-            }
-        }
-        let mut vectors = Vec::with_capacity(texts.len());
+        let texts: Vec<&str> = group.iter().flat_map(Change::new_texts).collect();
+        let mut embeddings = Vec::with_capacity(texts.len());
         for batch in texts.chunks(BATCH) {
-            vectors.extend(encoders.text().encode(batch)?);
-        }
-        let mut vectors = vectors.into_iter();
-        for Change {
-            image,
-            source,
-            captions,
-            n_before,
-        } in group
-        {
-            let n = captions.len();
-            let mut put = Vec::with_capacity(n);
-            for (caption, vector) in captions.into_iter().zip(vectors.by_ref()) {
-                put.push((caption, UnitVector::new(vector)?));
+            // A list of many captions is one change.
+            let n_now = n_done + embeddings.len();
+            if !embeddings.is_empty()
+                && store
+                    .report(Stage::Captions, n_now, n_total, began)
+                    .is_break()
+            {
+                return Ok(ControlFlow::Break(()));
             }
-            store.writer.set_captions(image, &source, put)?;
-            store.ledger.report.n_captions_added += n;
-            store.ledger.report.n_captions_removed += n_before;
+            embeddings.extend(isolate::texts(encoders, batch)?);
+        }
+        let mut embeddings = embeddings.into_iter();
+        for change in group {
+            write(store, encoders, change, &mut embeddings)?;
         }
         n_done += n_texts;
         store.commit_if_due()?;
@@ -377,62 +467,74 @@ fn encode(
     Ok(ControlFlow::Continue(()))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn written(name: &str, bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(name);
-        fs_err::write(&path, bytes).unwrap();
-        (folder, path)
+/// Writes a change, with the next embeddings for its new texts. In place of a caption that has none
+/// stays what the index had there.
+fn write(
+    store: &mut Store<'_>,
+    encoders: &Encoders,
+    change: Change,
+    embeddings: &mut impl Iterator<Item = Result<Vec<f32>, EngineError>>,
+) -> Result<(), EngineError> {
+    let Change {
+        image,
+        source,
+        captions,
+        before,
+    } = change;
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for (place, text) in before.iter().enumerate() {
+        places.entry(text).or_insert(place);
     }
-
-    #[test]
-    fn images_in_json_lines_are_relative_to_the_file() {
-        let (folder, path) = written(
-            "c.jsonl",
-            b"\n{\"image\": \"a/b.jpg\", \"captions\": [\" one \", \"\", \"two\"]}\n",
-        );
-        let expected = CaptionSet {
-            image: Some(folder.path().join("a/b.jpg")),
-            captions: vec!["one".into(), "two".into()],
-        };
-        assert_eq!(read_file(&path).unwrap(), [expected]);
+    let texts: HashSet<&str> = captions.iter().map(|caption| &*caption.text).collect();
+    let mut kept: HashSet<usize> = HashSet::new();
+    let mut after: Vec<(&str, Option<UnitVector>)> = Vec::with_capacity(captions.len());
+    // The place in `before` that comes next.
+    let mut next = 0;
+    for caption in &captions {
+        if let Some(place) = places.get(&*caption.text) {
+            next = place + 1;
+            after.push((&caption.text, None));
+            continue;
+        }
+        let embedding = embeddings.next().unwrap_or_else(|| Ok(Vec::new()));
+        let vector = embedding.and_then(|values| Ok(UnitVector::new(values)?));
+        match vector {
+            Ok(vector) => {
+                if encoders.text().n_tokens_dropped(&caption.text)? > 0 {
+                    store.ledger.report.cut_captions.push(source.clone());
+                }
+                after.push((&caption.text, Some(vector)));
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                store.ledger.skipped_caption(&source, caption.line, &reason);
+                if let Some(old) = before.get(next)
+                    && !texts.contains(old.as_str())
+                    && kept.insert(next)
+                {
+                    after.push((old, None));
+                    next += 1;
+                }
+            }
+        }
     }
-
-    #[test]
-    fn plain_text_is_a_list_of_captions_without_pictures() {
-        let (_folder, path) = written("c.txt", "\u{feff}a red boat\r\n\n  a dog  \n".as_bytes());
-        let expected = CaptionSet {
-            image: None,
-            captions: vec!["a red boat".into(), "a dog".into()],
-        };
-        assert_eq!(read_file(&path).unwrap(), [expected]);
+    if after.iter().map(|(text, _)| *text).eq(&before) {
+        return Ok(());
     }
-
-    #[test]
-    fn a_bad_line_is_named_by_file_and_number() {
-        let (_folder, path) = written(
-            "c.jsonl",
-            b"{\"image\": \"a.jpg\", \"captions\": []}\n{\"picture\": 1}\n",
-        );
-        let message = read_file(&path).unwrap_err().to_string();
-        assert!(message.contains("c.jsonl: line 2: expected"), "{message}");
+    let known: HashMap<String, UnitVector> = if after.iter().any(|(_, vector)| vector.is_none()) {
+        let known = store.writer.caption_vectors_from(image, &source)?;
+        known.into_iter().collect()
+    } else {
+        HashMap::new()
+    };
+    let mut put = Vec::with_capacity(after.len());
+    for (text, vector) in after {
+        if let Some(vector) = vector.or_else(|| known.get(text).cloned()) {
+            put.push((text.to_owned(), vector));
+        }
     }
-
-    #[test]
-    fn a_captions_file_must_be_utf8() {
-        let (_folder, path) = written("c.txt", b"caf\xe9\n");
-        assert!(matches!(read_file(&path), Err(EngineError::NotText { .. })));
-    }
-
-    #[test]
-    fn a_sidecar_replaces_the_extension_or_follows_it() {
-        let names = sidecars_of(Path::new("/p/a.b.jpg"));
-        assert_eq!(
-            names,
-            [PathBuf::from("/p/a.b.txt"), PathBuf::from("/p/a.b.jpg.txt")]
-        );
-    }
+    store.ledger.report.n_captions_added += put.len();
+    store.ledger.report.n_captions_removed += before.len();
+    store.writer.set_captions(image, &source, put)?;
+    Ok(())
 }

@@ -15,7 +15,7 @@ use super::prepare::{Content, NewImage, Prepared};
 use super::tuning::BatchFinder;
 use crate::engine::encoder::Lane;
 use crate::engine::report::EncodingFigures;
-use crate::engine::{Encoders, EngineError};
+use crate::engine::{Encoders, EngineError, isolate};
 
 /// What the writing thread receives: what became of a file, or the error that ends the run.
 pub(crate) type Encoded = Result<Prepared<UnitVector>, EngineError>;
@@ -147,34 +147,16 @@ impl LaneThread<'_> {
     }
 }
 
-/// One vector per picture, or why it has none. When a batch fails, its pictures are encoded one by
-/// one, so that one bad picture does not spoil the others; when all of them fail, the error of the
-/// batch is that of the run.
+/// One vector per picture, or why it has none.
 fn encode(
     encoders: &Encoders,
     lane: Lane,
     pixels: &[Pixels],
 ) -> Result<Vec<Result<UnitVector, String>>, EngineError> {
-    let image = encoders.image();
-    let embeddings = match image.encode_in(lane, pixels) {
-        Ok(embeddings) => embeddings.into_iter().map(Ok).collect(),
-        Err(error) if pixels.len() == 1 || error.is_runtime() => return Err(error),
-        Err(error) => {
-            let one = |pixels| image.encode_in(lane, std::slice::from_ref(pixels));
-            let singly: Vec<_> = pixels.iter().map(one).collect();
-            if singly.iter().all(Result::is_err) {
-                return Err(error);
-            }
-            singly
-                .into_iter()
-                .map(|one| one.map(|mut one| one.swap_remove(0)))
-                .collect::<Vec<_>>()
-        }
-    };
     let vector = |embedding: Result<Vec<f32>, EngineError>| {
-        embedding
-            .map_err(|error| error.to_string())
-            .and_then(|values| UnitVector::new(values).map_err(|error| error.to_string()))
+        let vector = embedding.and_then(|values| Ok(UnitVector::new(values)?));
+        vector.map_err(|error| error.to_string())
     };
+    let embeddings = isolate::pictures(encoders, lane, pixels)?;
     Ok(embeddings.into_iter().map(vector).collect())
 }

@@ -9,7 +9,7 @@ use sightline_onnx::{Model, SessionOptions};
 
 use super::tuning::MIN_PICTURES_FOR_TWO_SESSIONS;
 use crate::engine::encoder::{Lane, options_of_parts};
-use crate::engine::{Encoders, Engine, IndexRequest, SearchRequest, fake, quietly};
+use crate::engine::{Encoders, Engine, EngineError, IndexRequest, SearchRequest, fake, quietly};
 
 /// As many pictures as are worth a second lane.
 fn n_many() -> u32 {
@@ -137,5 +137,5 @@ fn an_error_in_one_lane_ends_the_run() {
     let error = engine
         .index(&IndexRequest::folder(root.path()), &mut quietly)
         .unwrap_err();
-    assert!(error.is_runtime(), "{error}");
+    assert!(matches!(error, EngineError::Runtime(_)), "{error}");
 }

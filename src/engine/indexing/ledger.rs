@@ -62,6 +62,18 @@ impl Ledger {
         self.report.skipped.push(skipped);
     }
 
+    /// A caption, or a line of a captions file, was skipped; `line` is from 1.
+    pub(crate) fn skipped_caption(&mut self, source: &Path, line: Option<usize>, reason: &str) {
+        self.report.n_captions_skipped += 1;
+        self.report.skipped.push(Skipped {
+            path: source.to_path_buf(),
+            reason: match line {
+                Some(line) => format!("line {line}: {reason}"),
+                None => reason.to_owned(),
+            },
+        });
+    }
+
     /// A file of the index was deleted.
     pub(crate) fn removed(&mut self, image: ItemId) {
         match self.linked.get_mut(&image) {

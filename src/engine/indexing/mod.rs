@@ -4,6 +4,7 @@
 //! is new, stores it, and ends with the captions. [`model_change`] does such a run beside the old
 //! index.
 
+pub(crate) mod caption_file;
 pub(crate) mod captions;
 mod encode;
 mod ledger;
@@ -13,6 +14,7 @@ pub(crate) mod pipeline;
 mod prepare;
 mod request;
 mod run;
+mod sidecars;
 mod store;
 pub(crate) mod tuning;
 pub(crate) mod walk;
@@ -30,6 +32,7 @@ use std::time::Instant;
 use sightline_index::{IndexWriter, WriterOptions};
 
 use crate::engine::decode::DecodeOptions;
+use crate::engine::names::Finder;
 use crate::engine::report::{IndexReport, OnProgress};
 use crate::engine::{Encoders, EngineError};
 
@@ -48,10 +51,11 @@ pub(crate) fn index(
     // Everything that can be refused is checked before the index is touched.
     let mut caption_sets = Vec::new();
     for path in &request.captions {
+        let path = &Finder::default().find(path);
         // The error about a missing file names it as it was given.
         fs_err::File::open(path)?;
         let path = fs_err::canonicalize(path)?;
-        caption_sets.push((path.clone(), captions::read_file(&path)?));
+        caption_sets.push((path.clone(), caption_file::read_file(&path)?));
     }
     let run = run::Run {
         request,

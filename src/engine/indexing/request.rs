@@ -6,6 +6,7 @@ use std::time::Duration;
 use sightline_index::{IndexReader, Language};
 
 use crate::engine::EngineError;
+use crate::engine::names::Finder;
 
 /// What to index and how.
 #[derive(Debug, Clone)]
@@ -51,7 +52,7 @@ impl IndexRequest {
     pub(crate) fn resolve_folders(&self, index: &Path) -> Result<Vec<PathBuf>, EngineError> {
         let mut folders = Vec::new();
         for folder in &self.folders {
-            let resolved = match fs_err::canonicalize(folder) {
+            let resolved = match fs_err::canonicalize(Finder::default().find(folder)) {
                 Ok(resolved) if resolved.is_dir() => resolved,
                 Ok(_) => {
                     return Err(EngineError::NotAFolder {

@@ -13,7 +13,8 @@ use std::time::Instant;
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use sightline_index::{Details, IndexReader, IndexWriter, ItemId, LastRun, Library};
 
-use super::captions::{self, CaptionSet};
+use super::caption_file::CaptionFile;
+use super::captions;
 use super::encode::Encoding;
 use super::metadata;
 use super::pipeline::{self, Event};
@@ -37,7 +38,7 @@ pub(crate) struct Run<'a> {
     /// Library folders, absolute, none inside another.
     pub(crate) folders: Vec<PathBuf>,
     /// Captions files and what they say.
-    pub(crate) captions: Vec<(PathBuf, Vec<CaptionSet>)>,
+    pub(crate) captions: Vec<(PathBuf, CaptionFile)>,
     /// When the model is changed: the index of the old model.
     pub(crate) before: Option<&'a IndexReader>,
 }
@@ -118,22 +119,7 @@ impl Run<'_> {
             self.remove_deleted(store, visit)?;
         }
         store.commit()?;
-        let texts = visits
-            .iter()
-            .flat_map(|visit| &visit.walk.texts)
-            .cloned()
-            .collect();
-        let pictures = visits.iter().flat_map(|visit| &visit.walk.candidates);
-        let pictures: Vec<&Path> = pictures.map(|candidate| candidate.path.as_path()).collect();
-        if captions::update(
-            store,
-            self.encoders,
-            self.before,
-            &pictures,
-            &texts,
-            &self.captions,
-        )?
-        .is_break()
+        if captions::update(store, self.encoders, self.before, &visits, &self.captions)?.is_break()
         {
             return Ok(ControlFlow::Break(()));
         }

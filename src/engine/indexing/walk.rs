@@ -76,6 +76,8 @@ pub(crate) struct Walk {
     pub(crate) candidates: Vec<Candidate>,
     /// Text files, which may be sidecars of pictures.
     pub(crate) texts: HashSet<PathBuf>,
+    /// Folders, pipes and the like whose names are those of text files.
+    pub(crate) odd_texts: Vec<PathBuf>,
     /// Files and folders that could not be read. What the index holds below them stays.
     pub(crate) unreadable: Vec<Skipped>,
 }
@@ -103,6 +105,8 @@ pub(crate) fn walk(folder: &Path) -> Walk {
             Ok(entry) => {
                 if entry.file_type().is_some_and(|kind| kind.is_file()) {
                     found.add(entry);
+                } else if entry.depth() > 0 && extension(entry.path()) == "txt" {
+                    found.odd_texts.push(entry.into_path());
                 }
             }
             Err(error) => found.unreadable.push(unreadable(folder, &error)),

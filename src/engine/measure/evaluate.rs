@@ -4,16 +4,18 @@
 //! for Flickr30k and COCO (Karpathy and Fei-Fei, CVPR 2015). No index is read or written.
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rayon::prelude::*;
 
 use crate::engine::decode::{DecodeOptions, Decoding};
-use crate::engine::encoder::Encoders;
+use crate::engine::encoder::{Encoders, Lane};
 use crate::engine::error::EngineError;
-use crate::engine::indexing::captions;
+use crate::engine::indexing::caption_file::{BadLine, CaptionText, read_json_lines};
 use crate::engine::indexing::pipeline::{self, Event, Shape};
+use crate::engine::isolate;
+use crate::engine::names::Finder;
 use crate::engine::report::{Progress, Skipped, Stage};
 
 /// Pictures or captions per batch.
@@ -45,7 +47,8 @@ pub struct Evaluation {
     pub text_to_image: Recalls,
     /// Each picture as a query for any of its captions among all captions.
     pub image_to_text: Recalls,
-    /// Pictures that could not be read; their captions are left out too.
+    /// Pictures that could not be read or encoded, which are left out with their captions, and
+    /// captions and lines that were left out.
     pub skipped: Vec<Skipped>,
 }
 
@@ -76,54 +79,90 @@ impl Recalls {
 /// everything scores 0.
 ///
 /// # Errors
-/// When the data set cannot be read or is empty, or the model cannot be run. A picture that cannot
-/// be read is skipped and reported.
+/// When the data set cannot be read or is empty, or the model cannot be run. A bad line, and a
+/// picture or caption that cannot be read or encoded, is skipped and reported.
 pub fn evaluate(
     encoders: &Encoders,
     decode: &DecodeOptions,
     dataset: &Path,
     progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Option<Evaluation>, EngineError> {
-    let sets: Vec<_> = captions::read_json_lines(dataset)?
+    let file = read_json_lines(dataset)?;
+    let mut finder = Finder::default();
+    let sets: Vec<(PathBuf, Vec<CaptionText>)> = file
+        .sets
         .into_iter()
-        .filter_map(|set| Some((set.image?, set.captions)))
-        .filter(|(_, captions)| !captions.is_empty())
+        .filter(|set| !set.captions.is_empty())
+        .filter_map(|set| Some((finder.find(&set.image?), set.captions)))
         .collect();
     let paths: Vec<&Path> = sets.iter().map(|(image, _)| image.as_path()).collect();
     let Some(files) = encode_files(encoders, decode, &paths, progress)? else {
         return Ok(None);
     };
-    // Only pictures that were read, renumbered, with their captions.
-    let (mut vectors, mut owners, mut texts) = (Vec::new(), Vec::new(), Vec::new());
-    for (vector, (_, captions)) in files.vectors.into_iter().zip(&sets) {
-        let Some(vector) = vector else { continue };
-        for caption in captions {
-            owners.push(vectors.len());
-            texts.push(caption.as_str());
-        }
-        vectors.push(vector);
-    }
-    if vectors.is_empty() {
-        return Err(EngineError::EmptyDataset {
-            path: dataset.to_path_buf(),
-        });
-    }
-    let Some(captions) = encode_captions(encoders, &texts, progress)? else {
+    let of_read = files
+        .vectors
+        .iter()
+        .zip(&sets)
+        .filter(|(vector, _)| vector.is_some());
+    let lines: Vec<&CaptionText> = of_read.flat_map(|(_, (_, captions))| captions).collect();
+    let texts: Vec<&str> = lines.iter().map(|caption| caption.text.as_str()).collect();
+    let Some(encoded) = encode_captions(encoders, &texts, progress)? else {
         return Ok(None);
     };
+    let mut skipped = files.skipped;
+    skipped.extend(file.bad.iter().map(|bad| skipped_line(dataset, bad)));
     let mut n_captions_cut = 0;
-    for text in &texts {
-        n_captions_cut += usize::from(encoders.text().n_tokens_dropped(text)? > 0);
+    // Only pictures and captions that could be encoded, renumbered.
+    let (mut images, mut captions, mut owners) = (Vec::new(), Vec::new(), Vec::new());
+    let mut encoded = lines.iter().zip(encoded);
+    for (vector, (_, of_image)) in files.vectors.into_iter().zip(&sets) {
+        let Some(vector) = vector else { continue };
+        let n_before = captions.len();
+        for (caption, embedding) in encoded.by_ref().take(of_image.len()) {
+            match embedding {
+                Ok(embedding) => {
+                    let n_dropped = encoders.text().n_tokens_dropped(&caption.text)?;
+                    n_captions_cut += usize::from(n_dropped > 0);
+                    owners.push(images.len());
+                    captions.push(embedding);
+                }
+                Err(error) => skipped.push(skipped_line(
+                    dataset,
+                    &BadLine {
+                        line: caption.line.unwrap_or_default(),
+                        reason: error.to_string(),
+                        is_whole: false,
+                    },
+                )),
+            }
+        }
+        if captions.len() > n_before {
+            images.push(vector);
+        }
     }
-    let (text_to_image, image_to_text) = ranks(&vectors, &captions, &owners);
+    if images.is_empty() {
+        let bad_line = file.bad.first();
+        return Err(EngineError::EmptyDataset {
+            path: dataset.to_path_buf(),
+            bad_line: bad_line.map(|bad| format!("line {}: {}", bad.line, bad.reason)),
+        });
+    }
+    let (text_to_image, image_to_text) = ranks(&images, &captions, &owners);
     Ok(Some(Evaluation {
-        n_images: vectors.len(),
-        n_captions: texts.len(),
+        n_images: images.len(),
+        n_captions: captions.len(),
         n_captions_cut,
         text_to_image: Recalls::of(text_to_image),
         image_to_text: Recalls::of(image_to_text),
-        skipped: files.skipped,
+        skipped,
     }))
+}
+
+fn skipped_line(dataset: &Path, bad: &BadLine) -> Skipped {
+    Skipped {
+        path: dataset.to_path_buf(),
+        reason: format!("line {}: {}", bad.line, bad.reason),
+    }
 }
 
 struct EncodedFiles {
@@ -153,9 +192,16 @@ fn encode_files(
         };
         (place, pixels)
     };
-    let mut encode = |places: &mut Vec<usize>, batch: &mut Vec<_>| {
-        for (place, vector) in places.drain(..).zip(encoders.image().encode(batch)?) {
-            vectors[place] = Some(vector);
+    let mut encode = |places: &mut Vec<usize>, batch: &mut Vec<_>, skipped: &mut Vec<_>| {
+        let embeddings = isolate::pictures(encoders, Lane::Whole, batch)?;
+        for (place, embedding) in places.drain(..).zip(embeddings) {
+            match embedding {
+                Ok(vector) => vectors[place] = Some(vector),
+                Err(error) => skipped.push(Skipped {
+                    path: paths[place].to_path_buf(),
+                    reason: error.to_string(),
+                }),
+            }
         }
         batch.clear();
         Ok(())
@@ -182,7 +228,7 @@ fn encode_files(
                 }
             }
             if batch.len() >= BATCH
-                && let Err(error) = encode(&mut places, &mut batch)
+                && let Err(error) = encode(&mut places, &mut batch, &mut skipped)
             {
                 return ControlFlow::Break(Some(error));
             }
@@ -205,7 +251,7 @@ fn encode_files(
         ControlFlow::Continue(()) => {}
     }
     if !batch.is_empty() {
-        encode(&mut places, &mut batch)?;
+        encode(&mut places, &mut batch, &mut skipped)?;
     }
     // The threads finish in any order.
     skipped.sort_by(|a, b| a.path.cmp(&b.path));
@@ -217,11 +263,11 @@ fn encode_captions(
     encoders: &Encoders,
     texts: &[&str],
     progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
-) -> Result<Option<Vec<Vec<f32>>>, EngineError> {
+) -> Result<Option<isolate::Embeddings>, EngineError> {
     let began = Instant::now();
     let mut vectors = Vec::with_capacity(texts.len());
     for batch in texts.chunks(BATCH) {
-        vectors.extend(encoders.text().encode(batch)?);
+        vectors.extend(isolate::texts(encoders, batch)?);
         let now = Progress {
             stage: Stage::Captions,
             n_done: vectors.len(),

@@ -11,8 +11,10 @@ mod request;
 use sightline_index::{Candidate, IndexReader, ItemKind, Nearest, SearchQuery, UnitVector};
 
 use crate::engine::decode::{DecodeOptions, Decoding};
-use crate::engine::encoder::Encoders;
+use crate::engine::encoder::{Encoders, Lane};
 use crate::engine::error::EngineError;
+use crate::engine::isolate;
+use crate::engine::names::Finder;
 
 pub use hits::{CaptionHit, SearchHit};
 pub use request::{By, Query, SearchRequest};
@@ -112,13 +114,18 @@ impl QueryEncoder<'_> {
     fn encode(self, query: &Query) -> Result<UnitVector, EngineError> {
         let Self { encoders, decode } = self;
         let embeddings = match query {
-            Query::Text(text) => encoders.text().encode(&[text])?,
+            Query::Text(text) => isolate::texts(encoders, &[text])?,
             Query::Picture(path) => {
-                let picture = Decoding::new(decode, encoders).file(path)?;
-                encoders.image().encode(&[picture.pixels])?
+                let path = Finder::default().find(path);
+                let picture = Decoding::new(decode, encoders).file(&path)?;
+                let mut embeddings = isolate::pictures(encoders, Lane::Whole, &[picture.pixels])?;
+                if let Some(Err(EngineError::NotEncoded { what, .. })) = embeddings.first_mut() {
+                    *what = path.display().to_string().into();
+                }
+                embeddings
             }
         };
-        let embedding = embeddings.into_iter().next().unwrap_or_default();
-        Ok(UnitVector::new(embedding)?)
+        let embedding = embeddings.into_iter().next();
+        Ok(UnitVector::new(embedding.transpose()?.unwrap_or_default())?)
     }
 }
