@@ -93,6 +93,8 @@ mod tokenize;
 pub use device::{Device, DeviceError};
 pub use embedding::Embedding;
 pub use error::{EncodeError, ModelError};
+pub use file::interface::{check_complete, graph_inputs};
+pub use file::pointer::is_lfs_pointer;
 pub use file::quantize;
 pub use image::ImageTower;
 pub use model::Model;

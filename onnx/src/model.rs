@@ -85,6 +85,14 @@ impl Model {
         layouts::variants(folder)
     }
 
+    /// Reads the files that describe the model in a folder, which may have no graphs yet.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), but for what only the graphs show.
+    pub fn check_description(folder: &Path) -> Result<(), ModelError> {
+        layouts::check_description(folder)
+    }
+
     /// `known` returns the fingerprint for a stamp, if it is known.
     pub(crate) fn new(
         description: Description,

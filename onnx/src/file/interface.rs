@@ -1,6 +1,6 @@
 //! A graph's inputs, outputs and weight files, read without its nodes and values.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::Path;
 
@@ -15,8 +15,9 @@ pub(crate) struct Interface {
     /// In the graph's order, without weights, which old exporters list among the inputs.
     pub(crate) inputs: Vec<Port>,
     pub(crate) outputs: Vec<Port>,
-    /// The files beside the graph that hold weights, as the graph names them.
-    pub(crate) weight_files: BTreeSet<String>,
+    /// The files beside the graph that hold weights, as the graph names them, and how many bytes
+    /// of each it needs at least.
+    pub(crate) weight_files: BTreeMap<String, u64>,
 }
 
 /// An input or output that is a tensor.
@@ -74,6 +75,37 @@ impl Interface {
     }
 }
 
+/// Names of the inputs of the graph in a file; `None` if it is not a graph.
+#[must_use]
+pub fn graph_inputs(file: &Path) -> Option<Vec<String>> {
+    let graph = Interface::read(file).ok()?;
+    Some(graph.inputs.into_iter().map(|port| port.name).collect())
+}
+
+/// Checks that the file of a graph is complete, and so are the files with its weights. Values are
+/// not read.
+///
+/// # Errors
+/// [`ModelError`] for the file that is missing or cut short.
+pub fn check_complete(file: &Path) -> Result<(), ModelError> {
+    let graph = Interface::read(file)?;
+    let folder = file.parent().unwrap_or(Path::new(""));
+    for (name, n_bytes) in &graph.weight_files {
+        let weights = folder.join(name);
+        ModelError::check_exists(&weights)?;
+        let unreadable = ModelError::unreadable(&weights);
+        let length = fs_err::metadata(&weights).map_err(&unreadable)?.len();
+        if length < *n_bytes {
+            let message = format!("{length} bytes, of which the graph needs {n_bytes}");
+            return Err(unreadable(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                message,
+            )));
+        }
+    }
+    Ok(())
+}
+
 fn of_model(file: &[u8]) -> Result<Option<Interface>, Malformed> {
     let graph = last(file, &(0..file.len()), field::model::GRAPH)?;
     graph
@@ -90,8 +122,16 @@ fn of_graph(file: &[u8], span: &Span) -> Result<Interface, Malformed> {
             field::graph::INITIALIZER => {
                 let tensor = graph::tensor(file, field.whole.clone(), &field.bytes()?)?;
                 weights.insert(tensor.name);
-                if let Data::External { location, .. } = tensor.data {
-                    interface.weight_files.insert(location.to_owned());
+                if let Data::External {
+                    location,
+                    offset,
+                    length,
+                } = tensor.data
+                {
+                    let end = offset.saturating_add(length.unwrap_or(0));
+                    let needed = interface.weight_files.entry(location.to_owned());
+                    let needed = needed.or_default();
+                    *needed = end.max(*needed);
                 }
             }
             field::graph::INPUT => interface.inputs.push(port(file, &field.bytes()?)?),

@@ -7,5 +7,6 @@ pub(crate) mod graph;
 pub(crate) mod interface;
 pub(crate) mod mapped;
 pub(crate) mod part;
+pub(crate) mod pointer;
 pub mod quantize;
 pub(crate) mod wire;

@@ -137,7 +137,7 @@ fn weight_files(graph: &Interface, file: &Path, hints: &Hints) -> Result<Vec<Pat
         let key = "external_data.location";
         Err(ModelError::invalid(&hints.file, key, name, reason))
     };
-    graph.weight_files.iter().map(path).collect()
+    graph.weight_files.keys().map(path).collect()
 }
 
 /// Collects the keys that have no value, so that they are reported together.

@@ -38,6 +38,11 @@ pub(crate) fn variants(folder: &Path) -> Result<Vec<Precision>, ModelError> {
     Ok(variants::in_common(&image, &text, plain))
 }
 
+/// Reads the files that describe the model in a folder, not its graphs.
+pub(crate) fn check_description(folder: &Path) -> Result<(), ModelError> {
+    find(folder).map(drop)
+}
+
 /// Reads the files that describe the model in a folder.
 fn find(folder: &Path) -> Result<Manifest, ModelError> {
     if !folder.is_dir() {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::error::ModelError;
+use crate::file::pointer::is_lfs_pointer;
 use crate::precision::Precision;
 
 /// Suffixes of a file name before `.onnx`; of two for the same precision, the first whose file
@@ -41,6 +42,11 @@ fn of_name(graph: &Path, plain: Precision) -> Precision {
     }
 }
 
+/// Whether a graph exists. A git-lfs pointer in its place stands for a graph that does not.
+fn is_there(graph: &Path) -> bool {
+    graph.is_file() && !is_lfs_pointer(graph)
+}
+
 /// The existing copies of a graph, itself included, by precision.
 ///
 /// `plain` is the precision of the copy without a suffix.
@@ -48,12 +54,12 @@ pub(super) fn copies(graph: &Path, plain: Precision) -> BTreeMap<Precision, Path
     let (base, _) = split(graph);
     let mut copies = BTreeMap::new();
     // The file that was named takes precedence over others of the same precision.
-    if graph.is_file() {
+    if is_there(graph) {
         copies.insert(of_name(graph, plain), graph.to_path_buf());
     }
     for (suffix, precision) in std::iter::once(("", plain)).chain(SUFFIXES) {
         let file = graph.with_file_name(format!("{base}{suffix}.onnx"));
-        if !copies.contains_key(&precision) && file.is_file() {
+        if !copies.contains_key(&precision) && is_there(&file) {
             copies.insert(precision, file);
         }
     }
@@ -102,7 +108,7 @@ pub(super) fn choose(
                 found: both,
             });
         }
-        (None, _) if image.is_file() && both.contains(&named) => (named, named),
+        (None, _) if is_there(image) && both.contains(&named) => (named, named),
         (None, Some(&first)) => (first, first),
         (None, None) => (first_image, first_text),
     };
@@ -153,5 +159,11 @@ mod tests {
         let found = copies(&path("n.onnx"), Precision::Int8);
         assert_eq!(found, BTreeMap::from([(Precision::Int8, path("n.onnx"))]));
         assert!(copies(&path("o.onnx"), Precision::Fp32).is_empty());
+        // Of a clone without the large files, those that were fetched.
+        let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 7\n";
+        fs_err::write(path("m.onnx"), pointer).unwrap();
+        let found = copies(&path("m.onnx"), Precision::Fp32);
+        let expected = [(Precision::Int8, path("m_quantized.onnx"))];
+        assert_eq!(found, BTreeMap::from(expected));
     }
 }
