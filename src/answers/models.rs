@@ -8,7 +8,8 @@ use sightline_onnx::{
 
 use super::{PathAnswer, each};
 use crate::models::{
-    Check, Checked, Entry, Figures, ModelsError, Origin, Outcome, Place, Registry, Tower,
+    Check, Checked, Entry, Figures, Inspected, ModelsError, Origin, Outcome, Place, Registry,
+    Rewritten, Tower,
 };
 
 /// The answer of `models list`.
@@ -38,6 +39,7 @@ enum OpenedAnswer {
         precision: Precision,
         fingerprint: String,
         bytes: u64,
+        changed: bool,
     },
     Unusable {
         error: String,
@@ -53,7 +55,7 @@ impl<'a> ModelListAnswer<'a> {
             default: entry.label() == default,
             place: place(entry),
             folder: entry.folder().map(PathAnswer::from),
-            opened: OpenedAnswer::new(registry.open_entry(entry, entry.chosen())),
+            opened: OpenedAnswer::new(registry.inspect(entry)),
         };
         Self {
             default,
@@ -63,22 +65,37 @@ impl<'a> ModelListAnswer<'a> {
 }
 
 impl OpenedAnswer {
-    fn new(model: Result<Model, ModelsError>) -> Self {
-        let usable = |model: Model| {
+    fn new(inspected: Result<Inspected, ModelsError>) -> Self {
+        let usable = |Inspected { model, has_changed }| {
             Ok(Self::Usable {
                 layout: model.layout(),
                 dimension: model.dimension(),
                 precision: model.precision(),
                 fingerprint: model.fingerprint().to_owned(),
                 bytes: model.n_bytes()?,
+                changed: has_changed,
             })
         };
-        model
+        inspected
             .and_then(usable)
             .unwrap_or_else(|error| Self::Unusable {
-                error: error.to_string(),
+                error: reason(&error),
             })
     }
+}
+
+/// An error with its causes, in one line.
+fn reason(error: &ModelsError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let message = error.to_string();
+        if !text.contains(&message) {
+            text = format!("{text}: {message}");
+        }
+        cause = error.source();
+    }
+    text
 }
 
 /// Where a model's files are.
@@ -230,11 +247,23 @@ answers! {
 
     struct WorksAnswer<'a> from outcome in &'a Outcome {
         pairs: usize = outcome.n_pairs,
-        texts_first: usize = outcome.n_texts_first,
-        pictures_first: usize = outcome.n_pictures_first,
+        language: &'static str = outcome.matches.language.as_str(),
+        texts_first: usize = outcome.matches.n_texts_first,
+        pictures_first: usize = outcome.matches.n_pictures_first,
+        texts_needed: usize = outcome.n_needed,
+        better_than_chance: bool = outcome.is_better_than_chance(),
+        capitals: RewrittenAnswer = (&outcome.capitals).into(),
+        punctuation: RewrittenAnswer = (&outcome.punctuation).into(),
+        accents: RewrittenAnswer = (&outcome.accents).into(),
+        colours: f64 = outcome.colours,
         image: TowerAnswer = (&outcome.image).into(),
         text: TowerAnswer = (&outcome.text).into(),
         figures: &'a Figures = &outcome.figures,
+    }
+
+    struct RewrittenAnswer from rewritten in &Rewritten {
+        cosine: f64 = rewritten.cosine,
+        texts_first: usize = rewritten.n_texts_first,
     }
 
     struct TowerAnswer from tower in &Tower {

@@ -23,7 +23,10 @@ use crate::engine::{
     By, CaptionHit, Details, EncodingFigures, Engine, Evaluation, IndexReport, IndexRequest,
     ModelChange, Moment, Query, Recalls, RemoveReport, SearchHit, UnfinishedChange, fake, quietly,
 };
-use crate::models::{Agreement, Check, Checked, Figures, Outcome, Registry, Tower, Verdict};
+use crate::models::{
+    Agreement, Check, Checked, Figures, Language, Matches, Outcome, Registry, Rewritten, Tower,
+    Verdict,
+};
 
 /// The keys of an answer, such as `hits[].rank`, each with its description, such as
 /// `number or null, may be missing`.
@@ -480,13 +483,26 @@ fn of_models(samples: &mut Samples) {
         load: Duration::ZERO,
         raw_norm: (1.0, 2.0),
     };
+    let rewritten = Rewritten {
+        cosine: 1.0,
+        n_texts_first: 16,
+    };
     let works = |figures| {
         Ok(Outcome {
             image: tower(),
             text: tower(),
-            n_pairs: 8,
-            n_texts_first: 8,
-            n_pictures_first: 8,
+            n_pairs: 16,
+            n_batch: 8,
+            matches: Matches {
+                language: Language::English,
+                n_texts_first: 16,
+                n_pictures_first: 16,
+            },
+            n_needed: 5,
+            capitals: rewritten,
+            punctuation: rewritten,
+            accents: rewritten,
+            colours: 0.5,
             figures,
         })
     };

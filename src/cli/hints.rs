@@ -6,10 +6,18 @@ use crate::engine::exchange::ExchangeError;
 use crate::engine::{EngineError, IndexError, UnfinishedChange};
 use crate::models::hub::HubError;
 use crate::models::{
-    DeviceError, EncodeError, Entry, ModelError, ModelsError, Precision, QuantizeError,
+    DeviceError, EncodeError, Entry, ModelError, ModelsError, Precision, QuantizeError, TowerKind,
+    Unsupported,
 };
 use crate::platform;
 use crate::workspace::{KeptModel, Workspace, WorkspaceError};
+
+/// Why the pictures and texts of a model do not match.
+pub(super) const CAUSES_OF_MISMATCH: &str = "likely causes: preprocessing (size, mean, deviation) \
+     or tokenizer of another model, padding or begin and end tokens other than in training, an \
+     output that is not the embedding, towers of different models, or a language other than \
+     English and Chinese; `sightline models info` shows what was read from the files, to compare \
+     with what the model's authors state";
 
 /// What the user can do about an error, if known.
 pub(super) fn hint(error: &anyhow::Error, workspace: Option<&Workspace>) -> Option<String> {
@@ -191,9 +199,19 @@ impl Hint for ModelError {
                                    folder; docs/models.md lists its keys"
                 .to_owned(),
             Self::Manifest { .. } => "docs/models.md lists all keys".to_owned(),
-            Self::Unreadable { .. } | Self::Json { .. } | Self::Tokenizer { .. } => {
+            Self::Unreadable { .. } | Self::Tokenizer { .. } => {
+                "the file may be damaged or incomplete: download it again from where the model \
+                 came from"
+                    .to_owned()
+            }
+            Self::Json { .. } => {
                 "the file may be damaged or incomplete: download it again, or describe the whole \
                  model in a sightline.toml; docs/models.md lists its keys"
+                    .to_owned()
+            }
+            Self::NotAModel { .. } => {
+                "give the folder of a model's graphs and of the files that describe them; \
+                 docs/models.md lists the layouts"
                     .to_owned()
             }
             _ => "give the name or the folder of a model, or leave it out to use the built-in \
@@ -368,6 +386,15 @@ impl Hint for HubError {
                  models with a short name"
                     .to_owned()
             }
+            Self::Unsupported(unsupported) => on_unsupported(unsupported, true),
+            Self::BadDescription { repository, source } => {
+                let fix = source.hint().unwrap_or_default();
+                format!(
+                    "its graphs were not downloaded. To describe the model yourself, get it with \
+                     `git clone https://huggingface.co/{repository}` (git-lfs installed); {fix}; \
+                     then run `sightline models add`"
+                )
+            }
             Self::Unusable {
                 folder,
                 name,
@@ -394,6 +421,66 @@ impl Hint for HubError {
     }
 }
 
+/// What to do about a folder, or with `on_hub` a repository, that is not a model that works here.
+fn on_unsupported(unsupported: &Unsupported, on_hub: bool) -> String {
+    match unsupported {
+        Unsupported::LfsPointer { place, .. } => format!(
+            "fetch the files: `git -C '{place}' lfs pull` in a clone (git-lfs installed), or \
+             download them again from where the model came from"
+        ),
+        Unsupported::FourBit { .. } if on_hub => {
+            "give a repository with graphs in fp32, fp16 or int8".to_owned()
+        }
+        Unsupported::FourBit { graph, .. } => {
+            let base = graph
+                .rsplit_once('_')
+                .map_or(graph.as_str(), |(base, _)| base);
+            format!(
+                "download fp32, fp16 or int8 graphs of both towers from where the model came \
+                 from: {base}.onnx, {base}_fp16.onnx or {base}_quantized.onnx"
+            )
+        }
+        Unsupported::OneTower { place, tower } => {
+            let (image, text) = match (tower, on_hub) {
+                (TowerKind::Image, false) => (format!("'{place}'"), "TEXT_FOLDER".to_owned()),
+                (TowerKind::Text, false) => ("IMAGE_FOLDER".to_owned(), format!("'{place}'")),
+                (_, true) => ("IMAGE_FOLDER".to_owned(), "TEXT_FOLDER".to_owned()),
+            };
+            let first = if on_hub {
+                format!(
+                    "get it with `git clone https://huggingface.co/{place}` (git-lfs installed), \
+                     and the other tower likewise"
+                )
+            } else {
+                "get the folder of the other tower, trained together with this one".to_owned()
+            };
+            format!("{first}; then run `sightline models add {image} --text {text}`")
+        }
+        Unsupported::NaFlex { .. } => {
+            "use the model's variant for one picture size, such as siglip2-base-patch16-224: \
+             `sightline models pull siglip2-base`"
+                .to_owned()
+        }
+        Unsupported::NoExport {
+            is_open_clip: true, ..
+        } => "use an ONNX export of this model, such as those of immich-app on the Hugging Face \
+              hub: `sightline models pull immich-app/REPO`"
+            .to_owned(),
+        Unsupported::NoExport { place, folder, .. } => {
+            let path = match (folder.as_str(), on_hub) {
+                ("", false) => format!("'{place}'"),
+                (folder, false) => format!("'{place}/{folder}'"),
+                (_, true) => place.clone(),
+            };
+            format!(
+                "export it to ONNX: `optimum-cli export onnx --model {path} --task \
+                 zero-shot-image-classification NEW_FOLDER` (`pip install \"optimum[onnx]\"`), \
+                 then run `sightline models add NEW_FOLDER`"
+            )
+        }
+    }
+}
+
 impl Hint for ModelsError {
     fn hint(&self) -> Option<String> {
         Some(match self {
@@ -401,6 +488,27 @@ impl Hint for ModelsError {
             Self::Encode(error) => return error.hint(),
             Self::Hub(error) => return error.hint(),
             Self::Quantize(error) => return error.hint(),
+            Self::Unsupported(unsupported) => on_unsupported(unsupported, false),
+            Self::NoModelFolder {
+                is_file: true,
+                folder,
+                ..
+            } => {
+                let parent = folder
+                    .parent()
+                    .filter(|parent| !parent.as_os_str().is_empty());
+                let parent = parent.map_or_else(|| ".".into(), |one| one.display().to_string());
+                format!("give the folder of the model: `sightline models add '{parent}'`")
+            }
+            Self::NoModelFolder {
+                in_catalogue: Some(name),
+                ..
+            } => format!("download this model with `sightline models pull {name}`"),
+            Self::NoModelFolder { .. } => {
+                "give the path of a model folder; `sightline models pull --list` lists the models \
+                 that can be downloaded"
+                    .to_owned()
+            }
             Self::NoDataFolder => "set HOME or XDG_DATA_HOME".to_owned(),
             Self::Unknown {
                 close: Some(close), ..
@@ -425,6 +533,19 @@ impl Hint for ModelsError {
                  models remove {name}`"
             ),
             Self::Same { name, .. } => format!("use it with `--model {name}`"),
+            Self::BuiltInQuantized { .. } => {
+                "add a model with `sightline models pull` or `sightline models add`, and quantize \
+                 that one"
+                    .to_owned()
+            }
+            Self::NothingToQuantize { .. } => {
+                "int8 copies are made from fp32 graphs: get those from where the model came from"
+                    .to_owned()
+            }
+            Self::NoBetterThanChance { .. } => format!(
+                "{CAUSES_OF_MISMATCH}; `models add` and `models pull` take the model in any case \
+                 with `--anyway`"
+            ),
             Self::NotUtf8 { .. } => "leave out `--link` to copy the folder".to_owned(),
             Self::Busy { .. } => "wait until it is done".to_owned(),
             Self::BadCopy { .. } => "run the same command again".to_owned(),

@@ -8,13 +8,15 @@ use std::io::{Read, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use sightline_onnx::{Model, ModelError};
+use sightline_onnx::{Model, ModelError, Precision};
 
+use super::catalogue::in_catalogue;
 use super::check::Check;
 use super::error::ModelsError;
 use super::hub::{ByteProgress, HubError, MAX_DESCRIPTION_BYTES, is_description};
 use super::lock::try_lock;
 use super::registry::{Entry, ModelRecord, Place, Registry, STARTER, is_name};
+use super::unsupported;
 use crate::atomic;
 
 /// Bytes copied between two calls of the progress callback.
@@ -33,6 +35,12 @@ pub struct PendingModel {
 }
 
 impl PendingModel {
+    /// The name it will have.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The model at each precision, the most exact one first.
     #[must_use]
     pub fn models(&self) -> &[Model] {
@@ -56,6 +64,14 @@ impl Registry {
     /// When it is not a model, the name is not valid or taken, or the registry already holds the
     /// model.
     pub fn pending(&self, folder: &Path, name: Option<&str>) -> Result<PendingModel, ModelsError> {
+        if !folder.is_dir() {
+            let name = folder.file_name().and_then(|name| name.to_str());
+            return Err(ModelsError::NoModelFolder {
+                folder: folder.to_path_buf(),
+                is_file: folder.is_file(),
+                in_catalogue: name.and_then(in_catalogue).map(|entry| entry.name),
+            });
+        }
         let models = every_precision(folder)?;
         let name = match name {
             Some(name) => name.to_owned(),
@@ -316,20 +332,38 @@ impl Drop for Staging {
     }
 }
 
+/// The model in a folder at fp32, from which copies in int8 are made. `label` is its name for
+/// messages.
+///
+/// # Errors
+/// [`ModelsError::NothingToQuantize`], or when the folder is not a model.
+pub(crate) fn fp32_in(folder: &Path, label: &str) -> Result<Model, ModelsError> {
+    match Model::open_with(folder, Some(Precision::Fp32)) {
+        Err(ModelError::NoPrecision { .. }) => Err(ModelsError::NothingToQuantize {
+            model: label.to_owned(),
+        }),
+        model => model.map_err(ModelsError::opening(folder)),
+    }
+}
+
 /// The model at each of its precisions, the most exact one first.
 ///
 /// # Errors
 /// When the folder is not a model.
-pub(crate) fn every_precision(folder: &Path) -> Result<Vec<Model>, ModelError> {
-    let precisions = Model::variants(folder)?;
+pub(crate) fn every_precision(folder: &Path) -> Result<Vec<Model>, ModelsError> {
+    let open = |precision| {
+        let model = Model::open_with(folder, precision).map_err(ModelsError::opening(folder))?;
+        match unsupported::pointer_among(folder, &model.files()) {
+            Some(pointer) => Err(pointer.into()),
+            None => Ok(model),
+        }
+    };
+    let precisions = Model::variants(folder).map_err(ModelsError::opening(folder))?;
     if precisions.is_empty() {
         // Opening it says what is missing.
-        return Ok(vec![Model::open(folder)?]);
+        return Ok(vec![open(None)?]);
     }
-    precisions
-        .into_iter()
-        .map(|precision| Model::open_with(folder, Some(precision)))
-        .collect()
+    precisions.into_iter().map(|one| open(Some(one))).collect()
 }
 
 /// The model's own name, made a valid one.

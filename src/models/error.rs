@@ -1,11 +1,12 @@
 //! What can go wrong with models. Advice is not part of a message: the command line adds hints.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sightline_onnx::quantize::QuantizeError;
 use sightline_onnx::{EncodeError, ModelError};
 
 use super::hub::HubError;
+use super::unsupported::{self, Unsupported};
 
 /// Any failure to find, open, add, download, check or quantize a model.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,20 @@ pub enum ModelsError {
         known: Vec<String>,
         /// The known name that was probably meant.
         close: Option<String>,
+    },
+    /// A folder to add does not exist.
+    #[error(
+        "{}: {}",
+        folder.display(),
+        if *is_file { "not a folder" } else { "no such folder" }
+    )]
+    NoModelFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// Whether it is a file.
+        is_file: bool,
+        /// The model of the catalogue with this name.
+        in_catalogue: Option<&'static str>,
     },
     /// A model with a name is needed, and this is a folder without one.
     #[error("{}: this model folder has no name", folder.display())]
@@ -65,6 +80,18 @@ pub enum ModelsError {
         /// Its name.
         name: String,
     },
+    /// The built-in model was to be quantized.
+    #[error("{name}: the built-in model cannot be quantized")]
+    BuiltInQuantized {
+        /// Its name.
+        name: String,
+    },
+    /// A model without fp32 graphs was to be quantized.
+    #[error("{model}: the model has no fp32 graphs to quantize")]
+    NothingToQuantize {
+        /// The name or folder of the model.
+        model: String,
+    },
     /// The path of a folder to link is not UTF-8, so it cannot be recorded.
     #[error("{}: cannot link a folder whose path is not UTF-8", folder.display())]
     NotUtf8 {
@@ -104,6 +131,24 @@ pub enum ModelsError {
         #[source]
         source: Box<toml::ser::Error>,
     },
+    /// Pictures and texts of a model match no better than by chance.
+    #[error(
+        "{model}: finds the right picture for {n_first} of {n_pairs} texts, no better than chance \
+         (at least {n_needed} are needed)"
+    )]
+    NoBetterThanChance {
+        /// The name or folder of the model.
+        model: String,
+        /// Texts to which their own picture is the most similar one.
+        n_first: usize,
+        /// Number of texts.
+        n_pairs: usize,
+        /// The fewest that chance reaches in at most 1 % of cases.
+        n_needed: usize,
+    },
+    /// The folder is something else than a model that works here.
+    #[error(transparent)]
+    Unsupported(#[from] Unsupported),
     /// The model's files are missing or do not fit together.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -122,4 +167,18 @@ pub enum ModelsError {
     /// Stopped on request; nothing is left behind.
     #[error("stopped")]
     Stopped,
+}
+
+impl ModelsError {
+    /// Why the folder of a model cannot be opened: what it is instead, if its files show it.
+    pub(super) fn opening(folder: &Path) -> impl Fn(ModelError) -> Self {
+        |error| match error {
+            // The folder is a model, or none at all.
+            ModelError::NoPrecision { .. } | ModelError::NoFolder { .. } => error.into(),
+            _ => match unsupported::in_folder(folder) {
+                Some(unsupported) => unsupported.into(),
+                None => error.into(),
+            },
+        }
+    }
 }

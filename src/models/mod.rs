@@ -5,23 +5,29 @@
 
 mod add;
 mod catalogue;
+mod chance;
 mod check;
 mod error;
 pub mod hub;
 mod lock;
 mod open;
+mod pairs;
 mod registry;
+mod unsupported;
 mod verdict;
 
-pub(crate) use add::every_precision;
 pub use add::{DownloadFolder, PendingModel, Removed};
+pub(crate) use add::{every_precision, fp32_in};
 pub use catalogue::{CATALOGUE, CatalogueEntry, in_catalogue};
-pub use check::{Check, Checked, Outcome, Tower};
+pub use check::{Check, Checked, Matches, Outcome, Rewritten, Tower};
 pub use error::ModelsError;
+pub use open::Inspected;
 pub(crate) use open::{Opened, Wanted};
+pub use pairs::Language;
 pub use registry::{Entry, Origin, Place, Registry, STARTER};
 pub use sightline_onnx::quantize::{self, QuantizeError};
 pub use sightline_onnx::{
     Device, DeviceError, EncodeError, Model, ModelError, Precision, SessionOptions, Signature,
 };
+pub use unsupported::{TowerKind, Unsupported};
 pub use verdict::{Agreement, Figures, Verdict};

@@ -4,10 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use sightline_onnx::{Model, ModelError, Precision};
+use sightline_onnx::{Model, ModelError, Precision, check_complete};
 
 use super::error::ModelsError;
 use super::registry::{Entry, Place, Registry, STARTER};
+use super::unsupported;
 
 /// A file that changed less than this before it was read may change again within the resolution of
 /// its time, so its fingerprint is not recorded yet.
@@ -31,6 +32,15 @@ pub(crate) struct Opened {
     pub(crate) entry: Entry,
     /// The model.
     pub(crate) model: Model,
+}
+
+/// What [`Registry::inspect`] found.
+#[derive(Debug, Clone)]
+pub struct Inspected {
+    /// The model at the precision that is used by default.
+    pub model: Model,
+    /// Whether its files changed since the last check, or no longer worked then.
+    pub has_changed: bool,
 }
 
 impl Registry {
@@ -83,7 +93,20 @@ impl Registry {
             };
         };
         let known = |stamp: &str| entry.record.fingerprint_of(stamp).map(ToOwned::to_owned);
-        let model = Model::open_known(folder, precision, &known)?;
+        let model = Model::open_known(folder, precision, &known);
+        let model = model.map_err(|error| match error {
+            // Called as the user calls it, not as its files do.
+            ModelError::NoPrecision { asked, found, .. } => ModelError::NoPrecision {
+                model: entry.label(),
+                asked,
+                found,
+            }
+            .into(),
+            error => ModelsError::opening(folder)(error),
+        })?;
+        if let Some(pointer) = unsupported::pointer_among(folder, &model.files()) {
+            return Err(pointer.into());
+        }
         if let Some(stamp) = model.stamp()
             && entry.record.fingerprint_of(stamp).is_none()
             && is_settled(&model.files())
@@ -94,6 +117,30 @@ impl Registry {
             });
         }
         Ok(model)
+    }
+
+    /// Opens a model as [`Registry::open_entry`] does, at the precision that is used by default,
+    /// and looks for graphs of any precision that were cut short or changed since the last check.
+    ///
+    /// # Errors
+    /// As [`Registry::open_entry`], and for a graph that is cut short.
+    pub fn inspect(&self, entry: &Entry) -> Result<Inspected, ModelsError> {
+        let mut has_changed = entry.checked_unix_s().is_some() && entry.chosen().is_none();
+        for precision in entry.precisions()? {
+            let Some(recorded) = entry.record.precisions.get(precision.as_str()) else {
+                // Not checked, and hashing it may take seconds.
+                continue;
+            };
+            let opened = self.open_entry(entry, Some(precision)).and_then(complete);
+            has_changed |= match opened {
+                Ok(model) => model.fingerprint() != recorded.fingerprint,
+                Err(_) => true,
+            };
+        }
+        Ok(Inspected {
+            model: self.open_entry(entry, entry.chosen()).and_then(complete)?,
+            has_changed,
+        })
     }
 
     /// The model and the precision that made the vectors of an index; `None` if it is neither known
@@ -179,6 +226,17 @@ impl Registry {
         }
         Ok(entry.chosen().filter(|chosen| precisions.contains(chosen)))
     }
+}
+
+/// Checks that no graph of a model is cut short.
+fn complete(model: Model) -> Result<Model, ModelsError> {
+    for graph in [model.image_graph(), model.text_graph()]
+        .into_iter()
+        .flatten()
+    {
+        check_complete(graph)?;
+    }
+    Ok(model)
 }
 
 fn is_settled(files: &[PathBuf]) -> bool {

@@ -89,7 +89,7 @@ impl Entry {
     pub fn precisions(&self) -> Result<Vec<Precision>, ModelsError> {
         match self.folder() {
             None => Ok(vec![Model::starter()?.precision()]),
-            Some(folder) => Ok(Model::variants(folder)?),
+            Some(folder) => Model::variants(folder).map_err(ModelsError::opening(folder)),
         }
     }
 

@@ -13,7 +13,7 @@ const MIN_SPEEDUP: f64 = 1.05;
 /// What a check measured of one precision of a model on this machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
-    /// Milliseconds per picture without preprocessing, in a batch of all built-in pictures.
+    /// Milliseconds per picture without preprocessing, in batches.
     pub ms_per_picture: f64,
     /// Milliseconds per text, one at a time.
     pub ms_per_text: f64,

@@ -96,7 +96,7 @@ fn invalid_model_folders_are_refused() {
     ----- stderr -----
     error: photos: not a model folder (none of sightline.toml, preprocessor_config.json, open_clip_config.json, visual/preprocess_cfg.json found)
 
-    hint: give the name or the folder of a model, or leave it out to use the built-in starter model
+    hint: give the folder of a model's graphs and of the files that describe them; docs/models.md lists the layouts
     ");
     env.write(
         "torn/sightline.toml",

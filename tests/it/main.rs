@@ -39,6 +39,10 @@ mod help;
 mod index;
 /// Runs that are killed repeatedly while the folder changes.
 mod kills;
+/// Verdict of `sightline models check` and `add` on good and broken copies of the starter model.
+mod model_checks;
+/// Folders that look like models and are something else, damaged or incomplete.
+mod model_folders;
 /// `sightline models`, `--model NAME`, `--precision`.
 mod models;
 /// Files and folders without read or write permission.

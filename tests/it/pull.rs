@@ -1,271 +1,21 @@
 //! `sightline models pull`, from a hub served by the test.
 
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use serde_json::json;
 use sha1::Digest;
 
 use crate::support::corpus;
-use crate::support::{CLIP_FILES, CLIP_MODEL, Ran, TestCommand, TestEnv, wait_until};
-
-const REPOSITORY: &str = "someone/tiny-clip";
-const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
-
-/// A request received by the hub.
-#[derive(Debug, Clone)]
-struct Request {
-    path: String,
-    headers: BTreeMap<String, String>,
-}
-
-/// Behaviour of the hub, faults included.
-#[derive(Clone, Default)]
-struct Behaviour {
-    /// Breaks the connection: the file, after how many bytes, and how many times.
-    cut: Option<(&'static str, usize, usize)>,
-    /// Sends this file with a wrong byte.
-    corrupted: Option<&'static str>,
-    /// Responds to every request with this status.
-    status: Option<u16>,
-    /// Requires this token.
-    token: Option<&'static str>,
-    no_ranges: bool,
-    /// Redirects requests for files to this address.
-    files_at: Option<String>,
-    /// Sends this file slowly enough to be interrupted.
-    slow: Option<&'static str>,
-    /// Files with other contents; an empty one is missing.
-    replaced: &'static [(&'static str, &'static str)],
-    /// Name of the repository, if not [`REPOSITORY`].
-    repository: Option<&'static str>,
-}
-
-impl Behaviour {
-    fn repository(&self) -> &'static str {
-        self.repository.unwrap_or(REPOSITORY)
-    }
-
-    fn files(&self) -> BTreeMap<String, Vec<u8>> {
-        let mut files = files();
-        for (path, content) in self.replaced {
-            if content.is_empty() {
-                files.remove(*path);
-            } else {
-                files.insert((*path).to_owned(), content.as_bytes().to_vec());
-            }
-        }
-        files
-    }
-}
-
-/// HTTP server that stands in for the hub.
-struct Hub {
-    address: String,
-    requests: Arc<Mutex<Vec<Request>>>,
-    behaviour: Arc<Mutex<Behaviour>>,
-}
-
-impl Hub {
-    fn new(behaviour: Behaviour) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let hub = Self {
-            address: format!("http://{}", listener.local_addr().unwrap()),
-            requests: Arc::default(),
-            behaviour: Arc::new(Mutex::new(behaviour)),
-        };
-        let (requests, behaviour) = (Arc::clone(&hub.requests), Arc::clone(&hub.behaviour));
-        std::thread::spawn(move || {
-            for connection in listener.incoming() {
-                let (requests, behaviour) = (Arc::clone(&requests), Arc::clone(&behaviour));
-                std::thread::spawn(move || serve(connection.unwrap(), &requests, &behaviour));
-            }
-        });
-        hub
-    }
-
-    fn requests_of(&self, part: &str) -> Vec<Request> {
-        let requests = self.requests.lock().unwrap();
-        let matching = requests.iter().filter(|one| one.path.contains(part));
-        matching.cloned().collect()
-    }
-
-    fn behave(&self, behaviour: Behaviour) {
-        *self.behaviour.lock().unwrap() = behaviour;
-    }
-}
-
-/// The files of the repository by path: those of the model and two more.
-fn files() -> BTreeMap<String, Vec<u8>> {
-    let read = |name: &str| fs_err::read(Path::new(CLIP_MODEL).join(name)).unwrap();
-    let mut files: BTreeMap<_, _> = CLIP_FILES.map(|name| (name.to_owned(), read(name))).into();
-    files.insert("README.md".to_owned(), b"---\nlicense: mit\n---\n".to_vec());
-    files.insert("pytorch_model.bin".to_owned(), vec![0; 1000]);
-    files
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
-}
-
-/// Git's hash of a file.
-fn git_sha1(content: &[u8]) -> String {
-    let mut blob = format!("blob {}\0", content.len()).into_bytes();
-    blob.extend(content);
-    hex(&sha1::Sha1::digest(&blob))
-}
-
-/// The hub's description of the repository: large files with SHA-256, others as git blobs.
-fn listing(behaviour: &Behaviour) -> Vec<u8> {
-    let siblings: Vec<_> = behaviour
-        .files()
-        .iter()
-        .map(|(path, content)| {
-            let mut sibling = json!({
-                "rfilename": path,
-                "size": content.len(),
-                "blobId": git_sha1(content),
-            });
-            if path.contains(".onnx") || path.contains(".bin") {
-                let sha256 = hex(&sha2::Sha256::digest(content));
-                sibling["blobId"] = json!("0000000000000000000000000000000000000000");
-                sibling["lfs"] =
-                    json!({ "sha256": sha256, "size": content.len(), "pointerSize": 130 });
-            }
-            sibling
-        })
-        .collect();
-    let mut more = json!({
-        "id": behaviour.repository(),
-        "sha": COMMIT,
-        "gated": false,
-        "siblings": siblings,
-    });
-    // Repositories with copies of other models often state no licence.
-    if behaviour.repository.is_none() {
-        more["cardData"] = json!({ "license": "mit" });
-    }
-    serde_json::to_vec(&more).unwrap()
-}
-
-fn serve(mut connection: TcpStream, requests: &Mutex<Vec<Request>>, behaviour: &Mutex<Behaviour>) {
-    let mut reader = BufReader::new(connection.try_clone().unwrap());
-    let mut line = String::new();
-    if reader.read_line(&mut line).is_err() || line.is_empty() {
-        return;
-    }
-    let path = line.split(' ').nth(1).unwrap().to_owned();
-    let mut headers = BTreeMap::new();
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).unwrap();
-        let Some((name, value)) = line.trim_end().split_once(": ") else {
-            break;
-        };
-        headers.insert(name.to_lowercase(), value.to_owned());
-    }
-    let request = Request { path, headers };
-    requests.lock().unwrap().push(request.clone());
-    // A killed client closes its connection.
-    let _ = answer(&mut connection, &request, behaviour);
-}
-
-fn answer(
-    connection: &mut TcpStream,
-    request: &Request,
-    shared: &Mutex<Behaviour>,
-) -> std::io::Result<()> {
-    let behaviour = shared.lock().unwrap().clone();
-    let mut head = |status: &str, headers: &str| {
-        write!(
-            connection,
-            "HTTP/1.1 {status}\r\nConnection: close\r\n{headers}\r\n"
-        )
-    };
-    let empty = "Content-Length: 0\r\n";
-    if let Some(status) = behaviour.status {
-        return head(&format!("{status} No"), empty);
-    }
-    let authorized = request.headers.get("authorization");
-    if let Some(token) = behaviour.token
-        && authorized != Some(&format!("Bearer {token}"))
-    {
-        return head("401 Unauthorized", empty);
-    }
-    let repository = behaviour.repository();
-    let listed = format!("/api/models/{repository}/revision/main?blobs=true");
-    if request.path == listed {
-        let body = listing(&behaviour);
-        head("200 OK", &format!("Content-Length: {}\r\n", body.len()))?;
-        return connection.write_all(&body);
-    }
-    let resolved = format!("/{repository}/resolve/{COMMIT}/");
-    let all = behaviour.files();
-    let found = request.path.strip_prefix(&resolved);
-    let Some((path, content)) = found.and_then(|path| Some((path, all.get(path)?))) else {
-        return head("404 Not Found", empty);
-    };
-    if let Some(elsewhere) = &behaviour.files_at {
-        let location = format!("Location: {elsewhere}{}\r\n{empty}", request.path);
-        return head("302 Found", &location);
-    }
-    let mut content = content.clone();
-    if behaviour.corrupted == Some(path) {
-        content[0] ^= 1;
-    }
-    let range = request
-        .headers
-        .get("range")
-        .filter(|_| !behaviour.no_ranges);
-    let from: usize = range.map_or(0, |range| {
-        range
-            .strip_prefix("bytes=")
-            .unwrap()
-            .trim_end_matches('-')
-            .parse()
-            .unwrap()
-    });
-    let rest = &content[from..];
-    let length = format!("Content-Length: {}\r\n", rest.len());
-    if range.is_some() {
-        let total = content.len();
-        let range = format!("Content-Range: bytes {from}-{}/{total}\r\n", total - 1);
-        head("206 Partial Content", &format!("{length}{range}"))?;
-    } else {
-        head("200 OK", &length)?;
-    }
-    if behaviour.slow == Some(path) {
-        for piece in rest.chunks(2000) {
-            connection.write_all(piece)?;
-            connection.flush()?;
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        return Ok(());
-    }
-    if let Some((cut, n_bytes, n_times)) = behaviour.cut
-        && cut == path
-        && n_times > 0
-    {
-        shared.lock().unwrap().cut = Some((cut, n_bytes, n_times - 1));
-        return connection.write_all(&rest[..n_bytes.min(rest.len())]);
-    }
-    connection.write_all(rest)
-}
+use crate::support::hub::{Behaviour, COMMIT, Hub, REPOSITORY, files, git_sha1, hex};
+use crate::support::{Ran, TestCommand, TestEnv, wait_until};
 
 fn pull(env: &TestEnv, hub: &Hub, arguments: &[&str]) -> Ran {
     command(env, &hub.address, arguments).run()
 }
 
 fn command(env: &TestEnv, address: &str, arguments: &[&str]) -> TestCommand {
-    env.sightline(["models", "pull", REPOSITORY])
+    // Random weights match by chance at best.
+    env.sightline(["models", "pull", REPOSITORY, "--anyway"])
         .args(arguments)
         .env("HF_ENDPOINT", address)
         .starter()
@@ -370,7 +120,9 @@ fn origin_and_licence_are_recorded() {
         ..Behaviour::default()
     });
     let from_hub = |which: &str| {
-        let command = env.sightline(["models", "pull", which]).starter();
+        let command = env
+            .sightline(["models", "pull", which, "--anyway"])
+            .starter();
         command.env("HF_ENDPOINT", &hub.address).run()
     };
     // The catalogue has the licence of a model pulled by its short name.
@@ -391,7 +143,7 @@ fn origin_and_licence_are_recorded() {
     assert_eq!(json["origin"]["commit"], COMMIT);
     // A later check keeps it.
     let check = env.sightline(["models", "check", "clip-vit-b-32"]);
-    check.starter().run().expect(0);
+    check.starter().run().expect(2);
     assert!(info("clip-vit-b-32").stdout().contains(origin));
     env.sightline(["models", "remove", "clip-vit-b-32"])
         .starter()
@@ -438,6 +190,7 @@ fn an_unusable_download_can_be_completed_by_hand() {
             part.to_str().unwrap(),
             "--name",
             "tiny-clip",
+            "--anyway",
         ])
         .starter()
         .run()
@@ -458,12 +211,86 @@ fn a_text_only_model_is_refused_before_downloading() {
         ..Behaviour::default()
     });
     let ran = pull(&env, &hub, &[]).expect(2);
-    assert_error(
-        &ran,
-        "no file describes how pictures are preprocessed",
-        "--list",
-    );
+    assert_error(&ran, "only a text tower, without an image tower", "--text");
     assert_eq!(hub.requests.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn what_cannot_work_is_refused_before_its_graphs_are_downloaded() {
+    type Replaced = &'static [(&'static str, &'static str)];
+    const NAFLEX: &str = "{\"image_processor_type\": \"Siglip2ImageProcessorFast\"}";
+    let cases: [(Replaced, &str, &str); 6] = [
+        (
+            &[
+                ("onnx/vision_model.onnx", ""),
+                ("onnx/text_model.onnx", ""),
+                ("onnx/vision_model_q4f16.onnx", "graph"),
+                ("onnx/text_model_q4f16.onnx", "graph"),
+            ],
+            "only 4-bit graphs, such as onnx/vision_model_q4f16.onnx",
+            "graphs in fp32, fp16 or int8",
+        ),
+        (
+            &[
+                ("onnx/text_model.onnx", ""),
+                ("onnx/text_model_bnb4.onnx", "graph"),
+            ],
+            "only 4-bit graphs, such as onnx/text_model_bnb4.onnx",
+            "graphs in fp32, fp16 or int8",
+        ),
+        (
+            &[("onnx/text_model.onnx", "")],
+            "only an image tower, without a text tower",
+            "--text TEXT_FOLDER",
+        ),
+        (
+            &[("onnx/vision_model.onnx", ""), ("onnx/text_model.onnx", "")],
+            "pytorch_model.bin without an ONNX export",
+            "optimum-cli export onnx --model someone/tiny-clip",
+        ),
+        (
+            &[("preprocessor_config.json", NAFLEX)],
+            "a NaFlex model",
+            "models pull siglip2-base",
+        ),
+        (
+            &[("preprocessor_config.json", "{")],
+            "the files that describe the model are not usable",
+            "its graphs were not downloaded",
+        ),
+    ];
+    let mut n_cases = 0;
+    for (replaced, error, hint) in cases {
+        let env = TestEnv::new();
+        let hub = Hub::new(Behaviour {
+            replaced,
+            ..Behaviour::default()
+        });
+        let ran = pull(&env, &hub, &[]).expect(2);
+        assert_error(&ran, error, hint);
+        assert!(hub.requests_of(".onnx").is_empty(), "{ran}");
+        assert_nothing_registered(&env);
+        n_cases += 1;
+    }
+    assert_eq!(n_cases, 6);
+}
+
+#[test]
+fn a_model_that_matches_by_chance_is_kept_for_anyway() {
+    let env = TestEnv::new();
+    let hub = Hub::new(Behaviour::default());
+    let pull = |arguments: &[&str]| {
+        let command = env.sightline(["models", "pull", REPOSITORY]).starter();
+        let command = command.args(arguments).env("HF_ENDPOINT", &hub.address);
+        command.run()
+    };
+    let ran = pull(&[]).expect(2);
+    assert_error(&ran, "no better than chance", "--anyway");
+    assert!(ran.stderr().contains("the download is kept"), "{ran}");
+    assert_nothing_registered(&env);
+    let ran = pull(&["--anyway"]).expect(0);
+    assert!(ran.stdout().contains("pulled tiny-clip"), "{ran}");
+    assert_eq!(hub.requests_of("vision_model.onnx").len(), 1);
 }
 
 #[test]
@@ -504,8 +331,8 @@ fn a_download_that_keeps_breaking_fails_and_resumes_later() {
     pull(&env, &hub, &[]).expect(0);
     let last = hub.requests_of(file).pop().unwrap();
     assert_eq!(last.headers["range"], "bytes=35000-");
-    // The listing, this file, the damaged one, and the three not downloaded yet; two were kept.
-    assert_eq!(hub.requests.lock().unwrap().len() - n_before, 6);
+    // The listing, this file, and the damaged one; the others were kept.
+    assert_eq!(hub.requests.lock().unwrap().len() - n_before, 3);
     for file in ["README.md", "onnx/text_model.onnx"] {
         assert_eq!(hub.requests_of(file).len(), 1, "{file}");
     }

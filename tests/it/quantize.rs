@@ -74,5 +74,7 @@ fn foreign_files_and_the_built_in_model_are_not_overwritten() {
 
     ----- stderr -----
     error: starter: the built-in model cannot be quantized
+
+    hint: add a model with `sightline models pull` or `sightline models add`, and quantize that one
     ");
 }

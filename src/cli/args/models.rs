@@ -73,9 +73,11 @@ pub(in crate::cli) struct InfoArgs {
 Examples:
   sightline models add ~/Downloads/clip-vit-base-patch32
   sightline models add ~/Downloads/siglip-base --name siglip
+  sightline models add ~/Downloads/siglip-base --quantize  write an int8 copy too
   sightline models add /mnt/models/clip-large --link      use it in place, without a copy
 
-The model is first checked as by `sightline models check`. Only the files it needs are copied.")]
+The model is first checked as by `sightline models check`, and refused if it finds the pictures of
+the built-in texts no better than by chance. Only the files it needs are copied.")]
 pub(in crate::cli) struct AddArgs {
     /// Model folder to add
     #[arg(value_name = "FOLDER")]
@@ -86,6 +88,12 @@ pub(in crate::cli) struct AddArgs {
     /// Use the folder in place instead of copying it
     #[arg(long)]
     pub(in crate::cli) link: bool,
+    /// Write an int8 copy of fp32 graphs, as by `sightline models quantize`
+    #[arg(long)]
+    pub(in crate::cli) quantize: bool,
+    /// Add a model that finds pictures no better than by chance
+    #[arg(long)]
+    pub(in crate::cli) anyway: bool,
 }
 
 #[derive(Debug, Args)]
@@ -112,8 +120,11 @@ pub(in crate::cli) struct PullArgs {
     /// Replace an existing model of that name
     #[arg(long)]
     pub(in crate::cli) force: bool,
+    /// Add a model that finds pictures no better than by chance
+    #[arg(long)]
+    pub(in crate::cli) anyway: bool,
     /// List the models that have a short name
-    #[arg(long, conflicts_with_all = ["which", "name", "force"])]
+    #[arg(long, conflicts_with_all = ["which", "name", "force", "anyway"])]
     pub(in crate::cli) list: bool,
 }
 
@@ -156,6 +167,9 @@ Examples:
   sightline models check                    the default model
   sightline models check siglip --json
   sightline models check siglip --precision int8
+
+The model must find the pictures of enough built-in texts that chance would do so in 1 % of cases
+only; otherwise the exit status is 2.
 
 From then on a copy at a lower precision (int8, fp16) is used if it is faster on this machine and
 each of its embeddings has a cosine of at least 0.99 with that at full precision.")]

@@ -1,13 +1,19 @@
 //! Chooses the files of a repository that make up a model.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use sightline_onnx::Precision;
+use sightline_onnx::{Model, ModelError, Precision};
 
 use super::error::HubError;
+use crate::models::unsupported::Files;
 
 /// Larger files are not descriptions.
 pub(in crate::models) const MAX_DESCRIPTION_BYTES: u64 = 64 << 20;
+
+/// Descriptions up to this size are read before the graphs are downloaded. It leaves out the
+/// vocabularies of many languages.
+const MAX_SMALL_BYTES: u64 = 1 << 20;
 
 /// A file of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +56,16 @@ impl Choice {
     #[must_use]
     pub fn n_bytes(&self) -> u64 {
         self.files.iter().map(|file| file.n_bytes).sum()
+    }
+
+    /// The choice of only the small files that describe the model.
+    pub(super) fn descriptions(&self) -> Self {
+        let is_small =
+            |file: &&RemoteFile| file.n_bytes <= MAX_SMALL_BYTES && is_description(&file.path);
+        Self {
+            files: self.files.iter().filter(is_small).cloned().collect(),
+            ..self.clone()
+        }
     }
 }
 
@@ -115,13 +131,21 @@ pub(super) fn choose(
             let variants = variants(stems, &files);
             (!variants.is_empty()).then_some(variants)
         });
-        let variants = layout.ok_or_else(|| HubError::NoModel {
-            repository: repository.to_owned(),
+        let variants = layout.ok_or_else(|| {
+            judged(repository, listing).unwrap_or_else(|| HubError::NoModel {
+                repository: repository.to_owned(),
+            })
         })?;
         if !PREPROCESSING.iter().any(|file| files.contains_key(file)) {
-            return Err(HubError::NoDescription {
-                repository: repository.to_owned(),
-            });
+            return Err(
+                judged(repository, listing).unwrap_or_else(|| HubError::NoDescription {
+                    repository: repository.to_owned(),
+                }),
+            );
+        }
+        // A tower by itself, as a graph called `model.onnx`.
+        if let Some(error) = judged(repository, listing) {
+            return Err(error);
         }
         precisions = wanted(repository, &variants, asked)?;
         for (_, graphs) in variants.iter().filter(|(one, _)| precisions.contains(one)) {
@@ -147,6 +171,38 @@ pub(super) fn choose(
         precisions,
         files: chosen.into_values().cloned().collect(),
     })
+}
+
+/// What a repository is, instead of a model, if its list of files shows it.
+fn judged(repository: &str, listing: &Listing) -> Option<HubError> {
+    let paths = listing.files.iter().map(|file| file.path.clone());
+    let files = Files {
+        place: repository.to_owned(),
+        paths: paths.collect(),
+        folder: None,
+    };
+    files.judge().map(HubError::Unsupported)
+}
+
+/// Checks the descriptions of a choice, which are in a folder, before its graphs are downloaded.
+pub(super) fn check_description(choice: &Choice, folder: &Path) -> Result<(), HubError> {
+    let paths = choice.files.iter().map(|file| file.path.clone());
+    let files = Files {
+        place: choice.repository.clone(),
+        paths: paths.collect(),
+        folder: Some(folder),
+    };
+    if let Some(unsupported) = files.judge() {
+        return Err(unsupported.into());
+    }
+    match Model::check_description(folder) {
+        // The vocabulary may be among the larger files.
+        Ok(()) | Err(ModelError::MissingFile { .. }) => Ok(()),
+        Err(source) => Err(HubError::BadDescription {
+            repository: choice.repository.clone(),
+            source: Box::new(source),
+        }),
+    }
 }
 
 /// The precisions in which all these graphs exist, with the paths of the graphs.
@@ -305,6 +361,7 @@ mod tests {
             "onnx/model.onnx",
             "onnx/model.onnx_data",
             "preprocessor_config.json",
+            "tokenizer.json",
         ];
         assert_eq!(chosen(&combined, None).unwrap(), combined);
         let error = chosen(&combined, Some(Precision::Int8)).unwrap_err();
@@ -349,8 +406,10 @@ mod tests {
                 "t.json"
             ]
         );
-        let error = chosen(&["config.json", "model.safetensors"], None).unwrap_err();
+        let error = chosen(&["config.json"], None).unwrap_err();
         assert!(matches!(error, HubError::NoModel { .. }), "{error}");
+        let error = chosen(&["config.json", "model.safetensors"], None).unwrap_err();
+        assert!(matches!(error, HubError::Unsupported(_)), "{error}");
         // A model that takes text only is refused before hundreds of megabytes are downloaded.
         let error = chosen(&["config.json", "onnx/model.onnx"], None).unwrap_err();
         assert!(matches!(error, HubError::NoDescription { .. }), "{error}");

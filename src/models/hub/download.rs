@@ -52,6 +52,19 @@ pub(super) fn all(
     folder: &Path,
     on_progress: OnBytes<'_>,
 ) -> Result<PullReport, HubError> {
+    let report = some(client, cache, choice, folder, on_progress)?;
+    sweep(folder, folder, &choice.files)?;
+    Ok(report)
+}
+
+/// The same for a choice of some files, which leaves others in the folder alone.
+pub(super) fn some(
+    client: &Client,
+    cache: Option<&Path>,
+    choice: &Choice,
+    folder: &Path,
+    on_progress: OnBytes<'_>,
+) -> Result<PullReport, HubError> {
     let mut download = Download {
         client,
         cache,
@@ -66,7 +79,6 @@ pub(super) fn all(
     for file in &choice.files {
         download.file(file, folder)?;
     }
-    sweep(folder, folder, &choice.files)?;
     Ok(download.report)
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::models::unsupported::Unsupported;
+
 /// Why a model could not be downloaded. Messages name the server or the file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -78,6 +80,9 @@ pub enum HubError {
         /// What is wrong with the redirect.
         reason: &'static str,
     },
+    /// The repository is something else than a model that works here.
+    #[error(transparent)]
+    Unsupported(#[from] Unsupported),
     /// The repository holds no graphs in a known layout.
     #[error("{repository}: no ONNX graphs of both an image and a text encoder")]
     NoModel {
@@ -112,6 +117,16 @@ pub enum HubError {
         asked: sightline_onnx::Precision,
         /// The precisions that it holds.
         found: Vec<&'static str>,
+    },
+    /// The files that describe the model do not fit what is supported. Its graphs were not
+    /// downloaded.
+    #[error("{repository}: the files that describe the model are not usable")]
+    BadDescription {
+        /// The repository.
+        repository: String,
+        /// What is wrong.
+        #[source]
+        source: Box<sightline_onnx::ModelError>,
     },
     /// The connection broke repeatedly.
     #[error("{file}: the connection to {host} broke {n_tries} times in a row")]

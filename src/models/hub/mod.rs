@@ -49,6 +49,24 @@ pub fn look_up(
     choose::choose(repository, &listing, precision)
 }
 
+/// Downloads the small files of a choice that describe the model, as [`pull`] does, and checks what
+/// they say, so that what cannot work is refused before its graphs are downloaded.
+///
+/// # Errors
+/// As [`pull`]; [`HubError::Unsupported`] or [`HubError::BadDescription`].
+pub fn pull_description(
+    options: &HubOptions,
+    choice: &Choice,
+    folder: &Path,
+    progress: &mut dyn FnMut(&ByteProgress) -> ControlFlow<()>,
+) -> Result<PullReport, HubError> {
+    let client = Client::new(options)?;
+    let cache = options.cache.as_deref();
+    let report = download::some(&client, cache, &choice.descriptions(), folder, progress)?;
+    choose::check_description(choice, folder)?;
+    Ok(report)
+}
+
 /// Downloads the chosen files into a folder. Complete files with the right hash are kept, those in
 /// the shared cache are copied, partial ones are resumed. After an error everything downloaded so
 /// far is kept.

@@ -2,6 +2,7 @@
 
 mod copy;
 pub(crate) mod corpus;
+pub(crate) mod hub;
 pub(crate) mod numbers;
 
 use std::collections::BTreeMap;

@@ -1,13 +1,15 @@
 //! `sightline models add`
 
+use std::path::Path;
+
 use anyhow::{Result, bail};
 
-use super::check;
+use super::{check, quantize};
 use crate::cli::args::AddArgs;
 use crate::cli::exit::{self, ExitStatus};
 use crate::cli::printer::Printer;
 use crate::cli::progress::BytesView;
-use crate::models::ModelsError;
+use crate::models::{Model, ModelsError, Precision};
 use crate::workspace::Workspace;
 
 pub(super) fn run(
@@ -18,6 +20,12 @@ pub(super) fn run(
     let registry = workspace.registry();
     exit::catch_ctrl_c();
     let pending = registry.pending(&args.folder, args.name.as_deref())?;
+    let precisions: Vec<Precision> = pending.models().iter().map(Model::precision).collect();
+    let has_int8 = precisions.contains(&Precision::Int8);
+    if args.quantize && !has_int8 && !precisions.contains(&Precision::Fp32) {
+        let model = args.folder.display().to_string();
+        return Err(ModelsError::NothingToQuantize { model }.into());
+    }
     let Some(check) = check::check(pending.models(), workspace, printer, false)? else {
         return Ok(ExitStatus::Interrupted);
     };
@@ -29,6 +37,9 @@ pub(super) fn run(
             .collect();
         bail!("{}: {}", args.folder.display(), why.join("; "));
     }
+    check::show(&check, workspace, pending.name(), printer)?;
+    let shown = printer.shown(&args.folder);
+    check::require_matches(&check, &shown, args.anyway, printer)?;
     let added = if args.link {
         registry.add_link(&pending, &check)
     } else {
@@ -42,10 +53,37 @@ pub(super) fn run(
         Err(ModelsError::Stopped) => return Ok(ExitStatus::Interrupted),
         added => added?,
     };
-    check::show(&check, workspace, &entry.label(), printer)?;
+    let label = entry.label();
+    if args.quantize && !has_int8 {
+        let folder = entry.folder().unwrap_or(&args.folder);
+        let is_done = quantize::write_copies(&label, folder, false, printer)?.is_some()
+            && check::run_on(
+                &registry.find(Path::new(&label))?,
+                workspace,
+                false,
+                printer,
+            )?
+            .is_some();
+        if !is_done {
+            printer.note(format_args!("interrupted; {label} was added"));
+            return Ok(ExitStatus::Interrupted);
+        }
+    } else {
+        suggest_quantize(&precisions, &label, printer);
+    }
     printer.line(format_args!(
-        "added {0}; use it with `--model {0}`, or by default with `sightline models default {0}`",
-        entry.label()
+        "added {label}; use it with `--model {label}`, or by default with `sightline models \
+         default {label}`"
     ))?;
     Ok(ExitStatus::Found)
+}
+
+/// Says what an int8 copy would bring to a model that has none.
+pub(super) fn suggest_quantize(precisions: &[Precision], model: &str, printer: &Printer) {
+    if precisions.contains(&Precision::Fp32) && !precisions.contains(&Precision::Int8) {
+        printer.hint(format_args!(
+            "it has no int8 copy: `sightline models quantize {model}` writes one (ViT-B/32: 2.9 \
+             times the pictures per second, at a cosine of 0.9992 to fp32)"
+        ));
+    }
 }

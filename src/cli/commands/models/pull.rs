@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
+use super::add::suggest_quantize;
 use super::check;
 use crate::cli::args::PullArgs;
 use crate::cli::exit::{self, ExitStatus};
@@ -50,13 +51,14 @@ pub(super) fn run(
     if !download(&options, &choice, arriving.path(), printer)? {
         return Ok(ExitStatus::Interrupted);
     }
-    let models = every_precision(arriving.path()).map_err(|source| {
-        ModelsError::from(HubError::Unusable {
+    let models = every_precision(arriving.path()).map_err(|error| match error {
+        ModelsError::Model(source) => ModelsError::from(HubError::Unusable {
             repository: repository.to_owned(),
             folder: arriving.path().to_path_buf(),
             name: name.to_owned(),
             source: Box::new(source),
-        })
+        }),
+        other => other,
     })?;
     let Some(check) = check::check(&models, workspace, printer, false)? else {
         return Ok(ExitStatus::Interrupted);
@@ -68,6 +70,11 @@ pub(super) fn run(
             .filter_map(|one| one.outcome.as_ref().err());
         let why: Vec<&str> = why.map(String::as_str).collect();
         bail!("{repository}: {}", why.join("; "));
+    }
+    check::show(&check, workspace, name, printer)?;
+    if let Err(refused) = check::require_matches(&check, name, args.anyway, printer) {
+        printer.note("the download is kept: with `--anyway` it is not repeated");
+        return Err(refused);
     }
     // The old model is removed only once the new one is known to work.
     let mut was_default = false;
@@ -82,7 +89,7 @@ pub(super) fn run(
     if was_default {
         registry.set_default(name)?;
     }
-    check::show(&check, workspace, &entry.label(), printer)?;
+    suggest_quantize(&choice.precisions, name, printer);
     printer.line(format_args!(
         "pulled {0}; use it with `--model {0}`, or by default with `sightline models default {0}`",
         entry.label()
@@ -97,13 +104,18 @@ fn download(
     folder: &Path,
     printer: &mut Printer,
 ) -> Result<bool> {
+    // What cannot work is refused before anything large is downloaded.
+    let described = hub::pull_description(options, choice, folder, &mut |_| exit::check_ctrl_c());
     let mut view = BytesView::new(printer, "Downloading");
-    let pulled = hub::pull(options, choice, folder, &mut |progress| {
-        view.show(progress.n_done, progress.n_total);
-        exit::check_ctrl_c()
+    let pulled = described.and_then(|described| {
+        let pulled = hub::pull(options, choice, folder, &mut |progress| {
+            view.show(progress.n_done, progress.n_total);
+            exit::check_ctrl_c()
+        })?;
+        Ok(described.n_from_cache + pulled.n_from_cache)
     });
     drop(view);
-    let pulled = match pulled {
+    let n_from_cache = match pulled {
         Err(HubError::Stopped) => {
             printer.note(
                 "interrupted; downloaded data is kept. Run the same command again to resume.",
@@ -112,10 +124,10 @@ fn download(
         }
         pulled => pulled?,
     };
-    if pulled.n_from_cache > 0 {
+    if n_from_cache > 0 {
         printer.note(format_args!(
             "{} of {} files were in the Hugging Face cache",
-            pulled.n_from_cache,
+            n_from_cache,
             choice.files.len()
         ));
     }

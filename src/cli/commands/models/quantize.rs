@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::check;
 use crate::cli::args::QuantizeArgs;
 use crate::cli::exit::{self, ExitStatus};
 use crate::cli::printer::Printer;
 use crate::models::quantize::{QuantizeOptions, Report, quantize};
-use crate::models::{Model, Precision};
+use crate::models::{ModelsError, fp32_in};
 use crate::workspace::Workspace;
 
 pub(super) fn run(
@@ -18,29 +18,44 @@ pub(super) fn run(
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
     let entry = workspace.entry(args.which.as_deref())?;
+    let label = entry.label();
     let Some(folder) = entry.folder() else {
-        bail!("{}: the built-in model cannot be quantized", entry.label());
+        return Err(ModelsError::BuiltInQuantized { name: label }.into());
     };
-    let model = Model::open_with(folder, Some(Precision::Fp32))?;
+    exit::catch_ctrl_c();
+    if write_copies(&label, folder, args.force, printer)?.is_none() {
+        return Ok(ExitStatus::Interrupted);
+    }
+    // The entry describes the model as it was before.
+    let entry = workspace.entry(args.which.as_deref())?;
+    let checked = check::run_on(&entry, workspace, args.json, printer)?;
+    Ok(checked.map_or(ExitStatus::Interrupted, |check| check::status(&check)))
+}
+
+/// Writes int8 copies beside the fp32 graphs of a model; `None` when it was interrupted.
+pub(super) fn write_copies(
+    label: &str,
+    folder: &Path,
+    replace: bool,
+    printer: &Printer,
+) -> Result<Option<()>> {
+    let model = fp32_in(folder, label)?;
     let mut graphs: Vec<&Path> = model.image_graph().into_iter().collect();
     // Both towers may share one file.
     graphs.extend(model.text_graph().filter(|text| !graphs.contains(text)));
-    exit::catch_ctrl_c();
     let options = QuantizeOptions {
-        replace: args.force,
+        replace,
         ..QuantizeOptions::default()
     };
     for graph in graphs {
         if exit::check_ctrl_c().is_break() {
-            return Ok(ExitStatus::Interrupted);
+            return Ok(None);
         }
         let target = int8_path(graph);
         let report = quantize(graph, &target, &options)?;
         show(&report, &printer.shown(&target), printer);
     }
-    // The entry describes the model as it was before.
-    let entry = workspace.entry(args.which.as_deref())?;
-    check::run_on(&entry, workspace, args.json, printer)
+    Ok(Some(()))
 }
 
 /// `X.onnx` → `X_int8.onnx`

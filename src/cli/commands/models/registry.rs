@@ -7,7 +7,7 @@ use crate::answers::ModelListAnswer;
 use crate::cli::args::{DefaultArgs, ListArgs, RemoveArgs};
 use crate::cli::exit::ExitStatus;
 use crate::cli::printer::{Printer, Style};
-use crate::models::{Entry, Place, STARTER};
+use crate::models::{Entry, Inspected, Place, STARTER};
 use crate::workspace::Workspace;
 
 pub(super) fn list(
@@ -28,15 +28,23 @@ pub(super) fn list(
         let mark = if name == default { '*' } else { ' ' };
         let padded = format!("{name:<0$}", width.unwrap_or(0));
         let name = printer.paint(Style::Bold, &padded);
-        let details = match registry.open_entry(entry, entry.chosen()) {
-            Ok(model) => format!(
-                "{:>5} dimensions  {:>10}  {:<4}  {}",
+        let details = match registry.inspect(entry) {
+            Ok(Inspected { model, has_changed }) => format!(
+                "{:>5} dimensions  {:>10}  {:<4}  {}{}",
                 model.dimension(),
                 HumanBytes(model.n_bytes().unwrap_or(0)).to_string(),
                 model.precision(),
-                place(entry, printer)
+                place(entry, printer),
+                if has_changed {
+                    ", changed since the last check"
+                } else {
+                    ""
+                }
             ),
-            Err(error) => format!("unusable: {}", Printer::safe(&error.to_string())),
+            Err(error) => {
+                let reason = format!("{:#}", anyhow::Error::from(error));
+                format!("unusable: {}", Printer::safe(&reason))
+            }
         };
         printer.line(format_args!("{mark} {name}  {details}"))?;
     }
