@@ -113,15 +113,25 @@ pub(super) fn padded(kept: RgbImage, window: Window, fill: [u8; 3]) -> RgbImage 
     reason = "at most the old side, as the next line ensures"
 )]
 fn nearest_window(picture: &RgbImage, to: (u32, u32), window: Window) -> RgbImage {
-    let under = |new: u32, to: u32, side: u32| {
-        let at = (f64::from(new) + 0.5) * (f64::from(side) / f64::from(to));
-        (at as u32).min(side - 1)
+    // Pillow adds up the step, and where the exact sum is a whole number, the rounding of all
+    // these additions decides between two pixels.
+    let under = |from: u32, n: u32, to: u32, side: u32| -> Vec<u32> {
+        let step = f64::from(side) / f64::from(to);
+        let mut at = step / 2.0;
+        let mut places = Vec::new();
+        for new in 0..from + n {
+            if new >= from {
+                places.push((at as u32).min(side - 1));
+            }
+            at += step;
+        }
+        places
     };
     let (width, height) = picture.dimensions();
+    let columns = under(window.from.0, window.size.0, to.0, width);
+    let rows = under(window.from.1, window.size.1, to.1, height);
     RgbImage::from_fn(window.size.0, window.size.1, |x, y| {
-        let x = under(x + window.from.0, to.0, width);
-        let y = under(y + window.from.1, to.1, height);
-        *picture.get_pixel(x, y)
+        *picture.get_pixel(columns[x as usize], rows[y as usize])
     })
 }
 
