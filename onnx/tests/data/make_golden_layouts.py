@@ -23,7 +23,7 @@ import numpy as np
 import open_clip
 import sentencepiece
 import torch
-from open_clip.tokenizer import canonicalize_text, whitespace_clean
+from open_clip.tokenizer import basic_clean, canonicalize_text, whitespace_clean
 from open_clip.transform import image_transform
 from safetensors.numpy import save_file
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
@@ -261,7 +261,7 @@ def make_siglip2(folder):
     plain.save(str(folder / "tokenizer.json"))
     write(folder, "tokenizer_config.json", {
         "tokenizer_class": "GemmaTokenizer", "model_max_length": length, "do_lower_case": True,
-        "pad_token": "<pad>", "eos_token": "<eos>", "bos_token": "<bos>", "unk_token": "<unk>"})
+        "padding_side": "right", "pad_token": "<pad>", "eos_token": "<eos>", "bos_token": "<bos>", "unk_token": "<unk>"})
     processor = SiglipImageProcessorPil(size={"height": size, "width": size}, resample=2)
     write(folder, "preprocessor_config.json", {
         "image_processor_type": "SiglipImageProcessorFast", "resample": 2,
@@ -398,7 +398,7 @@ def make_open_clip(folder):
            {"text": 0})
 
     def ids(text_):
-        return cut(tokenizer.encode(canonicalize_text(text_)).ids, length)
+        return cut(tokenizer.encode(canonicalize_text(basic_clean(text_))).ids, length)
 
     return with_open_clip(cfg, image, ids, lambda kept: text(padded(kept, length, 0)))
 
