@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use crate::error::ModelError;
+use crate::head::HeadSpec;
 use crate::precision::Precision;
 use crate::preprocess::PreprocessConfig;
 use crate::source::{self, Source};
@@ -31,6 +32,9 @@ pub(crate) struct ImageSpec {
     pub(crate) source: Source,
     pub(crate) input: String,
     pub(crate) output: String,
+    pub(crate) head: HeadSpec,
+    /// Whether the graph holds more than this tower.
+    pub(crate) is_part: bool,
 }
 
 /// The text tower's graph and its ports, and its tokenizer.
@@ -41,6 +45,9 @@ pub(crate) struct TextSpec {
     pub(crate) token_type_ids: Option<String>,
     pub(crate) position_ids: Option<String>,
     pub(crate) output: String,
+    pub(crate) head: HeadSpec,
+    /// Whether the graph holds more than this tower.
+    pub(crate) is_part: bool,
     pub(crate) tokenizer: Source,
     pub(crate) tokenize: TokenizeConfig,
 }
@@ -112,6 +119,8 @@ impl Description {
             source: _,
             input,
             output: image_output,
+            head: image_head,
+            is_part: _,
         } = image;
         let TextSpec {
             source: _,
@@ -120,6 +129,8 @@ impl Description {
             token_type_ids,
             position_ids,
             output: text_output,
+            head: text_head,
+            is_part: _,
             tokenizer: _,
             tokenize,
         } = text;
@@ -133,6 +144,12 @@ impl Description {
         // Added later; left out when absent, so that older fingerprints stay valid.
         if let Some(position_ids) = position_ids {
             let _ = writeln!(numbers, "positions {position_ids:?}");
+        }
+        for (tower, head) in [("image", image_head), ("text", text_head)] {
+            let head = head.describe();
+            if !head.is_empty() {
+                let _ = writeln!(numbers, "{tower}{head}");
+            }
         }
         numbers
     }

@@ -100,6 +100,39 @@ pub enum ModelError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A configuration file has a key that is neither read nor known to change nothing.
+    #[error(
+        "{}: unknown key {} = {}, which might change the vectors",
+        file.display(),
+        printable(key),
+        printable(value)
+    )]
+    UnknownKey {
+        /// The file.
+        file: PathBuf,
+        /// The key, dotted.
+        key: String,
+        /// Its value, as JSON.
+        value: String,
+    },
+    /// A configuration file asks for something that this program does not do.
+    #[error(
+        "{}: {} = {} is not supported{}",
+        file.display(),
+        printable(key),
+        printable(value),
+        because(reason)
+    )]
+    Unsupported {
+        /// The file.
+        file: PathBuf,
+        /// The key, dotted.
+        key: String,
+        /// Its value.
+        value: String,
+        /// Why; may be empty.
+        reason: &'static str,
+    },
     /// The tokenizer's file is invalid.
     #[error("{}: cannot read the tokenizer", file.display())]
     Tokenizer {

@@ -6,7 +6,7 @@ use crate::embedding::Embedding;
 use crate::error::EncodeError;
 use crate::model::Model;
 use crate::preprocess::{Pixels, PreprocessConfig};
-use crate::session::{Feed, Runtime, Session, SessionOptions, Signature};
+use crate::session::{Feed, Runtime, Session, SessionOptions, Signature, Target};
 
 /// The image tower of a model, loaded into ONNX Runtime.
 ///
@@ -31,14 +31,14 @@ impl ImageTower {
         options: &SessionOptions,
     ) -> Result<Self, EncodeError> {
         let tower = model.image();
-        let mut session = Session::load(
-            runtime,
-            &tower.source,
-            &tower.output,
-            model.dimension(),
-            options,
-            model.is_joint(),
-        )?;
+        let target = Target {
+            source: &tower.source,
+            output: &tower.output,
+            head: &tower.head,
+            dimension: model.dimension(),
+            is_part: tower.is_part,
+        };
+        let mut session = Session::load(runtime, &target, options)?;
         let PreprocessConfig { height, width, .. } = *model.preprocess();
         let fixed_batch = session.check_pixels(&tower.input, height, width)?;
         if model.is_joint() {
@@ -94,7 +94,7 @@ impl ImageTower {
                 }
             }
             let feed = (self.model.image().input.as_str(), Feed::Pixels(input));
-            let rows = self.session.run(n, &[feed])?;
+            let rows = self.session.run(n, &[feed], None)?;
             for row in rows.chunks_exact(self.model.dimension()).take(chunk.len()) {
                 embeddings.push(Embedding::from_output(row, embeddings.len())?);
             }

@@ -48,6 +48,7 @@
 //! name = "my-model"
 //! dimension = 384                # of the embeddings
 //! license = "Apache-2.0"         # optional
+//! # ignore = ["new_key"]         # keys of other layouts' files that change no vector
 //!
 //! [image]
 //! file = "image.onnx"            # f32 [batch, 3, height, width] -> f32 [batch, dimension]
@@ -70,8 +71,8 @@
 //! output = "embedding"
 //! tokenizer = "tokenizer.json"
 //! context_length = 77            # tokens, special tokens included
-//! pad = "longest"                # the default; "context": always to context_length
-//! pad_token = "[PAD]"            # optional; default: that of the tokenizer's file
+//! pad = "longest"                # the default with a mask; "context": always to context_length
+//! pad_token = "[PAD]"            # optional if the tokenizer's file names it, or padding is masked
 //! ```
 
 mod description;
@@ -79,6 +80,7 @@ mod device;
 mod embedding;
 mod error;
 mod file;
+mod head;
 mod image;
 mod layouts;
 mod model;
@@ -96,6 +98,7 @@ pub use error::{EncodeError, ModelError};
 pub use file::interface::{check_complete, graph_inputs};
 pub use file::pointer::is_lfs_pointer;
 pub use file::quantize;
+pub use head::Pool;
 pub use image::ImageTower;
 pub use model::Model;
 pub use precision::{Precision, UnknownPrecision};
@@ -104,4 +107,4 @@ pub use preprocess::{
 };
 pub use session::{Runtime, RuntimeError, SessionOptions, Signature};
 pub use text::TextTower;
-pub use tokenize::{Clean, Frame, MaskRule, Pad, TokenizeConfig};
+pub use tokenize::{Clean, Frame, MaskRule, Pad, Side, TextRole, TokenizeConfig};

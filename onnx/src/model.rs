@@ -76,6 +76,29 @@ impl Model {
         Self::new(description, known)
     }
 
+    /// Reads the description of a model whose towers lie in two folders, each by its own layout:
+    /// an image tower and a text tower that were trained for one space. A `sightline.toml` with
+    /// `image.folder` and `text.folder` in a folder above describes the same model.
+    ///
+    /// # Errors
+    /// As [`open_with`](Self::open_with).
+    pub fn open_towers(
+        image: &Path,
+        text: &Path,
+        precision: Option<Precision>,
+    ) -> Result<Self, ModelError> {
+        let description = layouts::describe_towers(image, text, precision)?;
+        Self::new(description, &|_| None)
+    }
+
+    /// As [`variants`](Self::variants), of the model whose towers lie in two folders.
+    ///
+    /// # Errors
+    /// As [`open_towers`](Self::open_towers).
+    pub fn variants_of_towers(image: &Path, text: &Path) -> Result<Vec<Precision>, ModelError> {
+        layouts::variants_of_towers(image, text)
+    }
+
     /// The precisions for which both towers of the model in this folder have graphs, the most exact
     /// first. The graphs are neither loaded nor hashed.
     ///

@@ -6,8 +6,8 @@ use crate::embedding::Embedding;
 use crate::error::EncodeError;
 use crate::model::Model;
 use crate::preprocess::PreprocessConfig;
-use crate::session::{Feed, Runtime, Session, SessionOptions, Signature};
-use crate::tokenize::{Pad, Tokenizer};
+use crate::session::{Feed, Runtime, Session, SessionOptions, Signature, Target};
+use crate::tokenize::{Pad, TextRole, Tokenizer};
 
 /// Texts per run; more take memory without being faster.
 const MAX_BATCH: usize = 64;
@@ -37,14 +37,14 @@ impl TextTower {
         // command line waits for both.
         let (tokenizer, session) = std::thread::scope(|scope| {
             let tokenizer = scope.spawn(|| Tokenizer::load(&tower.tokenizer, &tower.tokenize));
-            let session = Session::load(
-                runtime,
-                &tower.source,
-                &tower.output,
-                model.dimension(),
-                options,
-                model.is_joint(),
-            );
+            let target = Target {
+                source: &tower.source,
+                output: &tower.output,
+                head: &tower.head,
+                dimension: model.dimension(),
+                is_part: tower.is_part,
+            };
+            let session = Session::load(runtime, &target, options);
             let tokenizer = tokenizer
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -80,8 +80,8 @@ impl TextTower {
         self.session.signature()
     }
 
-    /// Encodes texts; one embedding per text, in order. The embedding of an empty text is that of
-    /// its special tokens. A text beyond the context length is truncated, see
+    /// Encodes texts as they are; one embedding per text, in order. The embedding of an empty text
+    /// is that of its special tokens. A text beyond the context length is truncated, see
     /// [`n_tokens_dropped`](Self::n_tokens_dropped).
     ///
     /// Texts of similar length share a run, so any number of texts can be given.
@@ -89,12 +89,42 @@ impl TextTower {
     /// # Errors
     /// [`EncodeError::Tokenize`], [`EncodeError::Run`] or [`EncodeError::ZeroOrNotFinite`].
     pub fn encode(&mut self, texts: &[&str]) -> Result<Vec<Embedding>, EncodeError> {
-        let tokens = self.tokenizer.encode(texts)?;
+        self.encode_all(texts, None)
+    }
+
+    /// As [`encode`](Self::encode), with the words before each text that the model expects for this
+    /// role, if it expects any.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn encode_as(
+        &mut self,
+        role: TextRole,
+        texts: &[&str],
+    ) -> Result<Vec<Embedding>, EncodeError> {
+        self.encode_all(texts, Some(role))
+    }
+
+    fn encode_all(
+        &mut self,
+        texts: &[&str],
+        role: Option<TextRole>,
+    ) -> Result<Vec<Embedding>, EncodeError> {
+        let tokens = self.tokenizer.encode(texts, role)?;
         let mut order: Vec<usize> = (0..tokens.len()).collect();
         order.sort_by_key(|&i| tokens[i].len());
         let mut embeddings: Vec<Option<Embedding>> = vec![None; texts.len()];
         let n_at_once = self.fixed_batch.unwrap_or(MAX_BATCH).max(1);
-        for chunk in order.chunks(n_at_once) {
+        // Padding before a text moves its tokens to other positions, so that texts of different
+        // lengths cannot share a run that pads to the longest.
+        let is_alike = |&a: &usize, &b: &usize| {
+            !self.tokenizer.moves_texts() || tokens[a].len() == tokens[b].len()
+        };
+        let runs: Vec<&[usize]> = order
+            .chunk_by(is_alike)
+            .flat_map(|alike| alike.chunks(n_at_once))
+            .collect();
+        for chunk in runs {
             let rows = self.run(&tokens, chunk)?;
             for (&i, row) in chunk.iter().zip(rows.chunks_exact(self.model.dimension())) {
                 embeddings[i] = Some(Embedding::from_output(row, i)?);
@@ -109,16 +139,16 @@ impl TextTower {
     /// # Errors
     /// [`EncodeError::Tokenize`].
     pub fn token_ids(&self, text: &str) -> Result<Vec<u32>, EncodeError> {
-        Ok(self.tokenizer.encode(&[text])?.concat())
+        Ok(self.tokenizer.encode(&[text], None)?.concat())
     }
 
-    /// Number of tokens of a text beyond the model's context length, which the model does not see;
-    /// 0 if the text fits.
+    /// Number of tokens of a text in this role beyond the model's context length, which the model
+    /// does not see; 0 if the text fits.
     ///
     /// # Errors
     /// [`EncodeError::Tokenize`].
-    pub fn n_tokens_dropped(&self, text: &str) -> Result<usize, EncodeError> {
-        self.tokenizer.n_dropped(text)
+    pub fn n_tokens_dropped(&self, role: TextRole, text: &str) -> Result<usize, EncodeError> {
+        self.tokenizer.n_dropped(text, Some(role))
     }
 
     /// Runs the graph on these texts. Returns `[chunk, dimension]` values, followed by rows to be
@@ -132,6 +162,8 @@ impl TextTower {
             i64::try_from(position).unwrap_or(i64::MAX)
         });
         let tower = self.model.text();
+        // A mean leaves out padding, unless the model was trained to see it.
+        let mask = batch.mask.clone();
         let mut feeds = vec![(tower.input_ids.as_str(), Feed::Ids(batch.ids))];
         for (name, values) in [
             (&tower.attention_mask, batch.mask),
@@ -140,6 +172,6 @@ impl TextTower {
         ] {
             feeds.extend(name.as_deref().map(|name| (name, Feed::Ids(values))));
         }
-        self.session.run(n, &feeds)
+        self.session.run(n, &feeds, Some(&mask))
     }
 }

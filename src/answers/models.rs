@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sightline_onnx::{
     Channels, Clean, Interpolation, MaskRule, Model, Pad, Precision, PreprocessConfig, Resize,
-    Signature, TokenizeConfig,
+    Side, Signature, TokenizeConfig,
 };
 
 use super::{PathAnswer, each};
@@ -209,8 +209,12 @@ answers! {
         pad: Pad = config.pad,
         pub(crate) pad_token: Option<&'a str> = config.pad_token.as_deref(),
         pub(crate) pad_id: Option<u32> = config.pad_id,
+        pad_side: Option<Side> = config.pad_side,
+        truncate_side: Side = config.truncate_side,
         mask: MaskRule = config.mask,
         clean: Clean = config.clean,
+        pub(crate) query_prefix: &'a str = config.query_prefix.as_str(),
+        pub(crate) caption_prefix: &'a str = config.caption_prefix.as_str(),
         /// All of it in words.
         pub(crate) words: String = texts_in_words(config),
     }
@@ -337,16 +341,37 @@ fn texts_in_words(config: &TokenizeConfig) -> String {
     if let Some(filler) = filler.or_else(|| config.pad_token.clone()) {
         words = format!("{words} with {filler}");
     }
+    if config.pad_side == Some(Side::Left) {
+        words += ", padded at the start";
+    }
     if config.mask == MaskRule::All {
         words += ", padding visible to the model";
     }
+    if config.truncate_side == Side::Left {
+        words += ", cut at the start";
+    }
+    match config.lowercase {
+        Some(true) => words += ", in lower case",
+        Some(false) => words += ", in upper and lower case",
+        None => {}
+    }
     match config.clean {
         Clean::Whitespace => words += ", white space collapsed",
-        Clean::Lower => words += ", in lower case",
+        Clean::Lower | Clean::LowerSpaced => words += ", in lower case",
         Clean::Canonical | Clean::CanonicalSpaced => {
             words += ", in lower case without punctuation";
         }
+        Clean::CanonicalCased => words += ", without punctuation",
         _ => {}
+    }
+    let prefixes = [
+        ("queries", &config.query_prefix),
+        ("captions", &config.caption_prefix),
+    ];
+    for (texts, prefix) in prefixes {
+        if !prefix.is_empty() {
+            words += &format!(", {prefix:?} before {texts}");
+        }
     }
     words
 }

@@ -198,6 +198,11 @@ impl Hint for ModelError {
             Self::Value { .. } => "correct it, or override it in a sightline.toml in the model \
                                    folder; docs/models.md lists its keys"
                 .to_owned(),
+            Self::UnknownKey { key, .. } | Self::Unsupported { key, .. } => format!(
+                "only if this changes none of the model's vectors, add `ignore = [{:?}]` to a \
+                 sightline.toml in the model folder",
+                key.rsplit('.').next().unwrap_or(key)
+            ),
             Self::Manifest { .. } => "docs/models.md lists all keys".to_owned(),
             Self::Unreadable { .. } | Self::Tokenizer { .. } => {
                 "the file may be damaged or incomplete: download it again from where the model \
@@ -239,6 +244,14 @@ fn examples(keys: &[&str]) -> String {
         "text.tokenizer" => "\"tokenizer.json\"",
         "text.context_length" => "77",
         "text.pad" => "\"context\"",
+        "text.pad_side" => "\"right\"",
+        "text.pad_token" => "\"<pad>\"",
+        "text.clean" => "\"lower\"",
+        "text.lowercase" => "true",
+        "text.start_token" => "\"<s>\"",
+        "text.end_token" => "\"</s>\"",
+        "text.pool" => "\"mean\"",
+        "image.pool" => "\"cls\"",
         _ => "…",
     };
     let mut lines: Vec<String> = Vec::new();

@@ -9,7 +9,7 @@ use image::RgbImage;
 use sightline_index::Binding;
 use sightline_onnx::{
     Device, EncodeError, Model, ModelError, Pixels, Preprocessor, Runtime, RuntimeError,
-    SessionOptions,
+    SessionOptions, TextRole,
 };
 use sightline_picture::Smallest;
 
@@ -90,17 +90,39 @@ const LARGEST_IN_PARTS: u64 = 400 << 20;
 
 /// Turns texts into embeddings.
 pub trait TextEncoder: Send + Sync {
-    /// Encodes a batch; one embedding of unit length per text, in order.
+    /// Encodes a batch of captions; one embedding of unit length per text, in order.
     ///
     /// # Errors
     /// When the model cannot be loaded or run.
     fn encode(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EngineError>;
 
-    /// Number of tokens at the end of a text that exceed the model's context and are ignored.
+    /// Encodes a batch of queries. Some models were trained with other words before a query than
+    /// before a caption.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    fn encode_queries(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EngineError> {
+        self.encode(texts)
+    }
+
+    /// Whether a text has another embedding as a query than as a caption.
+    fn tells_queries(&self) -> bool {
+        false
+    }
+
+    /// Number of tokens at the end of a caption that exceed the model's context and are ignored.
     ///
     /// # Errors
     /// When the tokenizer cannot be loaded.
     fn n_tokens_dropped(&self, text: &str) -> Result<usize, EngineError>;
+
+    /// As [`n_tokens_dropped`](Self::n_tokens_dropped), of a query.
+    ///
+    /// # Errors
+    /// When the tokenizer cannot be loaded.
+    fn n_query_tokens_dropped(&self, text: &str) -> Result<usize, EngineError> {
+        self.n_tokens_dropped(text)
+    }
 }
 
 /// Identifies a model. Vectors are comparable only if their models have the same fingerprint.
@@ -352,16 +374,35 @@ impl OnnxTextEncoder {
     }
 }
 
-impl TextEncoder for OnnxTextEncoder {
-    fn encode(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EngineError> {
-        let embeddings = self.with(|tower| tower.encode(texts))?;
+impl OnnxTextEncoder {
+    fn encode_as(&self, role: TextRole, texts: &[&str]) -> Result<Vec<Vec<f32>>, EngineError> {
+        let embeddings = self.with(|tower| tower.encode_as(role, texts))?;
         Ok(embeddings
             .into_iter()
             .map(sightline_onnx::Embedding::into_vec)
             .collect())
     }
+}
+
+impl TextEncoder for OnnxTextEncoder {
+    fn encode(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EngineError> {
+        self.encode_as(TextRole::Caption, texts)
+    }
+
+    fn encode_queries(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EngineError> {
+        self.encode_as(TextRole::Query, texts)
+    }
+
+    fn tells_queries(&self) -> bool {
+        let config = self.tower.model.tokenize();
+        config.query_prefix != config.caption_prefix
+    }
 
     fn n_tokens_dropped(&self, text: &str) -> Result<usize, EngineError> {
-        self.with(|tower| tower.n_tokens_dropped(text))
+        self.with(|tower| tower.n_tokens_dropped(TextRole::Caption, text))
+    }
+
+    fn n_query_tokens_dropped(&self, text: &str) -> Result<usize, EngineError> {
+        self.with(|tower| tower.n_tokens_dropped(TextRole::Query, text))
     }
 }

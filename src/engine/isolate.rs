@@ -19,13 +19,20 @@ const HARMLESS: [&str; 3] = ["a", "a photo of a dog", ""];
 /// The longest cause that is quoted, in characters.
 const MAX_CAUSE: usize = 160;
 
-/// Encodes texts. For each that the model cannot encode there is an
+/// Encodes captions. For each that the model cannot encode there is an
 /// [`EngineError::NotEncoded`].
 ///
 /// # Errors
 /// When the model cannot be loaded or run at all.
 pub(crate) fn texts(encoders: &Encoders, texts: &[&str]) -> Result<Embeddings, EngineError> {
     let encode = |texts: &[&str]| encoders.text().encode(texts);
+    let works = || HARMLESS.into_iter().any(|text| encode(&[text]).is_ok());
+    each("this text", texts, encode, works)
+}
+
+/// The same for queries.
+pub(crate) fn queries(encoders: &Encoders, texts: &[&str]) -> Result<Embeddings, EngineError> {
+    let encode = |texts: &[&str]| encoders.text().encode_queries(texts);
     let works = || HARMLESS.into_iter().any(|text| encode(&[text]).is_ok());
     each("this text", texts, encode, works)
 }

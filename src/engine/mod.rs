@@ -240,7 +240,7 @@ impl Engine {
     /// # Errors
     /// When the model cannot be loaded.
     pub fn n_tokens_dropped(&self, text: &str) -> Result<usize, EngineError> {
-        self.encoders.text().n_tokens_dropped(text)
+        self.encoders.text().n_query_tokens_dropped(text)
     }
 
     fn query_encoder(&self) -> QueryEncoder<'_> {

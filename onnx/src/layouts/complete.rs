@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 
 use super::files::{check_dimension, name_of};
 use super::manifest::{self, CropKey, FILE_NAME, Hints, ImageKeys, Manifest, ResizeKey, TextKeys};
+use super::tokenizer::names_padding;
 use super::variants;
 use crate::description::{Description, ImageSpec, TextSpec};
 use crate::error::ModelError;
 use crate::file::interface::{Interface, Port};
 use crate::file::mapped::stays_inside;
+use crate::head::{HeadSpec, Pool};
 use crate::precision::Precision;
 use crate::preprocess::{PreprocessConfig, Resize};
 use crate::source::Source;
-use crate::tokenize::{Frame, Pad, TokenizeConfig};
+use crate::tokenize::{Frame, MERGES, MaskRule, Pad, TokenizeConfig, VOCABULARY_JSON};
 
 /// Usual output names of embeddings, the likeliest first, for layouts that do not say them.
 const IMAGE_OUTPUTS: &[&str] = &[
@@ -28,6 +30,9 @@ const TEXT_OUTPUTS: &[&str] = &[
     "text_embeddings",
     "text_features",
 ];
+
+/// Usual names of outputs with a vector for each token or patch, which are to be pooled.
+const HIDDEN_OUTPUTS: &[&str] = &["last_hidden_state", "token_embeddings"];
 
 /// Describes a model whose files are built in by its manifest, which must say everything. `file` is
 /// for messages; `locate` finds a file by its name in the manifest.
@@ -93,8 +98,8 @@ pub(super) fn describe_in(
         source(&graphs[0], chosen.image, hints.0)?,
         source(&graphs[1], chosen.text, hints.1)?,
         Source {
+            beside: merges_of(&tokenizer),
             path: tokenizer,
-            beside: Vec::new(),
             built_in: None,
         },
     ];
@@ -109,6 +114,15 @@ pub(super) fn describe_in(
     description.name = name;
     description.is_joint = is_joint;
     Ok(description)
+}
+
+/// The file of merges that belongs to a vocabulary of byte pairs.
+fn merges_of(tokenizer: &Path) -> Vec<PathBuf> {
+    let is_vocabulary = tokenizer
+        .file_name()
+        .is_some_and(|name| name == VOCABULARY_JSON);
+    let merges = is_vocabulary.then(|| tokenizer.with_file_name(MERGES));
+    merges.into_iter().collect()
 }
 
 /// Names of the image tower's graph, the text tower's graph and the tokenizer.
@@ -163,6 +177,60 @@ impl<'a> Gaps<'a> {
         value
     }
 
+    /// The output that is the embedding or is pooled to it. `keys` are those of the output and of
+    /// its pooling, `width` the length of its last dimension.
+    fn output(
+        &mut self,
+        keys: (&'static str, &'static str),
+        given: Option<String>,
+        (pool, width): (Option<Pool>, Option<usize>),
+        graph: Option<&Interface>,
+        (hints, usual): (&Hints, &[&str]),
+    ) -> Result<Option<String>, ModelError> {
+        let Some(graph) = graph else {
+            return Ok(self.require(keys.0, given, hints));
+        };
+        let hidden: &[&str] = if pool.is_some() { HIDDEN_OUTPUTS } else { &[] };
+        let found = match given {
+            Some(name) => Ok(name),
+            None => output(graph, &[hints.outputs, usual, hidden], pool, width),
+        };
+        let name = match found {
+            Ok(name) => name,
+            Err(why) => {
+                // Where every token has a vector of its own and nothing else is returned, the way
+                // of pooling is what is missing.
+                let is_hidden = |port: &Port| port.rank() == Some(3);
+                let has_hidden = graph.outputs.iter().any(is_hidden);
+                let has_rows = graph.outputs.iter().any(|port| port.rank() == Some(2));
+                let key = if has_hidden && !has_rows {
+                    keys.1
+                } else {
+                    keys.0
+                };
+                self.add(key, Some(why));
+                return Ok(None);
+            }
+        };
+        match (graph.output(&name).and_then(Port::rank), pool) {
+            (Some(3), None) => {
+                let why = format!("the output {name} has a vector for each token or patch");
+                self.add(keys.1, Some(why));
+                Ok(None)
+            }
+            (Some(2), Some(pool)) => {
+                let reason = "the graph's output is pooled already";
+                Err(ModelError::invalid(
+                    &hints.file,
+                    keys.1,
+                    format!("{pool:?}"),
+                    reason,
+                ))
+            }
+            _ => Ok(Some(name)),
+        }
+    }
+
     fn add(&mut self, key: &'static str, why: Option<String>) {
         self.keys.push(key);
         self.whys.extend(why.filter(|why| !self.whys.contains(why)));
@@ -182,7 +250,7 @@ impl<'a> Gaps<'a> {
 fn describe(
     folder: &Path,
     manifest: Manifest,
-    [image_source, text_source, tokenizer]: [Source; 3],
+    [image_source, mut text_source, tokenizer]: [Source; 3],
     graphs: Option<(Interface, Interface)>,
     precision: Precision,
 ) -> Result<Description, ModelError> {
@@ -201,38 +269,56 @@ fn describe(
     }
     check_dimension(&image.hints.file, "dimension", dimension)?;
     let mut gaps = Gaps::new(folder);
-    let mut embedding =
-        |key, given: Option<String>, graph: &Option<Interface>, hints: &Hints, usual| {
-            let (None, Some(graph)) = (&given, graph) else {
-                return gaps.require(key, given, hints);
-            };
-            let found = output(graph, &[hints.outputs, usual], dimension);
-            found.map_err(|why| gaps.add(key, Some(why))).ok()
-        };
-    let given = (image.output.take(), text.output.take());
-    let image_output = embedding(
-        "image.output",
-        given.0,
-        &of_image,
-        &image.hints,
-        IMAGE_OUTPUTS,
-    );
-    let text_output = embedding("text.output", given.1, &of_text, &text.hints, TEXT_OUTPUTS);
+    let image_output = gaps.output(
+        ("image.output", "image.pool"),
+        image.output.take(),
+        (image.pool, dimension),
+        of_image.as_ref(),
+        (&image.hints, IMAGE_OUTPUTS),
+    )?;
+    let dense = text.dense.take();
+    let width = dense.as_ref().map_or(dimension, |dense| Some(dense.n_in));
+    let text_output = gaps.output(
+        ("text.output", "text.pool"),
+        text.output.take(),
+        (text.pool, width),
+        of_text.as_ref(),
+        (&text.hints, TEXT_OUTPUTS),
+    )?;
     let pixels = gaps.require("image.input", image.input.take(), &image.hints);
     let input_ids = gaps.require("text.input_ids", text.input_ids.take(), &text.hints);
     // Where no file gives the dimension, a graph's output does.
     let of = |graph: &Option<Interface>, output: &Option<String>| {
-        graph.as_ref()?.output(output.as_ref()?)?.fixed(1)
+        let port = graph.as_ref()?.output(output.as_ref()?)?;
+        port.fixed(port.rank()?.checked_sub(1)?)
     };
     let mut dimension = dimension
         .or_else(|| of(&of_image, &image_output))
-        .or_else(|| of(&of_text, &text_output));
+        .or_else(|| {
+            let width = of(&of_text, &text_output);
+            dense.as_ref().map_or(width, |dense| Some(dense.n_out))
+        });
     // As long as no output is known, naming one may give the dimension as well.
     if image_output.is_some() || text_output.is_some() {
         dimension = gaps.require("dimension", dimension, &image.hints);
     }
+    // A graph that holds more than one tower is loaded in part.
+    let is_part = |graph: &Option<Interface>, known: &[&Option<String>]| {
+        let inputs = graph.iter().flat_map(|graph| &graph.inputs);
+        let is_known = |port: &Port| known.iter().any(|name| name.as_ref() == Some(&port.name));
+        inputs.into_iter().any(|port| !is_known(port))
+    };
+    let image_is_part = is_part(&of_image, &[&pixels]);
+    let text_inputs = [
+        &input_ids,
+        &text.attention_mask,
+        &text.token_type_ids,
+        &text.position_ids,
+    ];
+    let text_is_part = is_part(&of_text, &text_inputs);
+    text_source.beside.append(&mut text.hints.beside);
     let preprocess = preprocess(&image, &mut gaps)?;
-    let tokenize = tokenize(&text, &mut gaps)?;
+    let tokenize = tokenize(&text, &tokenizer, &mut gaps)?;
     let complete = || {
         Some(Description {
             name: manifest.name.unwrap_or_default(),
@@ -247,6 +333,12 @@ fn describe(
                 source: image_source,
                 input: pixels?,
                 output: image_output?,
+                head: HeadSpec {
+                    pool: image.pool,
+                    layer_norm: image.layer_norm.unwrap_or(false),
+                    dense: None,
+                },
+                is_part: image_is_part,
             },
             text: TextSpec {
                 source: text_source,
@@ -255,6 +347,12 @@ fn describe(
                 token_type_ids: text.token_type_ids,
                 position_ids: text.position_ids,
                 output: text_output?,
+                head: HeadSpec {
+                    pool: text.pool,
+                    layer_norm: text.layer_norm.unwrap_or(false),
+                    dense,
+                },
+                is_part: text_is_part,
                 tokenizer,
                 tokenize: tokenize?,
             },
@@ -306,24 +404,23 @@ fn complete_text(graph: &Interface, text: &mut TextKeys) {
         let given = text.context_length.unwrap_or(length);
         text.context_length = Some(given.min(length));
     }
-    // Masked padding changes nothing.
-    if text.pad.is_none() && text.attention_mask.is_some() {
-        text.pad = Some(Pad::Longest);
-    }
 }
 
-/// The output that is the embedding: one of the candidate names, else the only output of shape
-/// `[batch, dimension]`. The error says why there is none.
+/// The output that is the embedding, or that is pooled to it: one of the candidate names, else the
+/// only output of shape `[batch, width]`, or `[batch, n_tokens, width]` to be pooled. The error says
+/// why there is none.
 fn output(
     graph: &Interface,
     candidates: &[&[&str]],
-    dimension: Option<usize>,
+    pool: Option<Pool>,
+    width: Option<usize>,
 ) -> Result<String, String> {
+    let wanted = if pool.is_some() { 3 } else { 2 };
     let fits = |port: &Port| {
-        let length = port.fixed(1);
+        let length = port.fixed(wanted - 1);
         port.is_float()
-            && port.rank().is_none_or(|rank| rank == 2)
-            && (length.is_none() || dimension.is_none() || length == dimension)
+            && port.rank().is_none_or(|rank| rank == wanted)
+            && (length.is_none() || width.is_none() || length == width)
     };
     let named = candidates.iter().copied().flatten();
     let mut named = named.filter_map(|name| graph.output(name));
@@ -335,7 +432,7 @@ fn output(
     let mut others = graph
         .outputs
         .iter()
-        .filter(|port| port.rank() == Some(2) && fits(port) && !is_other(port));
+        .filter(|port| port.rank() == Some(wanted) && fits(port) && !is_other(port));
     if let (Some(port), None) = (others.next(), others.next()) {
         return Ok(port.name.clone());
     }
@@ -392,13 +489,47 @@ fn preprocess(
 }
 
 /// The settings of the tokenization; `None` if some are missing.
-fn tokenize(text: &TextKeys, gaps: &mut Gaps<'_>) -> Result<Option<TokenizeConfig>, ModelError> {
+fn tokenize(
+    text: &TextKeys,
+    tokenizer: &Source,
+    gaps: &mut Gaps<'_>,
+) -> Result<Option<TokenizeConfig>, ModelError> {
     let (hints, file) = (&text.hints, &text.hints.file);
-    let required = (
-        gaps.require("text.context_length", text.context_length, hints),
-        gaps.require("text.pad", text.pad, hints),
-    );
-    let (Some(context_length), Some(pad)) = required else {
+    let n_gaps = gaps.keys.len();
+    let context_length = gaps.require("text.context_length", text.context_length, hints);
+    let mask = text.mask.unwrap_or_default();
+    let is_masked = text.attention_mask.is_some() && mask == MaskRule::Tokens;
+    // A tower that sees padding gets always the same, so that a text's vector does not depend on
+    // the texts beside it.
+    let ignores_padding = is_masked || hints.is_causal;
+    let usual = if ignores_padding {
+        Pad::Longest
+    } else {
+        Pad::Context
+    };
+    let pad = text.pad.unwrap_or(usual);
+    let names_pad = text.pad_token.is_some() || text.pad_id.is_some();
+    if !ignores_padding && !names_pad && tokenizer.built_in.is_none() {
+        // Without a tokenizer there is a clearer error.
+        if tokenizer.path.is_file() && !names_padding(&tokenizer.path)? {
+            let why = "no file names the padding token, and the text tower sees padding";
+            gaps.add("text.pad_token", Some(why.to_owned()));
+        }
+    }
+    for &key in &hints.needs {
+        let is_given = match key {
+            "text.clean" => text.clean.is_some(),
+            "text.end_token" => text.end_token.is_some(),
+            "text.lowercase" => text.lowercase.is_some(),
+            "text.pad_side" => text.pad_side.is_some() || pad == Pad::Longest,
+            "text.start_token" => text.start_token.is_some(),
+            _ => false,
+        };
+        if !is_given {
+            gaps.add(key, hints.why.clone());
+        }
+    }
+    let (Some(context_length), true) = (context_length, gaps.keys.len() == n_gaps) else {
         return Ok(None);
     };
     // Memory grows with it, and no text tower sees more.
@@ -406,18 +537,26 @@ fn tokenize(text: &TextKeys, gaps: &mut Gaps<'_>) -> Result<Option<TokenizeConfi
         let (key, reason) = ("text.context_length", "expected at most 1048576 tokens");
         return Err(ModelError::invalid(file, key, context_length, reason));
     }
-    let frame = Frame {
-        start: text.start_token.clone(),
-        end: text.end_token.clone(),
-    };
+    let has_frame = text.start_token.is_some() || text.end_token.is_some();
+    let token = |token: &Option<String>| token.clone().filter(|token| !token.is_empty());
     Ok(Some(TokenizeConfig {
         context_length,
         pad,
         pad_token: text.pad_token.clone(),
         pad_id: text.pad_id,
-        lowercase: text.lowercase.unwrap_or(true),
+        pad_side: text.pad_side,
+        truncate_side: text.truncate_side.unwrap_or_default(),
+        lowercase: text.lowercase,
+        strip_accents: text.strip_accents,
+        split_chinese: text.split_chinese,
         clean: text.clean.unwrap_or_default(),
-        frame: (frame != Frame::default()).then_some(frame),
-        mask: text.mask.unwrap_or_default(),
+        frame: has_frame.then(|| Frame {
+            start: token(&text.start_token),
+            end: token(&text.end_token),
+        }),
+        erased_token: text.erased_token.clone(),
+        mask,
+        query_prefix: text.query_prefix.clone().unwrap_or_default(),
+        caption_prefix: text.caption_prefix.clone().unwrap_or_default(),
     }))
 }

@@ -29,14 +29,7 @@ const JOINT_GRAPHS: &[&str] = &["onnx/model", "model"];
 /// File names of the image tower's and the text tower's graph, relative to the folder and without
 /// the suffix of a precision. Where neither exists, the names that are expected.
 pub(super) fn graphs(folder: &Path) -> (String, String) {
-    let first = |names: &[&str]| {
-        let exists = |name: &&&str| {
-            let file = folder.join(format!("{name}.onnx"));
-            !variants::copies(&file, Precision::Fp32).is_empty()
-        };
-        let found = names.iter().find(exists)?;
-        Some(format!("{found}.onnx"))
-    };
+    let first = |names| first(folder, names);
     match (first(IMAGE_GRAPHS), first(TEXT_GRAPHS), first(JOINT_GRAPHS)) {
         (Some(image), Some(text), _) => (image, text),
         (None, None, Some(joint)) => (joint.clone(), joint),
@@ -50,6 +43,33 @@ pub(super) fn graphs(folder: &Path) -> (String, String) {
             )
         }
     }
+}
+
+/// One half of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tower {
+    Image,
+    Text,
+}
+
+/// The file name of a tower's graph in a folder that need not hold the other one.
+pub(super) fn graph(folder: &Path, tower: Tower) -> String {
+    let own = match tower {
+        Tower::Image => IMAGE_GRAPHS,
+        Tower::Text => TEXT_GRAPHS,
+    };
+    let found = first(folder, own).or_else(|| first(folder, JOINT_GRAPHS));
+    found.unwrap_or_else(|| format!("{}.onnx", own[0]))
+}
+
+/// The first of these graphs that exists in a precision.
+fn first(folder: &Path, names: &[&str]) -> Option<String> {
+    let exists = |name: &&&str| {
+        let file = folder.join(format!("{name}.onnx"));
+        !variants::copies(&file, Precision::Fp32).is_empty()
+    };
+    let found = names.iter().find(exists)?;
+    Some(format!("{found}.onnx"))
 }
 
 /// Reads a JSON file of the model, which must exist.

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::error::ModelError;
+use crate::head::{DenseSpec, Pool};
 use crate::precision::Precision;
 use crate::preprocess::{Channels, Interpolation, Rounding};
-use crate::tokenize::{Clean, MaskRule, Pad};
+use crate::tokenize::{Clean, MaskRule, Pad, Side};
 
 pub(super) const FILE_NAME: &str = "sightline.toml";
 
@@ -25,6 +26,8 @@ pub(super) struct Manifest {
     /// Precision of graphs whose file names have no suffix.
     #[serde(deserialize_with = "precision")]
     pub(super) precision: Option<Precision>,
+    /// Keys of other layouts' files that are known to change nothing.
+    pub(super) ignore: Vec<String>,
     pub(super) image: ImageKeys,
     pub(super) text: TextKeys,
     /// The layout that it was read from, for people.
@@ -35,6 +38,8 @@ pub(super) struct Manifest {
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ImageKeys {
+    /// A folder with a layout of its own that describes the tower, relative to the model's.
+    pub(super) folder: Option<String>,
     /// The graph, relative to the folder.
     pub(super) file: Option<String>,
     pub(super) input: Option<String>,
@@ -52,6 +57,8 @@ pub(super) struct ImageKeys {
     pub(super) mean: Option<[f32; 3]>,
     pub(super) std: Option<[f32; 3]>,
     pub(super) channels: Option<Channels>,
+    pub(super) pool: Option<Pool>,
+    pub(super) layer_norm: Option<bool>,
     #[serde(skip)]
     pub(super) hints: Hints,
 }
@@ -59,6 +66,8 @@ pub(super) struct ImageKeys {
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct TextKeys {
+    /// As that of the image tower.
+    pub(super) folder: Option<String>,
     /// The graph, relative to the folder.
     pub(super) file: Option<String>,
     pub(super) input_ids: Option<String>,
@@ -72,12 +81,24 @@ pub(super) struct TextKeys {
     pub(super) pad: Option<Pad>,
     pub(super) pad_token: Option<String>,
     pub(super) pad_id: Option<u32>,
-    /// Whether texts are lowercased for a plain vocabulary.
+    pub(super) pad_side: Option<Side>,
+    pub(super) truncate_side: Option<Side>,
+    /// What BERT's normalizer does.
     pub(super) lowercase: Option<bool>,
+    pub(super) strip_accents: Option<bool>,
+    pub(super) split_chinese: Option<bool>,
     pub(super) mask: Option<MaskRule>,
     pub(super) clean: Option<Clean>,
     pub(super) start_token: Option<String>,
     pub(super) end_token: Option<String>,
+    pub(super) erased_token: Option<String>,
+    pub(super) query_prefix: Option<String>,
+    pub(super) caption_prefix: Option<String>,
+    pub(super) pool: Option<Pool>,
+    pub(super) layer_norm: Option<bool>,
+    /// A linear layer after the graph.
+    #[serde(skip)]
+    pub(super) dense: Option<DenseSpec>,
     #[serde(skip)]
     pub(super) hints: Hints,
 }
@@ -91,6 +112,12 @@ pub(super) struct Hints {
     pub(super) file: PathBuf,
     /// Why values are unknown, for messages.
     pub(super) why: Option<String>,
+    /// Files besides the graph that the tower is made of.
+    pub(super) beside: Vec<PathBuf>,
+    /// Keys that must be given, because the layout's files leave them open.
+    pub(super) needs: Vec<&'static str>,
+    /// Whether no token sees those after it, so that padding after the end changes nothing.
+    pub(super) is_causal: bool,
 }
 
 #[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,9 +161,6 @@ pub(super) fn parse(text: &str, file: &Path) -> Result<Manifest, ModelError> {
     manifest.layout = FILE_NAME;
     manifest.image.hints.file = file.to_path_buf();
     manifest.text.hints.file = file.to_path_buf();
-    if manifest.is_whole() {
-        manifest.text.pad.get_or_insert(Pad::Longest);
-    }
     Ok(manifest)
 }
 
@@ -174,6 +198,7 @@ impl Manifest {
             dimension: self.dimension.or(base.dimension),
             license: self.license.or(base.license),
             precision: self.precision.or(base.precision),
+            ignore: self.ignore,
             image: self.image.over(base.image),
             text: self.text.over(base.text),
             layout: base.layout,
@@ -199,7 +224,10 @@ impl ImageKeys {
             rescale,
             mean,
             std,
-            channels
+            channels,
+            folder,
+            pool,
+            layer_norm
         )
     }
 }
@@ -224,7 +252,18 @@ impl TextKeys {
             mask,
             clean,
             start_token,
-            end_token
+            end_token,
+            folder,
+            pad_side,
+            truncate_side,
+            strip_accents,
+            split_chinese,
+            erased_token,
+            query_prefix,
+            caption_prefix,
+            pool,
+            layer_norm,
+            dense
         )
     }
 }

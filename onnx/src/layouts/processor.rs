@@ -5,9 +5,10 @@
 use std::path::Path;
 
 use serde::Deserialize;
-use serde::de::value::{Error, StrDeserializer};
+use serde_json::Value;
 
 use super::files::json;
+use super::keys::{Guard, Others};
 use super::manifest::{CropKey, Hints, ImageKeys, ResizeKey};
 use crate::error::ModelError;
 use crate::preprocess::{Channels, Interpolation, Rounding};
@@ -15,9 +16,35 @@ use crate::preprocess::{Channels, Interpolation, Rounding};
 pub(super) const PREPROCESSOR: &str = "preprocessor_config.json";
 pub(super) const PROCESSOR: &str = "processor_config.json";
 
+/// Keys of an image processor that change no value of a picture in RGB.
+const HARMLESS: &[&str] = &[
+    "_valid_processor_keys",
+    "data_format",
+    "device",
+    "disable_grouping",
+    "do_convert_rgb",
+    "image_seq_length",
+    "model_input_names",
+    "processor_class",
+    "return_tensors",
+    "use_fast",
+];
+/// Keys beside the image processor in `processor_config.json`: the program that joins it with the
+/// tokenizer, and chats.
+const HARMLESS_BESIDE: &[&str] = &[
+    "auto_map",
+    "chat_template",
+    "feature_extractor",
+    "image_seq_length",
+    "processor_class",
+    "tokenizer",
+];
+
 #[derive(Deserialize)]
 struct Processors {
     image_processor: Option<Processor>,
+    #[serde(flatten)]
+    others: Others,
 }
 
 #[derive(Deserialize, Default)]
@@ -36,17 +63,23 @@ struct Processor {
     image_mean: Option<[f32; 3]>,
     image_std: Option<[f32; 3]>,
     do_flip_channel_order: Option<bool>,
+    default_to_square: Option<bool>,
+    do_pad: Option<bool>,
+    auto_map: Option<Value>,
     // Keys of jina-clip.
     resize_mode: Option<String>,
     interpolation: Option<String>,
     fill_color: Option<u8>,
     mean: Option<[f32; 3]>,
     std: Option<[f32; 3]>,
+    #[serde(flatten)]
+    others: Others,
 }
 
 #[derive(Deserialize, Debug, Clone, Copy)]
 #[serde(
     untagged,
+    deny_unknown_fields,
     expecting = "expected a size: one or two numbers, height and width, or shortest_edge"
 )]
 pub(super) enum Size {
@@ -154,33 +187,60 @@ fn defaults(class: &str) -> Option<Defaults> {
     })
 }
 
-/// Reads a model's image processor. Where the file names no class, the model type decides.
-pub(super) fn read(folder: &Path, model_type: &str) -> Result<ImageKeys, ModelError> {
-    let (name, processor) = if folder.join(PREPROCESSOR).is_file() {
-        (PREPROCESSOR, json(folder, PREPROCESSOR)?)
-    } else {
-        let both: Processors = json(folder, PROCESSOR)?;
-        (PROCESSOR, both.image_processor.unwrap_or_default())
+/// Reads a model's image processor. Where the file names no class, the model type decides, for the
+/// types whose processor is known.
+pub(super) fn read(
+    folder: &Path,
+    model_type: &str,
+    ignored: &[String],
+) -> Result<ImageKeys, ModelError> {
+    let nested = nested(folder, ignored)?;
+    let (name, processor) = match nested {
+        Some(_) if folder.join(PREPROCESSOR).is_file() => {
+            let own: Value = json(folder, PREPROCESSOR)?;
+            let both: Value = json(folder, PROCESSOR)?;
+            if both.get("image_processor") != Some(&own) {
+                let file = folder.join(PROCESSOR);
+                let guard = Guard::new(&file, ignored);
+                let reason = "preprocessor_config.json says something else";
+                guard.refuse("image_processor", "…", reason)?;
+            }
+            (PREPROCESSOR, json(folder, PREPROCESSOR)?)
+        }
+        Some(processor) => (PROCESSOR, processor),
+        None => (PREPROCESSOR, json(folder, PREPROCESSOR)?),
     };
     let file = folder.join(name);
+    let guard = Guard::new(&file, ignored);
     let class = processor.image_processor_type.as_ref();
     let class = class.or(processor.feature_extractor_type.as_ref());
     let usual = match model_type {
-        "siglip" | "siglip2" => "SiglipImageProcessor",
-        "jina_clip" => "JinaCLIPImageProcessor",
-        _ => "CLIPImageProcessor",
+        "siglip" | "siglip2" | "siglip_vision_model" => Some("SiglipImageProcessor"),
+        "jina_clip" => Some("JinaCLIPImageProcessor"),
+        "clip" | "clip_vision_model" => Some("CLIPImageProcessor"),
+        "chinese_clip" => Some("ChineseCLIPImageProcessor"),
+        _ => None,
     };
-    let class = class.map_or(usual, String::as_str);
+    let class = class.map(String::as_str).or(usual);
+    let is_jina = class.is_some_and(|class| class.starts_with("JinaCLIP"));
     let mut why = None;
-    let image = if class.starts_with("JinaCLIP") {
+    let image = if is_jina {
+        guard.check("", &processor.others, HARMLESS)?;
+        check_jina(&guard, &processor)?;
         of_jina(&file, processor)?
-    } else if let Some(defaults) = defaults(class) {
+    } else if let Some(defaults) = class.and_then(defaults) {
+        guard.check("", &processor.others, HARMLESS)?;
+        check(&guard, &processor, &defaults)?;
         of_transformers(&file, &processor, &defaults)?
     } else {
         // It may do anything, so nothing is assumed.
-        why = Some(format!(
-            "{name} names the unsupported image processor {class:?}"
-        ));
+        why = Some(match class {
+            Some(class) => format!("{name} names the unsupported image processor {class:?}"),
+            None => format!(
+                "{name} names no image processor, and that of the model type {model_type:?} is \
+                 unknown"
+            ),
+        });
         ImageKeys::default()
     };
     let hints = Hints {
@@ -189,6 +249,63 @@ pub(super) fn read(folder: &Path, model_type: &str) -> Result<ImageKeys, ModelEr
         ..Hints::default()
     };
     Ok(ImageKeys { hints, ..image })
+}
+
+/// The image processor inside `processor_config.json`. Without a `preprocessor_config.json`, it
+/// must be there.
+fn nested(folder: &Path, ignored: &[String]) -> Result<Option<Processor>, ModelError> {
+    if !folder.join(PROCESSOR).is_file() {
+        return Ok(None);
+    }
+    let both: Processors = json(folder, PROCESSOR)?;
+    let file = folder.join(PROCESSOR);
+    Guard::new(&file, ignored).check("", &both.others, HARMLESS_BESIDE)?;
+    let is_alone = !folder.join(PREPROCESSOR).is_file();
+    Ok(both
+        .image_processor
+        .or_else(|| is_alone.then(Processor::default)))
+}
+
+/// Refuses what the processors of transformers can do and this program cannot.
+fn check(guard: &Guard<'_>, processor: &Processor, defaults: &Defaults) -> Result<(), ModelError> {
+    let reason = "this image processor does not do that";
+    if processor.do_flip_channel_order == Some(true) && !defaults.flips {
+        guard.refuse("do_flip_channel_order", true, reason)?;
+    }
+    if processor.do_normalize == Some(true) && !defaults.normalizes {
+        guard.refuse("do_normalize", true, reason)?;
+    }
+    if processor.do_pad == Some(true) {
+        guard.refuse("do_pad", true, "")?;
+    }
+    let map = processor.auto_map.as_ref();
+    if let Some(program) = map.and_then(|map| map.get("AutoImageProcessor")) {
+        guard.refuse(
+            "auto_map",
+            program,
+            "the model has an image processor of its own",
+        )?;
+    }
+    // Keys of jina-clip, which no other processor follows.
+    let texts = [
+        ("resize_mode", &processor.resize_mode),
+        ("interpolation", &processor.interpolation),
+    ];
+    for (key, value) in texts {
+        if let Some(value) = value {
+            guard.refuse(key, value, reason)?;
+        }
+    }
+    for (key, value) in [("mean", processor.mean), ("std", processor.std)] {
+        if let Some(value) = value {
+            let value = format!("{value:?}");
+            guard.refuse(key, value, reason)?;
+        }
+    }
+    if let Some(value) = processor.fill_color {
+        guard.refuse("fill_color", value, reason)?;
+    }
+    Ok(())
 }
 
 fn of_transformers(
@@ -208,10 +325,9 @@ fn of_transformers(
             return Err(ModelError::invalid(file, "resample", other, reason));
         }
     };
+    let is_square = from.default_to_square.unwrap_or(defaults.is_square);
     let size = match from.size.unwrap_or(defaults.size) {
-        Size::Edge(edge) | Size::EdgeInList([edge]) if defaults.is_square => {
-            Size::Pair([edge, edge])
-        }
+        Size::Edge(edge) | Size::EdgeInList([edge]) if is_square => Size::Pair([edge, edge]),
         size => size,
     };
     let crops = from.do_center_crop.unwrap_or(defaults.crop.is_some());
@@ -260,6 +376,46 @@ fn of_transformers(
     })
 }
 
+/// Refuses keys of transformers that jina-clip's processor does not follow, unless they say what
+/// it does anyway.
+fn check_jina(guard: &Guard<'_>, from: &Processor) -> Result<(), ModelError> {
+    let reason = "this image processor does not do that";
+    let steps = [
+        ("do_resize", from.do_resize),
+        ("do_center_crop", from.do_center_crop),
+        ("do_rescale", from.do_rescale),
+        ("do_normalize", from.do_normalize),
+    ];
+    for (key, step) in steps {
+        if step == Some(false) {
+            guard.refuse(key, false, reason)?;
+        }
+    }
+    for (key, step) in [
+        ("do_flip_channel_order", from.do_flip_channel_order),
+        ("do_pad", from.do_pad),
+        ("default_to_square", from.default_to_square),
+    ] {
+        if step == Some(true) {
+            guard.refuse(key, true, reason)?;
+        }
+    }
+    if let Some(factor) = from
+        .rescale_factor
+        .filter(|f| (f * 255.0 - 1.0).abs() > 1e-6)
+    {
+        guard.refuse("rescale_factor", factor, reason)?;
+    }
+    if let Some(filter) = from.resample.filter(|filter| *filter != 3) {
+        guard.refuse("resample", filter, reason)?;
+    }
+    let crop = from.crop_size.map(Size::sides);
+    if let Some([height, width]) = crop.filter(|crop| Some(*crop) != from.size.map(Size::sides)) {
+        guard.refuse("crop_size", format!("{height} × {width}"), reason)?;
+    }
+    Ok(())
+}
+
 /// jina-clip's processor is `open_clip`'s under other keys.
 fn of_jina(file: &Path, from: Processor) -> Result<ImageKeys, ModelError> {
     let steps = Steps {
@@ -270,11 +426,12 @@ fn of_jina(file: &Path, from: Processor) -> Result<ImageKeys, ModelError> {
         interpolation: from.interpolation,
         resize_mode: from.resize_mode,
         fill_color: from.fill_color,
+        others: Others::new(),
     };
     open_clip_steps(file, &steps)
 }
 
-/// `open_clip`'s preprocessing.
+/// `open_clip`'s preprocessing. An unknown key might be another step.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct Steps {
@@ -285,6 +442,8 @@ pub(super) struct Steps {
     interpolation: Option<String>,
     resize_mode: Option<String>,
     fill_color: Option<u8>,
+    #[serde(flatten)]
+    pub(super) others: Others,
 }
 
 /// Resizes, crops and normalises as `open_clip`'s transform for inference does. What is left out
@@ -298,9 +457,12 @@ pub(super) fn open_clip_steps(file: &Path, steps: &Steps) -> Result<ImageKeys, M
     }
     let interpolation = match steps.interpolation.as_deref().unwrap_or("bicubic") {
         // Training drew one of several at random; for inference open_clip takes bicubic.
-        "random" => Interpolation::Bicubic,
-        name => Interpolation::deserialize(StrDeserializer::<Error>::new(name))
-            .map_err(|_| ModelError::invalid(file, "interpolation", name, "unknown filter"))?,
+        "bicubic" | "random" => Interpolation::Bicubic,
+        "bilinear" => Interpolation::Bilinear,
+        other => {
+            let reason = "expected bicubic, bilinear or random";
+            return Err(ModelError::invalid(file, "interpolation", other, reason));
+        }
     };
     let resize = match steps.resize_mode.as_deref().unwrap_or("shortest") {
         "shortest" => ResizeKey::ShortestEdge,

@@ -16,6 +16,7 @@ use ort::value::{Outlet, Tensor, TensorElementType, TensorRef, ValueType};
 
 use crate::error::EncodeError;
 use crate::file::part;
+use crate::head::{Head, HeadSpec};
 use crate::source::Source;
 
 pub use options::SessionOptions;
@@ -45,30 +46,40 @@ pub struct Signature {
     pub outputs: Vec<(String, String)>,
 }
 
-/// One loaded graph with one checked output `[batch, dimension]`.
+/// What a session runs.
+pub(crate) struct Target<'a> {
+    pub(crate) source: &'a Source,
+    pub(crate) output: &'a str,
+    pub(crate) head: &'a HeadSpec,
+    pub(crate) dimension: usize,
+    /// Whether only a part of the graph computes the output.
+    pub(crate) is_part: bool,
+}
+
+/// One loaded graph with one checked output, `[batch, width]`, or `[batch, n_tokens, width]` to be
+/// pooled, and what makes embeddings of it.
 pub(crate) struct Session {
     graph: ort::session::Session,
     file: PathBuf,
     selected: RunOptions<ort::session::HasSelectedOutputs>,
     output: String,
-    dimension: usize,
+    head: Head,
+    is_pooled: bool,
+    width: usize,
     /// What the other tower's inputs are fed with in every run, where the towers cannot be
     /// separated.
     unused: Vec<(String, Feed)>,
 }
 
 impl Session {
-    /// Loads a graph and checks that `output` is f32 or f16 `[batch, dimension]`. Of a graph with
-    /// both towers (`is_joint`), only the part that computes `output` is loaded, where it can be
-    /// separated.
+    /// Loads a graph and checks its output, f32 or f16. Of a graph with both towers, only the part
+    /// that computes the output is loaded, where it can be separated.
     pub(crate) fn load(
         runtime: &Runtime,
-        source: &Source,
-        output: &str,
-        dimension: usize,
+        target: &Target<'_>,
         options: &SessionOptions,
-        is_joint: bool,
     ) -> Result<Self, EncodeError> {
+        let Target { source, output, .. } = *target;
         let file = source.path.clone();
         let load = |cause: ort::Error| EncodeError::Load {
             file: file.clone(),
@@ -78,7 +89,7 @@ impl Session {
             let builder = ort::session::Session::builder(runtime.environment()).map_err(load)?;
             options.apply(builder, runtime.library(), &file)
         };
-        let part = if is_joint {
+        let part = if target.is_part {
             part_of(&file, output, builder()?)
         } else {
             None
@@ -96,7 +107,9 @@ impl Session {
             file,
             selected,
             output: output.to_owned(),
-            dimension,
+            head: Head::load(target.head)?,
+            is_pooled: target.head.pool.is_some(),
+            width: target.head.width(target.dimension),
             unused: Vec::new(),
         };
         session.check_output()?;
@@ -199,20 +212,25 @@ impl Session {
         Ok(())
     }
 
-    /// Runs the graph on `n` items. Returns `n × dimension` values in row-major order.
+    /// Runs the graph on `n` items. Returns `n × dimension` values in row-major order. `mask` is
+    /// `[n, n_tokens]`, 0 for tokens that a mean leaves out.
     pub(crate) fn run(
         &mut self,
         n: usize,
         feeds: &[(&str, Feed)],
+        mask: Option<&Array2<i64>>,
     ) -> Result<Vec<f32>, EncodeError> {
-        self.run_inner(n, feeds).map_err(|source| EncodeError::Run {
+        let run = self.run_inner(n, feeds);
+        let (values, n_tokens) = run.map_err(|source| EncodeError::Run {
             file: self.file.clone(),
             source,
-        })
+        })?;
+        Ok(self.head.apply(values, self.width, n_tokens, mask))
     }
 
     /// Integers and floats are converted to the width that the graph takes, and the output to f32.
-    fn run_inner(&mut self, n: usize, feeds: &[(&str, Feed)]) -> Result<Vec<f32>, Cause> {
+    /// Returns the output and its number of tokens, 1 where it has none.
+    fn run_inner(&mut self, n: usize, feeds: &[(&str, Feed)]) -> Result<(Vec<f32>, usize), Cause> {
         let unused = self.unused.iter().map(|(name, feed)| (name.as_str(), feed));
         let feeds = feeds.iter().map(|(name, feed)| (*name, feed));
         let mut inputs: Vec<(&str, SessionInputValue<'_>)> = Vec::new();
@@ -231,27 +249,43 @@ impl Session {
             };
             inputs.push((name, value));
         }
-        let outputs = self.graph.run_with_options(inputs, &self.selected)?;
-        let output = outputs
-            .get(&self.output)
-            .ok_or("the requested output is missing")?;
-        let (shape, values) = if output.dtype().tensor_type() == Some(TensorElementType::Float16) {
-            let (shape, values) = output.try_extract_tensor::<f16>()?;
-            (shape, values.iter().map(|value| value.to_f32()).collect())
-        } else {
-            let (shape, values) = output.try_extract_tensor::<f32>()?;
-            (shape, values.to_vec())
+        let (shape, values) = {
+            let outputs = self.graph.run_with_options(inputs, &self.selected)?;
+            let output = outputs
+                .get(&self.output)
+                .ok_or("the requested output is missing")?;
+            if output.dtype().tensor_type() == Some(TensorElementType::Float16) {
+                let (shape, values) = output.try_extract_tensor::<f16>()?;
+                let values: Vec<f32> = values.iter().map(|value| value.to_f32()).collect();
+                (shape.to_vec(), values)
+            } else {
+                let (shape, values) = output.try_extract_tensor::<f32>()?;
+                (shape.to_vec(), values.to_vec())
+            }
         };
-        let expected = [n, self.dimension];
-        if shape.len() != 2
-            || shape
-                .iter()
-                .zip(expected)
-                .any(|(&found, wanted)| usize::try_from(found) != Ok(wanted))
-        {
-            return Err(format!("the output has shape {shape:?}, expected {expected:?}").into());
+        let sides: Vec<usize> = shape.iter().filter_map(|&n| n.try_into().ok()).collect();
+        match sides[..] {
+            [rows, width] if !self.is_pooled && (rows, width) == (n, self.width) => Ok((values, 1)),
+            [rows, n_tokens, width]
+                if self.is_pooled && (rows, width) == (n, self.width) && n_tokens > 0 =>
+            {
+                Ok((values, n_tokens))
+            }
+            _ => {
+                let expected = self.expected(&n.to_string());
+                Err(format!("the output has shape {shape:?}, expected {expected}").into())
+            }
         }
-        Ok(values)
+    }
+
+    /// The output's shape, in words.
+    fn expected(&self, batch: &str) -> String {
+        let width = self.width;
+        if self.is_pooled {
+            format!("[{batch}, n_tokens, {width}]")
+        } else {
+            format!("[{batch}, {width}]")
+        }
     }
 
     fn input(&self, name: &str) -> Result<&Outlet, EncodeError> {
@@ -276,15 +310,17 @@ impl Session {
                 name: self.output.clone(),
                 found: outputs.iter().map(|o| o.name().to_owned()).collect(),
             })?;
-        if !fits(outlet, &[None, None], &FLOATS) {
-            let expected = format!("Tensor<f32>(batch, {})", self.dimension);
+        let rank = if self.is_pooled { 3 } else { 2 };
+        if !fits(outlet, &[None, None, None][..rank], &FLOATS) {
+            let shape = self.expected("batch");
+            let expected = format!("Tensor<f32>({})", shape.trim_matches(['[', ']']));
             return Err(self.mismatch(outlet, &expected));
         }
-        match fixed(outlet, 1) {
-            Some(found) if found != self.dimension => Err(EncodeError::Dimension {
+        match fixed(outlet, rank - 1) {
+            Some(found) if found != self.width => Err(EncodeError::Dimension {
                 file: self.file.clone(),
                 found,
-                expected: self.dimension,
+                expected: self.width,
             }),
             _ => Ok(()),
         }

@@ -5,12 +5,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+/// Changed model folders and what the reference makes of them.
+#[path = "../it/cases.rs"]
+mod cases;
 /// Random changes of a file.
 #[path = "../../../picture/tests/fuzz/change.rs"]
 mod change;
 /// Counts allocated memory.
 #[path = "../../../picture/tests/fuzz/counted.rs"]
 mod counted;
+/// Every key of the golden model folders, removed and changed.
+mod keys;
 /// Model folders with randomly changed files.
 mod manifests;
 #[path = "../it/support.rs"]

@@ -325,12 +325,12 @@ fn damaged_tokenizers_do_no_harm() {
                 has_place.then(|| damage.apply(&file, original))
             };
             tally.damage(&file, &Damage::any(), apply, &limits, || {
-                let model = Model::open(folder).unwrap();
+                let model = Model::open(folder)?;
                 let options = SessionOptions::default();
                 let encoder = TextTower::load(&runtime, &model, &options)?;
                 for text in texts {
                     encoder.token_ids(text)?;
-                    encoder.n_tokens_dropped(text)?;
+                    encoder.n_tokens_dropped(sightline_onnx::TextRole::Caption, text)?;
                 }
                 Ok::<_, sightline_onnx::EncodeError>(())
             });

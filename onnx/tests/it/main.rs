@@ -6,14 +6,20 @@
     reason = "a test that cannot go on has failed"
 )]
 
+/// Changed model folders and what the reference makes of them.
+mod cases;
 /// Devices besides the processor, and session options.
 mod devices;
+/// The forms that model folders take.
+mod forms;
 /// Each stage against golden tensors: decoding, resizing, normalising, tokens, embeddings.
 mod golden;
 /// Model folders as each exporter writes them.
 mod layouts;
 /// Model folders that are incomplete, contradictory or broken.
 mod models;
+/// Models whose towers are in two folders.
+mod pairs;
 /// The forms of `preprocessor_config.json`.
 mod processors;
 /// Int8 copies of graphs.

@@ -162,7 +162,7 @@ fn an_unsupported_processor_says_why() {
     ];
     let mut n_cases = 0;
     for (content, expected) in &cases {
-        let folder = with("other", "preprocessor_config.json", content);
+        let folder = with("clip", "preprocessor_config.json", content);
         let message = chain(&Model::open(folder.path()).unwrap_err()).join(": ");
         assert!(message.contains(expected), "{content}: {message}");
         assert!(!message.contains('\n'), "{message}");

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use sightline_onnx::{Model, Precision};
 
-use crate::support::{copy_of, edit};
+use crate::support::{copy_of, data, edit};
 
 #[test]
 fn a_known_fingerprint_is_used_and_an_unknown_one_computed() {
@@ -54,4 +54,25 @@ fn a_stamp_changes_with_every_file_and_setting() {
     seen.sort();
     seen.dedup();
     assert_eq!((n, seen.len()), (5, 5));
+}
+
+/// An index is bound to its model's fingerprint, so a release must not change one without need.
+#[test]
+fn fingerprints_of_earlier_releases_stay_valid() {
+    let folders = [
+        ("clip", "63c1f1df2088830edd6b526f3b548cbb"),
+        ("plain", "9e9c070dfaa0821372418a4a6965d64a"),
+        ("layouts/siglip", "8063af6ad967bf3232eb025a44c37354"),
+        ("layouts/siglip2", "ff4bb35185c273262223121caf8776f7"),
+        ("layouts/chinese_clip", "88e89cb936f94e6170d78e682b98f334"),
+        ("layouts/immich", "0e411b1463b32322e95822811c30c4f0"),
+        ("layouts/open_clip", "06fc745d3f79e93549624259ec291469"),
+        ("layouts/jina_clip", "7228035a5e3dc6a73a1f3fb0d4d45eeb"),
+        ("layouts/mobileclip", "9fd043830bbaa2f92493ba64c503a3e4"),
+    ];
+    for (folder, expected) in folders {
+        let model = Model::open(&data().join(folder)).unwrap();
+        assert_eq!(model.fingerprint(), expected, "{folder}");
+    }
+    assert_eq!(folders.len(), 9);
 }

@@ -6,7 +6,7 @@ mod copy;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use copy::copy_folder;
+pub(crate) use copy::copy_folder;
 use sightline_onnx::{EncodeError, ImageTower, Model, Runtime, SessionOptions, TextTower};
 
 pub(crate) fn data() -> PathBuf {

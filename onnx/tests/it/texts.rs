@@ -35,7 +35,9 @@ fn tokens_and_embeddings_equal_the_reference() {
                 "{folder}: {start:?}"
             );
             assert_eq!(
-                encoder.n_tokens_dropped(words).unwrap(),
+                encoder
+                    .n_tokens_dropped(sightline_onnx::TextRole::Caption, words)
+                    .unwrap(),
                 *n_dropped,
                 "{folder}: {start:?}"
             );
@@ -57,8 +59,18 @@ fn a_text_too_long_keeps_its_end_token() {
         assert_eq!(long.len(), context_length);
         assert_eq!(long.first(), short.first());
         assert_eq!(long.last(), short.last());
-        assert_eq!(encoder.n_tokens_dropped("a dog").unwrap(), 0);
-        assert!(encoder.n_tokens_dropped(&"a dog ".repeat(5000)).unwrap() > 9000);
+        assert_eq!(
+            encoder
+                .n_tokens_dropped(sightline_onnx::TextRole::Caption, "a dog")
+                .unwrap(),
+            0
+        );
+        assert!(
+            encoder
+                .n_tokens_dropped(sightline_onnx::TextRole::Caption, &"a dog ".repeat(5000))
+                .unwrap()
+                > 9000
+        );
     }
 }
 

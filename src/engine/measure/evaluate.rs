@@ -106,27 +106,39 @@ pub fn evaluate(
         .filter(|(vector, _)| vector.is_some());
     let lines: Vec<&CaptionText> = of_read.flat_map(|(_, (_, captions))| captions).collect();
     let texts: Vec<&str> = lines.iter().map(|caption| caption.text.as_str()).collect();
-    let Some(encoded) = encode_captions(encoders, &texts, progress)? else {
+    let as_captions = |batch: &[&str]| isolate::texts(encoders, batch);
+    let Some(encoded) = encode_texts(&as_captions, &texts, progress)? else {
         return Ok(None);
     };
+    let mut asked = None;
+    if encoders.text().tells_queries() {
+        let as_queries = |batch: &[&str]| isolate::queries(encoders, batch);
+        asked = encode_texts(&as_queries, &texts, progress)?;
+        if asked.is_none() {
+            return Ok(None);
+        }
+    }
+    let mut asked = asked.into_iter().flatten();
     let mut skipped = files.skipped;
     skipped.extend(file.bad.iter().map(|bad| skipped_line(dataset, bad)));
     let mut n_captions_cut = 0;
     // Only pictures and captions that could be encoded, renumbered.
     let (mut images, mut captions, mut owners) = (Vec::new(), Vec::new(), Vec::new());
+    let mut queries = Vec::new();
     let mut encoded = lines.iter().zip(encoded);
     for (vector, (_, of_image)) in files.vectors.into_iter().zip(&sets) {
         let Some(vector) = vector else { continue };
         let n_before = captions.len();
         for (caption, embedding) in encoded.by_ref().take(of_image.len()) {
-            match embedding {
-                Ok(embedding) => {
+            match (embedding, asked.next().transpose()) {
+                (Ok(embedding), Ok(query)) => {
                     let n_dropped = encoders.text().n_tokens_dropped(&caption.text)?;
                     n_captions_cut += usize::from(n_dropped > 0);
                     owners.push(images.len());
                     captions.push(embedding);
+                    queries.extend(query);
                 }
-                Err(error) => skipped.push(skipped_line(
+                (Err(error), _) | (_, Err(error)) => skipped.push(skipped_line(
                     dataset,
                     &BadLine {
                         line: caption.line.unwrap_or_default(),
@@ -147,7 +159,13 @@ pub fn evaluate(
             bad_line: bad_line.map(|bad| format!("line {}: {}", bad.line, bad.reason)),
         });
     }
-    let (text_to_image, image_to_text) = ranks(&images, &captions, &owners);
+    let queries = if queries.is_empty() {
+        &captions
+    } else {
+        &queries
+    };
+    let text_to_image = ranks_of_images(&images, queries, &owners);
+    let image_to_text = ranks_of_captions(&images, &captions, &owners);
     Ok(Some(Evaluation {
         n_images: images.len(),
         n_captions: captions.len(),
@@ -258,16 +276,16 @@ fn encode_files(
     Ok(Some(EncodedFiles { vectors, skipped }))
 }
 
-/// Encodes captions. `Ok(None)` if `progress` stopped it.
-fn encode_captions(
-    encoders: &Encoders,
+/// Encodes texts. `Ok(None)` if `progress` stopped it.
+fn encode_texts(
+    encode: &dyn Fn(&[&str]) -> Result<isolate::Embeddings, EngineError>,
     texts: &[&str],
     progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Option<isolate::Embeddings>, EngineError> {
     let began = Instant::now();
     let mut vectors = Vec::with_capacity(texts.len());
     for batch in texts.chunks(BATCH) {
-        vectors.extend(isolate::texts(encoders, batch)?);
+        vectors.extend(encode(batch)?);
         let now = Progress {
             stage: Stage::Captions,
             n_done: vectors.len(),
@@ -282,11 +300,13 @@ fn encode_captions(
     Ok(Some(vectors))
 }
 
-/// The rank of each caption's picture among all pictures, and of each picture's best caption among
-/// the captions of other pictures.
-fn ranks(images: &[Vec<f32>], captions: &[Vec<f32>], owners: &[usize]) -> (Vec<usize>, Vec<usize>) {
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
-    let text_to_image = captions
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
+
+/// The rank of each caption's picture among all pictures.
+fn ranks_of_images(images: &[Vec<f32>], queries: &[Vec<f32>], owners: &[usize]) -> Vec<usize> {
+    queries
         .par_iter()
         .zip(owners)
         .map(|(caption, &owner)| {
@@ -299,8 +319,12 @@ fn ranks(images: &[Vec<f32>], captions: &[Vec<f32>], owners: &[usize]) -> (Vec<u
                 .filter(|&pair| before(pair))
                 .count()
         })
-        .collect();
-    let image_to_text = images
+        .collect()
+}
+
+/// The rank of each picture's best caption among the captions of other pictures.
+fn ranks_of_captions(images: &[Vec<f32>], captions: &[Vec<f32>], owners: &[usize]) -> Vec<usize> {
+    images
         .par_iter()
         .enumerate()
         .map(|(place, image)| {
@@ -321,8 +345,7 @@ fn ranks(images: &[Vec<f32>], captions: &[Vec<f32>], owners: &[usize]) -> (Vec<u
                 .filter(|&pair| before(pair))
                 .count()
         })
-        .collect();
-    (text_to_image, image_to_text)
+        .collect()
 }
 
 #[cfg(test)]
@@ -349,10 +372,10 @@ mod tests {
         let images = vec![vec![1.0, 0.0], vec![0.0, 1.0]];
         // The third caption belongs to the second picture but points at the first.
         let captions = vec![vec![0.9, 0.1], vec![0.1, 0.9], vec![0.8, 0.2]];
-        let (text_to_image, image_to_text) = ranks(&images, &captions, &[0, 1, 1]);
-        assert_eq!(text_to_image, [1, 1, 2]);
-        assert_eq!(image_to_text, [1, 1]);
-        let (_, swapped) = ranks(&images, &captions, &[1, 0, 1]);
+        let owners = [0, 1, 1];
+        assert_eq!(ranks_of_images(&images, &captions, &owners), [1, 1, 2]);
+        assert_eq!(ranks_of_captions(&images, &captions, &owners), [1, 1]);
+        let swapped = ranks_of_captions(&images, &captions, &[1, 0, 1]);
         assert_eq!(swapped, [3, 2]);
     }
 
@@ -360,8 +383,11 @@ mod tests {
     fn equal_embeddings_score_nothing() {
         let same = vec![vec![1.0, 0.0]; 20];
         let owners: Vec<usize> = (0..20).collect();
-        let (text_to_image, image_to_text) = ranks(&same, &same, &owners);
-        assert_eq!(Recalls::of(text_to_image).r10, 0.0);
-        assert_eq!(Recalls::of(image_to_text).r10, 0.0);
+        for ranks in [
+            ranks_of_images(&same, &same, &owners),
+            ranks_of_captions(&same, &same, &owners),
+        ] {
+            assert_eq!(Recalls::of(ranks).r10, 0.0);
+        }
     }
 }

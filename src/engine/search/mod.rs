@@ -114,7 +114,7 @@ impl QueryEncoder<'_> {
     fn encode(self, query: &Query) -> Result<UnitVector, EngineError> {
         let Self { encoders, decode } = self;
         let embeddings = match query {
-            Query::Text(text) => isolate::texts(encoders, &[text])?,
+            Query::Text(text) => isolate::queries(encoders, &[text])?,
             Query::Picture(path) => {
                 let path = Finder::default().find(path);
                 let picture = Decoding::new(decode, encoders).file(&path)?;
