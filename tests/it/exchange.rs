@@ -253,6 +253,17 @@ fn details_and_language_are_exported_and_imported() {
         bytes(&env.path("out"), "items.jsonl"),
         bytes(&env.path("back"), "items.jsonl")
     );
+    let month = full.replace("2023-08-14T17:03:21", "1993-08");
+    fs_err::write(&path, text.replacen(empty, &month, 1)).unwrap();
+    env.succeed(["import", "out", "--index", "month"]);
+    for words in ["1993-08", "1993", "august"] {
+        let found = env.sightline([
+            "search", words, "--by", "words", "--json", "--index", "month",
+        ]);
+        let hits = found.run().expect(0).json()["hits"].clone();
+        assert_eq!(hits.as_array().unwrap().len(), 1, "{words}");
+        assert_eq!(hits[0]["taken"], "1993-08");
+    }
     let bad = full.replace("2023-08-14", "2023-02-31");
     fs_err::write(&path, text.replacen(empty, &bad, 1)).unwrap();
     let ran = env.sightline(["import", "out", "--index", "third"]).run();

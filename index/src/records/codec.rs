@@ -487,7 +487,7 @@ mod tests {
                 "one byte too many"
             );
         }
-        assert_eq!(n_cuts, 42 + 58 + 83 + 25 + 30);
+        assert_eq!(n_cuts, 42 + 4 * 58 + 83 + 25 + 30);
         let file = FileRecord {
             n_bytes: u64::MAX,
             modified_ns: -5,
