@@ -9,8 +9,10 @@ use tantivy::tokenizer::{
     RawTokenizer, StopWordFilter, TextAnalyzer, Token, TokenStream, Tokenizer,
 };
 
+use super::dates;
 use super::normal::folded;
 use super::split::{Piece, PieceKind, split};
+use super::terms::{Alternative, Terms, any};
 use super::unspaced;
 use crate::language::Language;
 
@@ -22,6 +24,9 @@ const STOP_WORDS: [&str; 38] = [
     "the", "their", "then", "there", "these", "they", "this", "to", "was", "with",
 ];
 
+/// A date of the length of all dates with a day.
+const WHOLE_DATE: &str = "1993-08-14";
+
 /// A word of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct QueryWord {
@@ -30,23 +35,6 @@ pub(super) struct QueryWord {
     pub(super) to: usize,
     pub(super) is_stop_word: bool,
     pub(super) terms: Terms,
-}
-
-/// The terms of one word.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Terms {
-    /// Spellings, of which an item must contain one.
-    Any(Vec<String>),
-    /// Parts, of which an item must contain all.
-    All(Vec<String>),
-}
-
-impl Terms {
-    pub(super) fn list(&self) -> &[String] {
-        match self {
-            Self::Any(terms) | Self::All(terms) => terms,
-        }
-    }
 }
 
 /// The analyzer for one language.
@@ -104,7 +92,13 @@ impl Chain {
     pub(super) fn query_words(&self, text: &str) -> Vec<QueryWord> {
         let mut stop_words = self.stop_words();
         let mut words = Vec::new();
-        for Piece { from, to, kind } in split(text) {
+        let pieces = split(text);
+        let dates = dates::of_query(text, &pieces);
+        for Piece { from, to, kind } in pieces.iter().cloned() {
+            // A date means the whole date. Its parts would match any picture of an eighth.
+            if dates.iter().any(|date| date.covers(from, to)) {
+                continue;
+            }
             match kind {
                 PieceKind::Word(word) => {
                     let small = word.to_lowercase();
@@ -117,27 +111,36 @@ impl Chain {
                         to,
                         is_stop_word: STOP_WORDS.contains(&small.as_str())
                             || stop_words.as_mut().is_some_and(is_listed),
-                        terms: Terms::Any(self.forms(&word)),
+                        terms: any(self.forms(&word)),
                     });
                 }
                 // Eight digits without hyphens mean the whole date, not its parts.
-                PieceKind::Date(date) if date.len() < to - from => {}
+                PieceKind::Date(date)
+                    if date.len() < WHOLE_DATE.len() && dates::is_word(&pieces, from, to) => {}
                 PieceKind::Date(date) => words.push(QueryWord {
                     from,
                     to,
                     is_stop_word: false,
-                    terms: Terms::Any(vec![date]),
+                    terms: any(vec![date]),
                 }),
                 PieceKind::Run(units) => {
                     words.extend(unspaced::words(&units).into_iter().map(|cut| QueryWord {
                         from: cut.from,
                         to: cut.to,
                         is_stop_word: cut.is_stop_word,
-                        terms: Terms::All(cut.terms),
+                        terms: vec![Alternative::all(cut.terms)],
                     }));
                 }
             }
         }
+        words.extend(dates.into_iter().filter_map(|date| {
+            Some(QueryWord {
+                from: date.from,
+                to: date.to,
+                is_stop_word: false,
+                terms: date.alternatives?,
+            })
+        }));
         words
     }
 

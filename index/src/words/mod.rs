@@ -6,10 +6,12 @@
 
 pub(crate) mod calendar;
 mod chain;
+mod dates;
 mod normal;
 pub(crate) mod query;
 mod schema;
 mod split;
+mod terms;
 mod unspaced;
 
 use std::io;

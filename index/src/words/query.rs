@@ -10,8 +10,9 @@ use tantivy::query::{
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocAddress, DocId, DocSet, Score, Searcher, SegmentOrdinal, Term};
 
-use super::chain::{Chain, QueryWord, Terms};
+use super::chain::{Chain, QueryWord};
 use super::schema::{self, Fields};
+use super::terms::Alternative;
 use crate::item::ItemId;
 
 /// Maximum number of terms of a query. The rest is ignored; a search for thousands would be slow
@@ -32,29 +33,28 @@ pub struct Match {
 
 /// A word of the query, as terms of the searched field.
 struct Clause {
-    terms: Vec<Term>,
-    /// All terms are required, not just one.
-    needs_all: bool,
+    alternatives: Vec<Alternative<Term>>,
     from: usize,
     to: usize,
 }
 
 impl Clause {
     fn query(&self) -> Box<dyn Query> {
-        let mut terms = self.terms.iter().map(|term| -> Box<dyn Query> {
+        let one = |term: &Term| -> Box<dyn Query> {
             Box::new(TermQuery::new(term.clone(), IndexRecordOption::WithFreqs))
-        });
-        if terms.len() == 1
-            && let Some(only) = terms.next()
-        {
-            return only;
-        }
-        if self.needs_all {
-            Box::new(BooleanQuery::new(
-                terms.map(|term| (Occur::Must, term)).collect(),
-            ))
-        } else {
-            Box::new(DisjunctionMaxQuery::new(terms.collect()))
+        };
+        let all = |alternative: &Alternative<Term>| -> Box<dyn Query> {
+            let Alternative { all, none } = alternative;
+            if let ([only], []) = (all.as_slice(), none.as_slice()) {
+                return one(only);
+            }
+            let all = all.iter().map(|term| (Occur::Must, one(term)));
+            let none = none.iter().map(|term| (Occur::MustNot, one(term)));
+            Box::new(BooleanQuery::new(all.chain(none).collect()))
+        };
+        match self.alternatives.as_slice() {
+            [only] => all(only),
+            several => Box::new(DisjunctionMaxQuery::new(several.iter().map(all).collect())),
         }
     }
 }
@@ -108,19 +108,28 @@ fn clauses_of(chain: &Chain, field: Field, text: &str) -> Vec<Clause> {
         terms,
     } in chain.query_words(text)
     {
-        if terms.list().is_empty() || !seen.insert(terms.clone()) {
+        if terms.iter().all(|terms| terms.all.is_empty()) || !seen.insert(terms.clone()) {
             continue;
         }
-        n_terms += terms.list().len();
+        let n_of = |terms: &Alternative<String>| terms.all.len() + terms.none.len();
+        n_terms += terms.iter().map(n_of).sum::<usize>();
         if n_terms > MAX_TERMS {
             break;
         }
-        let list = terms.list().iter();
-        let found = Clause {
-            terms: list
+        let in_field = |terms: Vec<String>| -> Vec<Term> {
+            let terms = terms.iter();
+            terms
                 .map(|term| Term::from_field_text(field, term))
+                .collect()
+        };
+        let found = Clause {
+            alternatives: terms
+                .into_iter()
+                .map(|terms| Alternative {
+                    all: in_field(terms.all),
+                    none: in_field(terms.none),
+                })
                 .collect(),
-            needs_all: matches!(terms, Terms::All(_)),
             from,
             to,
         };
@@ -175,28 +184,27 @@ fn matched_words(
     for (segment, mut docs) in by_segment {
         docs.sort_unstable();
         let reader = searcher.segment_reader(segment);
-        for clause in clauses {
+        for (clause, Alternative { all, none }) in with_alternatives(clauses) {
             let mut n_found = vec![0; docs.len()];
-            for term in &clause.terms {
+            let mut is_excluded = vec![false; docs.len()];
+            let needed = all.iter().map(|term| (term, true));
+            for (term, is_needed) in needed.chain(none.iter().map(|term| (term, false))) {
                 let inverted = reader.inverted_index(term.field())?;
                 let Some(mut postings) = inverted.read_postings(term, IndexRecordOption::Basic)?
                 else {
                     continue;
                 };
-                for (&(doc, _), n_found) in docs.iter().zip(&mut n_found) {
+                for (place, &(doc, _)) in docs.iter().enumerate() {
                     if postings.doc() < doc {
                         postings.seek(doc);
                     }
-                    *n_found += usize::from(postings.doc() == doc);
+                    let is_there = postings.doc() == doc;
+                    n_found[place] += usize::from(is_there && is_needed);
+                    is_excluded[place] |= is_there && !is_needed;
                 }
             }
-            let n_needed = if clause.needs_all {
-                clause.terms.len()
-            } else {
-                1
-            };
-            for (&(_, rank), n_found) in docs.iter().zip(n_found) {
-                if n_found >= n_needed {
+            for (place, &(_, rank)) in docs.iter().enumerate() {
+                if n_found[place] == all.len() && !is_excluded[place] {
                     matched[rank].push(clause);
                 }
             }
@@ -206,6 +214,14 @@ fn matched_words(
         .into_iter()
         .map(|clauses| whole_words(&clauses, text))
         .collect())
+}
+
+/// Each clause with each of its alternatives.
+fn with_alternatives(clauses: &[Clause]) -> impl Iterator<Item = (&Clause, &Alternative<Term>)> {
+    clauses.iter().flat_map(|clause| {
+        let alternatives = clause.alternatives.iter();
+        alternatives.map(move |terms| (clause, terms))
+    })
 }
 
 /// Leaves out parts of words that matched as a whole, and words that differ only in case.

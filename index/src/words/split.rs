@@ -276,12 +276,12 @@ impl Splitting {
     }
 }
 
-fn is_month(year: &str, month: &str) -> bool {
+pub(super) fn is_month(year: &str, month: &str) -> bool {
     let year_is_sound = matches!(year.parse(), Ok(1800u16..2200));
     year_is_sound && matches!(month.parse(), Ok(1u8..=12))
 }
 
-fn is_day(day: &str) -> bool {
+pub(super) fn is_day(day: &str) -> bool {
     matches!(day.parse(), Ok(1u8..=31))
 }
 

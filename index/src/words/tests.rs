@@ -119,30 +119,77 @@ fn words_without_spaces_are_found() {
     check(&words, 0, "海浪", &[]);
 }
 
+/// An item, and the words of the query that it contains.
+type Expected<'a> = (u32, &'a [&'a str]);
+
 #[test]
-fn dates_are_found_as_words() {
+fn a_date_is_found_as_a_whole_and_never_by_its_parts() {
     let words = words(&[
         (0, 1, "IMG_2023-08-beach"),
         (0, 2, "PXL_20230814_120000"),
         (0, 3, "08 of 2023"),
+        (0, 4, "2014-08-02 Kyoto"),
+        (0, 5, "Urlaub 08.2023"),
+        (0, 6, "Urlaub 14.8.2023"),
+        (0, 7, "scan 14 of 08, 1993"),
     ]);
-    check(
-        &words,
-        0,
-        "2023-08",
-        &[(1, &["2023-08"]), (2, &["2023-08"]), (3, &["2023", "08"])],
-    );
-    check(
-        &words,
-        0,
-        "2023-08-14",
-        &[
-            (2, &["2023-08-14"]),
-            (1, &["2023-08"]),
-            (3, &["2023", "08"]),
-        ],
-    );
-    check(&words, 0, "20230814", &[(2, &["20230814"])]);
+    let rows: &[(&str, &[Expected<'_>])] = &[
+        ("2023-08", &[(1, &["2023-08"]), (2, &["2023-08"])]),
+        (
+            "２０２３－０８",
+            &[(1, &["２０２３－０８"]), (2, &["２０２３－０８"])],
+        ),
+        ("2023-08-14", &[(2, &["2023-08-14"])]),
+        ("20230814", &[(2, &["20230814"])]),
+        ("2023-08-15", &[]),
+        ("1993-08", &[]),
+        ("1993_08_14", &[]),
+        ("scan 1993-08", &[(7, &["scan"])]),
+        // In another form, a date is also found where all of its numbers are.
+        (
+            "08.2023",
+            &[
+                (1, &["08.2023"]),
+                (2, &["08.2023"]),
+                (3, &["08.2023"]),
+                (5, &["08.2023"]),
+            ],
+        ),
+        (
+            "2023-8",
+            &[(2, &["2023-8"]), (1, &["2023-8"]), (6, &["2023-8"])],
+        ),
+        ("14.8.2023", &[(6, &["14.8.2023"]), (2, &["14.8.2023"])]),
+        ("02.08.2014", &[(4, &["02.08.2014"])]),
+        ("8/2/2014", &[(4, &["8/2/2014"])]),
+        ("2.2.2014", &[]),
+        (
+            "2023",
+            &[
+                (5, &["2023"]),
+                (3, &["2023"]),
+                (6, &["2023"]),
+                (1, &["2023"]),
+                (2, &["2023"]),
+            ],
+        ),
+    ];
+    assert_eq!(rows.len(), 15);
+    for (query, expected) in rows {
+        let mut found: Vec<(u32, Vec<String>)> = words
+            .matching(0, query, 9, &|_| true)
+            .unwrap()
+            .into_iter()
+            .map(|found| (found.id.0, found.words))
+            .collect();
+        found.sort();
+        let mut expected: Vec<(u32, Vec<String>)> = expected
+            .iter()
+            .map(|(id, words)| (*id, words.iter().map(ToString::to_string).collect()))
+            .collect();
+        expected.sort();
+        assert_eq!(found, expected, "{query}");
+    }
 }
 
 #[test]

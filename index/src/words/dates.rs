@@ -1,0 +1,204 @@
+//! Dates in queries. An index has a term for each date that it knows, `1993-08-14`, and for its
+//! month, `1993-08`. People type other forms, too.
+
+use super::split::{Piece, PieceKind, is_day, is_month};
+use super::terms::{Alternative, Terms};
+
+/// A date in a query.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct QueryDate {
+    /// Its range in the query, in bytes.
+    pub(super) from: usize,
+    pub(super) to: usize,
+    /// The terms that it stands for. None where a piece of the query is that term.
+    pub(super) alternatives: Option<Terms>,
+}
+
+impl QueryDate {
+    /// Whether a piece of the query is a part of the date.
+    pub(super) fn covers(&self, from: usize, to: usize) -> bool {
+        let is_inside = self.from <= from && to <= self.to;
+        is_inside && (self.alternatives.is_some() || (from, to) != (self.from, self.to))
+    }
+}
+
+/// The dates in a query: `1993-08`, and what means the same, such as `1993-8`, `08.1993` and
+/// `14.8.1993`. With slashes, day and month may stand in either order.
+pub(super) fn of_query(text: &str, pieces: &[Piece]) -> Vec<QueryDate> {
+    let mut dates: Vec<QueryDate> = Vec::new();
+    for Piece { from, to, kind } in pieces {
+        // A date that is written as one number is a word of its own, and has no parts in a query.
+        if matches!(kind, PieceKind::Date(_)) && !is_word(pieces, *from, *to) {
+            dates.push(QueryDate {
+                from: *from,
+                to: *to,
+                alternatives: None,
+            });
+        }
+    }
+    for numbers in joined_numbers(text, pieces) {
+        let (Some(first), Some(last)) = (numbers.first(), numbers.last()) else {
+            continue;
+        };
+        let (from, to) = (first.from, last.to);
+        if dates.iter().any(|date| date.from <= from && to <= date.to) {
+            continue;
+        }
+        let parts: Vec<&str> = numbers.iter().map(|number| number.digits).collect();
+        let is_slashed = text
+            .get(first.to..)
+            .is_some_and(|rest| rest.starts_with('/'));
+        let mut alternatives: Terms = terms(&parts, is_slashed)
+            .into_iter()
+            .map(|term| Alternative::all(vec![term]))
+            .collect();
+        if !alternatives.is_empty() {
+            alternatives.push(as_written(&parts));
+            dates.push(QueryDate {
+                from,
+                to,
+                alternatives: Some(alternatives),
+            });
+        }
+    }
+    dates
+}
+
+/// Texts that have a date in such a form have no term for it, only for its parts. An item that has
+/// a date of that year is judged by that.
+fn as_written(parts: &[&str]) -> Alternative<String> {
+    let years = parts.iter().filter(|part| part.len() == 4);
+    let months = years.flat_map(|year| (1..=12).map(move |month| format!("{year}-{month:02}")));
+    Alternative {
+        all: parts.iter().map(ToString::to_string).collect(),
+        none: months.collect(),
+    }
+}
+
+/// Whether this range of the query is a word.
+pub(super) fn is_word(pieces: &[Piece], from: usize, to: usize) -> bool {
+    let mut words = pieces
+        .iter()
+        .filter(|piece| matches!(piece.kind, PieceKind::Word(_)));
+    words.any(|word| (word.from, word.to) == (from, to))
+}
+
+struct QueryNumber<'a> {
+    from: usize,
+    to: usize,
+    digits: &'a str,
+}
+
+/// Numbers of at most four digits that are separated by one character each and nothing else.
+fn joined_numbers<'a>(text: &'a str, pieces: &[Piece]) -> Vec<Vec<QueryNumber<'a>>> {
+    let mut groups: Vec<Vec<QueryNumber<'_>>> = Vec::new();
+    for &Piece { from, to, .. } in pieces {
+        let Some(digits) = text.get(from..to) else {
+            continue;
+        };
+        let is_number = digits.len() <= 4 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let before = text
+            .get(..from)
+            .and_then(|before| before.chars().next_back());
+        let after = text.get(to..).and_then(|after| after.chars().next());
+        let is_apart = ![before, after]
+            .into_iter()
+            .flatten()
+            .any(char::is_alphanumeric);
+        if !is_number || !is_apart {
+            continue;
+        }
+        let number = QueryNumber { from, to, digits };
+        let is_next = |last: &QueryNumber<'_>| {
+            matches!(text.get(last.to..from), Some("-" | "_" | "." | ":" | "/"))
+        };
+        match groups.last_mut() {
+            Some(group) if group.last().is_some_and(is_next) => group.push(number),
+            _ => groups.push(vec![number]),
+        }
+    }
+    groups
+}
+
+/// The terms of the date that these numbers form.
+fn terms(numbers: &[&str], is_slashed: bool) -> Vec<String> {
+    let month = |year: &str, month: &str| {
+        let is_sound = year.len() == 4 && month.len() <= 2 && is_month(year, month);
+        is_sound.then(|| format!("{year}-{month:0>2}"))
+    };
+    let day = |year: &str, of_year: &str, day: &str| {
+        let is_sound = day.len() <= 2 && is_day(day);
+        let month = month(year, of_year).filter(|_| is_sound)?;
+        Some(format!("{month}-{day:0>2}"))
+    };
+    let found: Vec<Option<String>> = match *numbers {
+        [a, b] => vec![month(a, b), month(b, a)],
+        [a, b, c] if is_slashed => vec![day(a, b, c), day(c, b, a), day(c, a, b)],
+        [a, b, c] => vec![day(a, b, c), day(c, b, a)],
+        _ => Vec::new(),
+    };
+    let mut terms: Vec<String> = found.into_iter().flatten().collect();
+    terms.dedup();
+    terms
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::split::split;
+    use super::*;
+
+    /// The part of a query that is a date, and its terms unless a piece of the query is that term.
+    type Found<'a> = (&'a str, Option<&'a [&'a str]>);
+
+    fn to_owned(terms: &[&str]) -> Vec<String> {
+        terms.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn dates_are_recognized_in_all_their_forms() {
+        let rows: &[(&str, &[Found<'_>])] = &[
+            ("1993", &[]),
+            ("1993-08", &[("1993-08", None)]),
+            ("IMG_1993_08_x", &[("1993_08", None)]),
+            ("19930814", &[]),
+            ("1993-8", &[("1993-8", Some(&["1993-08"]))]),
+            ("08.1993", &[("08.1993", Some(&["1993-08"]))]),
+            ("in 8/1993, later", &[("8/1993", Some(&["1993-08"]))]),
+            ("14.08.1993", &[("14.08.1993", Some(&["1993-08-14"]))]),
+            ("3.4.1993", &[("3.4.1993", Some(&["1993-04-03"]))]),
+            (
+                "3/4/1993",
+                &[("3/4/1993", Some(&["1993-04-03", "1993-03-04"]))],
+            ),
+            ("8/14/1993", &[("8/14/1993", Some(&["1993-08-14"]))]),
+            ("8.14.1993", &[]),
+            ("1993-13", &[]),
+            ("13.1993", &[]),
+            ("08.93", &[]),
+            ("1.2.3.1993", &[]),
+            ("08 1993", &[]),
+            ("a08.1993", &[]),
+            ("08.1993x", &[]),
+            ("1701.08", &[]),
+        ];
+        assert_eq!(rows.len(), 20);
+        for (text, expected) in rows {
+            let found = of_query(text, &split(text));
+            assert_eq!(found.len(), expected.len(), "{text}");
+            for (date, (span, terms)) in found.iter().zip(*expected) {
+                assert_eq!(&text[date.from..date.to], *span);
+                let found = date.alternatives.as_ref().map(|alternatives| {
+                    let (written, dates) = alternatives.split_last().unwrap();
+                    let parts: Vec<&str> = span.split(['-', '.', '/']).collect();
+                    assert_eq!(
+                        (&written.all[..], written.none.len()),
+                        (&*to_owned(&parts), 12)
+                    );
+                    dates.iter().flat_map(|date| date.all.clone()).collect()
+                });
+                let terms = terms.map(to_owned);
+                assert_eq!(found, terms, "{text}");
+            }
+        }
+    }
+}
