@@ -51,6 +51,10 @@ impl TextEncoder for NoTexts {
     fn n_tokens_dropped(&self, _: &str) -> Result<usize, EngineError> {
         Ok(0)
     }
+
+    fn knows(&self, _: &str) -> Result<bool, EngineError> {
+        Ok(true)
+    }
 }
 
 fn encoders() -> Encoders {

@@ -151,6 +151,15 @@ impl TextTower {
         self.tokenizer.n_dropped(text, Some(role))
     }
 
+    /// Whether the vocabulary has any part of a text. Of a text without one, such as a Chinese word
+    /// given to an English model, the model sees only that there is something.
+    ///
+    /// # Errors
+    /// [`EncodeError::Tokenize`].
+    pub fn knows(&self, text: &str) -> Result<bool, EncodeError> {
+        self.tokenizer.knows(text)
+    }
+
     /// Runs the graph on these texts. Returns `[chunk, dimension]` values, followed by rows to be
     /// ignored if the graph fixes its batch size.
     fn run(&mut self, tokens: &[Vec<u32>], chunk: &[usize]) -> Result<Vec<f32>, EncodeError> {

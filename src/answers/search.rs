@@ -12,6 +12,7 @@ use crate::engine::{By, CaptionHit, Query, SearchHit};
 pub struct FoundAnswer<'a> {
     query: QueryAnswer<'a>,
     by: By,
+    known_to_model: Option<bool>,
     took_ms: f64,
     hits: Vec<HitAnswer<'a>>,
 }
@@ -24,15 +25,23 @@ enum QueryAnswer<'a> {
 }
 
 impl<'a> FoundAnswer<'a> {
-    /// The answer to `query`, matched `by`, that `took` this long.
+    /// The answer to `query`, matched `by`, that `took` this long. `known_to_model`: whether the
+    /// model knows any part of a text; none where no text was encoded.
     #[must_use]
-    pub fn new(query: &'a Query, by: By, took: Duration, hits: Vec<HitAnswer<'a>>) -> Self {
+    pub fn new(
+        query: &'a Query,
+        by: By,
+        known_to_model: Option<bool>,
+        took: Duration,
+        hits: Vec<HitAnswer<'a>>,
+    ) -> Self {
         Self {
             query: match query {
                 Query::Text(text) => QueryAnswer::Text(text),
                 Query::Picture(path) => QueryAnswer::Image(path.as_path().into()),
             },
             by,
+            known_to_model,
             took_ms: (took.as_secs_f64() * 1e4).round() / 10.0,
             hits,
         }

@@ -226,12 +226,12 @@ fn of_searches(samples: &mut Samples) {
         ..caption.clone()
     };
     let captions = [caption, other];
-    for query in [&text, &picture] {
+    for (query, is_known) in [(&text, Some(true)), (&picture, None)] {
         let hits = (1..).zip(&images).map(HitAnswer::from).collect();
-        let found = FoundAnswer::new(query, By::Both, Duration::from_millis(8), hits);
+        let found = FoundAnswer::new(query, By::Both, is_known, Duration::from_millis(8), hits);
         samples.add("search", &found);
         let hits = (1..).zip(&captions).map(HitAnswer::from).collect();
-        let found = FoundAnswer::new(query, By::Meaning, Duration::ZERO, hits);
+        let found = FoundAnswer::new(query, By::Meaning, is_known, Duration::ZERO, hits);
         samples.add("captions", &found);
     }
 }

@@ -26,6 +26,8 @@ const INDENT: usize = 13;
 pub(super) struct Found<'a> {
     pub(super) query: &'a Query,
     pub(super) by: By,
+    /// Whether the model knows any part of a text; none where no text was encoded.
+    pub(super) known_to_model: Option<bool>,
     pub(super) began: Instant,
     pub(super) hits: Hits,
 }
@@ -53,12 +55,14 @@ pub(super) fn show(
         let Found {
             query,
             by,
+            known_to_model,
             began,
             hits,
         } = found;
         printer.json(&FoundAnswer::new(
             query,
             *by,
+            *known_to_model,
             began.elapsed(),
             hits.answers(),
         ))?;

@@ -123,6 +123,13 @@ pub trait TextEncoder: Send + Sync {
     fn n_query_tokens_dropped(&self, text: &str) -> Result<usize, EngineError> {
         self.n_tokens_dropped(text)
     }
+
+    /// Whether the model's vocabulary has any part of a text. The embedding of a text without one
+    /// is the same for all such texts of a length, and means nothing.
+    ///
+    /// # Errors
+    /// When the tokenizer cannot be loaded.
+    fn knows(&self, text: &str) -> Result<bool, EngineError>;
 }
 
 /// Identifies a model. Vectors are comparable only if their models have the same fingerprint.
@@ -404,5 +411,9 @@ impl TextEncoder for OnnxTextEncoder {
 
     fn n_query_tokens_dropped(&self, text: &str) -> Result<usize, EngineError> {
         self.with(|tower| tower.n_tokens_dropped(TextRole::Query, text))
+    }
+
+    fn knows(&self, text: &str) -> Result<bool, EngineError> {
+        self.with(|tower| tower.knows(text))
     }
 }

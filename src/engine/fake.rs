@@ -116,6 +116,10 @@ impl TextEncoder for FakeTextEncoder {
     fn n_tokens_dropped(&self, text: &str) -> Result<usize, EngineError> {
         Ok(text.split_whitespace().count().saturating_sub(8))
     }
+
+    fn knows(&self, text: &str) -> Result<bool, EngineError> {
+        Ok(text.is_ascii())
+    }
 }
 
 /// The wider model adds a constant, so that its similarities differ.

@@ -243,6 +243,15 @@ impl Engine {
         self.encoders.text().n_query_tokens_dropped(text)
     }
 
+    /// Whether the vocabulary of the model has any part of a text. A search by both rankings for a
+    /// text without one is by words alone.
+    ///
+    /// # Errors
+    /// When the model cannot be loaded.
+    pub fn knows(&self, text: &str) -> Result<bool, EngineError> {
+        self.encoders.text().knows(text)
+    }
+
     fn query_encoder(&self) -> QueryEncoder<'_> {
         QueryEncoder {
             encoders: &self.encoders,

@@ -60,6 +60,7 @@ fn the_query_picture_need_not_be_in_the_index() {
           "words": []
         }
       ],
+      "known_to_model": null,
       "query": {
         "image": {
           "path": "sky.webp"

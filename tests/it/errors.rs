@@ -220,6 +220,7 @@ fn an_empty_folder_or_index_exits_with_1() {
     {
       "by": "both",
       "hits": [],
+      "known_to_model": true,
       "query": {
         "text": "red"
       },

@@ -291,6 +291,7 @@ fn hits_are_printed_as_json() {
           ]
         }
       ],
+      "known_to_model": true,
       "query": {
         "text": "green frog"
       },
@@ -313,7 +314,7 @@ fn hits_are_printed_as_json() {
             }
           ],
           "rank": 1,
-          "similarity": 1.0,
+          "similarity": null,
           "source": {
             "path": "[ROOT]/photos/IMG_1.txt"
           },
@@ -323,6 +324,7 @@ fn hits_are_printed_as_json() {
           ]
         }
       ],
+      "known_to_model": false,
       "query": {
         "text": "frog"
       },
@@ -330,6 +332,7 @@ fn hits_are_printed_as_json() {
     }
 
     ----- stderr -----
+    the model knows no part of this query: only keywords were searched
     "#);
     snapshot!(env, env.sightline(["search", "elephant", "--by", "words", "--json"]).run(), @r#"
     exit code: 1
@@ -337,6 +340,7 @@ fn hits_are_printed_as_json() {
     {
       "by": "words",
       "hits": [],
+      "known_to_model": null,
       "query": {
         "text": "elephant"
       },
@@ -449,10 +453,49 @@ fn any_text_is_a_valid_query() {
                 .run();
             let found = !ran.json()["hits"].as_array().unwrap().is_empty();
             ran.expect(i32::from(!found));
-            assert!(found || by == "words", "{text}");
+            assert!(found || by != "meaning", "{text}");
         }
     }
     assert_eq!(odd.len(), 15);
+}
+
+/// A model of which all unknown texts have the same embedding must not rank by it in silence.
+#[test]
+fn a_query_unknown_to_the_model_is_searched_by_keywords_alone_and_says_so() {
+    let env = TestEnv::new();
+    corpus::plain(&env.path("photos/IMG_1.png"), "red");
+    corpus::plain(&env.path("photos/IMG_2.png"), "blue");
+    env.write("photos/IMG_2.txt", "一只狗\n");
+    let index = env.sightline(["index", "photos"]).starter().run();
+    index.expect(0);
+    let only_keywords = "the model knows no part of this query: only keywords were searched\n";
+    let means_nothing = "the model knows no part of this query: the similarities mean nothing\n";
+    // Query, ranking, number of hits, whether the model knows it, what is said.
+    let rows = [
+        ("狗", "both", 1, Some(false), only_keywords),
+        ("🐶", "both", 0, Some(false), only_keywords),
+        ("狗", "meaning", 2, Some(false), means_nothing),
+        ("狗", "words", 1, None, ""),
+        ("狗 dog", "both", 2, Some(true), ""),
+        ("dog", "both", 2, Some(true), ""),
+    ];
+    for (query, by, n_hits, known, said) in rows {
+        let ran = env
+            .sightline(["search", "--by", by, "--json", query])
+            .starter()
+            .run();
+        let answer = ran.json();
+        assert_eq!(
+            answer["hits"].as_array().unwrap().len(),
+            n_hits,
+            "{query} {by}"
+        );
+        assert_eq!(answer["known_to_model"].as_bool(), known, "{query} {by}");
+        let stderr = ran.stderr().replace("no picture found\n", "");
+        assert_eq!(stderr, said, "{query} {by}");
+        ran.expect(i32::from(n_hits == 0));
+    }
+    assert_eq!(rows.len(), 6);
 }
 
 #[test]
@@ -472,10 +515,11 @@ fn a_query_that_names_a_file_gets_a_hint() {
     snapshot!(env, env.sightline(["search", "photos/IMG_1.png", "-k1"]).run(), @r"
     exit code: 0
     ----- stdout -----
-      1   0.143  photos/IMG_1.png  meaning + words (photos, IMG, 1)
+      1       –  photos/IMG_1.png  words (photos, IMG, 1)
                  “a frog on a leaf”
 
     ----- stderr -----
+    the model knows no part of this query: only keywords were searched
 
     hint: photos/IMG_1.png is a file; to search by the picture itself: `sightline search --image photos/IMG_1.png`
     ");

@@ -14,7 +14,7 @@ use std::path::Path;
 
 use ndarray::Array2;
 use tokenizers::normalizers::{BertNormalizer, NormalizerWrapper};
-use tokenizers::{PostProcessor, TruncationDirection};
+use tokenizers::{Model as _, ModelWrapper, PostProcessor, TruncationDirection};
 
 use crate::error::{EncodeError, ModelError};
 use crate::source::Source;
@@ -116,6 +116,23 @@ impl Tokenizer {
         Ok(bare.len().saturating_sub(self.room()))
     }
 
+    /// Whether any token of a text is more than the unknown token, a single byte of a character
+    /// that is not in the vocabulary, or a space.
+    pub(crate) fn knows(&self, text: &str) -> Result<bool, EncodeError> {
+        let bare = self.library.encode_fast(self.prepared(text, None), false);
+        let bare = bare.map_err(|source| EncodeError::Tokenize {
+            position: 0,
+            source,
+        })?;
+        let unknown = unknown_id(&self.library);
+        let is_known = |&id: &u32| {
+            let token = self.library.id_to_token(id).unwrap_or_default();
+            let is_byte = token.len() == 6 && token.starts_with("<0x") && token.ends_with('>');
+            Some(id) != unknown && !is_byte && token != "\u{2581}"
+        };
+        Ok(bare.get_ids().iter().any(is_known))
+    }
+
     /// Whether padding moves a text's tokens by the length of the texts beside it.
     pub(crate) fn moves_texts(&self) -> bool {
         self.pad_side == Side::Left && self.config.pad == Pad::Longest
@@ -190,6 +207,21 @@ impl Tokenizer {
             mask[[row, 0]] = 1;
         }
         TokenBatch { ids, mask }
+    }
+}
+
+/// The id of what is not in the vocabulary, if there is one. A vocabulary of all bytes needs none.
+fn unknown_id(tokenizer: &tokenizers::Tokenizer) -> Option<u32> {
+    let id_of = |token: &str| tokenizer.token_to_id(token);
+    match tokenizer.get_model() {
+        ModelWrapper::BPE(model) => model.get_unk_token().as_deref().and_then(id_of),
+        ModelWrapper::WordPiece(model) => id_of(&model.unk_token),
+        ModelWrapper::WordLevel(model) => id_of(&model.unk_token),
+        // Its id is private, so a character that no vocabulary has shows it.
+        ModelWrapper::Unigram(model) => {
+            let tokens = model.tokenize("\u{10fffd}").unwrap_or_default();
+            tokens.first().map(|token| token.id)
+        }
     }
 }
 

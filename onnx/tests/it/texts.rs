@@ -51,6 +51,43 @@ fn tokens_and_embeddings_equal_the_reference() {
 }
 
 #[test]
+fn a_text_without_any_known_token_is_unknown_to_the_model() {
+    // WordPiece, Unigram, BPE with single bytes for unknown characters, BPE over bytes.
+    let starter = Model::starter().unwrap();
+    let layout = |name: &str| Model::open(&data().join("layouts").join(name)).unwrap();
+    let rows: [(Model, &[&str], &[&str]); 4] = [
+        (
+            starter,
+            &["狗", "🐶", "狗 🐶", "\u{200b}"],
+            &["dog", "狗 dog", "?", "chien"],
+        ),
+        (
+            layout("siglip"),
+            &["狗", "🐶 狗", "?!"],
+            &["a dog", "狗 a dog"],
+        ),
+        (layout("siglip2"), &["狗", "🐶"], &["a dog", "狗 a dog"]),
+        (
+            Model::open(&data().join("clip")).unwrap(),
+            &[],
+            &["狗", "🐶", "a dog"],
+        ),
+    ];
+    let mut n_texts = 0;
+    for (model, unknown, known) in rows {
+        let encoder = text_tower(&model);
+        for (texts, expected) in [(unknown, false), (known, true)] {
+            for text in texts {
+                let knows = encoder.knows(text).unwrap();
+                assert_eq!(knows, expected, "{}: {text}", model.name());
+                n_texts += 1;
+            }
+        }
+    }
+    assert_eq!(n_texts, 8 + 5 + 4 + 3);
+}
+
+#[test]
 fn a_text_too_long_keeps_its_end_token() {
     for (folder, context_length) in [("clip", 24), ("plain", 16)] {
         let encoder = load(&data().join(folder));

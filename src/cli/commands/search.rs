@@ -37,16 +37,27 @@ pub(in crate::cli) fn search(
         n: args.output.top as usize,
         by,
     };
+    let hits = match args.find {
+        FindArg::Images => Hits::Images(engine.search(&request)?),
+        FindArg::Captions => Hits::Captions(engine.search_captions(&request)?),
+    };
     let found = Found {
         query: &request.query,
         by,
-        began,
-        hits: match args.find {
-            FindArg::Images => Hits::Images(engine.search(&request)?),
-            FindArg::Captions => Hits::Captions(engine.search_captions(&request)?),
+        known_to_model: match &request.query {
+            Query::Text(text) if by != By::Words => Some(engine.knows(text)?),
+            Query::Text(_) | Query::Picture(_) => None,
         },
+        began,
+        hits,
     };
     let status = output::show(&found, &args.output, workspace, printer)?;
+    if found.known_to_model == Some(false) {
+        printer.note(match by {
+            By::Meaning => "the model knows no part of this query: the similarities mean nothing",
+            _ => "the model knows no part of this query: only keywords were searched",
+        });
+    }
     if let Query::Text(text) = &request.query {
         note_on_text(text, by, &engine, printer)?;
     }
@@ -85,6 +96,7 @@ pub(in crate::cli) fn captions(
     let found = Found {
         query: &Query::Picture(args.image.clone()),
         by: By::Meaning,
+        known_to_model: None,
         began,
         hits: Hits::Captions(hits),
     };

@@ -85,6 +85,8 @@ impl<'a> EncodedQuery<'a> {
         Ok(Self {
             vector: match by {
                 By::Words => None,
+                // Its embedding would be that of any other unknown text.
+                By::Both if !encoder.knows(query)? => None,
                 By::Meaning | By::Both => Some(encoder.encode(query)?),
             },
             words: text.filter(|_| *by != By::Meaning),
@@ -111,6 +113,13 @@ impl<'a> EncodedQuery<'a> {
 }
 
 impl QueryEncoder<'_> {
+    fn knows(self, query: &Query) -> Result<bool, EngineError> {
+        match query {
+            Query::Text(text) => self.encoders.text().knows(text),
+            Query::Picture(_) => Ok(true),
+        }
+    }
+
     fn encode(self, query: &Query) -> Result<UnitVector, EngineError> {
         let Self { encoders, decode } = self;
         let embeddings = match query {
