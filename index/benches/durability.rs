@@ -96,6 +96,7 @@ fn commits(dir: &Path, n: u32) -> f64 {
                 n_bytes: 1,
                 modified_ns: 2,
                 image,
+                change: None,
             };
             writer.put_file(path(number).as_ref(), file).unwrap();
         }

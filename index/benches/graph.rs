@@ -86,6 +86,7 @@ fn build(dir: &Path, base: &str) {
             n_bytes: 1,
             modified_ns: 1,
             image,
+            change: None,
         };
         let path = format!("/photos/{number}.jpg");
         writer.put_file(path.as_ref(), file).unwrap();

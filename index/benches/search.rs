@@ -54,6 +54,7 @@ fn make_index(n: u32, centres: &[Vec<f32>], rng: &mut StdRng) -> tempfile::TempD
             n_bytes: 1,
             modified_ns: 1,
             image,
+            change: None,
         };
         writer
             .put_file(format!("/p/{number}.jpg").as_ref(), file)

@@ -85,6 +85,21 @@ pub struct FileRecord {
     pub modified_ns: i128,
     /// The image in the file.
     pub image: ItemId,
+    /// What the file system says beyond that. None when it says nothing, and in a record of an
+    /// older version.
+    pub change: Option<ChangeStamp>,
+}
+
+/// The status change time (`ctime`) of a file, which no program can set back, and what is known of
+/// its worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChangeStamp {
+    /// Nanoseconds since 1970, negative before.
+    pub changed_ns: i64,
+    /// How often in a row it changed while the content did not.
+    pub n_false_alarms: u8,
+    /// Whether the file was on another disk than its library folder.
+    pub is_mounted: bool,
 }
 
 /// A library folder: a folder that was indexed.

@@ -25,7 +25,7 @@
 //! let vector = UnitVector::new(vec![0.6, 0.8])?;
 //! let image = writer.put_image([7; 32], 640, 480, vector.clone())?;
 //! let path = "/photos/DogOnBeach.jpg".as_ref();
-//! writer.put_file(path, FileRecord { n_bytes: 12_345, modified_ns: 0, image })?;
+//! writer.put_file(path, FileRecord { n_bytes: 12_345, modified_ns: 0, image, change: None })?;
 //! let caption = ("a wet dog".into(), vector.clone());
 //! writer.set_captions(Some(image), "/photos/DogOnBeach.txt".as_ref(), vec![caption])?;
 //! writer.finish()?;
@@ -68,8 +68,8 @@ pub use graph::GraphError;
 pub use health::check::{Problem, check};
 pub use health::repair::{Repair, repair};
 pub use item::{
-    Caption, Details, FileRecord, Generation, Image, Item, ItemId, ItemKind, LastRun, Library,
-    Moment, ParseMomentError,
+    Caption, ChangeStamp, Details, FileRecord, Generation, Image, Item, ItemId, ItemKind, LastRun,
+    Library, Moment, ParseMomentError,
 };
 pub use language::{Language, UnknownLanguage};
 pub use reader::IndexReader;

@@ -17,6 +17,7 @@ answers! {
         added: usize = report.n_added,
         changed: usize = report.n_changed + report.n_changed_to_known,
         unchanged: usize = report.n_unchanged,
+        reread: usize = report.n_reread,
         moved: usize = report.n_moved,
         copies: usize = report.n_copies,
         removed: usize = report.n_removed,

@@ -146,6 +146,7 @@ Examples:
   sightline index ~/Pictures ~/Phone                two library folders in one index
   sightline index photos --captions photos/captions.jsonl
   sightline index --captions words.txt              captions without pictures
+  sightline index ~/Pictures --reread               read all files again
   sightline index --model my-clip                   change the model of the index
 
 A text file beside a picture (photo.txt beside photo.jpg) holds its captions, one per line. Files
@@ -155,6 +156,10 @@ soon as the work in progress is committed; a second Ctrl-C quits at once. The ne
 An index keeps the model it was built with. --model NEW embeds all of its items again, beside the
 old vectors, and switches when that is complete. Until then searches use the old model; the same
 command resumes an interrupted change.")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag that can be given or not"
+)]
 pub(super) struct IndexArgs {
     /// Folders to index, subfolders included
     #[arg(value_name = "FOLDER")]
@@ -166,6 +171,10 @@ pub(super) struct IndexArgs {
     /// Remove missing files from the index even if a whole folder is missing or empty
     #[arg(long)]
     pub(super) prune: bool,
+    /// Read all files again, not only those with another size or time; only those with new content
+    /// are decoded and embedded
+    #[arg(long)]
+    pub(super) reread: bool,
     #[command(flatten)]
     pub(super) pipeline: PipelineArgs,
     /// Language of captions and file names, by which "beaches" finds "beach"; stored in the index

@@ -184,8 +184,11 @@ pub struct IndexReport {
     pub n_seen: usize,
     /// New pictures.
     pub n_added: usize,
-    /// Files with the same size and time as before; they are not opened.
+    /// Files with the same content as before. Those of the same size and times are not opened.
     pub n_unchanged: usize,
+    /// Unchanged files that were read to find that out, since their times differ or
+    /// [`IndexRequest::reread`](crate::IndexRequest) asks for it.
+    pub n_reread: usize,
     /// Files whose content changed to something new.
     pub n_changed: usize,
     /// Files whose content changed to that of another picture of the index.
@@ -210,8 +213,9 @@ pub struct IndexReport {
     /// Text files beside pictures none of which has their name, so that they are nobody's captions.
     pub unused_texts: Vec<PathBuf>,
     /// Library folders that were empty or missing although the index holds files from them (as when
-    /// a disk is not mounted), and how many. Nothing was removed. In a change of the model also
-    /// those with files that could not be read.
+    /// a disk is not mounted), and folders in them of which the same is likely, and how many files.
+    /// None of these was removed. In a change of the model also library folders with files that
+    /// could not be read.
     pub held_back: Vec<(PathBuf, usize)>,
     /// The change of the model, if the run was one. It is not done while folders are held back.
     pub model_change: Option<ModelChange>,
@@ -340,9 +344,21 @@ impl Status {
             )?,
             n_bytes_on_disk: counts.n_bytes_on_disk,
             sizes: reader.sizes(),
-            libraries: reader.libraries()?,
+            libraries: libraries(reader)?,
             unfinished: UnfinishedChange::read(folder)?,
             last_run: reader.last_run()?,
         })
     }
+}
+
+/// The library folders. A run that was killed has not recorded how many files it got to.
+fn libraries(reader: &IndexReader) -> Result<Vec<Library>, EngineError> {
+    let ended_unix_s = reader.last_run()?.map_or(0, |run| run.ended_unix_s);
+    let mut libraries = reader.libraries()?;
+    for library in &mut libraries {
+        if library.last_run_unix_s > ended_unix_s {
+            library.n_files = reader.files_under(&library.folder)?.len() as u64;
+        }
+    }
+    Ok(libraries)
 }

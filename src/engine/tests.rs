@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use image::{Rgb, RgbImage};
-use sightline_index::{IndexError, IndexReader, ItemKind, Nearest};
+use sightline_index::{IndexError, IndexReader, IndexWriter, ItemKind, Nearest};
 
 use super::*;
 
@@ -450,9 +450,11 @@ fn a_stopped_run_keeps_finished_work_and_the_next_continues() {
         "{}",
         report.n_added
     );
+    let status = Engine::status(&place.index).unwrap();
+    let n_added = report.n_added as u64;
     assert_eq!(
-        Engine::status(&place.index).unwrap().n_images,
-        report.n_added as u64
+        (status.n_images, status.libraries[0].n_files),
+        (n_added, n_added)
     );
     let rest = place.index();
     assert_eq!(
@@ -615,6 +617,16 @@ fn status_reports_what_the_index_holds() {
         (&place.photos, 2)
     );
     assert!(status.n_bytes_on_disk > 0);
+    // A run that was killed has noted only that it began.
+    let binding = place.engine().encoders.binding();
+    let mut writer = IndexWriter::open_or_create(&place.index, &binding).unwrap();
+    let mut library = status.libraries[0].clone();
+    library.n_files = 1;
+    library.last_run_unix_s += 1000;
+    writer.put_library(library).unwrap();
+    writer.finish().unwrap();
+    let status = Engine::status(&place.index).unwrap();
+    assert_eq!(status.libraries[0].n_files, 2);
     let nowhere = Engine::status(&place.photos).unwrap_err();
     assert!(
         matches!(nowhere, EngineError::Index(IndexError::NoIndex { .. })),

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::symlink;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::corpus::{self, COLOURS};
 use crate::support::{TestEnv, hits, snapshot};
@@ -57,6 +57,85 @@ fn unchanged_files_are_not_encoded_again() {
 }
 
 #[test]
+fn reread_reads_all_files_and_encodes_none_that_is_unchanged() {
+    let env = TestEnv::indexed();
+    let again = |arguments: &[&str]| {
+        let ran = env.sightline(["index", "photos"]).args(arguments);
+        // Without ONNX Runtime, any attempt to encode would fail.
+        ran.env("ORT_DYLIB_PATH", "/nowhere.so").run().expect(0)
+    };
+    let report = again(&["--reread", "--json"]).json();
+    assert_eq!(
+        (&report["unchanged"], &report["reread"]),
+        (&json!(8), &json!(8))
+    );
+    let report = again(&["--json"]).json();
+    assert_eq!(
+        (&report["unchanged"], &report["reread"]),
+        (&json!(8), &json!(0))
+    );
+    let said = again(&["--reread"]);
+    assert!(
+        said.stderr()
+            .ends_with(": 8 unchanged, 8 of them read again\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_emptied_folder_that_had_many_pictures_is_held_back_like_a_disk_that_is_not_mounted() {
+    let env = TestEnv::new();
+    corpus::numbered(&env.path("photos/disk"), 12);
+    corpus::plain(&env.path("photos/few/red.png"), "red");
+    corpus::plain(&env.path("photos/own.png"), "blue");
+    env.index_photos();
+    // The mount point is there, the disk is not.
+    rename(&env, "photos/disk", "aside");
+    fs_err::create_dir(env.path("photos/disk")).unwrap();
+    // Few pictures that are gone were deleted.
+    fs_err::remove_file(env.path("photos/few/red.png")).unwrap();
+    let said = env.succeed(["index", "photos"]);
+    let expected = "no pictures in photos/disk, but 12 in the index: nothing was removed\n";
+    assert!(said.stderr().contains(expected), "{said}");
+    assert!(said.stderr().contains("`--prune`"), "{said}");
+    assert_eq!(env.counts(), [13, 13, 0]);
+    let report = env.index_photos();
+    let folder = env.path("photos/disk");
+    assert_eq!(
+        report["held_back"],
+        json!([{ "path": folder, "files": 12 }])
+    );
+    // Mounted again, nothing is encoded.
+    fs_err::remove_dir(&folder).unwrap();
+    rename(&env, "aside", "photos/disk");
+    assert_eq!(summary(&env.index_photos()), "13 seen, 13 unchanged");
+    // Sorted into another folder: moved, not lost.
+    rename(&env, "photos/disk", "photos/sorted");
+    fs_err::create_dir(&folder).unwrap();
+    assert_eq!(
+        summary(&env.index_photos()),
+        "13 seen, 1 unchanged, 12 moved"
+    );
+    // Deleted with its folder.
+    fs_err::remove_dir_all(env.path("photos/sorted")).unwrap();
+    assert_eq!(
+        summary(&env.index_photos()),
+        "1 seen, 1 unchanged, 12 removed"
+    );
+    // Really emptied.
+    corpus::numbered(&folder, 12);
+    env.index_photos();
+    fs_err::remove_dir_all(&folder).unwrap();
+    fs_err::create_dir(&folder).unwrap();
+    assert_eq!(
+        summary(&env.index_photos()),
+        "1 seen, 1 unchanged, 1 held_back"
+    );
+    let pruned = env.succeed(["index", "photos", "--prune", "--json"]).json();
+    assert_eq!(summary(&pruned), "1 seen, 1 unchanged, 12 removed");
+}
+
+#[test]
 fn the_report_lists_counts_and_skipped_files() {
     let env = TestEnv::new();
     corpus::one_of_each(&env.path("photos"));
@@ -97,9 +176,9 @@ fn the_json_report_has_every_field() {
         report.as_object_mut().unwrap().remove(key);
     }
     let expected = serde_json::json!({
-        "seen": 2, "added": 1, "changed": 0, "unchanged": 0, "moved": 0, "copies": 0, "removed": 0,
-        "captions_added": 0, "captions_removed": 0, "captions_cut": 0, "captions_skipped": 0,
-        "unused_texts": [],
+        "seen": 2, "added": 1, "changed": 0, "unchanged": 0, "reread": 0,
+        "moved": 0, "copies": 0, "removed": 0, "captions_added": 0, "captions_removed": 0,
+        "captions_cut": 0, "captions_skipped": 0, "unused_texts": [],
         "skipped": [{ "path": env.path("photos/bad.png"), "reason": "this is not a picture" }],
         "held_back": [], "interrupted": false, "batch_size": null, "model_change": null,
     });

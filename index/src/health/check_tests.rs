@@ -37,6 +37,7 @@ fn make(dir: &Path) {
             n_bytes: 1,
             modified_ns: 1,
             image,
+            change: None,
         };
         writer
             .put_file(Path::new(&format!("/{number}.jpg")), file)

@@ -316,6 +316,7 @@ impl Reconciler<'_> {
                 n_bytes: u64::MAX,
                 modified_ns: 0,
                 image,
+                change: None,
             };
             files.insert(path, file);
         }

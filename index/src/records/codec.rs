@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use super::{RecordsError, damaged, keys};
-use crate::item::{Details, FileRecord, Generation, ItemId, ItemKind, LastRun, Library, Moment};
+use crate::item::{
+    ChangeStamp, Details, FileRecord, Generation, ItemId, ItemKind, LastRun, Library, Moment,
+};
 use crate::language::Language;
 
 /// The version byte at the start of every value except vectors, ids and numbers under `m`.
@@ -11,6 +13,9 @@ const VERSION: u8 = 1;
 
 /// The version byte of an image. Version 1 had no metadata.
 const IMAGE_VERSION: u8 = 2;
+
+/// The version byte of a file with a change stamp.
+const STAMPED_VERSION: u8 = 2;
 
 /// A value of the `items` column. The paths of an image are in the `paths` column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -265,20 +270,41 @@ pub(crate) fn encode_file(file: &FileRecord) -> Vec<u8> {
         n_bytes,
         modified_ns,
         image,
+        change,
     } = *file;
-    let out = Out::versioned()
+    let version = change.map_or(VERSION, |_| STAMPED_VERSION);
+    let out = Out::with_version(version)
         .put(&n_bytes.to_le_bytes())
-        .put(&modified_ns.to_le_bytes());
-    out.put(&image.0.to_le_bytes()).0
+        .put(&modified_ns.to_le_bytes())
+        .put(&image.0.to_le_bytes());
+    let Some(change) = change else { return out.0 };
+    let ChangeStamp {
+        changed_ns,
+        n_false_alarms,
+        is_mounted,
+    } = change;
+    out.put(&changed_ns.to_le_bytes())
+        .put(&[n_false_alarms, u8::from(is_mounted)])
+        .0
 }
 
 pub(crate) fn decode_file(bytes: &[u8]) -> Result<FileRecord, RecordsError> {
-    let mut input = In::versioned(bytes, "a file")?;
-    let file = FileRecord {
+    let (mut input, version) = In::up_to(STAMPED_VERSION, bytes, "a file")?;
+    let mut file = FileRecord {
         n_bytes: input.long()?,
         modified_ns: i128::from_le_bytes(input.array()?),
         image: ItemId(input.number()?),
+        change: None,
     };
+    if version == STAMPED_VERSION {
+        let changed_ns = i64::from_le_bytes(input.array()?);
+        let [n_false_alarms, is_mounted] = input.array()?;
+        file.change = Some(ChangeStamp {
+            changed_ns,
+            n_false_alarms,
+            is_mounted: is_mounted != 0,
+        });
+    }
     input.end(file)
 }
 
@@ -488,12 +514,6 @@ mod tests {
             );
         }
         assert_eq!(n_cuts, 42 + 4 * 58 + 83 + 25 + 30);
-        let file = FileRecord {
-            n_bytes: u64::MAX,
-            modified_ns: -5,
-            image: ItemId(1),
-        };
-        assert_eq!(decode_file(&encode_file(&file)).unwrap(), file);
         let library = Library {
             folder: PathBuf::from("/x"),
             n_files: 3,
@@ -525,11 +545,40 @@ mod tests {
     }
 
     #[test]
+    fn files_with_and_without_a_change_stamp_round_trip() {
+        let file = FileRecord {
+            n_bytes: u64::MAX,
+            modified_ns: -5,
+            image: ItemId(1),
+            change: None,
+        };
+        let stamped = FileRecord {
+            change: Some(ChangeStamp {
+                changed_ns: -7,
+                n_false_alarms: 3,
+                is_mounted: true,
+            }),
+            ..file
+        };
+        let mut n_cuts = 0;
+        for (file, n_bytes) in [(file, 29), (stamped, 39)] {
+            let bytes = encode_file(&file);
+            assert_eq!((bytes.len(), decode_file(&bytes).unwrap()), (n_bytes, file));
+            for cut in 0..bytes.len() {
+                assert!(decode_file(&bytes[..cut]).is_err(), "cut at {cut}");
+                n_cuts += 1;
+            }
+        }
+        assert_eq!(n_cuts, 29 + 39);
+    }
+
+    #[test]
     fn another_version_is_an_error_that_names_it() {
         let mut bytes = encode_file(&FileRecord {
             n_bytes: 1,
             modified_ns: 1,
             image: ItemId(1),
+            change: None,
         });
         bytes[0] = 9;
         assert!(matches!(

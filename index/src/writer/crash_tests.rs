@@ -64,6 +64,7 @@ fn put(writer: &mut IndexWriter, number: u32) {
                 n_bytes: 1,
                 modified_ns: 2,
                 image,
+                change: None,
             },
         )
         .unwrap();

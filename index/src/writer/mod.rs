@@ -414,6 +414,12 @@ impl IndexWriter {
         self.overlay.touched.len()
     }
 
+    /// Whether there is anything to commit, be it only the size or time of a file.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        !self.overlay.is_empty()
+    }
+
     /// The newest committed generation.
     #[must_use]
     pub fn generation(&self) -> Generation {

@@ -60,6 +60,7 @@ fn put(writer: &mut IndexWriter, binding: &Binding, number: u32) {
         n_bytes: 1,
         modified_ns: 2,
         image,
+        change: None,
     };
     let path = PathBuf::from(format!("/photos/set{}/photo{number}.jpg", number % 5));
     writer.put_file(&path, file).unwrap();

@@ -106,6 +106,7 @@ fn a_changed_file_gets_a_new_image() {
                 n_bytes: 7,
                 modified_ns: -3,
                 image: new,
+                change: None,
             },
         )
         .unwrap();
@@ -118,7 +119,8 @@ fn a_changed_file_gets_a_new_image() {
         Some(FileRecord {
             n_bytes: 7,
             modified_ns: -3,
-            image: new
+            image: new,
+            change: None,
         })
     );
     assert_eq!((reader.counts().n_images, reader.counts().n_files), (1, 1));

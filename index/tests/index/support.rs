@@ -98,6 +98,7 @@ pub(crate) fn file(image: ItemId) -> FileRecord {
         n_bytes: 1000,
         modified_ns: 5,
         image,
+        change: None,
     }
 }
 

@@ -44,6 +44,7 @@ pub(in crate::cli) fn run(
         folders: args.folders.clone(),
         captions: args.captions.clone(),
         prune: args.prune,
+        reread: args.reread,
         change_model: change.is_some(),
         language: args.language,
         commit_every: usize::try_from(args.commit_every).unwrap_or(usize::MAX),
@@ -195,6 +196,8 @@ fn show(report: &IndexReport, args: &IndexArgs, printer: &Printer) {
             format!("no pictures in {folder}, but {n} in the index: nothing was removed")
         };
         printer.note(what);
+    }
+    if !report.held_back.is_empty() {
         printer
             .hint("if they were deleted, and not on an unmounted disk, run again with `--prune`");
     }
@@ -231,6 +234,7 @@ fn summary(report: &IndexReport) -> String {
             "changed",
         ),
         (report.n_unchanged, "unchanged", "unchanged"),
+        (report.n_reread, "of them read again", "of them read again"),
         (report.n_moved, "moved", "moved"),
         (report.n_copies, "duplicate", "duplicates"),
         (report.n_removed, "removed", "removed"),

@@ -382,6 +382,7 @@ fn put_all(
                             n_bytes: *n_bytes,
                             modified_ns: *modified_ns,
                             image,
+                            change: None,
                         },
                     )?;
                 }

@@ -38,19 +38,125 @@ fn run_without_decoding(place: &Place, request: &IndexRequest) -> IndexReport {
     engine.index(request, &mut quietly).unwrap()
 }
 
+/// Replaces the content of a file by one of the same size and time, as `exiftool -P` does.
+fn replace_quietly(path: &Path, content: &[u8]) {
+    let before = fs_err::metadata(path).unwrap();
+    assert_eq!(before.len(), content.len() as u64);
+    fs_err::write(path, content).unwrap();
+    set_modified(path, before.modified().unwrap());
+}
+
+/// Changes the `ctime` of a file and nothing else.
+fn change_status(path: &Path) {
+    let before = fs_err::metadata(path).unwrap();
+    // Time stamps come from a clock that ticks every few milliseconds.
+    std::thread::sleep(Duration::from_millis(30));
+    fs_err::set_permissions(path, before.permissions()).unwrap();
+}
+
+fn rereads(report: &IndexReport) -> [usize; 3] {
+    [report.n_unchanged, report.n_reread, report.n_encoded()]
+}
+
 #[test]
-fn an_unchanged_file_is_not_read() {
+fn content_that_changed_behind_the_same_size_and_time_is_noticed() {
+    let place = place();
+    assert_eq!(rereads(&place.index()), [3, 0, 0]);
+    let path = place.photos.join("a.png");
+    // The decoder ignores what follows the end of a picture.
+    let padded = |name: &str| {
+        let mut content = fs_err::read(place.photos.join(name)).unwrap();
+        content.resize(10_000, 0);
+        content
+    };
+    fs_err::write(&path, padded("a.png")).unwrap();
+    let blue = padded("c.png");
+    place.index();
+    assert_eq!(place.found("red")[0], "a.png");
+    replace_quietly(&path, &blue);
+    assert_eq!(rereads(&place.index()), [2, 0, 1]);
+    assert_eq!(
+        place.found("red").first().map(String::as_str),
+        Some("b.png")
+    );
+    assert_eq!(rereads(&place.index()), [3, 0, 0]);
+}
+
+#[test]
+fn a_change_of_the_status_alone_is_a_reason_to_read_but_not_to_decode() {
     let place = place();
     let path = place.photos.join("a.png");
-    let before = fs_err::metadata(&path).unwrap();
-    // Reading it would find no picture.
-    fs_err::write(&path, vec![b'x'; usize::try_from(before.len()).unwrap()]).unwrap();
-    set_modified(&path, before.modified().unwrap());
-    assert_eq!(counts(&place.index()), [0, 3, 0, 0, 0, 0, 0]);
-    assert_eq!(place.found("red")[0], "a.png");
-    // With another time it is read.
-    set_modified(&path, SystemTime::UNIX_EPOCH);
-    assert_eq!(counts(&place.index()), [0, 2, 0, 0, 0, 0, 1]);
+    // After three false alarms in a row it is no reason any more.
+    for n_reread in [1, 1, 1, 0, 0] {
+        change_status(&path);
+        assert_eq!(rereads(&without_decoding(&place)), [3, n_reread, 0]);
+        assert_eq!(rereads(&without_decoding(&place)), [3, 0, 0]);
+    }
+    // Asked for, everything is read, and false alarms are counted from the start.
+    let reread = IndexRequest {
+        reread: true,
+        ..IndexRequest::folder(&place.photos)
+    };
+    assert_eq!(rereads(&run_without_decoding(&place, &reread)), [3, 3, 0]);
+    change_status(&path);
+    assert_eq!(rereads(&without_decoding(&place)), [3, 1, 0]);
+}
+
+#[test]
+fn records_of_an_older_version_learn_the_status_without_reading() {
+    let place = place();
+    let binding = place.engine().encoders.binding();
+    let mut writer = IndexWriter::open_or_create(&place.index, &binding).unwrap();
+    for (path, record) in writer.files_under(&place.photos).unwrap() {
+        assert!(record.change.is_some());
+        writer
+            .put_file(
+                &path,
+                FileRecord {
+                    change: None,
+                    ..record
+                },
+            )
+            .unwrap();
+    }
+    writer.finish().unwrap();
+    change_status(&place.photos.join("a.png"));
+    assert_eq!(rereads(&place.index()), [3, 0, 0]);
+    change_status(&place.photos.join("b.png"));
+    assert_eq!(rereads(&place.index()), [3, 1, 0]);
+}
+
+#[test]
+fn everything_is_read_again_when_asked_for() {
+    let place = place();
+    let path = place.photos.join("a.png");
+    let n_bytes = fs_err::metadata(&path).unwrap().len();
+    // A file system without a `ctime` of its own does not show the change.
+    let binding = place.engine().encoders.binding();
+    let record = |path: &Path| {
+        let reader = IndexReader::open(&place.index, None).unwrap();
+        reader.file(path).unwrap().unwrap()
+    };
+    replace_quietly(&path, &vec![b'x'; usize::try_from(n_bytes).unwrap()]);
+    let mut writer = IndexWriter::open_or_create(&place.index, &binding).unwrap();
+    let without = FileRecord {
+        change: None,
+        ..record(&path)
+    };
+    writer.put_file(&path, without).unwrap();
+    writer.finish().unwrap();
+    assert_eq!(rereads(&place.index()), [3, 0, 0]);
+    let reread = IndexRequest {
+        reread: true,
+        ..IndexRequest::folder(&place.photos)
+    };
+    let report = run_without_decoding(&place, &reread);
+    assert_eq!((rereads(&report), report.skipped.len()), ([2, 2, 0], 1));
+    assert_eq!(
+        place.found("red").len(),
+        2,
+        "what is no picture any more is gone"
+    );
 }
 
 #[test]
@@ -155,6 +261,7 @@ fn images_without_a_path_left_by_a_killed_run_are_used_or_removed_by_the_next() 
             n_bytes: 0,
             modified_ns: 0,
             image: b,
+            change: None,
         };
         writer.put_file(&path(name), file).unwrap();
     }
@@ -250,6 +357,7 @@ fn metadata_that_an_older_version_did_not_read_is_read_once_without_decoding() {
             n_bytes,
             modified_ns,
             image,
+            change: None,
         };
         writer.put_file(&path, file).unwrap();
     }

@@ -35,6 +35,16 @@ impl Ledger {
         self.known.contains_key(path)
     }
 
+    /// Whether the index had this image under this path before the run.
+    pub(crate) fn is_of(&self, path: &Path, image: ItemId) -> bool {
+        self.known.get(path) == Some(&image)
+    }
+
+    /// Whether another path was given to an image in this run.
+    pub(crate) fn is_linked(&self, image: ItemId) -> bool {
+        self.linked.contains_key(&image)
+    }
+
     /// A file was read and encoded.
     pub(crate) fn encoded(&mut self, path: &Path) {
         self.n_settled += 1;
@@ -49,8 +59,11 @@ impl Ledger {
     pub(crate) fn linked(&mut self, path: &Path, image: ItemId) {
         self.n_settled += 1;
         match self.known.get(path) {
-            // Only its time changed.
-            Some(&before) if before == image => self.report.n_unchanged += 1,
+            // At most its times changed.
+            Some(&before) if before == image => {
+                self.report.n_unchanged += 1;
+                self.report.n_reread += 1;
+            }
             Some(_) => self.report.n_changed_to_known += 1,
             None => *self.linked.entry(image).or_default() += 1,
         }

@@ -9,6 +9,7 @@ pub(crate) mod captions;
 mod encode;
 mod ledger;
 mod metadata;
+mod missing;
 mod model_change;
 pub(crate) mod pipeline;
 mod prepare;

@@ -4,8 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use sightline_index::{Binding, IndexError, IndexReader, IndexWriter, Successor, WriterOptions};
+use sightline_index::{
+    Binding, IndexError, IndexReader, IndexWriter, Item, ItemId, Successor, WriterOptions,
+};
 
+use super::missing::{self, LibraryState, Missing};
 use super::request::outermost;
 use super::run::Run;
 use crate::engine::report::{IndexReport, ModelChange, OnProgress, UnfinishedChange};
@@ -94,9 +97,10 @@ pub(crate) fn change(
     Ok(report)
 }
 
-/// The library folders that keep `after` from replacing `before`, with the number of files each:
-/// nothing was found there, as when a disk is not mounted, or some files could not be read. Single
-/// files that were deleted, or are no longer pictures, hold nothing back.
+/// The folders that keep `after` from replacing `before`, with the number of files each:
+/// nothing was found there, as when a disk is not mounted, or some files could not be read; and
+/// folders in them that seem to be unavailable. Single files that were deleted, or are no longer
+/// pictures, hold nothing back.
 fn held_back(
     before: &IndexReader,
     after: &IndexReader,
@@ -106,16 +110,41 @@ fn held_back(
         let known = before.files_under(&library.folder)?;
         let is_missing = after.files_under(&library.folder)?.is_empty();
         let mut n_files = 0;
-        for (path, _) in known {
-            if is_missing || (after.file(&path)?.is_none() && is_unreadable(&path)) {
+        let mut missing = Vec::new();
+        for (path, record) in &known {
+            let is_left_out = is_missing || after.file(path)?.is_none();
+            if is_missing || (is_left_out && is_unreadable(path)) {
                 n_files += 1;
+            } else if is_left_out {
+                let is_elsewhere = has_content_of(after, before, record.image)?;
+                missing.push(Missing {
+                    path,
+                    record,
+                    is_elsewhere,
+                });
             }
+        }
+        let place = LibraryState::new(&library.folder, known.len());
+        for (folder, paths) in missing::unavailable(&place, missing.into_iter()) {
+            held_back.insert(folder, paths.len());
         }
         if n_files > 0 {
             held_back.insert(library.folder, n_files);
         }
     }
     Ok(held_back)
+}
+
+/// Whether `after` has the content of an image of `before`.
+fn has_content_of(
+    after: &IndexReader,
+    before: &IndexReader,
+    image: ItemId,
+) -> Result<bool, EngineError> {
+    Ok(match before.item(image)? {
+        Some(Item::Image(image)) => after.image_with_hash(&image.content_hash)?.is_some(),
+        _ => false,
+    })
 }
 
 /// Whether a file cannot be opened although it may exist.

@@ -214,6 +214,35 @@ fn an_interrupted_change_is_continued_and_a_third_model_starts_over() {
 }
 
 #[test]
+fn an_emptied_folder_of_many_pictures_holds_the_change_back() {
+    let place = Place::new();
+    place.draw("own.png", RED, 20);
+    for number in 0..10 {
+        place.draw(&format!("disk/{number}.png"), BLUE, 30 + number);
+    }
+    place.index();
+    let (disk, aside) = (place.photos.join("disk"), place.photos.join("aside"));
+    fs_err::rename(&disk, &aside).unwrap();
+    fs_err::create_dir(&disk).unwrap();
+    // Found in another folder, nothing is missing.
+    let nothing = IndexRequest::default();
+    let report = change(&place, fake::encoders("two"), &nothing);
+    assert!(is_done(&report));
+    assert_eq!(report.held_back, []);
+    let elsewhere = place.photos.with_file_name("elsewhere");
+    fs_err::remove_dir(&disk).unwrap();
+    fs_err::rename(&aside, &disk).unwrap();
+    Engine::open(&place.index, fake::encoders("two"))
+        .index(&IndexRequest::folder(&place.photos), &mut quietly)
+        .unwrap();
+    fs_err::rename(&disk, &elsewhere).unwrap();
+    fs_err::create_dir(&disk).unwrap();
+    let report = change(&place, fake::encoders("three"), &nothing);
+    assert!(!is_done(&report));
+    assert_eq!(report.held_back, [(disk, 10)]);
+}
+
+#[test]
 fn a_missing_or_empty_library_folder_holds_the_change_back() {
     let (place, _) = with_captions();
     let (missing, aside) = (place.photos.join("b"), place.photos.join("aside"));

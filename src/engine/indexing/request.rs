@@ -10,6 +10,7 @@ use crate::engine::names::Finder;
 
 /// What to index and how.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct IndexRequest {
     /// Library folders, walked recursively.
     pub folders: Vec<PathBuf>,
@@ -18,6 +19,9 @@ pub struct IndexRequest {
     pub captions: Vec<PathBuf>,
     /// Removes deleted files from the index even when a whole library folder is missing or empty.
     pub prune: bool,
+    /// Reads all files again, not only those of another size or time. Those whose content is in the
+    /// index are not decoded.
+    pub reread: bool,
     /// If another model made the index, switches it to this one: everything in it is embedded again
     /// beside it, and takes its place when complete. Otherwise such an index is an error.
     pub change_model: bool,
@@ -87,6 +91,7 @@ impl Default for IndexRequest {
             folders: Vec::new(),
             captions: Vec::new(),
             prune: false,
+            reread: false,
             change_model: false,
             batch_size: None,
             no_split: false,

@@ -11,12 +11,13 @@ use std::sync::RwLock;
 use std::time::Instant;
 
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
-use sightline_index::{Details, IndexReader, IndexWriter, ItemId, LastRun, Library};
+use sightline_index::{Details, FileRecord, IndexReader, IndexWriter, ItemId, LastRun, Library};
 
 use super::caption_file::CaptionFile;
 use super::captions;
 use super::encode::Encoding;
 use super::metadata;
+use super::missing::{self, LibraryState, Missing};
 use super::pipeline::{self, Event};
 use super::prepare::Preparing;
 use super::request::IndexRequest;
@@ -29,6 +30,9 @@ use crate::engine::{Encoders, EngineError};
 
 /// Files whose metadata is read before it is handed to the writer.
 const METADATA_BATCH: usize = 256;
+
+/// Records of unchanged files that are completed before they are committed.
+const COMPLETED_BATCH: usize = 10_000;
 
 /// What one run indexes, and with what.
 pub(crate) struct Run<'a> {
@@ -51,10 +55,13 @@ impl Run<'_> {
         progress: &mut OnProgress<'_>,
     ) -> Result<IndexReport, EngineError> {
         let mut store = Store::new(writer, self.request, progress);
-        let outcome = self.update(&mut store);
-        if let Ok(ControlFlow::Break(())) = outcome {
-            note_run(&mut store, true);
-        }
+        let outcome = self.update(&mut store).and_then(|flow| {
+            if flow.is_break() {
+                self.note_libraries(&mut store)?;
+                note_run(&mut store, true);
+            }
+            Ok(flow)
+        });
         let Store {
             writer,
             mut ledger,
@@ -123,10 +130,7 @@ impl Run<'_> {
         {
             return Ok(ControlFlow::Break(()));
         }
-        for folder in &self.folders {
-            let n_files = store.writer.files_under(folder)?.len();
-            note_library(store, folder, n_files)?;
-        }
+        self.note_libraries(store)?;
         // Folders inside others that were once indexed on their own.
         let before = self.before.map_or(Ok(Vec::new()), IndexReader::libraries)?;
         for library in before {
@@ -138,6 +142,15 @@ impl Run<'_> {
         note_run(store, false);
         store.commit()?;
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Notes how many files the index has from each folder.
+    fn note_libraries(&self, store: &mut Store<'_>) -> Result<(), EngineError> {
+        for folder in &self.folders {
+            let n_files = store.writer.files_under(folder)?.len();
+            note_library(store, folder, n_files)?;
+        }
+        Ok(())
     }
 
     /// Reads the metadata of images that an older version indexed without it, from their unchanged
@@ -191,18 +204,29 @@ impl Run<'_> {
         visits: &[Visit],
     ) -> Result<ControlFlow<()>, EngineError> {
         let mut jobs = Vec::new();
+        let mut n_completed = 0;
         for visit in visits {
             for (candidate, record) in visit.files() {
                 match record {
-                    Some(record) if candidate.is_unchanged(record) => {
+                    Some(record) if candidate.is_unchanged(record) && !self.request.reread => {
                         store.ledger.report.n_unchanged += 1;
-                    }
-                    before => {
-                        if let Some(record) = before {
-                            store.ledger.note_known(&candidate.path, record.image);
+                        if let Some(completed) = candidate.completed(record) {
+                            store.writer.put_file(&candidate.path, completed)?;
+                            n_completed += 1;
+                            if n_completed % COMPLETED_BATCH == 0 {
+                                store.writer.checkpoint()?;
+                            }
                         }
-                        jobs.push(candidate.clone());
                     }
+                    Some(record) => {
+                        store.ledger.note_known(&candidate.path, record.image);
+                        jobs.push(if self.request.reread {
+                            candidate.clone()
+                        } else {
+                            candidate.suspected(record)
+                        });
+                    }
+                    None => jobs.push(candidate.clone()),
                 }
             }
         }
@@ -266,7 +290,7 @@ impl Run<'_> {
     }
 
     /// Removes the files that the walk did not find, unless they are below something that could not
-    /// be read, or the whole folder seems to be unavailable.
+    /// be read, or below a folder that seems to be unavailable.
     fn remove_deleted(&self, store: &mut Store<'_>, visit: &Visit) -> Result<(), EngineError> {
         let Visit {
             folder,
@@ -283,8 +307,31 @@ impl Run<'_> {
             .iter()
             .map(|candidate| candidate.path.as_path())
             .collect();
-        for (path, record) in known {
-            if !seen.contains(path.as_path()) && !walk.hides(path) {
+        let missing: Vec<&(PathBuf, FileRecord)> = known
+            .iter()
+            .filter(|(path, _)| !seen.contains(path.as_path()) && !walk.hides(path))
+            .collect();
+        let mut held_back: HashSet<&Path> = HashSet::new();
+        if !self.request.prune && !missing.is_empty() {
+            let still_there = known
+                .iter()
+                .filter(|(path, _)| seen.contains(path.as_path()));
+            let still_there: HashSet<ItemId> =
+                still_there.map(|(_, record)| record.image).collect();
+            let ledger = &store.ledger;
+            let suspects = missing.iter().copied().map(|(path, record)| Missing {
+                path,
+                record,
+                is_elsewhere: still_there.contains(&record.image) || ledger.is_linked(record.image),
+            });
+            let place = LibraryState::new(folder, known.len());
+            for (folder, paths) in missing::unavailable(&place, suspects) {
+                store.ledger.report.held_back.push((folder, paths.len()));
+                held_back.extend(paths);
+            }
+        }
+        for (path, record) in missing {
+            if !held_back.contains(path.as_path()) {
                 let n = captions::drop_sidecars(&mut store.writer, path, record.image)?;
                 store.ledger.report.n_captions_removed += n;
                 store.writer.remove_file(path)?;

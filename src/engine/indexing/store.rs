@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use sightline_index::{FileRecord, IndexWriter, ItemId, UnitVector};
+use sightline_index::{IndexWriter, ItemId, UnitVector};
 
 use super::ledger::Ledger;
 use super::prepare::{Content, Hash, NewImage, Prepared};
@@ -26,9 +26,8 @@ impl CommitPolicy {
     /// Commits when enough has gathered or enough time has passed. Images without a path are kept:
     /// their files may turn up under another name later in the run.
     pub(crate) fn commit_if_due(&mut self, writer: &mut IndexWriter) -> Result<(), EngineError> {
-        let n_pending = writer.n_pending();
         let is_late = || self.last.elapsed() >= self.interval;
-        if n_pending >= self.every || (n_pending > 0 && is_late()) {
+        if writer.n_pending() >= self.every || (writer.is_pending() && is_late()) {
             writer.checkpoint()?;
             self.last = Instant::now();
         }
@@ -159,7 +158,7 @@ impl<'a, 'w> PictureStore<'a, 'w> {
         let mut writer = self.writer.write().unwrap_or_else(PoisonError::into_inner);
         let id = writer.put_image(image.hash, image.width, image.height, vector)?;
         writer.set_details(id, image.details)?;
-        writer.put_file(&image.file.path, record(&image.file, id))?;
+        writer.put_file(&image.file.path, image.file.confirmed(false).record(id))?;
         drop(writer);
         self.ledger.encoded(&image.file.path);
         for twin in self.twins.remove(&image.hash).unwrap_or_default() {
@@ -185,7 +184,8 @@ impl<'a, 'w> PictureStore<'a, 'w> {
     /// Gives a file to an image of the index.
     fn link(&mut self, file: &Candidate, image: ItemId) -> Result<(), EngineError> {
         let mut writer = self.writer.write().unwrap_or_else(PoisonError::into_inner);
-        writer.put_file(&file.path, record(file, image))?;
+        let is_same = self.ledger.is_of(&file.path, image);
+        writer.put_file(&file.path, file.confirmed(is_same).record(image))?;
         drop(writer);
         self.ledger.linked(&file.path, image);
         Ok(())
@@ -200,13 +200,5 @@ impl<'a, 'w> PictureStore<'a, 'w> {
         }
         self.ledger.skipped(Skipped { path, reason });
         Ok(())
-    }
-}
-
-fn record(file: &Candidate, image: ItemId) -> FileRecord {
-    FileRecord {
-        n_bytes: file.n_bytes,
-        modified_ns: file.modified_ns,
-        image,
     }
 }

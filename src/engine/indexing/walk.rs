@@ -1,11 +1,12 @@
 //! Finds the pictures of a library folder and the texts beside them.
 
 use std::collections::{HashMap, HashSet};
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ignore::WalkBuilder;
-use sightline_index::FileRecord;
+use sightline_index::{ChangeStamp, FileRecord, ItemId};
 use sightline_picture::is_picture;
 
 use crate::engine::decode::extension;
@@ -31,12 +32,71 @@ pub(crate) struct Candidate {
     pub(crate) n_bytes: u64,
     /// Nanoseconds since 1970, negative before.
     pub(crate) modified_ns: i128,
+    /// None where the system has no such thing.
+    pub(crate) change: Option<ChangeStamp>,
 }
 
+/// After how many false alarms in a row the `ctime` of a file is ignored. Some file systems make it
+/// up at every mount, and some programs change it every night.
+const MAX_FALSE_ALARMS: u8 = 3;
+
 impl Candidate {
-    /// Whether size and time are those that the index has.
+    /// Whether size and times are those that the index has. A record without a `ctime` does not
+    /// disagree with any.
     pub(crate) fn is_unchanged(&self, record: &FileRecord) -> bool {
+        self.has_size_and_time_of(record)
+            && match (self.change, record.change) {
+                (Some(now), Some(before)) => {
+                    now.changed_ns == before.changed_ns || before.n_false_alarms >= MAX_FALSE_ALARMS
+                }
+                _ => true,
+            }
+    }
+
+    fn has_size_and_time_of(&self, record: &FileRecord) -> bool {
         record.n_bytes == self.n_bytes && record.modified_ns == self.modified_ns
+    }
+
+    /// Counts a false alarm if only the `ctime` differs from that of the record. Whether it was one
+    /// is known when the content turns out to be the same.
+    pub(crate) fn suspected(&self, record: &FileRecord) -> Self {
+        let mut suspected = self.clone();
+        if let (Some(now), Some(before)) = (&mut suspected.change, record.change)
+            && self.has_size_and_time_of(record)
+            && now.changed_ns != before.changed_ns
+        {
+            now.n_false_alarms = before.n_false_alarms.saturating_add(1);
+        }
+        suspected
+    }
+
+    /// The file once its content is known: the count of false alarms starts again when the content
+    /// has changed.
+    pub(crate) fn confirmed(&self, is_same: bool) -> Self {
+        let mut confirmed = self.clone();
+        if let Some(change) = confirmed.change.as_mut().filter(|_| !is_same) {
+            change.n_false_alarms = 0;
+        }
+        confirmed
+    }
+
+    /// What the index records of the file once its content is known to be that of `image`.
+    pub(crate) fn record(&self, image: ItemId) -> FileRecord {
+        FileRecord {
+            n_bytes: self.n_bytes,
+            modified_ns: self.modified_ns,
+            image,
+            change: self.change,
+        }
+    }
+
+    /// The record of an unchanged file, if the index lacks something that this run knows.
+    pub(crate) fn completed(&self, record: &FileRecord) -> Option<FileRecord> {
+        let now = self.change?;
+        let is_complete = record
+            .change
+            .is_some_and(|before| before.is_mounted == now.is_mounted);
+        (!is_complete).then(|| self.record(record.image))
     }
 }
 
@@ -85,6 +145,7 @@ pub(crate) struct Walk {
 /// Walks `folder` (absolute). Skips hidden files, [`SKIPPED_FOLDERS`] and what `.ignore` or
 /// [`IGNORE_FILE`] exclude. Follows links; reports those that lead back up as unreadable.
 pub(crate) fn walk(folder: &Path) -> Walk {
+    let mut disks = Disks::new(folder);
     let mut found = Walk::default();
     let walker = WalkBuilder::new(folder)
         .hidden(true)
@@ -104,7 +165,7 @@ pub(crate) fn walk(folder: &Path) -> Walk {
         match entry {
             Ok(entry) => {
                 if entry.file_type().is_some_and(|kind| kind.is_file()) {
-                    found.add(entry);
+                    found.add(folder, entry, &mut disks);
                 } else if entry.depth() > 0 && extension(entry.path()) == "txt" {
                     found.odd_texts.push(entry.into_path());
                 }
@@ -117,7 +178,7 @@ pub(crate) fn walk(folder: &Path) -> Walk {
 }
 
 impl Walk {
-    fn add(&mut self, entry: ignore::DirEntry) {
+    fn add(&mut self, folder: &Path, entry: ignore::DirEntry, disks: &mut Disks) {
         let extension = extension(entry.path());
         if extension == "txt" {
             self.texts.insert(entry.into_path());
@@ -128,16 +189,14 @@ impl Walk {
                     self.candidates.push(Candidate {
                         n_bytes: metadata.len(),
                         modified_ns,
+                        change: change(&metadata, disks.is_mounted(entry.path())),
                         path: entry.into_path(),
                     });
                 }
-                Err(error) => {
-                    let reason = error.to_string();
-                    self.unreadable.push(Skipped {
-                        path: entry.into_path(),
-                        reason,
-                    });
-                }
+                Err(error) => self.unreadable.push(Skipped {
+                    path: entry.into_path(),
+                    ..unreadable(folder, &error)
+                }),
             }
         }
     }
@@ -148,6 +207,67 @@ impl Walk {
             .iter()
             .any(|skipped| path.starts_with(&skipped.path))
     }
+}
+
+/// Tells which folders are on another disk than the library folder. Those of the files themselves
+/// are not comparable: on an overlay, they may be those of its layers.
+struct Disks {
+    of_library: Option<u64>,
+    /// The folder that was asked for last, and whether it is on another disk.
+    last: (PathBuf, bool),
+}
+
+impl Disks {
+    fn new(library: &Path) -> Self {
+        Self {
+            of_library: disk_of(library),
+            last: (library.to_path_buf(), false),
+        }
+    }
+
+    /// Whether a file is in a folder on another disk.
+    fn is_mounted(&mut self, file: &Path) -> bool {
+        if let Some(folder) = file.parent()
+            && folder != self.last.0
+        {
+            self.last = (folder.to_path_buf(), disk_of(folder) != self.of_library);
+        }
+        self.last.1
+    }
+}
+
+/// The disk of a folder; none if it cannot be read.
+pub(crate) fn disk_of(folder: &Path) -> Option<u64> {
+    fs_err::metadata(folder).ok().as_ref().and_then(disk)
+}
+
+/// The number of the disk that something is on, as long as it is mounted.
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "other systems have no such thing")]
+fn disk(metadata: &Metadata) -> Option<u64> {
+    Some(std::os::unix::fs::MetadataExt::dev(metadata))
+}
+
+#[cfg(not(unix))]
+fn disk(_: &Metadata) -> Option<u64> {
+    None
+}
+
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "other systems have no such thing")]
+fn change(metadata: &Metadata, is_mounted: bool) -> Option<ChangeStamp> {
+    use std::os::unix::fs::MetadataExt as _;
+    let seconds = metadata.ctime().saturating_mul(1_000_000_000);
+    Some(ChangeStamp {
+        changed_ns: seconds.saturating_add(metadata.ctime_nsec()),
+        n_false_alarms: 0,
+        is_mounted,
+    })
+}
+
+#[cfg(not(unix))]
+fn change(_: &Metadata, _: bool) -> Option<ChangeStamp> {
+    None
 }
 
 fn nanoseconds_since_1970(time: SystemTime) -> i128 {
