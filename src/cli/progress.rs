@@ -170,6 +170,7 @@ fn line(progress: &Progress) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::FirstRuns;
 
     #[test]
     fn a_line_has_count_rate_and_remaining_time() {
@@ -179,8 +180,20 @@ mod tests {
             n_total: 8400,
             n_skipped: 2,
             elapsed: Duration::from_mins(1),
+            first_runs: FirstRuns::default(),
         };
         let expected = "Pictures: 1,200 of 8,400 (20.0/s, 6 minutes left, 2 skipped)";
+        assert_eq!(line(&progress), expected);
+        // A device took 40 of these seconds to get ready, in the first batches.
+        let first_runs = FirstRuns {
+            n_pictures: 200,
+            took: Duration::from_secs(40),
+        };
+        let progress = Progress {
+            first_runs,
+            ..progress
+        };
+        let expected = "Pictures: 1,200 of 8,400 (50.0/s, 2 minutes left, 2 skipped)";
         assert_eq!(line(&progress), expected);
     }
 }

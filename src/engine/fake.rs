@@ -22,18 +22,24 @@ pub(crate) fn watched_encoders(
     fingerprint: &str,
     watch: impl Fn(Lane) + Send + Sync + 'static,
 ) -> Encoders {
-    padded_encoders("colours", fingerprint, 0, watch)
+    padded_encoders("colours", fingerprint, 0, false, watch)
+}
+
+/// The same on a device other than the processor.
+pub(crate) fn device_encoders(fingerprint: &str) -> Encoders {
+    padded_encoders("colours", fingerprint, 0, true, |_| ())
 }
 
 /// Encoders of another fake model, whose embeddings have one more dimension.
 pub(crate) fn wider_encoders(fingerprint: &str) -> Encoders {
-    padded_encoders("wide colours", fingerprint, 1, |_| ())
+    padded_encoders("wide colours", fingerprint, 1, false, |_| ())
 }
 
 fn padded_encoders(
     name: &str,
     fingerprint: &str,
     n_more: usize,
+    has_own_device: bool,
     watch: impl Fn(Lane) + Send + Sync + 'static,
 ) -> Encoders {
     let identity = ModelIdentity {
@@ -57,6 +63,7 @@ fn padded_encoders(
         preprocessor: Preprocessor::new(&config),
         watch: Box::new(watch),
         n_more,
+        has_own_device,
     };
     let text = FakeTextEncoder { n_more };
     Encoders::new(identity, Box::new(image), Box::new(text))
@@ -66,6 +73,7 @@ struct FakeImageEncoder {
     preprocessor: Preprocessor,
     watch: Box<dyn Fn(Lane) + Send + Sync>,
     n_more: usize,
+    has_own_device: bool,
 }
 
 impl ImageEncoder for FakeImageEncoder {
@@ -79,6 +87,10 @@ impl ImageEncoder for FakeImageEncoder {
 
     fn n_parts(&self) -> usize {
         2
+    }
+
+    fn has_own_device(&self) -> bool {
+        self.has_own_device
     }
 
     fn encode_in(&self, lane: Lane, batch: &[Pixels]) -> Result<Vec<Vec<f32>>, EngineError> {

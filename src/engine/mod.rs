@@ -39,8 +39,8 @@ pub(crate) use exchange::npy;
 pub use indexing::IndexRequest;
 pub use measure::{Evaluation, Recalls, bench, evaluate};
 pub use report::{
-    EncodingFigures, IndexReport, KindStatus, ModelChange, OnBuilding, OnProgress, Progress,
-    Skipped, Stage, Status, UnfinishedChange,
+    EncodingFigures, FirstRuns, IndexReport, KindStatus, ModelChange, OnBuilding, OnProgress,
+    Progress, Skipped, Stage, Status, UnfinishedChange,
 };
 pub use search::{By, CaptionHit, Query, SearchHit, SearchRequest};
 pub use sightline_index::{

@@ -47,16 +47,39 @@ pub struct Progress {
     pub n_skipped: usize,
     /// Time since the stage began.
     pub elapsed: Duration,
+    /// What of it the rate leaves out.
+    pub first_runs: FirstRuns,
+}
+
+/// The first batch of each size on a device other than the processor. The device is set up for that
+/// size meanwhile, which may take longer than the rest of the run, so rates leave it out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FirstRuns {
+    /// Pictures in these batches.
+    pub n_pictures: usize,
+    /// Time that they took.
+    pub took: Duration,
+}
+
+impl FirstRuns {
+    /// Pictures per second without the first runs, unless there is nothing else.
+    fn rate(&self, n_pictures: usize, elapsed: Duration) -> f64 {
+        let rate = |n: usize, elapsed: Duration| n as f64 / elapsed.as_secs_f64().max(1e-3);
+        match n_pictures.checked_sub(self.n_pictures) {
+            Some(n @ 1..) => rate(n, elapsed.saturating_sub(self.took)),
+            _ => rate(n_pictures, elapsed),
+        }
+    }
 }
 
 /// Receives progress; breaking stops the run after what is in progress.
 pub type OnProgress<'a> = dyn FnMut(&Progress) -> ControlFlow<()> + 'a;
 
 impl Progress {
-    /// Files or captions per second since the stage began.
+    /// Files or captions per second since the stage began, without the first runs on a device.
     #[must_use]
     pub fn rate(&self) -> f64 {
-        self.n_done as f64 / self.elapsed.as_secs_f64().max(1e-3)
+        self.first_runs.rate(self.n_done, self.elapsed)
     }
 
     /// Estimated time left; `None` until something is done.
@@ -81,6 +104,7 @@ pub(crate) fn building(progress: &mut OnBuilding<'_>) -> impl FnMut(BuildProgres
             n_total: build.n_total,
             n_skipped: 0,
             elapsed: began.elapsed(),
+            first_runs: FirstRuns::default(),
         });
     }
 }
@@ -101,6 +125,8 @@ pub struct EncodingFigures {
     pub waited: Duration,
     /// Total encoding time of all lanes.
     pub encoded: Duration,
+    /// The part of it that rates leave out.
+    pub first_runs: FirstRuns,
 }
 
 impl EncodingFigures {
@@ -110,6 +136,11 @@ impl EncodingFigures {
         self.n_starved += usize::from(waited > Duration::ZERO);
         self.waited += waited;
         self.encoded += took;
+    }
+
+    pub(crate) fn note_first_run(&mut self, n: usize, took: Duration) {
+        self.first_runs.n_pictures += n;
+        self.first_runs.took += took;
     }
 
     /// Share of batches for which the encoder waited, 0…1.
@@ -236,10 +267,11 @@ impl IndexReport {
         self.n_added + self.n_changed
     }
 
-    /// Pictures encoded per second.
+    /// Pictures encoded per second, without the first runs on a device.
     #[must_use]
     pub fn rate(&self) -> f64 {
-        self.n_encoded() as f64 / self.elapsed_pictures.as_secs_f64().max(1e-3)
+        let first_runs = self.encoding.first_runs;
+        first_runs.rate(self.n_encoded(), self.elapsed_pictures)
     }
 }
 

@@ -3,6 +3,7 @@
 //! A lane's thread does nothing else: files that need no encoding pass through, and vectors go to
 //! the thread that writes.
 
+use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use super::pipeline::{Inlet, Next};
 use super::prepare::{Content, NewImage, Prepared};
 use super::tuning::BatchFinder;
 use crate::engine::encoder::Lane;
-use crate::engine::report::EncodingFigures;
+use crate::engine::report::{EncodingFigures, FirstRuns};
 use crate::engine::{Encoders, EngineError, isolate};
 
 /// What the writing thread receives: what became of a file, or the error that ends the run.
@@ -28,6 +29,8 @@ pub(crate) struct Encoding<'a> {
     encoders: &'a Encoders,
     finder: Mutex<BatchFinder>,
     figures: Mutex<EncodingFigures>,
+    /// Batch sizes for which the device is set up.
+    sizes: Mutex<HashSet<usize>>,
 }
 
 impl<'a> Encoding<'a> {
@@ -36,6 +39,7 @@ impl<'a> Encoding<'a> {
             encoders,
             finder: Mutex::new(finder),
             figures: Mutex::default(),
+            sizes: Mutex::default(),
         }
     }
 
@@ -64,6 +68,17 @@ impl<'a> Encoding<'a> {
             batch_size: finder.unwrap_or_else(PoisonError::into_inner).chosen(),
             ..figures.unwrap_or_else(PoisonError::into_inner)
         }
+    }
+
+    /// What the rate of the run leaves out so far.
+    pub(crate) fn first_runs(&self) -> FirstRuns {
+        self.figures().first_runs
+    }
+
+    /// Whether a batch of this size is the first on a device other than the processor.
+    fn is_first_run(&self, n: usize) -> bool {
+        let mut sizes = self.sizes.lock().unwrap_or_else(PoisonError::into_inner);
+        self.encoders.image().has_own_device() && sizes.insert(n)
     }
 
     fn finder(&self) -> MutexGuard<'_, BatchFinder> {
@@ -125,10 +140,15 @@ impl LaneThread<'_> {
         if let Err(error) = encoders.image().load(self.lane) {
             return self.fail(error);
         }
+        let is_first = self.shared.is_first_run(pixels.len());
         let began = Instant::now();
         let encoded = encode(encoders, self.lane, &pixels);
         let (took, waited) = (began.elapsed(), std::mem::take(&mut self.waited));
-        self.shared.finder().note(pixels.len(), took);
+        if is_first {
+            self.shared.figures().note_first_run(pixels.len(), took);
+        } else {
+            self.shared.finder().note(pixels.len(), took);
+        }
         self.shared.figures().note(pixels.len(), took, waited);
         let vectors = match encoded {
             Ok(vectors) => vectors,
@@ -159,4 +179,33 @@ fn encode(
     };
     let embeddings = isolate::pictures(encoders, lane, pixels)?;
     Ok(embeddings.into_iter().map(vector).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::fake;
+
+    #[test]
+    fn the_first_batch_of_each_size_on_a_device_is_left_out_of_rates() {
+        let sizes = [4, 4, 2, 4, 2];
+        let rows = [
+            (
+                fake::device_encoders("one"),
+                [true, false, true, false, false],
+            ),
+            (fake::encoders("one"), [false; 5]),
+        ];
+        for (encoders, expected) in rows {
+            let encoding = Encoding::new(&encoders, BatchFinder::fixed(4));
+            assert_eq!(sizes.map(|n| encoding.is_first_run(n)), expected);
+            encoding.figures().note_first_run(4, Duration::from_secs(9));
+            encoding.figures().note_first_run(2, Duration::from_secs(1));
+            let first_runs = encoding.first_runs();
+            assert_eq!(
+                (first_runs.n_pictures, first_runs.took),
+                (6, Duration::from_secs(10))
+            );
+        }
+    }
 }

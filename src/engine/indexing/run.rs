@@ -25,7 +25,7 @@ use super::store::{PictureStore, Store};
 use super::tuning::{finder, lanes, shape};
 use super::walk::{Candidate, Visit, Walk, walk};
 use crate::engine::decode::{DecodeOptions, Decoding, MemoryBudget};
-use crate::engine::report::{IndexReport, OnProgress, Progress, Stage};
+use crate::engine::report::{FirstRuns, IndexReport, OnProgress, Progress, Stage};
 use crate::engine::{Encoders, EngineError};
 
 /// Files whose metadata is read before it is handed to the writer.
@@ -79,6 +79,7 @@ impl Run<'_> {
                 n_total: build.n_total,
                 n_skipped,
                 elapsed: building.elapsed(),
+                first_runs: FirstRuns::default(),
             });
         });
         ledger.report.interrupted = outcome?.is_break();
@@ -266,7 +267,7 @@ impl Run<'_> {
                     return ControlFlow::Break(error);
                 }
                 // What is encoded already is still written after a stop, without asking again.
-                let now = pictures.progress(n_total, began);
+                let now = pictures.progress(n_total, began, encoding.first_runs());
                 if !interrupted && (store.progress)(&now).is_break() {
                     interrupted = true;
                     stop.stop();

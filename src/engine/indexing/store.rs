@@ -13,7 +13,7 @@ use super::prepare::{Content, Hash, NewImage, Prepared};
 use super::request::IndexRequest;
 use super::walk::Candidate;
 use crate::engine::EngineError;
-use crate::engine::report::{OnProgress, Progress, Skipped, Stage};
+use crate::engine::report::{FirstRuns, OnProgress, Progress, Skipped, Stage};
 
 /// When finished work is committed during a run.
 pub(crate) struct CommitPolicy {
@@ -86,6 +86,7 @@ impl<'a> Store<'a> {
             n_total,
             n_skipped: self.ledger.report.skipped.len(),
             elapsed: began.elapsed(),
+            first_runs: FirstRuns::default(),
         })
     }
 }
@@ -122,13 +123,19 @@ impl<'a, 'w> PictureStore<'a, 'w> {
     }
 
     /// How far a picture stage of `n_total` files has come that began at `began`.
-    pub(crate) fn progress(&self, n_total: usize, began: Instant) -> Progress {
+    pub(crate) fn progress(
+        &self,
+        n_total: usize,
+        began: Instant,
+        first_runs: FirstRuns,
+    ) -> Progress {
         Progress {
             stage: Stage::Pictures,
             n_done: self.ledger.n_settled,
             n_total,
             n_skipped: self.ledger.report.skipped.len(),
             elapsed: began.elapsed(),
+            first_runs,
         }
     }
 

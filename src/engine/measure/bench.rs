@@ -4,7 +4,7 @@
 //! reading, decoding and preprocessing alone (D), each on all cores, and indexing (P), which does
 //! both. On the same cores, both kinds of work together reach at best 1 / (1/E + 1/D).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::path::PathBuf;
@@ -231,16 +231,26 @@ fn encode(
     let finder = Mutex::new(finder(&request.index, encoders, &lanes));
     let finder = || finder.lock().unwrap_or_else(PoisonError::into_inner);
     let batch = |n: usize| -> Vec<Pixels> { kept.iter().cycle().take(n).cloned().collect() };
+    let is_device = encoders.image().has_own_device();
     in_all(&lanes, |lane| {
+        let mut sizes = HashSet::new();
         while finder().chosen().is_none() {
             let batch = batch(finder().size());
             let began = Instant::now();
             encoders.image().encode_in(lane, &batch)?;
-            finder().note(batch.len(), began.elapsed());
+            if !is_device || !sizes.insert(batch.len()) {
+                finder().note(batch.len(), began.elapsed());
+            }
         }
         Ok(())
     })?;
     let batch = batch(finder().size());
+    if is_device {
+        // The first run of a size sets the device up for it.
+        in_all(&lanes, |lane| {
+            encoders.image().encode_in(lane, &batch).map(|_| ())
+        })?;
+    }
     let n_encoded = AtomicUsize::new(0);
     let (began, before) = (Instant::now(), cpu_time());
     in_all(&lanes, |lane| {

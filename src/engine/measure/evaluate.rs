@@ -16,7 +16,7 @@ use crate::engine::indexing::caption_file::{BadLine, CaptionText, read_json_line
 use crate::engine::indexing::pipeline::{self, Event, Shape};
 use crate::engine::isolate;
 use crate::engine::names::Finder;
-use crate::engine::report::{Progress, Skipped, Stage};
+use crate::engine::report::{FirstRuns, Progress, Skipped, Stage};
 
 /// Pictures or captions per batch.
 const BATCH: usize = 16;
@@ -257,6 +257,7 @@ fn encode_files(
             n_total: paths.len(),
             n_skipped: skipped.len(),
             elapsed: began.elapsed(),
+            first_runs: FirstRuns::default(),
         };
         match progress(&now) {
             ControlFlow::Continue(()) => ControlFlow::Continue(()),
@@ -292,6 +293,7 @@ fn encode_texts(
             n_total: texts.len(),
             n_skipped: 0,
             elapsed: began.elapsed(),
+            first_runs: FirstRuns::default(),
         };
         if progress(&now).is_break() {
             return Ok(None);
