@@ -205,6 +205,14 @@ impl Workspace {
         self.model_of(&self.fingerprint()?)
     }
 
+    /// The name of the model that the index was built with, whether or not it is known on this
+    /// machine; `None` when there is no index that can be read.
+    #[must_use]
+    pub fn model_of_index(&self) -> Option<String> {
+        let binding = sightline_index::binding(&self.index).ok().flatten()?;
+        Some(binding.model)
+    }
+
     /// The new model of an unfinished change and its precision; `None` when the model is not known
     /// on this machine.
     #[must_use]

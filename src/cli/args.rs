@@ -1,5 +1,6 @@
 //! The command line's options. Parsing touches no file, so `--help` always works.
 
+mod dashed;
 mod models;
 
 use std::ffi::OsString;
@@ -46,7 +47,13 @@ impl Cli {
         arguments: impl IntoIterator<Item = OsString>,
     ) -> Result<Self, clap::Error> {
         let mut command = Self::command();
-        let matches = command.try_get_matches_from_mut(arguments)?;
+        let arguments: Vec<OsString> = arguments.into_iter().collect();
+        let matches = command
+            .try_get_matches_from_mut(&arguments)
+            .map_err(|mut error| {
+                dashed::correct_tip(&mut error, &command, &arguments);
+                error
+            })?;
         let mut cli =
             Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
         let source = matches.value_source("model");

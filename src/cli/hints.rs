@@ -54,21 +54,63 @@ pub(super) fn command_to_resume(change: &UnfinishedChange, workspace: &Workspace
     }
 }
 
-/// What to do about an index that was built with another model than the requested one.
+/// What to do about an index that was built with another model than the requested one, or the one
+/// that is there now.
 fn on_other_model(workspace: &Workspace) -> Option<String> {
-    let (built_with, precision) = workspace.builder()?;
+    let Some((built_with, precision)) = workspace.builder() else {
+        return on_missing_model(workspace);
+    };
     let label = built_with.label();
+    let requested = workspace.requested();
+    // Without a request, an index is used with its model if that has a name.
+    let is_used = requested
+        .as_ref()
+        .map_or(built_with.name().is_some(), |requested| {
+            requested.label() == label
+        });
+    let requested = requested.unwrap_or_else(|| built_with.clone());
+    if is_used && workspace.precision().is_none_or(|asked| asked == precision) {
+        return Some(format!(
+            "the files of {label} have changed since the index was built with it: restore them \
+             from where the model came from; to embed everything again with the model as it is \
+             now: `{}`",
+            command_to_change(&quoted(&built_with), Some(precision))
+        ));
+    }
     let to_use_it = if built_with.name().is_some() {
         "leave out `--model`, `--precision` and SIGHTLINE_MODEL".to_owned()
     } else {
         format!("use `--model '{label}' --precision {precision}`")
     };
-    let requested = workspace.requested().unwrap_or(built_with);
     Some(format!(
         "the index was built with {label} at {precision}: {to_use_it}, or use another index with \
          `--index`; to change its model: `{}`",
         command_to_change(&quoted(&requested), workspace.precision())
     ))
+}
+
+/// What to do when the model of the index is not on this machine, and no other one was requested.
+fn on_missing_model(workspace: &Workspace) -> Option<String> {
+    if workspace.requested().is_some() {
+        return None;
+    }
+    let model = workspace.model_of_index()?;
+    let default = workspace.registry().default_name().ok()?;
+    let command = command_to_change(&default, None);
+    let has_its_name = workspace.registry().find_named(&model).is_ok();
+    Some(if has_its_name {
+        format!(
+            "the files of {model} have changed since the index was built with it, and those of \
+             then are not on this machine: restore them from where the model came from; to embed \
+             everything again: `sightline index --model {model}`"
+        )
+    } else {
+        format!(
+            "its model, {model}, is not on this machine any more: bring it back with `sightline \
+             models pull` or `sightline models add FOLDER`; to change the model of the index: \
+             `{command}`"
+        )
+    })
 }
 
 fn command_to_change(model: &str, precision: Option<Precision>) -> String {
@@ -142,6 +184,11 @@ impl Hint for EngineError {
             Self::NotEncoded { what, .. } if what == "this text" => {
                 Some("use other or fewer words; `--by words` searches without the model".to_owned())
             }
+            Self::NotAFile { path, .. } if path.is_dir() => Some(format!(
+                "give a picture in it; to index the folder: `sightline index '{}'`",
+                path.display()
+            )),
+            Self::NotAFile { .. } => Some("save it as a file first".into()),
             Self::NotText { .. } => Some("save the file as UTF-8".into()),
             _ => None,
         }
@@ -320,7 +367,12 @@ impl Hint for ExchangeError {
         match self {
             Self::Exists { .. } => Some("use `--force` to replace it, or another folder".into()),
             Self::NotReplaced { .. } => Some("use another folder".into()),
-            Self::File { .. } | Self::Line { .. } => Some(
+            Self::NewerVersion { .. } => Some(
+                "update sightline, or export the index again with this version; nothing was \
+                 imported"
+                    .into(),
+            ),
+            Self::Cut { .. } | Self::File { .. } | Self::Line { .. } => Some(
                 "nothing was imported; export the index again with `sightline export DIR`".into(),
             ),
         }
@@ -532,6 +584,13 @@ impl Hint for ModelsError {
                 "known models: {}; any other model is given by its folder",
                 known.join(", ")
             ),
+            Self::UnknownName { known, close, .. } => {
+                let known = format!("models with a name: {}", known.join(", "));
+                match close {
+                    Some(close) => format!("did you mean `{close}`? {known}"),
+                    None => known,
+                }
+            }
             Self::Unnamed { folder } => format!(
                 "add it under a name first: `sightline models add '{}'`",
                 folder.display()

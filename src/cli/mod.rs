@@ -28,13 +28,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to stdout, mistakes to stderr; a closed pipe is not a failure.
-            let _ = error.print();
-            let status = if error.use_stderr() {
-                ExitStatus::Error
-            } else {
-                ExitStatus::Found
-            };
-            return status.into();
+            if !error.use_stderr() {
+                let _ = error.print();
+                return ExitStatus::Found.into();
+            }
+            Printer::usage_error(&error);
+            return ExitStatus::Error.into();
         }
     };
     let mut printer = Printer::new(cli.global.quiet);
@@ -125,13 +124,53 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 fn chain(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
-        let cause = cause.to_string();
-        if !text.contains(&cause) {
+        let cause = Printer::one_line(&cause.to_string());
+        let cause = without_known_path(&cause, &text);
+        if !text.contains(cause) {
             if !text.is_empty() {
                 text.push_str(": ");
             }
-            text.push_str(&cause);
+            text.push_str(cause);
         }
     }
-    Printer::safe(&text)
+    text
+}
+
+/// The reason alone of a failure to open, read or write a file whose path is known already:
+/// "failed to open file `a.jpg`: permission denied".
+fn without_known_path<'a>(cause: &'a str, known: &str) -> &'a str {
+    let reason = cause
+        .strip_prefix("failed to ")
+        .and_then(|rest| rest.split_once('`'))
+        .and_then(|(_, rest)| rest.rsplit_once("`: "))
+        .filter(|(path, _)| known.contains(path));
+    reason.map_or(cause, |(_, reason)| reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_named_once() {
+        let chained = |causes: &[&str]| {
+            let mut causes = causes.iter().rev().map(ToString::to_string);
+            let innermost = anyhow::Error::msg(causes.next().unwrap());
+            chain(&causes.fold(innermost, anyhow::Error::context))
+        };
+        let opened = "failed to open file `/a/b.jpg`: Permission denied (os error 13)";
+        let rows: [(&[&str], &str); 4] = [
+            (&[opened], opened),
+            (
+                &["/a/b.jpg: cannot read this model file", opened],
+                "/a/b.jpg: cannot read this model file: Permission denied (os error 13)",
+            ),
+            (&["/c.jpg: no", opened], &format!("/c.jpg: no: {opened}")),
+            (&["a\nb", "b"], "a b"),
+        ];
+        assert_eq!(rows.len(), 4);
+        for (causes, expected) in rows {
+            assert_eq!(chained(causes), expected);
+        }
+    }
 }

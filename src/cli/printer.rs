@@ -35,9 +35,7 @@ impl Style {
 
 impl Printer {
     pub(super) fn new(quiet: bool) -> Self {
-        // https://no-color.org, and dumb terminals.
-        let wants_colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-            && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let wants_colour = wants_colour();
         #[expect(
             clippy::disallowed_methods,
             reason = "only to shorten the paths that are printed"
@@ -58,7 +56,11 @@ impl Printer {
 
     /// Prints a line of data.
     pub(super) fn line(&mut self, line: impl Display) -> io::Result<()> {
-        writeln!(self.out, "{line}")
+        writeln!(
+            self.out,
+            "{}",
+            safe_lines(&line.to_string(), self.colour_out)
+        )
     }
 
     /// Prints raw data, such as paths that need not be UTF-8.
@@ -85,7 +87,7 @@ impl Printer {
     /// Prints a message, unless quiet.
     pub(super) fn note(&self, note: impl Display) {
         if !self.quiet {
-            write_message(&format!("{note}"));
+            write_message(&safe_lines(&note.to_string(), false));
         }
     }
 
@@ -101,7 +103,7 @@ impl Printer {
         write_message(&format!(
             "{}: {}",
             paint(self.colour_err, Style::Red, "error"),
-            safe_lines(&error.to_string())
+            safe_lines(&error.to_string(), false)
         ));
         if let Some(hint) = hint {
             self.write_hint(hint);
@@ -112,7 +114,7 @@ impl Printer {
         write_message(&format!(
             "\n{}: {}",
             paint(self.colour_err, Style::Bold, "hint"),
-            safe_lines(hint)
+            safe_lines(hint, false)
         ));
     }
 
@@ -132,24 +134,109 @@ impl Printer {
         paint(self.colour_out, style, text)
     }
 
-    /// Escapes control characters, so that a file name cannot control the terminal.
+    /// Escapes what could control the terminal or hide or reorder text, such as escape sequences
+    /// and bidirectional controls in file names, captions and metadata.
     pub(super) fn safe(text: &str) -> String {
         let mut safe = String::with_capacity(text.len());
         for character in text.chars() {
-            if character.is_control() {
-                safe.extend(character.escape_default());
-            } else {
-                safe.push(character);
-            }
+            push_safe(&mut safe, character);
         }
         safe
     }
+
+    /// [`safe`](Self::safe), on one line: the messages of some libraries have several.
+    pub(super) fn one_line(text: &str) -> String {
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        let place = lines
+            .iter()
+            .find_map(|line| line.strip_prefix("TOML parse error at "));
+        let joined = match place {
+            Some(place) => {
+                // What is wrong comes after a drawing of the place.
+                let is_drawing = |line: &str| {
+                    let line = line.trim_start_matches(|letter: char| letter.is_ascii_digit());
+                    line.trim_start().starts_with('|')
+                };
+                let is_wrong =
+                    |line: &&str| !(is_drawing(line) || line.starts_with("TOML parse error"));
+                let wrong: Vec<&str> = lines.iter().copied().filter(is_wrong).collect();
+                format!("{place}: {}", wrong.join(" ").trim())
+            }
+            None => lines.join(" "),
+        };
+        Self::safe(joined.trim())
+    }
+
+    /// Prints what the command line's parser says on stderr, in its colours.
+    pub(super) fn usage_error(error: &clap::Error) {
+        let rendered = error.render();
+        let is_coloured = io::stderr().is_terminal() && wants_colour();
+        let text = if is_coloured {
+            rendered.ansi().to_string()
+        } else {
+            rendered.to_string()
+        };
+        write_message(&safe_lines(text.trim_end(), is_coloured));
+    }
 }
 
-/// As [`Printer::safe`], but keeps line breaks.
-fn safe_lines(text: &str) -> String {
-    let lines: Vec<String> = text.lines().map(Printer::safe).collect();
-    lines.join("\n")
+/// As <https://no-color.org> says, and not on dumb terminals.
+fn wants_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+fn push_safe(safe: &mut String, character: char) {
+    if character.is_control() || is_format(character) {
+        safe.extend(character.escape_default());
+    } else {
+        safe.push(character);
+    }
+}
+
+/// Characters of the Unicode category Cf (and Zl, Zp) that hide or reorder text. Joiners are part
+/// of words and emoji, and signs such as the Arabic number sign are visible.
+fn is_format(character: char) -> bool {
+    matches!(character,
+        '\u{ad}'
+        | '\u{61c}'
+        | '\u{180e}'
+        | '\u{200b}'
+        | '\u{200e}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e007f}')
+}
+
+/// As [`Printer::safe`], but keeps line breaks, and colours if the output has them.
+fn safe_lines(text: &str, keeps_colours: bool) -> String {
+    let mut safe = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        let colour = Some(rest)
+            .filter(|_| keeps_colours)
+            .and_then(leading_colour);
+        if let Some(n_bytes) = colour {
+            safe.push_str(&rest[..n_bytes]);
+            rest = &rest[n_bytes..];
+            continue;
+        }
+        match character {
+            '\n' => safe.push('\n'),
+            character => push_safe(&mut safe, character),
+        }
+        rest = &rest[character.len_utf8()..];
+    }
+    safe
+}
+
+/// The length of the sequence at the start of a text that changes the colour and nothing else.
+fn leading_colour(text: &str) -> Option<usize> {
+    let parameters = text.strip_prefix("\u{1b}[")?;
+    let end = parameters.find(|letter: char| !letter.is_ascii_digit() && letter != ';')?;
+    parameters[end..].starts_with('m').then_some(end + 3)
 }
 
 /// A closed terminal is no reason to fail.
@@ -170,10 +257,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn control_characters_in_file_names_are_escaped() {
+    fn what_controls_a_terminal_or_hides_text_is_escaped() {
+        let rows = [
+            ("a\u{1b}[31mb\nc é 猫", "a\\u{1b}[31mb\\nc é 猫"),
+            ("gpj.\u{202e}exe", "gpj.\\u{202e}exe"),
+            ("\u{2066}a\u{2069}\u{200f}", "\\u{2066}a\\u{2069}\\u{200f}"),
+            (
+                "a\u{200b}b\u{feff}\u{2028}",
+                "a\\u{200b}b\\u{feff}\\u{2028}",
+            ),
+            ("\u{9b}31m\t\r", "\\u{9b}31m\\t\\r"),
+            // Joiners belong to words and emoji.
+            (
+                "می\u{200c}خواهم 👩\u{200d}🚀 e\u{301}",
+                "می\u{200c}خواهم 👩\u{200d}🚀 e\u{301}",
+            ),
+        ];
+        assert_eq!(rows.len(), 6);
+        for (text, expected) in rows {
+            assert_eq!(Printer::safe(text), expected);
+            for keeps_colours in [false, true] {
+                let lines = safe_lines("a\u{1b}]0;title\u{7}\u{202e}\nb", keeps_colours);
+                assert_eq!(lines, "a\\u{1b}]0;title\\u{7}\\u{202e}\nb");
+            }
+        }
+        let painted = paint(true, Style::Red, "é\u{1b}[2J");
         assert_eq!(
-            Printer::safe("a\u{1b}[31mb\nc é 猫"),
-            "a\\u{1b}[31mb\\nc é 猫"
+            safe_lines(&painted, true),
+            "\u{1b}[1;31mé\\u{1b}[2J\u{1b}[0m"
         );
+        assert!(!safe_lines(&painted, false).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn messages_of_several_lines_become_one() {
+        let error = toml::from_str::<toml::Table>("a = 1\nb = = 2\n").unwrap_err();
+        let line = Printer::one_line(&error.to_string());
+        assert!(line.starts_with("line 2, column 5: "), "{line}");
+        assert!(
+            line.len() > 25 && !line.contains('|') && !line.contains("\\n"),
+            "{line}"
+        );
+        assert_eq!(Printer::one_line("a\n  b\n"), "a b");
     }
 }

@@ -95,15 +95,20 @@ impl<'a> Decoding<'a> {
 
     /// Reads, decodes and preprocesses a file named by the user; see [`read_file`].
     pub(crate) fn file(&self, path: &Path) -> Result<Picture, EngineError> {
-        // Devices and pipes have no length and are read up to the limit. A missing file fails in
-        // `read_file`, whose error names it.
-        let n_bytes = std::fs::metadata(path).map_or(0, |metadata| {
-            if metadata.is_file() {
-                metadata.len().min(self.limits.max_bytes)
-            } else {
-                self.limits.max_bytes
-            }
-        });
+        // A missing file fails in `read_file`, whose error names it.
+        let about = std::fs::metadata(path).ok();
+        if let Some(about) = about.as_ref().filter(|about| !about.is_file()) {
+            // A pipe without a writer would be waited for, and a device may have no end.
+            return Err(EngineError::NotAFile {
+                path: path.to_path_buf(),
+                what: if about.is_dir() {
+                    "a folder"
+                } else {
+                    "a pipe or device"
+                },
+            });
+        }
+        let n_bytes = about.map_or(0, |about| about.len().min(self.limits.max_bytes));
         let _share = self.files.take(n_bytes);
         let bytes = read_file(path, self.limits)?;
         self.picture(bytes).map_err(|source| EngineError::Picture {
@@ -146,8 +151,8 @@ impl<'a> Decoding<'a> {
     }
 }
 
-/// Reads a whole file named by the user. It may be anything, an endless device included, so
-/// reading stops at the size limit, and after the first bytes of a format that is not supported.
+/// Reads a whole file named by the user. It may grow meanwhile, so reading stops at the size limit,
+/// and after the first bytes of a format that is not supported.
 fn read_file(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, EngineError> {
     let refused = |source| EngineError::Picture {
         path: path.to_path_buf(),

@@ -45,6 +45,14 @@ pub enum EngineError {
         /// Why not.
         source: DecodeError,
     },
+    /// A folder, a pipe or a device was given where a picture is expected.
+    #[error("{}: {what}, not a file", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+        /// What it is: `a folder`, `a pipe or device`.
+        what: &'static str,
+    },
     /// A file could not be read or written; the message names it.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -129,6 +137,25 @@ pub enum ExchangeError {
         path: PathBuf,
         /// What is wrong.
         what: String,
+    },
+    /// The export was written by a newer program.
+    #[error("{}: the export has version {found}, but this program reads only version {supported}",
+        path.display())]
+    NewerVersion {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The supported version.
+        supported: u32,
+    },
+    /// A file of an export ends in the middle of a line.
+    #[error("{}: line {line} is incomplete: the file was cut off", path.display())]
+    Cut {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
     },
     /// A line of an export is not valid, or contradicts the rest.
     #[error("{}: line {line}: {what}", path.display())]

@@ -39,6 +39,16 @@ pub enum ModelsError {
         /// The model of the catalogue with this name.
         in_catalogue: Option<&'static str>,
     },
+    /// Not a known name, where a folder will not do.
+    #[error("{name}: no model of this name")]
+    UnknownName {
+        /// The requested name.
+        name: String,
+        /// The known names.
+        known: Vec<String>,
+        /// The known name that was probably meant.
+        close: Option<String>,
+    },
     /// A model with a name is needed, and this is a folder without one.
     #[error("{}: this model folder has no name", folder.display())]
     Unnamed {

@@ -234,7 +234,12 @@ impl Registry {
     /// [`ModelsError::Unknown`] when it does not exist, [`ModelsError::Unnamed`] when only a folder
     /// of this name does.
     pub fn find_named(&self, name: &str) -> Result<Entry, ModelsError> {
-        let entry = self.find(Path::new(name))?;
+        let entry = self.find(Path::new(name)).map_err(|error| match error {
+            ModelsError::Unknown { name, known, close } => {
+                ModelsError::UnknownName { name, known, close }
+            }
+            error => error,
+        })?;
         match entry.name {
             Some(_) => Ok(entry),
             None => Err(ModelsError::Unnamed {

@@ -205,7 +205,9 @@ fn an_unreadable_query_picture_is_an_error() {
     ----- stdout -----
 
     ----- stderr -----
-    error: failed to read from file `photos`: Is a directory (os error 21)
+    error: photos: a folder, not a file
+
+    hint: give a picture in it; to index the folder: `sightline index 'photos'`
     ");
     let by_words = ["search", "--image", "photos/red.png", "--by", "words"];
     snapshot!(env, env.sightline(by_words).run(), @r"
@@ -269,7 +271,9 @@ fn pipes_devices_and_folders_are_not_read() {
     ----- stdout -----
 
     ----- stderr -----
-    error: photos/endless.png: the file is larger than 1073741824 bytes
+    error: photos/endless.png: a pipe or device, not a file
+
+    hint: save it as a file first
     ");
 }
 

@@ -389,6 +389,105 @@ fn a_page_that_cannot_be_completed_stays_as_it_was() {
 }
 
 #[test]
+fn folders_pipes_and_devices_are_not_pictures() {
+    let env = TestEnv::indexed();
+    env.program("mkfifo", ["pipe.jpg"]).run().expect(0);
+    let rows = [
+        ("photos", "a folder", "`sightline index 'photos'`"),
+        ("pipe.jpg", "a pipe or device", "as a file"),
+        ("/dev/zero", "a pipe or device", "as a file"),
+    ];
+    let mut n_asked = 0;
+    for (path, what, advice) in rows {
+        let commands: [&[&str]; 3] = [&["search", "--image"], &["captions"], &["embed"]];
+        for command in commands {
+            // A pipe that is opened would be waited for.
+            let ran = env.sightline(command).args([path]).run().expect(2);
+            let expected = format!("error: {path}: {what}, not a file\n");
+            assert!(ran.stderr().starts_with(&expected), "{ran}");
+            assert!(
+                command == ["embed"] || ran.stderr().contains(advice),
+                "{ran}"
+            );
+            n_asked += 1;
+        }
+    }
+    assert_eq!(n_asked, 9);
+}
+
+#[test]
+fn an_index_whose_model_is_gone_or_changed_names_it_and_the_fix() {
+    let env = TestEnv::new();
+    corpus::plain(&env.path("photos/red.png"), "red");
+    env.colour_model("pale", "0.9");
+    let run = |arguments: &[&str]| env.sightline(arguments).starter().run();
+    run(&["models", "add", "pale"]).expect(0);
+    run(&["index", "photos", "--model", "pale"]).expect(0);
+    run(&["search", "red"]).expect(0);
+    // Another file of the same name.
+    let manifest = env.registry().join("pale/sightline.toml");
+    let before = fs_err::read_to_string(&manifest).unwrap();
+    fs_err::write(&manifest, before.replace("0.9", "0.8")).unwrap();
+    let ran = run(&["search", "red"]).expect(2);
+    assert!(
+        ran.stderr()
+            .contains("hint: the files of pale have changed"),
+        "{ran}"
+    );
+    assert!(!ran.stderr().contains("leave out"), "{ran}");
+    fs_err::write(&manifest, before).unwrap();
+    run(&["search", "red"]).expect(0);
+    run(&["models", "remove", "pale"]).expect(0);
+    let ran = run(&["search", "red"]).expect(2);
+    let expected = "hint: its model, pale, is not on this machine any more: bring it back";
+    assert!(ran.stderr().contains(expected), "{ran}");
+}
+
+#[test]
+fn an_error_in_a_toml_file_is_one_line() {
+    let env = TestEnv::indexed();
+    env.colour_model("other", "0.9");
+    let manifest = env.path("other/sightline.toml");
+    fs_err::write(&manifest, "name = \"other\"\ndimension = = 3\n").unwrap();
+    let ran = env.fail(["search", "red", "--model", "other"]);
+    let error = ran.stderr().lines().next().unwrap();
+    assert!(error.contains("other/sightline.toml: "), "{ran}");
+    assert!(error.contains("line 2, column 13: "), "{ran}");
+    assert!(
+        !ran.stderr().contains("\\n") && !ran.stderr().contains(" | "),
+        "{ran}"
+    );
+}
+
+#[test]
+fn a_value_that_begins_with_a_dash_gets_a_tip_that_works() {
+    let env = TestEnv::indexed();
+    fs_err::rename(env.path("photos/red.png"), env.path("-rf.png")).unwrap();
+    let ran = env.fail(["search", "--image", "-rf.png"]);
+    assert!(ran.stderr().contains("'--image=-rf.png'"), "{ran}");
+    env.succeed(["search", "--image=-rf.png"]);
+}
+
+#[test]
+fn names_cannot_reorder_what_a_person_reads() {
+    let env = TestEnv::new();
+    corpus::plain(&env.path("photos/ab\u{202e}gpj.png"), "red");
+    env.write("photos/ab\u{202e}gpj.txt", "a \u{2066}caption\u{1b}[2J");
+    env.write("photos/bad\u{202e}.png", "no");
+    let indexed = env.succeed(["index", "photos"]);
+    let found = env.succeed(["search", "red", "-k1"]);
+    let failed = env.fail(["search", "--image", "x\u{202e}y"]);
+    let refused = env.fail(["search", "--by", "\u{202e}\u{1b}[2J", "red"]);
+    for ran in [&indexed, &found, &failed, &refused] {
+        let shown = format!("{}{}", ran.stdout(), ran.stderr());
+        assert!(shown.contains("\\u{202e}"), "{ran}");
+        assert!(!shown.contains(['\u{202e}', '\u{2066}', '\u{1b}']), "{ran}");
+    }
+    // Programs get the names as they are.
+    assert_eq!(env.found(["red"]), ["photos/ab\u{202e}gpj.png"]);
+}
+
+#[test]
 fn control_characters_in_error_messages_are_escaped() {
     let env = TestEnv::new();
     let ran = env.fail(["index", "red\u{1b}[31m"]);

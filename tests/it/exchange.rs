@@ -326,7 +326,7 @@ fn an_invalid_export_is_refused_before_anything_is_written() {
     }
     let env = indexed();
     env.succeed(["export", "out"]);
-    let changes: [Change<'_>; 13] = [
+    let changes: [Change<'_>; 14] = [
         (
             "index.json",
             &text(|t| t.replace("-export", "")),
@@ -335,7 +335,7 @@ fn an_invalid_export_is_refused_before_anything_is_written() {
         (
             "index.json",
             &text(|t| t.replace("\"version\": 1", "\"version\": 2")),
-            "index.json: unsupported version 2",
+            "index.json: the export has version 2, but this program reads only version 1",
         ),
         (
             "index.json",
@@ -383,6 +383,14 @@ fn an_invalid_export_is_refused_before_anything_is_written() {
             "items.jsonl: 10 lines",
         ),
         (
+            "items.jsonl",
+            &|mut bytes| {
+                bytes.truncate(bytes.len() - 20);
+                bytes
+            },
+            "items.jsonl: line 11 is incomplete: the file was cut off",
+        ),
+        (
             "vectors.npy",
             &|mut bytes| {
                 bytes.truncate(300);
@@ -399,7 +407,7 @@ fn an_invalid_export_is_refused_before_anything_is_written() {
             "items.jsonl: line 2: row 1 of vectors.npy: the vector has length 0",
         ),
     ];
-    assert_eq!(changes.len(), 13);
+    assert_eq!(changes.len(), 14);
     for (name, change, expected) in changes {
         let path = env.path("out").join(name);
         let before = fs_err::read(&path).unwrap();
@@ -409,6 +417,14 @@ fn an_invalid_export_is_refused_before_anything_is_written() {
             ran.stderr().starts_with(&format!("error: out/{expected}")),
             "{expected}: {ran}"
         );
+        let advice = if expected.contains("has version 2") {
+            "update sightline"
+        } else {
+            "export the index again"
+        };
+        if expected.starts_with("index.json: the") || expected.contains("cut off") {
+            assert!(ran.stderr().contains(advice), "{ran}");
+        }
         assert!(!env.path("new").exists(), "{expected}");
         fs_err::write(&path, before).unwrap();
     }

@@ -122,7 +122,7 @@ fn a_read_only_index_can_only_be_searched() {
         ----- stdout -----
 
         ----- stderr -----
-        error: [ROOT]/colours/index: the index is not writable: failed to create directory `[ROOT]/colours/index`: Permission denied (os error 13)
+        error: [ROOT]/colours/index: the index is not writable: Permission denied (os error 13)
 
         hint: make the folder writable, or use another index with `--index`; a read-only index can only be searched
         ");

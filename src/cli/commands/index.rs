@@ -163,7 +163,7 @@ fn show(report: &IndexReport, args: &IndexArgs, printer: &Printer) {
         printer.note(format_args!(
             "skipped {}: {}",
             printer.shown(path),
-            Printer::safe(reason)
+            Printer::one_line(reason)
         ));
     }
     if report.skipped.len() > n_listed {

@@ -153,6 +153,14 @@ fn read_about(path: &Path) -> Result<About, EngineError> {
     if any.format != FORMAT {
         return Err(file_error(path, "not a Sightline export"));
     }
+    if any.version > VERSION {
+        return Err(ExchangeError::NewerVersion {
+            path: path.to_path_buf(),
+            found: any.version,
+            supported: VERSION,
+        }
+        .into());
+    }
     if any.version != VERSION {
         let found = any.version;
         return Err(file_error(
@@ -213,7 +221,27 @@ fn open_vectors(path: &Path, dimension: usize) -> Result<NpyReader, EngineError>
 }
 
 fn read_items(path: &Path, n_rows: usize) -> Result<Vec<ExportedItem>, EngineError> {
-    let bytes = fs_err::read(path)?;
+    let mut bytes = fs_err::read(path)?;
+    let has_whole_lines = bytes.last().is_none_or(|last| *last == b'\n');
+    if !has_whole_lines {
+        // The last line may end within a character.
+        let n_whole = String::from_utf8_lossy(&bytes)
+            .lines()
+            .count()
+            .saturating_sub(1);
+        let start = bytes
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |end| end + 1);
+        if serde_json::from_slice::<ItemLine>(&bytes[start..]).is_err_and(|e| !e.is_data()) {
+            return Err(ExchangeError::Cut {
+                path: path.to_path_buf(),
+                line: n_whole + 1,
+            }
+            .into());
+        }
+        bytes.push(b'\n');
+    }
     let text = String::from_utf8(bytes).map_err(|_| EngineError::NotText {
         path: path.to_path_buf(),
     })?;

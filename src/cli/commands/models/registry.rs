@@ -43,7 +43,7 @@ pub(super) fn list(
             ),
             Err(error) => {
                 let reason = format!("{:#}", anyhow::Error::from(error));
-                format!("unusable: {}", Printer::safe(&reason))
+                format!("unusable: {}", Printer::one_line(&reason))
             }
         };
         printer.line(format_args!("{mark} {name}  {details}"))?;

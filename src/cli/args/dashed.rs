@@ -1,0 +1,144 @@
+//! Values that begin with a dash, which look like options.
+
+use std::ffi::OsString;
+
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command};
+
+/// Replaces the tip of an error that is due to such a value by one that fits.
+pub(super) fn correct_tip(error: &mut clap::Error, command: &Command, arguments: &[OsString]) {
+    let is_about_values = matches!(
+        error.kind(),
+        ErrorKind::UnknownArgument
+            | ErrorKind::InvalidValue
+            | ErrorKind::ValueValidation
+            | ErrorKind::WrongNumberOfValues
+            | ErrorKind::TooFewValues
+    );
+    let arguments: Vec<_> = arguments
+        .iter()
+        .skip(1)
+        .map(|one| one.to_string_lossy())
+        .collect();
+    let arguments: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
+    let options = Options::of(command, &arguments);
+    let Some(tip) = options.tip(&arguments).filter(|_| is_about_values) else {
+        return;
+    };
+    // A similar option is not what was meant.
+    error.remove(ContextKind::SuggestedArg);
+    let tips = ContextValue::StyledStrs(vec![StyledStr::from(tip)]);
+    error.insert(ContextKind::Suggested, tips);
+}
+
+/// The options of a command and of those above it.
+struct Options<'a>(Vec<&'a Arg>);
+
+impl<'a> Options<'a> {
+    fn of(command: &'a Command, arguments: &[&str]) -> Self {
+        let mut options: Vec<&Arg> = command.get_arguments().collect();
+        let mut command = command;
+        for argument in arguments {
+            if let Some(below) = command.find_subcommand(argument) {
+                command = below;
+                options.extend(command.get_arguments());
+            }
+        }
+        Self(options)
+    }
+
+    /// The option in an argument that is nothing but it.
+    fn find(&self, argument: &str) -> Option<&'a Arg> {
+        let mut options = self.0.iter().copied();
+        if let Some(long) = argument.strip_prefix("--") {
+            let name = long.split('=').next();
+            return options.find(|option| option.get_long() == name);
+        }
+        let mut letters = argument.strip_prefix('-')?.chars();
+        let (letter, None) = (letters.next(), letters.next()) else {
+            return None;
+        };
+        options.find(|option| option.get_short() == letter)
+    }
+
+    fn tip(&self, arguments: &[&str]) -> Option<String> {
+        let is_dashed = |argument: &str| {
+            argument.len() > 2 && argument.starts_with('-') && self.find(argument).is_none()
+        };
+        let mut before: Option<&str> = None;
+        for &argument in arguments {
+            if argument == "--" {
+                return None;
+            }
+            if is_dashed(argument) {
+                let option = before
+                    .filter(|before| !before.contains('='))
+                    .and_then(|before| self.find(before))
+                    .filter(|option| option.get_action().takes_values());
+                return Some(match option.and_then(Arg::get_long) {
+                    Some(name) => {
+                        format!("to pass '{argument}' as a value, use '--{name}={argument}'")
+                    }
+                    // Perhaps an option with a typing error.
+                    None if argument.starts_with("--") => return None,
+                    None => format!("to pass '{argument}' as a value, use '-- {argument}'"),
+                });
+            }
+            before = Some(argument);
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Cli;
+
+    #[test]
+    fn a_value_that_begins_with_a_dash_gets_a_tip_that_works() {
+        let rows = [
+            ("search --image -rf.jpg", "'--image=-rf.jpg'"),
+            ("search -i -rf.jpg", "'--image=-rf.jpg'"),
+            ("search --image --x.jpg", "'--image=--x.jpg'"),
+            ("search --html -page.html dog", "'--html=-page.html'"),
+            ("index --captions -a.jsonl photos", "'--captions=-a.jsonl'"),
+            ("--index -dir status", "'--index=-dir'"),
+            ("models check --model -m-x starter", "'--model=-m-x'"),
+            ("captions -rf.jpg", "'-- -rf.jpg'"),
+            ("remove -rf.jpg", "'-- -rf.jpg'"),
+            ("embed -rf.jpg", "'-- -rf.jpg'"),
+        ];
+        let parse = |line: &str| {
+            let arguments = line.split(' ').map(std::ffi::OsString::from);
+            Cli::parse_arguments(
+                [std::ffi::OsString::from("sightline")]
+                    .into_iter()
+                    .chain(arguments),
+            )
+        };
+        for (line, expected) in rows {
+            let error = parse(line).unwrap_err().to_string();
+            let tips: Vec<&str> = error.lines().filter(|line| line.contains("tip:")).collect();
+            assert_eq!(tips.len(), 1, "{error}");
+            assert!(tips[0].ends_with(&format!("use {expected}")), "{error}");
+            if let Some((before, _)) = expected.trim_matches('\'').split_once('=') {
+                let joined = line.replace("-i ", "--image ");
+                assert!(
+                    parse(&joined.replace(&format!("{before} "), &format!("{before}="))).is_ok()
+                );
+            }
+        }
+        assert_eq!(rows.len(), 10);
+        let others = [
+            "search --imag a.jpg",
+            "search --image --json",
+            "search --image",
+        ];
+        for line in others {
+            let error = parse(line).unwrap_err().to_string();
+            assert!(!error.contains("as a value, use"), "{error}");
+        }
+        assert_eq!(others.len(), 3);
+    }
+}
