@@ -1,6 +1,7 @@
 //! What turns a tower's output into an embedding, where the graph ends before that: pooling over
 //! tokens or patches, a normalisation, a last linear layer.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
@@ -58,7 +59,7 @@ impl HeadSpec {
         } = self;
         let mut text = String::new();
         if let Some(pool) = pool {
-            text += &format!(" {pool:?}");
+            let _ = write!(text, " {pool:?}");
         }
         if *layer_norm {
             text += " layer norm";
@@ -71,7 +72,7 @@ impl HeadSpec {
             tanh,
         }) = dense
         {
-            text += &format!(" dense {n_in} {n_out} {has_bias} {tanh}");
+            let _ = write!(text, " dense {n_in} {n_out} {has_bias} {tanh}");
         }
         text
     }
@@ -120,7 +121,7 @@ impl Head {
             };
             match pool {
                 Pool::Cls => pooled.extend(tokens.row(0)),
-                Pool::Mean => pooled.extend(mean(tokens, mask.map(|mask| mask.row(item)))),
+                Pool::Mean => pooled.extend(mean(&tokens, mask.map(|mask| mask.row(item)))),
             }
         }
         self.finish(pooled, width)
@@ -141,7 +142,7 @@ impl Head {
 }
 
 /// The mean of the rows whose mask is not 0; with none, zeros.
-fn mean(tokens: ArrayView2<'_, f32>, mask: Option<ArrayView1<'_, i64>>) -> Array1<f32> {
+fn mean(tokens: &ArrayView2<'_, f32>, mask: Option<ArrayView1<'_, i64>>) -> Array1<f32> {
     let mut sum = Array1::zeros(tokens.ncols());
     let mut n = 0.0;
     for (position, token) in tokens.axis_iter(Axis(0)).enumerate() {
@@ -153,7 +154,7 @@ fn mean(tokens: ArrayView2<'_, f32>, mask: Option<ArrayView1<'_, i64>>) -> Array
     sum / f32::max(n, 1e-9)
 }
 
-/// Mean 0 and variance 1, with PyTorch's epsilon of 1e-5 (Ba et al. 2016).
+/// Mean 0 and variance 1, with `PyTorch`'s epsilon of 1e-5 (Ba et al. 2016).
 fn layer_norm(values: &mut [f32]) {
     let n = values.len().max(1) as f64;
     let mean = values.iter().map(|&x| f64::from(x)).sum::<f64>() / n;
@@ -234,7 +235,7 @@ fn floats(tensor: &TensorView<'_>) -> Option<Vec<f32>> {
     }
 }
 
-/// Refuses a file of PyTorch's own format, which holds programs.
+/// Refuses a file of `PyTorch`'s own format, which holds programs.
 pub(crate) fn check_dense_file(folder: &Path) -> Result<PathBuf, ModelError> {
     let file = folder.join("model.safetensors");
     ModelError::check_exists(&file)?;

@@ -1,5 +1,7 @@
 //! What `models list`, `models info` and `models check` say about models.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 use sightline_onnx::{
     Channels, Clean, Interpolation, MaskRule, Model, Pad, Precision, PreprocessConfig, Resize,
@@ -370,7 +372,7 @@ fn texts_in_words(config: &TokenizeConfig) -> String {
     ];
     for (texts, prefix) in prefixes {
         if !prefix.is_empty() {
-            words += &format!(", {prefix:?} before {texts}");
+            let _ = write!(words, ", {prefix:?} before {texts}");
         }
     }
     words

@@ -533,6 +533,10 @@ mod tests {
         assert_eq!(decode_counts(&encode_counts(&counts)).unwrap(), counts);
         let purged = [Generation(4), Generation(5)];
         assert_eq!(decode_purged(&encode_purged(purged)).unwrap(), purged);
+    }
+
+    #[test]
+    fn languages_and_vectors_round_trip() {
         for language in Language::ALL {
             let code = language.code().as_bytes();
             assert_eq!(decode_language(code).unwrap(), language);

@@ -28,17 +28,18 @@ struct Module {
 #[derive(Deserialize)]
 struct Pooling {
     /// The newer form; the older one has a key for each way.
-    pooling_mode: Option<String>,
-    #[serde(default)]
-    pooling_mode_cls_token: bool,
-    #[serde(default)]
-    pooling_mode_mean_tokens: bool,
+    #[serde(rename = "pooling_mode")]
+    mode: Option<String>,
+    #[serde(default, rename = "pooling_mode_cls_token")]
+    takes_cls: bool,
+    #[serde(default, rename = "pooling_mode_mean_tokens")]
+    takes_mean: bool,
     #[serde(flatten)]
     others: Others,
 }
 
 #[derive(Deserialize)]
-struct Dense {
+struct DenseModule {
     in_features: usize,
     out_features: usize,
     #[serde(default = "yes")]
@@ -156,11 +157,8 @@ fn pooling(folder: &Path, path: &str, ignored: &[String]) -> Result<Pool, ModelE
         .filter(|(key, value)| !(key.starts_with("pooling_mode_") && value == false))
         .collect();
     guard.check("", &others, &harmless)?;
-    let (cls, mean) = (
-        pooling.pooling_mode_cls_token,
-        pooling.pooling_mode_mean_tokens,
-    );
-    match (pooling.pooling_mode.as_deref(), cls, mean) {
+    let (cls, mean) = (pooling.takes_cls, pooling.takes_mean);
+    match (pooling.mode.as_deref(), cls, mean) {
         (Some("cls"), ..) | (None, true, false) => Ok(Pool::Cls),
         (Some("mean"), ..) | (None, false, true) => Ok(Pool::Mean),
         (other, ..) => {
@@ -173,7 +171,7 @@ fn pooling(folder: &Path, path: &str, ignored: &[String]) -> Result<Pool, ModelE
 
 fn dense(folder: &Path, path: &str, ignored: &[String]) -> Result<DenseSpec, ModelError> {
     let name = format!("{path}/config.json");
-    let dense: Dense = json(folder, &name)?;
+    let dense: DenseModule = json(folder, &name)?;
     let file = folder.join(name);
     let harmless = ["module_input_name", "module_output_name"];
     Guard::new(&file, ignored).check("", &dense.others, &harmless)?;

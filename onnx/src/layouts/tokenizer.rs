@@ -51,7 +51,7 @@ const HARMLESS: &[&str] = &[
 /// `tokenizer_config.json`; `model_max_length` can be an astronomical number, hence a float.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Config {
+struct TokenizerConfig {
     tokenizer_class: Option<String>,
     model_max_length: Option<f64>,
     bos_token: Option<Token>,
@@ -135,7 +135,7 @@ pub(super) fn names_padding(file: &Path) -> Result<bool, ModelError> {
     };
     match name.to_string_lossy().as_ref() {
         VOCABULARY_JSON => Ok(false),
-        name if name.ends_with(".txt") => Ok(true),
+        _ if file.extension().is_some_and(|end| end == "txt") => Ok(true),
         name => Ok(json::<Outline>(folder, name)?.padding.is_some()),
     }
 }
@@ -212,7 +212,7 @@ pub(super) struct TokenizerFiles {
     config_file: PathBuf,
     /// Whether there is a `tokenizer_config.json`.
     has_config: bool,
-    config: Config,
+    config: TokenizerConfig,
     class: Class,
     outline: Outline,
 }
@@ -228,7 +228,7 @@ impl TokenizerFiles {
         let mut values: serde_json::Map<String, Value> = json_or_default(folder, CONFIG)?;
         values.extend(implied.arguments.cloned().unwrap_or_default());
         let config = serde_json::from_value(Value::Object(values));
-        let config: Config = config.map_err(|source| ModelError::Json {
+        let config: TokenizerConfig = config.map_err(|source| ModelError::Json {
             file: config_file.clone(),
             source,
         })?;
@@ -524,10 +524,9 @@ impl TokenizerFiles {
         if self.class == Class::Gemma && !says_side {
             needs.push("text.pad_side");
         }
-        let frame = match (self.own_frame(), self.frame()) {
-            (Some(own), None) => own,
-            // Settled by the class, or for the file alone to know.
-            _ => return needs,
+        // Otherwise the class settles it, or the file alone knows.
+        let (Some(frame), None) = (self.own_frame(), self.frame()) else {
+            return needs;
         };
         // Which of the named tokens frame a text depends on the class, and whether these two flags
         // count depends on the version of transformers.
@@ -699,9 +698,11 @@ fn framing(post_processor: Option<&Value>) -> Option<Framing> {
                 |piece: &Value| Some(piece.get("SpecialToken")?.get("id")?.as_str()?.to_owned());
             match list("single")?.as_slice() {
                 [_] => Some((None, None)),
-                [first, _] if first.get("SpecialToken").is_some() => Some((special(first), None)),
-                [_, last] => Some((None, special(last))),
-                [first, _, last] => Some((special(first), special(last))),
+                [before, _] if before.get("SpecialToken").is_some() => {
+                    Some((special(before), None))
+                }
+                [_, after] => Some((None, special(after))),
+                [before, _, after] => Some((special(before), special(after))),
                 _ => None,
             }
         }

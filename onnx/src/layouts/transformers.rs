@@ -25,8 +25,10 @@ const CONFIG: &str = "config.json";
 struct Config {
     model_type: String,
     license: Option<String>,
-    text_config: Option<TowerConfig>,
-    vision_config: TowerConfig,
+    #[serde(rename = "text_config")]
+    text: Option<TowerConfig>,
+    #[serde(rename = "vision_config")]
+    vision: TowerConfig,
     /// What a folder of one tower says at the top.
     #[serde(flatten)]
     own: TowerConfig,
@@ -172,12 +174,12 @@ fn text(
 
 /// Values that a file leaves out default to those of the model's Hugging Face configuration.
 fn family(config: &Config) -> Family {
-    let (own, vision) = (config.own, config.vision_config);
+    let (own, vision) = (config.own, config.vision);
     let is_half = config.model_type.ends_with("_text_model");
     let text = if is_half {
         own
     } else {
-        config.text_config.unwrap_or_default()
+        config.text.unwrap_or_default()
     };
     let projection = own.projection_dim.or(text.projection_dim);
     match config.model_type.as_str() {
@@ -185,7 +187,7 @@ fn family(config: &Config) -> Family {
         // length requires it. MobileCLIP's exports use the same type and say nothing more about
         // their text towers, which do see padding.
         "clip" | "clip_text_model" | "clip_vision_model" => {
-            let is_causal = config.text_config.is_some() || is_half;
+            let is_causal = config.text.is_some() || is_half;
             Family {
                 dimension: projection.or(vision.projection_dim).or(Some(512)),
                 context_length: text.max_position_embeddings.or(Some(77)),

@@ -1,6 +1,6 @@
 //! Repairs of a text that `open_clip` makes before everything else: HTML's entities, and those of
-//! ftfy's repairs (Speer 2019, <https://ftfy.readthedocs.io>, version 6.3) that change one character
-//! at a time. What ftfy does about text decoded with the wrong encoding is left out.
+//! ftfy's repairs (Speer 2019, <https://ftfy.readthedocs.io>, version 6.3) that change one
+//! character at a time. What ftfy does about text decoded with the wrong encoding is left out.
 
 use std::borrow::Cow;
 

@@ -112,7 +112,7 @@ fn every_form_of_a_folder_gives_the_vectors_of_the_reference() {
     assert!(tally.n("reference") >= 45, "{tally:?}");
 }
 
-/// SigLIP's texts are seen with their padding, so it cannot be guessed.
+/// `SigLIP`'s texts are seen with their padding, so it cannot be guessed.
 #[test]
 fn a_padding_token_that_no_file_names_is_asked_for() {
     let golden = Golden::read("forms");

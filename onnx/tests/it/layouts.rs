@@ -26,10 +26,10 @@ fn tensors() -> Tensors {
     Tensors::read(&data().join("layouts.safetensors"))
 }
 
-/// Where `tokenizers`, which runs a model's `tokenizer.json`, differs from the reference: `SigLIP`'s
-/// tokenizer in Python puts a space into an empty text; `MobileCLIP`'s reference, `open_clip`, takes
-/// ligatures apart, of which the folder says nothing; and the part of CLIP's vocabulary in Immich's
-/// folder has no `fish`.
+/// Where `tokenizers`, which runs a model's `tokenizer.json`, differs from the reference:
+/// `SigLIP`'s tokenizer in Python puts a space into an empty text; `MobileCLIP`'s reference,
+/// `open_clip`, takes ligatures apart, of which the folder says nothing; and the part of CLIP's
+/// vocabulary in Immich's folder has no `fish`.
 const KNOWN_TO_DIFFER: [(&str, &str); 4] = [
     ("siglip", ""),
     ("siglip", " "),

@@ -106,18 +106,9 @@ pub fn evaluate(
         .filter(|(vector, _)| vector.is_some());
     let lines: Vec<&CaptionText> = of_read.flat_map(|(_, (_, captions))| captions).collect();
     let texts: Vec<&str> = lines.iter().map(|caption| caption.text.as_str()).collect();
-    let as_captions = |batch: &[&str]| isolate::texts(encoders, batch);
-    let Some(encoded) = encode_texts(&as_captions, &texts, progress)? else {
+    let Some((encoded, asked)) = encode_captions(encoders, &texts, progress)? else {
         return Ok(None);
     };
-    let mut asked = None;
-    if encoders.text().tells_queries() {
-        let as_queries = |batch: &[&str]| isolate::queries(encoders, batch);
-        asked = encode_texts(&as_queries, &texts, progress)?;
-        if asked.is_none() {
-            return Ok(None);
-        }
-    }
     let mut asked = asked.into_iter().flatten();
     let mut skipped = files.skipped;
     skipped.extend(file.bad.iter().map(|bad| skipped_line(dataset, bad)));
@@ -275,6 +266,25 @@ fn encode_files(
     // The threads finish in any order.
     skipped.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(Some(EncodedFiles { vectors, skipped }))
+}
+
+/// Encodes texts as captions, and as queries where that makes a difference. `Ok(None)` if
+/// `progress` stopped it.
+fn encode_captions(
+    encoders: &Encoders,
+    texts: &[&str],
+    progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Option<(isolate::Embeddings, Option<isolate::Embeddings>)>, EngineError> {
+    let as_captions = |batch: &[&str]| isolate::texts(encoders, batch);
+    let Some(captions) = encode_texts(&as_captions, texts, progress)? else {
+        return Ok(None);
+    };
+    if !encoders.text().tells_queries() {
+        return Ok(Some((captions, None)));
+    }
+    let as_queries = |batch: &[&str]| isolate::queries(encoders, batch);
+    let queries = encode_texts(&as_queries, texts, progress)?;
+    Ok(queries.map(|queries| (captions, Some(queries))))
 }
 
 /// Encodes texts. `Ok(None)` if `progress` stopped it.
