@@ -25,13 +25,57 @@ const CHUNK: usize = 4 << 20;
 const ADDING: &str = ".adding-";
 const REMOVING: &str = ".removing-";
 
-/// A model folder that can be added: it is a model, its name is free, and the registry does not
-/// hold it yet.
+/// A model that can be added: it is a model, its name is free, and the registry does not hold it
+/// yet.
 #[derive(Debug, Clone)]
 pub struct PendingModel {
     name: String,
-    folder: PathBuf,
+    home: Home,
     models: Vec<Model>,
+}
+
+/// Where the files of a model lie that is to be added.
+#[derive(Debug, Clone)]
+enum Home {
+    /// In one folder.
+    Folder(PathBuf),
+    /// Each tower in a folder of its own.
+    Towers { image: PathBuf, text: PathBuf },
+}
+
+/// What the folders of two towers are called in the folder that joins them.
+const IMAGE: &str = "image";
+const TEXT: &str = "text";
+
+impl Home {
+    /// The folder that stands for the model in messages.
+    fn shown(&self) -> &Path {
+        match self {
+            Self::Folder(folder) => folder,
+            Self::Towers { image, .. } => image,
+        }
+    }
+
+    /// Its folders, each with the name that it gets below the model's own folder.
+    fn parts(&self) -> Vec<(&Path, &'static str)> {
+        match self {
+            Self::Folder(folder) => vec![(folder, "")],
+            Self::Towers { image, text } => vec![(image, IMAGE), (text, TEXT)],
+        }
+    }
+
+    /// Writes what joins two towers in a folder.
+    fn join(&self, name: &str, folder: &Path) -> Result<(), ModelsError> {
+        if matches!(self, Self::Folder(_)) {
+            return Ok(());
+        }
+        let manifest = format!(
+            "name = {name:?}\n\n[image]\nfolder = {IMAGE:?}\n\n[text]\nfolder = {TEXT:?}\n"
+        );
+        let file = folder.join("sightline.toml");
+        fs_err::write(&file, manifest)?;
+        Ok(atomic::sync_folder_of(&file)?)
+    }
 }
 
 impl PendingModel {
@@ -73,6 +117,54 @@ impl Registry {
             });
         }
         let models = every_precision(folder)?;
+        self.pending_in(Home::Folder(folder.to_path_buf()), models, name)
+    }
+
+    /// Opens two folders with one tower each, which are to be added as one model, under this name
+    /// or that of the image tower's folder.
+    ///
+    /// # Errors
+    /// As [`pending`](Self::pending).
+    pub fn pending_towers(
+        &self,
+        image: &Path,
+        text: &Path,
+        name: Option<&str>,
+    ) -> Result<PendingModel, ModelsError> {
+        for folder in [image, text] {
+            if !folder.is_dir() {
+                return Err(ModelsError::NoModelFolder {
+                    folder: folder.to_path_buf(),
+                    is_file: folder.is_file(),
+                    in_catalogue: None,
+                });
+            }
+        }
+        // Files are named by their true places.
+        let (image, text) = (fs_err::canonicalize(image)?, fs_err::canonicalize(text)?);
+        let precisions = Model::variants_of_towers(&image, &text)?;
+        let open = |precision| {
+            let model = Model::open_towers(&image, &text, precision)?;
+            match unsupported::pointer_among(&image, &model.files()) {
+                Some(pointer) => Err(pointer.into()),
+                None => Ok(model),
+            }
+        };
+        let models: Result<Vec<Model>, ModelsError> = if precisions.is_empty() {
+            open(None).map(|model| vec![model])
+        } else {
+            precisions.into_iter().map(|one| open(Some(one))).collect()
+        };
+        let models = models?;
+        self.pending_in(Home::Towers { image, text }, models, name)
+    }
+
+    fn pending_in(
+        &self,
+        home: Home,
+        models: Vec<Model>,
+        name: Option<&str>,
+    ) -> Result<PendingModel, ModelsError> {
         let name = match name {
             Some(name) => name.to_owned(),
             None => models.first().map_or_else(String::new, own_name),
@@ -84,16 +176,12 @@ impl Registry {
         for model in &models {
             if let Some((entry, _)) = self.named_maker(model.fingerprint())? {
                 return Err(ModelsError::Same {
-                    folder: folder.to_path_buf(),
+                    folder: home.shown().to_path_buf(),
                     name: entry.label(),
                 });
             }
         }
-        Ok(PendingModel {
-            name,
-            folder: folder.to_path_buf(),
-            models,
-        })
+        Ok(PendingModel { name, home, models })
     }
 
     /// The folder into which a model of this name is downloaded, created if missing.
@@ -158,12 +246,13 @@ impl Registry {
         self.check_free(&pending.name)?;
         let staging = Staging::new(&self.folder()?, ADDING, &pending.name)?;
         copy(pending, staging.path(), progress)?;
+        pending.home.join(&pending.name, staging.path())?;
         // Opened from disk by the same rules, so that a missing file shows.
         for model in &pending.models {
             let copied = Model::open_with(staging.path(), Some(model.precision()));
             if copied?.fingerprint() != model.fingerprint() {
                 return Err(ModelsError::BadCopy {
-                    folder: pending.folder.clone(),
+                    folder: pending.home.shown().to_path_buf(),
                 });
             }
         }
@@ -176,7 +265,7 @@ impl Registry {
     /// When the name is taken, or the folder cannot be renamed.
     pub fn adopt(&self, pending: &PendingModel, check: &Check) -> Result<Entry, ModelsError> {
         let _lock = self.lock()?;
-        self.install(&pending.folder, pending, check)
+        self.install(pending.home.shown(), pending, check)
     }
 
     /// Gives a model a name and leaves its files where they are.
@@ -186,7 +275,15 @@ impl Registry {
     pub fn add_link(&self, pending: &PendingModel, check: &Check) -> Result<Entry, ModelsError> {
         let _lock = self.lock()?;
         self.check_free(&pending.name)?;
-        let folder = fs_err::canonicalize(&pending.folder)?;
+        let Home::Folder(folder) = &pending.home else {
+            let staging = Staging::new(&self.folder()?, ADDING, &pending.name)?;
+            for (folder, name) in pending.home.parts() {
+                link_folder(folder, &staging.path().join(name))?;
+            }
+            pending.home.join(&pending.name, staging.path())?;
+            return self.install(staging.path(), pending, check);
+        };
+        let folder = fs_err::canonicalize(folder)?;
         let Some(link) = folder.to_str().map(ToOwned::to_owned) else {
             return Err(ModelsError::NotUtf8 { folder });
         };
@@ -377,13 +474,29 @@ fn own_name(model: &Model) -> String {
     name.trim_matches(['-', '.']).to_owned()
 }
 
-/// The files to copy with their sizes, by path inside the folder: the model's files, and the small
-/// texts in the same folders that describe the model or state its licence.
-fn files_to_copy(pending: &PendingModel) -> Result<Vec<(PathBuf, u64)>, ModelsError> {
-    let folder = &pending.folder;
+/// Links a folder into another place.
+fn link_folder(folder: &Path, link: &Path) -> std::io::Result<()> {
+    #[cfg(unix)]
+    return fs_err::os::unix::fs::symlink(folder, link);
+    #[cfg(windows)]
+    return fs_err::os::windows::fs::symlink_dir(folder, link);
+}
+
+/// A file to copy.
+struct FileToCopy {
+    from: PathBuf,
+    /// Relative to the model's own folder.
+    to: PathBuf,
+    n_bytes: u64,
+}
+
+/// The files to copy: the model's files, and the small texts in the same folders that describe the
+/// model or state its licence.
+fn files_to_copy(pending: &PendingModel) -> Result<Vec<FileToCopy>, ModelsError> {
+    let parts = pending.home.parts();
     let needed: BTreeSet<PathBuf> = pending.models.iter().flat_map(Model::files).collect();
     let mut places: BTreeSet<&Path> = needed.iter().filter_map(|file| file.parent()).collect();
-    places.insert(folder);
+    places.extend(parts.iter().map(|(folder, _)| *folder));
     let mut files = needed.clone();
     for place in places {
         for entry in fs_err::read_dir(place)? {
@@ -396,15 +509,22 @@ fn files_to_copy(pending: &PendingModel) -> Result<Vec<(PathBuf, u64)>, ModelsEr
             }
         }
     }
-    let mut sized = Vec::new();
-    for file in files {
-        let n_bytes = fs_err::metadata(&file)?.len();
-        // A description cannot name files outside its folder.
-        if let Ok(inside) = file.strip_prefix(folder) {
-            sized.push((inside.to_path_buf(), n_bytes));
+    let mut wanted = Vec::new();
+    for from in files {
+        let n_bytes = fs_err::metadata(&from)?.len();
+        // One tower's folder may lie in the other's: a file there belongs to both.
+        for (folder, name) in &parts {
+            // A description cannot name files outside its folder.
+            if let Ok(inside) = from.strip_prefix(folder) {
+                wanted.push(FileToCopy {
+                    to: Path::new(name).join(inside),
+                    from: from.clone(),
+                    n_bytes,
+                });
+            }
         }
     }
-    Ok(sized)
+    Ok(wanted)
 }
 
 fn copy(
@@ -415,15 +535,15 @@ fn copy(
     let files = files_to_copy(pending)?;
     let mut done = ByteProgress {
         n_done: 0,
-        n_total: files.iter().map(|(_, n_bytes)| n_bytes).sum(),
+        n_total: files.iter().map(|file| file.n_bytes).sum(),
     };
     let mut chunk = vec![0; CHUNK];
-    for (file, _) in &files {
-        let target = target.join(file);
+    for FileToCopy { from, to, .. } in &files {
+        let target = target.join(to);
         if let Some(folder) = target.parent() {
             fs_err::create_dir_all(folder)?;
         }
-        let mut from = fs_err::File::open(pending.folder.join(file))?;
+        let mut from = fs_err::File::open(from)?;
         let mut to = fs_err::File::create(&target)?;
         loop {
             let n = from.read(&mut chunk)?;

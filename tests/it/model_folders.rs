@@ -257,3 +257,71 @@ fn list_marks_graphs_that_changed_or_are_cut_short() {
     models(&env, &["check", "pale"]).run().expect(2);
     assert!(!line().contains("changed"), "{}", line());
 }
+
+/// A tower of the tests' models of two folders.
+fn tower(env: &TestEnv, name: &str) {
+    let pairs = Path::new(env!("CARGO_MANIFEST_DIR")).join("onnx/tests/data/pairs");
+    copy_folder(&pairs.join(name), &env.path(name));
+}
+
+/// The vector of a text, as `embed` prints it.
+fn vector(env: &TestEnv, model: &str) -> String {
+    let embed = ["embed", "--text", "Two dogs", "--model", model];
+    env.sightline(embed).run().expect(0).stdout().to_owned()
+}
+
+#[test]
+fn two_folders_are_added_as_one_model() {
+    let pairs = [
+        ("clip-vision", "clip-text"),
+        // Its linear layer and the ways of pooling lie in folders of their own.
+        ("clip-vision", "multilingual-text"),
+    ];
+    for (image, text) in pairs {
+        let env = TestEnv::new();
+        tower(&env, image);
+        tower(&env, text);
+        let add = ["add", image, "--text", text, "--anyway"];
+        let linked = [&add[..], &["--name", "linked", "--link"]].concat();
+        models(&env, &linked).run().expect(0);
+        let of_link = vector(&env, "linked");
+        models(&env, &["remove", "linked"]).run().expect(0);
+        assert!(env.path(text).join("config.json").is_file());
+        let ran = models(&env, &add).run().expect(0);
+        assert!(ran.stdout().contains("added clip-vision"), "{ran}");
+        // The copy needs neither folder any more.
+        for folder in [image, text] {
+            fs_err::remove_dir_all(env.path(folder)).unwrap();
+        }
+        let found = vector(&env, "clip-vision");
+        assert_eq!(found.replace("clip-vision", "linked"), of_link);
+        models(&env, &["info", "clip-vision"]).run().expect(0);
+    }
+    assert_eq!(pairs.len(), 2);
+}
+
+#[test]
+fn a_second_folder_that_cannot_work_is_named() {
+    let env = TestEnv::new();
+    tower(&env, "clip-vision");
+    tower(&env, "nomic-text");
+    let add = ["add", "clip-vision", "--text"];
+    let with = |text| models(&env, &[&add[..], &[text]].concat()).run().expect(2);
+    assert!(with("nope").stderr().contains("nope: no such folder"));
+    // Their spaces have different dimensions.
+    let ran = with("nomic-text");
+    let error = "nomic-text: cannot determine text.output";
+    assert!(ran.stderr().contains(error), "{ran}");
+    // The image tower twice.
+    let ran = with("clip-vision");
+    assert!(ran.stderr().contains("clip-vision"), "{ran}");
+    assert!(
+        models(&env, &["list"])
+            .run()
+            .expect(0)
+            .stdout()
+            .lines()
+            .count()
+            == 1
+    );
+}

@@ -203,11 +203,8 @@ impl<'a> Gaps<'a> {
                 let is_hidden = |port: &Port| port.rank() == Some(3);
                 let has_hidden = graph.outputs.iter().any(is_hidden);
                 let has_rows = graph.outputs.iter().any(|port| port.rank() == Some(2));
-                let key = if has_hidden && !has_rows {
-                    keys.1
-                } else {
-                    keys.0
-                };
+                let is_open = pool.is_none() && has_hidden && !has_rows;
+                let key = if is_open { keys.1 } else { keys.0 };
                 self.add(key, Some(why));
                 return Ok(None);
             }
@@ -269,53 +266,26 @@ fn describe(
     }
     check_dimension(&image.hints.file, "dimension", dimension)?;
     let mut gaps = Gaps::new(folder);
-    let image_output = gaps.output(
-        ("image.output", "image.pool"),
-        image.output.take(),
-        (image.pool, dimension),
-        of_image.as_ref(),
-        (&image.hints, IMAGE_OUTPUTS),
-    )?;
-    let dense = text.dense.take();
-    let width = dense.as_ref().map_or(dimension, |dense| Some(dense.n_in));
-    let text_output = gaps.output(
-        ("text.output", "text.pool"),
-        text.output.take(),
-        (text.pool, width),
-        of_text.as_ref(),
-        (&text.hints, TEXT_OUTPUTS),
+    let Outputs {
+        image: image_output,
+        text: text_output,
+        dimension,
+    } = outputs(
+        (&mut image, of_image.as_ref()),
+        (&mut text, of_text.as_ref()),
+        dimension,
+        &mut gaps,
     )?;
     let pixels = gaps.require("image.input", image.input.take(), &image.hints);
     let input_ids = gaps.require("text.input_ids", text.input_ids.take(), &text.hints);
-    // Where no file gives the dimension, a graph's output does.
-    let of = |graph: &Option<Interface>, output: &Option<String>| {
-        let port = graph.as_ref()?.output(output.as_ref()?)?;
-        port.fixed(port.rank()?.checked_sub(1)?)
-    };
-    let mut dimension = dimension
-        .or_else(|| of(&of_image, &image_output))
-        .or_else(|| {
-            let width = of(&of_text, &text_output);
-            dense.as_ref().map_or(width, |dense| Some(dense.n_out))
-        });
-    // As long as no output is known, naming one may give the dimension as well.
-    if image_output.is_some() || text_output.is_some() {
-        dimension = gaps.require("dimension", dimension, &image.hints);
-    }
-    // A graph that holds more than one tower is loaded in part.
-    let is_part = |graph: &Option<Interface>, known: &[&Option<String>]| {
-        let inputs = graph.iter().flat_map(|graph| &graph.inputs);
-        let is_known = |port: &Port| known.iter().any(|name| name.as_ref() == Some(&port.name));
-        inputs.into_iter().any(|port| !is_known(port))
-    };
-    let image_is_part = is_part(&of_image, &[&pixels]);
+    let image_is_part = is_part(of_image.as_ref(), &[&pixels]);
     let text_inputs = [
         &input_ids,
         &text.attention_mask,
         &text.token_type_ids,
         &text.position_ids,
     ];
-    let text_is_part = is_part(&of_text, &text_inputs);
+    let text_is_part = is_part(of_text.as_ref(), &text_inputs);
     text_source.beside.append(&mut text.hints.beside);
     let preprocess = preprocess(&image, &mut gaps)?;
     let tokenize = tokenize(&text, &tokenizer, &mut gaps)?;
@@ -350,7 +320,7 @@ fn describe(
                 head: HeadSpec {
                     pool: text.pool,
                     layer_norm: text.layer_norm.unwrap_or(false),
-                    dense,
+                    dense: text.dense,
                 },
                 is_part: text_is_part,
                 tokenizer,
@@ -359,6 +329,62 @@ fn describe(
         })
     };
     complete().ok_or_else(|| gaps.into_error())
+}
+
+/// The outputs that are embeddings or become them, and the embeddings' dimension.
+struct Outputs {
+    image: Option<String>,
+    text: Option<String>,
+    dimension: Option<usize>,
+}
+
+fn outputs(
+    (image, of_image): (&mut ImageKeys, Option<&Interface>),
+    (text, of_text): (&mut TextKeys, Option<&Interface>),
+    dimension: Option<usize>,
+    gaps: &mut Gaps<'_>,
+) -> Result<Outputs, ModelError> {
+    let image_output = gaps.output(
+        ("image.output", "image.pool"),
+        image.output.take(),
+        (image.pool, dimension),
+        of_image,
+        (&image.hints, IMAGE_OUTPUTS),
+    )?;
+    let dense = text.dense.as_ref();
+    let width = dense.map_or(dimension, |dense| Some(dense.n_in));
+    let text_output = gaps.output(
+        ("text.output", "text.pool"),
+        text.output.take(),
+        (text.pool, width),
+        of_text,
+        (&text.hints, TEXT_OUTPUTS),
+    )?;
+    // Where no file gives the dimension, a graph's output does.
+    let of = |graph: Option<&Interface>, output: &Option<String>| {
+        let port = graph?.output(output.as_ref()?)?;
+        port.fixed(port.rank()?.checked_sub(1)?)
+    };
+    let of_image = || of(of_image, &image_output);
+    let of_text = || dense.map_or(of(of_text, &text_output), |dense| Some(dense.n_out));
+    let mut dimension = dimension.or_else(of_image).or_else(of_text);
+    // As long as no output is known, naming one may give the dimension as well.
+    if image_output.is_some() || text_output.is_some() {
+        dimension = gaps.require("dimension", dimension, &image.hints);
+    }
+    Ok(Outputs {
+        image: image_output,
+        text: text_output,
+        dimension,
+    })
+}
+
+/// Whether a graph has inputs besides these: then it holds more than one tower, and is loaded in
+/// part.
+fn is_part(graph: Option<&Interface>, known: &[&Option<String>]) -> bool {
+    let inputs = graph.into_iter().flat_map(|graph| &graph.inputs);
+    let is_known = |port: &Port| known.iter().any(|name| name.as_ref() == Some(&port.name));
+    inputs.into_iter().any(|port| !is_known(port))
 }
 
 /// Takes from the image tower's graph what the files leave open.
@@ -407,8 +433,8 @@ fn complete_text(graph: &Interface, text: &mut TextKeys) {
 }
 
 /// The output that is the embedding, or that is pooled to it: one of the candidate names, else the
-/// only output of shape `[batch, width]`, or `[batch, n_tokens, width]` to be pooled. The error says
-/// why there is none.
+/// only output of shape `[batch, width]`, or `[batch, n_tokens, width]` to be pooled. The error
+/// says why there is none.
 fn output(
     graph: &Interface,
     candidates: &[&[&str]],
@@ -436,7 +462,18 @@ fn output(
     if let (Some(port), None) = (others.next(), others.next()) {
         return Ok(port.name.clone());
     }
-    let all: Vec<&str> = graph.outputs.iter().map(|p| p.name.as_str()).collect();
+    let shown = |port: &Port| {
+        let length = port
+            .rank()
+            .and_then(|rank| port.fixed(rank.checked_sub(1)?));
+        match (length, width) {
+            (Some(length), Some(width)) if length != width => {
+                format!("{} ({length} values, not {width})", port.name)
+            }
+            _ => port.name.clone(),
+        }
+    };
+    let all: Vec<String> = graph.outputs.iter().map(shown).collect();
     Err(format!("the graph's outputs are {}", all.join(", ")))
 }
 

@@ -41,7 +41,32 @@ pub(crate) fn describe_towers(
     precision: Option<Precision>,
 ) -> Result<Description, ModelError> {
     let (folder, manifest) = find_towers(image, text)?;
-    complete::describe_in(&folder, manifest, precision)
+    let description = complete::describe_in(&folder, manifest, precision);
+    description.map_err(|error| in_tower(error, image, text))
+}
+
+/// What no file says belongs into the manifest of the tower's own folder: the folder that holds
+/// both has none.
+fn in_tower(error: ModelError, image: &Path, text: &Path) -> ModelError {
+    let ModelError::Unknown { keys, why, .. } = error else {
+        return error;
+    };
+    let is_of_text = |key: &&'static str| key.starts_with("text.");
+    let of_image: Vec<_> = keys
+        .iter()
+        .copied()
+        .filter(|key| !is_of_text(key))
+        .collect();
+    let (folder, keys) = if of_image.is_empty() {
+        (text, keys)
+    } else {
+        (image, of_image)
+    };
+    ModelError::Unknown {
+        folder: folder.to_path_buf(),
+        keys,
+        why,
+    }
 }
 
 /// The precisions for which both towers of the model in a folder have graphs, the most exact first.

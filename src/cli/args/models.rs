@@ -75,6 +75,7 @@ Examples:
   sightline models add ~/Downloads/siglip-base --name siglip
   sightline models add ~/Downloads/siglip-base --quantize  write an int8 copy too
   sightline models add /mnt/models/clip-large --link      use it in place, without a copy
+  sightline models add clip-ViT-B-32-vision --text clip-ViT-B-32-text
 
 The model is first checked as by `sightline models check`, and refused if it finds the pictures of
 the built-in texts no better than by chance. Only the files it needs are copied.")]
@@ -85,6 +86,9 @@ pub(in crate::cli) struct AddArgs {
     /// Name of letters, digits and . _ - [default: the model's own name]
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) name: Option<String>,
+    /// Folder of the text tower, if FOLDER holds an image tower only
+    #[arg(long, value_name = "FOLDER")]
+    pub(in crate::cli) text: Option<PathBuf>,
     /// Use the folder in place instead of copying it
     #[arg(long)]
     pub(in crate::cli) link: bool,

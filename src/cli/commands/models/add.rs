@@ -19,7 +19,11 @@ pub(super) fn run(
 ) -> Result<ExitStatus> {
     let registry = workspace.registry();
     exit::catch_ctrl_c();
-    let pending = registry.pending(&args.folder, args.name.as_deref())?;
+    let name = args.name.as_deref();
+    let pending = match &args.text {
+        Some(text) => registry.pending_towers(&args.folder, text, name),
+        None => registry.pending(&args.folder, name),
+    }?;
     let precisions: Vec<Precision> = pending.models().iter().map(Model::precision).collect();
     let has_int8 = precisions.contains(&Precision::Int8);
     if args.quantize && !has_int8 && !precisions.contains(&Precision::Fp32) {
