@@ -134,6 +134,17 @@ fn a_caption_that_the_model_cannot_encode_is_named_and_costs_no_other() {
 }
 
 #[test]
+fn repeated_captions_do_not_move_the_place_of_one_that_cannot_be_encoded() {
+    let env = choosy();
+    env.write("photos/red.txt", "an apple\na tomato\nan apple\na rose\n");
+    index(&env, &["--model", "some"]);
+    env.write("photos/red.txt", "an apple\na tomato\nan apple\npink\n");
+    let (counts, _) = index(&env, &["--model", "some"]);
+    assert_eq!(counts, [0, 1]);
+    assert_eq!(found_by(&env, "rose"), ["photos/red.png"]);
+}
+
+#[test]
 fn one_text_that_cannot_be_encoded_is_one_line() {
     let env = choosy();
     env.succeed(["index", "photos", "--model", "some"]);

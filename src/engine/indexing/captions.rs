@@ -481,9 +481,9 @@ fn write(
         captions,
         before,
     } = change;
-    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
     for (place, text) in before.iter().enumerate() {
-        places.entry(text).or_insert(place);
+        places.entry(text).or_default().push(place);
     }
     let texts: HashSet<&str> = captions.iter().map(|caption| &*caption.text).collect();
     let mut kept: HashSet<usize> = HashSet::new();
@@ -491,8 +491,10 @@ fn write(
     // The place in `before` that comes next.
     let mut next = 0;
     for caption in &captions {
-        if let Some(place) = places.get(&*caption.text) {
-            next = place + 1;
+        if let Some(places) = places.get(&*caption.text) {
+            // Of a text that occurs several times, the occurrence that comes next.
+            let nth = places.partition_point(|&place| place < next);
+            next = places.get(nth).unwrap_or(&places[0]) + 1;
             after.push((&caption.text, None));
             continue;
         }
