@@ -88,8 +88,9 @@ pub(crate) fn unavailable<'a>(
         let is_unmounted = was_mounted && found.disk == place.disk;
         let folder = if found.is_empty && found.folder != place.folder {
             found.folder.clone()
-        } else if is_unmounted && found.folder != parent {
-            // Some systems remove the mount point with the disk.
+        } else if is_unmounted {
+            // Some systems remove the mount point with the disk; in others it holds a file that
+            // says what is missing.
             let below = parent.strip_prefix(&found.folder).unwrap_or(parent);
             let first = below.components().next();
             first.map_or_else(|| parent.to_path_buf(), |first| found.folder.join(first))
@@ -101,7 +102,9 @@ pub(crate) fn unavailable<'a>(
         suspect.n_lost += usize::from(!is_elsewhere);
         suspect.is_unmounted |= is_unmounted;
     }
-    suspects.retain(|_, suspect| suspect.is_unmounted || suspect.was_full(place.n_known));
+    suspects.retain(|_, suspect| {
+        suspect.n_lost > 0 && (suspect.is_unmounted || suspect.was_full(place.n_known))
+    });
     let paths = suspects.into_iter();
     paths
         .map(|(folder, suspect)| (folder, suspect.paths))
@@ -226,16 +229,17 @@ mod tests {
             ("gone/a.jpg", Some("gone")),
             ("gone/2019/a.jpg", Some("gone")),
             ("used/disk/a.jpg", Some("used/disk")),
-            // A link to a single file on another disk.
-            ("used/b.jpg", None),
-            ("b.jpg", None),
+            // A mount point that holds a file of its own.
+            ("used/b.jpg", Some("used")),
         ];
-        assert_eq!(rows.len(), 7);
+        assert_eq!(rows.len(), 6);
         for (below, expected) in rows {
             let missing = [library.join(below)];
             let expected = expected.map(|folder| (folder.to_owned(), 1));
             let found = held_back(library, (1000, 0), &record(Some(true)), &missing);
             assert_eq!(found, Vec::from_iter(expected), "{below}");
+            let found = held_back(library, (1000, 1), &record(Some(true)), &missing);
+            assert_eq!(found, [], "{below} is elsewhere");
         }
     }
 }
