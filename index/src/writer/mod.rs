@@ -200,6 +200,14 @@ impl IndexWriter {
         self.overlay.files_under(folder).within(self.dir())
     }
 
+    /// The paths of an image, sorted by their bytes.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn paths_of(&self, image: ItemId) -> Result<Vec<PathBuf>, IndexError> {
+        self.overlay.paths_of(image).within(self.dir())
+    }
+
     /// The captions that `image` (or none) has from the file `source`, in order.
     ///
     /// # Errors

@@ -198,6 +198,47 @@ fn moved_files_keep_their_image_and_copies_share_one() {
 }
 
 #[test]
+fn an_emptied_folder_is_not_held_back_when_another_library_has_its_pictures() {
+    let place = Place::new();
+    place.draw("own.png", COLOURS[0], 20);
+    for number in 0..10 {
+        place.draw(&format!("copied/{number}.png"), COLOURS[1], 30 + number);
+    }
+    let copied = place.photos.join("copied");
+    let elsewhere = place.photos.with_file_name("elsewhere");
+    fs_err::create_dir(&elsewhere).unwrap();
+    let names = (0..10).map(|number| format!("{number}.png"));
+    let names: Vec<String> = names.collect();
+    for name in &names {
+        fs_err::copy(copied.join(name), elsewhere.join(name)).unwrap();
+    }
+    let elsewhere_alone = IndexRequest::folder(&elsewhere);
+    place.index();
+    let report = place.engine().index(&elsewhere_alone, &mut quietly);
+    assert_eq!(report.unwrap().n_copies, 10);
+    let empty = || {
+        for name in &names {
+            fs_err::remove_file(copied.join(name)).unwrap();
+        }
+    };
+    empty();
+    let report = place.index();
+    assert_eq!((report.held_back, report.n_removed), (vec![], 10));
+    // The index still has the other library's files, but they do not exist.
+    for name in &names {
+        fs_err::copy(elsewhere.join(name), copied.join(name)).unwrap();
+    }
+    place.index();
+    fs_err::remove_dir_all(&elsewhere).unwrap();
+    empty();
+    let report = place.index();
+    assert_eq!(
+        (report.held_back, report.n_removed),
+        (vec![(copied, 10)], 0)
+    );
+}
+
+#[test]
 fn deleted_files_are_removed_by_the_commit_that_adds_new_ones() {
     let place = place();
     let generation = || {

@@ -40,11 +40,6 @@ impl Ledger {
         self.known.get(path) == Some(&image)
     }
 
-    /// Whether another path was given to an image in this run.
-    pub(crate) fn is_linked(&self, image: ItemId) -> bool {
-        self.linked.contains_key(&image)
-    }
-
     /// A file was read and encoded.
     pub(crate) fn encoded(&mut self, path: &Path) {
         self.n_settled += 1;

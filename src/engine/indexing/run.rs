@@ -314,16 +314,11 @@ impl Run<'_> {
             .collect();
         let mut held_back: HashSet<&Path> = HashSet::new();
         if !self.request.prune && !missing.is_empty() {
-            let still_there = known
-                .iter()
-                .filter(|(path, _)| seen.contains(path.as_path()));
-            let still_there: HashSet<ItemId> =
-                still_there.map(|(_, record)| record.image).collect();
-            let ledger = &store.ledger;
+            let elsewhere = elsewhere(&store.writer, &missing, &seen)?;
             let suspects = missing.iter().copied().map(|(path, record)| Missing {
                 path,
                 record,
-                is_elsewhere: still_there.contains(&record.image) || ledger.is_linked(record.image),
+                is_elsewhere: elsewhere.contains(&record.image),
             });
             let place = LibraryState::new(folder, known.len());
             for (folder, paths) in missing::unavailable(&place, suspects) {
@@ -341,6 +336,25 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// The images of the `missing` files that have another file, in any library folder. Those `seen` by
+/// the walk exist.
+fn elsewhere(
+    writer: &IndexWriter,
+    missing: &[&(PathBuf, FileRecord)],
+    seen: &HashSet<&Path>,
+) -> Result<HashSet<ItemId>, EngineError> {
+    let paths: HashSet<&Path> = missing.iter().map(|(path, _)| path.as_path()).collect();
+    let images: HashSet<ItemId> = missing.iter().map(|(_, record)| record.image).collect();
+    let mut elsewhere = HashSet::new();
+    for image in images {
+        let exists = |path: &Path| seen.contains(path) || (!paths.contains(path) && path.exists());
+        if writer.paths_of(image)?.iter().any(|path| exists(path)) {
+            elsewhere.insert(image);
+        }
+    }
+    Ok(elsewhere)
 }
 
 /// Notes what `sightline status` shows of this run.
