@@ -36,18 +36,34 @@ pub(crate) struct Candidate {
     pub(crate) change: Option<ChangeStamp>,
 }
 
-/// After how many false alarms in a row the `ctime` of a file is ignored. Some file systems make it
-/// up at every mount, and some programs change it every night.
+/// Up to this many false alarms in a row, each is a reason to read the file; later ones at growing
+/// intervals. Some file systems make up a `ctime` at every mount, and some programs change it every
+/// night.
 const MAX_FALSE_ALARMS: u8 = 3;
 
+/// The longest interval between two readings, in alarms.
+const LONGEST_INTERVAL: u8 = 128;
+
+/// The number of the false alarm after `n_before` others, counted on from the longest interval
+/// when there are more than fit.
+fn next_alarm(n_before: u8) -> u8 {
+    n_before.checked_add(1).unwrap_or(LONGEST_INTERVAL)
+}
+
+/// Whether an alarm is a reason to read: the 1st to 4th, 8th, 16th and so on.
+fn is_heeded(alarm: u8) -> bool {
+    alarm <= MAX_FALSE_ALARMS || alarm.is_power_of_two()
+}
+
 impl Candidate {
-    /// Whether size and times are those that the index has. A record without a `ctime` does not
-    /// disagree with any.
+    /// Whether size and times are those that the index has, or only the `ctime` differs and is
+    /// ignored this time. A record without a `ctime` does not disagree with any.
     pub(crate) fn is_unchanged(&self, record: &FileRecord) -> bool {
         self.has_size_and_time_of(record)
             && match (self.change, record.change) {
                 (Some(now), Some(before)) => {
-                    now.changed_ns == before.changed_ns || before.n_false_alarms >= MAX_FALSE_ALARMS
+                    now.changed_ns == before.changed_ns
+                        || !is_heeded(next_alarm(before.n_false_alarms))
                 }
                 _ => true,
             }
@@ -65,7 +81,7 @@ impl Candidate {
             && self.has_size_and_time_of(record)
             && now.changed_ns != before.changed_ns
         {
-            now.n_false_alarms = before.n_false_alarms.saturating_add(1);
+            now.n_false_alarms = next_alarm(before.n_false_alarms);
         }
         suspected
     }
@@ -90,13 +106,23 @@ impl Candidate {
         }
     }
 
-    /// The record of an unchanged file, if the index lacks something that this run knows.
+    /// The record of an unchanged file, if the index lacks something that this run knows. A `ctime`
+    /// that was ignored counts again in the next run, so that the file is read some day.
     pub(crate) fn completed(&self, record: &FileRecord) -> Option<FileRecord> {
         let now = self.change?;
-        let is_complete = record
-            .change
-            .is_some_and(|before| before.is_mounted == now.is_mounted);
-        (!is_complete).then(|| self.record(record.image))
+        let change = record.change.map_or(now, |before| ChangeStamp {
+            n_false_alarms: if now.changed_ns == before.changed_ns {
+                before.n_false_alarms
+            } else {
+                next_alarm(before.n_false_alarms)
+            },
+            is_mounted: now.is_mounted,
+            ..before
+        });
+        (record.change != Some(change)).then_some(FileRecord {
+            change: Some(change),
+            ..self.record(record.image)
+        })
     }
 }
 
@@ -312,4 +338,22 @@ fn unreadable(folder: &Path, error: &ignore::Error) -> Skipped {
         None => inner.to_string(),
     };
     Skipped { path, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn false_alarms_are_heeded_at_growing_intervals_without_end() {
+        let mut alarm = 0;
+        let mut heeded = Vec::new();
+        for number in 1..=600 {
+            alarm = next_alarm(alarm);
+            if is_heeded(alarm) {
+                heeded.push(number);
+            }
+        }
+        assert_eq!(heeded, [1, 2, 3, 4, 8, 16, 32, 64, 128, 256, 384, 512]);
+    }
 }
