@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use sightline_index::{
-    Binding, FileRecord, IndexReader, IndexWriter, Item, ItemKind, Library, UnitVector,
+    Binding, Details, FileRecord, IndexReader, IndexWriter, Item, ItemKind, Library, UnitVector,
 };
 
 use crate::engine::tests::{Place, counts};
@@ -465,4 +465,42 @@ fn metadata_that_an_older_version_did_not_read_is_read_once_without_decoding() {
     drop(writer);
     assert_eq!(run(), (2, 1));
     assert_eq!(cameras(), (vec![own("X100"), own("X300")], 2));
+}
+
+#[test]
+fn metadata_that_an_older_version_read_otherwise_are_set_by_a_reread_without_decoding() {
+    let place = place();
+    let path = place.photos.join("a.png");
+    let details = |index: &Path| {
+        let reader = IndexReader::open(index, None).unwrap();
+        let image = reader.file(&path).unwrap().unwrap().image;
+        let Some(Item::Image(image)) = reader.item(image).unwrap() else {
+            panic!("not an image");
+        };
+        image.details.unwrap()
+    };
+    let right = details(&place.index);
+    let binding = place.engine().encoders.binding();
+    let mut writer = IndexWriter::open_or_create(&place.index, &binding).unwrap();
+    let image = writer.file(&path).unwrap().unwrap().image;
+    let camera = Some("X100".to_owned());
+    let wrong = Details {
+        camera,
+        ..right.clone()
+    };
+    writer.set_details(image, wrong.clone()).unwrap();
+    writer.finish().unwrap();
+    without_decoding(&place);
+    assert_eq!(details(&place.index), wrong);
+    let reread = IndexRequest {
+        reread: true,
+        ..IndexRequest::folder(&place.photos)
+    };
+    assert_eq!(rereads(&run_without_decoding(&place, &reread)), [3, 3, 0]);
+    assert_eq!(details(&place.index), right);
+    let reader = IndexReader::open(&place.index, None).unwrap();
+    assert_eq!(
+        reader.matching(ItemKind::Image, "X100", 9).unwrap().len(),
+        0
+    );
 }

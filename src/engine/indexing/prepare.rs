@@ -35,8 +35,8 @@ pub(crate) enum Prepared<T> {
 
 /// The content of a file that needs no encoding.
 pub(crate) enum Content {
-    /// That of an image of the index.
-    Known(ItemId),
+    /// That of an image of the index; with its metadata if they were asked for.
+    Known(ItemId, Option<Details>),
     /// That of another file of this run, which is being prepared.
     Twin(Hash),
     /// Not a picture, or one that cannot be decoded or encoded.
@@ -51,14 +51,21 @@ pub(crate) struct Preparing<'a, 'w> {
     writer: &'a RwLock<&'w mut IndexWriter>,
     /// Contents met in this run, so that of identical files only one is decoded.
     claimed: Mutex<HashSet<Hash>>,
+    /// Whether the metadata of known images are read again.
+    reread: bool,
 }
 
 impl<'a, 'w> Preparing<'a, 'w> {
-    pub(crate) fn new(decoding: Decoding<'a>, writer: &'a RwLock<&'w mut IndexWriter>) -> Self {
+    pub(crate) fn new(
+        decoding: Decoding<'a>,
+        writer: &'a RwLock<&'w mut IndexWriter>,
+        reread: bool,
+    ) -> Self {
         Self {
             decoding,
             writer,
             claimed: Mutex::default(),
+            reread,
         }
     }
 
@@ -98,7 +105,10 @@ impl<'a, 'w> Preparing<'a, 'w> {
             .unwrap_or_else(PoisonError::into_inner)
             .image_with_hash(&hash);
         match known {
-            Ok(Some(image)) => return Err(Content::Known(image)),
+            Ok(Some(image)) => {
+                let details = self.reread.then(|| metadata::of(&bytes));
+                return Err(Content::Known(image, details));
+            }
             Ok(None) => {}
             Err(error) => {
                 let reason = error.to_string();

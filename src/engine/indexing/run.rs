@@ -250,7 +250,11 @@ impl Run<'_> {
         let encoding = Encoding::new(self.encoders, finder);
         // Shared with the preparing threads, which look up content hashes.
         let writer = RwLock::new(&mut store.writer);
-        let preparing = Preparing::new(Decoding::new(self.decode, self.encoders), &writer);
+        let preparing = Preparing::new(
+            Decoding::new(self.decode, self.encoders),
+            &writer,
+            self.request.reread,
+        );
         let mut pictures = PictureStore::new(&writer, &mut store.ledger, &mut store.commits);
         let mut interrupted = false;
         let flow = pipeline::run(

@@ -142,7 +142,13 @@ impl<'a, 'w> PictureStore<'a, 'w> {
     pub(crate) fn put(&mut self, prepared: Prepared<UnitVector>) -> Result<(), EngineError> {
         match prepared {
             Prepared::New(image, vector) => self.put_new(image, vector),
-            Prepared::Other(file, Content::Known(image)) => self.link(&file, image),
+            Prepared::Other(file, Content::Known(image, details)) => {
+                if let Some(details) = details {
+                    let mut writer = self.writer.write().unwrap_or_else(PoisonError::into_inner);
+                    writer.set_details(image, details)?;
+                }
+                self.link(&file, image)
+            }
             Prepared::Other(file, Content::Twin(hash)) => self.put_twin(file, hash),
             Prepared::Other(file, Content::Bad { hash, reason }) => {
                 if let Some(hash) = hash {
