@@ -1,6 +1,6 @@
 //! EXIF, in a block or in the directories of a TIFF (CIPA DC-008, EXIF 2.32).
 
-use super::fields::{Fields, date, text};
+use super::fields::{Fields, Taken, date, text};
 use crate::directory::{Directory, Tiff, tag};
 
 /// Reads a block. Some writers keep the marker that EXIF has in a JPEG.
@@ -23,13 +23,13 @@ fn fields(tiff: &Tiff<'_>, first: &Directory) -> Fields {
         .and_then(|at| tiff.at(at as usize));
     let taken = exif.and_then(|exif| {
         let original = date_of(&exif, tag::DATE_TIME_ORIGINAL);
-        original.or_else(|| date_of(&exif, tag::DATE_TIME_DIGITIZED))
+        Taken::merged(original, date_of(&exif, tag::DATE_TIME_DIGITIZED))
     });
     Fields {
         make: text_of(tag::MAKE),
         model: text_of(tag::MODEL),
         // Raw files based on TIFF have it in the first directory.
-        taken: taken.or_else(|| date_of(first, tag::DATE_TIME_ORIGINAL)),
+        taken: Taken::merged(taken, date_of(first, tag::DATE_TIME_ORIGINAL)),
         changed: date_of(first, tag::DATE_TIME),
         places: Vec::new(),
     }

@@ -14,6 +14,27 @@ pub struct Taken {
     pub time: Option<[u8; 3]>,
 }
 
+impl Taken {
+    /// Of two statements on one picture, the first counts, unless the later one says the same and
+    /// more.
+    pub(super) fn merged(first: Option<Self>, later: Option<Self>) -> Option<Self> {
+        match (first, later) {
+            (Some(first), Some(later)) if !later.completes(first) => Some(first),
+            (first, later) => later.or(first),
+        }
+    }
+
+    /// Whether this has all known parts of a less precise date.
+    fn completes(self, date: Self) -> bool {
+        let n_known = [date.month > 0, date.day > 0, date.time.is_some()];
+        let n_known = n_known.into_iter().filter(|&is_known| is_known).count();
+        self.year == date.year
+            && (n_known < 1 || self.month == date.month)
+            && (n_known < 2 || self.day == date.day)
+            && n_known < 3
+    }
+}
+
 /// What one block says.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Fields {

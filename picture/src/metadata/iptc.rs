@@ -1,6 +1,6 @@
 //! IPTC records (IPTC-NAA Information Interchange Model, version 4.2).
 
-use super::fields::{Fields, date, text};
+use super::fields::{Fields, Taken, date, text};
 
 /// Reads a list of data sets: marker, record, number, length and content.
 pub(super) fn read(mut rest: &[u8]) -> Fields {
@@ -16,7 +16,7 @@ pub(super) fn read(mut rest: &[u8]) -> Fields {
         match (record, number) {
             (2, 55) => {
                 let day = std::str::from_utf8(content).ok();
-                fields.taken = fields.taken.or_else(|| day.and_then(date));
+                fields.taken = Taken::merged(fields.taken, day.and_then(date));
             }
             (2, 90) => city = city.or_else(|| text(content)),
             (2, 92) => spot = spot.or_else(|| text(content)),

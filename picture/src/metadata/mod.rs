@@ -50,12 +50,9 @@ fn merge(blocks: &Blocks<'_>) -> Metadata {
     }
     Metadata {
         camera: camera(exif.make.or(xmp.make), exif.model.or(xmp.model)),
-        taken: exif
-            .taken
-            .or(xmp.taken)
-            .or(iptc.taken)
-            .or(exif.changed)
-            .or(xmp.changed),
+        taken: [xmp.taken, iptc.taken, exif.changed, xmp.changed]
+            .into_iter()
+            .fold(exif.taken, Taken::merged),
         places,
     }
 }

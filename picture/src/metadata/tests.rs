@@ -7,13 +7,20 @@ use super::*;
 
 /// A little-endian TIFF with a first directory and an EXIF directory.
 fn tiff(make: &str, model: &str, changed: &str, taken: &str) -> Vec<u8> {
-    let first: Vec<(u16, &str)> = [(271, make), (272, model), (306, changed)]
-        .into_iter()
-        .filter(|(_, text)| !text.is_empty())
-        .collect();
+    let first = [(271, make), (272, model), (306, changed)];
+    tiff_of(&first, &[(36_867, taken)])
+}
+
+/// The same with any texts; empty ones are left out.
+fn tiff_of(first: &[(u16, &str)], exif: &[(u16, &str)]) -> Vec<u8> {
+    let written = |texts: &[(u16, &str)]| -> Vec<(u16, String)> {
+        let texts = texts.iter().filter(|(_, text)| !text.is_empty());
+        texts.map(|&(tag, text)| (tag, text.to_owned())).collect()
+    };
+    let (first, exif) = (written(first), written(exif));
     let n_first = first.len() + 1;
     let exif_at = 8 + 2 + 12 * n_first + 4;
-    let mut text_at = exif_at + 2 + 12 + 4;
+    let mut text_at = exif_at + 2 + 12 * exif.len() + 4;
     let mut texts = Vec::new();
     let mut out = b"II\x2a\0\x08\0\0\0".to_vec();
     let mut ascii = |out: &mut Vec<u8>, tag: u16, text: &str| {
@@ -32,16 +39,18 @@ fn tiff(make: &str, model: &str, changed: &str, taken: &str) -> Vec<u8> {
         }
     };
     out.extend(u16::try_from(n_first).unwrap().to_le_bytes());
-    for (tag, text) in first {
-        ascii(&mut out, tag, text);
+    for (tag, text) in &first {
+        ascii(&mut out, *tag, text);
     }
     out.extend(34_665u16.to_le_bytes());
     out.extend(4u16.to_le_bytes());
     out.extend(1u32.to_le_bytes());
     out.extend(u32::try_from(exif_at).unwrap().to_le_bytes());
     out.extend([0; 4]);
-    out.extend(1u16.to_le_bytes());
-    ascii(&mut out, 36_867, taken);
+    out.extend(u16::try_from(exif.len()).unwrap().to_le_bytes());
+    for (tag, text) in &exif {
+        ascii(&mut out, *tag, text);
+    }
     out.extend([0; 4]);
     out.extend(texts);
     out
@@ -231,6 +240,77 @@ fn other_containers_are_read() {
     }
     assert_eq!(n_read, 4);
     assert_eq!(metadata(&tiff).camera.as_deref(), Some("NIKON D750"));
+}
+
+/// A JPEG with a date in each of these places, numbered in the order in which they count.
+fn dated(dates: &[(usize, &str)]) -> Vec<u8> {
+    let at = |place| {
+        let found = dates.iter().find(|&&(other, _)| other == place);
+        found.map_or("", |&(_, date)| date)
+    };
+    let tiff = tiff_of(
+        &[(306, at(6)), (36_867, at(2))],
+        &[(36_867, at(0)), (36_868, at(1))],
+    );
+    let property = |name: &str, place| match at(place) {
+        "" => String::new(),
+        date => format!("<{name}>{}</{name}>", date.replacen(':', "-", 2)),
+    };
+    let xmp = [
+        "http://ns.adobe.com/xap/1.0/\0<x xmlns:p=\"http://ns.adobe.com/photoshop/1.0/\" \
+         xmlns:e=\"http://ns.adobe.com/exif/1.0/\" xmlns:x=\"http://ns.adobe.com/xap/1.0/\">",
+        &property("x:CreateDate", 7),
+        &property("p:DateCreated", 4),
+        &property("e:DateTimeOriginal", 3),
+        "</x>",
+    ]
+    .concat();
+    let date = at(5).replace(':', "");
+    let date = data_set(55, date.split(' ').next().unwrap().as_bytes());
+    let length = u32::try_from(date.len()).unwrap().to_be_bytes();
+    let photoshop = [b"Photoshop 3.0\x008BIM\x04\x04\0\0", &length[..], &date].concat();
+    let exif = [b"Exif\0\0", &tiff[..]].concat();
+    jpeg(&[(0xE1, &exif), (0xE1, xmp.as_bytes()), (0xED, &photoshop)])
+}
+
+#[test]
+fn a_later_date_counts_where_it_completes_the_first() {
+    const IPTC: usize = 5;
+    let full = "2012:03:04 10:11:12";
+    // A date, a later one, and whether that counts.
+    let rows = [
+        ("2012:00:00", full, true),
+        ("2012:03:00", full, true),
+        ("2012:03:04", full, true),
+        ("2012:00:00", "2012:03:00", true),
+        ("2011:00:00", full, false),
+        ("2012:04:00", full, false),
+        ("2012:03:05", full, false),
+        ("2012:03:04", "2012:00:00", false),
+        ("2012:03:00", "2012:00:00", false),
+        (full, "2012:03:05 10:11:12", false),
+    ];
+    let mut n_pairs = 0;
+    for first in 0..8 {
+        for later in first + 1..8 {
+            for (one, other, is_later) in rows {
+                let found = metadata(&dated(&[(first, one), (later, other)])).taken;
+                // IPTC has the time elsewhere.
+                let of_place = |place, text: &str| match date(text).unwrap() {
+                    found if place == IPTC => Taken {
+                        time: None,
+                        ..found
+                    },
+                    found => found,
+                };
+                let (one, other) = (of_place(first, one), of_place(later, other));
+                let expected = if is_later { other } else { one };
+                assert_eq!(found, Some(expected), "{first} {one:?}, {later} {other:?}");
+            }
+            n_pairs += 1;
+        }
+    }
+    assert_eq!(n_pairs, 28);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use resvg::usvg::roxmltree::{Document, Node, ParsingOptions};
 
-use super::fields::{Fields, MAX_PLACES, clean, date};
+use super::fields::{Fields, MAX_PLACES, Taken, clean, date};
 
 /// Maximum length of a packet in bytes: longer ones hold editing histories and thumbnails. A JPEG
 /// segment holds at most half of this.
@@ -72,15 +72,15 @@ impl Found {
             (PHOTOSHOP, "State") | (IPTC_EXTENSION, "ProvinceState") => 2,
             (PHOTOSHOP, "Country") | (IPTC_EXTENSION, "CountryName") => 3,
             (EXIF, "DateTimeOriginal") => {
-                fields.taken = date(&value()).or(fields.taken);
+                fields.taken = Taken::merged(date(&value()), fields.taken);
                 return;
             }
             (PHOTOSHOP, "DateCreated") => {
-                fields.taken = fields.taken.or_else(|| date(&value()));
+                fields.taken = Taken::merged(fields.taken, date(&value()));
                 return;
             }
             (XMP, "CreateDate") => {
-                fields.changed = fields.changed.or_else(|| date(&value()));
+                fields.changed = Taken::merged(fields.changed, date(&value()));
                 return;
             }
             (TIFF, "Make") => {
