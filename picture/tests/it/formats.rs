@@ -156,6 +156,49 @@ fn unsupported_variants_are_named() {
     assert_eq!(n_files, golden().len() + cases.len() + 1);
 }
 
+/// As for camera RAW, whose pixels are not supported either.
+#[test]
+fn of_a_tiff_with_an_unsupported_main_page_the_reduced_copy_is_shown() {
+    // Offsets of values in the directories of the copy and the main page.
+    const COPY_ROLE: usize = 208;
+    const COPY_COLOURS: usize = 268;
+    const MAIN_COMPRESSION: usize = 2_434;
+    const MAIN_COLOURS: usize = 2_446;
+    const MAIN_PIXELS: usize = 2_458;
+    let limits = DecodeLimits::default();
+    let sound = sample("pages_preview_first.tif");
+    assert_eq!(decode(&sound, &limits).unwrap().dimensions(), (31, 22));
+    let (width, height) = (9, 7);
+    let copy = image::RgbImage::from_raw(width, height, sound[8..8 + 9 * 7 * 3].to_vec()).unwrap();
+    let changed = |changes: &[(usize, u16)]| {
+        let mut bytes = sound.clone();
+        for &(at, value) in changes {
+            bytes[at..at + 2].copy_from_slice(&value.to_le_bytes());
+        }
+        bytes
+    };
+    // Refused by its directory, by the decoder at once, and by the decoder at its pixels.
+    let kinds = [
+        (MAIN_COLOURS, 3),
+        (MAIN_COLOURS, 8),
+        (MAIN_COMPRESSION, 34_925),
+    ];
+    for kind in kinds {
+        let bytes = changed(&[kind]);
+        assert_eq!(decode(&bytes, &limits).unwrap(), copy, "{kind:?}");
+        assert!(memory_needed(&bytes) >= 9 * 7 * 3, "{kind:?}");
+        // A mask and a grey copy do not stand for it.
+        for other in [(COPY_ROLE, 5), (COPY_COLOURS, 1)] {
+            let error = decode(&changed(&[kind, other]), &limits).unwrap_err();
+            let is_named = matches!(error, DecodeError::Unsupported { .. });
+            assert!(is_named, "{kind:?} {other:?}: {error:?}");
+        }
+    }
+    // A damaged main page is no reason to show its copy.
+    let damaged = changed(&[(MAIN_PIXELS, 60_000)]);
+    assert!(decode(&damaged, &limits).is_err());
+}
+
 #[test]
 fn embedded_jpegs_of_raw_files_are_reduced_and_turned_upright() {
     let limits = DecodeLimits::default();
