@@ -133,13 +133,11 @@ impl Chain {
                 }
             }
         }
-        words.extend(dates.into_iter().filter_map(|date| {
-            Some(QueryWord {
-                from: date.from,
-                to: date.to,
-                is_stop_word: false,
-                terms: date.alternatives?,
-            })
+        words.extend(dates.into_iter().map(|date| QueryWord {
+            from: date.from,
+            to: date.to,
+            is_stop_word: false,
+            terms: date.alternatives,
         }));
         words
     }

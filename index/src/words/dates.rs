@@ -10,15 +10,14 @@ pub(super) struct QueryDate {
     /// Its range in the query, in bytes.
     pub(super) from: usize,
     pub(super) to: usize,
-    /// The terms that it stands for. None where a piece of the query is that term.
-    pub(super) alternatives: Option<Terms>,
+    /// The terms that it stands for.
+    pub(super) alternatives: Terms,
 }
 
 impl QueryDate {
     /// Whether a piece of the query is a part of the date.
     pub(super) fn covers(&self, from: usize, to: usize) -> bool {
-        let is_inside = self.from <= from && to <= self.to;
-        is_inside && (self.alternatives.is_some() || (from, to) != (self.from, self.to))
+        self.from <= from && to <= self.to
     }
 }
 
@@ -28,11 +27,19 @@ pub(super) fn of_query(text: &str, pieces: &[Piece]) -> Vec<QueryDate> {
     let mut dates: Vec<QueryDate> = Vec::new();
     for Piece { from, to, kind } in pieces {
         // A date that is written as one number is a word of its own, and has no parts in a query.
-        if matches!(kind, PieceKind::Date(_)) && !is_word(pieces, *from, *to) {
+        // The month of a date comes after the date.
+        let is_known = |date: &QueryDate| date.covers(*from, *to);
+        if let PieceKind::Date(date) = kind
+            && !is_word(pieces, *from, *to)
+            && !dates.iter().any(is_known)
+        {
+            let mut alternatives = vec![Alternative::all(vec![date.clone()])];
+            let parts: Vec<&str> = date.split('-').collect();
+            alternatives.extend(as_written(&parts));
             dates.push(QueryDate {
                 from: *from,
                 to: *to,
-                alternatives: None,
+                alternatives,
             });
         }
     }
@@ -53,26 +60,43 @@ pub(super) fn of_query(text: &str, pieces: &[Piece]) -> Vec<QueryDate> {
             .map(|term| Alternative::all(vec![term]))
             .collect();
         if !alternatives.is_empty() {
-            alternatives.push(as_written(&parts));
+            alternatives.extend(as_written(&parts));
             dates.push(QueryDate {
                 from,
                 to,
-                alternatives: Some(alternatives),
+                alternatives,
             });
         }
     }
     dates
 }
 
-/// Texts that have a date in such a form have no term for it, only for its parts. An item that has
-/// a date of that year is judged by that.
-fn as_written(parts: &[&str]) -> Alternative<String> {
+/// Texts that have a date in another form than `1993-08-14` have no term for it, only for its
+/// parts, with or without zeros before them. An item that has a date of that year is judged by
+/// that.
+fn as_written(parts: &[&str]) -> Terms {
     let years = parts.iter().filter(|part| part.len() == 4);
     let months = years.flat_map(|year| (1..=12).map(move |month| format!("{year}-{month:02}")));
-    Alternative {
-        all: parts.iter().map(ToString::to_string).collect(),
-        none: months.collect(),
+    let none: Vec<String> = months.collect();
+    let mut forms = vec![Vec::new()];
+    for part in parts {
+        let mut written = vec![(*part).to_owned(), part.trim_start_matches('0').to_owned()];
+        if part.len() < 3 {
+            written.push(format!("{part:0>2}"));
+        }
+        written.sort();
+        written.dedup();
+        let longer = forms.iter().flat_map(|form: &Vec<String>| {
+            let parts = written.iter().map(std::slice::from_ref);
+            parts.map(move |part| [&form[..], part].concat())
+        });
+        forms = longer.collect();
     }
+    let in_form = |all| Alternative {
+        all,
+        none: none.clone(),
+    };
+    forms.into_iter().map(in_form).collect()
 }
 
 /// Whether this range of the query is a word.
@@ -147,8 +171,29 @@ mod tests {
     use super::super::split::split;
     use super::*;
 
-    /// The part of a query that is a date, and its terms unless a piece of the query is that term.
-    type Found<'a> = (&'a str, Option<&'a [&'a str]>);
+    #[test]
+    fn parts_of_a_date_are_sought_with_and_without_zeros() {
+        let rows: &[(&[&str], &[&[&str]])] = &[
+            (&["1993", "08"], &[&["1993", "08"], &["1993", "8"]]),
+            (&["11", "1993"], &[&["11", "1993"]]),
+            (
+                &["4", "08", "1993"],
+                &[
+                    &["04", "08", "1993"],
+                    &["04", "8", "1993"],
+                    &["4", "08", "1993"],
+                    &["4", "8", "1993"],
+                ],
+            ),
+        ];
+        for (parts, expected) in rows {
+            let found: Vec<Vec<String>> = as_written(parts).into_iter().map(|a| a.all).collect();
+            assert_eq!(found, *expected);
+        }
+    }
+
+    /// The part of a query that is a date, and its terms.
+    type Found<'a> = (&'a str, &'a [&'a str]);
 
     fn to_owned(terms: &[&str]) -> Vec<String> {
         terms.iter().map(ToString::to_string).collect()
@@ -158,19 +203,16 @@ mod tests {
     fn dates_are_recognized_in_all_their_forms() {
         let rows: &[(&str, &[Found<'_>])] = &[
             ("1993", &[]),
-            ("1993-08", &[("1993-08", None)]),
-            ("IMG_1993_08_x", &[("1993_08", None)]),
+            ("1993-08", &[("1993-08", &["1993-08"])]),
+            ("IMG_1993_08_x", &[("1993_08", &["1993-08"])]),
             ("19930814", &[]),
-            ("1993-8", &[("1993-8", Some(&["1993-08"]))]),
-            ("08.1993", &[("08.1993", Some(&["1993-08"]))]),
-            ("in 8/1993, later", &[("8/1993", Some(&["1993-08"]))]),
-            ("14.08.1993", &[("14.08.1993", Some(&["1993-08-14"]))]),
-            ("3.4.1993", &[("3.4.1993", Some(&["1993-04-03"]))]),
-            (
-                "3/4/1993",
-                &[("3/4/1993", Some(&["1993-04-03", "1993-03-04"]))],
-            ),
-            ("8/14/1993", &[("8/14/1993", Some(&["1993-08-14"]))]),
+            ("1993-8", &[("1993-8", &["1993-08"])]),
+            ("08.1993", &[("08.1993", &["1993-08"])]),
+            ("in 8/1993, later", &[("8/1993", &["1993-08"])]),
+            ("14.08.1993", &[("14.08.1993", &["1993-08-14"])]),
+            ("3.4.1993", &[("3.4.1993", &["1993-04-03"])]),
+            ("3/4/1993", &[("3/4/1993", &["1993-04-03", "1993-03-04"])]),
+            ("8/14/1993", &[("8/14/1993", &["1993-08-14"])]),
             ("8.14.1993", &[]),
             ("1993-13", &[]),
             ("13.1993", &[]),
@@ -187,16 +229,16 @@ mod tests {
             assert_eq!(found.len(), expected.len(), "{text}");
             for (date, (span, terms)) in found.iter().zip(*expected) {
                 assert_eq!(&text[date.from..date.to], *span);
-                let found = date.alternatives.as_ref().map(|alternatives| {
-                    let (written, dates) = alternatives.split_last().unwrap();
-                    let parts: Vec<&str> = span.split(['-', '.', '/']).collect();
-                    assert_eq!(
-                        (&written.all[..], written.none.len()),
-                        (&*to_owned(&parts), 12)
-                    );
-                    dates.iter().flat_map(|date| date.all.clone()).collect()
-                });
-                let terms = terms.map(to_owned);
+                let (written, dates): (Vec<_>, Vec<_>) = date
+                    .alternatives
+                    .iter()
+                    .partition(|alternative| alternative.all.len() > 1);
+                assert!(written.iter().all(|written| written.none.len() == 12));
+                let parts: Vec<&str> = span.split(['-', '.', '/', '_']).collect();
+                let parts = to_owned(&parts);
+                assert!(written.iter().any(|written| written.all == parts), "{text}");
+                let found: Vec<String> = dates.iter().flat_map(|date| date.all.clone()).collect();
+                let terms = to_owned(terms);
                 assert_eq!(found, terms, "{text}");
             }
         }
