@@ -106,7 +106,7 @@ fn is_of_memory(error: &EngineError) -> bool {
         return false;
     };
     let text = source.to_string().to_lowercase();
-    ["allocat", "out of memory", "bad_alloc"]
+    ["allocat", "alloc_failed", "out of memory", "bad_alloc"]
         .iter()
         .any(|sign| text.contains(sign))
 }
@@ -130,12 +130,53 @@ fn reason(error: &EngineError) -> String {
 fn cause(text: &str) -> String {
     let status = text.rsplit("Status Message: ").next().unwrap_or(text);
     let words: Vec<&str> = status.split_whitespace().collect();
-    // `/src/gather.cc:101 Status onnxruntime::Gather(…) what is wrong`
     let line = words.join(" ");
+    let line = without_location(&line);
     match line.char_indices().nth(MAX_CAUSE) {
         Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
+        None => line.to_owned(),
     }
+}
+
+/// What follows `/src/gather.cc:101 Status onnxruntime::Gather(…) const`, which ONNX Runtime puts
+/// before some errors, and of a check that failed, what follows its condition.
+fn without_location(line: &str) -> &str {
+    let Some((place, rest)) = line.split_once(' ') else {
+        return line;
+    };
+    let is_location = place.rsplit_once(':').is_some_and(|(file, number)| {
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        is_number && file.contains(['/', '\\', '.'])
+    });
+    if !is_location {
+        return line;
+    }
+    let mut rest = signature_end(rest).map_or(rest, |end| &rest[end..]);
+    rest = rest.strip_prefix(" const").unwrap_or(rest).trim_start();
+    // The types of a template.
+    if rest.starts_with("[with ")
+        && let Some((_, after)) = rest.split_once("] ")
+    {
+        rest = after;
+    }
+    match rest.split_once(" was false. ") {
+        Some((_, reason)) if !reason.is_empty() => reason,
+        _ => rest,
+    }
+}
+
+/// The end of a signature in C++: the first `)` outside of all brackets that a space follows.
+fn signature_end(text: &str) -> Option<usize> {
+    let mut n_open = 0usize;
+    let mut ends = text.char_indices().filter(|&(at, character)| {
+        match character {
+            '(' | '<' => n_open += 1,
+            ')' | '>' => n_open = n_open.saturating_sub(1),
+            _ => {}
+        }
+        character == ')' && n_open == 0 && text[at + 1..].starts_with(' ')
+    });
+    ends.next().map(|(at, _)| at + 1)
 }
 
 #[cfg(test)]
@@ -214,18 +255,24 @@ mod tests {
 
     #[test]
     fn short_memory_halves_batches_and_blames_no_item() {
-        let at_most = |n: usize| {
+        let at_most = |n: usize, sign: &'static str| {
             move |items: &[i32]| {
                 if items.len() > n {
-                    return Err(failure("Failed to allocate memory for requested buffer"));
+                    return Err(failure(sign));
                 }
                 encode(items)
             }
         };
         let items = [1, 2, 3, 4, 5];
-        let found = each("this text", &items, at_most(2), || true).unwrap();
-        assert!(found.iter().all(Result::is_ok));
-        assert!(each("this text", &items, at_most(0), || true).is_err());
+        let signs = [
+            "Failed to allocate memory for requested buffer",
+            "CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED ; GPU=0",
+        ];
+        for sign in signs {
+            let found = each("this text", &items, at_most(2, sign), || true).unwrap();
+            assert!(found.iter().all(Result::is_ok));
+            assert!(each("this text", &items, at_most(0, sign), || true).is_err());
+        }
     }
 
     #[test]
@@ -242,6 +289,34 @@ mod tests {
         let text = "Non-zero status code returned while running Gather node. Name:'x' Status \
                     Message: indices element out of data bounds,\n idx=9";
         assert_eq!(cause(text), "indices element out of data bounds, idx=9");
+        let rows = [
+            (
+                "Non-zero status code returned while running Add node. Name:'/Add' Status Message: \
+                 /onnxruntime_src/onnxruntime/core/providers/cpu/math/element_wise_ops.h:563 void \
+                 onnxruntime::BroadcastIterator::Init(ptrdiff_t, ptrdiff_t) axis == 1 || axis == \
+                 largest was false. Attempting to broadcast an axis by a dimension other than 1. \
+                 77 by 101",
+                "Attempting to broadcast an axis by a dimension other than 1. 77 by 101",
+            ),
+            (
+                "/src/op.cc:12 std::function<void(long int)> (anonymous namespace)::f<T>::\
+                 operator()(int (*)(int)) const [with T = std::vector<int>; U = float] size (in \
+                 bytes) is odd",
+                "size (in bytes) is odd",
+            ),
+            (
+                "D:\\a\\onnxruntime\\op.cc:12 onnxruntime::Op::Compute n_axes > 0 was false. ",
+                "onnxruntime::Op::Compute n_axes > 0 was false.",
+            ),
+            (
+                "ratio 4:3 (wide) was false. Or not",
+                "ratio 4:3 (wide) was false. Or not",
+            ),
+            ("/src/op.cc:12", "/src/op.cc:12"),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(cause(text), expected);
+        }
         assert_eq!(cause(&"é".repeat(1000)).chars().count(), MAX_CAUSE + 1);
     }
 }
