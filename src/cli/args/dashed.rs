@@ -8,14 +8,6 @@ use clap::{Arg, Command};
 
 /// Replaces the tip of an error that is due to such a value by one that fits.
 pub(super) fn correct_tip(error: &mut clap::Error, command: &Command, arguments: &[OsString]) {
-    let is_about_values = matches!(
-        error.kind(),
-        ErrorKind::UnknownArgument
-            | ErrorKind::InvalidValue
-            | ErrorKind::ValueValidation
-            | ErrorKind::WrongNumberOfValues
-            | ErrorKind::TooFewValues
-    );
     let arguments: Vec<_> = arguments
         .iter()
         .skip(1)
@@ -23,13 +15,34 @@ pub(super) fn correct_tip(error: &mut clap::Error, command: &Command, arguments:
         .collect();
     let arguments: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
     let options = Options::of(command, &arguments);
-    let Some(tip) = options.tip(&arguments).filter(|_| is_about_values) else {
+    let Some(tip) = options.tip(error, &arguments) else {
         return;
     };
     // A similar option is not what was meant.
     error.remove(ContextKind::SuggestedArg);
     let tips = ContextValue::StyledStrs(vec![StyledStr::from(tip)]);
     error.insert(ContextKind::Suggested, tips);
+}
+
+/// Whether an error is about this argument, or about this option before it.
+fn is_about(error: &clap::Error, argument: &str, option: Option<&Arg>) -> bool {
+    let named = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.as_str(),
+        _ => "",
+    };
+    let name = named(ContextKind::InvalidArg);
+    let is_option = option.is_some_and(|option| option.to_string() == name);
+    match error.kind() {
+        // Of letters after one dash, only the first is named, and of `--name=value` the name.
+        ErrorKind::UnknownArgument if name.chars().count() == 2 => argument.starts_with(name),
+        ErrorKind::UnknownArgument => argument.split('=').next() == Some(name),
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
+            let value = named(ContextKind::InvalidValue);
+            value == argument || value.is_empty() && is_option
+        }
+        ErrorKind::WrongNumberOfValues | ErrorKind::TooFewValues => is_option,
+        _ => false,
+    }
 }
 
 /// The options of a command and of those above it.
@@ -48,21 +61,28 @@ impl<'a> Options<'a> {
         Self(options)
     }
 
-    /// The option in an argument that is nothing but it.
+    /// The option that an argument starts with. Letters may follow a short one: its value, or
+    /// other short options.
     fn find(&self, argument: &str) -> Option<&'a Arg> {
         let mut options = self.0.iter().copied();
         if let Some(long) = argument.strip_prefix("--") {
             let name = long.split('=').next();
             return options.find(|option| option.get_long() == name);
         }
-        let mut letters = argument.strip_prefix('-')?.chars();
-        let (letter, None) = (letters.next(), letters.next()) else {
-            return None;
-        };
-        options.find(|option| option.get_short() == letter)
+        let letter = argument.strip_prefix('-')?.chars().next();
+        options.find(|option| letter.is_some() && option.get_short() == letter)
     }
 
-    fn tip(&self, arguments: &[&str]) -> Option<String> {
+    /// The option in an argument that is nothing but it.
+    fn find_alone(&self, argument: &str) -> Option<&'a Arg> {
+        let is_alone = match argument.strip_prefix("--") {
+            Some(long) => !long.contains('='),
+            None => argument.chars().count() == 2,
+        };
+        self.find(argument).filter(|_| is_alone)
+    }
+
+    fn tip(&self, error: &clap::Error, arguments: &[&str]) -> Option<String> {
         let is_dashed = |argument: &str| {
             argument.len() > 2 && argument.starts_with('-') && self.find(argument).is_none()
         };
@@ -71,11 +91,10 @@ impl<'a> Options<'a> {
             if argument == "--" {
                 return None;
             }
-            if is_dashed(argument) {
-                let option = before
-                    .filter(|before| !before.contains('='))
-                    .and_then(|before| self.find(before))
-                    .filter(|option| option.get_action().takes_values());
+            let option = before
+                .and_then(|before| self.find_alone(before))
+                .filter(|option| option.get_action().takes_values());
+            if is_dashed(argument) && is_about(error, argument, option) {
                 return Some(match option.and_then(Arg::get_long) {
                     Some(name) => {
                         format!("to pass '{argument}' as a value, use '--{name}={argument}'")
@@ -140,5 +159,21 @@ mod tests {
             assert!(!error.contains("as a value, use"), "{error}");
         }
         assert_eq!(others.len(), 3);
+        // The error is about another argument.
+        let apart = [
+            ("search dog -k5 --by foo", "'foo'"),
+            ("search -qk5 --by foo dog", "'foo'"),
+            ("search dog -k5 --foo", "'--foo'"),
+            ("search dog -kx", "'x'"),
+        ];
+        for (line, about) in apart {
+            let error = parse(line).unwrap_err().to_string();
+            assert!(error.lines().next().unwrap().contains(about), "{error}");
+            assert!(
+                !error.contains("to pass '-k") && !error.contains("to pass '-q"),
+                "{error}"
+            );
+        }
+        assert_eq!(apart.len(), 4);
     }
 }
