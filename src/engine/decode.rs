@@ -1,5 +1,6 @@
 //! From a file to the pixels a model sees, within a memory budget that all threads share.
 
+use std::fs::Metadata;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -97,8 +98,10 @@ impl<'a> Decoding<'a> {
     pub(crate) fn file(&self, path: &Path) -> Result<Picture, EngineError> {
         // A missing file fails in `read_file`, whose error names it.
         let about = std::fs::metadata(path).ok();
-        if let Some(about) = about.as_ref().filter(|about| !about.is_file()) {
-            // A pipe without a writer would be waited for, and a device may have no end.
+        if let Some(about) = about.as_ref().filter(|about| !about.is_file())
+            && !is_handed_over(path, about)
+        {
+            // A named pipe without a writer would be waited for, and a device may have no end.
             return Err(EngineError::NotAFile {
                 path: path.to_path_buf(),
                 what: if about.is_dir() {
@@ -149,6 +152,34 @@ impl<'a> Decoding<'a> {
             pixels: self.encoders.image().prepare(&decoded.image),
         }
     }
+}
+
+/// Whether this is an unnamed pipe handed over by the shell, as in `cat a.jpg | sightline search
+/// --image /dev/stdin` or `<(cat a.jpg)`.
+fn is_handed_over(path: &Path, about: &Metadata) -> bool {
+    let number = match path
+        .strip_prefix("/dev/fd")
+        .or_else(|_| path.strip_prefix("/proc/self/fd"))
+    {
+        Ok(number) => number,
+        Err(_) if path == Path::new("/dev/stdin") => Path::new("0"),
+        Err(_) => return false,
+    };
+    if number
+        .to_str()
+        .is_none_or(|number| number.parse::<u32>().is_err())
+    {
+        return false;
+    }
+    #[cfg(unix)]
+    let is_pipe = std::os::unix::fs::FileTypeExt::is_fifo(&about.file_type());
+    #[cfg(not(unix))]
+    let is_pipe = false;
+    // On Linux, a named pipe has its path here, and opening it again may wait. Where there is no
+    // such link, opening the path hands over the open pipe itself.
+    let link = std::fs::read_link(Path::new("/proc/self/fd").join(number)).ok();
+    let is_unnamed = link.is_none_or(|link| link.to_string_lossy().starts_with("pipe:["));
+    is_pipe && is_unnamed
 }
 
 /// Reads a whole file named by the user. It may grow meanwhile, so reading stops at the size limit,

@@ -413,6 +413,41 @@ fn folders_pipes_and_devices_are_not_pictures() {
         }
     }
     assert_eq!(n_asked, 9);
+    // The same as stdin. Opened in both directions, a named pipe does not wait for a writer.
+    let redirections = [
+        ("< photos", "a folder"),
+        ("<> pipe.jpg", "a pipe or device"),
+    ];
+    for (redirection, what) in redirections {
+        let script = format!("exec \"$0\" search --image /dev/stdin 0{redirection}");
+        let ran = env.program("sh", ["-c", &script, PROGRAM]).run().expect(2);
+        let expected = format!("error: /dev/stdin: {what}, not a file\n");
+        assert!(ran.stderr().starts_with(&expected), "{ran}");
+    }
+}
+
+#[test]
+fn a_picture_can_come_through_a_pipe_of_the_shell() {
+    let env = TestEnv::indexed();
+    let expected = env.found(["--image", "photos/red.png"]);
+    assert!(expected.len() > 1);
+    let scripts = [
+        "cat photos/red.png | \"$0\" search --paths --image /dev/stdin",
+        "cat photos/red.png | \"$0\" search --paths --image /dev/fd/0",
+        "cat photos/red.png | \"$0\" search --paths --image /proc/self/fd/0",
+        "\"$0\" search --paths --image <(cat photos/red.png)",
+        "\"$0\" search --paths --image /dev/stdin < photos/red.png",
+    ];
+    for script in scripts {
+        let path = std::env::var_os("PATH").unwrap();
+        let ran = env
+            .program("bash", ["-c", script, PROGRAM])
+            .env("PATH", path);
+        let ran = ran.run().expect(0);
+        let found: Vec<String> = ran.stdout().lines().map(|path| env.shown(path)).collect();
+        assert_eq!(found, expected, "{ran}");
+    }
+    assert_eq!(scripts.len(), 5);
 }
 
 #[test]
