@@ -524,6 +524,19 @@ fn names_cannot_reorder_what_a_person_reads() {
 }
 
 #[test]
+fn captions_in_every_script_are_shown_as_they_are() {
+    let env = TestEnv::new();
+    corpus::plain(&env.path("photos/red.png"), "red");
+    let caption = "ឆ្កែ\u{200b}ក្រហម 👩\u{200d}🚀";
+    env.write("photos/red.txt", caption);
+    env.succeed(["index", "photos"]);
+    for command in [["search", "red"], ["captions", "photos/red.png"]] {
+        let ran = env.succeed(command);
+        assert!(ran.stdout().contains(caption), "{ran}");
+    }
+}
+
+#[test]
 fn control_characters_in_error_messages_are_escaped() {
     let env = TestEnv::new();
     let ran = env.fail(["index", "red\u{1b}[31m"]);
