@@ -100,20 +100,13 @@ pub enum ModelError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// A configuration file has a key that is neither read nor known to change nothing.
-    #[error(
-        "{}: unknown key {} = {}, which might change the vectors",
-        file.display(),
-        printable(key),
-        printable(value)
-    )]
-    UnknownKey {
+    /// A configuration file has keys that are neither read nor known to change nothing.
+    #[error("{}: unknown {}, which might change the vectors", file.display(), settings(keys))]
+    UnknownKeys {
         /// The file.
         file: PathBuf,
-        /// The key, dotted.
-        key: String,
-        /// Its value, as JSON.
-        value: String,
+        /// The keys, dotted, each with its value as JSON.
+        keys: Vec<(String, String)>,
     },
     /// A configuration file asks for something that this program does not do.
     #[error(
@@ -185,6 +178,15 @@ fn list(found: &[Precision]) -> String {
     }
     let found: Vec<&str> = found.iter().map(|precision| precision.as_str()).collect();
     found.join(", ")
+}
+
+/// `keys a = 1, b = 2`
+fn settings(keys: &[(String, String)]) -> String {
+    let one =
+        |(key, value): &(String, String)| format!("{} = {}", printable(key), printable(value));
+    let all: Vec<String> = keys.iter().map(one).collect();
+    let noun = if all.len() == 1 { "key" } else { "keys" };
+    format!("{noun} {}", all.join(", "))
 }
 
 fn because(why: &str) -> String {

@@ -211,7 +211,7 @@ answers! {
         pad: Pad = config.pad,
         pub(crate) pad_token: Option<&'a str> = config.pad_token.as_deref(),
         pub(crate) pad_id: Option<u32> = config.pad_id,
-        pad_side: Option<Side> = config.pad_side,
+        pub(crate) pad_side: Option<Side> = config.pad_side,
         truncate_side: Side = config.truncate_side,
         mask: MaskRule = config.mask,
         clean: Clean = config.clean,

@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 use sightline_index::{GraphState, ItemId, ItemKind, LastRun, Problem, Repair};
-use sightline_onnx::{Model, Precision};
+use sightline_onnx::{Model, Precision, Side};
 
 use super::models::OriginAnswer;
 use super::*;
@@ -460,6 +460,7 @@ fn of_models(samples: &mut Samples) {
     info.folder = Some(odd.as_path().into());
     info.preprocessing.edge = Some(224);
     (info.texts.pad_token, info.texts.pad_id) = (Some("a"), Some(0));
+    info.texts.pad_side = Some(Side::Left);
     info.license = Some("MIT");
     info.origin = Some(OriginAnswer {
         repository: "a/b",

@@ -202,6 +202,9 @@ impl Hint for EngineError {
     }
 }
 
+const SAME_MODEL: &str = "both towers must belong to one model; if a sightline.toml sets the \
+                          dimension, correct it";
+
 impl Hint for EncodeError {
     fn hint(&self) -> Option<String> {
         match self {
@@ -215,11 +218,7 @@ impl Hint for EncodeError {
                  its keys"
                     .to_owned(),
             ),
-            Self::Dimension { .. } => Some(
-                "both towers must belong to one model; if a sightline.toml sets the dimension, \
-                 correct it"
-                    .to_owned(),
-            ),
+            Self::Dimension { .. } => Some(SAME_MODEL.to_owned()),
             _ => None,
         }
     }
@@ -232,8 +231,8 @@ impl Hint for ModelError {
                 "leave out `--precision` to use an available one".to_owned()
             }
             Self::Unknown { folder, keys, .. } => format!(
-                "add what the model's authors state to {}, such as {}; docs/models.md lists all \
-                 keys",
+                "add what the model's authors state to {}, one key per line, such as {}; \
+                 docs/models.md lists all keys",
                 folder.join("sightline.toml").display(),
                 examples(keys)
             ),
@@ -242,14 +241,14 @@ impl Hint for ModelError {
                                          both towers, a tokenizer and the files that describe them"
                     .to_owned()
             }
+            Self::Value {
+                key: "dimension", ..
+            } => SAME_MODEL.to_owned(),
             Self::Value { .. } => "correct it, or override it in a sightline.toml in the model \
                                    folder; docs/models.md lists its keys"
                 .to_owned(),
-            Self::UnknownKey { key, .. } | Self::Unsupported { key, .. } => format!(
-                "only if this changes none of the model's vectors, add `ignore = [{:?}]` to a \
-                 sightline.toml in the model folder",
-                key.rsplit('.').next().unwrap_or(key)
-            ),
+            Self::UnknownKeys { keys, .. } => ignoring(keys.iter().map(|(key, _)| key.as_str())),
+            Self::Unsupported { key, .. } => ignoring(std::iter::once(key.as_str())),
             Self::Manifest { .. } => "docs/models.md lists all keys".to_owned(),
             Self::Unreadable { .. } | Self::Tokenizer { .. } => {
                 "the file may be damaged or incomplete: download it again from where the model \
@@ -273,10 +272,22 @@ impl Hint for ModelError {
     }
 }
 
-/// Example values for keys of `sightline.toml`: `below [image] mean = [0.48, 0.46, 0.41]`
+/// How to declare keys of a model's files harmless.
+fn ignoring<'a>(keys: impl Iterator<Item = &'a str>) -> String {
+    let names = keys.map(|key| format!("{:?}", key.rsplit('.').next().unwrap_or(key)));
+    format!(
+        "only if this changes none of the model's vectors, put `ignore = [{}]` at the top of a \
+         sightline.toml in the model folder",
+        names.collect::<Vec<_>>().join(", ")
+    )
+}
+
+/// Example values for keys of `sightline.toml`: `image.mean = [0.48, 0.46, 0.41]`
 fn examples(keys: &[&str]) -> String {
     let value = |key: &str| match key {
-        "dimension" | "image.edge" => "512",
+        "dimension" => "512",
+        "image.edge" => "224",
+        "image.rescale" => "0.00392156862745098",
         "image.size" => "[224, 224]",
         "image.resize" => "\"shortest-edge\"",
         "image.interpolation" => "\"bicubic\"",
@@ -292,28 +303,15 @@ fn examples(keys: &[&str]) -> String {
         "text.context_length" => "77",
         "text.pad" => "\"context\"",
         "text.pad_side" => "\"right\"",
-        "text.pad_token" => "\"<pad>\"",
+        "text.pad_token" | "text.start_token" | "text.end_token" => "\"…\"",
         "text.clean" => "\"lower\"",
         "text.lowercase" => "true",
-        "text.start_token" => "\"<s>\"",
-        "text.end_token" => "\"</s>\"",
         "text.pool" => "\"mean\"",
         "image.pool" => "\"cls\"",
         _ => "…",
     };
-    let mut lines: Vec<String> = Vec::new();
-    let mut current_table = "";
-    for key in keys {
-        let (table, name) = key.split_once('.').unwrap_or(("", key));
-        let line = format!("{name} = {}", value(key));
-        lines.push(if table == current_table {
-            line
-        } else {
-            current_table = table;
-            format!("below [{table}] {line}")
-        });
-    }
-    lines.join(", ")
+    let lines = keys.iter().map(|key| format!("{key} = {}", value(key)));
+    lines.collect::<Vec<_>>().join(", ")
 }
 
 impl Hint for IndexError {

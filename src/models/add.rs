@@ -142,10 +142,16 @@ impl Registry {
         }
         // Files are named by their true places.
         let (image, text) = (fs_err::canonicalize(image)?, fs_err::canonicalize(text)?);
-        let precisions = Model::variants_of_towers(&image, &text)?;
+        let opening = ModelsError::opening_towers(&image, &text);
+        let precisions = Model::variants_of_towers(&image, &text).map_err(&opening)?;
         let open = |precision| {
-            let model = Model::open_towers(&image, &text, precision)?;
-            match unsupported::pointer_among(&image, &model.files()) {
+            let model = Model::open_towers(&image, &text, precision).map_err(&opening)?;
+            let (of_text, of_image): (Vec<PathBuf>, Vec<PathBuf>) = model
+                .files()
+                .into_iter()
+                .partition(|file| file.starts_with(&text));
+            let pointer = unsupported::pointer_among(&image, &of_image);
+            match pointer.or_else(|| unsupported::pointer_among(&text, &of_text)) {
                 Some(pointer) => Err(pointer.into()),
                 None => Ok(model),
             }
@@ -156,6 +162,7 @@ impl Registry {
             precisions.into_iter().map(|one| open(Some(one))).collect()
         };
         let models = models?;
+        drop(opening);
         self.pending_in(Home::Towers { image, text }, models, name)
     }
 

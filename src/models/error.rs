@@ -182,13 +182,34 @@ pub enum ModelsError {
 impl ModelsError {
     /// Why the folder of a model cannot be opened: what it is instead, if its files show it.
     pub(super) fn opening(folder: &Path) -> impl Fn(ModelError) -> Self {
-        |error| match error {
-            // The folder is a model, or none at all.
-            ModelError::NoPrecision { .. } | ModelError::NoFolder { .. } => error.into(),
-            _ => match unsupported::in_folder(folder) {
-                Some(unsupported) => unsupported.into(),
-                None => error.into(),
-            },
+        |error| {
+            let shown = is_symptom(&error).then(|| unsupported::in_folder(folder));
+            shown.flatten().map_or_else(|| error.into(), Into::into)
         }
     }
+
+    /// The same of a model whose towers lie in two folders, each of which lacks the other tower.
+    pub(super) fn opening_towers(image: &Path, text: &Path) -> impl Fn(ModelError) -> Self {
+        move |error| {
+            let shown = is_symptom(&error).then(|| {
+                let mut shown = [image, text].into_iter().filter_map(unsupported::in_folder);
+                shown.find(|one| !matches!(one, Unsupported::OneTower { .. }))
+            });
+            shown.flatten().map_or_else(|| error.into(), Into::into)
+        }
+    }
+}
+
+/// Whether the folder's files may show why a model cannot be opened. Other errors say it
+/// themselves.
+fn is_symptom(error: &ModelError) -> bool {
+    matches!(
+        error,
+        ModelError::NotAModel { .. }
+            | ModelError::MissingFile { .. }
+            | ModelError::Unreadable { .. }
+            | ModelError::Json { .. }
+            | ModelError::Unknown { .. }
+            | ModelError::Tokenizer { .. }
+    )
 }

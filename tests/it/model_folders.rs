@@ -310,8 +310,13 @@ fn a_second_folder_that_cannot_work_is_named() {
     assert!(with("nope").stderr().contains("nope: no such folder"));
     // Their spaces have different dimensions.
     let ran = with("nomic-text");
-    let error = "nomic-text: cannot determine text.output";
+    let error = "nomic-text/config.json: invalid dimension = 16: ";
     assert!(ran.stderr().contains(error), "{ran}");
+    assert!(
+        ran.stderr()
+            .contains("hint: both towers must belong to one model"),
+        "{ran}"
+    );
     // The image tower twice.
     let ran = with("clip-vision");
     assert!(ran.stderr().contains("clip-vision"), "{ran}");

@@ -181,7 +181,8 @@ fn an_unusable_download_can_be_completed_by_hand() {
     // The fix given by the hint.
     let part = env.registry().join(".tiny-clip.part");
     let manifest = "image.resize = \"shortest-edge\"\nimage.interpolation = \"bicubic\"\n\
-                    image.mean = [0.48, 0.46, 0.41]\nimage.std = [0.27, 0.26, 0.28]\n";
+                    image.mean = [0.48, 0.46, 0.41]\nimage.std = [0.27, 0.26, 0.28]\n\
+                    image.edge = 32\nimage.rescale = 0.00392156862745098\n";
     fs_err::write(part.join("sightline.toml"), manifest).unwrap();
     let add = env
         .sightline([

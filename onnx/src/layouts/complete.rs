@@ -197,6 +197,12 @@ impl<'a> Gaps<'a> {
         };
         let name = match found {
             Ok(name) => name,
+            Err(_) if output(graph, &[hints.outputs, usual, hidden], pool, None).is_ok() => {
+                let reason = "this tower's embeddings have another number of values: its other \
+                              tower belongs to another model";
+                let width = width.unwrap_or_default();
+                return Err(ModelError::invalid(&hints.file, "dimension", width, reason));
+            }
             Err(why) => {
                 // Where every token has a vector of its own and nothing else is returned, the way
                 // of pooling is what is missing.
@@ -491,8 +497,23 @@ fn preprocess(
         gaps.require("image.std", image.std, hints),
     );
     let (Some(size), Some(resize), Some(interpolation), Some(mean), Some(std)) = required else {
+        if hints.why.is_some() {
+            gaps.require("image.edge", image.edge, hints);
+            gaps.require("image.rescale", image.rescale, hints);
+        }
         return Ok(None);
     };
+    // A processor that is not followed may do anything: nothing has its usual value.
+    if hints.why.is_some() {
+        let n_gaps = gaps.keys.len();
+        if !matches!(resize, ResizeKey::Squash | ResizeKey::Keep) {
+            gaps.require("image.edge", image.edge, hints);
+        }
+        gaps.require("image.rescale", image.rescale, hints);
+        if gaps.keys.len() > n_gaps {
+            return Ok(None);
+        }
+    }
     let [height, width] = size;
     let resize = match (resize, image.edge.or((height == width).then_some(height))) {
         (ResizeKey::Squash, _) => Resize::Squash,
@@ -574,6 +595,7 @@ fn tokenize(
         let (key, reason) = ("text.context_length", "expected at most 1048576 tokens");
         return Err(ModelError::invalid(file, key, context_length, reason));
     }
+    let is_plain = tokenizer.path.extension().is_some_and(|end| end == "txt");
     let has_frame = text.start_token.is_some() || text.end_token.is_some();
     let token = |token: &Option<String>| token.clone().filter(|token| !token.is_empty());
     Ok(Some(TokenizeConfig {
@@ -583,7 +605,8 @@ fn tokenize(
         pad_id: text.pad_id,
         pad_side: text.pad_side,
         truncate_side: text.truncate_side.unwrap_or_default(),
-        lowercase: text.lowercase,
+        // A plain vocabulary lowercases by default: saying so changes nothing.
+        lowercase: text.lowercase.filter(|lower| !(*lower && is_plain)),
         strip_accents: text.strip_accents,
         split_chinese: text.split_chinese,
         clean: text.clean.unwrap_or_default(),

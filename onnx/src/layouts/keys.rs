@@ -25,7 +25,7 @@ impl<'a> Guard<'a> {
         Self { file, ignored }
     }
 
-    /// Refuses the first key that is not `harmless`. A key whose value is `null` is not set.
+    /// Refuses keys that are not `harmless`. A key whose value is `null` or empty is not set.
     /// `section` is the dotted path to the keys, empty at the top of the file.
     pub(super) fn check(
         &self,
@@ -33,20 +33,28 @@ impl<'a> Guard<'a> {
         others: &Others,
         harmless: &[&str],
     ) -> Result<(), ModelError> {
-        let mut unknown = others.iter().filter(|(key, value)| {
-            !value.is_null() && !harmless.contains(&key.as_str()) && !self.is_ignored(key)
+        let is_set = |value: &Value| match value {
+            Value::Null => false,
+            Value::Array(list) => !list.is_empty(),
+            Value::Object(map) => !map.is_empty(),
+            _ => true,
+        };
+        let unknown = others.iter().filter(|(key, value)| {
+            is_set(value) && !harmless.contains(&key.as_str()) && !self.is_ignored(key)
         });
-        match unknown.next() {
-            None => Ok(()),
-            Some((key, value)) => Err(ModelError::UnknownKey {
-                file: self.file.to_path_buf(),
-                key: match section {
-                    "" => key.clone(),
-                    section => format!("{section}.{key}"),
-                },
-                value: value.to_string(),
-            }),
+        let keys: Vec<(String, String)> = unknown
+            .map(|(key, value)| match section {
+                "" => (key.clone(), value.to_string()),
+                section => (format!("{section}.{key}"), value.to_string()),
+            })
+            .collect();
+        if keys.is_empty() {
+            return Ok(());
         }
+        Err(ModelError::UnknownKeys {
+            file: self.file.to_path_buf(),
+            keys,
+        })
     }
 
     /// Refuses a key whose value asks for something that is not supported. `reason` may be empty.

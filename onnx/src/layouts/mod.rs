@@ -9,6 +9,7 @@ mod keys;
 mod license;
 mod manifest;
 mod open_clip;
+mod outline;
 mod processor;
 mod sentence;
 mod tokenizer;

@@ -43,6 +43,7 @@ const TEXT_NETWORK: &[&str] = &[
     "output_tokens",
     "pad_id",
     "pool_type",
+    "pooler_type",
     "proj",
     "proj_bias",
     "proj_type",
@@ -228,6 +229,7 @@ impl OpenClip<'_> {
         } else {
             // open_clip passes the keys that are not its own on to transformers.
             Implied {
+                is_cleaned: matches!(kwargs.clean.as_deref(), Some("lower" | "canonicalize")),
                 arguments: Some(&kwargs.others),
                 ..Implied::default()
             }

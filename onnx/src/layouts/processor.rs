@@ -23,6 +23,7 @@ const HARMLESS: &[&str] = &[
     "device",
     "disable_grouping",
     "do_convert_rgb",
+    "do_reduce_labels",
     "image_seq_length",
     "model_input_names",
     "processor_class",
@@ -195,23 +196,47 @@ pub(super) fn read(
     ignored: &[String],
 ) -> Result<ImageKeys, ModelError> {
     let nested = nested(folder, ignored)?;
-    let (name, processor) = match nested {
-        Some(_) if folder.join(PREPROCESSOR).is_file() => {
-            let own: Value = json(folder, PREPROCESSOR)?;
-            let both: Value = json(folder, PROCESSOR)?;
-            if both.get("image_processor") != Some(&own) {
-                let file = folder.join(PROCESSOR);
-                let guard = Guard::new(&file, ignored);
-                let reason = "preprocessor_config.json says something else";
-                guard.refuse("image_processor", "…", reason)?;
-            }
-            (PREPROCESSOR, json(folder, PREPROCESSOR)?)
+    if !folder.join(PREPROCESSOR).is_file() {
+        let processor = match nested {
+            Some(processor) => processor,
+            None => json(folder, PREPROCESSOR)?,
+        };
+        return of_file(&folder.join(PROCESSOR), &processor, model_type, ignored);
+    }
+    let file = folder.join(PREPROCESSOR);
+    let own = of_file(&file, &json(folder, PREPROCESSOR)?, model_type, ignored)?;
+    // Versions of transformers differ in which of the two they read.
+    if let Some(nested) = nested {
+        let file = folder.join(PROCESSOR);
+        if !is_same(&own, &of_file(&file, &nested, model_type, ignored)?) {
+            let reason = "preprocessor_config.json says something else";
+            Guard::new(&file, ignored).refuse("image_processor", "…", reason)?;
         }
-        Some(processor) => (PROCESSOR, processor),
-        None => (PREPROCESSOR, json(folder, PREPROCESSOR)?),
+    }
+    Ok(own)
+}
+
+/// Whether two processors do the same.
+fn is_same(a: &ImageKeys, b: &ImageKeys) -> bool {
+    let steps = |keys: &ImageKeys| {
+        (
+            (keys.size, keys.resize, keys.edge, keys.interpolation),
+            (keys.crop, keys.rounding, keys.fill, keys.rescale),
+            (keys.mean, keys.std, keys.channels),
+        )
     };
-    let file = folder.join(name);
-    let guard = Guard::new(&file, ignored);
+    steps(a) == steps(b)
+}
+
+/// What the image processor in a file does.
+fn of_file(
+    file: &Path,
+    processor: &Processor,
+    model_type: &str,
+    ignored: &[String],
+) -> Result<ImageKeys, ModelError> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let guard = Guard::new(file, ignored);
     let class = processor.image_processor_type.as_ref();
     let class = class.or(processor.feature_extractor_type.as_ref());
     let usual = match model_type {
@@ -226,12 +251,12 @@ pub(super) fn read(
     let mut why = None;
     let image = if is_jina {
         guard.check("", &processor.others, HARMLESS)?;
-        check_jina(&guard, &processor)?;
-        of_jina(&file, processor)?
+        check_jina(&guard, processor)?;
+        of_jina(file, processor)?
     } else if let Some(defaults) = class.and_then(defaults) {
         guard.check("", &processor.others, HARMLESS)?;
-        check(&guard, &processor, &defaults)?;
-        of_transformers(&file, &processor, &defaults)?
+        check(&guard, processor, &defaults)?;
+        of_transformers(file, processor, &defaults)?
     } else {
         // It may do anything, so nothing is assumed.
         why = Some(match class {
@@ -244,7 +269,7 @@ pub(super) fn read(
         ImageKeys::default()
     };
     let hints = Hints {
-        file,
+        file: file.to_path_buf(),
         why,
         ..Hints::default()
     };
@@ -417,14 +442,14 @@ fn check_jina(guard: &Guard<'_>, from: &Processor) -> Result<(), ModelError> {
 }
 
 /// jina-clip's processor is `open_clip`'s under other keys.
-fn of_jina(file: &Path, from: Processor) -> Result<ImageKeys, ModelError> {
+fn of_jina(file: &Path, from: &Processor) -> Result<ImageKeys, ModelError> {
     let steps = Steps {
         size: from.size,
         mode: None,
         mean: from.mean.or(from.image_mean),
         std: from.std.or(from.image_std),
-        interpolation: from.interpolation,
-        resize_mode: from.resize_mode,
+        interpolation: from.interpolation.clone(),
+        resize_mode: from.resize_mode.clone(),
         fill_color: from.fill_color,
         others: Others::new(),
     };

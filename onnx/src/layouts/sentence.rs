@@ -34,6 +34,9 @@ struct Pooling {
     takes_cls: bool,
     #[serde(default, rename = "pooling_mode_mean_tokens")]
     takes_mean: bool,
+    /// Whether the words before a text count for the mean.
+    #[serde(default = "yes")]
+    include_prompt: bool,
     #[serde(flatten)]
     others: Others,
 }
@@ -65,8 +68,11 @@ struct Limits {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Prompts {
-    prompts: std::collections::BTreeMap<String, String>,
+    #[serde(rename = "prompts")]
+    by_name: std::collections::BTreeMap<String, String>,
     default_prompt_name: Option<String>,
+    #[serde(flatten)]
+    others: Others,
 }
 
 pub(super) fn is_one(folder: &Path) -> bool {
@@ -127,6 +133,7 @@ pub(super) fn complete(
         "modality_config",
         "module_output_name",
         "architecture",
+        "unpad_inputs",
     ];
     Guard::new(&limits_file, ignored).check("", &limits.others, &harmless)?;
     text.context_length = match (text.context_length, limits.max_seq_length) {
@@ -136,7 +143,7 @@ pub(super) fn complete(
     if limits.do_lower_case {
         text.clean = Some(Clean::Lower);
     }
-    prompts(folder, text)?;
+    prompts(folder, text, ignored)?;
     Ok(text.dense.as_ref().map(|dense| dense.n_out))
 }
 
@@ -145,11 +152,7 @@ fn pooling(folder: &Path, path: &str, ignored: &[String]) -> Result<Pool, ModelE
     let pooling: Pooling = json(folder, &name)?;
     let file = folder.join(name);
     let guard = Guard::new(&file, ignored);
-    let harmless = [
-        "word_embedding_dimension",
-        "embedding_dimension",
-        "include_prompt",
-    ];
+    let harmless = ["word_embedding_dimension", "embedding_dimension"];
     let others: Others = pooling
         .others
         .into_iter()
@@ -157,6 +160,9 @@ fn pooling(folder: &Path, path: &str, ignored: &[String]) -> Result<Pool, ModelE
         .filter(|(key, value)| !(key.starts_with("pooling_mode_") && value == false))
         .collect();
     guard.check("", &others, &harmless)?;
+    if !pooling.include_prompt {
+        guard.refuse("include_prompt", false, "")?;
+    }
     let (cls, mean) = (pooling.takes_cls, pooling.takes_mean);
     match (pooling.mode.as_deref(), cls, mean) {
         (Some("cls"), ..) | (None, true, false) => Ok(Pool::Cls),
@@ -204,9 +210,12 @@ fn dense(folder: &Path, path: &str, ignored: &[String]) -> Result<DenseSpec, Mod
 }
 
 /// The words before queries and captions that the model was trained with.
-fn prompts(folder: &Path, text: &mut TextKeys) -> Result<(), ModelError> {
+fn prompts(folder: &Path, text: &mut TextKeys, ignored: &[String]) -> Result<(), ModelError> {
     let prompts: Prompts = json_or_default(folder, PROMPTS)?;
-    let named = |name: &str| prompts.prompts.get(name).cloned();
+    let file = folder.join(PROMPTS);
+    let harmless = ["__version__", "model_type", "similarity_fn_name"];
+    Guard::new(&file, ignored).check("", &prompts.others, &harmless)?;
+    let named = |name: &str| prompts.by_name.get(name).cloned();
     let usual = prompts.default_prompt_name.as_deref().and_then(named);
     text.query_prefix = named("query").or_else(|| usual.clone());
     text.caption_prefix = named("document").or_else(|| named("passage")).or(usual);

@@ -4,7 +4,7 @@
 //! file: BERT's classes set the casing, CLIP's frames every text, `add_bos_token` replaces the
 //! frame. Each key is followed here as the class does, or refused.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -14,38 +14,51 @@ use tokenizers::normalizers::NormalizerWrapper;
 use super::files::{json, json_or_default};
 use super::keys::{Guard, Others};
 use super::manifest::{Hints, TextKeys};
+use super::outline::{Framing, framing, lowercases, own_prefix};
 use crate::error::ModelError;
-use crate::tokenize::{Clean, MERGES, Side, VOCABULARY_JSON, VOCABULARY_TXT, find_bert};
+use crate::tokenize::{Clean, Side, VOCABULARY_JSON, VOCABULARY_TXT, find_bert};
 
 pub(super) const TOKENIZER: &str = "tokenizer.json";
 const CONFIG: &str = "tokenizer_config.json";
+const TOKENS: &str = "special_tokens_map.json";
 
-/// Keys of `tokenizer_config.json` that change no id: they concern decoding, saving, chats and
-/// batches, or name files.
+/// Keys of `tokenizer_config.json` that change no id: they concern decoding, offsets, loading,
+/// saving, chats and batches, or name files. transformers 5 saves whatever it was called with.
 const HARMLESS: &[&str] = &[
     "backend",
+    "chat_control_tokens",
     "chat_template",
     "clean_up_tokenization_spaces",
+    "device_map",
+    "dtype",
     "errors",
     "extra_ids",
+    "from_slow",
+    "init_inputs",
     "is_local",
     "legacy",
+    "local_files_only",
     "mask_token",
     "max_length",
+    "merges_file",
     "model_input_names",
     "model_specific_special_tokens",
     "name_or_path",
     "pad_token_type_id",
     "processor_class",
+    "response_template",
     "return_token_type_ids",
     "spaces_between_special_tokens",
     "special_tokens_map_file",
     "stride",
+    "tgt_lang",
     "tokenizer_file",
+    "torch_dtype",
+    "trim_offsets",
+    "trust_remote_code",
     "use_default_system_prompt",
     "use_fast",
     "vocab_file",
-    "merges_file",
 ];
 
 /// `tokenizer_config.json`; `model_max_length` can be an astronomical number, hence a float.
@@ -78,6 +91,10 @@ struct TokenizerConfig {
     truncation_strategy: Option<String>,
     pad_to_multiple_of: Option<u32>,
     auto_map: Option<Value>,
+    src_lang: Option<String>,
+    legacy_behaviour: Option<bool>,
+    /// The old name of `model_max_length`.
+    max_len: Option<f64>,
     #[serde(flatten)]
     others: Others,
 }
@@ -87,6 +104,34 @@ struct TokenizerConfig {
 enum Token {
     Plain(String),
     Added { content: String },
+}
+
+impl TokenizerConfig {
+    /// Takes the tokens that only `special_tokens_map.json` names, as older versions of
+    /// transformers wrote them, and refuses one that contradicts.
+    fn add_tokens(&mut self, folder: &Path, guard: &Guard<'_>) -> Result<(), ModelError> {
+        let map: Others = json_or_default(folder, TOKENS)?;
+        for (key, own) in [
+            ("bos_token", &mut self.bos_token),
+            ("eos_token", &mut self.eos_token),
+            ("cls_token", &mut self.cls_token),
+            ("sep_token", &mut self.sep_token),
+            ("pad_token", &mut self.pad_token),
+        ] {
+            let stated = map
+                .get(key)
+                .and_then(|value| Token::deserialize(value).ok());
+            match (own.as_ref(), stated) {
+                (None, stated) => *own = stated,
+                (Some(own), Some(stated)) if own.content() != stated.content() => {
+                    let reason = "tokenizer_config.json says something else";
+                    guard.refuse(key, stated.content(), reason)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Token {
@@ -199,8 +244,8 @@ impl Class {
 pub(super) struct Implied<'a> {
     /// The class where no file names one.
     pub(super) class: Option<&'static str>,
-    /// Whether texts are cleaned by `do_lower_case`, whatever the class does.
-    pub(super) is_siglip: bool,
+    /// Whether texts are cleaned before they are tokenized, so that `do_lower_case` is settled.
+    pub(super) is_cleaned: bool,
     /// Keys that take precedence over those of the configuration.
     pub(super) arguments: Option<&'a Others>,
 }
@@ -228,17 +273,18 @@ impl TokenizerFiles {
         let mut values: serde_json::Map<String, Value> = json_or_default(folder, CONFIG)?;
         values.extend(implied.arguments.cloned().unwrap_or_default());
         let config = serde_json::from_value(Value::Object(values));
-        let config: TokenizerConfig = config.map_err(|source| ModelError::Json {
+        let mut config: TokenizerConfig = config.map_err(|source| ModelError::Json {
             file: config_file.clone(),
             source,
         })?;
+        config.add_tokens(folder, &Guard::new(&folder.join(TOKENS), ignored))?;
         let exists = |name: &str| folder.join(name).is_file();
         let class = Class::of(config.tokenizer_class.as_deref().or(implied.class));
         let name = if exists(TOKENIZER) {
             TOKENIZER
         } else if exists(VOCABULARY_TXT) {
             VOCABULARY_TXT
-        } else if class == Class::Clip && exists(VOCABULARY_JSON) && exists(MERGES) {
+        } else if class == Class::Clip && exists(VOCABULARY_JSON) {
             VOCABULARY_JSON
         } else {
             TOKENIZER
@@ -260,14 +306,14 @@ impl TokenizerFiles {
         files.check(&guard)?;
         // Before a download, or where it is missing, which is reported later.
         if exists(name) {
-            files.check_against_file(&guard, implied.is_siglip)?;
+            files.check_against_file(&guard, implied.is_cleaned)?;
         }
         Ok(files)
     }
 
     /// The most tokens, unless the number is a placeholder.
     pub(super) fn limit(&self) -> Option<usize> {
-        let limit = self.config.model_max_length?;
+        let limit = self.config.model_max_length.or(self.config.max_len)?;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -338,7 +384,7 @@ impl TokenizerFiles {
     }
 
     /// Refuses what the tokenizer's own file contradicts, where the class does not settle it.
-    fn check_against_file(&self, guard: &Guard<'_>, is_siglip: bool) -> Result<(), ModelError> {
+    fn check_against_file(&self, guard: &Guard<'_>, is_cleaned: bool) -> Result<(), ModelError> {
         let (config, outline) = (&self.config, &self.outline);
         let kind = outline.model.r#type.as_deref();
         if let (Some(kinds), Some(kind)) = (self.class.kinds(), kind)
@@ -365,13 +411,23 @@ impl TokenizerFiles {
                 "tokenizer.json is of another kind",
             )?;
         }
+        // Tokenizers of many languages frame a text with the name of its own.
+        if let Some(language) = &config.src_lang {
+            let own = self.own_frame().and_then(|own| own.0);
+            if own.as_ref() != Some(language) {
+                guard.refuse(
+                    "src_lang",
+                    language,
+                    "tokenizer.json starts texts otherwise",
+                )?;
+            }
+        }
         self.check_frame(guard)?;
         self.check_added_tokens(guard)?;
-        self.check_casing(guard, is_siglip)?;
-        let pre_tokenizer = outline.pre_tokenizer.as_ref();
-        let own_prefix = pre_tokenizer.and_then(|own| own.get("add_prefix_space")?.as_bool());
-        if let Some(prefix) = config.add_prefix_space
-            && prefix != own_prefix.unwrap_or(false)
+        self.check_casing(guard, is_cleaned)?;
+        let own_prefix = outline.pre_tokenizer.as_ref().and_then(own_prefix);
+        if let (Some(prefix), Some(own)) = (config.add_prefix_space, own_prefix)
+            && prefix != own
         {
             guard.refuse("add_prefix_space", prefix, "tokenizer.json says otherwise")?;
         }
@@ -384,18 +440,32 @@ impl TokenizerFiles {
             return Ok(());
         }
         let config = &self.config;
-        let known: HashSet<&str> = self
-            .outline
-            .added_tokens
-            .iter()
-            .map(|token| token.content.as_str())
+        let added = self.outline.added_tokens.iter();
+        let known: HashMap<&str, u32> = added
+            .map(|token| (token.content.as_str(), token.id))
             .collect();
+        // A word of the vocabulary keeps its id when it becomes an added token, but texts that
+        // spell it are then split otherwise; nobody spells `<unk>`. Reading the vocabulary takes
+        // time, and is seldom needed.
+        let is_marked = |content: &str| {
+            let is_in = |first, last| content.starts_with(first) && content.ends_with(last);
+            is_in('<', '>') || is_in('[', ']')
+        };
+        let mut whole = None;
+        let mut id_of = |content: &str| {
+            if let Some(&id) = known.get(content) {
+                return Some(id);
+            }
+            if !is_marked(content) {
+                return None;
+            }
+            let file = self.config_file.with_file_name(TOKENIZER);
+            let whole = whole.get_or_insert_with(|| tokenizers::Tokenizer::from_file(file).ok());
+            whole.as_ref()?.token_to_id(content)
+        };
         for (id, token) in config.added_tokens_decoder.iter().flatten() {
             let content = token.content();
-            let mut tokens = self.outline.added_tokens.iter();
-            let is_same =
-                |token: &OutlineToken| token.content == content && token.id.to_string() == *id;
-            if !tokens.any(is_same) {
+            if id_of(content).is_none_or(|found| found.to_string() != *id) {
                 let reason = "tokenizer.json has no such token of this number";
                 guard.refuse("added_tokens_decoder", format!("{id}: {content}"), reason)?;
             }
@@ -421,8 +491,8 @@ impl TokenizerFiles {
         let additional =
             additional.map(|token| ("additional_special_tokens", token.content().to_owned()));
         for (key, token) in extra.chain(additional) {
-            if !known.contains(token.as_str()) {
-                guard.refuse(key, token, "tokenizer.json has no such added token")?;
+            if id_of(&token).is_none() {
+                guard.refuse(key, token, "tokenizer.json has no such token")?;
             }
         }
         Ok(())
@@ -430,13 +500,13 @@ impl TokenizerFiles {
 
     /// Only BERT's and `SigLIP`'s classes follow the keys about casing and accents; elsewhere they
     /// must agree with the file.
-    fn check_casing(&self, guard: &Guard<'_>, is_siglip: bool) -> Result<(), ModelError> {
+    fn check_casing(&self, guard: &Guard<'_>, is_cleaned: bool) -> Result<(), ModelError> {
         let config = &self.config;
         let is_plain = self.name == VOCABULARY_TXT;
         let agrees = match self.class {
             Class::Bert => true,
             _ if is_plain => true,
-            _ if is_siglip => config.do_lower_case != Some(false) || !self.lowercases(),
+            _ if is_cleaned => config.do_lower_case != Some(false) || !self.lowercases(),
             _ => match config.do_lower_case {
                 Some(lower) => lower == self.lowercases(),
                 None => true,
@@ -517,7 +587,7 @@ impl TokenizerFiles {
         let own = self.outline.normalizer.as_ref().and_then(find_bert);
         let is_cased = self.class == Class::Bert && own.is_some_and(|own| !own.lowercase);
         let is_plain = self.name == VOCABULARY_TXT && !self.has_config;
-        if is_plain || is_cased && config.do_lower_case.is_none() {
+        if is_plain && self.class != Class::Bert || is_cased && config.do_lower_case.is_none() {
             needs.push("text.lowercase");
         }
         let says_side = config.padding_side.is_some() || self.outline.padding.is_some();
@@ -590,7 +660,10 @@ impl TokenizerFiles {
         let (Some(own), None) = (self.own_frame(), self.frame()) else {
             return Ok(());
         };
-        let (starts, ends) = self.named_tokens();
+        let (mut starts, ends) = self.named_tokens();
+        if self.config.src_lang.is_some() {
+            starts.clear();
+        }
         let always = matches!(self.class, Class::Clip | Class::Bert);
         let places = [("bos_token", starts, own.0), ("eos_token", ends, own.1)];
         for (key, named, own) in places {
@@ -667,54 +740,4 @@ struct Casing {
     lowercase: Option<bool>,
     strip_accents: Option<bool>,
     split_chinese: Option<bool>,
-}
-
-fn lowercases(normalizer: &NormalizerWrapper) -> bool {
-    match normalizer {
-        NormalizerWrapper::Lowercase(_) => true,
-        NormalizerWrapper::BertNormalizer(bert) => bert.lowercase,
-        NormalizerWrapper::Sequence(all) => all.as_ref().iter().any(lowercases),
-        _ => false,
-    }
-}
-
-/// The tokens before and after a text.
-type Framing = (Option<String>, Option<String>);
-
-/// The tokens with which a post-processor frames a single text; `None` if it does more than that.
-fn framing(post_processor: Option<&Value>) -> Option<Framing> {
-    let Some(value) = post_processor.filter(|value| !value.is_null()) else {
-        return Some((None, None));
-    };
-    let list = |key: &str| value.get(key).and_then(Value::as_array);
-    match value.get("type")?.as_str()? {
-        "ByteLevel" => Some((None, None)),
-        "RobertaProcessing" | "BertProcessing" => {
-            let first = |key: &str| Some(list(key)?.first()?.as_str()?.to_owned());
-            Some((first("cls"), first("sep")))
-        }
-        "TemplateProcessing" => {
-            let special =
-                |piece: &Value| Some(piece.get("SpecialToken")?.get("id")?.as_str()?.to_owned());
-            match list("single")?.as_slice() {
-                [_] => Some((None, None)),
-                [before, _] if before.get("SpecialToken").is_some() => {
-                    Some((special(before), None))
-                }
-                [_, after] => Some((None, special(after))),
-                [before, _, after] => Some((special(before), special(after))),
-                _ => None,
-            }
-        }
-        "Sequence" => {
-            let all = list("processors")?.iter().map(|one| framing(Some(one)));
-            let mut framing = all.filter(|found| *found != Some((None, None)));
-            match (framing.next(), framing.next()) {
-                (None, _) => Some((None, None)),
-                (Some(one), None) => one,
-                _ => None,
-            }
-        }
-        _ => None,
-    }
 }

@@ -144,7 +144,7 @@ fn text(
 ) -> Result<TextKeys, ModelError> {
     let implied = Implied {
         class: family.tokenizer,
-        is_siglip: family.is_siglip,
+        is_cleaned: family.is_siglip,
         arguments: None,
     };
     let tokenizer = TokenizerFiles::read(folder, &implied, ignored)?;

@@ -87,6 +87,9 @@ fn clip_pairs(vocabulary: &[u8], merges: &str) -> tokenizers::Result<tokenizers:
     };
     let lines = merges.lines().filter(|line| !line.starts_with("#version"));
     let pairs: Vec<&str> = lines.filter(|line| !line.trim().is_empty()).collect();
+    if pairs.is_empty() {
+        return Err("merges.txt is empty".into());
+    }
     let words = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
     let file = json!({
         "version": "1.0",

@@ -19,7 +19,7 @@ fn known_to_differ(folder: &str) -> &'static [&'static str] {
 }
 
 /// What may be refused although one version of the reference reads it.
-const MAY_BE_REFUSED: [&str; 12] = [
+const MAY_BE_REFUSED: [&str; 11] = [
     // Without a frame a text may have no token at all.
     "no frame, plain class",
     // transformers 4 follows these keys in this place, transformers 5 does not.
@@ -34,8 +34,6 @@ const MAY_BE_REFUSED: [&str; 12] = [
     "no type, of blip",
     // Which words are cleaned how is not said.
     "a plain class, do_lower_case = true",
-    // BERT's default, but of models with capitals a wrong one.
-    "vocab.txt alone",
     // Two rules at once.
     "CLIPImageProcessor 7",
     // SigLIP's outputs are not those of this folder.
@@ -148,4 +146,140 @@ fn the_vector_of_a_text_does_not_depend_on_its_neighbours() {
         }
     }
     assert_eq!(folders.len(), 4);
+}
+
+/// What transformers 5 adds to every `tokenizer_config.json` that it saves, and others write.
+#[test]
+fn keys_that_savers_add_change_nothing() {
+    let saved = [
+        ("backend", json!("tokenizers")),
+        ("is_local", json!(true)),
+        ("local_files_only", json!(false)),
+        ("trust_remote_code", json!(false)),
+        ("clean_up_tokenization_spaces", json!(true)),
+        ("name_or_path", json!("openai/clip")),
+        ("processor_class", json!("Processor")),
+        ("extra_special_tokens", json!([])),
+        ("additional_special_tokens", json!([])),
+        ("sp_model_kwargs", json!({})),
+        ("chat_template", json!(null)),
+        ("src_lang", json!(null)),
+        ("model_input_names", json!(["input_ids", "attention_mask"])),
+    ];
+    let folders = [
+        ("clip", "tokenizer_config.json"),
+        ("layouts/siglip", "tokenizer_config.json"),
+        ("layouts/siglip2", "tokenizer_config.json"),
+        ("layouts/chinese_clip", "tokenizer_config.json"),
+        ("layouts/immich", "textual/tokenizer_config.json"),
+        ("layouts/open_clip", "tokenizer_config.json"),
+        ("layouts/jina_clip", "tokenizer_config.json"),
+        ("layouts/mobileclip", "tokenizer_config.json"),
+    ];
+    for (folder, file) in folders {
+        let usual = Model::open(&data().join(folder)).unwrap();
+        let copy = copy_of(folder);
+        for (key, value) in &saved {
+            apply(
+                copy.path(),
+                &json!({"file": file, "key": [key], "value": value}),
+            );
+        }
+        let found = Model::open(copy.path()).unwrap_or_else(|error| panic!("{folder}: {error}"));
+        assert_eq!(found.fingerprint(), usual.fingerprint(), "{folder}");
+    }
+    assert_eq!(folders.len(), 8);
+}
+
+/// All at once, so that one edit of `ignore` is enough.
+#[test]
+fn unknown_keys_are_named_together_and_can_be_ignored() {
+    let copy = copy_of("clip");
+    for (key, value) in [("do_new_thing", json!(true)), ("other_thing", json!(3))] {
+        let edit = json!({"file": "tokenizer_config.json", "key": [key], "value": value});
+        apply(copy.path(), &edit);
+    }
+    let error = Model::open(copy.path()).unwrap_err().to_string();
+    let expected = "unknown keys do_new_thing = true, other_thing = 3, which";
+    assert!(error.contains(expected), "{error}");
+    let manifest = copy.path().join("sightline.toml");
+    fs_err::write(manifest, "ignore = [\"do_new_thing\", \"other_thing\"]\n").unwrap();
+    let usual = Model::open(&data().join("clip")).unwrap();
+    let found = Model::open(copy.path()).unwrap();
+    assert_eq!(found.fingerprint(), usual.fingerprint());
+}
+
+#[test]
+fn tokens_of_the_older_map_count_and_must_not_contradict() {
+    let copy = copy_of("layouts/siglip");
+    let config = json!({"file": "tokenizer_config.json", "key": ["pad_token"]});
+    apply(copy.path(), &config);
+    let map = |token: &str| {
+        let content = json!({"pad_token": token, "additional_special_tokens": []});
+        apply(
+            copy.path(),
+            &json!({"file": "special_tokens_map.json", "content": content}),
+        );
+        Model::open(copy.path())
+    };
+    let usual = Model::open(&data().join("layouts/siglip")).unwrap();
+    assert_eq!(map("</s>").unwrap().fingerprint(), usual.fingerprint());
+    apply(
+        copy.path(),
+        &json!({"file": "tokenizer_config.json", "key": ["pad_token"],
+                               "value": "</s>"}),
+    );
+    let error = map("a").unwrap_err().to_string();
+    assert!(
+        error.contains("special_tokens_map.json: pad_token = a is not supported"),
+        "{error}"
+    );
+}
+
+/// Nothing of a processor that is not followed is taken for granted.
+#[test]
+fn all_numbers_of_an_unsupported_processor_are_asked_for() {
+    let copy = copy_of("clip");
+    apply(
+        copy.path(),
+        &json!({"file": "preprocessor_config.json",
+                               "key": ["image_processor_type"], "value": "FooImageProcessor"}),
+    );
+    let usual = Model::open(&data().join("clip")).unwrap();
+    let manifest = copy.path().join("sightline.toml");
+    let stated = "image.resize = \"shortest-edge\"\nimage.interpolation = \"bicubic\"\n\
+        image.mean = [0.48145466, 0.4578275, 0.40821073]\n\
+        image.std = [0.26862954, 0.26130258, 0.27577711]\nimage.size = [32, 32]\n";
+    fs_err::write(&manifest, stated).unwrap();
+    let error = Model::open(copy.path()).unwrap_err().to_string();
+    assert!(
+        error.contains("cannot determine image.edge, image.rescale"),
+        "{error}"
+    );
+    let all = format!("{stated}image.edge = 36\nimage.rescale = 0.00392156862745098\n");
+    fs_err::write(&manifest, all).unwrap();
+    let found = Model::open(copy.path()).unwrap();
+    assert_eq!(found.preprocess(), usual.preprocess());
+}
+
+#[test]
+fn merges_must_not_be_empty() {
+    let copy = copy_of("clip");
+    apply(
+        copy.path(),
+        &json!({"file": "vocab.json", "from": ["model", "vocab"]}),
+    );
+    fs_err::write(copy.path().join("merges.txt"), "").unwrap();
+    fs_err::remove_file(copy.path().join("tokenizer.json")).unwrap();
+    let model = Model::open(copy.path()).unwrap();
+    let options = sightline_onnx::SessionOptions::default();
+    let error = sightline_onnx::TextTower::load(&crate::support::runtime(), &model, &options);
+    let error = crate::support::chain(&error.err().unwrap()).join(": ");
+    assert!(error.contains("merges.txt is empty"), "{error}");
+    fs_err::remove_file(copy.path().join("merges.txt")).unwrap();
+    let error = Model::open(copy.path()).unwrap_err().to_string();
+    assert!(
+        error.contains("merges.txt: this model file is missing"),
+        "{error}"
+    );
 }

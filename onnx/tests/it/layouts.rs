@@ -371,7 +371,10 @@ fn what_no_file_says_is_reported_by_its_keys() {
             "JinaCLIPImageProcessor",
             "FooImageProcessor",
             // All at once; the graph gives the size.
-            Some("image.resize, image.interpolation, image.mean, image.std"),
+            Some(
+                "image.resize, image.interpolation, image.mean, image.std, image.edge, \
+                 image.rescale",
+            ),
         ),
         (
             ("jina_clip", "tokenizer_config.json"),

@@ -19,7 +19,7 @@ struct Pair {
     role: Option<TextRole>,
 }
 
-const PAIRS: [Pair; 6] = [
+const PAIRS: [Pair; 7] = [
     Pair {
         image: "clip-vision",
         text: "clip-text",
@@ -58,6 +58,15 @@ const PAIRS: [Pair; 6] = [
         text: "nomic-text",
         manifest: "image.pool = \"mean\"\nimage.layer_norm = true\ntext.layer_norm = true",
         of_image: "nomic-vision, mean with layer norm",
+        of_text: "nomic-text, layer norm",
+        role: None,
+    },
+    // As nomic's model cards have it.
+    Pair {
+        image: "nomic-vision",
+        text: "nomic-text",
+        manifest: "image.pool = \"cls\"\ntext.layer_norm = true",
+        of_image: "nomic-vision",
         of_text: "nomic-text, layer norm",
         role: None,
     },
@@ -148,7 +157,7 @@ fn towers_of_two_folders_give_the_vectors_of_the_reference() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-    assert_eq!((n_texts, n_pictures), (6 * 13, 6 * 2));
+    assert_eq!((n_texts, n_pictures), (7 * 13, 7 * 2));
 }
 
 #[test]

@@ -157,7 +157,8 @@ fn an_unsupported_processor_says_why() {
         ),
         (
             json!({"image_processor_type": "Siglip2ImageProcessor"}),
-            "cannot determine image.resize, image.interpolation, image.mean, image.std",
+            "cannot determine image.resize, image.interpolation, image.mean, image.std, \
+             image.edge, image.rescale",
         ),
     ];
     let mut n_cases = 0;

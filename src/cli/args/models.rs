@@ -92,7 +92,7 @@ pub(in crate::cli) struct AddArgs {
     /// Use the folder in place instead of copying it
     #[arg(long)]
     pub(in crate::cli) link: bool,
-    /// Write an int8 copy of fp32 graphs, as by `sightline models quantize`
+    /// Write an int8 copy of fp32 graphs too; with --link, into FOLDER
     #[arg(long)]
     pub(in crate::cli) quantize: bool,
     /// Add a model that finds pictures no better than by chance

@@ -60,7 +60,14 @@ pub(super) fn run(
     let label = entry.label();
     if args.quantize && !has_int8 {
         let folder = entry.folder().unwrap_or(&args.folder);
-        let is_done = quantize::write_copies(&label, folder, false, printer)?.is_some()
+        let written = quantize::write_copies(&label, folder, false, printer);
+        if written.is_err() {
+            printer.note(format_args!(
+                "{label} was added without an int8 copy; `sightline models quantize {label}` \
+                 writes one"
+            ));
+        }
+        let is_done = written?.is_some()
             && check::run_on(
                 &registry.find(Path::new(&label))?,
                 workspace,
