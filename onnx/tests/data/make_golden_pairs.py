@@ -305,14 +305,14 @@ def sentence_files(folder, length, prompts=None, others=()):
         },
     )
     write(folder, "sentence_bert_config.json", {"max_seq_length": length, "do_lower_case": False})
-    told = {
+    stated = {
         "__version__": {
             "sentence_transformers": "2.0.0",
             "transformers": "4.6.1",
             "pytorch": "1.8.1",
         }
     }
-    write(folder, "config_sentence_transformers.json", dict(told, **(prompts or {})))
+    write(folder, "config_sentence_transformers.json", dict(stated, **(prompts or {})))
 
 
 def make_multilingual():

@@ -189,7 +189,7 @@ fn everything_is_read_again_when_asked_for() {
     assert_eq!(
         place.found("red").len(),
         2,
-        "what is no picture any more is gone"
+        "a file that is no picture any more is removed"
     );
 }
 

@@ -1,7 +1,7 @@
 //! Which missing files of a library were probably not deleted, but are on a disk that is not
 //! mounted now.
 //!
-//! A folder that is gone was deleted, and so was a file whose folder still has others. A folder
+//! A missing folder was deleted, and so was a file whose folder still has others. A folder
 //! that is there but empty, and had many files whose content is nowhere else now, looks like the
 //! mount point of a disk that is not mounted. Where the index knows that a file was on another disk
 //! than its library folder, it need not guess: the disk is there or not.
