@@ -4,6 +4,7 @@
 pub(crate) mod nearest;
 pub(crate) mod search;
 pub(crate) mod statistics;
+mod words;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -12,7 +13,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::derived;
-use crate::derived::documents;
 use crate::derived::graph_files::{self, Usable};
 use crate::disk::layout::Layout;
 use crate::disk::lock::Gate;
@@ -308,21 +308,6 @@ impl IndexReader {
         });
         *slot = Some(Arc::clone(&fresh));
         Ok(fresh)
-    }
-
-    /// The word index on disk, or one in memory if that does not belong to this generation.
-    fn words(&self) -> Result<Arc<Words>, IndexError> {
-        let mut slot = self.words.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(words) = &*slot {
-            return Ok(Arc::clone(words));
-        }
-        let dir = self.dir();
-        let words = Words::in_memory::<IndexError>(self.language, |put| {
-            documents::all_documents(&self.store, dir, &mut |document| put(document).within(dir))
-        })?;
-        let words = Arc::new(words);
-        *slot = Some(Arc::clone(&words));
-        Ok(words)
     }
 }
 

@@ -3,7 +3,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::PoisonError;
 
 use super::IndexReader;
 use super::nearest::Nearest;
@@ -171,29 +170,6 @@ impl IndexReader {
         n: usize,
     ) -> Result<Vec<Match>, IndexError> {
         self.matching_of(kind, words, n, None)
-    }
-
-    fn matching_of(
-        &self,
-        kind: ItemKind,
-        words: &str,
-        n: usize,
-        among: Option<&HashSet<ItemId>>,
-    ) -> Result<Vec<Match>, IndexError> {
-        let accept = |id: u32| among.is_none_or(|among| among.contains(&ItemId(id)));
-        let index = self.words()?;
-        match index.matching(kind.number(), words, n, &accept) {
-            Ok(found) => Ok(found),
-            // Opening checks the checksums of small word indexes only, so this one may be damaged.
-            // One in memory is rebuilt from the records.
-            Err(_) if index.stamp.is_some() => {
-                *self.words.lock().unwrap_or_else(PoisonError::into_inner) = None;
-                self.words()?
-                    .matching(kind.number(), words, n, &accept)
-                    .within(self.dir())
-            }
-            Err(error) => Err(error).within(self.dir()),
-        }
     }
 
     /// The similarity of a stored vector to `vector`, computed as [`nearest`](Self::nearest) does;
