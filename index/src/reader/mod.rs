@@ -4,14 +4,15 @@
 pub(crate) mod nearest;
 pub(crate) mod search;
 pub(crate) mod statistics;
+mod vectors;
 mod words;
 
-use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use self::vectors::KindState;
 use crate::derived;
 use crate::derived::graph_files::{self, Usable};
 use crate::disk::layout::Layout;
@@ -38,24 +39,6 @@ pub struct IndexReader {
     language: Language,
     kinds: [KindState; 2],
     words: Mutex<Option<Arc<Words>>>,
-}
-
-/// The search state of one kind of items.
-struct KindState {
-    /// The graph, none, or why it cannot be used.
-    graph: Result<Option<Graph>, String>,
-    /// Read from the records on first use.
-    fresh: Mutex<Option<Arc<Fresh>>>,
-}
-
-/// The difference between the records and the graph of a kind.
-struct Fresh {
-    /// The ids of items newer than the graph; of all items when there is none.
-    newer: Vec<u32>,
-    /// Their vectors, shape `[newer.len(), dimension]`.
-    vectors: Vec<f32>,
-    /// Ids in the graph that no longer exist.
-    removed: HashSet<u32>,
 }
 
 /// How often opening is attempted while a writer is changing the index.
@@ -279,35 +262,6 @@ impl IndexReader {
 
     fn dir(&self) -> &Path {
         self.layout.dir()
-    }
-
-    fn fresh(&self, kind: ItemKind) -> Result<Arc<Fresh>, IndexError> {
-        let own = &self.kinds[kind.number()];
-        let mut slot = own.fresh.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(fresh) = &*slot {
-            return Ok(Arc::clone(fresh));
-        }
-        let graph = own.graph.as_ref().ok().and_then(Option::as_ref);
-        let after = graph.map_or(ItemId(0), |graph| ItemId(graph.stamp.last_id));
-        let (mut newer, mut vectors) = (Vec::new(), Vec::new());
-        self.store
-            .scan_vectors(kind, after, self.binding.dimension, &mut |id, vector| {
-                newer.push(id.0);
-                vectors.extend_from_slice(vector);
-                Ok(true)
-            })
-            .within(self.dir())?;
-        let removed = match graph {
-            Some(_) => self.store.removed(kind).within(self.dir())?,
-            None => Vec::new(),
-        };
-        let fresh = Arc::new(Fresh {
-            newer,
-            vectors,
-            removed: removed.into_iter().map(|id| id.0).collect(),
-        });
-        *slot = Some(Arc::clone(&fresh));
-        Ok(fresh)
     }
 }
 

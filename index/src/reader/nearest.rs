@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::IndexReader;
-use crate::error::IndexError;
+use crate::error::{IndexError, Within};
 use crate::graph::distance;
 use crate::graph::exact::{self, Best};
 use crate::graph::file::Graph;
@@ -65,7 +65,10 @@ impl IndexReader {
         if expected != found {
             return Err(IndexError::WrongDimension { expected, found });
         }
-        let fresh = self.fresh(kind)?;
+        let state = &self.kinds[kind.number()];
+        let fresh = state
+            .fresh(&self.store, kind, expected)
+            .within(self.dir())?;
         let query = vector.as_slice();
         let is_wanted = |id: u32| wanted.is_none_or(|wanted| wanted.contains(&ItemId(id)));
         let mut best = Best::new(n);
@@ -80,7 +83,7 @@ impl IndexReader {
                 id.filter(|&id| is_wanted(id)).into_iter().for_each(sink);
             },
         );
-        if let Ok(Some(graph)) = &self.kinds[kind.number()].graph {
+        if let Ok(Some(graph)) = &state.graph {
             let alive = |id: u32| !fresh.removed.contains(&id) && is_wanted(id);
             let n_alive = graph.n_ids().saturating_sub(fresh.removed.len());
             let n_alive = wanted.map_or(n_alive, |wanted| wanted.len().min(n_alive));
