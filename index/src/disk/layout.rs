@@ -116,6 +116,22 @@ impl Layout {
         })
     }
 
+    /// The file of a graph segment. Number 0 is the one graph of an index of format 2.
+    #[allow(
+        dead_code,
+        reason = "readers and writers use it from the next change on"
+    )]
+    pub(crate) fn segment(&self, kind: ItemKind, number: u64) -> PathBuf {
+        let name = match kind {
+            ItemKind::Image => "image",
+            ItemKind::Caption => "caption",
+        };
+        match number {
+            0 => self.graph(kind),
+            number => self.graphs().join(format!("{name}-{number}.graph")),
+        }
+    }
+
     /// Whether every entry of the folder may belong to an index, as after an interrupted creation.
     pub(crate) fn holds_nothing_else(&self) -> io::Result<bool> {
         const KNOWN: [&str; 7] = [

@@ -119,6 +119,15 @@ impl Manifest {
         }
     }
 
+    /// The format of the index.
+    #[allow(
+        dead_code,
+        reason = "readers and writers use it from the next change on"
+    )]
+    pub(crate) fn format(&self) -> u32 {
+        self.format
+    }
+
     /// The same manifest in the newest format.
     pub(crate) fn upgraded(&self) -> Self {
         Self {

@@ -104,6 +104,15 @@ impl Graph {
         Ok(Some(graph))
     }
 
+    /// The checksum at the end of its header, which covers the checksums of all arrays.
+    #[allow(
+        dead_code,
+        reason = "readers and writers use it from the next change on"
+    )]
+    pub(crate) fn header_sum(&self) -> u32 {
+        number_at(&self.map, at::HEADER_SUM)
+    }
+
     pub(crate) fn dimension(&self) -> usize {
         self.shape.dimension as usize
     }

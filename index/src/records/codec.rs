@@ -53,10 +53,10 @@ pub(crate) struct StoredCounts {
     pub(crate) n_files: u64,
 }
 
-struct Out(Vec<u8>);
+pub(super) struct Out(pub(super) Vec<u8>);
 
 impl Out {
-    fn versioned() -> Self {
+    pub(super) fn versioned() -> Self {
         Self(vec![VERSION])
     }
 
@@ -64,7 +64,7 @@ impl Out {
         Self(vec![version])
     }
 
-    fn put(mut self, bytes: &[u8]) -> Self {
+    pub(super) fn put(mut self, bytes: &[u8]) -> Self {
         self.0.extend_from_slice(bytes);
         self
     }
@@ -75,13 +75,13 @@ impl Out {
     }
 }
 
-struct In<'a> {
+pub(super) struct In<'a> {
     rest: &'a [u8],
     what: &'static str,
 }
 
 impl<'a> In<'a> {
-    fn versioned(bytes: &'a [u8], what: &'static str) -> Result<Self, RecordsError> {
+    pub(super) fn versioned(bytes: &'a [u8], what: &'static str) -> Result<Self, RecordsError> {
         Ok(Self::up_to(VERSION, bytes, what)?.0)
     }
 
@@ -110,11 +110,11 @@ impl<'a> In<'a> {
         Ok(*head)
     }
 
-    fn number(&mut self) -> Result<u32, RecordsError> {
+    pub(super) fn number(&mut self) -> Result<u32, RecordsError> {
         Ok(u32::from_le_bytes(self.array()?))
     }
 
-    fn long(&mut self) -> Result<u64, RecordsError> {
+    pub(super) fn long(&mut self) -> Result<u64, RecordsError> {
         Ok(u64::from_le_bytes(self.array()?))
     }
 
@@ -125,7 +125,7 @@ impl<'a> In<'a> {
         Ok(head)
     }
 
-    fn end<T>(self, value: T) -> Result<T, RecordsError> {
+    pub(super) fn end<T>(self, value: T) -> Result<T, RecordsError> {
         if self.rest.is_empty() {
             Ok(value)
         } else {

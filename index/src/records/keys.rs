@@ -9,6 +9,7 @@
 //! | default  | `l` folder                                                 | library            |
 //! | default  | `g` generation u64                                         | changed ids        |
 //! | default  | `r` kind u8, id u32                                        | empty (a tombstone)|
+//! | default  | `s` kind u8, first id u32                                  | graph segment      |
 //! | items    | id u32                                                     | item               |
 //! | vectors  | kind u8, id u32                                            | f32 × dimension    |
 //! | hashes   | hash [u8; 32]                                              | image id           |
@@ -85,6 +86,12 @@ pub(crate) const LIBRARIES: &[u8] = b"l";
 pub(crate) const CHANGES: &[u8] = b"g";
 /// Tombstones of either kind.
 pub(crate) const REMOVED: &[u8] = b"r";
+/// Graph segments of either kind, in the column `default`.
+#[allow(
+    dead_code,
+    reason = "readers and writers use it from the next change on"
+)]
+pub(crate) const SEGMENTS: &[u8] = b"s";
 /// From image to path.
 pub(crate) const LINKS: &[u8] = b"i";
 /// From owner to captions.
@@ -113,6 +120,22 @@ pub(crate) fn removed(kind: ItemKind, id: ItemId) -> Vec<u8> {
     [REMOVED, &[kind as u8], &id.0.to_be_bytes()].concat()
 }
 
+#[allow(
+    dead_code,
+    reason = "readers and writers use it from the next change on"
+)]
+pub(crate) fn segments_prefix(kind: ItemKind) -> Vec<u8> {
+    [SEGMENTS, &[kind as u8]].concat()
+}
+
+#[allow(
+    dead_code,
+    reason = "readers and writers use it from the next change on"
+)]
+pub(crate) fn segment(kind: ItemKind, first: ItemId) -> Vec<u8> {
+    [SEGMENTS, &[kind as u8], &first.0.to_be_bytes()].concat()
+}
+
 pub(crate) fn item(id: ItemId) -> [u8; 4] {
     id.0.to_be_bytes()
 }
@@ -125,7 +148,7 @@ pub(crate) fn vector(kind: ItemKind, id: ItemId) -> Vec<u8> {
     [&vector_prefix(kind)[..], &id.0.to_be_bytes()].concat()
 }
 
-/// The id at the end of a key of vectors, tombstones or items.
+/// The id at the end of a key of vectors, tombstones, segments or items.
 pub(crate) fn id_at_end(key: &[u8]) -> Option<ItemId> {
     let bytes = key.last_chunk::<4>()?;
     Some(ItemId(u32::from_be_bytes(*bytes)))
@@ -278,6 +301,10 @@ mod tests {
                 removed(ItemKind::Caption, ItemId(258)),
                 b"r\x01\0\0\x01\x02",
             ),
+            (
+                segment(ItemKind::Caption, ItemId(258)),
+                b"s\x01\0\0\x01\x02",
+            ),
             (item(ItemId(258)).to_vec(), b"\0\0\x01\x02"),
             (vector(ItemKind::Image, ItemId(7)), b"\0\0\0\0\x07"),
             (file(path).unwrap(), b"f/a/b.jpg"),
@@ -300,7 +327,7 @@ mod tests {
             (meta::DETAILED.to_vec(), b"mdetailed"),
             (meta::PATHLESS.to_vec(), b"mpathless"),
         ];
-        assert_eq!(rows.len(), 14);
+        assert_eq!(rows.len(), 15);
         for (key, bytes) in rows {
             assert_eq!(key, bytes);
         }

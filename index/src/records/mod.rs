@@ -1,13 +1,18 @@
 //! Here is an id, give me the item. RocksDB is named only in this folder.
 //!
 //! [`store`] opens the database and is the only file that calls it; [`overlay`] keeps uncommitted
-//! changes on top of it; [`read`] reads the records of either; [`keys`] and [`codec`] define the
-//! bytes.
+//! changes on top of it; [`read`] reads the records of either; [`keys`], [`codec`] and
+//! [`segments`] define the bytes.
 
 pub(crate) mod codec;
 pub(crate) mod keys;
 pub(crate) mod overlay;
 pub(crate) mod read;
+#[allow(
+    dead_code,
+    reason = "readers and writers use it from the next change on"
+)]
+pub(crate) mod segments;
 pub(crate) mod store;
 
 use std::path::PathBuf;

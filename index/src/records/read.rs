@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::codec::{self, StoredCounts, StoredItem};
 use super::keys::{self, Column, meta};
+use super::segments::SegmentEntry;
 use super::{RecordsError, damaged};
 use crate::item::{
     Caption, FileRecord, Generation, Image, Item, ItemId, ItemKind, LastRun, Library,
@@ -165,6 +166,28 @@ pub(crate) trait Records {
             Ok(true)
         })?;
         Ok(ids)
+    }
+
+    /// The graph segments of a kind. Their ranges of ids are ascending and disjoint.
+    #[allow(
+        dead_code,
+        reason = "readers and writers use it from the next change on"
+    )]
+    fn segments(&self, kind: ItemKind) -> Result<Vec<SegmentEntry>, RecordsError> {
+        let prefix = keys::segments_prefix(kind);
+        let mut segments: Vec<SegmentEntry> = Vec::new();
+        self.scan(Column::Default, &prefix, &[], &mut |key, value| {
+            let entry = SegmentEntry::decode(key, value)?;
+            if segments
+                .last()
+                .is_some_and(|last| last.last_id >= entry.first_id)
+            {
+                return Err(damaged("the list of graph segments"));
+            }
+            segments.push(entry);
+            Ok(true)
+        })?;
+        Ok(segments)
     }
 
     fn file(&self, path: &Path) -> Result<Option<FileRecord>, RecordsError> {

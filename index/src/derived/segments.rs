@@ -1,0 +1,121 @@
+//! Opens the graph segments that the records list.
+
+use std::sync::Arc;
+
+use super::graph_files::{self, Usable};
+use crate::disk::layout::Layout;
+use crate::disk::manifest::Manifest;
+use crate::error::{IndexError, Within};
+use crate::graph::GraphError;
+use crate::graph::file::Graph;
+use crate::item::{Generation, ItemId, ItemKind};
+use crate::records::read::Records;
+use crate::records::segments::SegmentEntry;
+
+/// The first format whose records list the graph segments. Before, each kind had one graph,
+/// `image.graph` or `caption.graph`.
+const FORMAT_WITH_SEGMENTS: u32 = 3;
+
+/// A graph segment with its place in the list.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) entry: SegmentEntry,
+    pub(crate) graph: Graph,
+}
+
+/// What [`open`] found of a listed segment.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    Usable(Arc<Segment>),
+    /// Its file is missing, damaged, of another format, or not the listed one. Its items count as
+    /// fresh, and the next writer builds it again.
+    Unusable {
+        entry: SegmentEntry,
+        reason: String,
+        /// Whether a writer may have switched segments after the list was read.
+        may_have_moved: bool,
+    },
+}
+
+/// Opens a listed segment. Reads and checks its header only.
+///
+/// # Errors
+/// When the file cannot be read for another reason than damage.
+pub(crate) fn open(
+    layout: &Layout,
+    manifest: &Manifest,
+    kind: ItemKind,
+    entry: SegmentEntry,
+) -> Result<Opened, GraphError> {
+    let unusable = |reason: String, may_have_moved| {
+        Ok(Opened::Unusable {
+            entry,
+            reason,
+            may_have_moved,
+        })
+    };
+    let graph = match Graph::open(&layout.segment(kind, entry.number)) {
+        Ok(Some(graph)) => graph,
+        Ok(None) => return unusable("its file is missing".to_owned(), true),
+        Err(error @ GraphError::Io { .. }) => return Err(error),
+        Err(error) => return unusable(error.to_string(), false),
+    };
+    if is_listed(&graph, manifest, kind, &entry) {
+        Ok(Opened::Usable(Arc::new(Segment { entry, graph })))
+    } else {
+        unusable("its file is not the listed one".to_owned(), false)
+    }
+}
+
+fn is_listed(graph: &Graph, manifest: &Manifest, kind: ItemKind, entry: &SegmentEntry) -> bool {
+    let stamp = &graph.stamp;
+    graph.header_sum() == entry.header_sum
+        && stamp.index_id == manifest.index_id()
+        && stamp.kind as usize == kind.number()
+        && stamp.last_id == entry.last_id.0
+        && graph.n_ids() == entry.n_ids as usize
+        && graph.dimension() == manifest.binding.dimension
+}
+
+/// The list of segments of a kind: the one in the records, or for an index of an older format its
+/// one graph, if that is usable.
+///
+/// # Errors
+/// When the records or the header of that graph cannot be read for another reason than damage.
+pub(crate) fn listed(
+    layout: &Layout,
+    manifest: &Manifest,
+    records: &impl Records,
+    kind: ItemKind,
+    generation: Generation,
+) -> Result<Vec<SegmentEntry>, IndexError> {
+    let dir = layout.dir();
+    let entries = records.segments(kind).within(dir)?;
+    if !entries.is_empty() || manifest.format() >= FORMAT_WITH_SEGMENTS {
+        return Ok(entries);
+    }
+    let purged = records.purged().within(dir)?[kind.number()];
+    let graph = match Graph::open(&layout.graph(kind)) {
+        Ok(graph) => graph,
+        Err(error @ GraphError::Io { .. }) => return Err(error).within(dir),
+        Err(_) => None,
+    };
+    let usable = graph.filter(|graph| {
+        graph_files::is_usable(graph, manifest, kind, generation, purged) == Usable::Yes
+    });
+    Ok(usable
+        .map(|graph| entry_of(&graph, ItemId(1), 0))
+        .into_iter()
+        .collect())
+}
+
+/// The entry of a graph file that is to be listed under `number` for the ids from `first_id`.
+pub(crate) fn entry_of(graph: &Graph, first_id: ItemId, number: u64) -> SegmentEntry {
+    SegmentEntry {
+        first_id,
+        last_id: ItemId(graph.stamp.last_id),
+        number,
+        n_ids: u32::try_from(graph.n_ids()).unwrap_or(u32::MAX),
+        header_sum: graph.header_sum(),
+    }
+}
