@@ -53,6 +53,7 @@ mod disk;
 mod error;
 mod graph;
 mod health;
+mod ids;
 mod item;
 mod language;
 mod reader;
@@ -67,6 +68,7 @@ pub use error::IndexError;
 pub use graph::GraphError;
 pub use health::check::{Problem, check};
 pub use health::repair::{Repair, repair};
+pub use ids::IdSet;
 pub use item::{
     Caption, ChangeStamp, Details, FileRecord, Generation, Image, Item, ItemId, ItemKind, LastRun,
     Library, Moment, ParseMomentError,

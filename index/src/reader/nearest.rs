@@ -1,13 +1,12 @@
 //! Nearest-neighbour search: the best of the graph joined with the best of the items newer than it.
 
-use std::collections::HashSet;
-
 use super::IndexReader;
 use crate::error::{IndexError, Within};
 use crate::graph::distance;
 use crate::graph::exact::{self, Best};
 use crate::graph::file::Graph;
 use crate::graph::params::ef_search;
+use crate::ids::IdSet;
 use crate::item::{ItemId, ItemKind};
 use crate::vector::UnitVector;
 
@@ -59,7 +58,7 @@ impl IndexReader {
         vector: &UnitVector,
         n: usize,
         how: &Nearest,
-        wanted: Option<&HashSet<ItemId>>,
+        wanted: Option<&IdSet>,
     ) -> Result<Vec<Near>, IndexError> {
         let (expected, found) = (self.binding.dimension, vector.dimension());
         if expected != found {
@@ -70,7 +69,7 @@ impl IndexReader {
             .fresh(&self.store, kind, expected)
             .within(self.dir())?;
         let query = vector.as_slice();
-        let is_wanted = |id: u32| wanted.is_none_or(|wanted| wanted.contains(&ItemId(id)));
+        let is_wanted = |id: u32| wanted.is_none_or(|wanted| wanted.contains(ItemId(id)));
         let mut best = Best::new(n);
         let dot = distance::dot_function();
         exact::scan(
@@ -84,7 +83,7 @@ impl IndexReader {
             },
         );
         if let Ok(Some(graph)) = &state.graph {
-            let alive = |id: u32| !fresh.removed.contains(&id) && is_wanted(id);
+            let alive = |id: u32| !fresh.removed.contains(ItemId(id)) && is_wanted(id);
             let n_alive = graph.n_ids().saturating_sub(fresh.removed.len());
             let n_alive = wanted.map_or(n_alive, |wanted| wanted.len().min(n_alive));
             best.extend(from_graph(graph, &alive, n_alive, query, n, how));

@@ -1,13 +1,14 @@
 //! A search in one call: candidates by meaning and by words, joined, and the items of the final
 //! hits.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::IndexReader;
 use super::nearest::Nearest;
 use crate::error::{IndexError, Within};
 use crate::graph::distance;
+use crate::ids::IdSet;
 use crate::item::{Caption, Image, Item, ItemId, ItemKind};
 use crate::records::read::Records;
 use crate::vector::UnitVector;
@@ -25,7 +26,7 @@ pub struct SearchQuery<'a> {
     /// The length of each of the two rankings.
     pub n: usize,
     /// Restricts both rankings to these items. Ids that do not exist are ignored.
-    pub among: Option<&'a HashSet<ItemId>>,
+    pub among: Option<&'a IdSet>,
     /// How the nearest vectors are searched.
     pub nearest: Nearest,
 }

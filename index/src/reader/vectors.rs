@@ -1,9 +1,9 @@
 //! The vectors of one kind: its graph, and the items newer than that.
 
-use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::graph::file::Graph;
+use crate::ids::IdSet;
 use crate::item::{ItemId, ItemKind};
 use crate::records::RecordsError;
 use crate::records::read::Records;
@@ -24,7 +24,7 @@ pub(super) struct Fresh {
     /// Their vectors, shape `[newer.len(), dimension]`.
     pub(super) vectors: Vec<f32>,
     /// Ids in the graph that no longer exist.
-    pub(super) removed: HashSet<u32>,
+    pub(super) removed: IdSet,
 }
 
 impl KindState {
@@ -54,7 +54,7 @@ impl KindState {
         let fresh = Arc::new(Fresh {
             newer,
             vectors,
-            removed: removed.into_iter().map(|id| id.0).collect(),
+            removed: removed.into_iter().collect(),
         });
         *slot = Some(Arc::clone(&fresh));
         Ok(fresh)

@@ -1,12 +1,12 @@
 //! The words of a reader: those on disk, or an index in memory where they do not belong to its
 //! generation.
 
-use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
 
 use super::IndexReader;
 use crate::derived::documents;
 use crate::error::{IndexError, Within};
+use crate::ids::IdSet;
 use crate::item::{ItemId, ItemKind};
 use crate::words::Words;
 use crate::words::query::Match;
@@ -18,9 +18,9 @@ impl IndexReader {
         kind: ItemKind,
         words: &str,
         n: usize,
-        among: Option<&HashSet<ItemId>>,
+        among: Option<&IdSet>,
     ) -> Result<Vec<Match>, IndexError> {
-        let accept = |id: u32| among.is_none_or(|among| among.contains(&ItemId(id)));
+        let accept = |id: u32| among.is_none_or(|among| among.contains(ItemId(id)));
         let index = self.words()?;
         match index.matching(kind.number(), words, n, &accept) {
             Ok(found) => Ok(found),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use sightline_index::{
-    GraphState, IndexReader, IndexWriter, ItemId, ItemKind, Nearest, SearchQuery, UnitVector,
+    GraphState, IdSet, IndexReader, IndexWriter, ItemId, ItemKind, Nearest, SearchQuery, UnitVector,
 };
 
 use crate::support::{
@@ -386,12 +386,7 @@ fn bursts_are_ranked_as_by_a_scan() {
 }
 
 /// The ids of the 10 nearest images among those in `wanted`.
-fn restricted(
-    reader: &IndexReader,
-    query: &UnitVector,
-    how: Nearest,
-    wanted: &HashSet<ItemId>,
-) -> Vec<u32> {
+fn restricted(reader: &IndexReader, query: &UnitVector, how: Nearest, wanted: &IdSet) -> Vec<u32> {
     let candidates = reader.search(&SearchQuery {
         kind: ItemKind::Image,
         vector: Some(query),
@@ -432,7 +427,7 @@ fn a_restricted_search_finds_what_a_restricted_scan_finds() {
     let (mut n_right, mut n_asked, mut n_checked) = (0, 0, 0);
     // All, half, a seventh, a hundredth, and a few.
     for step in [1, 2, 7, 100, 6_000] {
-        let wanted: HashSet<ItemId> = (1..=20_000).step_by(step).map(ItemId).collect();
+        let wanted: IdSet = (1..=20_000).step_by(step).map(ItemId).collect();
         for _ in 0..50 {
             let query = clusters.next();
             let ask = |how| restricted(&reader, &query, how, &wanted);
@@ -441,7 +436,7 @@ fn a_restricted_search_finds_what_a_restricted_scan_finds() {
             assert!(
                 found
                     .iter()
-                    .all(|&id| id > 500 && wanted.contains(&ItemId(id)))
+                    .all(|&id| id > 500 && wanted.contains(ItemId(id)))
             );
             n_asked += truth.len();
             n_right += found.iter().filter(|id| truth.contains(id)).count();
@@ -454,7 +449,7 @@ fn a_restricted_search_finds_what_a_restricted_scan_finds() {
         n_right * 1000 >= n_asked * 995,
         "recall@10 of parts is {n_right} of {n_asked}"
     );
-    let nothing = HashSet::from([ItemId(1), ItemId(77_777)]);
+    let nothing = IdSet::from([ItemId(1), ItemId(77_777)]);
     for how in [EXACT, Nearest::default()] {
         let query = clusters.next();
         assert!(restricted(&reader, &query, how, &nothing).is_empty());

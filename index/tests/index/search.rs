@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use sightline_index::{
-    Candidate, FullItem, IndexReader, IndexWriter, Item, ItemId, ItemKind, Nearest, SearchQuery,
+    Candidate, FullItem, IdSet, IndexReader, IndexWriter, Item, ItemId, ItemKind, Nearest,
+    SearchQuery,
 };
 
 use crate::support::{
@@ -143,7 +144,7 @@ fn a_restriction_limits_vectors_and_words_alike() {
     let mut n_checked = 0;
     for kind in ItemKind::ALL {
         for step in [1, 3, 40] {
-            let among: HashSet<ItemId> = everything
+            let among: IdSet = everything
                 .iter()
                 .copied()
                 .step_by(step)
@@ -165,7 +166,7 @@ fn a_restriction_limits_vectors_and_words_alike() {
             let found = ask(Some(&among), 7);
             let expected = |rank: fn(&Candidate) -> Option<usize>| -> Vec<ItemId> {
                 let ids = ids_by(&all, rank).into_iter();
-                ids.filter(|id| among.contains(id)).take(7).collect()
+                ids.filter(|&id| among.contains(id)).take(7).collect()
             };
             let by_meaning = |c: &Candidate| c.rank_by_meaning;
             let by_words = |c: &Candidate| c.rank_by_words;
