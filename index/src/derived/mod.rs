@@ -8,10 +8,6 @@
 
 pub(crate) mod documents;
 pub(crate) mod graph_files;
-#[allow(
-    dead_code,
-    reason = "readers and writers use it from the next change on"
-)]
 pub(crate) mod segments;
 
 use crate::disk::layout::Layout;

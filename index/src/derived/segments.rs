@@ -30,7 +30,6 @@ pub(crate) enum Opened {
     /// Its file is missing, damaged, of another format, or not the listed one. Its items count as
     /// fresh, and the next writer builds it again.
     Unusable {
-        entry: SegmentEntry,
         reason: String,
         /// Whether a writer may have switched segments after the list was read.
         may_have_moved: bool,
@@ -49,7 +48,6 @@ pub(crate) fn open(
 ) -> Result<Opened, GraphError> {
     let unusable = |reason: String, may_have_moved| {
         Ok(Opened::Unusable {
-            entry,
             reason,
             may_have_moved,
         })

@@ -117,10 +117,6 @@ impl Layout {
     }
 
     /// The file of a graph segment. Number 0 is the one graph of an index of format 2.
-    #[allow(
-        dead_code,
-        reason = "readers and writers use it from the next change on"
-    )]
     pub(crate) fn segment(&self, kind: ItemKind, number: u64) -> PathBuf {
         let name = match kind {
             ItemKind::Image => "image",

@@ -120,10 +120,6 @@ impl Manifest {
     }
 
     /// The format of the index.
-    #[allow(
-        dead_code,
-        reason = "readers and writers use it from the next change on"
-    )]
     pub(crate) fn format(&self) -> u32 {
         self.format
     }

@@ -1,32 +1,41 @@
-//! Exact search: a scan of all vectors or codes.
+//! The best of many candidates, and scans of all vectors or codes.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::Neighbour;
 
 /// Keeps the `n` best of the offered candidates.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Best {
     /// The maximum number of kept candidates.
     pub(crate) n: usize,
+    /// Candidates below are not kept.
+    lowest: f32,
     heap: BinaryHeap<Reverse<Neighbour>>,
 }
 
 impl Best {
     pub(crate) fn new(n: usize) -> Self {
+        Self::above(n, f32::NEG_INFINITY)
+    }
+
+    /// Keeps only candidates of a similarity of at least `lowest`.
+    pub(crate) fn above(n: usize, lowest: f32) -> Self {
         // The caller may ask for more than there is, so memory is not reserved for all of it.
         Self {
             n,
+            lowest,
             heap: BinaryHeap::with_capacity(n.min(1024)),
         }
     }
 
     /// Keeps the candidate if it is among the best so far. NaN similarities are ignored.
     pub(crate) fn offer(&mut self, candidate: Neighbour) {
-        if candidate.similarity.is_nan() {
+        if candidate.similarity.is_nan() || candidate.similarity < self.lowest {
             return;
         }
         if self.heap.len() < self.n {
@@ -41,7 +50,7 @@ impl Best {
     /// The lowest similarity that would still be kept.
     pub(crate) fn floor(&self) -> f32 {
         if self.heap.len() < self.n {
-            f32::NEG_INFINITY
+            self.lowest
         } else {
             self.heap
                 .peek()
@@ -53,10 +62,6 @@ impl Best {
         for candidate in other.heap {
             self.offer(candidate.0);
         }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.heap.len()
     }
 
     /// The kept candidates, best first, equal similarities by id.
@@ -72,40 +77,28 @@ impl Best {
 /// Bytes scanned per task, so that small sets are scanned by one thread.
 const BYTES_PER_TASK: usize = 4 << 20;
 
-/// Offers all rows of `values`, shape `[n, width]`, to `best`. `ids_of(row, sink)` calls `sink`
-/// with each id of a row that may be found.
-pub(crate) fn scan<T: Sync>(
-    values: &[T],
-    width: usize,
-    similarity: impl Fn(&[T]) -> f32 + Sync,
+/// Visits the rows 0…n−1 of `row_bytes` each in parallel; `visit` offers what it finds.
+pub(crate) fn scan(
+    n_rows: usize,
+    row_bytes: usize,
     best: &mut Best,
-    ids_of: impl Fn(usize, &mut dyn FnMut(u32)) + Sync,
+    visit: impl Fn(usize, &mut Best) + Sync,
 ) {
-    if width == 0 {
+    let rows_per_task = (BYTES_PER_TASK / row_bytes.max(1)).max(1);
+    let scan_part = |rows: Range<usize>, best: &mut Best| rows.for_each(|row| visit(row, best));
+    if n_rows <= rows_per_task {
+        scan_part(0..n_rows, best);
         return;
     }
-    let rows_per_task = (BYTES_PER_TASK / (width * size_of::<T>())).max(1);
-    let scan_part = |(part, values): (usize, &[T]), n: usize| {
-        let mut best = Best::new(n);
-        for (row, values) in values.chunks_exact(width).enumerate() {
-            let similarity = similarity(values);
-            if similarity >= best.floor() {
-                ids_of(part * rows_per_task + row, &mut |id| {
-                    best.offer(Neighbour { similarity, id });
-                });
-            }
-        }
-        best
-    };
-    if values.len() <= rows_per_task * width {
-        best.extend(scan_part((0, values), best.n));
-        return;
-    }
-    let n = best.n;
-    let parts: Vec<Best> = values
-        .par_chunks(rows_per_task * width)
-        .enumerate()
-        .map(|part| scan_part(part, n))
+    let (n, floor) = (best.n, best.floor());
+    let parts: Vec<Best> = (0..n_rows.div_ceil(rows_per_task))
+        .into_par_iter()
+        .map(|part| {
+            let start = part * rows_per_task;
+            let mut best = Best::above(n, floor);
+            scan_part(start..n_rows.min(start + rows_per_task), &mut best);
+            best
+        })
         .collect();
     for part in parts {
         best.extend(part);
@@ -131,6 +124,12 @@ mod tests {
             id: 1,
         });
         assert!(none.into_sorted().is_empty());
+        let mut above = Best::above(2, 0.2);
+        for (similarity, id) in [(0.1, 1), (0.2, 2)] {
+            above.offer(Neighbour { similarity, id });
+        }
+        assert_eq!(above.floor(), 0.2);
+        assert_eq!(above.into_sorted().len(), 1);
     }
 
     #[test]
@@ -146,9 +145,11 @@ mod tests {
         );
         let query = vec![0.1; dimension];
         let mut best = Best::new(10);
-        let similarity = |row: &[f32]| distance::dot(&query, row);
-        scan(&vectors, dimension, similarity, &mut best, |row, sink| {
-            sink(u32::try_from(row).unwrap());
+        scan(n, dimension * 4, &mut best, |row, best| {
+            best.offer(Neighbour {
+                similarity: distance::dot(&query, &vectors[row * dimension..][..dimension]),
+                id: u32::try_from(row).unwrap(),
+            });
         });
         let mut plain: Vec<Neighbour> = vectors
             .chunks_exact(dimension)

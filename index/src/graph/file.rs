@@ -3,25 +3,20 @@
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use memmap2::Mmap;
 
 use super::arrays::Links;
-use super::codes::{self, Query};
+use super::codes::Query;
 use super::exact::{self, Best};
 use super::format::{
     FORMAT, HEADER_BYTES, MAGIC, N_SECTIONS, Section, Shape, Stamp, at, decode_header, number_at,
 };
-use super::params::{MAX_EF_IN_DOUBT, n_candidates};
+use super::points::{Extras, Points};
 use super::search::{self, Scratch};
 use super::write::io_error;
 use super::{GraphError, Neighbour, distance};
-
-/// Checksums of codes and vectors up to this size are verified when the file is opened. Larger ones
-/// are verified only by [`Graph::verify`], which every writer calls, so that a single search of a
-/// large index need not read all of it.
-const MAX_BYTES_CHECKED_ON_OPEN: usize = 64 << 20;
 
 /// A memory-mapped graph file. Any number of threads can search it at once.
 #[derive(Debug)]
@@ -33,10 +28,14 @@ pub(crate) struct Graph {
     sections: [Range<usize>; N_SECTIONS],
     sums: [u32; N_SECTIONS],
     idle: Mutex<Vec<Scratch>>,
+    /// Computed on first use.
+    extras: OnceLock<Extras>,
+    /// Whether [`check`](Self::check) found no damage.
+    is_sound: OnceLock<bool>,
 }
 
 impl Graph {
-    /// Opens a graph file, or returns none when it is missing.
+    /// Opens a graph file, or returns none when it is missing. Reads and checks its header only.
     ///
     /// # Errors
     /// When the file cannot be read, has another format, or is damaged.
@@ -86,7 +85,7 @@ impl Graph {
             ));
         }
         let sums = std::array::from_fn(|i| number_at(header, at::SUMS + 4 * i));
-        let graph = Self {
+        Ok(Some(Self {
             path: path.to_owned(),
             map,
             stamp,
@@ -94,21 +93,38 @@ impl Graph {
             sections,
             sums,
             idle: Mutex::default(),
-        };
-        let large = [Section::Rows, Section::Vectors];
-        let small = |&i: &usize| {
-            let is_large = large.iter().any(|&section| section as usize == i);
-            !is_large || graph.sections[i].len() <= MAX_BYTES_CHECKED_ON_OPEN
-        };
-        graph.check_sums((0..N_SECTIONS).filter(small))?;
-        Ok(Some(graph))
+            extras: OnceLock::new(),
+            is_sound: OnceLock::new(),
+        }))
+    }
+
+    /// Verifies the checksums of as many arrays as `n_bytes` allow, once for all callers: the ids
+    /// first, without which answers would be wrong rather than incomplete. Takes what it reads off
+    /// `n_bytes`.
+    pub(crate) fn is_sound(&self, n_bytes: &mut usize) -> bool {
+        const ORDER: [Section; N_SECTIONS] = [
+            Section::IdsStart,
+            Section::Ids,
+            Section::Loose,
+            Section::UpperStart,
+            Section::Upper,
+            Section::Layer0,
+            Section::Rows,
+            Section::Vectors,
+        ];
+        *self.is_sound.get_or_init(|| {
+            ORDER.into_iter().map(|section| section as usize).all(|i| {
+                let n = self.sections[i].len();
+                if n > *n_bytes {
+                    return true;
+                }
+                *n_bytes -= n;
+                self.check_sums([i].into_iter()).is_ok()
+            })
+        })
     }
 
     /// The checksum at the end of its header, which covers the checksums of all arrays.
-    #[allow(
-        dead_code,
-        reason = "readers and writers use it from the next change on"
-    )]
     pub(crate) fn header_sum(&self) -> u32 {
         number_at(&self.map, at::HEADER_SUM)
     }
@@ -201,7 +217,7 @@ impl Graph {
     }
 
     /// The full vector of a point.
-    fn vector(&self, point: u32) -> Option<&[f32]> {
+    pub(crate) fn vector(&self, point: u32) -> Option<&[f32]> {
         let start = (point as usize).checked_mul(self.dimension())?;
         self.vectors()
             .get(start..start.checked_add(self.dimension())?)
@@ -220,149 +236,66 @@ impl Graph {
         }
     }
 
-    /// The ids of one point.
-    fn ids_of(&self, point: u32) -> &[u32] {
-        let starts = self.numbers(Section::IdsStart);
-        let at = |i: usize| starts.get(i).map_or(0, |&start| start as usize);
-        self.numbers(Section::Ids)
-            .get(at(point as usize)..at(point as usize + 1))
-            .unwrap_or(&[])
+    /// Its points with their codes and ids.
+    pub(crate) fn points(&self) -> Points<'_> {
+        Points {
+            dimension: self.dimension(),
+            rows: self.bytes(Section::Rows),
+            ids_start: self.numbers(Section::IdsStart),
+            ids: self.numbers(Section::Ids),
+        }
+    }
+
+    /// The points of `ids`, which are ascending. Unknown ids are left out.
+    pub(crate) fn points_of(&self, ids: impl Iterator<Item = u32>) -> Vec<u32> {
+        let extras = self.extras.get_or_init(|| self.points().extras());
+        self.points().points_of(extras, ids)
     }
 
     /// All ids and their vectors, in no particular order.
     pub(crate) fn rows(&self) -> impl Iterator<Item = (u32, &[f32])> {
         (0..self.shape.n_points).flat_map(move |point| {
             let vector = self.vector(point).unwrap_or(&[]);
-            self.ids_of(point).iter().map(move |&id| (id, vector))
+            self.points()
+                .ids_of(point)
+                .iter()
+                .map(move |&id| (id, vector))
         })
     }
 
-    /// Offers the ids near `query` that are `alive` to `best`, found by a search of width `ef`, or
-    /// of a multiple of it when too many vectors are too close for codes to distinguish the
-    /// nearest.
+    /// The points near a query that are wanted, best first, with similarities of codes; none when
+    /// the search takes more than `budget` comparisons. At most `ef` of them and the loose ones.
     ///
-    /// `ef` counts points with at least one id that is alive, so removed items never displace
-    /// others.
-    pub(crate) fn search(
-        &self,
-        query: &[f32],
-        ef: usize,
-        alive: impl Fn(u32) -> bool,
-        best: &mut Best,
-    ) {
-        let codes = Query::new(query);
-        let mut scratch = self
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop()
-            .unwrap_or_default();
-        let mut width = ef;
-        let mut found = Vec::new();
-        loop {
-            // A wider search takes other paths, so the points found by a narrower one are kept.
-            let narrower = found;
-            found = self.candidates(&codes, width, &alive, &mut scratch);
-            add_missing(&mut found, &narrower);
-            let (nearest, in_doubt) = self.compare_again(query, &codes, &found, &alive, best.n);
-            let is_last = found.len() < width || width >= MAX_EF_IN_DOUBT;
-            if is_last || !in_doubt {
-                best.extend(nearest);
-                break;
-            }
-            width = width.saturating_mul(2);
-        }
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(scratch);
-    }
-
-    /// The points that a search of width `ef` finds and all loose points, with similarities of
-    /// codes, best first.
-    fn candidates(
+    /// Points that are not wanted are walked through but never displace others.
+    pub(crate) fn walk(
         &self,
         codes: &Query,
         ef: usize,
-        alive: impl Fn(u32) -> bool,
-        scratch: &mut Scratch,
-    ) -> Vec<Neighbour> {
+        budget: usize,
+        is_wanted: impl Fn(u32) -> bool,
+    ) -> Option<Vec<Neighbour>> {
         let links = self.links();
-        let accept = |point| self.ids_of(point).iter().any(|&id| alive(id));
-        let mut found = search::search(&links, codes, ef, scratch, accept);
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scratch = idle().pop().unwrap_or_default();
+        let found = search::walk(&links, codes, ef, budget, &mut scratch, &is_wanted);
+        idle().push(scratch);
+        let mut found = found?;
         let loose = self.numbers(Section::Loose);
         if !loose.is_empty() {
+            // A search that found its number of points may have left out others as near as the
+            // last one, and loose ones beyond that must not hide it.
+            let last = found.last().filter(|_| found.len() >= ef);
+            let lowest = last.map_or(f32::NEG_INFINITY, |last| last.similarity);
             found.retain(|point| !loose.contains(&point.id));
-            found.extend(loose.iter().map(|&id| Neighbour {
+            let wanted = loose.iter().filter(|&&point| is_wanted(point));
+            let wanted = wanted.map(|&id| Neighbour {
                 similarity: links.row(id).map_or(f32::NAN, |row| codes.similarity(row)),
                 id,
-            }));
+            });
+            found.extend(wanted.filter(|point| point.similarity >= lowest));
             found.sort_unstable_by(|a, b| b.cmp(a));
         }
-        found
-    }
-
-    /// The `n` ids of `candidates` (points, best first by codes) that are nearest by full vectors.
-    /// True when a point beyond the last candidate may be nearer than one of them, by the error of
-    /// codes.
-    fn compare_again(
-        &self,
-        query: &[f32],
-        codes: &Query,
-        candidates: &[Neighbour],
-        alive: impl Fn(u32) -> bool,
-        n: usize,
-    ) -> (Best, bool) {
-        let links = self.links();
-        let dot = distance::dot_function();
-        let mut nearest = Best::new(n);
-        for candidate in candidates {
-            let margin = links
-                .row(candidate.id)
-                .map_or(f32::INFINITY, |row| codes.margin(row, candidate.similarity));
-            if candidate.similarity + margin < nearest.floor() {
-                return (nearest, false);
-            }
-            let similarity = self
-                .vector(candidate.id)
-                .map_or(f32::NAN, |vector| dot(query, vector));
-            for &id in self.ids_of(candidate.id).iter().filter(|&&id| alive(id)) {
-                nearest.offer(Neighbour { similarity, id });
-            }
-        }
-        (nearest, true)
-    }
-
-    /// Offers the ids nearest to `query` that are `alive`, found by a scan of all codes, or of all
-    /// vectors when codes cannot distinguish the nearest.
-    pub(crate) fn scan_codes(
-        &self,
-        query: &[f32],
-        alive: impl Fn(u32) -> bool + Sync,
-        best: &mut Best,
-    ) {
-        let codes = Query::new(query);
-        let n = n_candidates(best.n);
-        let mut candidates = Best::new(n);
-        exact::scan(
-            self.bytes(Section::Rows),
-            codes::stride(self.dimension()),
-            |row| codes.similarity(row),
-            &mut candidates,
-            |row, sink| {
-                let point = u32::try_from(row).unwrap_or(super::NONE);
-                if self.ids_of(point).iter().any(|&id| alive(id)) {
-                    sink(point);
-                }
-            },
-        );
-        let candidates = candidates.into_sorted();
-        let (nearest, in_doubt) = self.compare_again(query, &codes, &candidates, &alive, best.n);
-        if in_doubt && candidates.len() >= n {
-            self.scan(query, alive, best);
-        } else {
-            best.extend(nearest);
-        }
+        Some(found)
     }
 
     /// Number of points that cannot be reached from the entry point along links, not counting loose
@@ -392,35 +325,25 @@ impl Graph {
         n_points - n_seen
     }
 
-    /// Offers all ids that are `alive` to `best`, compared by full vectors.
-    pub(crate) fn scan(&self, query: &[f32], alive: impl Fn(u32) -> bool + Sync, best: &mut Best) {
+    /// Offers all wanted points to `best`, compared by full vectors.
+    pub(crate) fn scan(
+        &self,
+        query: &[f32],
+        is_wanted: impl Fn(u32) -> bool + Sync,
+        best: &mut Best,
+    ) {
         let dot = distance::dot_function();
-        exact::scan(
-            self.vectors(),
-            self.dimension(),
-            |vector| dot(query, vector),
-            best,
-            |row, sink| {
-                let point = u32::try_from(row).unwrap_or(super::NONE);
-                self.ids_of(point)
-                    .iter()
-                    .filter(|&&id| alive(id))
-                    .for_each(|&id| sink(id));
-            },
-        );
+        let n_points = self.shape.n_points as usize;
+        exact::scan(n_points, self.dimension() * 4, best, |row, best| {
+            let Ok(id) = u32::try_from(row) else { return };
+            if is_wanted(id)
+                && let Some(vector) = self.vector(id)
+            {
+                let similarity = dot(query, vector);
+                best.offer(Neighbour { similarity, id });
+            }
+        });
     }
-}
-
-/// Adds the points of `others` that are not in `found`. Both are sorted best first, and so is the
-/// result.
-fn add_missing(found: &mut Vec<Neighbour>, others: &[Neighbour]) {
-    if others.is_empty() {
-        return;
-    }
-    found.extend_from_slice(others);
-    found.sort_unstable_by(|a, b| b.cmp(a));
-    // A point has the same similarity in both, so its two entries are adjacent.
-    found.dedup_by_key(|point| point.id);
 }
 
 #[cfg(test)]
@@ -481,9 +404,8 @@ mod tests {
             built.loose.push(150);
         });
         assert_eq!(graph.n_unreachable(), 0, "loose points are always compared");
-        let mut best = Best::new(1);
-        graph.search(&vector(150), 8, |_| true, &mut best);
-        assert_eq!(best.into_sorted()[0].id, 160);
+        let found = graph.walk(&Query::new(&vector(150)), 8, usize::MAX, |_| true);
+        assert_eq!(found.unwrap()[0].id, 150);
     }
 
     #[test]
@@ -507,45 +429,5 @@ mod tests {
             Err(GraphError::Build { .. })
         ));
         assert!(!path.exists());
-    }
-
-    #[test]
-    fn a_scan_compares_full_vectors_when_codes_are_too_coarse() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a.graph");
-        let mut builder = Builder::new(DIMENSION, 600);
-        // All within one step of the codes.
-        let vectors: Vec<Vec<f32>> = (0..600u16)
-            .map(|i| {
-                let angle = f32::from(i) * 1e-5;
-                let mut values = vec![0.0; DIMENSION];
-                (values[0], values[1]) = (angle.cos(), angle.sin());
-                values
-            })
-            .collect();
-        let ids: Vec<u32> = (1..=600).collect();
-        builder.add(&ids, &vectors.concat()).unwrap();
-        let built = builder.finish().unwrap();
-        let stamp = Stamp {
-            index_id: [1; 16],
-            kind: 0,
-            generation: 1,
-            last_id: 600,
-        };
-        let mut file = GraphFileWriter::begin(&path, &stamp, &built).unwrap();
-        for (&id, vector) in ids.iter().zip(&vectors) {
-            file.push(id, vector).unwrap();
-        }
-        file.switch(|| Ok(())).unwrap();
-        let graph = Graph::open(&path).unwrap().unwrap();
-        let answer = |scan: &dyn Fn(&mut Best)| {
-            let mut best = Best::new(10);
-            scan(&mut best);
-            best.into_sorted()
-        };
-        let query = &vectors[599];
-        let exact = answer(&|best| graph.scan(query, |_| true, best));
-        let codes = answer(&|best| graph.scan_codes(query, |_| true, best));
-        assert_eq!(codes, exact);
     }
 }

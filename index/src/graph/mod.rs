@@ -2,13 +2,15 @@
 //!
 //! A graph is built in parallel by `hnsw_rs` ([`build`]), copied into flat arrays ([`arrays`]),
 //! mended so that each point is found by its own vector ([`mend`]), and written ([`write`]) to one
-//! file ([`format`]) that is memory-mapped ([`file`]) and searched ([`search`]). Building and
-//! searching compare [`codes`] of 8 bits per value; the best candidates are compared again with
-//! full vectors ([`distance`]). [`exact`] scans all vectors: the oracle in tests, the search of
-//! small sets, and the fallback without a usable file. Nothing here knows what an id stands for.
+//! file ([`format`]) that is memory-mapped ([`file`]) and searched ([`search`]). Vectors in no file
+//! are kept in memory ([`coded`]). Building and searching compare [`codes`] of 8 bits per value, of
+//! the [`points`] of a file or in memory; the best candidates of all of them are compared again
+//! with full vectors ([`distance`], [`ranking`]). [`exact`] scans all vectors: the oracle in tests,
+//! and the search of small sets. Nothing here knows what an id stands for.
 
 pub(crate) mod arrays;
 pub(crate) mod build;
+pub(crate) mod coded;
 pub(crate) mod codes;
 pub(crate) mod distance;
 pub(crate) mod exact;
@@ -16,6 +18,8 @@ pub(crate) mod file;
 pub(crate) mod format;
 pub(crate) mod mend;
 pub(crate) mod params;
+pub(crate) mod points;
+pub(crate) mod ranking;
 pub(crate) mod search;
 pub(crate) mod write;
 

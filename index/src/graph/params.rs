@@ -63,6 +63,12 @@ pub(crate) fn ef_search(n_items: usize) -> usize {
 /// but not of thousands.
 pub(crate) const MAX_EF_IN_DOUBT: usize = 2_048;
 
+/// Cost of comparing a row that is looked up by its id, in rows of a scan.
+pub(crate) const GATHER_COST: usize = 2;
+
+/// A scan tests this many rows, whether they are wanted, in the time that it takes to look up one.
+pub(crate) const N_TESTS_PER_LOOKUP: usize = 8;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -27,13 +27,25 @@ pub(crate) fn search(
     scratch: &mut Scratch,
     accept: impl Fn(u32) -> bool,
 ) -> Vec<Neighbour> {
+    walk(links, query, ef, usize::MAX, scratch, accept).unwrap_or_default()
+}
+
+/// [`search`], unless it takes more than `budget` comparisons in layer 0, or appears to: then none.
+pub(crate) fn walk(
+    links: &Links<'_>,
+    query: &Query,
+    ef: usize,
+    budget: usize,
+    scratch: &mut Scratch,
+    accept: impl Fn(u32) -> bool,
+) -> Option<Vec<Neighbour>> {
     let Some(mut nearest) = similarity(links, query, links.entry) else {
-        return Vec::new();
+        return Some(Vec::new());
     };
     for layer in (1..=links.level(links.entry)).rev() {
         nearest = descend(links, query, nearest, layer);
     }
-    widen(links, query, nearest, ef.max(1), scratch, accept)
+    widen(links, query, nearest, (ef.max(1), budget), scratch, accept)
 }
 
 fn similarity(links: &Links<'_>, query: &Query, point: u32) -> Option<Neighbour> {
@@ -70,10 +82,10 @@ fn widen(
     links: &Links<'_>,
     query: &Query,
     start: Neighbour,
-    ef: usize,
+    (ef, budget): (usize, usize),
     scratch: &mut Scratch,
     accept: impl Fn(u32) -> bool,
-) -> Vec<Neighbour> {
+) -> Option<Vec<Neighbour>> {
     let Scratch {
         visited,
         candidates,
@@ -88,6 +100,7 @@ fn widen(
     if accept(start.id) {
         found.push(Reverse(start));
     }
+    let mut n_compared = 0;
     while let Some(candidate) = candidates.pop() {
         if found.len() >= ef
             && found
@@ -96,6 +109,9 @@ fn widen(
         {
             break;
         }
+        if is_hopeless(n_compared, found.len(), ef, budget) {
+            return None;
+        }
         // Prefetch all rows of a list before the first of them is needed.
         fresh.clear();
         let row = links.links_in(candidate.id, 0).iter();
@@ -103,6 +119,7 @@ fn widen(
             row.take_while(|&&link| link != NONE)
                 .filter(|&&link| visited.insert(link)),
         );
+        n_compared += fresh.len();
         for &link in fresh.iter() {
             if let Some(row) = links.row(link) {
                 codes::prefetch(row);
@@ -133,7 +150,18 @@ fn widen(
     }
     let mut found: Vec<Neighbour> = found.drain().map(|found| found.0).collect();
     found.sort_unstable_by(|a, b| b.cmp(a));
-    found
+    Some(found)
+}
+
+/// Whether a search that has found `n_found` of `ef` points by `n_compared` comparisons will exceed
+/// its budget, if it goes on finding as few.
+fn is_hopeless(n_compared: usize, n_found: usize, ef: usize, budget: usize) -> bool {
+    /// Before, little can be said.
+    const N_FOR_A_GUESS: usize = 512;
+    n_compared > budget
+        || n_found < ef
+            && n_compared > N_FOR_A_GUESS.min(budget / 2)
+            && n_compared.saturating_mul(ef) > budget.saturating_mul(n_found.max(1))
 }
 
 /// The set of visited points, cleared in O(1) by an epoch counter: one mark per point, the epoch
@@ -171,6 +199,23 @@ impl Visited {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_search_that_finds_too_little_gives_up() {
+        for (n_compared, n_found, budget, expected) in [
+            (400, 0, 1_000, false),
+            (600, 0, 1_000, true),
+            (600, 50, 1_000, true),
+            (600, 60, 1_000, false),
+            (1_000, 100, 1_000, false),
+            (1_001, 100, 1_000, true),
+            (11, 0, 20, true),
+            (1_000_000, 0, usize::MAX, false),
+        ] {
+            let found = is_hopeless(n_compared, n_found, 100, budget);
+            assert_eq!(found, expected, "{n_compared}, {n_found}, {budget}");
+        }
+    }
 
     #[test]
     fn visited_points_are_cleared_even_when_the_counter_overflows() {

@@ -14,12 +14,10 @@ use std::time::Duration;
 
 use self::vectors::KindState;
 use crate::derived;
-use crate::derived::graph_files::{self, Usable};
 use crate::disk::layout::Layout;
 use crate::disk::lock::Gate;
 use crate::disk::manifest::{Binding, Manifest};
 use crate::error::{IndexError, Within};
-use crate::graph::file::Graph;
 use crate::item::{Caption, FileRecord, Generation, Item, ItemId, ItemKind, Library};
 use crate::language::Language;
 use crate::records::codec::StoredCounts;
@@ -99,34 +97,13 @@ impl IndexReader {
         let generation = store.generation().within(dir)?;
         derived::refuse_lost_commits(layout, seen, generation)?;
         let counts = store.stored_counts().within(dir)?;
-        let purged = store.purged().within(dir)?;
         let language = store.language().within(dir)?;
         let mut settled = true;
-        let kinds = ItemKind::ALL.map(|kind| {
-            let graph = match Graph::open(&layout.graph(kind)) {
-                Ok(Some(graph)) => match graph_files::is_usable(
-                    &graph,
-                    manifest,
-                    kind,
-                    generation,
-                    purged[kind.number()],
-                ) {
-                    Usable::Yes => Ok(Some(graph)),
-                    Usable::No(reason) => Err(reason.to_owned()),
-                    // A writer may have switched graphs before or after the records were opened.
-                    Usable::Ahead | Usable::Behind => {
-                        settled = false;
-                        Err("it does not belong to the records".to_owned())
-                    }
-                },
-                Ok(None) => Ok(None),
-                Err(error) => Err(error.to_string()),
-            };
-            KindState {
-                graph,
-                fresh: Mutex::default(),
-            }
-        });
+        let [images, captions] =
+            ItemKind::ALL.map(|kind| KindState::open(layout, manifest, &store, kind, &[]));
+        let ((images, images_settled), (captions, captions_settled)) = (images?, captions?);
+        settled &= images_settled && captions_settled;
+        let kinds = [images, captions];
         let stamp = WordsStamp {
             index_id: manifest.index_id(),
             generation: generation.0,

@@ -1,13 +1,23 @@
-//! Nearest-neighbour search: the best of the graph joined with the best of the items newer than it.
+//! Nearest-neighbour search: candidates by codes from every graph segment and from the items in
+//! none, ranked together by full vectors.
+
+use std::borrow::Cow;
 
 use super::IndexReader;
+use super::vectors::{KindState, Vectors};
+use crate::derived::segments::Segment;
 use crate::error::{IndexError, Within};
+use crate::graph::Neighbour;
+use crate::graph::codes::Query;
 use crate::graph::distance;
-use crate::graph::exact::{self, Best};
-use crate::graph::file::Graph;
-use crate::graph::params::ef_search;
+use crate::graph::exact::Best;
+use crate::graph::params::{self, MAX_EF_IN_DOUBT, n_candidates};
+use crate::graph::ranking::{self, BestVectors, Candidates, Ranking};
 use crate::ids::IdSet;
 use crate::item::{ItemId, ItemKind};
+use crate::records::RecordsError;
+use crate::records::read::Records;
+use crate::records::store::Store;
 use crate::vector::UnitVector;
 
 /// How [`IndexReader::nearest`] searches.
@@ -32,6 +42,43 @@ pub struct Near {
     pub similarity: f32,
 }
 
+/// A vector near another one, with the items that have it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct NearVector {
+    /// Cosine of the angle between it and the query's, −1…1.
+    pub similarity: f32,
+    /// The lowest ids of its items, ascending.
+    pub ids: Vec<ItemId>,
+    /// Number of its items.
+    pub n_items: usize,
+}
+
+/// One search among the vectors of a kind.
+struct Search<'a> {
+    state: &'a KindState,
+    store: &'a Store,
+    kind: ItemKind,
+    vectors: &'a Vectors,
+    query: &'a [f32],
+    codes: Query,
+    /// Number of results.
+    n: usize,
+    how: Nearest,
+    wanted: Option<&'a IdSet>,
+}
+
+/// How the candidates of a set were found, which decides how more are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// By a graph search of this width.
+    Walk { ef: usize },
+    /// By comparing all that are wanted.
+    Scan,
+    /// All that may be among the results are there.
+    Complete,
+}
+
 impl IndexReader {
     /// The `n` items of a kind whose vectors are nearest to `vector`, nearest first, equal ones by
     /// id.
@@ -49,9 +96,6 @@ impl IndexReader {
     }
 
     /// [`nearest`](Self::nearest), restricted to the items in `wanted`, if given.
-    ///
-    /// Either the wanted items are compared one by one or the graph is searched, whichever is
-    /// estimated to take fewer comparisons.
     pub(super) fn nearest_of(
         &self,
         kind: ItemKind,
@@ -60,35 +104,8 @@ impl IndexReader {
         how: &Nearest,
         wanted: Option<&IdSet>,
     ) -> Result<Vec<Near>, IndexError> {
-        let (expected, found) = (self.binding.dimension, vector.dimension());
-        if expected != found {
-            return Err(IndexError::WrongDimension { expected, found });
-        }
-        let state = &self.kinds[kind.number()];
-        let fresh = state
-            .fresh(&self.store, kind, expected)
-            .within(self.dir())?;
-        let query = vector.as_slice();
-        let is_wanted = |id: u32| wanted.is_none_or(|wanted| wanted.contains(ItemId(id)));
-        let mut best = Best::new(n);
-        let dot = distance::dot_function();
-        exact::scan(
-            &fresh.vectors,
-            expected,
-            |vector| dot(query, vector),
-            &mut best,
-            |row, sink| {
-                let id = fresh.newer.get(row).copied();
-                id.filter(|&id| is_wanted(id)).into_iter().for_each(sink);
-            },
-        );
-        if let Ok(Some(graph)) = &state.graph {
-            let alive = |id: u32| !fresh.removed.contains(ItemId(id)) && is_wanted(id);
-            let n_alive = graph.n_ids().saturating_sub(fresh.removed.len());
-            let n_alive = wanted.map_or(n_alive, |wanted| wanted.len().min(n_alive));
-            best.extend(from_graph(graph, &alive, n_alive, query, n, how));
-        }
-        let near = |found: crate::graph::Neighbour| Near {
+        let best = self.ranked(kind, vector, n, how, wanted, Best::new(n))?;
+        let near = |found: Neighbour| Near {
             id: ItemId(found.id),
             similarity: found.similarity.clamp(-1.0, 1.0),
         };
@@ -100,53 +117,318 @@ impl IndexReader {
         });
         Ok(hits)
     }
+
+    /// The `n` distinct vectors of a kind that are nearest to `vector`, nearest first, equal
+    /// similarities by the lowest id; with at most `per_vector` ids of the items that have it, and
+    /// at least one. With `wanted`, only those items count.
+    ///
+    /// # Errors
+    /// When the vector has another dimension than the index, or the records cannot be read.
+    pub fn nearest_distinct(
+        &self,
+        kind: ItemKind,
+        vector: &UnitVector,
+        n: usize,
+        per_vector: usize,
+        how: &Nearest,
+        wanted: Option<&IdSet>,
+    ) -> Result<Vec<NearVector>, IndexError> {
+        let best = BestVectors::new(n, per_vector);
+        let best = self.ranked(kind, vector, n, how, wanted, best)?;
+        let near = best.into_sorted().into_iter().map(|found| NearVector {
+            similarity: found.similarity.clamp(-1.0, 1.0),
+            ids: found.ids.into_iter().map(ItemId).collect(),
+            n_items: found.n_ids,
+        });
+        Ok(near.collect())
+    }
+
+    fn ranked<R: Ranking + Clone>(
+        &self,
+        kind: ItemKind,
+        vector: &UnitVector,
+        n: usize,
+        how: &Nearest,
+        wanted: Option<&IdSet>,
+        mut ranking: R,
+    ) -> Result<R, IndexError> {
+        let (expected, found) = (self.binding.dimension, vector.dimension());
+        if expected != found {
+            return Err(IndexError::WrongDimension { expected, found });
+        }
+        let state = &self.kinds[kind.number()];
+        let vectors = state.vectors(&self.store).within(self.dir())?;
+        let search = Search {
+            state,
+            store: &self.store,
+            kind,
+            vectors: &vectors,
+            query: vector.as_slice(),
+            codes: Query::new(vector.as_slice()),
+            n,
+            how: *how,
+            wanted,
+        };
+        if n == 0 {
+            return Ok(ranking);
+        }
+        if how.exact || vectors.fresh.is_none() {
+            search.stream_fresh(&mut ranking).within(self.dir())?;
+        }
+        if how.exact {
+            search.scan_exactly(&mut ranking);
+            return Ok(ranking);
+        }
+        search.by_codes(&ranking).within(self.dir())
+    }
 }
 
-/// The best of a graph among those of its ids that are `alive`, about `n_alive` of them. If a graph
-/// search would cost more than a scan, or finds fewer than there may be, all are compared: by
-/// codes, or by full vectors if the search is to be exact.
-fn from_graph(
-    graph: &Graph,
-    alive: &(impl Fn(u32) -> bool + Sync),
-    n_alive: usize,
-    query: &[f32],
-    n: usize,
-    how: &Nearest,
-) -> Best {
-    let ef = match how.ef {
-        0 => ef_search(graph.n_ids()),
-        ef => ef,
-    };
-    let ef = ef.max(n.saturating_mul(2));
-    let mut best = Best::new(n);
-    if how.exact {
-        graph.scan(query, alive, &mut best);
-        return best;
+impl Search<'_> {
+    fn is_alive(&self, id: u32) -> bool {
+        let id = ItemId(id);
+        !self.vectors.removed.contains(id) && self.wanted.is_none_or(|wanted| wanted.contains(id))
     }
-    if is_search_cheaper(ef, n_alive, graph.n_ids()) {
-        graph.search(query, ef, alive, &mut best);
-        if best.len() >= n.min(n_alive) {
-            return best;
+
+    fn is_everything_wanted(&self) -> bool {
+        self.wanted.is_none() && self.vectors.removed.is_empty()
+    }
+
+    /// Offers all fresh items, read from the records.
+    fn stream_fresh(&self, ranking: &mut impl Ranking) -> Result<(), RecordsError> {
+        /// A scan reads about as many vectors in the time that it takes to look up one.
+        const N_SCANNED_PER_LOOKUP: usize = 8;
+        let dot = distance::dot_function();
+        let mut offer = |id: ItemId, vector: &[f32]| {
+            let similarity = dot(self.query, vector);
+            if similarity >= ranking.floor() {
+                ranking.offer(similarity, &mut std::iter::once(id.0), vector);
+            }
+        };
+        for range in &self.vectors.uncovered {
+            let end = (*range.end()).min(self.vectors.last_id);
+            let span = (end.0 + 1).saturating_sub(range.start().0) as usize;
+            let n_wanted = self
+                .wanted
+                .map_or(span, |wanted| wanted.count_in(range.clone()));
+            if let Some(wanted) = self.wanted
+                && n_wanted < span / N_SCANNED_PER_LOOKUP
+            {
+                for id in wanted.iter_in(range.clone()) {
+                    let vector = self.store.vector_values(self.kind, id, self.query.len())?;
+                    if let Some(vector) = vector {
+                        offer(id, &vector);
+                    }
+                }
+                continue;
+            }
+            self.state
+                .scan(self.store, range.clone(), &mut |id, vector| {
+                    if self.is_alive(id.0) {
+                        offer(id, vector);
+                    }
+                    Ok(true)
+                })?;
+        }
+        Ok(())
+    }
+
+    /// Offers all items of all segments, compared by full vectors.
+    fn scan_exactly(&self, ranking: &mut impl Ranking) {
+        for segment in &self.vectors.segments {
+            let graph = &segment.graph;
+            let points = graph.points();
+            let is_wanted = |point| points.ids_of(point).iter().any(|&id| self.is_alive(id));
+            let mut best = Best::above(self.n, ranking.floor());
+            graph.scan(self.query, is_wanted, &mut best);
+            for found in best.into_sorted() {
+                let ids = points.ids_of(found.id).iter().copied();
+                let vector = graph.vector(found.id).unwrap_or(&[]);
+                let mut alive = ids.filter(|&id| self.is_alive(id));
+                ranking.offer(found.similarity, &mut alive, vector);
+            }
         }
     }
-    let mut best = Best::new(n);
-    graph.scan_codes(query, alive, &mut best);
-    best
+
+    /// Searches all segments and the fresh items by codes, and adds the best to those in `ranked`.
+    /// Where codes cannot distinguish the nearest, more candidates are compared.
+    fn by_codes<R: Ranking + Clone>(&self, ranked: &R) -> Result<R, RecordsError> {
+        let width = self.width();
+        let mut sets = Vec::with_capacity(self.vectors.segments.len() + 1);
+        let mut ways = Vec::with_capacity(sets.capacity());
+        for segment in &self.vectors.segments {
+            let (found, way) = self.near(segment, width);
+            let points = segment.graph.points();
+            sets.push(Candidates { points, found });
+            ways.push(way);
+        }
+        if let Some(fresh) = &self.vectors.fresh {
+            let points = fresh.points();
+            let found = self.scan(None, Best::new(n_candidates(self.n)));
+            sets.push(Candidates { points, found });
+            ways.push(Way::Scan);
+        }
+        loop {
+            let mut ranking = ranked.clone();
+            let is_alive = |id| self.is_alive(id);
+            let in_doubt = ranking::rank(
+                self.query,
+                &self.codes,
+                &sets,
+                is_alive,
+                |set, point| self.vector(set, point),
+                &mut ranking,
+            )?;
+            let mut is_complete = true;
+            for (set, lowest) in in_doubt.into_iter().enumerate() {
+                if let Some(lowest) = lowest {
+                    let segment = self.vectors.segments.get(set).map(|segment| &**segment);
+                    let found = &mut sets[set].found;
+                    is_complete &= !self.find_more(segment, lowest, found, &mut ways[set]);
+                }
+            }
+            if is_complete {
+                return Ok(ranking);
+            }
+        }
+    }
+
+    /// The full vector of a point of a segment, or of the fresh items, which come after those.
+    fn vector(&self, set: usize, point: u32) -> Result<Option<Cow<'_, [f32]>>, RecordsError> {
+        if let Some(segment) = self.vectors.segments.get(set) {
+            return Ok(segment.graph.vector(point).map(Cow::Borrowed));
+        }
+        let fresh = self.vectors.fresh.as_ref();
+        let ids = fresh.map_or(&[][..], |fresh| fresh.points().ids_of(point));
+        let Some(&id) = ids.first() else {
+            return Ok(None);
+        };
+        let dimension = self.query.len();
+        let vector = self.store.vector_values(self.kind, ItemId(id), dimension)?;
+        Ok(vector.map(Cow::Owned))
+    }
+
+    fn width(&self) -> usize {
+        let n_ids = self
+            .vectors
+            .segments
+            .iter()
+            .map(|segment| segment.graph.n_ids());
+        let ef = match self.how.ef {
+            0 => params::ef_search(n_ids.sum()),
+            ef => ef,
+        };
+        ef.max(self.n.saturating_mul(2))
+    }
+
+    /// The candidates of a segment, and how they were found.
+    fn near(&self, segment: &Segment, ef: usize) -> (Vec<Neighbour>, Way) {
+        let n_ids = segment.graph.n_ids();
+        let range = segment.entry.first_id..=segment.entry.last_id;
+        let n_alive = match self.wanted {
+            Some(wanted) => wanted.count_in(range).min(n_ids),
+            None => n_ids.saturating_sub(self.vectors.removed.count_in(range)),
+        };
+        if n_alive == 0 {
+            return (Vec::new(), Way::Complete);
+        }
+        if let Some(budget) = walk_budget(ef, n_alive, n_ids)
+            && let Some(found) = self.walk(segment, ef, budget)
+            && found.len() >= self.n.min(n_alive)
+        {
+            return (found, Way::Walk { ef });
+        }
+        let best = Best::new(n_candidates(self.n));
+        (self.scan(Some(segment), best), Way::Scan)
+    }
+
+    fn walk(&self, segment: &Segment, ef: usize, budget: usize) -> Option<Vec<Neighbour>> {
+        let graph = &segment.graph;
+        if self.is_everything_wanted() {
+            return graph.walk(&self.codes, ef, budget, |_| true);
+        }
+        let points = graph.points();
+        graph.walk(&self.codes, ef, budget, |point| {
+            points.ids_of(point).iter().any(|&id| self.is_alive(id))
+        })
+    }
+
+    /// Compares all wanted points of a segment, or of the fresh items, by codes.
+    fn scan(&self, segment: Option<&Segment>, mut best: Best) -> Vec<Neighbour> {
+        let fresh = self.vectors.fresh.as_ref().map(|fresh| fresh.points());
+        let points = segment.map(|segment| segment.graph.points()).or(fresh);
+        let Some(points) = points else {
+            return Vec::new();
+        };
+        if let (Some(wanted), Some(segment)) = (self.wanted, segment) {
+            let range = segment.entry.first_id..=segment.entry.last_id;
+            if wanted.count_in(range.clone()) < points.n_points() / params::N_TESTS_PER_LOOKUP {
+                let ids = wanted.iter_in(range).map(|id| id.0);
+                let alive = ids.filter(|&id| !self.vectors.removed.contains(ItemId(id)));
+                let wanted = segment.graph.points_of(alive);
+                points.gather(&self.codes, &wanted, &mut best);
+                return best.into_sorted();
+            }
+        }
+        if self.is_everything_wanted() {
+            points.scan(&self.codes, |_| true, &mut best);
+        } else {
+            let is_wanted = |point| points.ids_of(point).iter().any(|&id| self.is_alive(id));
+            points.scan(&self.codes, is_wanted, &mut best);
+        }
+        best.into_sorted()
+    }
+
+    /// Looks for more candidates down to the similarity `lowest`, and returns whether there may be
+    /// a change.
+    fn find_more(
+        &self,
+        segment: Option<&Segment>,
+        lowest: f32,
+        found: &mut Vec<Neighbour>,
+        way: &mut Way,
+    ) -> bool {
+        match (*way, segment) {
+            (Way::Walk { ef }, Some(segment)) if found.len() >= ef && ef < MAX_EF_IN_DOUBT => {
+                let wider = ef.saturating_mul(2);
+                let more = self.walk(segment, wider, usize::MAX).unwrap_or_default();
+                // A wider search takes other paths, so the points found before are kept.
+                add_missing(found, &more);
+                *way = Way::Walk { ef: wider };
+                true
+            }
+            (Way::Scan, segment) if found.len() >= n_candidates(self.n) => {
+                let best = Best::above(usize::MAX, lowest);
+                *found = self.scan(segment, best);
+                *way = Way::Complete;
+                true
+            }
+            _ => false,
+        }
+    }
 }
 
-/// Whether a graph search of width `ef` among `n_alive` of `n_ids` items is cheaper than comparing
-/// each that is alive.
+/// Adds the points of `others` that are not in `found`. Both are sorted best first, and so is the
+/// result.
+fn add_missing(found: &mut Vec<Neighbour>, others: &[Neighbour]) {
+    found.extend_from_slice(others);
+    found.sort_unstable_by(|a, b| b.cmp(a));
+    // A point has the same similarity in both, so its two entries are adjacent.
+    found.dedup_by_key(|point| point.id);
+}
+
+/// The number of comparisons that a graph search of width `ef`, of which `n_alive` of `n_ids` items
+/// are wanted, may take before comparing all that are wanted is cheaper; none when that is expected
+/// to be cheaper from the start.
 ///
-/// A search also walks through items that are not alive, so the fewer are alive, the more it
-/// visits. It compares about 16 items for each that it keeps, and a comparison along links costs as
-/// much as four in a row (both measured, `benches/graph.py`).
-fn is_search_cheaper(ef: usize, n_alive: usize, n_ids: usize) -> bool {
+/// A search also walks through items that are not wanted, so the fewer are, the more it compares.
+fn walk_budget(ef: usize, n_alive: usize, n_ids: usize) -> Option<usize> {
+    /// Comparisons for each candidate that is kept, and the cost of each in rows of a scan
+    /// (`benches/graph.py`).
     const N_COMPARED: usize = 16;
     const COST: usize = 4;
-    if n_alive == 0 {
-        return false;
-    }
-    let compared = ef.saturating_mul(N_COMPARED).saturating_mul(n_ids) / n_alive;
-    // A scan also tests whether each item is alive, which costs a fraction of a comparison.
-    compared.min(n_ids).saturating_mul(COST) < n_alive.saturating_add(n_ids / 8)
+    let gather = n_alive.saturating_mul(params::GATHER_COST);
+    let scan = gather.min(n_alive.saturating_add(n_ids / params::N_TESTS_PER_LOOKUP));
+    let compared = ef.saturating_mul(N_COMPARED).saturating_mul(n_ids) / n_alive.max(1);
+    let budget = scan / COST;
+    (compared.min(n_ids) < budget).then_some(budget)
 }

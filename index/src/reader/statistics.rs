@@ -1,6 +1,7 @@
 //! Counts and sizes of the parts of an index.
 
 use super::IndexReader;
+use super::vectors::KindState;
 use crate::disk::layout;
 use crate::error::{IndexError, Within};
 use crate::item::{ItemId, ItemKind, LastRun};
@@ -102,13 +103,13 @@ impl IndexReader {
     /// # Errors
     /// When the records cannot be read.
     pub fn leftovers(&self, kind: ItemKind) -> Result<Leftovers, IndexError> {
-        let graph = self.kinds[kind.number()].graph.as_ref();
+        let segments = &self.kinds[kind.number()].segments;
+        let n_loose = segments
+            .iter()
+            .map(|segment| segment.graph.n_loose() as u64);
         Ok(Leftovers {
             n_tombstones: self.store.removed(kind).within(self.dir())?.len() as u64,
-            n_loose: graph
-                .ok()
-                .and_then(Option::as_ref)
-                .map_or(0, |graph| graph.n_loose() as u64),
+            n_loose: n_loose.sum(),
         })
     }
 
@@ -145,19 +146,26 @@ impl IndexReader {
     }
 
     fn graph_state(&self, kind: ItemKind, n_items: u64) -> GraphState {
-        match &self.kinds[kind.number()].graph {
-            Ok(None) => GraphState::Absent,
-            Err(reason) => GraphState::Unusable {
-                reason: reason.clone(),
-            },
-            Ok(Some(graph)) => {
-                let n_removed = self.store.removed(kind).map_or(0, |ids| ids.len());
-                let n_frozen = graph.n_ids().saturating_sub(n_removed) as u64;
-                GraphState::Ready {
-                    n_items: n_frozen,
-                    n_fresh: n_items.saturating_sub(n_frozen),
-                }
-            }
+        let KindState {
+            segments, unusable, ..
+        } = &self.kinds[kind.number()];
+        if segments.is_empty() {
+            return match unusable {
+                None => GraphState::Absent,
+                Some(reason) => GraphState::Unusable {
+                    reason: reason.clone(),
+                },
+            };
+        }
+        let is_frozen = |id: &ItemId| segments.iter().any(|segment| segment.entry.covers(*id));
+        let n_removed = self.store.removed(kind).map_or(0, |removed| {
+            removed.iter().filter(|&id| is_frozen(id)).count()
+        });
+        let n_ids: usize = segments.iter().map(|segment| segment.graph.n_ids()).sum();
+        let n_frozen = n_ids.saturating_sub(n_removed) as u64;
+        GraphState::Ready {
+            n_items: n_frozen,
+            n_fresh: n_items.saturating_sub(n_frozen),
         }
     }
 }

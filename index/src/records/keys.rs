@@ -87,10 +87,6 @@ pub(crate) const CHANGES: &[u8] = b"g";
 /// Tombstones of either kind.
 pub(crate) const REMOVED: &[u8] = b"r";
 /// Graph segments of either kind, in the column `default`.
-#[allow(
-    dead_code,
-    reason = "readers and writers use it from the next change on"
-)]
 pub(crate) const SEGMENTS: &[u8] = b"s";
 /// From image to path.
 pub(crate) const LINKS: &[u8] = b"i";
@@ -120,18 +116,11 @@ pub(crate) fn removed(kind: ItemKind, id: ItemId) -> Vec<u8> {
     [REMOVED, &[kind as u8], &id.0.to_be_bytes()].concat()
 }
 
-#[allow(
-    dead_code,
-    reason = "readers and writers use it from the next change on"
-)]
 pub(crate) fn segments_prefix(kind: ItemKind) -> Vec<u8> {
     [SEGMENTS, &[kind as u8]].concat()
 }
 
-#[allow(
-    dead_code,
-    reason = "readers and writers use it from the next change on"
-)]
+#[allow(dead_code, reason = "writers of segments use it")]
 pub(crate) fn segment(kind: ItemKind, first: ItemId) -> Vec<u8> {
     [SEGMENTS, &[kind as u8], &first.0.to_be_bytes()].concat()
 }

@@ -8,10 +8,6 @@ pub(crate) mod codec;
 pub(crate) mod keys;
 pub(crate) mod overlay;
 pub(crate) mod read;
-#[allow(
-    dead_code,
-    reason = "readers and writers use it from the next change on"
-)]
 pub(crate) mod segments;
 pub(crate) mod store;
 

@@ -169,10 +169,6 @@ pub(crate) trait Records {
     }
 
     /// The graph segments of a kind. Their ranges of ids are ascending and disjoint.
-    #[allow(
-        dead_code,
-        reason = "readers and writers use it from the next change on"
-    )]
     fn segments(&self, kind: ItemKind) -> Result<Vec<SegmentEntry>, RecordsError> {
         let prefix = keys::segments_prefix(kind);
         let mut segments: Vec<SegmentEntry> = Vec::new();

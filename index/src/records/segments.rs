@@ -22,6 +22,7 @@ pub(crate) struct SegmentEntry {
 
 impl SegmentEntry {
     /// The key and the value of its record.
+    #[allow(dead_code, reason = "writers of segments use it")]
     pub(crate) fn encode(&self, kind: ItemKind) -> (Vec<u8>, Vec<u8>) {
         let value = Out::versioned()
             .put(&self.last_id.0.to_le_bytes())
