@@ -147,7 +147,9 @@ impl Engine {
         Ok(sightline_index::repair(
             folder,
             WriterOptions::default(),
-            &mut progress,
+            &mut |build| {
+                let _ = progress(build);
+            },
         )?)
     }
 

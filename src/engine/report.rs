@@ -91,11 +91,14 @@ impl Progress {
     }
 }
 
-/// Receives the progress of building a graph, which cannot be stopped.
+/// Receives the progress of building a graph. Whoever kills the process meanwhile loses nothing but
+/// that graph.
 pub type OnBuilding<'a> = dyn FnMut(&Progress) + 'a;
 
 /// Passes the progress of building a graph on to `progress`.
-pub(crate) fn building(progress: &mut OnBuilding<'_>) -> impl FnMut(BuildProgress) {
+pub(crate) fn building(
+    progress: &mut OnBuilding<'_>,
+) -> impl FnMut(BuildProgress) -> ControlFlow<()> {
     let began = Instant::now();
     move |build: BuildProgress| {
         progress(&Progress {
@@ -106,6 +109,7 @@ pub(crate) fn building(progress: &mut OnBuilding<'_>) -> impl FnMut(BuildProgres
             elapsed: began.elapsed(),
             first_runs: FirstRuns::default(),
         });
+        ControlFlow::Continue(())
     }
 }
 

@@ -1,20 +1,21 @@
-//! Which graph files are usable, and when to rebuild.
+//! The graph segments as the writer sees them: checked when it opens an index, and built, merged
+//! and rebuilt when [`plan`] says so.
 
 use std::collections::HashSet;
+use std::ops::{ControlFlow, RangeInclusive};
 
-use crate::atomic::temporary_path;
+use super::building::{self, Job};
+use super::plan::{self, Due, Piece, SegmentSizes, Wear};
+use super::segments;
 use crate::disk::layout::Layout;
 use crate::disk::manifest::Manifest;
 use crate::disk::steps::{Step, Steps};
 use crate::error::{IndexError, Within};
-use crate::graph::build::Builder;
 use crate::graph::file::Graph;
-use crate::graph::format::Stamp;
-use crate::graph::params::{MIN_ITEMS, REBUILD_DIVISOR};
-use crate::graph::write::GraphFileWriter;
 use crate::item::{Generation, ItemId, ItemKind};
-use crate::records::overlay::Overlay;
+use crate::records::overlay::{Overlay, Relisting};
 use crate::records::read::Records;
+use crate::records::segments::SegmentEntry;
 
 /// Progress of building a graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,35 +29,49 @@ pub struct BuildProgress {
     pub n_total: usize,
 }
 
-/// Number of vectors read and passed to the builder at once.
-const PORTION: usize = 32_768;
+/// Called with the progress of building. Breaks when building is to stop.
+pub(crate) type OnBuild<'a> = dyn FnMut(BuildProgress) -> ControlFlow<()> + 'a;
 
-/// Facts about the graph in a file.
+/// The parts of the writer that its graphs depend on.
 #[derive(Debug, Clone, Copy)]
-struct OnDisk {
-    n_ids: usize,
-    n_loose: usize,
-    last_id: ItemId,
+pub(crate) struct Place<'a> {
+    pub(crate) layout: &'a Layout,
+    pub(crate) manifest: &'a Manifest,
+    pub(crate) generation: Generation,
+    pub(crate) steps: Steps,
 }
 
-/// The graph files of both kinds, as the writer sees them.
+impl Place<'_> {
+    pub(super) fn reach(&self, step: Step) -> Result<(), IndexError> {
+        let dir = self.layout.dir();
+        let reached = self.steps.reach(step);
+        reached.map_err(|source| IndexError::writing(dir, dir, source))
+    }
+}
+
+/// Bytes of segments whose checksums are verified whenever a writer opens, which takes about 10 ms.
+/// More are verified after an unclean end, and by `check`.
+const N_BYTES_VERIFIED: usize = 64 << 20;
+
+/// A listed segment whose file is usable.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Listed {
+    pub(super) entry: SegmentEntry,
+    pub(super) n_loose: usize,
+}
+
+/// The segments of both kinds.
 #[derive(Debug)]
 pub(crate) struct GraphFiles {
-    min_items: usize,
-    graphs: [Option<OnDisk>; 2],
+    sizes: SegmentSizes,
+    /// By kind, in the order of ids.
+    lists: [Vec<Listed>; 2],
+    /// By kind, higher than any number in the list or in the folder.
+    next_number: [u64; 2],
 }
 
-/// When a graph is rebuilt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Due {
-    /// When new, removed and loose items exceed a quarter of the old graph and a minimum number.
-    WhenWorthwhile,
-    /// When there is any new, removed or loose item.
-    WhenOutdated,
-}
-
-/// Whether a graph can be used with records of `generation` whose tombstones were dropped up to
-/// `purged`.
+/// Whether the graph of an index of format 2 can be used with records of `generation` whose
+/// tombstones were dropped up to `purged`.
 pub(crate) fn is_usable(
     graph: &Graph,
     manifest: &Manifest,
@@ -93,253 +108,319 @@ pub(crate) enum Usable {
 }
 
 impl GraphFiles {
-    /// Checks the graph files and deletes those that cannot be used, so that they cannot seem
-    /// usable later.
+    /// Checks the headers of the listed files and the first arrays, or all of them if `verify`. Those
+    /// that are missing or damaged are no longer listed, so their items are fresh. Files that are not listed are
+    /// deleted.
     ///
     /// # Errors
-    /// When the records cannot be read or written, or a file cannot be deleted.
+    /// When the records or a file cannot be read or written for another reason than damage.
     pub(crate) fn open(
-        layout: &Layout,
-        manifest: &Manifest,
+        place: &Place<'_>,
         overlay: &mut Overlay,
-        generation: Generation,
-        min_items: usize,
+        sizes: SegmentSizes,
+        verify: bool,
     ) -> Result<Self, IndexError> {
+        let Place {
+            layout, manifest, ..
+        } = *place;
         let dir = layout.dir();
-        let mut files = Self {
-            min_items,
-            graphs: [None, None],
-        };
-        for kind in ItemKind::ALL {
-            // The leftover of an interrupted build.
-            layout.discard_file(&temporary_path(&layout.graph(kind)))?;
-            let purged = overlay.store.purged().within(dir)?[kind.number()];
-            let graph = Graph::open(&layout.graph(kind)).ok().flatten();
-            let graph = graph.filter(|graph| graph.verify().is_ok());
-            let graph = graph.filter(|graph| {
-                is_usable(graph, manifest, kind, generation, purged) == Usable::Yes
-            });
-            let Some(graph) = graph else {
-                layout.discard_file(&layout.graph(kind))?;
-                if purged < generation || !overlay.store.removed(kind).within(dir)?.is_empty() {
-                    overlay.purge(kind, generation, |_| false).within(dir)?;
-                }
-                continue;
-            };
-            if graph.stamp.generation > purged.0 {
-                // The writer that switched to this graph was interrupted before it dropped the
-                // tombstones.
-                let held: HashSet<u32> = graph.rows().map(|(id, _)| id).collect();
-                let built = Generation(graph.stamp.generation);
-                overlay
-                    .purge(kind, built, |id| held.contains(&id.0))
-                    .within(dir)?;
-            }
-            files.graphs[kind.number()] = Some(on_disk(&graph));
+        if !overlay.store.is_segmented().within(dir)? {
+            adopt(place, overlay)?;
         }
-        overlay.frozen = files.frozen();
+        let mut files = Self {
+            sizes,
+            lists: [Vec::new(), Vec::new()],
+            next_number: [1; 2],
+        };
+        let mut has_lost = false;
+        let mut n_bytes = N_BYTES_VERIFIED;
+        for kind in ItemKind::ALL {
+            let mut lost = Vec::new();
+            for entry in overlay.store.segments(kind).within(dir)? {
+                let n_loose =
+                    segments::n_loose(layout, manifest, kind, &entry, verify, &mut n_bytes);
+                match n_loose.within(dir)? {
+                    Some(n_loose) => files.lists[kind.number()].push(Listed { entry, n_loose }),
+                    None => lost.push(entry),
+                }
+            }
+            if !lost.is_empty() {
+                let relisting = Relisting {
+                    kind,
+                    unlisted: &lost,
+                    listed: &[],
+                    is_obsolete: &|id| lost.iter().any(|entry| entry.covers(id)),
+                };
+                overlay.relist(&[relisting]).within(dir)?;
+                has_lost = true;
+            }
+        }
+        if has_lost {
+            place.reach(Step::GraphsUnlisted)?;
+        }
+        files.sweep(layout)?;
+        overlay.read_segments().within(dir)?;
         Ok(files)
     }
 
-    /// The highest id in each graph.
-    fn frozen(&self) -> [ItemId; 2] {
-        self.graphs
-            .map(|graph| graph.map_or(ItemId(0), |graph| graph.last_id))
-    }
-
-    /// Builds each graph that is due.
-    ///
-    /// # Errors
-    /// When the records cannot be read or written, or a graph cannot be built or written.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of the writer that building needs"
-    )]
-    pub(crate) fn build_due(
-        &mut self,
-        layout: &Layout,
-        manifest: &Manifest,
-        overlay: &mut Overlay,
-        generation: Generation,
-        due: Due,
-        steps: Steps,
-        progress: &mut dyn FnMut(BuildProgress),
-    ) -> Result<(), IndexError> {
-        let dir = layout.dir();
-        for kind in ItemKind::ALL {
-            let counts = overlay.stored_counts().within(dir)?;
-            let n_items = match kind {
-                ItemKind::Image => counts.n_images,
-                ItemKind::Caption => counts.n_captions,
-            };
-            let n_items = usize::try_from(n_items).unwrap_or(usize::MAX);
-            let n_removed = overlay.store.removed(kind).within(dir)?.len();
-            let graph = &mut self.graphs[kind.number()];
-            if n_items < self.min_items.max(1) {
-                if graph.take().is_some() {
-                    layout.discard_file(&layout.graph(kind))?;
-                    overlay.purge(kind, generation, |_| false).within(dir)?;
-                }
-            } else if is_due(*graph, n_items, n_removed, self.min_items, due) {
-                let job = Job {
-                    layout,
-                    manifest,
-                    generation,
-                    kind,
-                    n_items,
-                };
-                *graph = Some(build(&job, overlay, steps, progress)?);
+    /// Deletes files that are not listed: what interrupted builds and replaced segments left.
+    fn sweep(&mut self, layout: &Layout) -> Result<(), IndexError> {
+        let found = layout.graph_files().map_err(|source| IndexError::Io {
+            path: layout.graphs(),
+            source,
+        })?;
+        for file in found {
+            let kind = file.kind.number();
+            let mut listed = self.lists[kind].iter().map(|listed| listed.entry.number);
+            if file.is_temporary || !listed.any(|number| number == file.number) {
+                layout.discard(&file.path)?;
             }
+            self.count_number(file.kind, file.number);
         }
-        overlay.frozen = self.frozen();
+        for kind in ItemKind::ALL {
+            let listed = self.lists[kind.number()].iter();
+            let highest = listed.map(|listed| listed.entry.number).max();
+            self.count_number(kind, highest.unwrap_or(0));
+        }
         Ok(())
     }
-}
 
-fn on_disk(graph: &Graph) -> OnDisk {
-    OnDisk {
-        n_ids: graph.n_ids(),
-        n_loose: graph.n_loose(),
-        last_id: ItemId(graph.stamp.last_id),
+    /// Never gives this number to a new file.
+    fn count_number(&mut self, kind: ItemKind, number: u64) {
+        let next = &mut self.next_number[kind.number()];
+        *next = (*next).max(number.saturating_add(1));
+    }
+
+    /// Builds what is due, until `progress` breaks. What was built before stays.
+    ///
+    /// # Errors
+    /// When the records cannot be read or written, or a segment cannot be built or written.
+    pub(crate) fn build_due(
+        &mut self,
+        place: &Place<'_>,
+        overlay: &mut Overlay,
+        due: Due,
+        progress: &mut OnBuild<'_>,
+    ) -> Result<ControlFlow<()>, IndexError> {
+        let dir = place.layout.dir();
+        for kind in ItemKind::ALL {
+            loop {
+                let counts = overlay.store.stored_counts().within(dir)?;
+                let n_items = match kind {
+                    ItemKind::Image => counts.n_images,
+                    ItemKind::Caption => counts.n_captions,
+                };
+                let n_items = usize::try_from(n_items).unwrap_or(usize::MAX);
+                if n_items < self.sizes.min {
+                    let whole = ItemId(0)..=ItemId(u32::MAX);
+                    let replaced = self.entries(kind, &whole);
+                    if !replaced.is_empty() {
+                        self.switch(place, overlay, kind, &whole, &replaced, &[])?;
+                    }
+                    break;
+                }
+                let pieces = self.pieces(overlay, kind, n_items).within(dir)?;
+                let numbers: Vec<Piece> = pieces.iter().map(|piece| piece.0).collect();
+                let Some(merged) = plan::next_merge(&numbers, self.sizes, due) else {
+                    break;
+                };
+                let merged = &pieces[merged];
+                if self
+                    .build(place, overlay, kind, merged, progress)?
+                    .is_break()
+                {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn entries(&self, kind: ItemKind, range: &RangeInclusive<ItemId>) -> Vec<SegmentEntry> {
+        self.lists[kind.number()]
+            .iter()
+            .map(|listed| listed.entry)
+            .filter(|entry| range.contains(&entry.first_id))
+            .collect()
+    }
+
+    /// The segments of a kind and the fresh items between and after them, with their ranges of ids.
+    fn pieces(
+        &self,
+        overlay: &Overlay,
+        kind: ItemKind,
+        n_items: usize,
+    ) -> Result<Vec<(Piece, RangeInclusive<ItemId>)>, crate::records::RecordsError> {
+        let removed = overlay.store.removed(kind)?;
+        let mut pieces = Vec::new();
+        let mut gaps = Vec::new();
+        let mut next = ItemId(0);
+        let mut n_in_segments = 0;
+        for Listed { entry, n_loose } in &self.lists[kind.number()] {
+            gaps.push(next..=ItemId(entry.first_id.0.saturating_sub(1)));
+            next = ItemId(entry.last_id.0.saturating_add(1));
+            let below = |limit: ItemId| removed.partition_point(|&id| id < limit);
+            let n_removed = below(next) - below(entry.first_id);
+            let n_items = (entry.n_ids as usize).saturating_sub(n_removed);
+            n_in_segments += n_items;
+            let wear = Wear {
+                n_removed,
+                n_loose: *n_loose,
+            };
+            let segment = Some(wear);
+            pieces.push((Piece { n_items, segment }, entry.first_id..=entry.last_id));
+        }
+        let mut n_fresh = n_items.saturating_sub(n_in_segments);
+        let is_worth_a_scan = n_fresh >= self.sizes.min;
+        let mut all = Vec::with_capacity(2 * pieces.len() + 1);
+        for (gap, piece) in gaps.into_iter().zip(pieces) {
+            // Only a lost segment leaves a gap with items.
+            if is_worth_a_scan && !gap.is_empty() {
+                let n_items = overlay.store.ids_between(kind, gap.clone())?.len();
+                n_fresh = n_fresh.saturating_sub(n_items);
+                all.extend((n_items > 0).then(|| (fresh(n_items), gap)));
+            }
+            all.push(piece);
+        }
+        all.extend((n_fresh > 0).then(|| (fresh(n_fresh), next..=ItemId(u32::MAX))));
+        Ok(all)
+    }
+
+    /// Builds segments of the items of some pieces, and lists them instead of the segments among
+    /// those pieces.
+    fn build(
+        &mut self,
+        place: &Place<'_>,
+        overlay: &mut Overlay,
+        kind: ItemKind,
+        pieces: &[(Piece, RangeInclusive<ItemId>)],
+        progress: &mut OnBuild<'_>,
+    ) -> Result<ControlFlow<()>, IndexError> {
+        let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else {
+            return Ok(ControlFlow::Continue(()));
+        };
+        let range = *first.1.start()..=*last.1.end();
+        let replaced = self.entries(kind, &range);
+        let n_total: usize = pieces.iter().map(|piece| piece.0.n_items).sum();
+        let mut built: Vec<Listed> = Vec::new();
+        let mut next = *range.start();
+        let mut n_done = 0;
+        while n_done < n_total {
+            let n_items = (n_total - n_done).min(self.sizes.max);
+            if replaced.is_empty() && n_done > 0 && n_items < self.sizes.min {
+                break;
+            }
+            let number = self.next_number[kind.number()];
+            self.count_number(kind, number);
+            let job = Job {
+                place,
+                kind,
+                range: next..=*range.end(),
+                n_items,
+                number,
+            };
+            let mut report = |n| {
+                progress(BuildProgress {
+                    kind,
+                    n_done: n_done + n,
+                    n_total,
+                })
+            };
+            let Some(segment) = building::build(&job, overlay, &mut report)? else {
+                return Ok(ControlFlow::Break(()));
+            };
+            n_done += segment.entry.n_ids as usize;
+            next = ItemId(segment.entry.last_id.0.saturating_add(1));
+            if replaced.is_empty() {
+                let own = job.range.start().max(&ItemId(1))..=&segment.entry.last_id;
+                let own = **own.start()..=**own.end();
+                self.switch(place, overlay, kind, &own, &[], &[segment])?;
+            } else {
+                built.push(segment);
+            }
+        }
+        if !replaced.is_empty() {
+            self.switch(place, overlay, kind, &range, &replaced, &built)?;
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Lists `built` instead of `replaced`, whose files are then deleted, and drops the tombstones
+    /// within `range`.
+    fn switch(
+        &mut self,
+        place: &Place<'_>,
+        overlay: &mut Overlay,
+        kind: ItemKind,
+        range: &RangeInclusive<ItemId>,
+        replaced: &[SegmentEntry],
+        built: &[Listed],
+    ) -> Result<(), IndexError> {
+        let entries: Vec<SegmentEntry> = built.iter().map(|built| built.entry).collect();
+        let relisting = Relisting {
+            kind,
+            unlisted: replaced,
+            listed: &entries,
+            is_obsolete: &|id| range.contains(&id),
+        };
+        overlay.relist(&[relisting]).within(place.layout.dir())?;
+        let list = &mut self.lists[kind.number()];
+        list.retain(|listed| !replaced.contains(&listed.entry));
+        list.extend_from_slice(built);
+        list.sort_unstable_by_key(|listed| listed.entry.first_id);
+        place.reach(Step::GraphListed)?;
+        for entry in replaced {
+            // The next writer deletes what remains, as on systems that keep open files.
+            let _ = fs_err::remove_file(place.layout.segment(kind, entry.number));
+        }
+        place.reach(Step::GraphsDeleted)
     }
 }
 
-fn is_due(
-    graph: Option<OnDisk>,
-    n_items: usize,
-    n_removed: usize,
-    min_items: usize,
-    due: Due,
-) -> bool {
-    let Some(graph) = graph else { return true };
-    let n_fresh = n_items.saturating_sub(graph.n_ids.saturating_sub(n_removed));
-    let allowed = match due {
-        Due::WhenWorthwhile => (graph.n_ids / REBUILD_DIVISOR).max(min_items.min(MIN_ITEMS)),
-        Due::WhenOutdated => 0,
-    };
-    n_fresh + n_removed + graph.n_loose > allowed
+fn fresh(n_items: usize) -> Piece {
+    Piece {
+        n_items,
+        segment: None,
+    }
 }
 
-/// The graph to build.
-struct Job<'a> {
-    layout: &'a Layout,
-    manifest: &'a Manifest,
-    generation: Generation,
-    kind: ItemKind,
-    n_items: usize,
-}
-
-fn build(
-    job: &Job<'_>,
-    overlay: &mut Overlay,
-    steps: Steps,
-    progress: &mut dyn FnMut(BuildProgress),
-) -> Result<OnDisk, IndexError> {
-    let Job {
+/// Lists the graphs of an index of format 2.
+fn adopt(place: &Place<'_>, overlay: &mut Overlay) -> Result<(), IndexError> {
+    let Place {
         layout,
         manifest,
         generation,
-        kind,
-        n_items,
-    } = *job;
+        ..
+    } = *place;
     let dir = layout.dir();
-    let dimension = manifest.binding.dimension;
-    let mut builder = Builder::new(dimension, n_items);
-    let mut last_id = ItemId(0);
-    loop {
-        let (ids, vectors) = portion(overlay, kind, last_id, dimension).within(dir)?;
-        let Some(&last) = ids.last() else { break };
-        last_id = ItemId(last);
-        builder.add(&ids, &vectors).within(dir)?;
-        progress(BuildProgress {
-            kind,
-            n_done: builder.n_ids(),
-            n_total: n_items.max(builder.n_ids()),
-        });
+    let purged = overlay.store.purged().within(dir)?;
+    let mut adopted: [Vec<SegmentEntry>; 2] = [Vec::new(), Vec::new()];
+    let mut held: [Option<HashSet<u32>>; 2] = [None, None];
+    for kind in ItemKind::ALL {
+        let listed = segments::listed(layout, manifest, &overlay.store, kind, generation)?;
+        let Some(entry) = listed.first() else {
+            continue;
+        };
+        adopted[kind.number()].push(*entry);
+        let graph = Graph::open(&layout.graph(kind)).within(dir)?;
+        // The writer that built this graph was interrupted before it dropped the tombstones.
+        let is_newer = |graph: &Graph| graph.stamp.generation > purged[kind.number()].0;
+        held[kind.number()] = graph
+            .filter(is_newer)
+            .map(|graph| graph.rows().map(|(id, _)| id).collect());
     }
-    let built = builder.finish().within(dir)?;
-    let stamp = Stamp {
-        index_id: manifest.index_id(),
-        kind: kind as u32,
-        generation: generation.0,
-        last_id: last_id.0,
-    };
-    let folder = layout.graphs();
-    fs_err::create_dir_all(&folder).map_err(|source| IndexError::writing(dir, &folder, source))?;
-    let mut file = GraphFileWriter::begin(&layout.graph(kind), &stamp, &built).within(dir)?;
-    let mut written = ItemId(0);
-    loop {
-        let (ids, vectors) = portion(overlay, kind, written, dimension).within(dir)?;
-        let Some(&last) = ids.last() else { break };
-        written = ItemId(last);
-        for (&id, vector) in ids.iter().zip(vectors.chunks_exact(dimension)) {
-            file.push(id, vector).within(dir)?;
+    let is_obsolete = ItemKind::ALL.map(|kind| {
+        let (adopted, held) = (&adopted[kind.number()], &held[kind.number()]);
+        move |id: ItemId| {
+            adopted.is_empty() || held.as_ref().is_some_and(|held| !held.contains(&id.0))
         }
-    }
-    file.switch(|| steps.reach(Step::GraphAside)).within(dir)?;
-    let stopped = |source| IndexError::writing(dir, dir, source);
-    steps.reach(Step::GraphSwitched).map_err(stopped)?;
-    overlay.purge(kind, generation, |_| false).within(dir)?;
-    steps.reach(Step::GraphPurged).map_err(stopped)?;
-    Ok(OnDisk {
-        n_ids: built.ids.len(),
-        n_loose: built.loose.len(),
-        last_id,
-    })
-}
-
-/// The next vectors of a kind after an id, and their ids.
-fn portion(
-    overlay: &Overlay,
-    kind: ItemKind,
-    after: ItemId,
-    dimension: usize,
-) -> Result<(Vec<u32>, Vec<f32>), crate::records::RecordsError> {
-    let mut ids = Vec::with_capacity(PORTION);
-    let mut vectors = Vec::with_capacity(PORTION * dimension);
-    overlay
-        .store
-        .scan_vectors(kind, after, dimension, &mut |id, vector| {
-            ids.push(id.0);
-            vectors.extend_from_slice(vector);
-            Ok(ids.len() < PORTION)
-        })?;
-    Ok((ids, vectors))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_graph_is_due_when_a_quarter_is_new_or_removed() {
-        let graph = |n_ids, n_loose| {
-            Some(OnDisk {
-                n_ids,
-                n_loose,
-                last_id: ItemId(1),
-            })
-        };
-        let is_due = |graph, n_items, n_removed, min_items| {
-            is_due(graph, n_items, n_removed, min_items, Due::WhenWorthwhile)
-        };
-        assert!(is_due(None, 5_000, 0, MIN_ITEMS));
-        assert!(!is_due(graph(100_000, 0), 100_000, 0, MIN_ITEMS));
-        assert!(!is_due(graph(100_000, 0), 125_000, 0, MIN_ITEMS));
-        assert!(is_due(graph(100_000, 0), 125_001, 0, MIN_ITEMS));
-        assert!(is_due(graph(100_000, 0), 75_000, 25_001, MIN_ITEMS));
-        assert!(is_due(graph(100_000, 25_001), 100_000, 0, MIN_ITEMS));
-        assert!(
-            !is_due(graph(9_000, 0), 15_000, 0, MIN_ITEMS),
-            "a few thousand are scanned"
-        );
-        assert!(is_due(graph(9_000, 0), 18_000, 0, MIN_ITEMS));
-        let is_outdated = |graph, n_items, n_removed| {
-            super::is_due(graph, n_items, n_removed, MIN_ITEMS, Due::WhenOutdated)
-        };
-        assert!(!is_outdated(graph(9_000, 0), 9_000, 0));
-        assert!(is_outdated(graph(9_000, 0), 9_001, 0));
-        assert!(is_outdated(graph(9_000, 0), 8_999, 1));
-        assert!(is_outdated(graph(9_000, 1), 9_000, 0));
-    }
+    });
+    let relistings = ItemKind::ALL.map(|kind| Relisting {
+        kind,
+        unlisted: &[],
+        listed: &adopted[kind.number()],
+        is_obsolete: &is_obsolete[kind.number()],
+    });
+    overlay.relist(&relistings).within(dir)?;
+    place.reach(Step::GraphsAdopted)
 }

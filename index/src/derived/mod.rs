@@ -6,8 +6,10 @@
 //! switches to a generation only after the records have committed it, so words that are newer than
 //! the records show that commits were lost.
 
+mod building;
 pub(crate) mod documents;
 pub(crate) mod graph_files;
+pub(crate) mod plan;
 pub(crate) mod segments;
 
 use crate::disk::layout::Layout;

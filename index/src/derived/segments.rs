@@ -8,13 +8,10 @@ use crate::disk::manifest::Manifest;
 use crate::error::{IndexError, Within};
 use crate::graph::GraphError;
 use crate::graph::file::Graph;
+use crate::graph::header::Header;
 use crate::item::{Generation, ItemId, ItemKind};
 use crate::records::read::Records;
 use crate::records::segments::SegmentEntry;
-
-/// The first format whose records list the graph segments. Before, each kind had one graph,
-/// `image.graph` or `caption.graph`.
-const FORMAT_WITH_SEGMENTS: u32 = 3;
 
 /// A graph segment with its place in the list.
 #[derive(Debug)]
@@ -58,21 +55,52 @@ pub(crate) fn open(
         Err(error @ GraphError::Io { .. }) => return Err(error),
         Err(error) => return unusable(error.to_string(), false),
     };
-    if is_listed(&graph, manifest, kind, &entry) {
+    if is_listed(&graph.header, manifest, kind, &entry) {
         Ok(Opened::Usable(Arc::new(Segment { entry, graph })))
     } else {
         unusable("its file is not the listed one".to_owned(), false)
     }
 }
 
-fn is_listed(graph: &Graph, manifest: &Manifest, kind: ItemKind, entry: &SegmentEntry) -> bool {
-    let stamp = &graph.stamp;
-    graph.header_sum() == entry.header_sum
+/// The number of loose points of a listed segment, or none when its file is missing, damaged, of
+/// another format, or not the listed one. Verifies the header and as many arrays as `n_bytes`
+/// allows, or everything if `verify`.
+///
+/// # Errors
+/// When the file cannot be read for another reason than damage.
+pub(crate) fn n_loose(
+    layout: &Layout,
+    manifest: &Manifest,
+    kind: ItemKind,
+    entry: &SegmentEntry,
+    verify: bool,
+    n_bytes: &mut usize,
+) -> Result<Option<usize>, GraphError> {
+    let mut usable = || {
+        let Some(graph) = Graph::open(&layout.segment(kind, entry.number))? else {
+            return Ok(None);
+        };
+        if verify {
+            graph.verify()?;
+        }
+        let is_usable =
+            is_listed(&graph.header, manifest, kind, entry) && (verify || graph.is_sound(n_bytes));
+        Ok(is_usable.then(|| graph.n_loose()))
+    };
+    match usable() {
+        Err(GraphError::Damaged { .. } | GraphError::OtherFormat { .. }) => Ok(None),
+        usable => usable,
+    }
+}
+
+fn is_listed(header: &Header, manifest: &Manifest, kind: ItemKind, entry: &SegmentEntry) -> bool {
+    let stamp = &header.stamp;
+    header.sum == entry.header_sum
         && stamp.index_id == manifest.index_id()
         && stamp.kind as usize == kind.number()
         && stamp.last_id == entry.last_id.0
-        && graph.n_ids() == entry.n_ids as usize
-        && graph.dimension() == manifest.binding.dimension
+        && header.n_ids() == entry.n_ids as usize
+        && header.dimension() == manifest.binding.dimension
 }
 
 /// The list of segments of a kind: the one in the records, or for an index of an older format its
@@ -88,9 +116,8 @@ pub(crate) fn listed(
     generation: Generation,
 ) -> Result<Vec<SegmentEntry>, IndexError> {
     let dir = layout.dir();
-    let entries = records.segments(kind).within(dir)?;
-    if !entries.is_empty() || manifest.format() >= FORMAT_WITH_SEGMENTS {
-        return Ok(entries);
+    if records.is_segmented().within(dir)? {
+        return records.segments(kind).within(dir);
     }
     let purged = records.purged().within(dir)?[kind.number()];
     let graph = match Graph::open(&layout.graph(kind)) {

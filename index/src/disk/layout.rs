@@ -128,6 +128,32 @@ impl Layout {
         }
     }
 
+    /// The graph files of both kinds, listed in the records or not, and temporary ones.
+    ///
+    /// # Errors
+    /// When the folder cannot be read. A missing one is empty.
+    pub(crate) fn graph_files(&self) -> io::Result<Vec<GraphFile>> {
+        let entries = match fs_err::read_dir(self.graphs()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut files = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name();
+            if let Some((kind, number, is_temporary)) = name.to_str().and_then(parse_graph) {
+                files.push(GraphFile {
+                    path: entry.path(),
+                    kind,
+                    number,
+                    is_temporary,
+                });
+            }
+        }
+        files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        Ok(files)
+    }
+
     /// Whether every entry of the folder may belong to an index, as after an interrupted creation.
     pub(crate) fn holds_nothing_else(&self) -> io::Result<bool> {
         const KNOWN: [&str; 7] = [
@@ -193,6 +219,36 @@ impl Layout {
     pub(crate) fn n_bytes(&self) -> u64 {
         n_bytes_in(&self.dir)
     }
+}
+
+/// A file in the folder of the graphs.
+#[derive(Debug)]
+pub(crate) struct GraphFile {
+    pub(crate) path: PathBuf,
+    pub(crate) kind: ItemKind,
+    /// See [`Layout::segment`].
+    pub(crate) number: u64,
+    /// Whether it was being written.
+    pub(crate) is_temporary: bool,
+}
+
+/// The kind and number of a graph file, and whether it is a temporary one.
+fn parse_graph(name: &str) -> Option<(ItemKind, u64, bool)> {
+    let (name, is_temporary) = match name.strip_suffix(".tmp") {
+        Some(name) => (name, true),
+        None => (name, false),
+    };
+    let name = name.strip_suffix(".graph")?;
+    let (kind, rest) = match name.strip_prefix("image") {
+        Some(rest) => (ItemKind::Image, rest),
+        None => (ItemKind::Caption, name.strip_prefix("caption")?),
+    };
+    let number = match rest.strip_prefix('-') {
+        Some(number) => number.parse().ok()?,
+        None if rest.is_empty() => 0,
+        None => return None,
+    };
+    Some((kind, number, is_temporary))
 }
 
 /// Size of all files in a folder and its subfolders in bytes. Unreadable files count as 0.

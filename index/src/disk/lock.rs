@@ -10,10 +10,18 @@ use super::layout::Layout;
 use crate::error::IndexError;
 
 /// The exclusive right to write. The operating system releases it when the process exits. The
-/// process id in the file is only for messages.
+/// process id in the file is for messages, and remains after an unclean end.
 #[derive(Debug)]
 pub(crate) struct WriteLock {
-    _file: File,
+    file: File,
+    is_after_crash: bool,
+}
+
+impl Drop for WriteLock {
+    fn drop(&mut self) {
+        // If this fails, the next writer checks more than it needs to.
+        let _ = self.file.set_len(0);
+    }
 }
 
 impl WriteLock {
@@ -33,7 +41,8 @@ impl WriteLock {
                 Err(TryLockError::Error(source)) => return Err(IndexError::Io { path, source }),
             }
             let pid = holder(&mut file);
-            if pid != Some(std::process::id()) || start.elapsed() > OWN_PATIENCE {
+            let may_be_own = pid.is_none_or(|pid| pid == std::process::id());
+            if !may_be_own || start.elapsed() > OWN_PATIENCE {
                 return Err(IndexError::Locked {
                     dir: layout.dir().to_owned(),
                     pid,
@@ -41,19 +50,29 @@ impl WriteLock {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
+        let is_after_crash = holder(&mut file).is_some();
         let note = |file: &mut File| -> io::Result<()> {
             file.set_len(0)?;
             file.rewind()?;
             writeln!(file, "{}", std::process::id())
         };
         note(&mut file).map_err(writing)?;
-        Ok(Self { _file: file })
+        Ok(Self {
+            file,
+            is_after_crash,
+        })
+    }
+
+    /// Whether the last writer ended without releasing the lock: killed, or by a crash of the
+    /// system, after which files that were written long ago are verified, too.
+    pub(crate) fn is_after_crash(&self) -> bool {
+        self.is_after_crash
     }
 }
 
-/// How long to wait for a lock that this process itself seems to hold. A child process has a copy
-/// of every open file between fork and exec, and keeps a lock for that moment that its parent has
-/// released.
+/// How long to wait for a lock that this process itself or nobody seems to hold. A child process has
+/// a copy of every open file between fork and exec, and keeps a lock for that moment that its parent
+/// has released.
 const OWN_PATIENCE: Duration = Duration::from_millis(500);
 
 fn open_or_create(path: &Path) -> io::Result<File> {
@@ -154,6 +173,32 @@ mod tests {
         }
         drop(first);
         WriteLock::take(&layout).unwrap();
+    }
+
+    #[test]
+    fn only_an_unclean_end_leaves_a_process_id() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path());
+        assert!(!WriteLock::take(&layout).unwrap().is_after_crash());
+        assert!(!WriteLock::take(&layout).unwrap().is_after_crash());
+        std::fs::write(layout.lock(), "77\n").unwrap();
+        assert!(WriteLock::take(&layout).unwrap().is_after_crash());
+        assert!(!WriteLock::take(&layout).unwrap().is_after_crash());
+    }
+
+    #[test]
+    fn a_released_lock_that_a_child_still_holds_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path());
+        drop(WriteLock::take(&layout).unwrap());
+        let child = File::open(layout.lock()).unwrap();
+        child.try_lock().unwrap();
+        let release = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(50));
+            drop(child);
+        });
+        WriteLock::take(&layout).unwrap();
+        release.join().unwrap();
     }
 
     #[test]

@@ -119,11 +119,6 @@ impl Manifest {
         }
     }
 
-    /// The format of the index.
-    pub(crate) fn format(&self) -> u32 {
-        self.format
-    }
-
     /// The same manifest in the newest format.
     pub(crate) fn upgraded(&self) -> Self {
         Self {

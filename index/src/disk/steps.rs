@@ -36,12 +36,18 @@ pub(crate) enum Step {
     GateClosed,
     /// The tables are written and the log is deleted; readers are still locked out.
     TablesFlushed,
-    /// A new graph is complete beside the old one.
+    /// An index of format 2: its graphs are listed as segments.
+    GraphsAdopted,
+    /// Segments whose files are missing or damaged are no longer listed; the files still exist.
+    GraphsUnlisted,
+    /// A new segment is complete under a temporary name.
     GraphAside,
-    /// The new graph is in place; the tombstones that it made obsolete still exist.
-    GraphSwitched,
-    /// The tombstones are deleted.
-    GraphPurged,
+    /// The new segment has its name, but is not listed.
+    GraphNamed,
+    /// The new segment is listed, and those that it replaces are not; their files still exist.
+    GraphListed,
+    /// The files of the replaced segments are deleted.
+    GraphsDeleted,
     /// The records of the successor state that they are current; the manifest does not name them
     /// yet.
     SuccessorCopied,

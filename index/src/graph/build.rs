@@ -7,6 +7,7 @@
 //! process are not called. A panic becomes an error.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hnsw_rs::anndists::dist::Distance;
@@ -21,6 +22,12 @@ use super::{GraphError, NONE, codes, mend};
 
 /// Number of rows by which the rows of a portion are grouped.
 const N_PIVOTS: usize = 1_024;
+
+/// Number of rows inserted between two calls of [`GoOn`], a fraction of a second.
+const N_BETWEEN: usize = 1_024;
+
+/// Called with a number of ids that are done. Breaks when the work is to stop.
+pub(crate) type GoOn<'a> = dyn FnMut(usize) -> ControlFlow<()> + 'a;
 
 /// The number of layers `hnsw_rs` can hold.
 const N_LAYERS: usize = 16;
@@ -75,14 +82,21 @@ impl Builder {
     }
 
     /// Adds `vectors`, shape `[ids.len(), dimension]`. Rows that are not finite are skipped with
-    /// their ids.
+    /// their ids. `go_on` is called with the number of ids added so far, often enough for a user
+    /// who waits; when it breaks, the builder is of no more use.
     ///
     /// # Errors
     /// When the library panics, or there are more points than 32 bits can count.
-    pub(crate) fn add(&mut self, ids: &[u32], vectors: &[f32]) -> Result<(), GraphError> {
+    pub(crate) fn add(
+        &mut self,
+        ids: &[u32],
+        vectors: Vec<f32>,
+        go_on: &mut GoOn<'_>,
+    ) -> Result<ControlFlow<()>, GraphError> {
         let stride = codes::stride(self.dimension);
         let mut rows = Vec::with_capacity(ids.len() * stride);
         let mut new_points = Vec::with_capacity(ids.len());
+        let n_before = self.members.len();
         for (&id, vector) in ids.iter().zip(vectors.chunks_exact(self.dimension)) {
             if !vector.iter().all(|value| value.is_finite()) {
                 continue;
@@ -100,6 +114,8 @@ impl Builder {
             }
             self.members.push((point, id));
         }
+        // Before the memory of the new points is needed.
+        drop(vectors);
         let n_inserted = self.hnsw.get_nb_point();
         let n_sequential = N_SEQUENTIAL
             .saturating_sub(n_inserted)
@@ -110,20 +126,23 @@ impl Builder {
             for (row, point) in sequential {
                 self.hnsw.insert_slice((row, point));
             }
-            self.hnsw.parallel_insert_slice(&in_parallel);
-        })
+        })?;
+        for (n, rows) in in_parallel.chunks(N_BETWEEN).enumerate() {
+            if go_on(n_before + n * N_BETWEEN).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            guarded(|| {
+                rows.par_iter().for_each(|&row| self.hnsw.insert_slice(row));
+            })?;
+        }
+        Ok(go_on(self.members.len()))
     }
 
-    /// Number of ids added.
-    pub(crate) fn n_ids(&self) -> usize {
-        self.members.len()
-    }
-
-    /// Copies the graph into flat arrays and mends it.
+    /// Copies the graph into flat arrays and mends it. None when `go_on` breaks.
     ///
     /// # Errors
     /// When the library panics or its graph lacks a point.
-    pub(crate) fn finish(self) -> Result<GraphArrays, GraphError> {
+    pub(crate) fn finish(self, go_on: &mut GoOn<'_>) -> Result<Option<GraphArrays>, GraphError> {
         let Self {
             params,
             dimension,
@@ -132,14 +151,15 @@ impl Builder {
             mut members,
         } = self;
         let n_points = points.len();
+        let n_ids = members.len();
         drop(points);
         members.sort_unstable();
         let mut built = guarded(|| freeze(&hnsw, params, dimension, n_points))??;
         drop(hnsw);
         built.ids_start = starts(members.iter().map(|member| member.0), n_points);
         built.ids = members.iter().map(|member| member.1).collect();
-        mend::mend(&mut built);
-        Ok(built)
+        let flow = mend::mend(&mut built, &mut || go_on(n_ids));
+        Ok(flow.is_continue().then_some(built))
     }
 }
 

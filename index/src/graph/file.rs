@@ -1,7 +1,6 @@
 //! A graph file, memory-mapped and searched in place.
 
 use std::io;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -10,9 +9,8 @@ use memmap2::Mmap;
 use super::arrays::Links;
 use super::codes::Query;
 use super::exact::{self, Best};
-use super::format::{
-    FORMAT, HEADER_BYTES, MAGIC, N_SECTIONS, Section, Shape, Stamp, at, decode_header, number_at,
-};
+use super::format::{N_SECTIONS, Section, Stamp};
+use super::header::Header;
 use super::points::{Extras, Points};
 use super::search::{self, Scratch};
 use super::write::io_error;
@@ -24,9 +22,7 @@ pub(crate) struct Graph {
     path: PathBuf,
     map: Mmap,
     pub(crate) stamp: Stamp,
-    shape: Shape,
-    sections: [Range<usize>; N_SECTIONS],
-    sums: [u32; N_SECTIONS],
+    pub(crate) header: Header,
     idle: Mutex<Vec<Scratch>>,
     /// Computed on first use.
     extras: OnceLock<Extras>,
@@ -51,47 +47,18 @@ impl Graph {
         // old one, whose bytes stay unchanged while they are mapped. If another program truncates
         // the file meanwhile, the process gets a SIGBUS, as does every program that maps files.
         let map = unsafe { Mmap::map(file.file()) }.map_err(io_error)?;
-        let damaged = |what| GraphError::Damaged {
-            path: path.to_owned(),
-            what,
-        };
-        let header = map
-            .get(..HEADER_BYTES)
-            .ok_or_else(|| damaged("it is shorter than its header"))?;
-        if header[..8] != MAGIC {
-            return Err(damaged("it is not a graph file"));
-        }
-        let found = number_at(header, at::FORMAT);
-        if found != FORMAT {
-            return Err(GraphError::OtherFormat {
+        let header = Header::parse(path, &map, map.len() as u64)?;
+        if cfg!(target_endian = "big") {
+            return Err(GraphError::Damaged {
                 path: path.to_owned(),
-                found,
-                supported: FORMAT,
+                what: "its numbers are little-endian, but this machine is big-endian",
             });
         }
-        if number_at(header, at::HEADER_SUM) != crc32fast::hash(&header[..at::HEADER_SUM]) {
-            return Err(damaged("its header does not match its checksum"));
-        }
-        let (stamp, shape) = decode_header(header);
-        let sections = shape
-            .sections()
-            .ok_or_else(|| damaged("its header is invalid"))?;
-        if sections[N_SECTIONS - 1].end != map.len() {
-            return Err(damaged("its length does not match its header"));
-        }
-        if cfg!(target_endian = "big") {
-            return Err(damaged(
-                "its numbers are little-endian, but this machine is big-endian",
-            ));
-        }
-        let sums = std::array::from_fn(|i| number_at(header, at::SUMS + 4 * i));
         Ok(Some(Self {
             path: path.to_owned(),
             map,
-            stamp,
-            shape,
-            sections,
-            sums,
+            stamp: header.stamp,
+            header,
             idle: Mutex::default(),
             extras: OnceLock::new(),
             is_sound: OnceLock::new(),
@@ -114,7 +81,7 @@ impl Graph {
         ];
         *self.is_sound.get_or_init(|| {
             ORDER.into_iter().map(|section| section as usize).all(|i| {
-                let n = self.sections[i].len();
+                let n = self.header.sections[i].len();
                 if n > *n_bytes {
                     return true;
                 }
@@ -126,26 +93,31 @@ impl Graph {
 
     /// The checksum at the end of its header, which covers the checksums of all arrays.
     pub(crate) fn header_sum(&self) -> u32 {
-        number_at(&self.map, at::HEADER_SUM)
+        self.header.sum
     }
 
     pub(crate) fn dimension(&self) -> usize {
-        self.shape.dimension as usize
+        self.header.dimension()
     }
 
     /// Number of ids in the graph, including removed ones.
     pub(crate) fn n_ids(&self) -> usize {
-        self.shape.n_ids as usize
+        self.header.n_ids()
     }
 
     /// Number of loose points, which every search compares because no links lead to them.
     pub(crate) fn n_loose(&self) -> usize {
-        self.shape.n_loose as usize
+        self.header.n_loose()
     }
 
     fn check_sums(&self, which: impl Iterator<Item = usize>) -> Result<(), GraphError> {
         for i in which {
-            if self.map.get(self.sections[i].clone()).map(crc32fast::hash) != Some(self.sums[i]) {
+            if self
+                .map
+                .get(self.header.sections[i].clone())
+                .map(crc32fast::hash)
+                != Some(self.header.sums[i])
+            {
                 return Err(GraphError::Damaged {
                     path: self.path.clone(),
                     what: "its bytes do not match their checksum",
@@ -167,7 +139,7 @@ impl Graph {
                 what,
             })
         };
-        let exists = |&point: &u32| point == super::NONE || point < self.shape.n_points;
+        let exists = |&point: &u32| point == super::NONE || point < self.header.shape.n_points;
         let mut links = self
             .numbers(Section::Layer0)
             .iter()
@@ -178,12 +150,12 @@ impl Graph {
         for (section, last, what) in [
             (
                 Section::IdsStart,
-                self.shape.n_ids,
+                self.header.shape.n_ids,
                 "the ids of its points are not in order",
             ),
             (
                 Section::UpperStart,
-                self.shape.n_upper_rows,
+                self.header.shape.n_upper_rows,
                 "its upper layers are not in order",
             ),
         ] {
@@ -193,7 +165,7 @@ impl Graph {
             }
         }
         let mut loose = self.numbers(Section::Loose).iter();
-        if !loose.all(|&point| point < self.shape.n_points) {
+        if !loose.all(|&point| point < self.header.shape.n_points) {
             return damaged("a loose point does not exist");
         }
         if self.vectors().iter().any(|value| !value.is_finite()) {
@@ -204,7 +176,7 @@ impl Graph {
 
     fn bytes(&self, section: Section) -> &[u8] {
         self.map
-            .get(self.sections[section as usize].clone())
+            .get(self.header.sections[section as usize].clone())
             .unwrap_or(&[])
     }
 
@@ -226,9 +198,9 @@ impl Graph {
     fn links(&self) -> Links<'_> {
         Links {
             dimension: self.dimension(),
-            m: self.shape.m as usize,
-            m0: self.shape.m0 as usize,
-            entry: self.shape.entry,
+            m: self.header.shape.m as usize,
+            m0: self.header.shape.m0 as usize,
+            entry: self.header.shape.entry,
             layer0: self.numbers(Section::Layer0),
             upper_start: self.numbers(Section::UpperStart),
             upper: self.numbers(Section::Upper),
@@ -254,7 +226,7 @@ impl Graph {
 
     /// All ids and their vectors, in no particular order.
     pub(crate) fn rows(&self) -> impl Iterator<Item = (u32, &[f32])> {
-        (0..self.shape.n_points).flat_map(move |point| {
+        (0..self.header.shape.n_points).flat_map(move |point| {
             let vector = self.vector(point).unwrap_or(&[]);
             self.points()
                 .ids_of(point)
@@ -305,7 +277,7 @@ impl Graph {
         let n_points = links.n_points();
         let mut seen = vec![false; n_points];
         let loose = self.numbers(Section::Loose).iter();
-        let mut waiting = vec![self.shape.entry];
+        let mut waiting = vec![self.header.shape.entry];
         let mut n_seen = 0;
         loose.for_each(|&point| {
             if let Some(seen) = seen.get_mut(point as usize)
@@ -333,7 +305,7 @@ impl Graph {
         best: &mut Best,
     ) {
         let dot = distance::dot_function();
-        let n_points = self.shape.n_points as usize;
+        let n_points = self.header.shape.n_points as usize;
         exact::scan(n_points, self.dimension() * 4, best, |row, best| {
             let Ok(id) = u32::try_from(row) else { return };
             if is_wanted(id)
@@ -348,7 +320,10 @@ impl Graph {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
+
     use super::*;
+    use crate::graph::arrays::GraphArrays;
     use crate::graph::build::Builder;
     use crate::graph::write::GraphFileWriter;
 
@@ -361,12 +336,18 @@ mod tests {
         values.into_iter().map(|value| value / length).collect()
     }
 
-    fn write(path: &Path, change: impl FnOnce(&mut crate::graph::arrays::GraphArrays)) -> Graph {
-        let mut builder = Builder::new(DIMENSION, 200);
+    fn built(ids: &[u32], vectors: &[f32]) -> GraphArrays {
+        let mut go_on = |_| ControlFlow::Continue(());
+        let mut builder = Builder::new(DIMENSION, ids.len());
+        let added = builder.add(ids, vectors.to_vec(), &mut go_on).unwrap();
+        assert!(added.is_continue());
+        builder.finish(&mut go_on).unwrap().unwrap()
+    }
+
+    fn write(path: &Path, change: impl FnOnce(&mut GraphArrays)) -> Graph {
         let vectors: Vec<f32> = (0..200).flat_map(vector).collect();
         let ids: Vec<u32> = (10..210).collect();
-        builder.add(&ids, &vectors).unwrap();
-        let mut built = builder.finish().unwrap();
+        let mut built = built(&ids, &vectors);
         change(&mut built);
         let stamp = Stamp {
             index_id: [1; 16],
@@ -388,7 +369,7 @@ mod tests {
         let path = dir.path().join("a.graph");
         assert_eq!(write(&path, |_| {}).n_unreachable(), 0);
         let cut = |point: u32| {
-            move |built: &mut crate::graph::arrays::GraphArrays| {
+            move |built: &mut GraphArrays| {
                 let links = built.layer0.iter_mut().chain(&mut built.upper);
                 links
                     .filter(|link| **link == point)
@@ -412,10 +393,8 @@ mod tests {
     fn a_graph_without_all_vectors_is_not_written() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.graph");
-        let mut builder = Builder::new(DIMENSION, 2);
         let vectors: Vec<f32> = (0..2).flat_map(vector).collect();
-        builder.add(&[1, 2], &vectors).unwrap();
-        let built = builder.finish().unwrap();
+        let built = built(&[1, 2], &vectors);
         let stamp = Stamp {
             index_id: [1; 16],
             kind: 0,

@@ -5,6 +5,8 @@
 //! leave some points that no search reaches. Each of them gets links from the points that a search
 //! for it finds.
 
+use std::ops::ControlFlow;
+
 use rayon::prelude::*;
 
 use super::NONE;
@@ -22,13 +24,20 @@ const N_ENTRANCES: usize = 4;
 /// A link may be replaced only if its target has more than this many incoming links.
 const MIN_INCOMING: u32 = 3;
 
+/// Number of points searched for between two calls of `go_on`, a fraction of a second.
+const N_BETWEEN: u32 = 8_192;
+
 /// Links points that are not found; those still not found afterwards become [`GraphArrays::loose`].
-pub(crate) fn mend(built: &mut GraphArrays) {
+/// `go_on` is called often; when it breaks, the work is not complete.
+pub(crate) fn mend(
+    built: &mut GraphArrays,
+    go_on: &mut dyn FnMut() -> ControlFlow<()>,
+) -> ControlFlow<()> {
     let mut incoming = count_incoming(built);
     for _ in 0..N_ROUNDS {
-        let lost = find_lost(built);
+        let lost = find_lost(built, go_on)?;
         if lost.is_empty() {
-            return;
+            return ControlFlow::Continue(());
         }
         for (point, near) in lost {
             let entrances: Vec<u32> = near
@@ -42,10 +51,11 @@ pub(crate) fn mend(built: &mut GraphArrays) {
             }
         }
     }
-    built.loose = find_lost(built)
+    built.loose = find_lost(built, go_on)?
         .into_iter()
         .map(|(point, _)| point)
         .collect();
+    ControlFlow::Continue(())
 }
 
 fn count_incoming(built: &GraphArrays) -> Vec<u32> {
@@ -60,21 +70,32 @@ fn count_incoming(built: &GraphArrays) -> Vec<u32> {
 
 /// The points that their own vectors do not find, each with the points found instead, best first;
 /// sorted by point.
-fn find_lost(built: &GraphArrays) -> Vec<(u32, Vec<u32>)> {
+fn find_lost(
+    built: &GraphArrays,
+    go_on: &mut dyn FnMut() -> ControlFlow<()>,
+) -> ControlFlow<(), Vec<(u32, Vec<u32>)>> {
     let links = built.links();
     let n_points = u32::try_from(built.n_points()).unwrap_or(NONE);
-    (0..n_points)
-        .into_par_iter()
-        .map_init(Scratch::default, |scratch, point| {
-            let query = Query::of_row(links.row(point)?);
-            let near = search::search(&links, &query, EF_SELF, scratch, |_| true);
-            if near.iter().any(|found| found.id == point) {
-                return None;
-            }
-            Some((point, near.into_iter().map(|found| found.id).collect()))
-        })
-        .flatten()
-        .collect()
+    let is_lost = |scratch: &mut Scratch, point: u32| {
+        let query = Query::of_row(links.row(point)?);
+        let near = search::search(&links, &query, EF_SELF, scratch, |_| true);
+        if near.iter().any(|found| found.id == point) {
+            return None;
+        }
+        Some((point, near.into_iter().map(|found| found.id).collect()))
+    };
+    let mut lost = Vec::new();
+    let mut start = 0;
+    while start < n_points {
+        go_on()?;
+        let end = n_points.min(start.saturating_add(N_BETWEEN));
+        let found = (start..end)
+            .into_par_iter()
+            .map_init(Scratch::default, is_lost);
+        lost.par_extend(found.flatten());
+        start = end;
+    }
+    ControlFlow::Continue(lost)
 }
 
 /// Links `from` to `to` in layer 0, in a free slot or instead of the last link that can be
@@ -147,12 +168,19 @@ mod tests {
         }
     }
 
+    fn lost(built: &GraphArrays) -> Vec<(u32, Vec<u32>)> {
+        match find_lost(built, &mut || ControlFlow::Continue(())) {
+            ControlFlow::Continue(lost) => lost,
+            ControlFlow::Break(()) => panic!("not stopped"),
+        }
+    }
+
     #[test]
     fn points_without_links_get_some() {
         let mut built = chain(200, 20);
-        assert_eq!(find_lost(&built).len(), 20);
-        mend(&mut built);
-        assert!(find_lost(&built).is_empty());
+        assert_eq!(lost(&built).len(), 20);
+        assert!(mend(&mut built, &mut || ControlFlow::Continue(())).is_continue());
+        assert!(lost(&built).is_empty());
         assert!(built.loose.is_empty());
     }
 
@@ -161,7 +189,13 @@ mod tests {
         let mut built = chain(200, 20);
         // Without an entry point, a search finds nothing.
         built.entry = NONE;
-        mend(&mut built);
+        assert!(mend(&mut built, &mut || ControlFlow::Continue(())).is_continue());
         assert_eq!(built.loose.len(), 200);
+    }
+
+    #[test]
+    fn mending_can_be_stopped() {
+        let mut built = chain(200, 20);
+        assert!(mend(&mut built, &mut || ControlFlow::Break(())).is_break());
     }
 }

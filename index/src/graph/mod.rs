@@ -16,6 +16,7 @@ pub(crate) mod distance;
 pub(crate) mod exact;
 pub(crate) mod file;
 pub(crate) mod format;
+pub(crate) mod header;
 pub(crate) mod mend;
 pub(crate) mod params;
 pub(crate) mod points;

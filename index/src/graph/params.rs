@@ -28,9 +28,11 @@ impl Default for GraphParams {
 /// build.
 pub(crate) const MIN_ITEMS: usize = 8_192;
 
-/// A graph is rebuilt when new and removed items exceed one `REBUILD_DIVISOR`th of its items; until
-/// then the new ones are scanned. A quarter keeps the cost of all builds within five times that of
-/// the last.
+/// Maximum number of items of one graph. `hnsw_rs` needs about 5 kB per item while it builds.
+pub(crate) const MAX_ITEMS: usize = 32 * MIN_ITEMS;
+
+/// A segment is rebuilt when more than one `REBUILD_DIVISOR`th of its items are removed. Until then
+/// searches pass over them.
 pub(crate) const REBUILD_DIVISOR: usize = 4;
 
 /// Number of points inserted sequentially before inserting in parallel. Concurrent insertions into

@@ -1,15 +1,16 @@
-//! Writes a graph file, which replaces the old one when complete.
+//! Writes a graph file, which gets its name when complete.
 
 use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use super::GraphError;
 use super::arrays::GraphArrays;
-use super::format::{ALIGNMENT, HEADER_BYTES, N_SECTIONS, Section, Shape, Stamp, encode_header};
+use super::format::{
+    ALIGNMENT, HEADER_BYTES, N_SECTIONS, Section, Shape, Stamp, at, encode_header, number_at,
+};
 use crate::atomic::AtomicFile;
 
-/// A graph file under construction beside the one in use. `path` is at any time either that one or
-/// the complete new one.
+/// A graph file under construction, under a temporary name.
 pub(crate) struct GraphFileWriter {
     path: PathBuf,
     out: BufWriter<AtomicFile>,
@@ -92,15 +93,15 @@ impl GraphFileWriter {
             .map_err(|source| io_error(&self.path, source))
     }
 
-    /// Replaces the old file. `before_switch` is called when the new one is complete but not yet in
-    /// place.
+    /// Syncs the file and gives it its name. `before_switch` is called when it is complete but not
+    /// yet in place. Returns the checksum of the header.
     ///
     /// # Errors
     /// When a vector is missing, the file cannot be written, or `before_switch` fails.
     pub(crate) fn switch(
         mut self,
         before_switch: impl FnOnce() -> io::Result<()>,
-    ) -> Result<(), GraphError> {
+    ) -> Result<u32, GraphError> {
         if self.next.is_some() {
             return Err(GraphError::Build {
                 what: "the vector of a point is missing".to_owned(),
@@ -118,7 +119,8 @@ impl GraphFileWriter {
             file.write_all(&header)?;
             file.commit(before_switch)
         };
-        switch().map_err(|source| io_error(&path, source))
+        switch().map_err(|source| io_error(&path, source))?;
+        Ok(number_at(&header, at::HEADER_SUM))
     }
 }
 

@@ -4,18 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::rules::{self, Items, is_unit};
-use crate::derived::graph_files::{self, Usable};
+use crate::derived::segments::{self, Opened};
 use crate::disk::layout::Layout;
 use crate::disk::lock::Gate;
 use crate::disk::manifest::Manifest;
 use crate::error::{IndexError, Within};
-use crate::graph::file::Graph;
 use crate::item::{Generation, ItemId, ItemKind};
 use crate::records::RecordsError;
 use crate::records::codec;
 use crate::records::codec::{StoredCounts, StoredItem};
 use crate::records::keys::{self, Column};
 use crate::records::read::Records;
+use crate::records::segments::SegmentEntry;
 use crate::records::store::Store;
 use crate::words::{Words, WordsStamp};
 use crate::writer::open::data_without_manifest;
@@ -439,12 +439,8 @@ impl Checker {
                 ),
             });
         }
-        if self
-            .store
-            .purged()?
-            .iter()
-            .any(|&purged| purged > generation)
-        {
+        let mut purged = self.store.purged()?.into_iter();
+        if !self.store.is_segmented()? && purged.any(|purged| purged > generation) {
             self.problems.push(Problem::Generations {
                 what: "a graph is recorded for a future generation",
             });
@@ -452,8 +448,8 @@ impl Checker {
         Ok(())
     }
 
-    /// Checks that a graph contains exactly the items that it should, with the vectors in the
-    /// records.
+    /// Checks that the graph segments contain exactly the items that they should, with the vectors
+    /// in the records.
     fn check_graph(&mut self, kind: ItemKind, items: &Items) -> Result<(), RecordsError> {
         let removed: BTreeSet<ItemId> = self.store.removed(kind)?.into_iter().collect();
         for &id in removed.iter().filter(|id| items.contains_key(id)) {
@@ -462,41 +458,56 @@ impl Checker {
                 what: "it exists, but is marked as removed",
             });
         }
+        let generation = self.store.generation()?;
+        let (layout, manifest) = (&self.layout, &self.manifest);
+        let listed = match segments::listed(layout, manifest, &self.store, kind, generation) {
+            Err(IndexError::Records { source, .. }) => return Err(source),
+            Err(error) => {
+                let what = error.to_string();
+                self.problems.push(Problem::Graph { kind, what });
+                return Ok(());
+            }
+            Ok(listed) => listed,
+        };
+        for entry in listed {
+            self.check_segment(kind, &entry, items, &removed)?;
+        }
+        Ok(())
+    }
+
+    fn check_segment(
+        &mut self,
+        kind: ItemKind,
+        entry: &SegmentEntry,
+        items: &Items,
+        removed: &BTreeSet<ItemId>,
+    ) -> Result<(), RecordsError> {
         let mut report = |what: String| self.problems.push(Problem::Graph { kind, what });
-        let graph = match Graph::open(&self.layout.graph(kind)).and_then(|graph| {
-            graph
-                .map(|graph| graph.verify().map(|()| graph))
-                .transpose()
-        }) {
-            Ok(Some(graph)) => graph,
-            Ok(None) => return Ok(()),
+        let segment = match segments::open(&self.layout, &self.manifest, kind, *entry) {
+            Ok(Opened::Usable(segment)) => segment,
+            Ok(Opened::Unusable { reason, .. }) => {
+                report(reason);
+                return Ok(());
+            }
             Err(error) => {
                 report(error.to_string());
                 return Ok(());
             }
         };
+        let graph = &segment.graph;
+        if let Err(error) = graph.verify() {
+            report(error.to_string());
+            return Ok(());
+        }
         if graph.n_unreachable() > 0 {
             report(format!(
                 "no search reaches {} of its points",
                 graph.n_unreachable()
             ));
         }
-        let purged = self.store.purged()?[kind.number()];
-        let usable = graph_files::is_usable(
-            &graph,
-            &self.manifest,
-            kind,
-            self.store.generation()?,
-            purged,
-        );
-        if usable != Usable::Yes {
-            report("it does not belong to the records".to_owned());
-            return Ok(());
-        }
-        let last_id = ItemId(graph.stamp.last_id);
         let mut expected: BTreeSet<ItemId> = items
-            .iter()
-            .filter(|&(&id, item)| item.kind() == kind && id <= last_id)
+            .range(entry.first_id..=entry.last_id)
+            .filter(|(_, item)| item.kind() == kind)
             .map(|(&id, _)| id)
             .collect();
         for (id, vector) in graph.rows() {

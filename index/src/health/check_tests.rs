@@ -8,8 +8,7 @@ use crate::records::codec::{self, StoredCounts};
 use crate::records::keys::{self, Column, meta};
 use crate::records::store::Store;
 use crate::{
-    Binding, FileRecord, Generation, IndexWriter, ItemId, ItemKind, Problem, UnitVector,
-    WriterOptions, check,
+    Binding, FileRecord, IndexWriter, ItemId, ItemKind, Problem, UnitVector, WriterOptions, check,
 };
 
 fn vector(number: u8) -> UnitVector {
@@ -160,13 +159,13 @@ fn inconsistent_records_are_reported_and_repaired() {
             "marked as removed",
         ),
         (
-            "purged",
+            "segments",
             (
                 Column::Default,
-                meta::PURGED.to_vec(),
-                Some(codec::encode_purged([Generation(9), Generation(1)])),
+                keys::segment(ItemKind::Image, ItemId(2)),
+                Some(vec![1, 0]),
             ),
-            "future generation",
+            "list of graph segments",
         ),
     ];
     assert_eq!(rows.len(), 15);
@@ -195,6 +194,7 @@ fn inconsistent_records_are_reported_and_repaired() {
 fn check_repaired(dir: &Path, name: &str, problems: Vec<Problem>) {
     let options = WriterOptions {
         min_graph_items: 5,
+        max_graph_items: 1_000,
         language: None,
     };
     let repaired = crate::repair(dir, options, &mut |_| {}).unwrap();
@@ -240,7 +240,7 @@ fn a_graph_that_does_not_match_the_records_is_reported() {
     make(dir.path());
     let other = tempfile::tempdir().unwrap();
     make(other.path());
-    let graph = |dir: &Path| Layout::new(dir).graph(ItemKind::Image);
+    let graph = |dir: &Path| Layout::new(dir).segment(ItemKind::Image, 1);
     fs_err::copy(graph(other.path()), graph(dir.path())).unwrap();
     let problems = check(dir.path()).unwrap();
     assert!(

@@ -461,6 +461,8 @@ impl Reconciler<'_> {
             .is_some_and(|(lists, generation)| rules::are_complete(&lists, generation));
         let is_past = self.store.purged().ok().zip(generation);
         let is_past = is_past.is_some_and(|(purged, now)| purged.iter().all(|&then| then <= now));
+        let is_listed = |kind| self.store.segments(kind).is_ok();
+        let is_past = is_past && ItemKind::ALL.into_iter().all(is_listed);
         let mut n_alive = 0;
         for kind in ItemKind::ALL {
             let removed = self.store.removed(kind)?;
@@ -485,12 +487,12 @@ impl Reconciler<'_> {
             .push((Column::Default, key.to_vec(), Some(value)));
     }
 
-    /// Begins a new generation, which makes all older graphs unusable.
+    /// Begins a new generation, without graphs.
     fn begin_generation(&mut self) -> Result<(), RecordsError> {
         let known = self.store.generation().unwrap_or(Generation(0));
         let next = Generation(known.max(self.expected.generation).0 + 1);
         let mut old = Vec::new();
-        for prefix in [keys::CHANGES, keys::REMOVED] {
+        for prefix in [keys::CHANGES, keys::REMOVED, keys::SEGMENTS] {
             self.store
                 .scan(Column::Default, prefix, &[], &mut |key, _| {
                     old.push((Column::Default, key.to_vec(), None));
@@ -501,7 +503,9 @@ impl Reconciler<'_> {
         let list = codec::encode_changes(&self.lost);
         self.changes
             .push((Column::Default, keys::changes(next.0), Some(list)));
-        self.put(meta::PURGED, codec::encode_purged([next; 2]));
+        self.put(meta::SEGMENTED, Vec::new());
+        self.changes
+            .push((Column::Default, meta::PURGED.to_vec(), None));
         self.put(meta::GENERATION, next.0.to_le_bytes().to_vec());
         Ok(())
     }

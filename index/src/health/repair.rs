@@ -5,6 +5,7 @@
 //! them, which replace them when complete. An interrupted repair can be run again.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,7 @@ use crate::disk::lock::{Gate, WriteLock};
 use crate::disk::manifest::Manifest;
 use crate::disk::steps::{Step, Steps};
 use crate::error::{IndexError, Within};
-use crate::graph::file::Graph;
+use crate::graph::header::Header;
 use crate::item::{Generation, ItemId, ItemKind};
 use crate::records::keys::{self, Column};
 use crate::records::read::Records;
@@ -130,7 +131,10 @@ pub(crate) fn repair_stepwise(
     }
     discard_derived(&layout, changed)?;
     let writer = IndexWriter::open_locked(&layout, &manifest.binding, options, steps, lock)?;
-    writer.finish_with(progress)?;
+    writer.finish_with(&mut |build| {
+        progress(build);
+        ControlFlow::Continue(())
+    })?;
     repair.left = check(dir)?;
     if is_replaced && repair.has_losses() {
         repair.kept = Some(layout.damaged_records());
@@ -182,11 +186,11 @@ impl Known {
             .filter(|stamp| is_ours(stamp.index_id))
             .map_or(0, |stamp| stamp.generation);
         let mut last_id = 0;
-        for kind in ItemKind::ALL {
-            let graph = Graph::open(&layout.graph(kind)).ok().flatten();
-            if let Some(graph) = graph.filter(|graph| is_ours(graph.stamp.index_id)) {
-                generation = generation.max(graph.stamp.generation);
-                last_id = last_id.max(graph.stamp.last_id);
+        for file in layout.graph_files().unwrap_or_default() {
+            let header = Header::read(&file.path).ok().flatten();
+            if let Some(header) = header.filter(|header| is_ours(header.stamp.index_id)) {
+                generation = generation.max(header.stamp.generation);
+                last_id = last_id.max(header.stamp.last_id);
             }
         }
         Self {
@@ -340,10 +344,21 @@ fn discard_derived(layout: &Layout, all: bool) -> Result<(), IndexError> {
     }
     for problem in check(layout.dir())? {
         match problem {
-            Problem::Graph { kind, .. } => layout.discard(&layout.graph(kind))?,
+            Problem::Graph { kind, .. } => discard_graphs(layout, kind)?,
             Problem::Words { .. } => layout.discard(&layout.words())?,
             _ => {}
         }
+    }
+    Ok(())
+}
+
+fn discard_graphs(layout: &Layout, kind: ItemKind) -> Result<(), IndexError> {
+    let files = layout.graph_files().map_err(|source| IndexError::Io {
+        path: layout.graphs(),
+        source,
+    })?;
+    for file in files.iter().filter(|file| file.kind == kind) {
+        layout.discard(&file.path)?;
     }
     Ok(())
 }

@@ -410,6 +410,7 @@ pub(crate) fn decode_counts(bytes: &[u8]) -> Result<StoredCounts, RecordsError> 
     input.end(counts)
 }
 
+#[cfg(test)]
 pub(crate) fn encode_purged(purged: [Generation; 2]) -> Vec<u8> {
     Out::versioned()
         .put(&purged[0].0.to_le_bytes())

@@ -73,8 +73,10 @@ pub(crate) mod meta {
     pub(crate) const LANGUAGE: &[u8] = b"mlanguage";
     /// Present when there is no image without metadata, as older versions of this program wrote.
     pub(crate) const DETAILED: &[u8] = b"mdetailed";
-    /// For each kind, the generation up to which tombstones were dropped. Older graphs are
-    /// unusable.
+    /// Present when the graphs are listed as segments, even if there are none.
+    pub(crate) const SEGMENTED: &[u8] = b"msegmented";
+    /// Format 2: for each kind, the generation up to which tombstones were dropped. Older graphs
+    /// are unusable.
     pub(crate) const PURGED: &[u8] = b"mpurged";
     /// Statistics of the last indexing run.
     pub(crate) const LAST_RUN: &[u8] = b"mlast_run";

@@ -8,6 +8,7 @@ use super::RecordsError;
 use super::codec::{self, StoredCounts, StoredItem};
 use super::keys::{self, Column, meta};
 use super::read::{Records, Visit};
+use super::segments::SegmentEntry;
 use super::store::Store;
 use crate::item::{Details, FileRecord, Generation, ItemId, ItemKind, LastRun, Library};
 use crate::vector::UnitVector;
@@ -22,8 +23,17 @@ pub(crate) struct Overlay {
     /// Images that lost a path. They may get another one before the commit, as when two files swap
     /// their paths, so only the commit removes those without any.
     pathless: BTreeSet<(ItemKind, ItemId)>,
-    /// The highest id in the graph of each kind. Removing an item up to it leaves a tombstone.
-    pub(crate) frozen: [ItemId; 2],
+    /// The graph segments of each kind. Removing an item in their ranges leaves a tombstone.
+    segments: [Vec<SegmentEntry>; 2],
+}
+
+/// A change of the list of graph segments of a kind.
+pub(crate) struct Relisting<'a> {
+    pub(crate) kind: ItemKind,
+    pub(crate) unlisted: &'a [SegmentEntry],
+    pub(crate) listed: &'a [SegmentEntry],
+    /// Whether a tombstone of the kind is not needed any more.
+    pub(crate) is_obsolete: &'a dyn Fn(ItemId) -> bool,
 }
 
 impl Overlay {
@@ -33,7 +43,7 @@ impl Overlay {
             changes: Default::default(),
             touched: BTreeSet::new(),
             pathless: BTreeSet::new(),
-            frozen: [ItemId(0); 2],
+            segments: Default::default(),
         }
     }
 
@@ -113,33 +123,48 @@ impl Overlay {
         Ok(())
     }
 
-    /// Records that the graph of a kind was built at generation `built`: tombstones of ids that it
-    /// does not contain are deleted, and older graphs become unusable. Written at once, without a
-    /// generation of its own.
-    pub(crate) fn purge(
-        &mut self,
-        kind: ItemKind,
-        built: Generation,
-        is_in_graph: impl Fn(ItemId) -> bool,
-    ) -> Result<(), RecordsError> {
-        let mut purged = self.store.purged()?;
-        purged[kind.number()] = built;
-        let purged = codec::encode_purged(purged);
-        let dropped: Vec<Vec<u8>> = self
-            .store
-            .removed(kind)?
-            .into_iter()
-            .filter(|&id| !is_in_graph(id))
-            .map(|id| keys::removed(kind, id))
-            .collect();
-        let tombstones = dropped
-            .iter()
-            .map(|key| (Column::Default, key.as_slice(), None));
-        self.store.write(tombstones.chain([(
-            Column::Default,
-            meta::PURGED,
-            Some(purged.as_slice()),
-        )]))
+    /// Changes the lists of graph segments, in one batch without a generation of its own.
+    pub(crate) fn relist(&mut self, changes: &[Relisting<'_>]) -> Result<(), RecordsError> {
+        let mut batch = Vec::new();
+        for change in changes {
+            let kind = change.kind;
+            for entry in change.unlisted {
+                batch.push((keys::segment(kind, entry.first_id), None));
+            }
+            for entry in change.listed {
+                let (key, value) = entry.encode(kind);
+                batch.push((key, Some(value)));
+            }
+            for id in self.store.removed(kind)? {
+                if (change.is_obsolete)(id) {
+                    batch.push((keys::removed(kind, id), None));
+                }
+            }
+        }
+        if !self.store.is_segmented()? {
+            batch.push((meta::SEGMENTED.to_vec(), Some(Vec::new())));
+            batch.push((meta::PURGED.to_vec(), None));
+        }
+        self.store.write(
+            batch
+                .iter()
+                .map(|(key, value)| (Column::Default, key.as_slice(), value.as_deref())),
+        )?;
+        self.read_segments()
+    }
+
+    /// Reads the lists of segments, after which removing an item of one leaves a tombstone.
+    pub(crate) fn read_segments(&mut self) -> Result<(), RecordsError> {
+        for kind in ItemKind::ALL {
+            self.segments[kind.number()] = self.store.segments(kind)?;
+        }
+        Ok(())
+    }
+
+    fn is_in_segment(&self, kind: ItemKind, id: ItemId) -> bool {
+        let segments = &self.segments[kind.number()];
+        let after = segments.partition_point(|segment| segment.first_id <= id);
+        after > 0 && segments[after - 1].covers(id)
     }
 
     fn put(&mut self, column: Column, key: Vec<u8>, value: Vec<u8>) {
@@ -199,7 +224,7 @@ impl Overlay {
         self.remove(Column::Items, keys::item(id).to_vec());
         self.remove(Column::Vectors, keys::vector(kind, id));
         self.touched.insert((kind, id));
-        if id <= self.frozen[kind.number()] {
+        if self.is_in_segment(kind, id) {
             self.put(Column::Default, keys::removed(kind, id), Vec::new());
         }
     }

@@ -1,5 +1,6 @@
 //! Reads records: from the database, or from the database under an overlay of uncommitted changes.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::codec::{self, StoredCounts, StoredItem};
@@ -60,6 +61,11 @@ pub(crate) trait Records {
 
     fn manifest_copy(&self) -> Result<Option<Vec<u8>>, RecordsError> {
         self.get(Column::Default, meta::MANIFEST)
+    }
+
+    /// Whether the graphs are listed as segments. Otherwise they follow the rules of format 2.
+    fn is_segmented(&self) -> Result<bool, RecordsError> {
+        Ok(self.get(Column::Default, meta::SEGMENTED)?.is_some())
     }
 
     fn purged(&self) -> Result<[Generation; 2], RecordsError> {
@@ -157,7 +163,29 @@ pub(crate) trait Records {
         )
     }
 
-    /// The ids of a kind removed since its graph was built, in order.
+    /// The ids of a kind within a range, in order.
+    fn ids_between(
+        &self,
+        kind: ItemKind,
+        range: RangeInclusive<ItemId>,
+    ) -> Result<Vec<ItemId>, RecordsError> {
+        let mut ids = Vec::new();
+        self.scan(
+            Column::Vectors,
+            &keys::vector_prefix(kind),
+            &keys::vector(kind, *range.start()),
+            &mut |key, _| {
+                let id = keys::id_at_end(key).ok_or(damaged("the key of a vector"))?;
+                if range.contains(&id) {
+                    ids.push(id);
+                }
+                Ok(id < *range.end())
+            },
+        )?;
+        Ok(ids)
+    }
+
+    /// The removed ids of a kind that are within the range of a graph segment, in order.
     fn removed(&self, kind: ItemKind) -> Result<Vec<ItemId>, RecordsError> {
         let prefix = keys::removed_prefix(kind);
         let mut ids = Vec::new();

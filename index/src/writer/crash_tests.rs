@@ -5,6 +5,7 @@
 #[path = "../../../tests/it/support/copy.rs"]
 mod copy;
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 pub(crate) use copy::copy_folder;
@@ -12,11 +13,15 @@ pub(crate) use copy::copy_folder;
 use crate::disk::steps::{Step, Steps};
 use crate::health::repair::repair_stepwise;
 use crate::{
-    Binding, FileRecord, Generation, GraphState, IndexError, IndexReader, IndexWriter, Item,
-    ItemKind, Nearest, Problem, UnitVector, WriterOptions, check,
+    Binding, BuildProgress, FileRecord, Generation, GraphState, IndexError, IndexReader,
+    IndexWriter, Item, ItemKind, Nearest, Problem, UnitVector, WriterOptions, check,
 };
 
 const DIMENSION: usize = 6;
+
+pub(crate) fn go_on(_: BuildProgress) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
 
 pub(crate) fn binding() -> Binding {
     Binding {
@@ -212,7 +217,7 @@ fn check_stop(step: Step, expected: Generation, words_behind: bool) {
             }
         );
     }
-    assert!(!dir.path().join("graphs/image.graph.tmp").exists());
+    assert!(!dir.path().join("graphs/image-1.graph.tmp").exists());
 }
 
 #[test]
@@ -237,12 +242,12 @@ fn stopped_with_a_graph_aside() {
 
 #[test]
 fn stopped_with_a_graph_in_place_and_its_tombstones() {
-    check_stop(Step::GraphSwitched, Generation(2), false);
+    check_stop(Step::GraphNamed, Generation(2), false);
 }
 
 #[test]
 fn stopped_after_one_of_two_graphs() {
-    check_stop(Step::GraphPurged, Generation(2), false);
+    check_stop(Step::GraphListed, Generation(2), false);
 }
 
 #[test]
@@ -273,11 +278,13 @@ fn graphs_of_other_generations_are_not_used() {
     let [before, after] = uninterrupted();
     let dir = tempfile::tempdir().unwrap();
     first(dir.path());
-    let path = dir.path().join("graphs/image.graph");
+    let path = dir.path().join("graphs/image-1.graph");
     let old = fs_err::read(&path).unwrap();
     let mut writer = open(dir.path(), Steps::default()).unwrap();
     second(&mut writer);
     writer.finish().unwrap();
+    assert!(!path.exists(), "the replaced graph is deleted");
+    let path = dir.path().join("graphs/image-2.graph");
     let new = fs_err::read(&path).unwrap();
     fs_err::write(&path, &old).unwrap();
     assert_eq!(answers(dir.path()), after, "the old graph is not used");
@@ -291,7 +298,7 @@ fn graphs_of_other_generations_are_not_used() {
 
     let dir = tempfile::tempdir().unwrap();
     first(dir.path());
-    let path = dir.path().join("graphs/image.graph");
+    let path = dir.path().join("graphs/image-1.graph");
     // Within the same index, the file must be refused for its generation; from another index, for
     // its id.
     fs_err::write(&path, &new).unwrap();
@@ -355,7 +362,7 @@ fn check_stopped_compaction(step: Step) {
     writer.commit().unwrap();
     drop(writer);
     let mut writer = open(dir.path(), Steps::stop_at(step)).unwrap();
-    let error = writer.compact(&mut |_| {}).unwrap_err();
+    let error = writer.compact(&mut go_on).unwrap_err();
     assert!(
         format!("{error:?}").contains(&format!("stopped at {step:?}")),
         "{error:?}"
@@ -366,7 +373,7 @@ fn check_stopped_compaction(step: Step) {
     assert_eq!(answers(dir.path()), after, "{step:?}");
     assert_eq!(check(dir.path()).unwrap(), [], "{step:?}");
     let mut writer = open(dir.path(), Steps::default()).unwrap();
-    writer.compact(&mut |_| {}).unwrap();
+    writer.compact(&mut go_on).unwrap();
     assert_eq!(writer.finish().unwrap(), Generation(2));
     assert_eq!(answers(dir.path()), after, "{step:?}");
     assert_eq!(check(dir.path()).unwrap(), [], "{step:?}");
@@ -380,8 +387,8 @@ fn check_stopped_compaction(step: Step) {
 fn stopped_while_compacting() {
     let steps = [
         Step::GraphAside,
-        Step::GraphSwitched,
-        Step::GraphPurged,
+        Step::GraphNamed,
+        Step::GraphListed,
         Step::CompactFlushed,
         Step::CompactTables,
         Step::CompactWords,
@@ -397,7 +404,7 @@ fn compacting_does_not_affect_an_open_reader() {
     let reader = IndexReader::open(dir.path(), None).unwrap();
     let mut writer = open(dir.path(), Steps::default()).unwrap();
     second(&mut writer);
-    writer.compact(&mut |_| {}).unwrap();
+    writer.compact(&mut go_on).unwrap();
     assert_eq!(reader.generation(), Generation(1));
     for number in 0..50 {
         let found = reader
@@ -425,6 +432,7 @@ fn compacting_does_not_affect_an_open_reader() {
 fn stopped_while_repairing() {
     let options = WriterOptions {
         min_graph_items: 40,
+        max_graph_items: 1_000,
         language: None,
     };
     let mut n_lost = Vec::new();

@@ -5,12 +5,14 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::crash_tests::{answers, binding, copy_folder, first, open, put_first, second};
+use super::crash_tests::{answers, binding, copy_folder, first, go_on, open, put_first, second};
 use super::successor_tests::to_format_1;
+use crate::disk::layout::Layout;
 use crate::disk::steps::{Fault, Step, Steps};
 use crate::health::repair::repair_stepwise;
 use crate::{
-    Binding, IndexError, IndexReader, IndexWriter, Problem, Successor, WriterOptions, check,
+    Binding, IndexError, IndexReader, IndexWriter, ItemKind, Problem, Successor, WriterOptions,
+    check,
 };
 
 /// Work that changes an index in several steps on disk.
@@ -43,7 +45,7 @@ impl Retry {
 }
 
 /// All work that has steps.
-const SCENARIOS: [Scenario; 6] = [
+const SCENARIOS: [Scenario; 7] = [
     Scenario {
         name: "create",
         prepare: |_| {},
@@ -98,7 +100,17 @@ const SCENARIOS: [Scenario; 6] = [
             writer.commit().unwrap();
         },
         is_sound: true,
-        run: |dir, steps, retry| retry.with(|| open(dir, steps)?.compact(&mut |_| {}).map(drop)),
+        run: |dir, steps, retry| retry.with(|| open(dir, steps)?.compact(&mut go_on).map(drop)),
+    },
+    Scenario {
+        name: "lost-graph",
+        prepare: |dir| {
+            first(dir);
+            let graph = Layout::new(dir).segment(ItemKind::Image, 1);
+            fs_err::write(graph, "not a graph").unwrap();
+        },
+        is_sound: true,
+        run: |dir, steps, retry| retry.with(|| open(dir, steps)?.finish().map(drop)),
     },
     Scenario {
         name: "repair",
@@ -115,6 +127,7 @@ const SCENARIOS: [Scenario; 6] = [
 
 const OPTIONS: WriterOptions = WriterOptions {
     min_graph_items: 40,
+    max_graph_items: 1_000,
     language: None,
 };
 

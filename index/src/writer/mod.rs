@@ -19,9 +19,11 @@ mod successor_tests;
 mod word_index;
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use crate::derived::graph_files::{BuildProgress, Due, GraphFiles};
+use crate::derived::graph_files::{BuildProgress, GraphFiles, OnBuild, Place};
+use crate::derived::plan::{Due, SegmentSizes};
 use crate::disk::layout::Layout;
 use crate::disk::lock::{Gate, WriteLock};
 use crate::disk::manifest::{Binding, Manifest};
@@ -45,6 +47,9 @@ pub struct WriterOptions {
     /// Minimum number of items of a kind for which a graph is built. Fewer are all compared with
     /// each query. At the default, 8,192, a graph starts to be faster.
     pub min_graph_items: usize,
+    /// Maximum number of items of one graph. More are divided among several, which bounds the
+    /// memory of a build: about 5 kB per item.
+    pub max_graph_items: usize,
     /// The language of captions and names. The default, none, keeps the language of the index; a
     /// new index is English. Changing the language rebuilds the word index.
     pub language: Option<Language>,
@@ -54,6 +59,7 @@ impl Default for WriterOptions {
     fn default() -> Self {
         Self {
             min_graph_items: crate::graph::params::MIN_ITEMS,
+            max_graph_items: crate::graph::params::MAX_ITEMS,
             language: None,
         }
     }
@@ -152,13 +158,18 @@ impl IndexWriter {
             language = wanted;
         }
         let mut overlay = Overlay::new(store);
-        let graphs = GraphFiles::open(
-            &layout,
-            &manifest,
-            &mut overlay,
+        let place = Place {
+            layout: &layout,
+            manifest: &manifest,
             generation,
-            options.min_graph_items,
-        )?;
+            steps,
+        };
+        let min = options.min_graph_items.max(1);
+        let sizes = SegmentSizes {
+            min,
+            max: options.max_graph_items.max(min),
+        };
+        let graphs = GraphFiles::open(&place, &mut overlay, sizes, lock.is_after_crash())?;
         let mut writer = Self {
             layout,
             manifest,
@@ -517,25 +528,41 @@ impl IndexWriter {
         Ok(next)
     }
 
-    /// Commits, builds the graphs that are due, and releases the lock.
+    /// Builds graphs of committed items that are in none yet, if there are at least
+    /// [`min_graph_items`](WriterOptions::min_graph_items) of a kind, and merges small graphs. To be
+    /// called after the commits of a long run, so that neither a search nor
+    /// [`finish`](Self::finish) has to deal with all of its items. Stops when `progress` breaks;
+    /// graphs that are complete stay.
+    ///
+    /// # Errors
+    /// When a graph cannot be built or written. Everything committed is kept.
+    pub fn build_graphs(
+        &mut self,
+        progress: &mut dyn FnMut(BuildProgress) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, IndexError> {
+        self.build_due(Due::Fresh, progress)
+    }
+
+    /// Commits, builds and merges the graphs that are due, and releases the lock.
     ///
     /// # Errors
     /// Those of [`commit`](Self::commit), and when a graph cannot be built or written. Everything
     /// committed is kept.
     pub fn finish(self) -> Result<Generation, IndexError> {
-        self.finish_with(&mut |_| {})
+        self.finish_with(&mut |_| ControlFlow::Continue(()))
     }
 
-    /// [`finish`](Self::finish), reporting the progress of building graphs.
+    /// [`finish`](Self::finish), reporting the progress of building graphs. When `progress` breaks,
+    /// building ends, and the next writer builds what is missing.
     ///
     /// # Errors
     /// As [`finish`](Self::finish).
     pub fn finish_with(
         mut self,
-        progress: &mut dyn FnMut(BuildProgress),
+        progress: &mut dyn FnMut(BuildProgress) -> ControlFlow<()>,
     ) -> Result<Generation, IndexError> {
         let generation = self.commit()?;
-        self.build_graphs(Due::WhenWorthwhile, progress)?;
+        let _ = self.build_due(Due::Worthwhile, progress)?;
         if let Some(words) = self.words.take() {
             words.close().within(self.layout.dir())?;
         }
@@ -544,9 +571,9 @@ impl IndexWriter {
         Ok(generation)
     }
 
-    /// Commits, then rewrites the derived parts and the tables of the records. Graphs with new,
-    /// removed or loose items are rebuilt, which drops all tombstones. RocksDB's tables are freed
-    /// of removed and replaced records. The word index is merged into one segment. The answers stay
+    /// Commits, then rewrites the derived parts and the tables of the records. Graphs are merged
+    /// into as few as possible, and those with removed or loose items are rebuilt, which drops all
+    /// tombstones. RocksDB's tables are freed of removed and replaced records. The word index is merged into one segment. The answers stay
     /// the same, and concurrent readers are not affected.
     ///
     /// # Errors
@@ -554,7 +581,7 @@ impl IndexWriter {
     /// lost then, and compacting can be repeated.
     pub fn compact(
         &mut self,
-        progress: &mut dyn FnMut(BuildProgress),
+        progress: &mut dyn FnMut(BuildProgress) -> ControlFlow<()>,
     ) -> Result<Compacted, IndexError> {
         let n_bytes_before = self.layout.n_bytes();
         let dir = self.layout.dir().to_owned();
@@ -563,7 +590,7 @@ impl IndexWriter {
             source,
         };
         self.commit()?;
-        self.build_graphs(Due::WhenOutdated, progress)?;
+        let _ = self.build_due(Due::Outdated, progress)?;
         {
             // Only here do records move from the log to tables. Afterwards tables are replaced by
             // others with the same content; a reader that misses one of them opens again.
@@ -587,20 +614,19 @@ impl IndexWriter {
         })
     }
 
-    fn build_graphs(
+    fn build_due(
         &mut self,
         due: Due,
-        progress: &mut dyn FnMut(BuildProgress),
-    ) -> Result<(), IndexError> {
-        self.graphs.build_due(
-            &self.layout,
-            &self.manifest,
-            &mut self.overlay,
-            self.generation,
-            due,
-            self.steps,
-            progress,
-        )
+        progress: &mut OnBuild<'_>,
+    ) -> Result<ControlFlow<()>, IndexError> {
+        let place = Place {
+            layout: &self.layout,
+            manifest: &self.manifest,
+            generation: self.generation,
+            steps: self.steps,
+        };
+        self.graphs
+            .build_due(&place, &mut self.overlay, due, progress)
     }
 
     fn dir(&self) -> &Path {

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::disk::layout::Layout;
 use crate::disk::manifest::Manifest;
 use crate::disk::steps::{Step, Steps};
+use crate::records::codec;
+use crate::records::keys::{Column, meta};
 use crate::records::read::Records;
 use crate::records::store::Store;
 use crate::{
@@ -33,6 +35,7 @@ fn new() -> Binding {
 
 const OPTIONS: WriterOptions = WriterOptions {
     min_graph_items: 20,
+    max_graph_items: 1_000,
     language: None,
 };
 
@@ -287,7 +290,32 @@ pub(crate) fn to_format_1(dir: &Path) -> String {
     fs_err::write(&path, &text).unwrap();
     let store = Store::open(&dir.join("records"), false).unwrap();
     store.write_manifest_copy(text.as_bytes()).unwrap();
+    unlist_graphs(dir, &store);
     text
+}
+
+/// Keeps the graphs as an older version of this program did: one of each kind, not listed.
+fn unlist_graphs(dir: &Path, store: &Store) {
+    let layout = Layout::new(dir);
+    let generation = store.generation().unwrap();
+    let purged = codec::encode_purged([generation; 2]);
+    let mut changes = vec![
+        (meta::SEGMENTED.to_vec(), None),
+        (meta::PURGED.to_vec(), Some(purged)),
+    ];
+    for kind in ItemKind::ALL {
+        for entry in store.segments(kind).unwrap() {
+            changes.push((entry.encode(kind).0, None));
+            fs_err::rename(layout.segment(kind, entry.number), layout.graph(kind)).unwrap();
+        }
+    }
+    store
+        .write(
+            changes
+                .iter()
+                .map(|(key, value)| (Column::Default, key.as_slice(), value.as_deref())),
+        )
+        .unwrap();
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn graphs_and_words_are_rebuilt() {
     let check_derived = |name: &str, damage: Damage<'_>| {
         check_derived(original.path(), &expected, name, damage);
     };
-    let graph = |dir: &Path| dir.join("graphs/image.graph");
+    let graph = |dir: &Path| dir.join("graphs/image-1.graph");
     let length = fs_err::metadata(graph(original.path())).unwrap().len();
     check_derived("nothing", &|_| {});
     check_derived("no graph", &|dir| fs_err::remove_file(graph(dir)).unwrap());
@@ -66,7 +66,7 @@ fn graphs_and_words_are_rebuilt() {
         fs_err::write(dir.join("words/meta.json"), "{").unwrap();
     });
     check_derived("the graph of captions", &|dir| {
-        fs_err::copy(dir.join("graphs/caption.graph"), graph(dir)).unwrap();
+        fs_err::copy(dir.join("graphs/caption-1.graph"), graph(dir)).unwrap();
     });
     let mut n_cuts = 0;
     for n_bytes in [0, 1, 8, 100, 255, 256, 300, length / 2, length - 1] {
@@ -87,7 +87,7 @@ fn graphs_and_words_are_rebuilt() {
 fn a_changed_byte_in_a_graph_is_detected() {
     let dir = tempfile::tempdir().unwrap();
     make_index(dir.path(), DIMENSION, 60);
-    let path = dir.path().join("graphs/image.graph");
+    let path = dir.path().join("graphs/image-1.graph");
     let bytes = fs_err::read(&path).unwrap();
     let mut n_detected = 0;
     for position in (0..116)

@@ -208,7 +208,7 @@ fn any_changed_truncated_or_deleted_file_is_handled() {
         "records/MANIFEST",
         "records/OPTIONS",
         "records/log",
-        "graphs/image.graph",
+        "graphs/image-1.graph",
         "/manifest.json",
         "words/meta.json",
         "words/store",

@@ -1,6 +1,7 @@
 //! Random sequences of operations, compared with a simple in-memory model.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -158,7 +159,7 @@ fn run(operations: &[Operation]) {
                 now = committed.clone();
             }
             Operation::Compact => {
-                writer.compact(&mut |_| {}).unwrap();
+                writer.compact(&mut |_| ControlFlow::Continue(())).unwrap();
                 committed = now.committed();
             }
             Operation::Finish => {

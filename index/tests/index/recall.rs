@@ -30,6 +30,7 @@ fn recall_at_10_is_high() {
     writer
         .finish_with(&mut |progress| {
             reported.push((progress.kind, progress.n_done, progress.n_total));
+            std::ops::ControlFlow::Continue(())
         })
         .unwrap();
     assert_eq!(reported.last(), Some(&(ItemKind::Image, 12_000, 12_000)));
@@ -292,7 +293,7 @@ fn identical_vectors_are_all_found() {
 }
 
 #[test]
-fn a_graph_is_rebuilt_when_much_is_new_or_removed() {
+fn fresh_items_become_segments_and_worn_segments_are_rebuilt() {
     let dir = tempfile::tempdir().unwrap();
     let options = with_graphs_from(100);
     let open = || IndexWriter::open_or_create_with(dir.path(), &binding(8), options).unwrap();
@@ -324,8 +325,8 @@ fn a_graph_is_rebuilt_when_much_is_new_or_removed() {
     assert_eq!(
         state(),
         GraphState::Ready {
-            n_items: 400,
-            n_fresh: 100
+            n_items: 500,
+            n_fresh: 0
         }
     );
     let mut writer = open();
@@ -334,20 +335,25 @@ fn a_graph_is_rebuilt_when_much_is_new_or_removed() {
     assert_eq!(
         state(),
         GraphState::Ready {
-            n_items: 501,
-            n_fresh: 0
+            n_items: 500,
+            n_fresh: 1
         }
     );
+    let leftovers = || {
+        let reader = IndexReader::open(dir.path(), None).unwrap();
+        reader.leftovers(ItemKind::Image).unwrap().n_tombstones
+    };
     let mut writer = open();
     (0..200).for_each(|number| writer.remove_file(&photo(number)).unwrap());
     writer.finish().unwrap();
     assert_eq!(
         state(),
         GraphState::Ready {
-            n_items: 301,
-            n_fresh: 0
+            n_items: 300,
+            n_fresh: 1
         }
     );
+    assert_eq!(leftovers(), 0, "the worn segment is rebuilt");
     assert_healthy(dir.path());
     let mut writer = open();
     (200..450).for_each(|number| writer.remove_file(&photo(number)).unwrap());

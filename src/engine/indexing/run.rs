@@ -21,11 +21,11 @@ use super::missing::{self, LibraryState, Missing};
 use super::pipeline::{self, Event};
 use super::prepare::Preparing;
 use super::request::IndexRequest;
-use super::store::{PictureStore, Store};
+use super::store::{PictureStore, Store, building};
 use super::tuning::{finder, lanes, shape};
 use super::walk::{Candidate, Visit, Walk, walk};
 use crate::engine::decode::{DecodeOptions, Decoding, MemoryBudget};
-use crate::engine::report::{FirstRuns, IndexReport, OnProgress, Progress, Stage};
+use crate::engine::report::{IndexReport, OnProgress, Stage};
 use crate::engine::{Encoders, EngineError};
 
 /// Files whose metadata is read before it is handed to the writer.
@@ -68,21 +68,20 @@ impl Run<'_> {
             progress,
             ..
         } = store;
-        let n_skipped = ledger.report.skipped.len();
-        let building = Instant::now();
-        // Even after an error, finished work is kept; the first error is the one returned.
+        let mut is_stopped = matches!(outcome, Ok(ControlFlow::Break(())));
+        let mut report = building(progress, ledger.report.skipped.len());
+        // Even after an error, finished work is kept; the first error is the one returned. A run
+        // that was stopped builds nothing, and building can be stopped: the next run goes on.
         let finished = writer.finish_with(&mut |build| {
-            // Graphs are built whole or not at all, so this cannot be stopped.
-            let _ = progress(&Progress {
-                stage: Stage::Building,
-                n_done: build.n_done,
-                n_total: build.n_total,
-                n_skipped,
-                elapsed: building.elapsed(),
-                first_runs: FirstRuns::default(),
-            });
+            is_stopped = is_stopped || report(build).is_break();
+            if is_stopped {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         });
-        ledger.report.interrupted = outcome?.is_break();
+        drop(report);
+        ledger.report.interrupted = outcome?.is_break() || is_stopped;
         finished?;
         Ok(ledger.into_report())
     }
@@ -267,15 +266,26 @@ impl Run<'_> {
                     Event::Ready(result) => result.and_then(|prepared| pictures.put(prepared)),
                     Event::Idle => Ok(()),
                 };
-                if let Err(error) = stored.and_then(|()| pictures.commit_if_due()) {
+                if let Err(error) = stored {
                     return ControlFlow::Break(error);
                 }
-                // What is encoded already is still written after a stop, without asking again.
                 let now = pictures.progress(n_total, began, encoding.first_runs());
-                if !interrupted && (store.progress)(&now).is_break() {
-                    interrupted = true;
-                    stop.stop();
+                let mut ask = || {
+                    // What is encoded already is still written after a stop, without asking again.
+                    if !interrupted && (store.progress)(&now).is_break() {
+                        interrupted = true;
+                        stop.stop();
+                    }
+                    if interrupted {
+                        ControlFlow::Break(())
+                    } else {
+                        ControlFlow::Continue(())
+                    }
+                };
+                if let Err(error) = pictures.commit_if_due(&mut ask) {
+                    return ControlFlow::Break(error);
                 }
+                let _ = ask();
                 ControlFlow::Continue(())
             },
         );

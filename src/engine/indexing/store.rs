@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use sightline_index::{IndexWriter, ItemId, UnitVector};
+use sightline_index::{BuildProgress, IndexWriter, ItemId, UnitVector};
 
 use super::ledger::Ledger;
 use super::prepare::{Content, Hash, NewImage, Prepared};
@@ -20,18 +20,49 @@ pub(crate) struct CommitPolicy {
     every: usize,
     interval: Duration,
     last: Instant,
+    /// Whether graphs are built during the run, until that fails; the end of the run tries again.
+    builds: bool,
 }
 
 impl CommitPolicy {
     /// Commits when enough has gathered or enough time has passed. Images without a path are kept:
-    /// their files may turn up under another name later in the run.
-    pub(crate) fn commit_if_due(&mut self, writer: &mut IndexWriter) -> Result<(), EngineError> {
+    /// their files may turn up under another name later in the run. Then builds the graphs that
+    /// have become due, until `go_on` breaks.
+    pub(crate) fn commit_if_due(
+        &mut self,
+        writer: &mut IndexWriter,
+        go_on: &mut dyn FnMut(BuildProgress) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, EngineError> {
         let is_late = || self.last.elapsed() >= self.interval;
+        let mut flow = ControlFlow::Continue(());
         if writer.n_pending() >= self.every || (writer.is_pending() && is_late()) {
             writer.checkpoint()?;
+            if self.builds {
+                let built = writer.build_graphs(go_on);
+                self.builds = built.is_ok();
+                flow = built.unwrap_or(flow);
+            }
             self.last = Instant::now();
         }
-        Ok(())
+        Ok(flow)
+    }
+}
+
+/// Reports the progress of building graphs; breaks when the run is to stop.
+pub(crate) fn building(
+    progress: &mut OnProgress<'_>,
+    n_skipped: usize,
+) -> impl FnMut(BuildProgress) -> ControlFlow<()> {
+    let began = Instant::now();
+    move |build| {
+        progress(&Progress {
+            stage: Stage::Building,
+            n_done: build.n_done,
+            n_total: build.n_total,
+            n_skipped,
+            elapsed: began.elapsed(),
+            first_runs: FirstRuns::default(),
+        })
     }
 }
 
@@ -56,6 +87,7 @@ impl<'a> Store<'a> {
                 every: request.commit_every,
                 interval: request.commit_interval,
                 last: Instant::now(),
+                builds: true,
             },
             progress,
         }
@@ -68,8 +100,12 @@ impl<'a> Store<'a> {
         Ok(())
     }
 
+    /// Commits if that is due. A stop is noticed by the next [`report`](Self::report).
     pub(crate) fn commit_if_due(&mut self) -> Result<(), EngineError> {
-        self.commits.commit_if_due(&mut self.writer)
+        let n_skipped = self.ledger.report.skipped.len();
+        let mut go_on = building(self.progress, n_skipped);
+        let _ = self.commits.commit_if_due(&mut self.writer, &mut go_on)?;
+        Ok(())
     }
 
     /// Reports the progress of a stage that began at `began`; breaks when the run is to stop.
@@ -117,9 +153,13 @@ impl<'a, 'w> PictureStore<'a, 'w> {
         }
     }
 
-    pub(crate) fn commit_if_due(&mut self) -> Result<(), EngineError> {
+    /// Commits if that is due, and builds graphs, until `go_on` breaks.
+    pub(crate) fn commit_if_due(
+        &mut self,
+        go_on: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, EngineError> {
         let mut writer = self.writer.write().unwrap_or_else(PoisonError::into_inner);
-        self.commits.commit_if_due(&mut writer)
+        self.commits.commit_if_due(&mut writer, &mut |_| go_on())
     }
 
     /// How far a picture stage of `n_total` files has come that began at `began`.
