@@ -5,6 +5,8 @@ pub(crate) mod nearest;
 pub(crate) mod search;
 pub(crate) mod statistics;
 mod vectors;
+#[cfg(test)]
+mod vectors_tests;
 mod words;
 
 use std::fmt;

@@ -23,7 +23,7 @@ const N_BYTES_VERIFIED: usize = 64 << 20;
 
 /// Maximum number of distinct fresh vectors that are kept as codes, 38 MB at 512 dimensions. With
 /// more, as without a usable graph of a large index, every search reads them from the records.
-const MAX_CODED: usize = 65_536;
+const MAX_CODED: usize = if cfg!(test) { 500 } else { 65_536 };
 
 /// The search state of one kind of items.
 pub(super) struct KindState {

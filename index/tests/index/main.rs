@@ -31,5 +31,7 @@ mod records;
 mod repair;
 /// Search in one call: both rankings, restrictions, and the items of the hits.
 mod search;
+/// Several graph segments, and items in none.
+mod segments;
 /// Words by language, without spaces, and those of metadata.
 mod words;
