@@ -12,7 +12,7 @@ use super::exact::{self, Best};
 use super::format::{N_SECTIONS, Section, Stamp};
 use super::header::Header;
 use super::points::{Extras, Points};
-use super::search::{self, Scratch};
+use super::search::{self, Effort, Scratch};
 use super::write::io_error;
 use super::{GraphError, Neighbour, distance};
 
@@ -235,28 +235,70 @@ impl Graph {
         })
     }
 
-    /// The points near a query that are wanted, best first, with similarities of codes; none when
-    /// the search takes more than `budget` comparisons. At most `ef` of them and the loose ones.
+    /// The points near a query that are wanted, best first, with similarities of codes: at most
+    /// `ef` of them and the loose ones.
     ///
     /// Points that are not wanted are walked through but never displace others.
     pub(crate) fn walk(
         &self,
         codes: &Query,
         ef: usize,
-        budget: usize,
         is_wanted: impl Fn(u32) -> bool,
-    ) -> Option<Vec<Neighbour>> {
-        let links = self.links();
+    ) -> Vec<Neighbour> {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let mut scratch = idle().pop().unwrap_or_default();
-        let found = search::walk(&links, codes, ef, budget, &mut scratch, &is_wanted);
+        let mut found = search::search(&self.links(), codes, ef, &mut scratch, &is_wanted);
         idle().push(scratch);
+        let is_full = found.len() >= ef;
+        self.add_loose(codes, is_wanted, is_full, &mut found);
+        found
+    }
+
+    /// [`walk`](Self::walk)s several graphs as if they were one.
+    pub(crate) fn walk_together(
+        graphs: &[&Self],
+        codes: &Query,
+        effort: Effort,
+        is_wanted: impl Fn(usize, u32) -> bool,
+    ) -> Option<Vec<Vec<Neighbour>>> {
+        let idle = |graph: &Self| {
+            graph
+                .idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pop()
+        };
+        let links: Vec<Links<'_>> = graphs.iter().map(|graph| graph.links()).collect();
+        let mut scratches: Vec<Scratch> = graphs
+            .iter()
+            .map(|graph| idle(graph).unwrap_or_default())
+            .collect();
+        let found = search::walk_together(&links, codes, effort, &mut scratches, &is_wanted);
+        for (graph, scratch) in graphs.iter().zip(scratches) {
+            let mut idle = graph.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            idle.push(scratch);
+        }
         let mut found = found?;
+        for (number, (graph, found)) in graphs.iter().zip(&mut found).enumerate() {
+            let is_full = found.len() >= effort.ef_of_each;
+            graph.add_loose(codes, |point| is_wanted(number, point), is_full, found);
+        }
+        Some(found)
+    }
+
+    /// Adds the wanted loose points to those that a search has found. If it may have left out
+    /// others (`is_full`), only those that are not farther than the last: they must not hide that.
+    fn add_loose(
+        &self,
+        codes: &Query,
+        is_wanted: impl Fn(u32) -> bool,
+        is_full: bool,
+        found: &mut Vec<Neighbour>,
+    ) {
+        let links = self.links();
         let loose = self.numbers(Section::Loose);
         if !loose.is_empty() {
-            // A search that found its number of points may have left out others as near as the
-            // last one, and loose ones beyond that must not hide it.
-            let last = found.last().filter(|_| found.len() >= ef);
+            let last = found.last().filter(|_| is_full);
             let lowest = last.map_or(f32::NEG_INFINITY, |last| last.similarity);
             found.retain(|point| !loose.contains(&point.id));
             let wanted = loose.iter().filter(|&&point| is_wanted(point));
@@ -267,7 +309,6 @@ impl Graph {
             found.extend(wanted.filter(|point| point.similarity >= lowest));
             found.sort_unstable_by(|a, b| b.cmp(a));
         }
-        Some(found)
     }
 
     /// Number of points that cannot be reached from the entry point along links, not counting loose
@@ -385,8 +426,8 @@ mod tests {
             built.loose.push(150);
         });
         assert_eq!(graph.n_unreachable(), 0, "loose points are always compared");
-        let found = graph.walk(&Query::new(&vector(150)), 8, usize::MAX, |_| true);
-        assert_eq!(found.unwrap()[0].id, 150);
+        let found = graph.walk(&Query::new(&vector(150)), 8, |_| true);
+        assert_eq!(found[0].id, 150);
     }
 
     #[test]

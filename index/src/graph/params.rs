@@ -53,12 +53,18 @@ pub(crate) fn n_candidates(n: usize) -> usize {
 /// are from pictures.
 pub(crate) const EF_SEARCH: usize = 96;
 
-/// Default search width for `n_items`. Recall at a fixed width falls with the number of items: for
-/// 1,000,000 × 512 it is 98.5 % at width 96 and 99.5 % at 168 (`benches/graph.py`).
-pub(crate) fn ef_search(n_items: usize) -> usize {
-    let n_doublings = (n_items / 100_000).max(1).ilog2();
-    EF_SEARCH + 24 * n_doublings as usize
+/// Default search width for `n_items` in `n_graphs`. Recall at a fixed width falls with the number of
+/// items: for 1,000,000 × 512 it is 98.5 % at width 96 and 99.5 % at 168 (`benches/graph.py`). It
+/// also falls with the number of graphs: for 60,000 × 512 it is 99.2 % in one graph at width 96, in
+/// four at 128 and in twelve at 192.
+pub(crate) fn ef_search(n_items: usize, n_graphs: usize) -> usize {
+    let n_doublings = (n_items / 100_000).max(1).ilog2() as usize;
+    let ef = EF_SEARCH + 24 * n_doublings;
+    ef + ef * n_graphs.max(1).ilog2() as usize / 3
 }
+
+/// Number of candidates of each graph that a search of several keeps at least.
+pub(crate) const EF_OF_EACH: usize = 16;
 
 /// Maximum search width. When codes cannot distinguish the nearest vectors, a search is repeated
 /// with twice the width up to this one. That covers bursts of hundreds of nearly equal pictures,
@@ -77,7 +83,11 @@ mod tests {
 
     #[test]
     fn search_width_grows_with_the_number_of_items() {
-        let widths = [0, 8_192, 199_999, 200_000, 1_000_000, 4_000_000].map(ef_search);
-        assert_eq!(widths, [96, 96, 96, 120, 168, 216]);
+        let widths = [0, 8_192, 199_999, 200_000, 1_000_000, 4_000_000];
+        assert_eq!(widths.map(|n| ef_search(n, 1)), [96, 96, 96, 120, 168, 216]);
+        assert_eq!(
+            [0, 2, 4, 12].map(|n| ef_search(60_000, n)),
+            [96, 128, 160, 192]
+        );
     }
 }

@@ -27,25 +27,13 @@ pub(crate) fn search(
     scratch: &mut Scratch,
     accept: impl Fn(u32) -> bool,
 ) -> Vec<Neighbour> {
-    walk(links, query, ef, usize::MAX, scratch, accept).unwrap_or_default()
-}
-
-/// [`search`], unless it takes more than `budget` comparisons in layer 0, or appears to: then none.
-pub(crate) fn walk(
-    links: &Links<'_>,
-    query: &Query,
-    ef: usize,
-    budget: usize,
-    scratch: &mut Scratch,
-    accept: impl Fn(u32) -> bool,
-) -> Option<Vec<Neighbour>> {
     let Some(mut nearest) = similarity(links, query, links.entry) else {
-        return Some(Vec::new());
+        return Vec::new();
     };
     for layer in (1..=links.level(links.entry)).rev() {
         nearest = descend(links, query, nearest, layer);
     }
-    widen(links, query, nearest, (ef.max(1), budget), scratch, accept)
+    widen(links, query, nearest, ef.max(1), scratch, accept)
 }
 
 fn similarity(links: &Links<'_>, query: &Query, point: u32) -> Option<Neighbour> {
@@ -54,6 +42,28 @@ fn similarity(links: &Links<'_>, query: &Query, point: u32) -> Option<Neighbour>
         similarity,
         id: point,
     })
+}
+
+impl Scratch {
+    /// Lists the links of a point that were not visited before in `fresh`.
+    fn visit(&mut self, links: &Links<'_>, point: u32) {
+        visit(links, point, &mut self.visited, &mut self.fresh);
+    }
+}
+
+fn visit(links: &Links<'_>, point: u32, visited: &mut Visited, fresh: &mut Vec<u32>) {
+    fresh.clear();
+    let row = links.links_in(point, 0).iter();
+    fresh.extend(
+        row.take_while(|&&link| link != NONE)
+            .filter(|&&link| visited.insert(link)),
+    );
+    // All rows are on their way before the first of them is needed.
+    for &link in fresh.iter() {
+        if let Some(row) = links.row(link) {
+            codes::prefetch(row);
+        }
+    }
 }
 
 /// Greedy search of one upper layer.
@@ -82,10 +92,10 @@ fn widen(
     links: &Links<'_>,
     query: &Query,
     start: Neighbour,
-    (ef, budget): (usize, usize),
+    ef: usize,
     scratch: &mut Scratch,
     accept: impl Fn(u32) -> bool,
-) -> Option<Vec<Neighbour>> {
+) -> Vec<Neighbour> {
     let Scratch {
         visited,
         candidates,
@@ -100,7 +110,6 @@ fn widen(
     if accept(start.id) {
         found.push(Reverse(start));
     }
-    let mut n_compared = 0;
     while let Some(candidate) = candidates.pop() {
         if found.len() >= ef
             && found
@@ -109,22 +118,7 @@ fn widen(
         {
             break;
         }
-        if is_hopeless(n_compared, found.len(), ef, budget) {
-            return None;
-        }
-        // Prefetch all rows of a list before the first of them is needed.
-        fresh.clear();
-        let row = links.links_in(candidate.id, 0).iter();
-        fresh.extend(
-            row.take_while(|&&link| link != NONE)
-                .filter(|&&link| visited.insert(link)),
-        );
-        n_compared += fresh.len();
-        for &link in fresh.iter() {
-            if let Some(row) = links.row(link) {
-                codes::prefetch(row);
-            }
-        }
+        visit(links, candidate.id, visited, fresh);
         for &link in fresh.iter() {
             let Some(there) = similarity(links, query, link) else {
                 continue;
@@ -150,7 +144,138 @@ fn widen(
     }
     let mut found: Vec<Neighbour> = found.drain().map(|found| found.0).collect();
     found.sort_unstable_by(|a, b| b.cmp(a));
-    Some(found)
+    found
+}
+
+/// How far a search of several graphs goes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Effort {
+    /// Number of points that it keeps in all.
+    pub(crate) ef: usize,
+    /// Number of points that it keeps of each graph at least, since the way to the best ones may
+    /// begin with worse ones than another graph has.
+    pub(crate) ef_of_each: usize,
+    /// Maximum number of comparisons.
+    pub(crate) budget: usize,
+}
+
+/// Searches several graphs as if they were one: what is found in one of them decides how far the
+/// search of another goes. Returns the points of each, best first, or none when it takes more than
+/// the budget, or appears to. `accept` gets the number of the graph and the point.
+pub(crate) fn walk_together(
+    graphs: &[Links<'_>],
+    query: &Query,
+    effort: Effort,
+    scratches: &mut [Scratch],
+    accept: impl Fn(usize, u32) -> bool,
+) -> Option<Vec<Vec<Neighbour>>> {
+    let mut joint = Joint {
+        effort,
+        found: BinaryHeap::new(),
+        best_of: vec![BinaryHeap::new(); graphs.len()],
+    };
+    for (graph, (links, scratch)) in graphs.iter().zip(scratches.iter_mut()).enumerate() {
+        let Some(mut nearest) = similarity(links, query, links.entry) else {
+            continue;
+        };
+        for layer in (1..=links.level(links.entry)).rev() {
+            nearest = descend(links, query, nearest, layer);
+        }
+        scratch.visited.start(links.n_points());
+        scratch.visited.insert(nearest.id);
+        scratch.candidates.clear();
+        scratch.candidates.push(nearest);
+        if accept(graph, nearest.id) {
+            joint.keep(nearest, graph);
+        }
+    }
+    let mut n_compared = 0;
+    loop {
+        let best = scratches.iter().map(|scratch| scratch.candidates.peek());
+        let best = best.enumerate().max_by_key(|(_, candidate)| *candidate);
+        let Some((graph, _)) = best else { break };
+        let (Some(links), Some(scratch)) = (graphs.get(graph), scratches.get_mut(graph)) else {
+            break;
+        };
+        let Some(candidate) = scratch.candidates.pop() else {
+            break;
+        };
+        if joint.is_too_far(candidate, graph) {
+            scratch.candidates.clear();
+            continue;
+        }
+        if is_hopeless(n_compared, joint.found.len(), effort.ef, effort.budget) {
+            return None;
+        }
+        scratch.visit(links, candidate.id);
+        n_compared += scratch.fresh.len();
+        for &link in &scratch.fresh {
+            if let Some(there) = similarity(links, query, link)
+                && !joint.is_too_far(there, graph)
+            {
+                codes::prefetch(bytemuck::cast_slice(links.links_in(link, 0)));
+                scratch.candidates.push(there);
+                if accept(graph, link) {
+                    joint.keep(there, graph);
+                }
+            }
+        }
+    }
+    Some(joint.into_lists())
+}
+
+/// What a search of several graphs has found. Each point comes with the number of its graph.
+struct Joint {
+    effort: Effort,
+    found: BinaryHeap<Reverse<(Neighbour, usize)>>,
+    /// The best points of each graph.
+    best_of: Vec<BinaryHeap<Reverse<Neighbour>>>,
+}
+
+impl Joint {
+    /// Whether a point is below all that are kept, in all and of its graph.
+    fn is_too_far(&self, point: Neighbour, graph: usize) -> bool {
+        let best = &self.best_of[graph];
+        let is_below = |worst: Option<Neighbour>| {
+            worst.is_some_and(|worst| point.similarity < worst.similarity)
+        };
+        self.found.len() >= self.effort.ef
+            && best.len() >= self.effort.ef_of_each
+            && is_below(self.found.peek().map(|worst| worst.0.0))
+            && is_below(best.peek().map(|worst| worst.0))
+    }
+
+    fn keep(&mut self, point: Neighbour, graph: usize) {
+        self.found.push(Reverse((point, graph)));
+        if self.found.len() > self.effort.ef {
+            self.found.pop();
+        }
+        let best = &mut self.best_of[graph];
+        best.push(Reverse(point));
+        if best.len() > self.effort.ef_of_each {
+            best.pop();
+        }
+    }
+
+    /// The points of each graph, best first.
+    fn into_lists(self) -> Vec<Vec<Neighbour>> {
+        let mut lists = vec![Vec::new(); self.best_of.len()];
+        // The best come first, as the heap is reversed.
+        for Reverse((point, graph)) in self.found.into_sorted_vec() {
+            lists[graph].push(point);
+        }
+        for (list, best) in lists.iter_mut().zip(self.best_of) {
+            // One of the two contains the other.
+            if best.len() > list.len() {
+                *list = best
+                    .into_sorted_vec()
+                    .into_iter()
+                    .map(|point| point.0)
+                    .collect();
+            }
+        }
+        lists
+    }
 }
 
 /// Whether a search that has found `n_found` of `ef` points by `n_compared` comparisons will exceed

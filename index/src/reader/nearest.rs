@@ -11,8 +11,12 @@ use crate::graph::Neighbour;
 use crate::graph::codes::Query;
 use crate::graph::distance;
 use crate::graph::exact::Best;
-use crate::graph::params::{self, MAX_EF_IN_DOUBT, n_candidates};
+use crate::graph::file::Graph;
+use crate::graph::params::{
+    EF_OF_EACH, GATHER_COST, MAX_EF_IN_DOUBT, N_TESTS_PER_LOOKUP, ef_search, n_candidates,
+};
 use crate::graph::ranking::{self, BestVectors, Candidates, Ranking};
+use crate::graph::search::Effort;
 use crate::ids::IdSet;
 use crate::item::{ItemId, ItemKind};
 use crate::records::RecordsError;
@@ -29,7 +33,8 @@ pub struct Nearest {
     pub exact: bool,
     /// Number of candidates that a graph search keeps. More candidates find more of the true
     /// nearest and take longer. At least twice the number of results is kept in any case. 0: chosen
-    /// by the size of the graph, 96 for up to 100,000 items and 24 more for each doubling.
+    /// by the size and the number of the graphs, 96 for up to 100,000 items in one, 24 more for each
+    /// doubling of the items, and a third more for each doubling of the graphs.
     pub ef: usize,
 }
 
@@ -71,7 +76,7 @@ struct Search<'a> {
 /// How the candidates of a set were found, which decides how more are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
-    /// By a graph search of this width.
+    /// By a graph search of about this width.
     Walk { ef: usize },
     /// By comparing all that are wanted.
     Scan,
@@ -252,11 +257,9 @@ impl Search<'_> {
     /// Searches all segments and the fresh items by codes, and adds the best to those in `ranked`.
     /// Where codes cannot distinguish the nearest, more candidates are compared.
     fn by_codes<R: Ranking + Clone>(&self, ranked: &R) -> Result<R, RecordsError> {
-        let width = self.width();
         let mut sets = Vec::with_capacity(self.vectors.segments.len() + 1);
         let mut ways = Vec::with_capacity(sets.capacity());
-        for segment in &self.vectors.segments {
-            let (found, way) = self.near(segment, width);
+        for (segment, (found, way)) in self.vectors.segments.iter().zip(self.near()) {
             let points = segment.graph.points();
             sets.push(Candidates { points, found });
             ways.push(way);
@@ -307,47 +310,105 @@ impl Search<'_> {
         Ok(vector.map(Cow::Owned))
     }
 
-    fn width(&self) -> usize {
-        let n_ids = self
+    /// The candidates of each segment, and how they were found.
+    fn near(&self) -> Vec<(Vec<Neighbour>, Way)> {
+        let segments = &self.vectors.segments;
+        let n_alive: Vec<usize> = segments
+            .iter()
+            .map(|segment| self.n_alive(segment))
+            .collect();
+        let n_ids = segments.iter().map(|segment| segment.graph.n_ids());
+        let ef = match self.how.ef {
+            0 => ef_search(n_ids.sum(), segments.len()),
+            ef => ef,
+        };
+        let ef = ef.max(self.n.saturating_mul(2));
+        // Each of several is expected to hold its share of the nearest.
+        let share = (ef / segments.len().max(1)).max(EF_OF_EACH).min(ef);
+        let budget =
+            |at: usize, segment: &Segment| walk_budget(share, n_alive[at], segment.graph.n_ids());
+        let budgets: Vec<Option<usize>> = segments
+            .iter()
+            .enumerate()
+            .map(|(at, segment)| budget(at, segment))
+            .collect();
+        let mut walked = self.walk_together(&budgets, &n_alive, ef).into_iter();
+        let scanned = |segment: &Segment| {
+            (
+                self.scan(Some(segment), Best::new(n_candidates(self.n))),
+                Way::Scan,
+            )
+        };
+        let near = segments.iter().zip(&n_alive).zip(&budgets);
+        let near = near.map(|((segment, &n_alive), budget)| match budget {
+            _ if n_alive == 0 => (Vec::new(), Way::Complete),
+            None => scanned(segment),
+            Some(_) => walked.next().map_or_else(
+                || scanned(segment),
+                |found| {
+                    let ef = found.len().max(EF_OF_EACH);
+                    (found, Way::Walk { ef })
+                },
+            ),
+        });
+        near.collect()
+    }
+
+    /// About the number of wanted items of a segment.
+    fn n_alive(&self, segment: &Segment) -> usize {
+        let n_ids = segment.graph.n_ids();
+        let range = segment.entry.first_id..=segment.entry.last_id;
+        match self.wanted {
+            Some(wanted) => wanted.count_in(range).min(n_ids),
+            None => n_ids.saturating_sub(self.vectors.removed.count_in(range)),
+        }
+    }
+
+    /// The candidates of the segments that have a budget; none at all when walking takes too long
+    /// or finds too few.
+    fn walk_together(
+        &self,
+        budgets: &[Option<usize>],
+        n_alive: &[usize],
+        ef: usize,
+    ) -> Vec<Vec<Neighbour>> {
+        let walked = self
             .vectors
             .segments
             .iter()
-            .map(|segment| segment.graph.n_ids());
-        let ef = match self.how.ef {
-            0 => params::ef_search(n_ids.sum()),
-            ef => ef,
+            .zip(budgets.iter().zip(n_alive));
+        let walked: Vec<_> = walked
+            .filter_map(|(segment, (budget, n_alive))| Some((&segment.graph, (*budget)?, *n_alive)))
+            .collect();
+        let graphs: Vec<_> = walked.iter().map(|walked| walked.0).collect();
+        let effort = Effort {
+            ef,
+            ef_of_each: EF_OF_EACH.min(ef),
+            budget: walked.iter().map(|walked| walked.1).sum(),
         };
-        ef.max(self.n.saturating_mul(2))
+        let n_alive: usize = walked.iter().map(|walked| walked.2).sum();
+        let found = if self.is_everything_wanted() {
+            Graph::walk_together(&graphs, &self.codes, effort, |_, _| true)
+        } else {
+            let points: Vec<_> = graphs.iter().map(|graph| graph.points()).collect();
+            Graph::walk_together(&graphs, &self.codes, effort, |graph, point| {
+                let ids = points[graph].ids_of(point);
+                ids.iter().any(|&id| self.is_alive(id))
+            })
+        };
+        let found = found.unwrap_or_default();
+        let n_found: usize = found.iter().map(Vec::len).sum();
+        if n_found >= self.n.min(n_alive) {
+            found
+        } else {
+            Vec::new()
+        }
     }
 
-    /// The candidates of a segment, and how they were found.
-    fn near(&self, segment: &Segment, ef: usize) -> (Vec<Neighbour>, Way) {
-        let n_ids = segment.graph.n_ids();
-        let range = segment.entry.first_id..=segment.entry.last_id;
-        let n_alive = match self.wanted {
-            Some(wanted) => wanted.count_in(range).min(n_ids),
-            None => n_ids.saturating_sub(self.vectors.removed.count_in(range)),
-        };
-        if n_alive == 0 {
-            return (Vec::new(), Way::Complete);
-        }
-        if let Some(budget) = walk_budget(ef, n_alive, n_ids)
-            && let Some(found) = self.walk(segment, ef, budget)
-            && found.len() >= self.n.min(n_alive)
-        {
-            return (found, Way::Walk { ef });
-        }
-        let best = Best::new(n_candidates(self.n));
-        (self.scan(Some(segment), best), Way::Scan)
-    }
-
-    fn walk(&self, segment: &Segment, ef: usize, budget: usize) -> Option<Vec<Neighbour>> {
-        let graph = &segment.graph;
-        if self.is_everything_wanted() {
-            return graph.walk(&self.codes, ef, budget, |_| true);
-        }
-        let points = graph.points();
-        graph.walk(&self.codes, ef, budget, |point| {
+    /// The candidates of a segment by a search of width `ef`.
+    fn walk(&self, segment: &Segment, ef: usize) -> Vec<Neighbour> {
+        let points = segment.graph.points();
+        segment.graph.walk(&self.codes, ef, |point| {
             points.ids_of(point).iter().any(|&id| self.is_alive(id))
         })
     }
@@ -361,7 +422,7 @@ impl Search<'_> {
         };
         if let (Some(wanted), Some(segment)) = (self.wanted, segment) {
             let range = segment.entry.first_id..=segment.entry.last_id;
-            if wanted.count_in(range.clone()) < points.n_points() / params::N_TESTS_PER_LOOKUP {
+            if wanted.count_in(range.clone()) < points.n_points() / N_TESTS_PER_LOOKUP {
                 let ids = wanted.iter_in(range).map(|id| id.0);
                 let alive = ids.filter(|&id| !self.vectors.removed.contains(ItemId(id)));
                 let wanted = segment.graph.points_of(alive);
@@ -388,12 +449,15 @@ impl Search<'_> {
         way: &mut Way,
     ) -> bool {
         match (*way, segment) {
-            (Way::Walk { ef }, Some(segment)) if found.len() >= ef && ef < MAX_EF_IN_DOUBT => {
+            (Way::Walk { ef }, Some(segment)) => {
                 let wider = ef.saturating_mul(2);
-                let more = self.walk(segment, wider, usize::MAX).unwrap_or_default();
+                let more = self.walk(segment, wider);
+                *way = match more.len() {
+                    n if n < wider || wider >= MAX_EF_IN_DOUBT => Way::Complete,
+                    _ => Way::Walk { ef: wider },
+                };
                 // A wider search takes other paths, so the points found before are kept.
                 add_missing(found, &more);
-                *way = Way::Walk { ef: wider };
                 true
             }
             (Way::Scan, segment) if found.len() >= n_candidates(self.n) => {
@@ -426,8 +490,8 @@ fn walk_budget(ef: usize, n_alive: usize, n_ids: usize) -> Option<usize> {
     /// (`benches/graph.py`).
     const N_COMPARED: usize = 16;
     const COST: usize = 4;
-    let gather = n_alive.saturating_mul(params::GATHER_COST);
-    let scan = gather.min(n_alive.saturating_add(n_ids / params::N_TESTS_PER_LOOKUP));
+    let gather = n_alive.saturating_mul(GATHER_COST);
+    let scan = gather.min(n_alive.saturating_add(n_ids / N_TESTS_PER_LOOKUP));
     let compared = ef.saturating_mul(N_COMPARED).saturating_mul(n_ids) / n_alive.max(1);
     let budget = scan / COST;
     (compared.min(n_ids) < budget).then_some(budget)

@@ -184,7 +184,7 @@ fn distinct_vectors_are_found_with_all_their_items() {
             let mut expected = Vec::new();
             for hit in nearest.unwrap() {
                 let own = &vectors[&hit.id.0];
-                if !expected.iter().any(|other: &&UnitVector| *other == own) {
+                if !expected.contains(&own) {
                     expected.push(own);
                 }
             }
