@@ -1,8 +1,8 @@
 //! A set of item ids: one bit per id.
 //!
 //! Ids are dense: they count up from 1 and are never reused, so a plain bitmap takes an eighth of a
-//! byte per id that was ever assigned, and a scan asks it with one load per row. `benches/RESULTS.md`
-//! compares it with a compressed bitmap.
+//! byte per id that was ever assigned, and a scan asks it with one load per row.
+//! `benches/RESULTS.md` compares it with a compressed bitmap.
 
 use std::fmt;
 use std::ops::{Bound, RangeBounds};

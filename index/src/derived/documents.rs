@@ -1,10 +1,11 @@
 //! The searchable words of an item: a caption's text; an image's captions, file and folder names,
 //! camera, date and places.
 
+use std::collections::BTreeSet;
 use std::path::{Component, Path};
 
 use crate::error::{IndexError, Within};
-use crate::item::{ItemId, Library};
+use crate::item::{Generation, ItemId, Library};
 use crate::records::RecordsError;
 use crate::records::codec::StoredItem;
 use crate::records::read::Records;
@@ -77,6 +78,28 @@ pub(crate) fn all_documents(
         }
     }
     Ok(())
+}
+
+/// The items that changed after one generation up to another, by id; none when the lists of changes
+/// do not go back that far.
+///
+/// # Errors
+/// When the records cannot be read.
+pub(crate) fn changed_since(
+    records: &impl Records,
+    after: Generation,
+    until: Generation,
+) -> Result<Option<BTreeSet<ItemId>>, RecordsError> {
+    if after > until {
+        return Ok(None);
+    }
+    let lists = records.changes_after(after)?;
+    let generations = lists.iter().map(|(generation, _)| generation.0);
+    if !generations.eq(after.0 + 1..=until.0) {
+        return Ok(None);
+    }
+    let changed = lists.into_iter().flat_map(|(_, changed)| changed);
+    Ok(Some(changed.map(|(_, id)| id).collect()))
 }
 
 /// The names in a path from its library folder down, without the extension. The folders above the

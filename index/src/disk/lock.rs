@@ -181,7 +181,7 @@ mod tests {
         let layout = Layout::new(dir.path());
         assert!(!WriteLock::take(&layout).unwrap().is_after_crash());
         assert!(!WriteLock::take(&layout).unwrap().is_after_crash());
-        std::fs::write(layout.lock(), "77\n").unwrap();
+        fs_err::write(layout.lock(), "77\n").unwrap();
         assert!(WriteLock::take(&layout).unwrap().is_after_crash());
         assert!(!WriteLock::take(&layout).unwrap().is_after_crash());
     }

@@ -537,7 +537,7 @@ impl Checker {
             generation: generation.0,
         };
         let mut report = |what: String| self.problems.push(Problem::Words { what });
-        let words = match Words::open(&self.layout.words(), self.store.language()?) {
+        let words = match Words::open(&self.layout.words(), Some(self.store.language()?)) {
             Ok(words) => words,
             // Nothing was committed yet.
             Err(_) if generation == Generation(0) => return Ok(()),

@@ -7,14 +7,17 @@ pub(crate) mod statistics;
 mod vectors;
 #[cfg(test)]
 mod vectors_tests;
+mod view_words;
 mod words;
+#[cfg(test)]
+mod words_tests;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use self::vectors::KindState;
+use self::view_words::ViewWords;
 use crate::derived;
 use crate::disk::layout::Layout;
 use crate::disk::lock::Gate;
@@ -27,7 +30,6 @@ use crate::records::damaged;
 use crate::records::read::Records;
 use crate::records::store::Store;
 use crate::vector::UnitVector;
-use crate::words::{Words, WordsStamp};
 
 /// Reads one generation of an index. Any number of threads can share it.
 pub struct IndexReader {
@@ -38,7 +40,7 @@ pub struct IndexReader {
     counts: StoredCounts,
     language: Language,
     kinds: [KindState; 2],
-    words: Mutex<Option<Arc<Words>>>,
+    words: ViewWords,
 }
 
 /// How often opening is attempted while a writer is changing the index.
@@ -52,8 +54,8 @@ impl IndexReader {
     /// # Errors
     /// When there is no index, it has another format or model, or its records cannot be read.
     /// Graphs or words that are missing, behind or damaged are not an error: vectors are then
-    /// compared one by one, and words are indexed in memory on first use, which takes about a
-    /// second per 100,000 items.
+    /// compared one by one, and words are completed in memory on first use. Without usable ones,
+    /// all are indexed in memory, which takes about a second per 100,000 items.
     pub fn open(dir: &Path, binding: Option<&Binding>) -> Result<Self, IndexError> {
         let mut pause = Duration::from_millis(5);
         for attempt in 1..=N_ATTEMPTS {
@@ -93,6 +95,7 @@ impl IndexReader {
             });
         }
         let seen = derived::newest_seen(layout, manifest);
+        let words = ViewWords::open(layout, manifest);
         let gate = Gate::pass(layout)?;
         let store = Store::open_read_only(&path).within(dir)?;
         drop(gate);
@@ -100,24 +103,11 @@ impl IndexReader {
         derived::refuse_lost_commits(layout, seen, generation)?;
         let counts = store.stored_counts().within(dir)?;
         let language = store.language().within(dir)?;
-        let mut settled = true;
         let [images, captions] =
             ItemKind::ALL.map(|kind| KindState::open(layout, manifest, &store, kind, &[]));
         let ((images, images_settled), (captions, captions_settled)) = (images?, captions?);
-        settled &= images_settled && captions_settled;
+        let settled = images_settled && captions_settled;
         let kinds = [images, captions];
-        let stamp = WordsStamp {
-            index_id: manifest.index_id(),
-            generation: generation.0,
-        };
-        let words = match Words::open(&layout.words(), language) {
-            Ok(words) if words.stamp == Some(stamp) => Some(Arc::new(words)),
-            // The writer may be between the commits of records and words, or have committed again.
-            Ok(_) | Err(_) => {
-                settled &= generation == Generation(0);
-                None
-            }
-        };
         let (layout, binding) = (layout.clone(), manifest.binding.clone());
         Ok((
             Self {
@@ -128,7 +118,7 @@ impl IndexReader {
                 counts,
                 language,
                 kinds,
-                words: Mutex::new(words),
+                words,
             },
             settled,
         ))

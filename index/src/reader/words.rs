@@ -1,13 +1,11 @@
-//! The words of a reader: those on disk, or an index in memory where they do not belong to its
-//! generation.
+//! Searches the words of a view.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::IndexReader;
-use crate::derived::documents;
 use crate::error::{IndexError, Within};
 use crate::ids::IdSet;
-use crate::item::{ItemId, ItemKind};
+use crate::item::ItemKind;
 use crate::words::Words;
 use crate::words::query::Match;
 
@@ -20,34 +18,20 @@ impl IndexReader {
         n: usize,
         among: Option<&IdSet>,
     ) -> Result<Vec<Match>, IndexError> {
-        let accept = |id: u32| among.is_none_or(|among| among.contains(ItemId(id)));
         let index = self.words()?;
-        match index.matching(kind.number(), words, n, &accept) {
-            Ok(found) => Ok(found),
-            // Opening checks the checksums of small word indexes only, so this one may be damaged.
-            // One in memory is rebuilt from the records.
-            Err(_) if index.stamp.is_some() => {
-                *self.words.lock().unwrap_or_else(PoisonError::into_inner) = None;
-                self.words()?
-                    .matching(kind.number(), words, n, &accept)
-                    .within(self.dir())
-            }
-            Err(error) => Err(error).within(self.dir()),
+        match index.matching(kind.number(), words, n, among) {
+            // Opening verifies no checksums. Words in memory are made from the records.
+            Err(error) if error.is_damage() && self.words.forget(&index) => self
+                .words()?
+                .matching(kind.number(), words, n, among)
+                .within(self.dir()),
+            found => found.within(self.dir()),
         }
     }
 
-    /// The word index on disk, or one in memory if that does not belong to this generation.
-    fn words(&self) -> Result<Arc<Words>, IndexError> {
-        let mut slot = self.words.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(words) = &*slot {
-            return Ok(Arc::clone(words));
-        }
-        let dir = self.dir();
-        let words = Words::in_memory::<IndexError>(self.language, |put| {
-            documents::all_documents(&self.store, dir, &mut |document| put(document).within(dir))
-        })?;
-        let words = Arc::new(words);
-        *slot = Some(Arc::clone(&words));
-        Ok(words)
+    /// The words of this generation.
+    pub(super) fn words(&self) -> Result<Arc<Words>, IndexError> {
+        self.words
+            .of(&self.store, self.dir(), self.language, self.generation)
     }
 }

@@ -3,8 +3,8 @@
 use tantivy::schema::{
     FAST, Field, INDEXED, IndexRecordOption, NumericOptions, Schema, TextFieldIndexing, TextOptions,
 };
-use tantivy::tokenizer::TextAnalyzer;
-use tantivy::{Index, Term};
+use tantivy::tokenizer::{TextAnalyzer, TokenizerManager};
+use tantivy::{TantivyDocument, Term};
 
 use super::chain::Chain;
 use crate::language::Language;
@@ -52,14 +52,33 @@ pub(super) fn schema(language: Language) -> (Schema, Fields) {
     (schema.build(), fields)
 }
 
-pub(super) fn register(index: &Index, language: Language) {
+/// The analyzers of the fields.
+pub(super) fn tokenizers(language: Language) -> TokenizerManager {
     let analyzer = TextAnalyzer::builder(Chain::new(language)).build();
-    index
-        .tokenizers()
-        .register(&analyzer_name(language), analyzer);
+    let tokenizers = TokenizerManager::default();
+    tokenizers.register(&analyzer_name(language), analyzer);
+    tokenizers
+}
+
+/// The searchable text of an item.
+#[derive(Debug, Clone)]
+pub(crate) struct Document {
+    /// The number of the item's kind, from 0.
+    pub(crate) kind: usize,
+    pub(crate) id: u32,
+    pub(crate) text: String,
 }
 
 impl Fields {
+    pub(super) fn tantivy_document(&self, document: &Document) -> TantivyDocument {
+        let mut out = TantivyDocument::new();
+        out.add_u64(self.id, u64::from(document.id));
+        out.add_u64(self.kind, document.kind as u64);
+        let text = self.text[document.kind.min(N_KINDS - 1)];
+        out.add_text(text, &document.text);
+        out
+    }
+
     pub(super) fn id_term(&self, id: u32) -> Term {
         Term::from_field_u64(self.id, u64::from(id))
     }

@@ -18,7 +18,7 @@ fn words_in(language: Language, rows: &[(usize, u32, &str)]) -> Words {
 }
 
 fn check(words: &Words, kind: usize, query: &str, expected: &[(u32, &[&str])]) {
-    let found = words.matching(kind, query, 10, &|_| true).unwrap();
+    let found = words.matching(kind, query, 10, None).unwrap();
     let found: Vec<(u32, Vec<&str>)> = found
         .iter()
         .map(|found| (found.id.0, found.words.iter().map(String::as_str).collect()))
@@ -192,7 +192,7 @@ fn a_date_is_found_as_a_whole_and_never_by_its_parts() {
     assert_eq!(rows.len(), 17);
     for (query, expected) in rows {
         let mut found: Vec<(u32, Vec<String>)> = words
-            .matching(0, query, 9, &|_| true)
+            .matching(0, query, 9, None)
             .unwrap()
             .into_iter()
             .map(|found| (found.id.0, found.words))
@@ -217,8 +217,8 @@ fn an_index_of_another_language_is_refused() {
     let mut writer = WordsWriter::open(dir.path(), Language::German).unwrap();
     writer.prepare(stamp).unwrap().commit().unwrap();
     writer.close().unwrap();
-    assert!(Words::open(dir.path(), Language::German).is_ok());
-    let refused = Words::open(dir.path(), Language::English).map(|_| ());
+    assert!(Words::open(dir.path(), Some(Language::German)).is_ok());
+    let refused = Words::open(dir.path(), Some(Language::English)).map(|_| ());
     assert!(matches!(refused, Err(WordsError::OtherSchema)));
     let refused = WordsWriter::open(dir.path(), Language::English).map(|_| ());
     assert!(matches!(refused, Err(WordsError::OtherSchema)));
@@ -238,20 +238,14 @@ fn unusual_queries_are_not_errors() {
     let mut n_asked = 0;
     for query in odd {
         for kind in 0..2 {
-            words.matching(kind, query, 10, &|_| true).unwrap();
+            words.matching(kind, query, 10, None).unwrap();
             n_asked += 1;
         }
     }
     assert_eq!(n_asked, 34);
     check(&words, 0, "dog AND \"cat", &[(1, &["dog", "cat"])]);
-    assert!(words.matching(0, "dog", 0, &|_| true).unwrap().is_empty());
-    assert_eq!(
-        words
-            .matching(0, "dog", usize::MAX, &|_| true)
-            .unwrap()
-            .len(),
-        1
-    );
+    assert!(words.matching(0, "dog", 0, None).unwrap().is_empty());
+    assert_eq!(words.matching(0, "dog", usize::MAX, None).unwrap().len(), 1);
 }
 
 #[test]
@@ -262,8 +256,8 @@ fn bm25_does_not_depend_on_the_other_kind() {
         .collect();
     let mixed = words(&[&[(0, 1, "red dog"), (0, 2, "blue cat sits")], &many[..]].concat());
     assert_eq!(
-        alone.matching(0, "red cat", 9, &|_| true).unwrap(),
-        mixed.matching(0, "red cat", 9, &|_| true).unwrap()
+        alone.matching(0, "red cat", 9, None).unwrap(),
+        mixed.matching(0, "red cat", 9, None).unwrap()
     );
 }
 
@@ -285,15 +279,15 @@ fn changes_are_visible_only_after_a_commit() {
         .unwrap();
     let prepared = writer.prepare(stamp).unwrap();
     assert!(
-        Words::open(dir.path(), Language::English)
+        Words::open(dir.path(), Some(Language::English))
             .unwrap()
-            .matching(0, "dog", 5, &|_| true)
+            .matching(0, "dog", 5, None)
             .unwrap()
             .is_empty()
     );
     prepared.commit().unwrap();
-    let seen = Words::open(dir.path(), Language::English).unwrap();
-    assert_eq!(seen.matching(0, "dog", 5, &|_| true).unwrap().len(), 1);
+    let seen = Words::open(dir.path(), Some(Language::English)).unwrap();
+    assert_eq!(seen.matching(0, "dog", 5, None).unwrap().len(), 1);
     assert_eq!((seen.stamp, writer.stamp), (Some(stamp), Some(stamp)));
     writer.remove(1);
     writer
@@ -303,14 +297,12 @@ fn changes_are_visible_only_after_a_commit() {
             text: "dog".into(),
         })
         .unwrap();
-    writer
-        .prepare(WordsStamp {
-            generation: 8,
-            ..stamp
-        })
-        .unwrap()
-        .abort()
-        .unwrap();
+    let later = WordsStamp {
+        generation: 8,
+        ..stamp
+    };
+    drop(writer.prepare(later).unwrap());
+    writer.rollback().unwrap();
     writer
         .put(&Document {
             kind: 1,
@@ -328,7 +320,7 @@ fn changes_are_visible_only_after_a_commit() {
         .unwrap();
     writer.close().unwrap();
     assert_eq!(
-        Words::open(dir.path(), Language::English)
+        Words::open(dir.path(), Some(Language::English))
             .unwrap()
             .verified_ids()
             .unwrap(),
@@ -367,4 +359,213 @@ fn a_failed_write_is_reported_with_its_cause() {
     let mut causes = std::iter::successors(Some(&error as &dyn std::error::Error), |e| e.source());
     let is_missing = |cause: &dyn std::error::Error| cause.to_string().contains("No such file");
     assert!(causes.any(is_missing), "{error:?}");
+}
+
+const STAMP: WordsStamp = WordsStamp {
+    index_id: [3; 16],
+    generation: 1,
+};
+
+fn dog(id: u32) -> Document {
+    Document {
+        kind: 0,
+        id,
+        text: "dog".into(),
+    }
+}
+
+/// Commits one more document, in a segment of its own.
+fn commit_dog(writer: &mut WordsWriter, id: u32) {
+    writer.put(&dog(id)).unwrap();
+    let stamp = WordsStamp {
+        generation: u64::from(id),
+        ..STAMP
+    };
+    writer.prepare(stamp).unwrap().commit().unwrap();
+}
+
+fn found(words: &Words) -> Vec<u32> {
+    let found = words.matching(0, "dog", 99, None).unwrap();
+    found.into_iter().map(|found| found.id.0).collect()
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let entries = fs_err::read_dir(dir).unwrap();
+    let name = |entry: std::io::Result<fs_err::DirEntry>| entry.unwrap().file_name();
+    let mut names: Vec<_> = entries
+        .map(|entry| name(entry).into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[cfg(unix)]
+#[test]
+fn all_files_have_the_permissions_of_new_files() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let other = dir.path().join("other");
+    fs_err::write(&other, "").unwrap();
+    let mode = |path: &Path| fs_err::metadata(path).unwrap().permissions().mode();
+    let folder = dir.path().join("words");
+    fs_err::create_dir(&folder).unwrap();
+    let mut writer = WordsWriter::open(&folder, Language::English).unwrap();
+    commit_dog(&mut writer, 1);
+    writer.close().unwrap();
+    let names = names(&folder);
+    assert!(names.len() >= 7 && names.iter().any(|name| name == "meta.json"));
+    for name in names {
+        assert_eq!(mode(&folder.join(&name)), mode(&other), "{name}");
+    }
+}
+
+#[test]
+fn a_newer_view_shares_what_did_not_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = WordsWriter::open(dir.path(), Language::English).unwrap();
+    (1..=3).for_each(|id| commit_dog(&mut writer, id));
+    let old = Words::open(dir.path(), None).unwrap();
+    commit_dog(&mut writer, 4);
+    let new = old.newer(dir.path()).unwrap();
+    let is_shared =
+        |segment: &&Arc<WordsSegment>| old.segments.iter().any(|other| Arc::ptr_eq(segment, other));
+    assert_eq!(new.segments.iter().filter(is_shared).count(), 3);
+    assert_eq!((old.segments.len(), new.segments.len()), (3, 4));
+    assert_eq!(new.stamp.unwrap().generation, 4);
+    assert_eq!(
+        (found(&old), found(&new)),
+        (vec![1, 2, 3], vec![1, 2, 3, 4])
+    );
+    // A removal changes one segment.
+    writer.remove(2);
+    let stamp = WordsStamp {
+        generation: 5,
+        ..STAMP
+    };
+    writer.prepare(stamp).unwrap().commit().unwrap();
+    assert_eq!(found(&new.newer(dir.path()).unwrap()), [1, 3, 4]);
+}
+
+/// Only Unix deletes files that are open.
+#[cfg(unix)]
+#[test]
+fn a_view_outlives_its_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = WordsWriter::open(dir.path(), Language::English).unwrap();
+    (1..=3).for_each(|id| commit_dog(&mut writer, id));
+    let old = Words::open(dir.path(), None).unwrap();
+    let before = names(dir.path());
+    writer.close().unwrap();
+    assert!(WordsWriter::merge(dir.path(), Language::English, Merge::Everything).unwrap());
+    let after = names(dir.path());
+    assert!(
+        before
+            .iter()
+            .all(|name| name == "meta.json" || !after.contains(name))
+    );
+    assert_eq!(
+        found(&old),
+        [1, 2, 3],
+        "its checksums were never computed before"
+    );
+    assert_eq!(found(&old.newer(dir.path()).unwrap()), [1, 2, 3]);
+}
+
+#[test]
+fn files_of_a_killed_writer_are_deleted_and_those_of_others_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = WordsWriter::open(dir.path(), Language::English).unwrap();
+    commit_dog(&mut writer, 1);
+    writer.close().unwrap();
+    let leftovers = [
+        "0123456789abcdef0123456789abcdef.term",
+        "0123456789abcdef0123456789abcdef.12.del",
+    ];
+    let others = ["notes.txt", "0123456789abcdef0123456789abcdef"];
+    for name in leftovers.iter().chain(&others) {
+        fs_err::write(dir.path().join(name), "").unwrap();
+    }
+    let mut writer = WordsWriter::open(dir.path(), Language::English).unwrap();
+    commit_dog(&mut writer, 2);
+    writer.close().unwrap();
+    let names = names(dir.path());
+    let n_left = |all: &[&str]| {
+        names
+            .iter()
+            .filter(|name| all.contains(&name.as_str()))
+            .count()
+    };
+    assert_eq!(n_left(&leftovers), 0, "{names:?}");
+    assert_eq!(n_left(&others), 2, "{names:?}");
+    assert_eq!(found(&Words::open(dir.path(), None).unwrap()), [1, 2]);
+}
+
+#[test]
+fn only_segments_with_many_removed_documents_are_worth_rewriting() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = WordsWriter::open(dir.path(), Language::English).unwrap();
+    let commit = |writer: &mut WordsWriter| writer.prepare(STAMP).unwrap().commit().unwrap();
+    (1..=20).for_each(|id| writer.put(&dog(id)).unwrap());
+    commit(&mut writer);
+    for (n_removed, expected) in [(2, false), (3, true)] {
+        (1..=n_removed).for_each(|id| writer.remove(id));
+        commit(&mut writer);
+        writer.close().unwrap();
+        let merge = WordsWriter::merge(dir.path(), Language::English, Merge::Worthwhile);
+        assert_eq!(merge.unwrap(), expected, "{n_removed} of 20");
+        writer = WordsWriter::open(dir.path(), Language::English).unwrap();
+        assert_eq!(writer.stamp, Some(STAMP));
+    }
+    writer.close().unwrap();
+    assert!(!WordsWriter::merge(dir.path(), Language::English, Merge::Everything).unwrap());
+    let left: Vec<u32> = (4..=20).collect();
+    assert_eq!(found(&Words::open(dir.path(), None).unwrap()), left);
+}
+
+/// A link to itself stands for errors such as too many open files.
+#[cfg(unix)]
+#[test]
+fn an_error_of_the_system_is_not_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = WordsWriter::open(dir.path(), Language::English).unwrap();
+    commit_dog(&mut writer, 1);
+    writer.close().unwrap();
+    let read = || Words::open(dir.path(), None)?.verified_ids();
+    let mut n_errors = 0;
+    for name in names(dir.path()) {
+        let path = dir.path().join(&name);
+        let aside = dir.path().join("aside");
+        fs_err::rename(&path, &aside).unwrap();
+        let errors = || {
+            let written = WordsWriter::open(dir.path(), Language::English)
+                .map(drop)
+                .unwrap_err();
+            (written, read().unwrap_err())
+        };
+        // A link to itself.
+        fs_err::os::unix::fs::symlink(&name, &path).unwrap();
+        let (written, read) = errors();
+        assert!(
+            !written.is_damage() && !read.is_damage(),
+            "{name}: {written:?}, {read:?}"
+        );
+        fs_err::remove_file(&path).unwrap();
+        if name != "meta.json" {
+            let (written, read) = errors();
+            assert!(
+                written.is_damage() && read.is_damage(),
+                "{name}: {written:?}, {read:?}"
+            );
+        }
+        fs_err::rename(&aside, &path).unwrap();
+        n_errors += 1;
+    }
+    assert!(n_errors >= 7, "{n_errors}");
+    let missing = dir.path().join("missing");
+    assert!(
+        Words::open(&missing, None)
+            .map(drop)
+            .unwrap_err()
+            .is_damage()
+    );
 }

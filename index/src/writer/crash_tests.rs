@@ -128,11 +128,6 @@ pub(crate) fn answers(dir: &Path) -> Vec<String> {
         }
         for words in ["photo3", "set2 photo60 caption", "caption 30"] {
             let found = reader.matching(kind, words, 1000).unwrap();
-            let mut found: Vec<_> = found
-                .into_iter()
-                .map(|found| (found.id, found.words))
-                .collect();
-            found.sort_unstable();
             answers.push(format!("{found:?}"));
         }
     }
@@ -482,4 +477,95 @@ fn stopped_while_repairing() {
         n_lost.windows(2).all(|pair| pair[0] == pair[1]),
         "{n_lost:?}"
     );
+}
+
+/// A failed commit drops the prepared words. If that fails, too, the words are closed.
+#[test]
+fn words_that_cannot_be_rolled_back_are_opened_again() {
+    let [before, after] = uninterrupted();
+    let dir = tempfile::tempdir().unwrap();
+    first(dir.path());
+    let mut writer = open(dir.path(), Steps::stop_at(Step::WordsPrepared)).unwrap();
+    second(&mut writer);
+    let (list, aside) = (
+        dir.path().join("words/meta.json"),
+        dir.path().join("lock.list"),
+    );
+    fs_err::rename(&list, &aside).unwrap();
+    let error = writer.commit().unwrap_err();
+    assert!(
+        format!("{error:?}").contains("stopped at WordsPrepared"),
+        "{error:?}"
+    );
+    fs_err::rename(&aside, &list).unwrap();
+    let error = writer.commit().unwrap_err();
+    assert!(
+        format!("{error:?}").contains("stopped at WordsPrepared"),
+        "{error:?}"
+    );
+    drop(writer);
+    assert_eq!(answers(dir.path()), before);
+    let mut writer = open(dir.path(), Steps::default()).unwrap();
+    second(&mut writer);
+    writer.finish().unwrap();
+    assert_eq!(answers(dir.path()), after);
+    assert_eq!(check(dir.path()).unwrap(), []);
+}
+
+/// The names of the files of the words, which are random.
+fn names_of_words(dir: &Path) -> Vec<String> {
+    let entries = fs_err::read_dir(dir.join("words")).unwrap();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !name.starts_with('.'))
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn words_are_not_rebuilt_for_a_lock() {
+    let dir = tempfile::tempdir().unwrap();
+    first(dir.path());
+    let names = names_of_words(dir.path());
+    // Older versions, and tantivy itself, take this lock.
+    let lock = fs_err::File::create(dir.path().join("words/.tantivy-writer.lock")).unwrap();
+    lock.file().lock().unwrap();
+    drop(open(dir.path(), Steps::default()).unwrap());
+    assert_eq!(names_of_words(dir.path()), names);
+}
+
+/// A link to itself stands for errors that are not damage.
+#[cfg(unix)]
+#[test]
+fn words_that_cannot_be_read_are_an_error_and_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    first(dir.path());
+    let names = names_of_words(dir.path());
+    let before = answers(dir.path());
+    let mut n_errors = 0;
+    for name in &names {
+        let (path, aside) = (
+            dir.path().join("words").join(name),
+            dir.path().join("lock.words"),
+        );
+        fs_err::rename(&path, &aside).unwrap();
+        fs_err::os::unix::fs::symlink(name, &path).unwrap();
+        let error = open(dir.path(), Steps::default()).unwrap_err();
+        assert!(
+            matches!(error, IndexError::Words { .. }),
+            "{name}: {error:?}"
+        );
+        let reader = IndexReader::open(dir.path(), None).unwrap();
+        let error = reader.matching(ItemKind::Image, "photo3", 1).unwrap_err();
+        assert!(
+            matches!(error, IndexError::Words { .. }),
+            "{name}: {error:?}"
+        );
+        assert_eq!(names_of_words(dir.path()), names, "{name}");
+        fs_err::rename(&aside, &path).unwrap();
+        n_errors += 1;
+    }
+    assert!(n_errors >= 7, "{n_errors}");
+    assert_eq!(answers(dir.path()), before);
 }

@@ -9,7 +9,7 @@
 //! [`IndexWriter::compact`].
 
 #[cfg(test)]
-mod crash_tests;
+pub(crate) mod crash_tests;
 #[cfg(test)]
 mod fault_tests;
 pub(crate) mod open;
@@ -507,7 +507,8 @@ impl IndexWriter {
             .and_then(|()| self.overlay.commit(next, self.generation).within(&dir));
         if let Err(error) = written {
             // The next commit must not include these documents.
-            if prepared.abort().is_err() {
+            drop(prepared);
+            if words.rollback().is_err() {
                 self.give_up_words();
             }
             return Err(error);
@@ -563,9 +564,7 @@ impl IndexWriter {
     ) -> Result<Generation, IndexError> {
         let generation = self.commit()?;
         let _ = self.build_due(Due::Worthwhile, progress)?;
-        if let Some(words) = self.words.take() {
-            words.close().within(self.layout.dir())?;
-        }
+        self.finish_words()?;
         // Readers would have to replay the log.
         self.flush_if(self.wrote)?;
         Ok(generation)
@@ -573,8 +572,8 @@ impl IndexWriter {
 
     /// Commits, then rewrites the derived parts and the tables of the records. Graphs are merged
     /// into as few as possible, and those with removed or loose items are rebuilt, which drops all
-    /// tombstones. RocksDB's tables are freed of removed and replaced records. The word index is merged into one segment. The answers stay
-    /// the same, and concurrent readers are not affected.
+    /// tombstones. RocksDB's tables are freed of removed and replaced records. The word index is
+    /// merged into one segment. The answers stay the same, and concurrent readers are not affected.
     ///
     /// # Errors
     /// Those of [`commit`](Self::commit), and when something cannot be built or written. Nothing is
@@ -600,12 +599,7 @@ impl IndexWriter {
         self.steps.reach(Step::CompactFlushed).map_err(stopped)?;
         self.overlay.store.compact().within(&dir)?;
         self.steps.reach(Step::CompactTables).map_err(stopped)?;
-        if let Some(words) = &mut self.words
-            && let Err(error) = words.merge().within(&dir)
-        {
-            self.give_up_words();
-            return Err(error);
-        }
+        self.compact_words()?;
         self.steps.reach(Step::CompactWords).map_err(stopped)?;
         self.wrote = false;
         Ok(Compacted {

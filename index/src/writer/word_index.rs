@@ -4,10 +4,11 @@
 
 use super::IndexWriter;
 use crate::derived::documents;
+use crate::disk::steps::Step;
 use crate::error::{IndexError, Within};
 use crate::item::Generation;
 use crate::records::read::Records;
-use crate::words::WordsWriter;
+use crate::words::{Merge, WordsWriter};
 
 impl IndexWriter {
     /// Puts the documents of all changed items into the word index, uncommitted.
@@ -29,25 +30,47 @@ impl IndexWriter {
     /// Closes the word index after an error, which leaves it in an unknown state. The next commit
     /// opens it again and replays missing changes.
     pub(super) fn give_up_words(&mut self) {
-        if let Some(mut words) = self.words.take() {
-            // Even if this fails, uncommitted documents are dropped.
-            let _ = words.rollback();
-        }
+        // This drops uncommitted documents.
+        self.words = None;
     }
 
-    /// Opens the word index and brings it to the newest generation, whatever its state.
+    /// Waits for merges, closes the word index, and rewrites segments of which a tenth was removed.
+    pub(super) fn finish_words(&mut self) -> Result<(), IndexError> {
+        if self.merge_words(Merge::Worthwhile)? {
+            let stopped = |source| IndexError::writing(self.dir(), self.dir(), source);
+            self.steps.reach(Step::WordsMerged).map_err(stopped)?;
+        }
+        Ok(())
+    }
+
+    /// Merges all segments into one without removed documents, and closes the word index.
+    pub(super) fn compact_words(&mut self) -> Result<(), IndexError> {
+        self.merge_words(Merge::Everything).map(drop)
+    }
+
+    fn merge_words(&mut self, merge: Merge) -> Result<bool, IndexError> {
+        let dir = self.layout.dir();
+        if let Some(words) = self.words.take() {
+            words.close().within(dir)?;
+        }
+        WordsWriter::merge(&self.layout.words(), self.language, merge).within(dir)
+    }
+
+    /// Opens the word index and brings it to the newest generation. A damaged one is rebuilt; one
+    /// that cannot be read for another reason is an error and stays as it is.
     pub(super) fn open_words(&mut self) -> Result<(), IndexError> {
         let path = self.layout.words();
         let writing = |source| IndexError::writing(self.layout.dir(), &path, source);
         fs_err::create_dir_all(&path).map_err(writing)?;
-        let mut words = if let Ok(words) = WordsWriter::open(&path, self.language) {
-            words
-        } else {
-            // It is derived: whatever is wrong with it, it can be rebuilt.
-            fs_err::remove_dir_all(&path).map_err(writing)?;
-            fs_err::create_dir_all(&path).map_err(writing)?;
-            WordsWriter::open(&path, self.language).within(self.dir())?
-        };
+        let mut words = match WordsWriter::open(&path, self.language) {
+            Err(error) if error.is_damage() => {
+                fs_err::remove_dir_all(&path).map_err(writing)?;
+                fs_err::create_dir_all(&path).map_err(writing)?;
+                WordsWriter::open(&path, self.language)
+            }
+            opened => opened,
+        }
+        .within(self.dir())?;
         if words.stamp != Some(self.stamp(self.generation)) {
             self.replay_words(&mut words)?;
         }
@@ -60,25 +83,19 @@ impl IndexWriter {
     fn replay_words(&self, words: &mut WordsWriter) -> Result<(), IndexError> {
         let dir = self.dir();
         let store = &self.overlay.store;
-        let behind = words.stamp.filter(|stamp| {
-            stamp.index_id == self.manifest.index_id() && stamp.generation <= self.generation.0
-        });
-        let lists = match behind {
-            Some(stamp) => store
-                .changes_after(Generation(stamp.generation))
-                .within(dir)?,
-            None => Vec::new(),
+        let behind = words
+            .stamp
+            .filter(|stamp| stamp.index_id == self.manifest.index_id());
+        let changed = match behind {
+            Some(stamp) => {
+                documents::changed_since(store, Generation(stamp.generation), self.generation)
+                    .within(dir)?
+            }
+            None => None,
         };
-        let complete = behind.is_some_and(|stamp| {
-            let expected = stamp.generation + 1..=self.generation.0;
-            lists
-                .iter()
-                .map(|(generation, _)| generation.0)
-                .eq(expected)
-        });
-        if complete {
+        if let Some(changed) = changed {
             let libraries = store.libraries().within(dir)?;
-            for (_, id) in lists.into_iter().flat_map(|(_, ids)| ids) {
+            for id in changed {
                 match documents::document(store, &libraries, id).within(dir)? {
                     Some(document) => words.put(&document).within(dir)?,
                     None => words.remove(id.0),
