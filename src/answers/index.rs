@@ -183,6 +183,7 @@ answers! {
 struct GraphAnswer<'a> {
     state: &'static str,
     reason: Option<&'a str>,
+    segments: u64,
     in_graph: u64,
     fresh: u64,
     tombstones: u64,
@@ -200,6 +201,7 @@ impl<'a> From<&'a KindStatus> for GraphAnswer<'a> {
         Self {
             state,
             reason,
+            segments: kind.n_graphs,
             in_graph,
             fresh,
             tombstones: kind.n_tombstones,

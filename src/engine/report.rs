@@ -284,8 +284,10 @@ impl IndexReport {
 pub struct KindStatus {
     /// How many there are.
     pub n_items: u64,
-    /// The state of their graph.
+    /// The state of their graphs.
     pub graph: GraphState,
+    /// Number of graphs, each of a range of items.
+    pub n_graphs: u64,
     /// Items of the graph that were removed from the index.
     pub n_tombstones: u64,
     /// Vectors that a walk of the graph does not reach; every search compares them one by one.
@@ -303,6 +305,7 @@ impl KindStatus {
         Ok(Self {
             n_items,
             graph,
+            n_graphs: reader.n_graphs(kind),
             n_tombstones: leftovers.n_tombstones,
             n_loose: leftovers.n_loose,
         })

@@ -98,6 +98,12 @@ impl IndexReader {
         }
     }
 
+    /// Number of usable graphs of a kind, all of which a search asks.
+    #[must_use]
+    pub fn n_graphs(&self, kind: ItemKind) -> u64 {
+        self.kinds[kind.number()].segments.len() as u64
+    }
+
     /// Dead entries in the graph of a kind, which the next build drops.
     ///
     /// # Errors

@@ -113,8 +113,9 @@ fn graph(kind: &KindStatus) -> String {
     let (in_graph, fresh) = kind.in_graph_and_fresh();
     match &kind.graph {
         GraphState::Ready { .. } => format!(
-            "{} items, {} newer, {} removed, {} loose",
+            "{} items in {}, {} newer, {} removed, {} loose",
             HumanCount(in_graph),
+            segments(kind.n_graphs),
             HumanCount(fresh),
             HumanCount(kind.n_tombstones),
             HumanCount(kind.n_loose)
@@ -125,6 +126,13 @@ fn graph(kind: &KindStatus) -> String {
             Printer::safe(reason)
         ),
         _ => "none, searches scan all items".to_owned(),
+    }
+}
+
+fn segments(n: u64) -> String {
+    match n {
+        1 => "1 segment".to_owned(),
+        n => format!("{} segments", HumanCount(n)),
     }
 }
 
