@@ -128,6 +128,14 @@ pub enum IndexError {
         /// The dimension of the vector.
         found: usize,
     },
+    /// An index for vectors of so large a dimension cannot be created.
+    #[error("vectors of dimension {dimension} are not supported: an index holds up to {largest}")]
+    DimensionTooLarge {
+        /// The dimension asked for.
+        dimension: usize,
+        /// The largest one.
+        largest: usize,
+    },
     /// A file could not be read or written.
     #[error("{}: failed to read or write the index", path.display())]
     Io {

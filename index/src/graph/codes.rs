@@ -21,6 +21,10 @@ const LARGEST: f32 = 127.0;
 /// Added to a code to get a byte.
 const OFFSET: u8 = 128;
 
+/// The largest dimension for which every sum fits 32 bits: with AVX-512 VNNI, products of a byte up
+/// to 255 and a code up to 127 are added.
+pub(crate) const MAX_DIMENSION: usize = 1 << 16;
+
 /// Σ code × code of two runs of bytes of equal length, a multiple of [`BLOCK`]; `sum_b` is the sum
 /// of the codes of the second.
 pub(crate) type CodeDot = fn(a: &[u8], b: &[u8], sum_b: i32) -> i32;
@@ -358,8 +362,9 @@ mod tests {
 
     #[test]
     fn the_largest_codes_do_not_overflow() {
-        let n = 4096;
-        for (a, b, expected) in [(1.0, 1.0, 127 * 127 * 4096), (1.0, -1.0, -127 * 127 * 4096)] {
+        let n = MAX_DIMENSION;
+        let largest = 127 * 127 * (1 << 16);
+        for (a, b, expected) in [(1.0, 1.0, largest), (1.0, -1.0, -largest)] {
             let (a, b) = (row(&vec![a; n]), row(&vec![b; n]));
             let ((a, ..), (b, _, sum_b)) = (parts(&a), parts(&b));
             for (name, dot) in variants() {

@@ -38,7 +38,7 @@ use crate::records::{RecordsError, damaged};
 use crate::vector::UnitVector;
 use crate::words::{WordsError, WordsStamp, WordsWriter};
 
-use open::{open_records, prepare_folder};
+use open::{check_dimension, open_records, prepare_folder};
 
 /// Options of a writer.
 #[derive(Debug, Clone, Copy)]
@@ -126,6 +126,7 @@ impl IndexWriter {
         options: WriterOptions,
         steps: Steps,
     ) -> Result<Self, IndexError> {
+        check_dimension(binding)?;
         let layout = Layout::new(dir);
         // Before anything is changed: is this an index of the right model, or a place for one?
         match Manifest::read(&layout) {

@@ -9,6 +9,7 @@ use crate::disk::layout::{Layout, data_name};
 use crate::disk::manifest::{Binding, Manifest};
 use crate::disk::steps::{Step, Steps};
 use crate::error::{IndexError, Within};
+use crate::graph::codes;
 use crate::records::read::Records;
 use crate::records::store::Store;
 
@@ -19,6 +20,15 @@ fn refuse_lost_records(layout: &Layout, manifest: &Manifest) -> Result<(), Index
     let store = Store::open_read_only(&layout.records()).within(layout.dir())?;
     let found = store.generation().within(layout.dir())?;
     derived::refuse_lost_commits(layout, seen, found)
+}
+
+/// Refuses vectors that the graphs cannot compare.
+pub(super) fn check_dimension(binding: &Binding) -> Result<(), IndexError> {
+    let (dimension, largest) = (binding.dimension, codes::MAX_DIMENSION);
+    if dimension > largest {
+        return Err(IndexError::DimensionTooLarge { dimension, largest });
+    }
+    Ok(())
 }
 
 /// Creates the folder, or refuses one that contains something else.

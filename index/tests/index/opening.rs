@@ -208,6 +208,25 @@ fn readers_are_sync_and_writers_are_send() {
 }
 
 #[test]
+fn too_large_a_dimension_is_refused_and_nothing_is_created() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("index");
+    let error = IndexWriter::open_or_create(&dir, &binding(65_537)).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            IndexError::DimensionTooLarge {
+                dimension: 65_537,
+                largest: 65_536
+            }
+        ),
+        "{error:?}"
+    );
+    assert!(!dir.exists());
+    drop(IndexWriter::open_or_create(&dir, &binding(65_536)).unwrap());
+}
+
+#[test]
 fn an_empty_commit_makes_no_generation() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = open_writer(dir.path()).unwrap();
