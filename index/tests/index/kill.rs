@@ -1,6 +1,7 @@
 //! A writer killed at any moment, with concurrent readers.
 
 use std::io::{BufRead, BufReader, Write};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -20,7 +21,7 @@ const N_PER_COMMIT: u64 = 25;
 const FOLDER: &str = "SIGHTLINE_TEST_KILLED_WRITER";
 
 fn open(dir: &Path) -> IndexWriter {
-    IndexWriter::open_or_create_with(dir, &binding(DIMENSION), with_graphs_from(200)).unwrap()
+    IndexWriter::open_or_create_with(dir, &binding(DIMENSION), with_graphs_from(50)).unwrap()
 }
 
 /// The body of the child process until it is killed, not a test of its own. It regularly finishes
@@ -47,6 +48,8 @@ fn child_that_writes_until_it_is_killed() {
                 .unwrap();
         }
         let generation = writer.commit().unwrap();
+        let built = writer.build_graphs(&mut |_| ControlFlow::Continue(()));
+        assert!(built.unwrap().is_continue());
         if generation.0.is_multiple_of(7) {
             writer.finish().unwrap();
             writer = open(dir);
@@ -176,6 +179,42 @@ fn a_killed_writer_loses_nothing_committed() {
     open(dir.path()).finish().unwrap();
     compare(&IndexReader::open(dir.path(), None).unwrap());
     assert_healthy(dir.path());
+}
+
+/// Fifty kills while segments are built and merged after each commit and at each end.
+#[test]
+fn fifty_kills_while_segments_are_merged_lose_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut last = 0;
+    for kill in 0..50u64 {
+        let mut child = start_child(dir.path());
+        let committed = Commits::of(&mut child);
+        for _ in 0..=(kill % 3) {
+            last = committed.wait();
+        }
+        thread::sleep(Duration::from_micros(kill * 7_919 % 40_000));
+        drop(child);
+        let reader = IndexReader::open(dir.path(), None).unwrap();
+        assert!(reader.generation() >= Generation(last), "kill {kill}");
+        compare(&reader);
+        if kill % 10 == 9 {
+            drop(reader);
+            drop(open(dir.path()));
+            assert_healthy(dir.path());
+        }
+    }
+    open(dir.path()).finish().unwrap();
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    compare(&reader);
+    let n_items = reader.generation().0 * N_PER_COMMIT;
+    assert!(n_items >= 50 * N_PER_COMMIT, "{n_items}");
+    let n_graphs = reader.n_graphs(ItemKind::Image);
+    assert!(
+        (2..=12).contains(&n_graphs),
+        "{n_graphs} of {n_items} items"
+    );
+    assert_healthy(dir.path());
+    println!("50 kills, {n_items} items, {n_graphs} segments, 0 lost");
 }
 
 #[test]

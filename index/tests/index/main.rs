@@ -9,6 +9,8 @@
 /// Helpers: bindings, vectors from seeds, small indexes.
 mod support;
 
+/// Graph segments: built during and after a run, merged, stopped, and removed.
+mod building;
 /// Old formats stay readable: stored indexes of every format version.
 mod compat;
 /// Missing, truncated and changed files.
