@@ -93,6 +93,7 @@ fn ask(reader: &IndexReader, vector: &UnitVector, nearest: Nearest, among: &IdSe
         words: None,
         n: 10,
         among: Some(among),
+        filter: None,
         nearest,
     };
     let found = reader.search(&query).unwrap();

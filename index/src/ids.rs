@@ -104,6 +104,24 @@ impl IdSet {
         words.map(|(_, word)| word.count_ones() as usize).sum()
     }
 
+    /// Adds the ids whose bits are set in `words`, the lowest bit being `first`, a multiple of 64.
+    pub(crate) fn insert_words(&mut self, first: ItemId, words: &[u64]) {
+        let at = (first.0 / BITS) as usize;
+        let n = words
+            .iter()
+            .rposition(|&word| word != 0)
+            .map_or(0, |last| last + 1);
+        if n > 0 && self.words.len() < at + n {
+            self.words.resize(at + n, 0);
+        }
+        let mut n_new = 0;
+        for (word, &more) in self.words.iter_mut().skip(at).zip(words) {
+            n_new += (more & !*word).count_ones() as usize;
+            *word |= more;
+        }
+        self.len += n_new;
+    }
+
     /// Adds all ids of another set.
     pub fn union_with(&mut self, other: &Self) {
         if self.words.len() < other.words.len() {

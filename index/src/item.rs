@@ -1,5 +1,6 @@
 //! What the index holds: images with their details, captions, their files, and library folders.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -49,6 +50,8 @@ pub struct Image {
     /// Metadata of its file. None when it was never read, as in an index written by an older
     /// version.
     pub details: Option<Details>,
+    /// Its tags, sorted, each once.
+    pub tags: Vec<String>,
     /// The paths of its files, sorted by their bytes.
     pub paths: Vec<PathBuf>,
 }
@@ -143,6 +146,38 @@ pub struct Details {
     pub places: Vec<String>,
 }
 
+/// Whether a picture, as it is shown, is wider than tall.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Orientation {
+    /// Wider than tall.
+    Landscape,
+    /// Taller than wide.
+    Portrait,
+    /// As wide as tall.
+    Square,
+}
+
+impl Orientation {
+    /// The orientation of a picture of this size.
+    #[must_use]
+    pub fn of(width: u32, height: u32) -> Self {
+        match width.cmp(&height) {
+            Ordering::Greater => Self::Landscape,
+            Ordering::Less => Self::Portrait,
+            Ordering::Equal => Self::Square,
+        }
+    }
+
+    /// Its number on disk.
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Self::Landscape => 0,
+            Self::Portrait => 1,
+            Self::Square => 2,
+        }
+    }
+}
+
 /// A date with an optional time of day, without a time zone, as a camera's clock shows it. Of an
 /// old picture only the month or the year may be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -197,6 +232,19 @@ impl Moment {
     #[must_use]
     pub fn day(self) -> u8 {
         self.day
+    }
+
+    /// The first and the last day that it may mean.
+    pub(crate) fn days(self) -> (Self, Self) {
+        let (month, day) = (self.month, self.day);
+        let day_of = |month, day| Self::new(self.year, month, day, None);
+        let first = day_of(month.max(1), day.max(1));
+        let last_month = if month == 0 { 12 } else { month };
+        let last = match day {
+            0 => (28..=31).rev().find_map(|day| day_of(last_month, day)),
+            day => day_of(month, day),
+        };
+        (first.unwrap_or(self), last.unwrap_or(self))
     }
 
     /// Hours, minutes and seconds.
@@ -349,6 +397,25 @@ mod tests {
             assert_eq!(text.parse::<Moment>(), Err(ParseMomentError), "{text}");
         }
         assert_eq!(wrong.len(), 10);
+    }
+
+    #[test]
+    fn an_imprecise_date_means_all_its_days() {
+        let rows = [
+            ("2023", "2023-01-01", "2023-12-31"),
+            ("2024-02", "2024-02-01", "2024-02-29"),
+            ("2023-02", "2023-02-01", "2023-02-28"),
+            ("2023-04", "2023-04-01", "2023-04-30"),
+            ("2023-08-14T01:02:03", "2023-08-14", "2023-08-14"),
+        ];
+        assert_eq!(rows.len(), 5);
+        for (date, first, last) in rows {
+            let (from, to) = date.parse::<Moment>().unwrap().days();
+            assert_eq!(
+                (from.to_string(), to.to_string()),
+                (first.into(), last.into())
+            );
+        }
     }
 
     #[test]

@@ -37,6 +37,7 @@
 //!     words: Some("beaches"),
 //!     n: 10,
 //!     among: None,
+//!     filter: None,
 //!     nearest: Nearest::default(),
 //! })?;
 //! assert_eq!(candidates[0].id, image);
@@ -51,6 +52,7 @@ mod atomic;
 mod derived;
 mod disk;
 mod error;
+mod filter;
 mod graph;
 mod health;
 mod ids;
@@ -65,13 +67,14 @@ mod writer;
 pub use derived::graph_files::BuildProgress;
 pub use disk::manifest::{Binding, binding};
 pub use error::IndexError;
+pub use filter::Filter;
 pub use graph::GraphError;
 pub use health::check::{Problem, check};
 pub use health::repair::{Repair, repair};
 pub use ids::IdSet;
 pub use item::{
     Caption, ChangeStamp, Details, FileRecord, Generation, Image, Item, ItemId, ItemKind, LastRun,
-    Library, Moment, ParseMomentError,
+    Library, Moment, Orientation, ParseMomentError,
 };
 pub use language::{Language, UnknownLanguage};
 pub use reader::IndexReader;

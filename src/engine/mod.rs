@@ -44,7 +44,8 @@ pub use report::{
 };
 pub use search::{By, CaptionHit, Query, SearchHit, SearchRequest};
 pub use sightline_index::{
-    Details, GraphState, IndexError, ItemKind, Language, Moment, Problem, Repair,
+    Details, Filter, GraphState, IdSet, IndexError, ItemId, ItemKind, Language, Moment,
+    Orientation, Problem, Repair,
 };
 pub use sightline_picture::DecodeLimits;
 pub use upkeep::RemoveReport;

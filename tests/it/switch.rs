@@ -320,8 +320,8 @@ fn each_kind_of_incompatible_index_has_its_own_error_and_hint() {
     hint: the index was built with [COLOUR_MODEL] at fp32: use `--model '[COLOUR_MODEL]' --precision fp32`, or use another index with `--index`; to change its model: `sightline index --model starter`
     ");
     let (newer, older) = (
-        text.replace("\"format\": 2", "\"format\": 3"),
-        text.replace("\"format\": 2", "\"format\": 0"),
+        text.replace("\"format\": 3", "\"format\": 4"),
+        text.replace("\"format\": 3", "\"format\": 0"),
     );
     assert!(newer != text && older != text);
     fs_err::write(&manifest, &newer).unwrap();
@@ -330,7 +330,7 @@ fn each_kind_of_incompatible_index_has_its_own_error_and_hint() {
     ----- stdout -----
 
     ----- stderr -----
-    error: [ROOT]/index: the index has format 3, but this program reads only up to format 2
+    error: [ROOT]/index: the index has format 4, but this program reads only up to format 3
 
     hint: update sightline, or use another index with `--index`; nothing was changed
     ");
@@ -340,7 +340,7 @@ fn each_kind_of_incompatible_index_has_its_own_error_and_hint() {
         &["status"],
     ] {
         let ran = env.fail(command);
-        assert!(ran.stderr().contains("reads only up to format 2"), "{ran}");
+        assert!(ran.stderr().contains("reads only up to format 3"), "{ran}");
     }
     assert_eq!(fs_err::read_to_string(&manifest).unwrap(), newer);
     fs_err::write(&manifest, &older).unwrap();

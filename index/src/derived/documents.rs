@@ -1,5 +1,5 @@
 //! The searchable words of an item: a caption's text; an image's captions, file and folder names,
-//! camera, date and places.
+//! camera, date, places and tags.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path};
@@ -30,7 +30,7 @@ pub(crate) fn document(
     let kind = item.kind().number();
     let text = match item {
         StoredItem::Caption { text, .. } => text,
-        StoredItem::Image { details, .. } => {
+        StoredItem::Image { details, tags, .. } => {
             let captions = records
                 .captions_of(Some(id))?
                 .into_iter()
@@ -40,7 +40,8 @@ pub(crate) fn document(
             let details = details.unwrap_or_default();
             let language = records.language()?;
             let date = details.taken.map(|taken| calendar::words(taken, language));
-            let facts = details.camera.into_iter().chain(date).chain(details.places);
+            let facts = details.camera.into_iter().chain(date);
+            let facts = facts.chain(details.places).chain(tags);
             captions
                 .chain(names)
                 .chain(facts)

@@ -12,7 +12,7 @@ use crate::atomic;
 use crate::error::IndexError;
 
 /// The index format that this program writes.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 
 /// The oldest format that it reads. Writers upgrade it.
 pub(crate) const OLDEST_FORMAT: u32 = 1;
@@ -215,10 +215,10 @@ mod tests {
         assert_ne!(manifest.index_id(), Manifest::new(&binding).index_id());
         let parse = |text: &str| Manifest::parse(&layout, text.as_bytes()).unwrap_err();
         assert!(matches!(
-            parse(r#"{"format": 3, "more": []}"#),
+            parse(r#"{"format": 4, "more": []}"#),
             IndexError::NewerFormat {
-                found: 3,
-                supported: 2,
+                found: 4,
+                supported: 3,
                 ..
             }
         ));
@@ -233,7 +233,7 @@ mod tests {
         let text = String::from_utf8(bytes).unwrap();
         // Format 1 did not name the folder of the data.
         let first = text
-            .replace("\"format\": 2", "\"format\": 1")
+            .replace("\"format\": 3", "\"format\": 1")
             .replace("  \"data\": \"\",\n", "");
         assert_eq!(first.lines().count() + 1, text.lines().count());
         let first = Manifest::parse(&layout, first.as_bytes()).unwrap();

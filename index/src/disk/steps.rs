@@ -26,6 +26,8 @@ pub(crate) enum Step {
     /// An index of an older format: the copy of the manifest in its records is upgraded, the
     /// manifest is not.
     UpgradeCopied,
+    /// The facets of a portion of the images of an older index are recorded.
+    FacetsRecorded,
     /// The words of a generation are written, but not committed.
     WordsPrepared,
     /// The records of a generation are committed, its words are not.

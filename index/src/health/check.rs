@@ -13,6 +13,7 @@ use crate::item::{Generation, ItemId, ItemKind};
 use crate::records::RecordsError;
 use crate::records::codec;
 use crate::records::codec::{StoredCounts, StoredItem};
+use crate::records::facets;
 use crate::records::keys::{self, Column};
 use crate::records::read::Records;
 use crate::records::segments::SegmentEntry;
@@ -64,6 +65,12 @@ pub enum Problem {
     /// The records of generations contradict each other.
     #[error("the generations: {what}")]
     Generations {
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// The facets, by which filters select images, do not match the items.
+    #[error("the facets: {what}")]
+    Facets {
         /// What is wrong.
         what: &'static str,
     },
@@ -233,6 +240,7 @@ impl Checker {
         self.check_counts(&items)?;
         self.store.libraries()?;
         self.store.last_run()?;
+        self.check_facets()?;
         self.check_generations()?;
         for kind in ItemKind::ALL {
             self.check_graph(kind, &items)?;
@@ -391,6 +399,26 @@ impl Checker {
             self.problems.push(Problem::Generations {
                 what: "the list of caption files does not match the captions",
             });
+        }
+        Ok(())
+    }
+
+    /// Checks that the facets are those of the items and their paths. An upgrade that was
+    /// interrupted has recorded some of them; the next writer records the rest.
+    fn check_facets(&mut self) -> Result<(), RecordsError> {
+        if !facets::are_complete(&self.store)? {
+            return Ok(());
+        }
+        let expected = facets::computed(&self.store)?;
+        let mut found = BTreeMap::new();
+        self.store
+            .scan(Column::Default, keys::FACETS, &[], &mut |key, value| {
+                found.insert(key.to_vec(), value.to_vec());
+                Ok(true)
+            })?;
+        if found != expected {
+            let what = "they are not those of the images";
+            self.problems.push(Problem::Facets { what });
         }
         Ok(())
     }

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use crate::disk::layout::Layout;
 use crate::health::reconcile::OwnedChange;
 use crate::records::codec::{self, StoredCounts};
+use crate::records::facet_keys::{self, Facet, FacetValue};
 use crate::records::keys::{self, Column, meta};
 use crate::records::store::Store;
 use crate::{
-    Binding, FileRecord, IndexWriter, ItemId, ItemKind, Problem, UnitVector, WriterOptions, check,
+    Binding, FileRecord, IndexWriter, ItemId, ItemKind, Orientation, Problem, UnitVector,
+    WriterOptions, check,
 };
 
 fn vector(number: u8) -> UnitVector {
@@ -63,6 +65,10 @@ fn inconsistent_records_are_reported_and_repaired() {
         n_files: 10,
     };
     let bytes = |number: u64| number.to_le_bytes().to_vec();
+    let square = FacetValue {
+        facet: Facet::Orientation,
+        value: vec![Orientation::Square.number()],
+    };
     let rows: Vec<(&str, OwnedChange, &str)> = vec![
         (
             "item",
@@ -167,8 +173,27 @@ fn inconsistent_records_are_reported_and_repaired() {
             ),
             "list of graph segments",
         ),
+        (
+            "facet",
+            (Column::Default, facet_keys::chunk(&square, image), None),
+            "not those of the images",
+        ),
+        (
+            "stray facet",
+            (
+                Column::Default,
+                facet_keys::chunk(&square, ItemId(77_777)),
+                Some(vec![1, 0, 0]),
+            ),
+            "not those of the images",
+        ),
+        (
+            "cursor of facets",
+            (Column::Default, meta::FACETED.to_vec(), Some(vec![1])),
+            "an id is damaged",
+        ),
     ];
-    assert_eq!(rows.len(), 15);
+    assert_eq!(rows.len(), 18);
     for (name, (column, key, value), expected) in rows {
         let dir = tempfile::tempdir().unwrap();
         make(dir.path());

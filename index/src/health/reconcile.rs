@@ -11,6 +11,7 @@ use super::rules::{self, Items, is_unit};
 use crate::item::{FileRecord, Generation, ItemId, ItemKind};
 use crate::records::RecordsError;
 use crate::records::codec::{self, StoredItem};
+use crate::records::facets;
 use crate::records::keys::{self, Column, meta};
 use crate::records::read::Records;
 use crate::records::store::Store;
@@ -355,9 +356,33 @@ impl Reconciler<'_> {
             (Column::Captions, captions),
             (Column::Paths, paths),
         ] {
-            self.correct(column, expected)?;
+            self.correct(column, &[], expected)?;
         }
-        Ok(())
+        self.correct_facets(files)
+    }
+
+    /// Corrects the facets, unless they are not all recorded: then the next writer records them.
+    fn correct_facets(&mut self, files: &Files) -> Result<(), RecordsError> {
+        match facets::are_complete(self.store) {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(_) => {
+                let key = meta::FACETED.to_vec();
+                self.changes.push((Column::Default, key, None));
+                return Ok(());
+            }
+        }
+        let mut paths: BTreeMap<ItemId, Vec<PathBuf>> = BTreeMap::new();
+        for (path, file) in files {
+            paths.entry(file.image).or_default().push(path.clone());
+        }
+        let mut chunks = facets::Chunks::default();
+        let none = Vec::new();
+        for (&id, item) in &self.items {
+            let paths = paths.get(&id).unwrap_or(&none);
+            chunks.add(id, &facets::facets_of(item, paths)?);
+        }
+        self.correct(Column::Default, keys::FACETS, chunks.encoded())
     }
 
     /// Reports captions that are listed but missing. At least their file is known.
@@ -392,10 +417,11 @@ impl Reconciler<'_> {
     fn correct(
         &mut self,
         column: Column,
+        prefix: &[u8],
         mut expected: BTreeMap<Vec<u8>, Vec<u8>>,
     ) -> Result<(), RecordsError> {
         let changes = &mut self.changes;
-        self.store.scan(column, &[], &[], &mut |key, value| {
+        self.store.scan(column, prefix, &[], &mut |key, value| {
             match expected.remove(key) {
                 Some(right) if right == value => {}
                 right => changes.push((column, key.to_vec(), right)),

@@ -3,6 +3,9 @@
 
 pub(crate) mod nearest;
 pub(crate) mod search;
+mod select;
+#[cfg(test)]
+mod select_tests;
 pub(crate) mod statistics;
 mod vectors;
 #[cfg(test)]
@@ -16,6 +19,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use self::select::Selections;
 use self::vectors::KindState;
 use self::view_words::ViewWords;
 use crate::derived;
@@ -41,6 +45,7 @@ pub struct IndexReader {
     language: Language,
     kinds: [KindState; 2],
     words: ViewWords,
+    selections: Selections,
 }
 
 /// How often opening is attempted while a writer is changing the index.
@@ -119,6 +124,7 @@ impl IndexReader {
                 language,
                 kinds,
                 words,
+                selections: Selections::default(),
             },
             settled,
         ))

@@ -3,10 +3,12 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::IndexReader;
 use super::nearest::Nearest;
 use crate::error::{IndexError, Within};
+use crate::filter::Filter;
 use crate::graph::distance;
 use crate::ids::IdSet;
 use crate::item::{Caption, Image, Item, ItemId, ItemKind};
@@ -27,6 +29,8 @@ pub struct SearchQuery<'a> {
     pub n: usize,
     /// Restricts both rankings to these items. Ids that do not exist are ignored.
     pub among: Option<&'a IdSet>,
+    /// Restricts both rankings to the items that meet a condition.
+    pub filter: Option<&'a Filter>,
     /// How the nearest vectors are searched.
     pub nearest: Nearest,
 }
@@ -84,8 +88,14 @@ impl IndexReader {
             words,
             n,
             among,
+            filter,
             nearest,
         } = query;
+        let mut chosen = filter.map(|filter| self.select(kind, filter)).transpose()?;
+        if let Some((chosen, among)) = chosen.as_mut().zip(among) {
+            Arc::make_mut(chosen).intersect_with(among);
+        }
+        let among = chosen.as_deref().or(among);
         let near = match vector {
             Some(vector) => self.nearest_of(kind, vector, n, &nearest, among)?,
             None => Vec::new(),

@@ -11,8 +11,11 @@ use crate::language::Language;
 /// The version byte at the start of every value except vectors, ids and numbers under `m`.
 const VERSION: u8 = 1;
 
-/// The version byte of an image. Version 1 had no metadata.
-const IMAGE_VERSION: u8 = 2;
+/// The version byte of an image with metadata. Version 1 had none.
+const DETAILED_VERSION: u8 = 2;
+
+/// The version byte of an image with tags.
+const TAGGED_VERSION: u8 = 3;
 
 /// The version byte of a file with a change stamp.
 const STAMPED_VERSION: u8 = 2;
@@ -26,6 +29,8 @@ pub(crate) enum StoredItem {
         height: u32,
         /// None when never read.
         details: Option<Details>,
+        /// Sorted, each once.
+        tags: Vec<String>,
     },
     Caption {
         owner: Option<ItemId>,
@@ -141,14 +146,22 @@ pub(crate) fn encode_item(item: &StoredItem) -> Result<Vec<u8>, RecordsError> {
             width,
             height,
             details,
+            tags,
         } => {
-            // Without metadata, the older version suffices.
-            let version = details.as_ref().map_or(VERSION, |_| IMAGE_VERSION);
-            let out = Out::with_version(version)
+            // Without tags or metadata, an older version suffices.
+            let version = match details {
+                _ if !tags.is_empty() => TAGGED_VERSION,
+                Some(_) => DETAILED_VERSION,
+                None => VERSION,
+            };
+            let mut out = Out::with_version(version)
                 .put(&[0])
                 .put(content_hash)
                 .put(&width.to_le_bytes())
                 .put(&height.to_le_bytes());
+            if version == TAGGED_VERSION {
+                out = put_texts(out, tags)?.put(&[u8::from(details.is_some())]);
+            }
             match details {
                 Some(details) => put_details(out, details)?,
                 None => out,
@@ -171,20 +184,22 @@ pub(crate) fn encode_item(item: &StoredItem) -> Result<Vec<u8>, RecordsError> {
 
 pub(crate) fn decode_item(bytes: &[u8]) -> Result<StoredItem, RecordsError> {
     const WHAT: &str = "an item";
-    let (mut input, version) = In::up_to(IMAGE_VERSION, bytes, WHAT)?;
+    let (mut input, version) = In::up_to(TAGGED_VERSION, bytes, WHAT)?;
     match input.array::<1>()? {
         [0] => {
             let content_hash = input.array()?;
             let (width, height) = (input.number()?, input.number()?);
-            let details = match version {
-                VERSION => None,
-                _ => Some(take_details(&mut input)?),
+            let (tags, has_details) = match version {
+                TAGGED_VERSION => (take_texts(&mut input)?, input.array()? != [0]),
+                _ => (Vec::new(), version == DETAILED_VERSION),
             };
+            let details = has_details.then(|| take_details(&mut input)).transpose()?;
             input.end(StoredItem::Image {
                 content_hash,
                 width,
                 height,
                 details,
+                tags,
             })
         }
         [1] if version != VERSION => Err(RecordsError::OtherVersion {
@@ -217,8 +232,6 @@ fn put_details(out: Out, details: &Details) -> Result<Out, RecordsError> {
         taken,
         places,
     } = details;
-    let n_places =
-        u32::try_from(places.len()).map_err(|_| damaged("a list of places longer than 4 GB"))?;
     let mut moment = [0; 8];
     if let Some(taken) = taken {
         let [y0, y1] = taken.year().to_le_bytes();
@@ -227,14 +240,29 @@ fn put_details(out: Out, details: &Details) -> Result<Out, RecordsError> {
         let (month, day) = (taken.month(), taken.day());
         moment = [y0, y1, month, day, has_time, hour, minute, second];
     }
-    let mut out = out
+    let out = out
         .put_sized(camera.as_deref().unwrap_or_default().as_bytes())?
-        .put(&moment)
-        .put(&n_places.to_le_bytes());
-    for place in places {
-        out = out.put_sized(place.as_bytes())?;
+        .put(&moment);
+    put_texts(out, places)
+}
+
+/// Their number, then each.
+fn put_texts(out: Out, texts: &[String]) -> Result<Out, RecordsError> {
+    let n = u32::try_from(texts.len()).map_err(|_| damaged("a list of texts longer than 4 GB"))?;
+    let mut out = out.put(&n.to_le_bytes());
+    for text in texts {
+        out = out.put_sized(text.as_bytes())?;
     }
     Ok(out)
+}
+
+fn take_texts(input: &mut In<'_>) -> Result<Vec<String>, RecordsError> {
+    let n = input.number()?;
+    let mut texts = Vec::new();
+    for _ in 0..n {
+        texts.push(input.text()?);
+    }
+    Ok(texts)
 }
 
 fn take_details(input: &mut In<'_>) -> Result<Details, RecordsError> {
@@ -247,15 +275,10 @@ fn take_details(input: &mut In<'_>) -> Result<Details, RecordsError> {
             Some(taken.ok_or(damaged(input.what))?)
         }
     };
-    let n_places = input.number()?;
-    let mut places = Vec::new();
-    for _ in 0..n_places {
-        places.push(input.text()?);
-    }
     Ok(Details {
         camera,
         taken,
-        places,
+        places: take_texts(input)?,
     })
 }
 
@@ -471,6 +494,14 @@ mod tests {
             width: 640,
             height: u32::MAX,
             details,
+            tags: Vec::new(),
+        };
+        let tagged = |details| StoredItem::Image {
+            content_hash: [7; 32],
+            width: 640,
+            height: 1,
+            details,
+            tags: vec!["best".into(), "Ü".into()],
         };
         let details = Details {
             camera: Some("Nikon".into()),
@@ -488,6 +519,8 @@ mod tests {
             image(Some(dated(8, 1))),
             image(Some(dated(8, 0))),
             image(Some(dated(0, 0))),
+            tagged(None),
+            tagged(Some(Details::default())),
             StoredItem::Caption {
                 owner: None,
                 rank: 3,
@@ -514,7 +547,7 @@ mod tests {
                 "one byte too many"
             );
         }
-        assert_eq!(n_cuts, 42 + 4 * 58 + 83 + 25 + 30);
+        assert_eq!(n_cuts, 42 + 4 * 58 + 83 + 61 + 77 + 25 + 30);
         let library = Library {
             folder: PathBuf::from("/x"),
             n_files: 3,

@@ -10,6 +10,7 @@
 //! | default  | `g` generation u64                                         | changed ids        |
 //! | default  | `r` kind u8, id u32                                        | empty (a tombstone)|
 //! | default  | `s` kind u8, first id u32                                  | graph segment      |
+//! | default  | `x` facet u8, escaped value, chunk u32                     | images with it     |
 //! | items    | id u32                                                     | item               |
 //! | vectors  | kind u8, id u32                                            | f32 × dimension    |
 //! | hashes   | hash [u8; 32]                                              | image id           |
@@ -17,6 +18,8 @@
 //! | paths    | `i` image id u32, path                                     | empty              |
 //! | captions | `o` owner, source length u32, source, rank u32             | caption id         |
 //! | captions | `s` source length u32, source, owner                       | empty              |
+//!
+//! A value is escaped so that keys sort by value: each zero byte becomes 0 1, and 0 0 ends it.
 //!
 //! An owner is 5 bytes: five zeros for none, or 1 and the image's id u32.
 
@@ -78,6 +81,8 @@ pub(crate) mod meta {
     /// Format 2: for each kind, the generation up to which tombstones were dropped. Older graphs
     /// are unusable.
     pub(crate) const PURGED: &[u8] = b"mpurged";
+    /// The first id whose facets are not recorded; the highest number if all are.
+    pub(crate) const FACETED: &[u8] = b"mfaceted";
     /// Statistics of the last indexing run.
     pub(crate) const LAST_RUN: &[u8] = b"mlast_run";
     /// Images without a path, kept by a checkpoint until the next commit.
@@ -90,6 +95,8 @@ pub(crate) const CHANGES: &[u8] = b"g";
 pub(crate) const REMOVED: &[u8] = b"r";
 /// Graph segments of either kind, in the column `default`.
 pub(crate) const SEGMENTS: &[u8] = b"s";
+/// From facet to images, in the column `default`.
+pub(crate) const FACETS: &[u8] = b"x";
 /// From image to path.
 pub(crate) const LINKS: &[u8] = b"i";
 /// From owner to captions.
@@ -164,6 +171,11 @@ pub(crate) fn link(image: ItemId, path: &Path) -> Result<Vec<u8>, RecordsError> 
     Ok([LINKS, &image.0.to_be_bytes(), &path_bytes(path)?].concat())
 }
 
+/// The image in a key made by [`link`].
+pub(crate) fn image_of_link(key: &[u8]) -> Option<ItemId> {
+    key.get(..5).and_then(id_at_end)
+}
+
 /// The path in a key made by [`link`].
 pub(crate) fn path_of_link(key: &[u8]) -> Result<PathBuf, RecordsError> {
     path_from(key.get(5..).unwrap_or(&[]))
@@ -216,6 +228,15 @@ pub(crate) fn source_in(key: &[u8]) -> Option<PathBuf> {
     path_from(rest.get(..length)?).ok()
 }
 
+/// The owner in a key made by [`caption`]. The outer option is none for an invalid key.
+#[expect(
+    clippy::option_option,
+    reason = "no owner and an invalid key are different results"
+)]
+pub(crate) fn owner_in(key: &[u8]) -> Option<Option<ItemId>> {
+    owner_at_end(key.get(..6)?)
+}
+
 /// The owner at the end of a key made by [`source`]. The outer option is none for an invalid key.
 #[expect(
     clippy::option_option,
@@ -236,6 +257,20 @@ fn owner_bytes(owner: Option<ItemId>) -> [u8; 5] {
         bytes[1..].copy_from_slice(&image.0.to_be_bytes());
     }
     bytes
+}
+
+/// What separates the names in a path.
+pub(crate) fn separator() -> u8 {
+    u8::try_from(std::path::MAIN_SEPARATOR).unwrap_or(b'/')
+}
+
+/// The path of a folder without separators at its end.
+pub(crate) fn without_separator(folder: Cow<'_, [u8]>) -> Vec<u8> {
+    let mut folder = folder.into_owned();
+    while folder.last() == Some(&separator()) {
+        folder.pop();
+    }
+    folder
 }
 
 fn length(bytes: &[u8]) -> Result<[u8; 4], RecordsError> {

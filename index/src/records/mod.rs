@@ -5,6 +5,8 @@
 //! [`segments`] define the bytes.
 
 pub(crate) mod codec;
+pub(crate) mod facet_keys;
+pub(crate) mod facets;
 pub(crate) mod keys;
 pub(crate) mod overlay;
 pub(crate) mod read;

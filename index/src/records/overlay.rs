@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::RecordsError;
 use super::codec::{self, StoredCounts, StoredItem};
+use super::facets::{self, FacetValues};
 use super::keys::{self, Column, meta};
 use super::read::{Records, Visit};
 use super::segments::SegmentEntry;
@@ -98,6 +99,7 @@ impl Overlay {
         generation: Generation,
         dropped: Generation,
     ) -> Result<(), RecordsError> {
+        self.put_facets()?;
         let mut old_lists = Vec::new();
         self.store
             .scan(Column::Default, keys::CHANGES, &[], &mut |key, _| {
@@ -157,6 +159,32 @@ impl Overlay {
     pub(crate) fn read_segments(&mut self) -> Result<(), RecordsError> {
         for kind in ItemKind::ALL {
             self.segments[kind.number()] = self.store.segments(kind)?;
+        }
+        Ok(())
+    }
+
+    /// Puts the facets that the changed images gained or lost.
+    fn put_facets(&mut self) -> Result<(), RecordsError> {
+        // What a failed commit has put may no longer be right.
+        self.changes[Column::Default as usize].retain(|key, _| !key.starts_with(keys::FACETS));
+        let next = self.store.next_id()?;
+        let mut edits = BTreeMap::new();
+        for &(kind, id) in &self.touched {
+            if kind != ItemKind::Image {
+                continue;
+            }
+            let before = if id < next {
+                facets::stored(&self.store, id)?
+            } else {
+                FacetValues::new()
+            };
+            let after = facets::stored(self, id)?;
+            facets::compare(id, &before, &after, &mut edits);
+        }
+        for (key, edits) in edits {
+            let stored = self.store.get(Column::Default, &key)?;
+            let value = facets::edited(stored, &edits)?;
+            self.changes[Column::Default as usize].insert(key, value);
         }
         Ok(())
     }
@@ -248,6 +276,7 @@ impl Overlay {
                 width,
                 height,
                 details: None,
+                tags: Vec::new(),
             },
             vector,
         )?;
@@ -256,24 +285,42 @@ impl Overlay {
         Ok(id)
     }
 
+    /// Sets the tags of an image, sorted and each once.
+    pub(crate) fn set_tags(&mut self, id: ItemId, tags: Vec<String>) -> Result<(), RecordsError> {
+        self.change_image(id, |item| match item {
+            StoredItem::Image { tags: known, .. } if *known != tags => {
+                *known = tags;
+                true
+            }
+            _ => false,
+        })
+    }
+
     /// Sets the metadata of an image.
     pub(crate) fn set_details(&mut self, id: ItemId, details: Details) -> Result<(), RecordsError> {
-        let Some(mut item) = self.stored_item(id)? else {
-            return Err(RecordsError::NoSuchImage { id });
-        };
-        match &mut item {
-            StoredItem::Image { details: known, .. } if known.as_ref() == Some(&details) => {
-                return Ok(());
+        self.change_image(id, |item| match item {
+            StoredItem::Image { details: known, .. } if known.as_ref() != Some(&details) => {
+                *known = Some(details);
+                true
             }
-            StoredItem::Image { details: known, .. } => *known = Some(details),
-            StoredItem::Caption { .. } => return Err(RecordsError::NoSuchImage { id }),
+            _ => false,
+        })
+    }
+
+    /// Puts an image again if `change` returns true.
+    fn change_image(
+        &mut self,
+        id: ItemId,
+        change: impl FnOnce(&mut StoredItem) -> bool,
+    ) -> Result<(), RecordsError> {
+        let item = self.stored_item(id)?;
+        let image = item.filter(|item| item.kind() == ItemKind::Image);
+        let mut image = image.ok_or(RecordsError::NoSuchImage { id })?;
+        if change(&mut image) {
+            let bytes = codec::encode_item(&image)?;
+            self.put(Column::Items, keys::item(id).to_vec(), bytes);
+            self.touched.insert((ItemKind::Image, id));
         }
-        self.put(
-            Column::Items,
-            keys::item(id).to_vec(),
-            codec::encode_item(&item)?,
-        );
-        self.touched.insert((ItemKind::Image, id));
         Ok(())
     }
 

@@ -101,12 +101,14 @@ pub(crate) trait Records {
                 width,
                 height,
                 details,
+                tags,
             }) => Some(Item::Image(Image {
                 id,
                 content_hash,
                 width,
                 height,
                 details,
+                tags,
                 paths: self.paths_of(id)?,
             })),
             Some(StoredItem::Caption {
@@ -222,15 +224,11 @@ pub(crate) trait Records {
     /// bytes of their paths.
     fn files_under(&self, folder: &Path) -> Result<Vec<(PathBuf, FileRecord)>, RecordsError> {
         let mut files = Vec::new();
-        let mut folder_bytes = keys::path_bytes(folder)?.into_owned();
-        let separator = u8::try_from(std::path::MAIN_SEPARATOR).unwrap_or(b'/');
-        while folder_bytes.last() == Some(&separator) {
-            folder_bytes.pop();
-        }
+        let folder_bytes = keys::without_separator(keys::path_bytes(folder)?);
         if let Some(file) = self.file(folder)? {
             files.push((folder.to_owned(), file));
         }
-        let prefix = [keys::FILES, &folder_bytes, &[separator]].concat();
+        let prefix = [keys::FILES, &folder_bytes, &[keys::separator()]].concat();
         self.scan(Column::Paths, &prefix, &[], &mut |key, value| {
             files.push((keys::path_of_file(key)?, codec::decode_file(value)?));
             Ok(true)
@@ -254,10 +252,21 @@ pub(crate) trait Records {
         &self,
         visit: &mut dyn FnMut(ItemId, StoredItem) -> Result<(), RecordsError>,
     ) -> Result<(), RecordsError> {
-        self.scan(Column::Items, &[], &[], &mut |key, value| {
-            let id = keys::id_at_end(key).ok_or(damaged("the key of an item"))?;
-            visit(id, codec::decode_item(value)?)?;
+        self.scan_items_from(ItemId(0), &mut |id, item| {
+            visit(id, item)?;
             Ok(true)
+        })
+    }
+
+    /// Visits the items with ids from `first`, by id, until `visit` returns false.
+    fn scan_items_from(
+        &self,
+        first: ItemId,
+        visit: &mut dyn FnMut(ItemId, StoredItem) -> Result<bool, RecordsError>,
+    ) -> Result<(), RecordsError> {
+        self.scan(Column::Items, &[], &keys::item(first), &mut |key, value| {
+            let id = keys::id_at_end(key).ok_or(damaged("the key of an item"))?;
+            visit(id, codec::decode_item(value)?)
         })
     }
 

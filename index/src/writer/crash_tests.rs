@@ -13,7 +13,7 @@ pub(crate) use copy::copy_folder;
 use crate::disk::steps::{Step, Steps};
 use crate::health::repair::repair_stepwise;
 use crate::{
-    Binding, BuildProgress, FileRecord, Generation, GraphState, IndexError, IndexReader,
+    Binding, BuildProgress, FileRecord, Filter, Generation, GraphState, IndexError, IndexReader,
     IndexWriter, Item, ItemKind, Nearest, Problem, UnitVector, WriterOptions, check,
 };
 
@@ -126,14 +126,20 @@ pub(crate) fn answers(dir: &Path) -> Vec<String> {
                 ));
             }
         }
+        for filter in [
+            Filter::Folder("/photos/set2".into()),
+            Filter::Not(Box::new(Filter::Folder("/photos/set3".into()))),
+        ] {
+            answers.push(format!("{:?}", reader.select(kind, &filter).unwrap()));
+        }
         for words in ["photo3", "set2 photo60 caption", "caption 30"] {
             let found = reader.matching(kind, words, 1000).unwrap();
             answers.push(format!("{found:?}"));
         }
     }
     assert!(
-        answers.len() >= 31,
-        "the generation, photos, and thirty queries"
+        answers.len() >= 35,
+        "the generation, photos, and 34 queries"
     );
     answers
 }

@@ -16,8 +16,10 @@ pub(crate) mod open;
 pub(crate) mod successor;
 #[cfg(test)]
 mod successor_tests;
+mod upgrade;
 mod word_index;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -30,7 +32,9 @@ use crate::disk::manifest::{Binding, Manifest};
 use crate::disk::steps::{Step, Steps};
 use crate::disk::sweep::sweep;
 use crate::error::{IndexError, Within};
-use crate::item::{Caption, Details, FileRecord, Generation, ItemId, ItemKind, LastRun, Library};
+use crate::item::{
+    Caption, Details, FileRecord, Generation, Item, ItemId, ItemKind, LastRun, Library,
+};
 use crate::language::Language;
 use crate::records::overlay::Overlay;
 use crate::records::read::Records;
@@ -327,6 +331,33 @@ impl IndexWriter {
         self.overlay
             .set_details(image, details)
             .within(self.layout.dir())
+    }
+
+    /// Sets the tags of an image, which become searchable as words. Spaces around a tag, empty tags
+    /// and repeated ones are dropped.
+    ///
+    /// # Errors
+    /// When there is no such image, or the records cannot be read.
+    pub fn set_tags(
+        &mut self,
+        image: ItemId,
+        tags: impl IntoIterator<Item = String>,
+    ) -> Result<(), IndexError> {
+        let tags = tags.into_iter().map(|tag| tag.trim().to_owned());
+        let tags: BTreeSet<String> = tags.filter(|tag| !tag.is_empty()).collect();
+        let tags = tags.into_iter().collect();
+        self.overlay.set_tags(image, tags).within(self.layout.dir())
+    }
+
+    /// The tags of an image; none when it does not exist.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn tags_of(&self, image: ItemId) -> Result<Vec<String>, IndexError> {
+        match self.overlay.item(image).within(self.dir())? {
+            Some(Item::Image(image)) => Ok(image.tags),
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// The committed images without metadata, as written by an older version of this program. An

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use super::upgrade::record_facets;
 use crate::atomic;
 use crate::derived;
 use crate::disk::layout::{Layout, data_name};
@@ -68,7 +69,8 @@ fn create_folder(dir: &Path) -> io::Result<()> {
 /// Opens or creates the records and the manifest. Returns the layout with the folder of the data.
 ///
 /// The manifest is written last and marks the index as complete. A missing or damaged one is
-/// restored from its copy in the records. An older format is upgraded.
+/// restored from its copy in the records. An older format is upgraded, and the facets that it
+/// lacks are recorded.
 ///
 /// # Errors
 /// When the index has another model or format, its records are damaged, or the folder is not
@@ -130,6 +132,8 @@ pub(super) fn open_records(
         steps.reach(Step::UpgradeCopied).map_err(io_error)?;
         manifest.write(&layout)?;
     }
+    // After the manifest, so that an older program refuses the index by its format.
+    record_facets(&layout, &store, steps)?;
     Ok((layout, manifest, store))
 }
 

@@ -9,6 +9,7 @@ use crate::disk::layout::Layout;
 use crate::disk::manifest::Manifest;
 use crate::disk::steps::{Step, Steps};
 use crate::records::codec;
+use crate::records::facets;
 use crate::records::keys::{Column, meta};
 use crate::records::read::Records;
 use crate::records::store::Store;
@@ -279,18 +280,22 @@ fn stopped_while_the_old_data_are_deleted() {
     check_stop(Step::OldDataDisabled, true);
 }
 
-/// Rewrites the manifest and its copy in format 1.
+/// Rewrites the manifest and its copy in format 1, and removes the facets.
 pub(crate) fn to_format_1(dir: &Path) -> String {
     let path = dir.join("manifest.json");
     let text = fs_err::read_to_string(&path).unwrap();
     let text = text
-        .replace("\"format\": 2", "\"format\": 1")
+        .replace("\"format\": 3", "\"format\": 1")
         .replace("  \"data\": \"\",\n", "");
     assert!(text.contains("\"format\": 1") && !text.contains("data"));
     fs_err::write(&path, &text).unwrap();
     let store = Store::open(&dir.join("records"), false).unwrap();
     store.write_manifest_copy(text.as_bytes()).unwrap();
     unlist_graphs(dir, &store);
+    let mut keys = facets::keys(&store).unwrap();
+    keys.push(meta::FACETED.to_vec());
+    let removed = keys.iter().map(|key| (Column::Default, &**key, None));
+    store.write(removed).unwrap();
     text
 }
 
@@ -411,7 +416,7 @@ fn a_successor_of_another_model_or_a_damaged_one_is_begun_again() {
     // One of a newer program is not touched.
     let path = dir.join("data-2/manifest.json");
     let text = fs_err::read_to_string(&path).unwrap();
-    fs_err::write(&path, text.replace("\"format\": 2", "\"format\": 3")).unwrap();
+    fs_err::write(&path, text.replace("\"format\": 3", "\"format\": 4")).unwrap();
     let error = Successor::begin(dir, &new()).unwrap_err();
     assert!(matches!(error, IndexError::NewerFormat { .. }), "{error}");
     fs_err::write(&path, text).unwrap();

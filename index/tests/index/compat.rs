@@ -13,8 +13,8 @@
 use std::path::{Path, PathBuf};
 
 use sightline_index::{
-    Binding, GraphState, IndexReader, IndexWriter, Item, ItemKind, Library, Nearest, Problem,
-    Successor, check,
+    Binding, Filter, GraphState, IndexReader, IndexWriter, Item, ItemKind, Library, Nearest,
+    Problem, Successor, check,
 };
 
 use crate::support::{
@@ -174,6 +174,18 @@ fn stored_indexes_are_read_and_written() {
         assert_eq!(format(), version, "reading changes nothing");
         let graph = dir.path().join("data-2/graphs/image.graph");
         let stored = fs_err::read(&graph).ok();
+        // Computed from the items of an older format, then recorded by the writer.
+        let filtered = || {
+            let reader = IndexReader::open(dir.path(), None).unwrap();
+            let filters = [
+                Filter::Folder("/photos/album3".into()),
+                Filter::Extension("jpg".into()),
+            ];
+            filters.map(|filter| reader.select(ItemKind::Image, &filter).unwrap())
+        };
+        let before = filtered();
+        let n_before = before.each_ref().map(|ids| ids.len());
+        assert_eq!(n_before, [4, 24], "{version}");
         let mut writer = open(dir.path());
         let n_without = writer.images_without_details().unwrap().len();
         assert_eq!(n_without as u64, N);
@@ -189,7 +201,8 @@ fn stored_indexes_are_read_and_written() {
             stored,
             "a graph is listed as it is"
         );
-        assert_eq!(format(), 2);
+        assert_eq!(format(), 3);
+        assert_eq!(filtered(), before, "{version}");
         n_versions += 1;
     }
     assert_eq!(n_versions, 2);

@@ -107,8 +107,8 @@ fn unsupported_formats_are_refused() {
     make_index(dir.path(), 8, 3);
     let manifest = dir.path().join("manifest.json");
     let text = fs_err::read_to_string(&manifest).unwrap();
-    for (format, newer) in [("3", true), ("0", false)] {
-        let changed = text.replace("\"format\": 2", &format!("\"format\": {format}"));
+    for (format, newer) in [("4", true), ("0", false)] {
+        let changed = text.replace("\"format\": 3", &format!("\"format\": {format}"));
         assert_ne!(changed, text);
         fs_err::write(&manifest, changed).unwrap();
         for error in [
@@ -117,8 +117,8 @@ fn unsupported_formats_are_refused() {
         ] {
             match error {
                 IndexError::NewerFormat {
-                    found: 3,
-                    supported: 2,
+                    found: 4,
+                    supported: 3,
                     ..
                 } => assert!(newer),
                 IndexError::OlderFormat {

@@ -399,6 +399,7 @@ fn restricted(reader: &IndexReader, query: &UnitVector, how: Nearest, wanted: &I
         words: None,
         n: 10,
         among: Some(wanted),
+        filter: None,
         nearest: how,
     });
     let ids = candidates.unwrap().into_iter().map(|found| found.id.0);

@@ -39,6 +39,7 @@ fn query(kind: ItemKind) -> SearchQuery<'static> {
         words: None,
         n: 12,
         among: None,
+        filter: None,
         nearest: Nearest::default(),
     }
 }

@@ -65,6 +65,7 @@ fn ask(
         words: None,
         n: 10,
         among: wanted,
+        filter: None,
         nearest: how,
     };
     let found = reader.search(&query).unwrap();
@@ -179,6 +180,7 @@ fn distinct_vectors_are_found_with_all_their_items() {
                 words: None,
                 n: vectors.len(),
                 among: wanted,
+                filter: None,
                 nearest: EXACT,
             });
             let mut expected = Vec::new();

@@ -36,6 +36,7 @@ pub(in crate::cli) fn search(
         query,
         n: args.output.top as usize,
         by,
+        filter: None,
     };
     let hits = match args.find {
         FindArg::Images => Hits::Images(engine.search(&request)?),

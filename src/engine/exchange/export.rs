@@ -33,7 +33,7 @@ pub struct ExportReport {
 }
 
 #[derive(Serialize)]
-struct ImageLine {
+struct ImageLine<'a> {
     id: u32,
     kind: &'static str,
     row: usize,
@@ -42,6 +42,8 @@ struct ImageLine {
     height: u32,
     files: Vec<FileLine>,
     details: Option<DetailsLine>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    tags: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -202,6 +204,7 @@ fn write_item(
                 height: image.height,
                 files,
                 details: image.details.as_ref().map(DetailsLine::new),
+                tags: &image.tags,
             };
             serde_json::to_writer(out, &line)
         }

@@ -42,6 +42,9 @@ struct ItemLine {
     height: Option<u32>,
     files: Option<Vec<FileLine>>,
     details: Option<DetailsLine>,
+    /// Missing for an image without tags, and in exports of older versions.
+    #[serde(default)]
+    tags: Vec<String>,
     text: Option<String>,
     image: Option<u32>,
     source: Option<PathText>,
@@ -64,6 +67,7 @@ enum ExportedItem {
         height: u32,
         files: Vec<(PathBuf, u64, i128)>,
         details: Option<Details>,
+        tags: Vec<String>,
     },
     Caption {
         row: usize,
@@ -331,6 +335,7 @@ fn item(line: ItemLine) -> Result<ExportedItem, String> {
                 height: line.height.ok_or_else(|| missing("height"))?,
                 files,
                 details: line.details.map(DetailsLine::into_details).transpose()?,
+                tags: line.tags,
             }
         }
         LineKind::Caption => ExportedItem::Caption {
@@ -393,6 +398,7 @@ fn put_all(
                 height,
                 files,
                 details,
+                tags,
                 ..
             } => {
                 let is_known = writer.image_with_hash(hash)?.is_some();
@@ -402,6 +408,10 @@ fn put_all(
                 ids.insert(*id, image);
                 if let Some(details) = details.as_ref().filter(|_| !is_known) {
                     writer.set_details(image, details.clone())?;
+                }
+                if !tags.is_empty() {
+                    let known = writer.tags_of(image)?;
+                    writer.set_tags(image, known.into_iter().chain(tags.iter().cloned()))?;
                 }
                 for (path, n_bytes, modified_ns) in files {
                     writer.put_file(

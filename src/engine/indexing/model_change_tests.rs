@@ -2,12 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use sightline_index::IndexError;
+use sightline_index::{IndexError, IndexWriter};
 
+use crate::engine::exchange::ExportRequest;
 use crate::engine::tests::{BLUE, GREEN, Place, RED, name};
 use crate::engine::{
-    Encoders, Engine, EngineError, IndexReport, IndexRequest, Progress, SearchHit, SearchRequest,
-    UnfinishedChange, fake, quietly,
+    Encoders, Engine, EngineError, Filter, IndexReport, IndexRequest, Progress, SearchHit,
+    SearchRequest, UnfinishedChange, fake, quietly,
 };
 
 fn change(place: &Place, encoders: Encoders, request: &IndexRequest) -> IndexReport {
@@ -130,6 +131,63 @@ fn everything_is_embedded_again_even_with_another_dimension() {
     assert_eq!(engine.planned_change().unwrap(), None);
     let report = change(&place, encoders(), &request);
     assert_eq!((report.n_unchanged, report.model_change), (3, None));
+}
+
+#[test]
+fn tags_survive_a_change_of_the_model_and_an_export() {
+    let (place, request) = with_captions();
+    let binding = fake::encoders("one").binding();
+    let mut writer = IndexWriter::open_or_create(&place.index, &binding).unwrap();
+    let red = place.photos.join("a/red.png");
+    let image = writer.file(&red).unwrap().unwrap().image;
+    writer.set_tags(image, ["Best".to_owned()]).unwrap();
+    writer.finish().unwrap();
+    let found = |engine: &Engine, filter| {
+        let request = SearchRequest {
+            filter: Some(filter),
+            ..SearchRequest::text("door", 9)
+        };
+        let images = engine.search(&request).unwrap();
+        let captions = engine.search_captions(&request).unwrap();
+        let images: Vec<String> = images.iter().map(|hit| name(hit.path())).collect();
+        let captions: Vec<String> = captions.into_iter().map(|hit| hit.text).collect();
+        (images, captions)
+    };
+    let tag = || Filter::Tag("best".into());
+    let expected = (vec!["red.png".to_owned()], vec!["a red door".to_owned()]);
+    assert_eq!(found(&place.engine(), tag()), expected);
+    let folder = Filter::Folder(place.photos.join("b"));
+    let blue = found(&place.engine(), folder);
+    assert_eq!(blue, (vec!["blue.png".to_owned()], vec![]));
+
+    let encoders = || fake::wider_encoders("two");
+    assert!(is_done(&change(&place, encoders(), &request)));
+    let engine = Engine::open(&place.index, encoders());
+    assert_eq!(found(&engine, tag()), expected);
+
+    let exported = place.index.with_file_name("exported");
+    let to = ExportRequest {
+        to: exported.clone(),
+        force: false,
+    };
+    Engine::export(&place.index, &to).unwrap();
+    let copy = place.index.with_file_name("copy");
+    for _ in 0..2 {
+        Engine::import(&copy, &exported, &mut |_| {}).unwrap();
+        assert_eq!(found(&Engine::open(&copy, encoders()), tag()), expected);
+    }
+    // Tags of an image that the index has already are joined.
+    let binding = encoders().binding();
+    let mut writer = IndexWriter::open_or_create(&copy, &binding).unwrap();
+    let image = writer.file(&red).unwrap().unwrap().image;
+    writer.set_tags(image, ["own".to_owned()]).unwrap();
+    writer.finish().unwrap();
+    Engine::import(&copy, &exported, &mut |_| {}).unwrap();
+    let engine = Engine::open(&copy, encoders());
+    for tag in ["own", "best"] {
+        let found = found(&engine, Filter::Tag(tag.into()));
+        assert_eq!(found, expected, "{tag}");
+    }
 }
 
 #[test]

@@ -11,7 +11,9 @@ use std::sync::RwLock;
 use std::time::Instant;
 
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
-use sightline_index::{Details, FileRecord, IndexReader, IndexWriter, ItemId, LastRun, Library};
+use sightline_index::{
+    Details, FileRecord, Filter, IndexReader, IndexWriter, Item, ItemId, ItemKind, LastRun, Library,
+};
 
 use super::caption_file::CaptionFile;
 use super::captions;
@@ -121,6 +123,7 @@ impl Run<'_> {
         {
             return Ok(ControlFlow::Break(()));
         }
+        self.keep_tags(store)?;
         captions::drop_of_old_content(store)?;
         for visit in &visits {
             self.remove_deleted(store, visit)?;
@@ -142,6 +145,23 @@ impl Run<'_> {
         note_run(store, false);
         store.commit()?;
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Gives the images of a new model the tags that they had before.
+    fn keep_tags(&self, store: &mut Store<'_>) -> Result<(), EngineError> {
+        let Some(before) = self.before else {
+            return Ok(());
+        };
+        for id in before.select(ItemKind::Image, &Filter::Tagged)?.iter() {
+            let Some(Item::Image(image)) = before.item(id)? else {
+                continue;
+            };
+            if let Some(id) = store.writer.image_with_hash(&image.content_hash)? {
+                store.writer.set_tags(id, image.tags)?;
+                store.commit_if_due()?;
+            }
+        }
+        Ok(())
     }
 
     /// Notes how many files the index has from each folder.

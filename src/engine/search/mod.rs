@@ -8,7 +8,7 @@ mod hits;
 mod rank;
 mod request;
 
-use sightline_index::{Candidate, IndexReader, ItemKind, Nearest, SearchQuery, UnitVector};
+use sightline_index::{Candidate, Filter, IndexReader, ItemKind, Nearest, SearchQuery, UnitVector};
 
 use crate::engine::decode::{DecodeOptions, Decoding};
 use crate::engine::encoder::{Encoders, Lane};
@@ -71,11 +71,14 @@ pub(super) fn captions(
 struct EncodedQuery<'a> {
     vector: Option<UnitVector>,
     words: Option<&'a str>,
+    filter: Option<&'a Filter>,
 }
 
 impl<'a> EncodedQuery<'a> {
     fn new(encoder: QueryEncoder<'_>, request: &'a SearchRequest) -> Result<Self, EngineError> {
-        let SearchRequest { query, by, .. } = request;
+        let SearchRequest {
+            query, by, filter, ..
+        } = request;
         let text = match query {
             Query::Text(text) if text.trim().is_empty() => return Err(EngineError::EmptyQuery),
             Query::Text(text) => Some(text.as_str()),
@@ -90,6 +93,7 @@ impl<'a> EncodedQuery<'a> {
                 By::Meaning | By::Both => Some(encoder.encode(query)?),
             },
             words: text.filter(|_| *by != By::Meaning),
+            filter: filter.as_ref(),
         })
     }
 
@@ -106,6 +110,7 @@ impl<'a> EncodedQuery<'a> {
             words: self.words,
             n: n.max(FUSION_DEPTH),
             among: None,
+            filter: self.filter,
             nearest: Nearest::default(),
         })?;
         Ok(rank::fuse(candidates, n))

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::Serialize;
+use sightline_index::Filter;
 
 /// The query of a search.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub struct SearchRequest {
     pub n: usize,
     /// What counts as a match.
     pub by: By,
+    /// A condition that hits meet.
+    pub filter: Option<Filter>,
 }
 
 impl SearchRequest {
@@ -45,6 +48,7 @@ impl SearchRequest {
             query: Query::Text(text.into()),
             n,
             by: By::default(),
+            filter: None,
         }
     }
 
@@ -54,6 +58,7 @@ impl SearchRequest {
             query: Query::Picture(path.into()),
             n,
             by: By::Meaning,
+            filter: None,
         }
     }
 }

@@ -1,0 +1,421 @@
+//! Filters, compared with a naive evaluation over random histories: as recorded, as computed from
+//! an index without facets, while an upgrade is interrupted, and after it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::disk::steps::{Step, Steps};
+use crate::records::codec;
+use crate::records::facets;
+use crate::records::keys::{Column, meta};
+use crate::records::store::Store;
+use crate::{
+    Binding, Details, FileRecord, Filter, IdSet, IndexReader, IndexWriter, ItemId, ItemKind,
+    Moment, Nearest, Orientation, SearchQuery, UnitVector, WriterOptions, check,
+};
+
+/// What an image should be found by.
+#[derive(Default)]
+struct Expected {
+    id: u32,
+    size: (u32, u32),
+    details: Details,
+    tags: Vec<String>,
+    paths: BTreeSet<PathBuf>,
+    captions: Vec<u32>,
+}
+
+const CAMERAS: [&str; 4] = ["NIKON Z 6", "nikon d70", "Canon\0EOS", ""];
+const PLACES: [&str; 5] = ["Köln", "Berlin", "Germany", "berlin mitte", "Ko\u{308}ln"];
+const TAGS: [&str; 4] = ["best", "Best", "bester", "two words"];
+const FOLDERS: [&str; 7] = ["/", "/p", "/p/a", "/p/a/x", "/p/a-b", "/p/ab", "/p/b"];
+const ENDINGS: [&str; 4] = [".jpg", ".JPG", ".png", ""];
+
+fn binding() -> Binding {
+    Binding {
+        dimension: 6,
+        fingerprint: "f00d".into(),
+        model: "toy".into(),
+    }
+}
+
+fn vector(rng: &mut StdRng) -> UnitVector {
+    let mut values = [0.0f32; 6];
+    for value in &mut values {
+        *value = rng.random::<f32>() - 0.5;
+    }
+    let length = values.iter().map(|value| value * value).sum::<f32>().sqrt();
+    UnitVector::new(values.iter().map(|value| value / length).collect()).unwrap()
+}
+
+fn any<'a>(rng: &mut StdRng, of: &[&'a str]) -> &'a str {
+    of[rng.random_range(0..of.len())]
+}
+
+fn moment(rng: &mut StdRng) -> Moment {
+    let (year, month) = (rng.random_range(1992..1995), rng.random_range(0..=12));
+    let day = if month == 0 {
+        0
+    } else {
+        rng.random_range(0..=31)
+    };
+    Moment::new(year, month, day, None).unwrap_or_else(|| moment(rng))
+}
+
+fn details(rng: &mut StdRng) -> Details {
+    let n_places = rng.random_range(0..3);
+    Details {
+        camera: Some(any(rng, &CAMERAS).to_owned()).filter(|camera| !camera.is_empty()),
+        taken: rng.random::<bool>().then(|| moment(rng)),
+        places: (0..n_places)
+            .map(|_| any(rng, &PLACES).to_owned())
+            .collect(),
+    }
+}
+
+fn filter(rng: &mut StdRng, depth: u32) -> Filter {
+    let n = if depth == 0 { 10 } else { 13 };
+    let parts = |rng: &mut StdRng| {
+        let n = rng.random_range(0..4);
+        (0..n).map(|_| filter(rng, depth - 1)).collect()
+    };
+    let part = |rng: &mut StdRng, of: &[&str]| {
+        let text = any(rng, of);
+        let n_chars = rng.random_range(0..=text.chars().count());
+        text.chars()
+            .take(n_chars)
+            .collect::<String>()
+            .to_uppercase()
+    };
+    match rng.random_range(0..n) {
+        0 => Filter::Taken {
+            from: (rng.random_range(0..4) > 0).then(|| moment(rng)),
+            to: (rng.random_range(0..4) > 0).then(|| moment(rng)),
+        },
+        1 => Filter::Folder(any(rng, &FOLDERS).into()),
+        2 => Filter::Camera(part(rng, &CAMERAS)),
+        3 => Filter::Place(part(rng, &PLACES)),
+        4 => Filter::Extension(any(rng, &["jpg", ".JPG", "png", "jp"]).into()),
+        5 => {
+            use Orientation::{Landscape, Portrait, Square};
+            Filter::Orientation([Landscape, Portrait, Square][rng.random_range(0..3)])
+        }
+        6 => Filter::SmallestSide(rng.random_range(0..600)),
+        7 => Filter::Tag(any(rng, &TAGS).to_lowercase()),
+        8 => Filter::Ids(
+            (0..100)
+                .map(|_| ItemId(rng.random_range(0..5000)))
+                .collect(),
+        ),
+        9 => Filter::Tagged,
+        10 => Filter::All(parts(rng)),
+        11 => Filter::Any(parts(rng)),
+        _ => Filter::Not(Box::new(filter(rng, depth - 1))),
+    }
+}
+
+/// Every day that a date may mean.
+fn days(date: Moment) -> Vec<(u16, u8, u8)> {
+    let is_meant = |known: u8, number: u8| known == 0 || known == number;
+    let months = (1..=12).filter(|&month| is_meant(date.month(), month));
+    let days = months.flat_map(|month| (1..=31).map(move |day| (month, day)));
+    days.filter(|&(_, day)| is_meant(date.day(), day))
+        .filter(|&(month, day)| Moment::new(date.year(), month, day, None).is_some())
+        .map(|(month, day)| (date.year(), month, day))
+        .collect()
+}
+
+fn contains(text: &str, part: &str) -> bool {
+    let lower = |text: &str| text.to_lowercase().replace("o\u{308}", "ö");
+    lower(text).contains(&lower(part))
+}
+
+fn meets(image: &Expected, filter: &Filter) -> bool {
+    let Details {
+        camera,
+        taken,
+        places,
+    } = &image.details;
+    match filter {
+        Filter::Taken { from, to } => taken.is_some_and(|taken| {
+            days(taken).iter().all(|day| {
+                from.is_none_or(|from| days(from).first() <= Some(day))
+                    && to.is_none_or(|to| days(to).last() >= Some(day))
+            })
+        }),
+        Filter::Folder(folder) => image
+            .paths
+            .iter()
+            .any(|path| path.parent().unwrap().starts_with(folder)),
+        Filter::Camera(part) => camera.as_ref().is_some_and(|name| contains(name, part)),
+        Filter::Place(part) => places.iter().any(|name| contains(name, part)),
+        Filter::Extension(ending) => image.paths.iter().any(|path| {
+            let own = path.extension().unwrap_or_default().to_str().unwrap();
+            !own.is_empty() && own.eq_ignore_ascii_case(ending.trim_start_matches('.'))
+        }),
+        Filter::Orientation(orientation) => {
+            let (width, height) = image.size;
+            match orientation {
+                Orientation::Landscape => width > height,
+                Orientation::Portrait => width < height,
+                Orientation::Square => width == height,
+            }
+        }
+        Filter::SmallestSide(n) => image.size.0 >= *n && image.size.1 >= *n,
+        Filter::Tag(tag) => image.tags.iter().any(|own| own.to_lowercase() == *tag),
+        Filter::Tagged => !image.tags.is_empty(),
+        Filter::Ids(ids) => ids.contains(ItemId(image.id)),
+        Filter::All(parts) => parts.iter().all(|part| meets(image, part)),
+        Filter::Any(parts) => parts.iter().any(|part| meets(image, part)),
+        Filter::Not(part) => !meets(image, part),
+    }
+}
+
+fn records(dir: &Path) -> Store {
+    Store::open(&dir.join("records"), false).unwrap()
+}
+
+fn writer(dir: &Path) -> IndexWriter {
+    IndexWriter::open_or_create_with(dir, &binding(), WriterOptions::default()).unwrap()
+}
+
+/// A few hundred changes in several commits, around a border between two chunks of ids.
+fn history(dir: &Path, rng: &mut StdRng) -> Vec<Expected> {
+    drop(writer(dir));
+    let start = codec::encode_id(ItemId(facets::PORTION - 150));
+    records(dir)
+        .write([(Column::Default, meta::NEXT_ID, Some(start.as_slice()))])
+        .unwrap();
+    let mut images: Vec<Expected> = Vec::new();
+    let mut open = writer(dir);
+    for n in 0..500u32 {
+        let file = |image| FileRecord {
+            n_bytes: 1,
+            modified_ns: 2,
+            image: ItemId(image),
+            change: None,
+        };
+        let path = || -> PathBuf { format!("{n}").into() };
+        let ending = any(rng, &ENDINGS);
+        let path = Path::new(any(rng, &FOLDERS))
+            .join(path())
+            .with_extension("");
+        let path = PathBuf::from(format!("{}{ending}", path.display()));
+        let at = rng.random_range(0..=images.len());
+        match rng.random_range(0..10) {
+            0 if at < images.len() => {
+                images[at].details = details(rng);
+                let image = ItemId(images[at].id);
+                open.set_details(image, images[at].details.clone()).unwrap();
+            }
+            1 if at < images.len() => {
+                let n_tags = rng.random_range(0..3);
+                let tags: Vec<String> = (0..n_tags).map(|_| any(rng, &TAGS).into()).collect();
+                open.set_tags(ItemId(images[at].id), tags.clone()).unwrap();
+                images[at].tags = tags;
+            }
+            2 if at < images.len() => {
+                open.put_file(&path, file(images[at].id)).unwrap();
+                images[at].paths.insert(path);
+            }
+            3 | 4 if at < images.len() => {
+                let path = images[at].paths.pop_first().unwrap();
+                open.remove_file(&path).unwrap();
+                if images[at].paths.is_empty() {
+                    images.remove(at);
+                }
+            }
+            _ => {
+                let size = (
+                    rng.random_range(1..600),
+                    [100, 300, 500][rng.random_range(0..3)],
+                );
+                let mut hash = [0; 32];
+                hash[..4].copy_from_slice(&n.to_be_bytes());
+                let id = open.put_image(hash, size.0, size.1, vector(rng)).unwrap();
+                open.put_file(&path, file(id.0)).unwrap();
+                let source = Path::new("/c.txt");
+                let caption = vec![(format!("text {n}"), vector(rng))];
+                open.set_captions(Some(id), source, caption).unwrap();
+                images.push(Expected {
+                    id: id.0,
+                    size,
+                    paths: BTreeSet::from([path]),
+                    captions: vec![id.0 + 1],
+                    ..Expected::default()
+                });
+            }
+        }
+        if n % 60 == 0 {
+            open.commit().unwrap();
+        }
+    }
+    let alone = vec![("alone".to_owned(), vector(rng))];
+    open.set_captions(None, Path::new("/list.txt"), alone)
+        .unwrap();
+    open.finish().unwrap();
+    images
+}
+
+fn check_filters(dir: &Path, images: &[Expected], filters: &[Filter], when: &str) {
+    let reader = IndexReader::open(dir, None).unwrap();
+    let (mut n_checked, mut n_found) = (0, 0);
+    for filter in filters {
+        let chosen = || images.iter().filter(|image| meets(image, filter));
+        let expected: IdSet = chosen().map(|image| ItemId(image.id)).collect();
+        let found = reader.select(ItemKind::Image, filter).unwrap();
+        assert_eq!(*found, expected, "{when}: {filter:?}");
+        let expected: IdSet = chosen()
+            .flat_map(|image| image.captions.iter().copied().map(ItemId))
+            .collect();
+        let found = reader.select(ItemKind::Caption, filter).unwrap();
+        assert_eq!(*found, expected, "{when}: {filter:?}");
+        n_found += expected.len();
+        n_checked += 1;
+    }
+    assert_eq!(n_checked, filters.len());
+    let n_all = images.len() * filters.len();
+    assert!((n_all / 10..n_all * 9 / 10).contains(&n_found), "{n_found}");
+}
+
+#[test]
+fn filters_select_what_a_naive_evaluation_selects() {
+    for seed in 0..4 {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let images = history(dir, &mut rng);
+        assert!(images.len() > 100, "{}", images.len());
+        let filters: Vec<Filter> = (0..150).map(|n| filter(&mut rng, n % 3)).collect();
+        check_filters(dir, &images, &filters, "recorded");
+        assert_eq!(check(dir).unwrap(), []);
+        // As an older program would have left it.
+        let store = records(dir);
+        let mut keys = facets::keys(&store).unwrap();
+        assert!(keys.len() > 50);
+        keys.push(meta::FACETED.to_vec());
+        let removed = keys.iter().map(|key| (Column::Default, &**key, None));
+        store.write(removed).unwrap();
+        drop(store);
+        check_filters(dir, &images, &filters, "computed");
+        assert_eq!(check(dir).unwrap(), []);
+        let options = WriterOptions::default();
+        let stopped = Steps::stop_at(Step::FacetsRecorded);
+        IndexWriter::open_stepwise(dir, &binding(), options, stopped).unwrap_err();
+        let next = facets::next_to_record(&records(dir)).unwrap();
+        assert_eq!(next, Some(ItemId(facets::PORTION)), "one of two portions");
+        check_filters(dir, &images, &filters, "partly recorded");
+        assert_eq!(check(dir).unwrap(), []);
+        drop(writer(dir));
+        check_filters(dir, &images, &filters, "upgraded");
+        assert_eq!(check(dir).unwrap(), []);
+        // The cursor is lost, and an entry is wrong.
+        let store = records(dir);
+        let (key, wrong): (&[u8], &[u8]) = (b"xt/none\0\0\0\0\0\x01", b"\x01\x05\0");
+        store
+            .write([
+                (Column::Default, meta::FACETED, None),
+                (Column::Default, key, Some(wrong)),
+            ])
+            .unwrap();
+        drop(store);
+        drop(writer(dir));
+        assert!(facets::are_complete(&records(dir)).unwrap());
+        check_filters(dir, &images, &filters, "recorded again");
+        assert_eq!(check(dir).unwrap(), []);
+    }
+}
+
+#[test]
+fn a_filter_restricts_vectors_and_words_alike() {
+    let mut rng = StdRng::seed_from_u64(9);
+    let dir = tempfile::tempdir().unwrap();
+    let images = history(dir.path(), &mut rng);
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    let filter = Filter::Orientation(Orientation::Portrait);
+    let some: IdSet = images
+        .iter()
+        .step_by(2)
+        .map(|image| ItemId(image.id))
+        .collect();
+    let vector = vector(&mut rng);
+    let ask = |among, filter| {
+        let query = SearchQuery {
+            kind: ItemKind::Image,
+            vector: Some(&vector),
+            words: Some("text"),
+            n: 1000,
+            among,
+            filter,
+            nearest: Nearest::default(),
+        };
+        let found = reader.search(&query).unwrap();
+        let by = |rank: fn(&crate::Candidate) -> Option<usize>| -> BTreeSet<u32> {
+            let ranked = found.iter().filter(|found| rank(found).is_some());
+            ranked.map(|found| found.id.0).collect()
+        };
+        let (meaning, words) = (by(|c| c.rank_by_meaning), by(|c| c.rank_by_words));
+        assert_eq!(meaning, words, "every image has the word");
+        meaning
+    };
+    let wanted = |is_wanted: &dyn Fn(&Expected) -> bool| -> BTreeSet<u32> {
+        let wanted = images.iter().filter(|image| is_wanted(image));
+        wanted.map(|image| image.id).collect()
+    };
+    let is_tall = |image: &Expected| image.size.0 < image.size.1;
+    let is_some = |image: &Expected| some.contains(ItemId(image.id));
+    assert_eq!(ask(None, None), wanted(&|_| true));
+    assert_eq!(ask(None, Some(&filter)), wanted(&is_tall));
+    assert_eq!(ask(Some(&some), None), wanted(&is_some));
+    let both = wanted(&|image| is_tall(image) && is_some(image));
+    assert!(both.len() > 20);
+    assert_eq!(ask(Some(&some), Some(&filter)), both);
+    let none = Filter::Any(Vec::new());
+    assert!(ask(None, Some(&none)).is_empty());
+}
+
+#[test]
+fn tags_are_words_and_survive_other_changes() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut open = writer(dir.path());
+    let mut rng = StdRng::seed_from_u64(3);
+    let image = open.put_image([1; 32], 3, 2, vector(&mut rng)).unwrap();
+    let file = FileRecord {
+        n_bytes: 1,
+        modified_ns: 2,
+        image,
+        change: None,
+    };
+    open.put_file(Path::new("/a.jpg"), file).unwrap();
+    let tags = [" zebra ", "", "two words", "zebra"].map(str::to_owned);
+    open.set_tags(image, tags).unwrap();
+    open.commit().unwrap();
+    open.set_details(image, details(&mut rng)).unwrap();
+    open.finish().unwrap();
+    let open = writer(dir.path());
+    let stored = open.tags_of(image).unwrap();
+    assert_eq!(stored, ["two words", "zebra"]);
+    drop(open);
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    let found = reader.matching(ItemKind::Image, "zebra", 5).unwrap();
+    assert_eq!(found[0].id, image);
+    let mut open = writer(dir.path());
+    let generation = open.generation();
+    open.set_tags(image, stored).unwrap();
+    assert_eq!(open.commit().unwrap(), generation, "nothing changed");
+    open.set_tags(image, Vec::new()).unwrap();
+    open.finish().unwrap();
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    assert!(
+        reader
+            .matching(ItemKind::Image, "zebra", 5)
+            .unwrap()
+            .is_empty()
+    );
+    let filter = Filter::Tag("zebra".into());
+    assert!(reader.select(ItemKind::Image, &filter).unwrap().is_empty());
+    assert_eq!(check(dir.path()).unwrap(), []);
+}
