@@ -86,6 +86,15 @@ pub enum IndexError {
         /// The process that holds the lock, if known.
         pid: Option<u32>,
     },
+    /// The file system gives no lock on a file, so that two writers could not notice each other.
+    #[error("{}: the file system of the index refuses to lock a file", dir.display())]
+    NoLock {
+        /// The index.
+        dir: PathBuf,
+        /// The error of the operating system.
+        #[source]
+        source: io::Error,
+    },
     /// The folder is not writable.
     #[error("{}: the index is not writable", dir.display())]
     ReadOnly {
@@ -263,6 +272,18 @@ macro_rules! within {
     };
 }
 
-within!(RecordsError, Records);
+impl<T> Within<T> for Result<T, RecordsError> {
+    fn within(self, dir: &Path) -> Result<T, IndexError> {
+        self.map_err(|source| {
+            let dir = dir.to_owned();
+            match source {
+                RecordsError::Busy => IndexError::Busy { dir },
+                source if is_full(&source) => IndexError::DiskFull { dir },
+                source => IndexError::Records { dir, source },
+            }
+        })
+    }
+}
+
 within!(GraphError, Graph);
 within!(WordsError, Words);

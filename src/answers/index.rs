@@ -29,6 +29,7 @@ answers! {
         unused_texts: Vec<PathAnswer<'a>> = paths(&report.unused_texts),
         held_back: Vec<HeldBackAnswer<'a>> = each(&report.held_back),
         model_change: Option<ModelChangeAnswer<'a>> = report.model_change.as_ref().map(Into::into),
+        postponed: &'a [String] = &report.postponed,
         interrupted: bool = report.interrupted,
         seconds: f64 = report.elapsed.as_secs_f64(),
         images_per_second: f64 = report.rate(),

@@ -257,6 +257,7 @@ fn of_indexing(samples: &mut Samples) {
         unused_texts: vec![odd_path(), path.to_path_buf()],
         held_back: vec![(odd_path(), 3), (path.to_path_buf(), 3)],
         model_change: Some(change(discarded)),
+        postponed: vec!["why".to_owned()],
         encoding: EncodingFigures {
             batch_size: Some(8),
             ..EncodingFigures::default()

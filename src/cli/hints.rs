@@ -323,6 +323,11 @@ impl Hint for IndexError {
             Self::Locked { .. } => {
                 Some("wait until it is done, or use another index with `--index`".to_owned())
             }
+            Self::NoLock { .. } => Some(
+                "without locks two writers could overwrite each other; keep the index on a local \
+                 disk with `--index`, or mount the network file system with locks"
+                    .to_owned(),
+            ),
             Self::ReadOnly { .. } => Some(
                 "make the folder writable, or use another index with `--index`; a read-only index \
                  can only be searched"

@@ -91,6 +91,16 @@ impl Printer {
         }
     }
 
+    /// Says what work after a commit failed.
+    pub(super) fn postponed(&self, reasons: &[String]) {
+        for reason in reasons {
+            self.note(format_args!(
+                "everything is saved, but searches may be slower until the next run: {}",
+                Self::one_line(reason)
+            ));
+        }
+    }
+
     /// Prints what to do about the message before, after a blank line, unless quiet.
     pub(super) fn hint(&self, hint: impl Display) {
         if !self.quiet {

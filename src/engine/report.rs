@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sightline_index::{
-    Binding, BuildProgress, GraphState, IndexReader, ItemKind, Language, LastRun, Library, Sizes,
+    Binding, BuildProgress, GraphState, IndexError, IndexReader, ItemKind, Language, LastRun,
+    Library, Sizes,
 };
 
 use crate::engine::EngineError;
@@ -111,6 +112,20 @@ pub(crate) fn building(
         });
         ControlFlow::Continue(())
     }
+}
+
+/// Why work was postponed that does not change what is found: each error with its causes.
+pub(crate) fn reasons(postponed: &[IndexError]) -> Vec<String> {
+    let reason = |error: &IndexError| {
+        let mut text = error.to_string();
+        let mut cause = std::error::Error::source(error);
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        text
+    };
+    postponed.iter().map(reason).collect()
 }
 
 /// Throughput of the encoder in an index run, over all its lanes.
@@ -254,6 +269,9 @@ pub struct IndexReport {
     pub held_back: Vec<(PathBuf, usize)>,
     /// The change of the model, if the run was one. It is not done while folders are held back.
     pub model_change: Option<ModelChange>,
+    /// Work after the last commit that failed, and why: the next run does it. Searches may be
+    /// slower until then.
+    pub postponed: Vec<String>,
     /// Whether the run was stopped early. Finished work is committed.
     pub interrupted: bool,
     /// Wall time of the run.

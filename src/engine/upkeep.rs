@@ -8,7 +8,7 @@ use sightline_index::{Compacted, IndexError, IndexReader, IndexWriter, Library};
 use super::error::EngineError;
 use super::indexing::captions::drop_sidecars;
 use super::names::{composed, places};
-use super::report::{OnBuilding, building};
+use super::report::{OnBuilding, building, reasons};
 
 /// What [`Engine::remove`](crate::engine::Engine::remove) removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct RemoveReport {
     pub libraries: Vec<PathBuf>,
     /// Requested paths that are not in the index.
     pub unknown: Vec<PathBuf>,
+    /// Work after the commit that failed, and why: the next run does it.
+    pub postponed: Vec<String>,
 }
 
 /// See [`Engine::compact`](crate::engine::Engine::compact).
@@ -60,7 +62,8 @@ pub(crate) fn remove(
             report.unknown.push(path.clone());
         }
     }
-    writer.finish_with(&mut building(progress))?;
+    let finished = writer.finish_with(&mut building(progress))?;
+    report.postponed = reasons(&finished.postponed);
     let after = IndexReader::open(folder, None)?.counts();
     report.n_files = before.n_files.saturating_sub(after.n_files);
     report.n_images = before.n_images.saturating_sub(after.n_images);

@@ -2,9 +2,9 @@
 //! for an item.
 //!
 //! The derived parts also bear witness for the records. A write-ahead log that is missing or cut
-//! short leaves no trace in the records: they just open with fewer items. But the word index
-//! switches to a generation only after the records have committed it, so words that are newer than
-//! the records show that commits were lost.
+//! short leaves no trace in the records: they just open with fewer items. But words and graphs get
+//! a generation only after the records have committed it, so if one is newer than the records,
+//! commits were lost.
 
 mod building;
 pub(crate) mod documents;
@@ -12,20 +12,56 @@ pub(crate) mod graph_files;
 pub(crate) mod plan;
 pub(crate) mod segments;
 
+use std::io;
+
 use crate::disk::layout::Layout;
 use crate::disk::manifest::Manifest;
 use crate::error::IndexError;
+use crate::graph::format;
 use crate::item::Generation;
 use crate::words::Words;
 
-/// The newest generation that the word index has seen committed.
+/// The newest generation that the word index or a graph file has seen committed.
 ///
 /// To be read before the records are opened: a concurrent writer can only make the records newer
 /// after that.
-pub(crate) fn newest_seen(layout: &Layout, manifest: &Manifest) -> Generation {
-    let stamp = Words::stamp_in(&layout.words());
-    let ours = stamp.filter(|stamp| stamp.index_id == manifest.index_id());
-    Generation(ours.map_or(0, |stamp| stamp.generation))
+///
+/// # Errors
+/// When a file cannot be read for the moment.
+pub(crate) fn newest_seen(layout: &Layout, manifest: &Manifest) -> Result<Generation, IndexError> {
+    let index_id = manifest.index_id();
+    let words = Words::stamp_in(&layout.words()).filter(|stamp| stamp.index_id == index_id);
+    let mut newest = words.map_or(0, |stamp| stamp.generation);
+    let folder = layout.graphs();
+    let failed = |source| IndexError::Io {
+        path: folder.clone(),
+        source,
+    };
+    let entries = match fs_err::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if is_unreadable(&error) => return Ok(Generation(newest)),
+        Err(error) => return Err(failed(error)),
+    };
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "graph")
+        {
+            let stamp = format::stamp_in(&path).map_err(failed)?;
+            let ours = stamp.filter(|stamp| stamp.index_id == index_id);
+            newest = newest.max(ours.map_or(0, |stamp| stamp.generation));
+        }
+    }
+    Ok(Generation(newest))
+}
+
+/// Whether a folder cannot be read by anybody, or not by this user, as opposed to for the moment.
+fn is_unreadable(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory
+    )
 }
 
 /// Refuses records older than what [`newest_seen`] returned.
@@ -40,7 +76,7 @@ pub(crate) fn refuse_lost_commits(
     if found < seen {
         return Err(IndexError::Damaged {
             path: layout.records(),
-            what: "its records are older than its words: commits were lost",
+            what: "its records are older than its words or graphs: commits were lost",
         });
     }
     Ok(())

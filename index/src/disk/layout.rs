@@ -93,10 +93,6 @@ impl Layout {
         self.dir.join("lock")
     }
 
-    pub(crate) fn gate(&self) -> PathBuf {
-        self.dir.join("gate")
-    }
-
     pub(crate) fn records(&self) -> PathBuf {
         self.data.join("records")
     }

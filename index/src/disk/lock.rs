@@ -1,5 +1,4 @@
-//! Single-writer lock, released by the OS when the process exits, and the gate between readers and
-//! the writer.
+//! Single-writer lock, released by the OS when the process exits.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -38,7 +37,12 @@ impl WriteLock {
             match file.try_lock() {
                 Ok(()) => break,
                 Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Error(source)) => return Err(IndexError::Io { path, source }),
+                Err(TryLockError::Error(source)) => {
+                    return Err(IndexError::NoLock {
+                        dir: layout.dir().to_owned(),
+                        source,
+                    });
+                }
             }
             let pid = holder(&mut file);
             let may_be_own = pid.is_none_or(|pid| pid == std::process::id());
@@ -89,73 +93,6 @@ fn holder(file: &mut File) -> Option<u32> {
     text.trim().parse().ok()
 }
 
-/// Held shared by readers while they open the records, and exclusively by the writer while it moves
-/// records between files. Without it a reader could read the list of files before such a move and
-/// the log after it, and miss the records in between. On file systems without locks both go on
-/// without it.
-#[derive(Debug)]
-pub(crate) struct Gate {
-    _file: Option<File>,
-}
-
-/// How long to wait for the gate. Moving the records takes well under a second.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-impl Gate {
-    /// Takes the gate for a reader. Works on a read-only folder.
-    ///
-    /// # Errors
-    /// When a writer keeps it closed for too long, or the file cannot be read.
-    pub(crate) fn pass(layout: &Layout) -> Result<Self, IndexError> {
-        let path = layout.gate();
-        match File::open(&path) {
-            Ok(file) => Self::wait(layout, file, File::try_lock_shared),
-            // A copy of an index may lack the file; then nobody writes to it either.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self { _file: None }),
-            Err(source) => Err(IndexError::Io { path, source }),
-        }
-    }
-
-    /// Takes the gate for the writer. Creates the file if it is missing.
-    ///
-    /// # Errors
-    /// When readers keep it for too long, or the file cannot be written.
-    pub(crate) fn close(layout: &Layout) -> Result<Self, IndexError> {
-        let path = layout.gate();
-        let file = open_or_create(&path);
-        let file = file.map_err(|source| IndexError::writing(layout.dir(), &path, source))?;
-        Self::wait(layout, file, File::try_lock)
-    }
-
-    fn wait(
-        layout: &Layout,
-        file: File,
-        attempt: fn(&File) -> Result<(), TryLockError>,
-    ) -> Result<Self, IndexError> {
-        let path = layout.gate();
-        let start = Instant::now();
-        let mut pause = Duration::from_millis(1);
-        loop {
-            match attempt(&file) {
-                Ok(()) => return Ok(Self { _file: Some(file) }),
-                Err(TryLockError::WouldBlock) if start.elapsed() < PATIENCE => {
-                    std::thread::sleep(pause);
-                    pause = (pause * 2).min(Duration::from_millis(50));
-                }
-                Err(TryLockError::WouldBlock) => {
-                    return Err(IndexError::Busy {
-                        dir: layout.dir().to_owned(),
-                    });
-                }
-                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
-                    return Ok(Self { _file: None });
-                }
-                Err(TryLockError::Error(source)) => return Err(IndexError::Io { path, source }),
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,25 +136,5 @@ mod tests {
         });
         WriteLock::take(&layout).unwrap();
         release.join().unwrap();
-    }
-
-    #[test]
-    fn readers_share_the_gate_and_the_writer_has_it_alone() {
-        let dir = tempfile::tempdir().unwrap();
-        let layout = Layout::new(dir.path());
-        drop(Gate::pass(&layout).unwrap());
-        assert!(!layout.gate().exists(), "a reader creates no file");
-        drop(Gate::close(&layout).unwrap());
-        let readers = (Gate::pass(&layout).unwrap(), Gate::pass(&layout).unwrap());
-        let file = File::open(layout.gate()).unwrap();
-        assert!(matches!(file.try_lock(), Err(TryLockError::WouldBlock)));
-        drop(readers);
-        let closed = Gate::close(&layout).unwrap();
-        assert!(matches!(
-            file.try_lock_shared(),
-            Err(TryLockError::WouldBlock)
-        ));
-        drop(closed);
-        file.try_lock_shared().unwrap();
     }
 }

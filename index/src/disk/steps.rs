@@ -34,9 +34,7 @@ pub(crate) enum Step {
     RecordsCommitted,
     /// Records and words are committed; tables are not flushed yet.
     WordsCommitted,
-    /// Readers are locked out; the log is not moved to tables yet.
-    GateClosed,
-    /// The tables are written and the log is deleted; readers are still locked out.
+    /// The log is moved to tables.
     TablesFlushed,
     /// An index of format 2: its graphs are listed as segments.
     GraphsAdopted,

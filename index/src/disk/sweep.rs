@@ -1,7 +1,6 @@
 //! Deletes data folders that are no longer in use.
 
 use super::layout::{FIRST_DATA, GONE, Layout, data_number};
-use super::lock::Gate;
 use super::manifest::Manifest;
 use super::steps::{Step, Steps};
 use crate::error::IndexError;
@@ -13,7 +12,7 @@ use crate::error::IndexError;
 /// next writer.
 ///
 /// # Errors
-/// When the folder of the index cannot be listed, or a reader keeps the gate shut for too long.
+/// When the folder of the index cannot be listed.
 pub(crate) fn sweep(layout: &Layout, manifest: &Manifest, steps: Steps) -> Result<(), IndexError> {
     let dir = layout.dir();
     let io_error = |source| IndexError::Io {
@@ -36,6 +35,8 @@ pub(crate) fn sweep(layout: &Layout, manifest: &Manifest, steps: Steps) -> Resul
             unused.push(dir.join(name));
         }
     }
+    // Up to format 2, readers and writers took turns by it.
+    let _ = fs_err::remove_file(dir.join("gate"));
     if present != FIRST_DATA {
         // Leftovers from the time when it was an index of its own.
         for name in ["manifest.json", "lock", "gate"] {
@@ -45,15 +46,13 @@ pub(crate) fn sweep(layout: &Layout, manifest: &Manifest, steps: Steps) -> Resul
     if unused.is_empty() {
         return Ok(());
     }
-    // While the gate is closed, no reader is opening them. A reader either has all of the old
-    // records open or finds them missing; it never mistakes half of them for all.
-    let gate = Gate::close(layout)?;
+    // First, so that a reader that is opening them notices: it never mistakes half of the old
+    // records for all.
     for folder in &unused {
         for records in [folder.clone(), folder.join("records")] {
             let _ = fs_err::remove_file(records.join("CURRENT"));
         }
     }
-    drop(gate);
     steps.reach(Step::OldDataDisabled).map_err(io_error)?;
     for folder in &unused {
         let _ = std::fs::remove_dir_all(folder);

@@ -1,7 +1,9 @@
 //! The bytes of a graph file: a header of 256 bytes, then flat arrays whose offsets follow from it.
 //! See FORMAT.md.
 
+use std::io::{self, Read};
 use std::ops::Range;
+use std::path::Path;
 
 use super::codes;
 
@@ -141,6 +143,31 @@ pub(super) fn encode_header(
     let sum = crc32fast::hash(&header[..at::HEADER_SUM]);
     header[at::HEADER_SUM..].copy_from_slice(&sum.to_le_bytes());
     header
+}
+
+/// The stamp of a graph file, or none when it is missing or its header is not sound. Reads nothing
+/// else.
+///
+/// # Errors
+/// When the file is there and cannot be read for the moment.
+pub(crate) fn stamp_in(path: &Path) -> io::Result<Option<Stamp>> {
+    let mut header = [0; HEADER_BYTES];
+    let read = fs_err::File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    match read.map_err(|error| (error.kind(), error)) {
+        Ok(()) => {}
+        Err((
+            io::ErrorKind::NotFound
+            | io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::PermissionDenied
+            | io::ErrorKind::IsADirectory,
+            _,
+        )) => return Ok(None),
+        Err((_, error)) => return Err(error),
+    }
+    let is_sound = header[..8] == MAGIC
+        && number_at(&header, at::FORMAT) == FORMAT
+        && number_at(&header, at::HEADER_SUM) == crc32fast::hash(&header[..at::HEADER_SUM]);
+    Ok(is_sound.then(|| decode_header(&header).0))
 }
 
 pub(super) fn number_at(header: &[u8], offset: usize) -> u32 {

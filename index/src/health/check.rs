@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use super::rules::{self, Items, is_unit};
 use crate::derived::segments::{self, Opened};
 use crate::disk::layout::Layout;
-use crate::disk::lock::Gate;
 use crate::disk::manifest::Manifest;
 use crate::error::{IndexError, Within};
 use crate::item::{Generation, ItemId, ItemKind};
@@ -107,7 +106,7 @@ pub fn check(dir: &Path) -> Result<Vec<Problem>, IndexError> {
     let manifest = find_manifest(&layout, &mut problems)?;
     let layout = match &manifest {
         Some(manifest) => layout.with_data(&manifest.data),
-        None => layout.with_data(&data_without_manifest(&layout)),
+        None => layout.with_data(&data_without_manifest(&layout)?),
     };
     let Some(store) = open_store(&layout, &mut problems)? else {
         return Ok(problems);
@@ -188,10 +187,7 @@ fn open_store(layout: &Layout, problems: &mut Vec<Problem>) -> Result<Option<Sto
     }
     let mut attempt = 1;
     loop {
-        let gate = Gate::pass(layout)?;
-        let opened = Store::open_read_only(&path);
-        drop(gate);
-        match opened {
+        match Store::open_read_only(&path) {
             Ok(store) => return Ok(Some(store)),
             Err(_) if attempt < N_ATTEMPTS => {
                 attempt += 1;

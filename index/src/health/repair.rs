@@ -16,7 +16,7 @@ use super::salvage::salvage;
 use crate::atomic;
 use crate::derived::graph_files::BuildProgress;
 use crate::disk::layout::Layout;
-use crate::disk::lock::{Gate, WriteLock};
+use crate::disk::lock::WriteLock;
 use crate::disk::manifest::Manifest;
 use crate::disk::steps::{Step, Steps};
 use crate::error::{IndexError, Within};
@@ -98,7 +98,7 @@ pub(crate) fn repair_stepwise(
     steps: Steps,
     progress: &mut dyn FnMut(BuildProgress),
 ) -> Result<Repair, IndexError> {
-    let layout = located(&Layout::new(dir));
+    let layout = located(&Layout::new(dir))?;
     // Before the lock, which would create a file in a folder without an index.
     check_exists(&layout)?;
     let lock = WriteLock::take(&layout)?;
@@ -131,10 +131,12 @@ pub(crate) fn repair_stepwise(
     }
     discard_derived(&layout, changed)?;
     let writer = IndexWriter::open_locked(&layout, &manifest.binding, options, steps, lock)?;
-    writer.finish_with(&mut |build| {
+    // A repair is complete only when everything is rebuilt.
+    let finished = writer.finish_with(&mut |build| {
         progress(build);
         ControlFlow::Continue(())
     })?;
+    finished.postponed.into_iter().try_for_each(Err)?;
     repair.left = check(dir)?;
     if is_replaced && repair.has_losses() {
         repair.kept = Some(layout.damaged_records());
@@ -147,11 +149,11 @@ pub(crate) fn repair_stepwise(
 }
 
 /// The layout with the folder of the data, as the manifest or else the records themselves state.
-fn located(layout: &Layout) -> Layout {
-    match Manifest::read(layout) {
+fn located(layout: &Layout) -> Result<Layout, IndexError> {
+    Ok(match Manifest::read(layout) {
         Ok(Some(manifest)) => layout.with_data(&manifest.data),
-        _ => layout.with_data(&data_without_manifest(layout)),
-    }
+        _ => layout.with_data(&data_without_manifest(layout)?),
+    })
 }
 
 fn check_exists(layout: &Layout) -> Result<(), IndexError> {
@@ -269,7 +271,6 @@ fn reconcile_in_place(
     known: &Known,
 ) -> Result<(Manifest, Reconciled), IndexError> {
     let dir = layout.dir();
-    let _closed = Gate::close(layout)?;
     let store = Store::open(&layout.records(), false).within(dir)?;
     let manifest = known.manifest_or_copy(layout, &store)?;
     keep_copy_of_manifest(&store, &manifest, layout)?;
@@ -302,7 +303,6 @@ fn replace(
     write_note(layout, &reconciled)?;
     sync_files_in(&new).map_err(|source| IndexError::writing(dir, &new, source))?;
     steps.reach(Step::RepairCopied).map_err(stopped)?;
-    let _closed = Gate::close(layout)?;
     layout.discard(&layout.damaged_records())?;
     rename(layout, &records, &layout.damaged_records())?;
     steps.reach(Step::RepairSetAside).map_err(stopped)?;

@@ -31,8 +31,7 @@ pub(super) fn counts(items: &Items, n_files: u64) -> StoredCounts {
     }
 }
 
-/// Whether the lists of changes end with the newest generation and have no gaps. The newest list is
-/// kept until the next commit; older ones are dropped once the words have passed them.
+/// Whether the lists of changes end with the newest generation and have no gaps.
 pub(super) fn are_complete(lists: &ChangeLists, newest: Generation) -> bool {
     let first = lists.first().map_or(1, |(first, _)| first.0);
     let numbers = lists.iter().map(|(number, _)| number.0);

@@ -24,7 +24,6 @@ use self::vectors::KindState;
 use self::view_words::ViewWords;
 use crate::derived;
 use crate::disk::layout::Layout;
-use crate::disk::lock::Gate;
 use crate::disk::manifest::{Binding, Manifest};
 use crate::error::{IndexError, Within};
 use crate::item::{Caption, FileRecord, Generation, Item, ItemId, ItemKind, Library};
@@ -76,7 +75,7 @@ impl IndexReader {
             let layout = layout.with_data(&manifest.data);
             match Self::open_once(&layout, &manifest) {
                 Ok((reader, settled)) if settled || is_last => return Ok(reader),
-                // Waiting for the gate has taken long enough.
+                // The records were opened again and again for long enough.
                 Err(error @ IndexError::Busy { .. }) => return Err(error),
                 Err(error) if is_last => return Err(error),
                 Ok(_) | Err(_) => {}
@@ -99,11 +98,10 @@ impl IndexReader {
                 what: "its records are missing",
             });
         }
-        let seen = derived::newest_seen(layout, manifest);
+        let seen = derived::newest_seen(layout, manifest)?;
         let words = ViewWords::open(layout, manifest);
-        let gate = Gate::pass(layout)?;
         let store = Store::open_read_only(&path).within(dir)?;
-        drop(gate);
+        store.require_columns().within(dir)?;
         let generation = store.generation().within(dir)?;
         derived::refuse_lost_commits(layout, seen, generation)?;
         let counts = store.stored_counts().within(dir)?;
@@ -254,14 +252,20 @@ impl fmt::Debug for IndexReader {
 /// whose creation was interrupted, which contains nothing and does not count as one, or to an index
 /// that has lost its manifest.
 fn no_index(layout: &Layout) -> IndexError {
-    let generation = || {
-        let _gate = Gate::pass(layout).ok()?;
-        Store::open_read_only(&layout.records())
-            .ok()?
-            .generation()
-            .ok()
+    let is_made = layout.has_records() && {
+        // While it is being created, some of its columns are missing, and all are empty.
+        let store = Store::open_read_only(&layout.records());
+        match store.and_then(|store| store.generation()) {
+            Ok(generation) => generation != Generation(0),
+            Err(error) if error.is_damage() => true,
+            Err(source) => {
+                return IndexError::Records {
+                    dir: layout.dir().to_owned(),
+                    source,
+                };
+            }
+        }
     };
-    let is_made = layout.has_records() && generation() != Some(Generation(0));
     if is_made || !layout.data_folders().is_empty() {
         IndexError::Damaged {
             path: layout.manifest(),

@@ -2,12 +2,15 @@
 //!
 //! [`store`] opens the database and is the only file that calls it; [`overlay`] keeps uncommitted
 //! changes on top of it; [`read`] reads the records of either; [`keys`], [`codec`] and
-//! [`segments`] define the bytes.
+//! [`segments`] define the bytes. [`folder`] and [`log`] read what RocksDB writes, to notice what
+//! it does not say.
 
 pub(crate) mod codec;
 pub(crate) mod facet_keys;
 pub(crate) mod facets;
+mod folder;
 pub(crate) mod keys;
+mod log;
 pub(crate) mod overlay;
 pub(crate) mod read;
 pub(crate) mod segments;
@@ -61,6 +64,9 @@ pub enum RecordsError {
         #[from]
         source: std::io::Error,
     },
+    /// A writer kept changing the records while they were being opened.
+    #[error("a writer changed the records while they were being opened")]
+    Busy,
     /// All 32-bit ids are used up.
     #[error("no item ids are left")]
     IdsExhausted,
@@ -85,5 +91,13 @@ impl RecordsError {
             Self::Damaged { .. } => true,
             _ => false,
         }
+    }
+
+    /// Whether the process has too many files open.
+    fn is_out_of_files(&self) -> bool {
+        let Self::Storage { source } = self else {
+            return false;
+        };
+        source.to_string().contains("Too many open files")
     }
 }

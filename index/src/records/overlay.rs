@@ -14,6 +14,13 @@ use super::store::Store;
 use crate::item::{Details, FileRecord, Generation, ItemId, ItemKind, LastRun, Library};
 use crate::vector::UnitVector;
 
+/// Number of lists of changes that are kept, so that readers learn what has changed since an older
+/// generation.
+const MAX_LISTS: usize = 64;
+
+/// Total size of the lists that are kept, but for the newest.
+const MAX_LISTS_BYTES: usize = 1 << 20;
+
 /// The database under uncommitted changes. Reads see both.
 pub(crate) struct Overlay {
     pub(crate) store: Store,
@@ -92,25 +99,28 @@ impl Overlay {
         Ok(pathless)
     }
 
-    /// Writes all changes and their list as one generation. Lists up to `dropped` are deleted.
-    /// After a failure everything stays pending, so that the next call writes it again.
+    /// Writes all changes and their list as one generation. Older lists up to `unneeded` are
+    /// deleted beyond [`MAX_LISTS`] and [`MAX_LISTS_BYTES`]. After a failure everything stays
+    /// pending, so that the next call writes it again.
     pub(crate) fn commit(
         &mut self,
         generation: Generation,
-        dropped: Generation,
+        unneeded: Generation,
     ) -> Result<(), RecordsError> {
         self.put_facets()?;
-        let mut old_lists = Vec::new();
+        let mut lists = Vec::new();
         self.store
-            .scan(Column::Default, keys::CHANGES, &[], &mut |key, _| {
-                let is_old = keys::generation_of(key).is_some_and(|number| number <= dropped.0);
-                if is_old {
-                    old_lists.push(key.to_vec());
-                }
-                Ok(is_old)
+            .scan(Column::Default, keys::CHANGES, &[], &mut |key, list| {
+                lists.push((key.to_vec(), list.len()));
+                Ok(true)
             })?;
-        for key in old_lists {
-            self.remove(Column::Default, key);
+        let mut n_bytes = 0;
+        for ((key, length), n_newer) in lists.into_iter().rev().zip(1..) {
+            n_bytes += length;
+            let is_unneeded = keys::generation_of(&key).is_some_and(|list| list <= unneeded.0);
+            if is_unneeded && (n_newer >= MAX_LISTS || n_bytes > MAX_LISTS_BYTES) {
+                self.remove(Column::Default, key);
+            }
         }
         let list = codec::encode_changes(&self.touched);
         self.put(Column::Default, keys::changes(generation.0), list);

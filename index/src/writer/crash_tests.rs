@@ -12,6 +12,9 @@ pub(crate) use copy::copy_folder;
 
 use crate::disk::steps::{Step, Steps};
 use crate::health::repair::repair_stepwise;
+use crate::records::keys::Column;
+use crate::records::read::Records;
+use crate::records::store::Store;
 use crate::{
     Binding, BuildProgress, FileRecord, Filter, Generation, GraphState, IndexError, IndexReader,
     IndexWriter, Item, ItemKind, Nearest, Problem, UnitVector, WriterOptions, check,
@@ -41,6 +44,12 @@ pub(crate) fn open(dir: &Path, steps: Steps) -> Result<IndexWriter, IndexError> 
         },
         steps,
     )
+}
+
+/// Finishes, and fails if anything had to be postponed.
+pub(crate) fn finish(writer: IndexWriter) -> Result<(), IndexError> {
+    let mut postponed = writer.finish_with(&mut go_on)?.postponed;
+    postponed.pop().map_or(Ok(()), Err)
 }
 
 /// A vector for a number, far from those of other numbers.
@@ -83,6 +92,8 @@ fn put(writer: &mut IndexWriter, number: u32) {
 pub(crate) fn first(dir: &Path) {
     let mut writer = open(dir, Steps::default()).unwrap();
     put_first(&mut writer);
+    // So that there are tables.
+    writer.compact(&mut go_on).unwrap();
     assert_eq!(writer.finish().unwrap(), Generation(1));
 }
 
@@ -170,7 +181,7 @@ fn check_stop(step: Step, expected: Generation, words_behind: bool) {
     first(dir.path());
     let mut writer = open(dir.path(), Steps::stop_at(step)).unwrap();
     second(&mut writer);
-    let error = writer.finish().unwrap_err();
+    let error = finish(writer).unwrap_err();
     assert!(
         format!("{error:?}").contains(&format!("stopped at {step:?}")),
         "{error:?}"
@@ -273,6 +284,58 @@ fn stopped_while_being_created() {
     assert!(matches!(error, IndexError::Damaged { .. }), "{error}");
 }
 
+/// RocksDB creates the columns of a new database one after another.
+#[test]
+fn stopped_while_the_columns_are_created() {
+    for n_columns in 1..Column::ALL.len() {
+        let dir = tempfile::tempdir().unwrap();
+        Store::create_columns(&dir.path().join("records"), &Column::ALL[..n_columns]);
+        let error = IndexReader::open(dir.path(), None).unwrap_err();
+        assert!(matches!(error, IndexError::NoIndex { .. }), "{error}");
+        first(dir.path());
+        assert_eq!(check(dir.path()).unwrap(), []);
+        assert_eq!(answers(dir.path()), uninterrupted()[0]);
+    }
+}
+
+/// What is committed is not reported as failed because a graph cannot be built.
+#[test]
+fn failed_work_after_the_commit_is_postponed() {
+    let dir = tempfile::tempdir().unwrap();
+    first(dir.path());
+    let mut writer = open(dir.path(), Steps::stop_at(Step::GraphAside)).unwrap();
+    second(&mut writer);
+    let finished = writer.finish_with(&mut go_on).unwrap();
+    assert_eq!(finished.generation, Generation(2));
+    let [error] = &finished.postponed[..] else {
+        panic!("{:?}", finished.postponed)
+    };
+    assert!(format!("{error:?}").contains("GraphAside"), "{error:?}");
+    let finished = open(dir.path(), Steps::default())
+        .unwrap()
+        .finish_with(&mut go_on)
+        .unwrap();
+    assert!(finished.postponed.is_empty(), "{:?}", finished.postponed);
+    assert_eq!(answers(dir.path()), uninterrupted()[1]);
+}
+
+/// Readers learn from the newest lists of changes what an older generation lacks.
+#[test]
+fn the_newest_lists_of_changes_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = open(dir.path(), Steps::default()).unwrap();
+    for number in 0..70 {
+        put(&mut writer, number);
+        writer.commit().unwrap();
+    }
+    let store = Store::open_read_only(&dir.path().join("records")).unwrap();
+    let lists = store.changes_after(Generation(0)).unwrap();
+    let generations: Vec<u64> = lists.iter().map(|(generation, _)| generation.0).collect();
+    assert_eq!(generations, (7..=70).collect::<Vec<u64>>());
+    drop(writer);
+    assert_eq!(check(dir.path()).unwrap(), []);
+}
+
 /// An old graph restored from a backup contains items whose tombstones are dropped.
 #[test]
 fn graphs_of_other_generations_are_not_used() {
@@ -338,7 +401,12 @@ fn records_that_lost_a_commit_are_refused() {
         4,
         "two graphs, the words, and the records themselves"
     );
+    // The graphs alone show it, too, and are not deleted.
     fs_err::remove_dir_all(dir.path().join("words")).unwrap();
+    assert!(IndexReader::open(dir.path(), None).is_err_and(is_reported));
+    assert!(open(dir.path(), Steps::default()).is_err_and(is_reported));
+    assert!(IndexReader::open(dir.path(), None).is_err_and(is_reported));
+    fs_err::remove_dir_all(dir.path().join("graphs")).unwrap();
     assert_eq!(
         answers(dir.path()),
         before,

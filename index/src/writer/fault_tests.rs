@@ -5,14 +5,17 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::crash_tests::{answers, binding, copy_folder, first, go_on, open, put_first, second};
+use super::crash_tests::{
+    answers, binding, copy_folder, finish, first, go_on, open, put_first, second,
+};
 use super::successor_tests::to_format_1;
 use crate::disk::layout::Layout;
 use crate::disk::steps::{Fault, Step, Steps};
 use crate::health::repair::repair_stepwise;
+use crate::records::store::{MAX_LOGS, Store};
 use crate::{
-    Binding, IndexError, IndexReader, IndexWriter, ItemKind, Problem, Successor, WriterOptions,
-    check,
+    Binding, IndexError, IndexReader, IndexWriter, ItemKind, Language, Problem, Successor,
+    WriterOptions, check,
 };
 
 /// Work that changes an index in several steps on disk.
@@ -45,7 +48,7 @@ impl Retry {
 }
 
 /// All work that has steps.
-const SCENARIOS: [Scenario; 7] = [
+const SCENARIOS: [Scenario; 8] = [
     Scenario {
         name: "create",
         prepare: |_| {},
@@ -56,9 +59,9 @@ const SCENARIOS: [Scenario; 7] = [
                 let mut writer = open(dir, steps)?;
                 if writer.generation().0 == 0 {
                     put_first(&mut writer);
-                    retry.with(|| writer.commit())?;
+                    retry.with(|| commit(&mut writer))?;
                 }
-                writer.finish().map(drop)
+                finish(writer)
             })
         },
     },
@@ -70,11 +73,23 @@ const SCENARIOS: [Scenario; 7] = [
             let mut writer = retry.with(|| open(dir, steps))?;
             if writer.generation().0 == 1 {
                 second(&mut writer);
-                retry.with(|| writer.commit())?;
+                retry.with(|| commit(&mut writer))?;
             }
             drop(writer);
-            retry.with(|| open(dir, steps)?.finish().map(drop))
+            retry.with(|| finish(open(dir, steps)?))
         },
+    },
+    Scenario {
+        name: "flush",
+        prepare: |dir| {
+            first(dir);
+            for _ in 0..=MAX_LOGS {
+                let store = Store::open(&dir.join("records"), false).unwrap();
+                store.write_language(Language::English).unwrap();
+            }
+        },
+        is_sound: true,
+        run: |dir, steps, retry| retry.with(|| finish(open(dir, steps)?)),
     },
     Scenario {
         name: "upgrade",
@@ -83,7 +98,7 @@ const SCENARIOS: [Scenario; 7] = [
             to_format_1(dir);
         },
         is_sound: true,
-        run: |dir, steps, retry| retry.with(|| open(dir, steps)?.finish().map(drop)),
+        run: |dir, steps, retry| retry.with(|| finish(open(dir, steps)?)),
     },
     Scenario {
         name: "switch",
@@ -110,7 +125,7 @@ const SCENARIOS: [Scenario; 7] = [
             fs_err::write(graph, "not a graph").unwrap();
         },
         is_sound: true,
-        run: |dir, steps, retry| retry.with(|| open(dir, steps)?.finish().map(drop)),
+        run: |dir, steps, retry| retry.with(|| finish(open(dir, steps)?)),
     },
     Scenario {
         name: "repair",
@@ -124,6 +139,12 @@ const SCENARIOS: [Scenario; 7] = [
         },
     },
 ];
+
+/// Commits, and fails if anything had to be postponed.
+fn commit(writer: &mut IndexWriter) -> Result<(), IndexError> {
+    writer.commit()?;
+    writer.postponed.pop().map_or(Ok(()), Err)
+}
 
 const OPTIONS: WriterOptions = WriterOptions {
     min_graph_items: 40,
@@ -139,7 +160,7 @@ fn switch(dir: &Path, steps: Steps) -> Result<(), IndexError> {
     };
     let Some(successor) = Successor::begin_stepwise(dir, &other, steps)? else {
         let writer = IndexWriter::open_stepwise(dir, &other, OPTIONS, steps)?;
-        return writer.finish().map(drop);
+        return finish(writer);
     };
     let mut writer = successor.writer(OPTIONS)?;
     if writer.generation().0 == 0 {
@@ -149,7 +170,7 @@ fn switch(dir: &Path, steps: Steps) -> Result<(), IndexError> {
     if writer.generation().0 == 1 {
         second(&mut writer);
     }
-    writer.finish()?;
+    finish(writer)?;
     successor.replace()
 }
 

@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use crate::derived::graph_files::{BuildProgress, GraphFiles, OnBuild, Place};
 use crate::derived::plan::{Due, SegmentSizes};
 use crate::disk::layout::Layout;
-use crate::disk::lock::{Gate, WriteLock};
+use crate::disk::lock::WriteLock;
 use crate::disk::manifest::{Binding, Manifest};
 use crate::disk::steps::{Step, Steps};
 use crate::disk::sweep::sweep;
@@ -80,6 +80,17 @@ pub struct Compacted {
     pub n_bytes_after: u64,
 }
 
+/// The result of [`IndexWriter::finish_with`]. Everything is committed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Finished {
+    /// The newest generation.
+    pub generation: Generation,
+    /// Why graphs, words or tables could not be brought into the form in which they are searched
+    /// fastest. The next writer tries again. Empty if all went well.
+    pub postponed: Vec<IndexError>,
+}
+
 /// Puts items into an index and removes them.
 ///
 /// Changes are kept in memory until [`commit`](Self::commit) and lost when the writer is dropped
@@ -94,7 +105,8 @@ pub struct IndexWriter {
     graphs: GraphFiles,
     generation: Generation,
     steps: Steps,
-    wrote: bool,
+    /// Failed work that can wait, see [`Finished`].
+    postponed: Vec<IndexError>,
     _lock: WriteLock,
 }
 
@@ -152,9 +164,7 @@ impl IndexWriter {
         lock: WriteLock,
     ) -> Result<Self, IndexError> {
         let dir = layout.dir();
-        let gate = Gate::close(layout)?;
         let (layout, manifest, store) = open_records(layout, binding, steps)?;
-        drop(gate);
         sweep(&layout, &manifest, steps)?;
         let generation = store.generation().within(dir)?;
         let mut language = store.language().within(dir)?;
@@ -184,11 +194,10 @@ impl IndexWriter {
             graphs,
             generation,
             steps,
-            wrote: false,
+            postponed: Vec::new(),
             _lock: lock,
         };
         writer.open_words()?;
-        writer.flush_if(writer.overlay.store.is_flush_due())?;
         Ok(writer)
     }
 
@@ -546,7 +555,6 @@ impl IndexWriter {
             return Err(error);
         }
         self.generation = next;
-        self.wrote = true;
         let switched = self
             .steps
             .reach(Step::RecordsCommitted)
@@ -556,8 +564,12 @@ impl IndexWriter {
             self.give_up_words();
             return Err(error);
         }
-        self.steps.reach(Step::WordsCommitted).map_err(stopped)?;
-        self.flush_if(self.overlay.store.is_flush_due())?;
+        let flushed = self
+            .steps
+            .reach(Step::WordsCommitted)
+            .map_err(stopped)
+            .and_then(|()| self.flush_if_due(false));
+        self.postpone(flushed);
         Ok(next)
     }
 
@@ -565,41 +577,63 @@ impl IndexWriter {
     /// [`min_graph_items`](WriterOptions::min_graph_items) of a kind, and merges small graphs. To be
     /// called after the commits of a long run, so that neither a search nor
     /// [`finish`](Self::finish) has to deal with all of its items. Stops when `progress` breaks;
-    /// graphs that are complete stay.
-    ///
-    /// # Errors
-    /// When a graph cannot be built or written. Everything committed is kept.
+    /// graphs that are complete stay. If a graph cannot be built, [`finish_with`](Self::finish_with)
+    /// reports why.
     pub fn build_graphs(
         &mut self,
         progress: &mut dyn FnMut(BuildProgress) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, IndexError> {
-        self.build_due(Due::Fresh, progress)
+    ) -> ControlFlow<()> {
+        let built = self.build_due(Due::Fresh, progress);
+        let flow = *built.as_ref().unwrap_or(&ControlFlow::Continue(()));
+        self.postpone(built.map(drop));
+        flow
     }
 
-    /// Commits, builds and merges the graphs that are due, and releases the lock.
+    /// Commits, builds and merges the graphs that are due, and releases the lock. If a graph cannot
+    /// be built, the next writer tries again; [`finish_with`](Self::finish_with) reports why.
     ///
     /// # Errors
-    /// Those of [`commit`](Self::commit), and when a graph cannot be built or written. Everything
-    /// committed is kept.
+    /// Those of [`commit`](Self::commit).
     pub fn finish(self) -> Result<Generation, IndexError> {
         self.finish_with(&mut |_| ControlFlow::Continue(()))
+            .map(|finished| finished.generation)
     }
 
-    /// [`finish`](Self::finish), reporting the progress of building graphs. When `progress` breaks,
-    /// building ends, and the next writer builds what is missing.
+    /// [`finish`](Self::finish), reporting the progress of building graphs, and what could not be
+    /// done after the commit. When `progress` breaks, building ends, and the next writer builds
+    /// what is missing.
     ///
     /// # Errors
     /// As [`finish`](Self::finish).
     pub fn finish_with(
         mut self,
         progress: &mut dyn FnMut(BuildProgress) -> ControlFlow<()>,
-    ) -> Result<Generation, IndexError> {
+    ) -> Result<Finished, IndexError> {
         let generation = self.commit()?;
-        let _ = self.build_due(Due::Worthwhile, progress)?;
-        self.finish_words()?;
-        // Readers would have to replay the log.
-        self.flush_if(self.wrote)?;
-        Ok(generation)
+        let built = self.build_due(Due::Worthwhile, progress).map(drop);
+        self.postpone(built);
+        let merged = self.finish_words();
+        self.postpone(merged);
+        let flushed = self.flush_if_due(true);
+        self.postpone(flushed);
+        Ok(Finished {
+            generation,
+            postponed: self.postponed,
+        })
+    }
+
+    /// Keeps the error of work after a commit that can wait. Often the same one repeats with each
+    /// commit, so only the first of each kind is kept.
+    fn postpone(&mut self, done: Result<(), IndexError>) {
+        let kind = std::mem::discriminant::<IndexError>;
+        if let Err(error) = done
+            && !self
+                .postponed
+                .iter()
+                .any(|known| kind(known) == kind(&error))
+        {
+            self.postponed.push(error);
+        }
     }
 
     /// Commits, then rewrites the derived parts and the tables of the records. Graphs are merged
@@ -622,18 +656,12 @@ impl IndexWriter {
         };
         self.commit()?;
         let _ = self.build_due(Due::Outdated, progress)?;
-        {
-            // Only here do records move from the log to tables. Afterwards tables are replaced by
-            // others with the same content; a reader that misses one of them opens again.
-            let _closed = Gate::close(&self.layout)?;
-            self.overlay.store.flush().within(&dir)?;
-        }
+        self.overlay.store.flush().within(&dir)?;
         self.steps.reach(Step::CompactFlushed).map_err(stopped)?;
         self.overlay.store.compact().within(&dir)?;
         self.steps.reach(Step::CompactTables).map_err(stopped)?;
         self.compact_words()?;
         self.steps.reach(Step::CompactWords).map_err(stopped)?;
-        self.wrote = false;
         Ok(Compacted {
             n_bytes_before,
             n_bytes_after: self.layout.n_bytes(),
@@ -675,13 +703,17 @@ impl IndexWriter {
         }
     }
 
-    fn flush_if(&self, due: bool) -> Result<(), IndexError> {
-        if due {
-            let stopped = |source| IndexError::writing(self.dir(), self.dir(), source);
-            let _closed = Gate::close(&self.layout)?;
-            self.steps.reach(Step::GateClosed).map_err(stopped)?;
-            self.overlay.store.flush().within(self.dir())?;
+    /// Moves the log to tables if opening the index would otherwise take long, and merges tables if
+    /// there are too many.
+    fn flush_if_due(&self, at_end: bool) -> Result<(), IndexError> {
+        let stopped = |source| IndexError::writing(self.dir(), self.dir(), source);
+        let store = &self.overlay.store;
+        if store.is_flush_due(at_end) {
+            store.flush().within(self.dir())?;
             self.steps.reach(Step::TablesFlushed).map_err(stopped)?;
+        }
+        if at_end {
+            store.merge_tables().within(self.dir())?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::upgrade::record_facets;
 use crate::atomic;
 use crate::derived;
-use crate::disk::layout::{Layout, data_name};
+use crate::disk::layout::{FIRST_DATA, Layout, data_name};
 use crate::disk::manifest::{Binding, Manifest};
 use crate::disk::steps::{Step, Steps};
 use crate::error::{IndexError, Within};
@@ -17,8 +17,9 @@ use crate::records::store::Store;
 /// Checks the records for lost commits without changing anything. RocksDB deletes files that it
 /// considers obsolete when it opens a database for writing.
 fn refuse_lost_records(layout: &Layout, manifest: &Manifest) -> Result<(), IndexError> {
-    let seen = derived::newest_seen(layout, manifest);
+    let seen = derived::newest_seen(layout, manifest)?;
     let store = Store::open_read_only(&layout.records()).within(layout.dir())?;
+    store.require_columns().within(layout.dir())?;
     let found = store.generation().within(layout.dir())?;
     derived::refuse_lost_commits(layout, seen, found)
 }
@@ -100,7 +101,7 @@ pub(super) fn open_records(
         let store = Store::open(&layout.records(), false).within(dir)?;
         (layout, store, Some(manifest.clone()))
     } else {
-        let layout = layout.with_data(&data_without_manifest(layout));
+        let layout = layout.with_data(&data_without_manifest(layout)?);
         let path = layout.records();
         fs_err::create_dir_all(&path).map_err(|source| IndexError::writing(dir, &path, source))?;
         let store = Store::open(&path, true).within(dir)?;
@@ -139,16 +140,27 @@ pub(super) fn open_records(
 
 /// The folder of the data of an index without a manifest: the newest one whose records state that
 /// they are current. The records of an unfinished successor state otherwise.
-pub(crate) fn data_without_manifest(layout: &Layout) -> String {
-    let is_current = |name: &str| {
-        let candidate = layout.with_data(name);
-        let store = Store::open_read_only(&candidate.records()).ok()?;
-        let manifest = Manifest::parse(layout, &store.manifest_copy().ok()??).ok()?;
-        (manifest.data == name).then_some(())
-    };
-    let names = layout.data_folders().into_iter().map(data_name);
-    names
-        .filter(|name| layout.with_data(name).has_records())
-        .find(|name| is_current(name).is_some())
-        .unwrap_or_default()
+///
+/// # Errors
+/// When records cannot be read for another reason than damage, so that it is not known.
+pub(crate) fn data_without_manifest(layout: &Layout) -> Result<String, IndexError> {
+    for name in layout.data_folders().into_iter().map(data_name) {
+        let candidate = layout.with_data(&name);
+        if !candidate.has_records() {
+            continue;
+        }
+        let store = Store::open_read_only(&candidate.records());
+        match store.and_then(|store| store.manifest_copy()) {
+            Ok(Some(copy)) => {
+                let found = Manifest::parse(layout, &copy);
+                if found.is_ok_and(|found| found.data == name) {
+                    return Ok(name);
+                }
+            }
+            Ok(None) => {}
+            Err(error) if error.is_damage() => {}
+            Err(error) => return Err(error).within(layout.dir()),
+        }
+    }
+    Ok(data_name(FIRST_DATA))
 }

@@ -51,8 +51,11 @@ pub fn unfinished(dir: &Path) -> Result<Option<Unfinished>, IndexError> {
         return Ok(None);
     };
     let folder = successor_of(dir, &manifest);
-    // A damaged one is treated as missing: nothing uses it.
-    let found = Manifest::read(&Layout::new(&folder)).ok().flatten();
+    let found = match Manifest::read(&Layout::new(&folder)) {
+        // A damaged one is treated as missing: nothing uses it.
+        Err(IndexError::Damaged { .. }) => None,
+        found => found?,
+    };
     Ok(found.map(|found| Unfinished {
         folder,
         binding: found.binding,
@@ -117,7 +120,8 @@ impl Successor {
     pub fn writer(&self, options: WriterOptions) -> Result<IndexWriter, IndexError> {
         let open = || IndexWriter::open_or_create_with(&self.folder, &self.binding, options);
         match open() {
-            Err(IndexError::Damaged { .. } | IndexError::Records { .. }) => {
+            // Any other error may pass, and years of embedding are in there.
+            Err(error) if error.is_damage() => {
                 self.discard()?;
                 open()
             }

@@ -87,7 +87,11 @@ fn building_can_be_stopped_and_goes_on_with_the_next_run() {
     put(&mut writer, 0..5_000);
     let mut writer = {
         let finished = writer.finish_with(&mut |_| ControlFlow::Break(()));
-        assert_eq!(finished.unwrap(), Generation(1), "everything is committed");
+        assert_eq!(
+            finished.unwrap().generation,
+            Generation(1),
+            "everything is committed"
+        );
         assert_eq!(segments(dir.path()), (0, 5_000), "and nothing is built");
         open(dir.path(), 100, 2_000)
     };

@@ -15,6 +15,10 @@ mod building;
 mod compat;
 /// Missing, truncated and changed files.
 mod damage;
+/// Many small runs, many readers, few file handles.
+mod growth;
+/// Holes in the log of the records.
+mod holes;
 /// A writer killed at any moment, with concurrent readers.
 mod kill;
 /// Every kind of file, changed, truncated and deleted.

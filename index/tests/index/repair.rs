@@ -40,11 +40,23 @@ fn open(dir: &Path) -> IndexWriter {
     IndexWriter::open_or_create_with(dir, &binding(DIMENSION), with_graphs_from(50)).unwrap()
 }
 
-/// An index partly in tables and partly in the log, with graphs that lack the newest items.
+/// Number of runs after which their logs are moved to tables.
+const N_RUNS: u64 = 17;
+
+/// An index partly in two tables per column and partly in the log, with graphs that lack the newest
+/// items.
 fn make(dir: &Path) {
-    for part in &PARTS[..2] {
+    let mut writer = open(dir);
+    PARTS[0].clone().for_each(|number| put(&mut writer, number));
+    writer
+        .compact(&mut |_| std::ops::ControlFlow::Continue(()))
+        .unwrap();
+    drop(writer);
+    let (start, n) = (PARTS[1].start, PARTS[1].end - PARTS[1].start);
+    for run in 0..N_RUNS {
         let mut writer = open(dir);
-        part.clone().for_each(|number| put(&mut writer, number));
+        let run = start + run * n / N_RUNS..start + (run + 1) * n / N_RUNS;
+        run.for_each(|number| put(&mut writer, number));
         writer.finish().unwrap();
     }
     let mut writer = open(dir);
@@ -380,7 +392,9 @@ fn a_file_without_size_and_time_is_kept_and_read_again() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
     make(dir);
-    open(dir).finish().unwrap();
+    open(dir)
+        .compact(&mut |_| std::ops::ControlFlow::Continue(()))
+        .unwrap();
     let tables = files_in(&dir.join("records"), |name| has_ending(name, "sst"));
     // Damage the first block of each table; that of the paths has the records with size and time.
     let mut n_to_read = 0;

@@ -151,5 +151,9 @@ pub(crate) fn make_index(dir: &Path, dimension: usize, n: u64) {
             .set_captions(Some(id), Path::new("/photos/captions.jsonl"), vec![caption])
             .unwrap();
     }
+    // So that there are tables.
+    writer
+        .compact(&mut |_| std::ops::ControlFlow::Continue(()))
+        .unwrap();
     writer.finish().unwrap();
 }

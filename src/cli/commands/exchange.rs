@@ -50,6 +50,7 @@ pub(in crate::cli) fn import(
         0 => String::new(),
         n => format!(", {n} already in the index"),
     };
+    printer.postponed(&report.postponed);
     printer.note(format_args!(
         "imported {} ({}{known}) and {}",
         counted(report.n_images, "picture"),

@@ -201,6 +201,7 @@ fn show(report: &IndexReport, args: &IndexArgs, printer: &Printer) {
         printer
             .hint("if they were deleted, and not on an unmounted disk, run again with `--prune`");
     }
+    printer.postponed(&report.postponed);
     printer.note(summary(report));
     if report.n_seen == 0 && !args.folders.is_empty() && report.held_back.is_empty() {
         printer.note("no pictures found in the given folders");

@@ -35,6 +35,7 @@ pub(in crate::cli) fn remove(
             printer.shown(folder)
         ));
     }
+    printer.postponed(&report.postponed);
     printer.note(format_args!(
         "removed {} ({}) and {}",
         counted(report.n_files, "file"),

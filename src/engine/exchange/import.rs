@@ -13,13 +13,13 @@ use super::format::{
 };
 use super::npy::NpyReader;
 use crate::engine::error::{EngineError, ExchangeError, LineError};
-use crate::engine::report::{OnBuilding, building};
+use crate::engine::report::{OnBuilding, building, reasons};
 
 /// Items per commit.
 const COMMIT_EVERY: usize = 10_000;
 
 /// What was imported.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImportReport {
     /// Images of the export.
     pub n_images: u64,
@@ -29,6 +29,8 @@ pub struct ImportReport {
     pub n_files: u64,
     /// Captions of the export.
     pub n_captions: u64,
+    /// Work after the last commit that failed, and why: the next run does it.
+    pub postponed: Vec<String>,
 }
 
 /// A line of items.jsonl, of either kind.
@@ -123,8 +125,9 @@ pub(crate) fn import(
             writer.put_library(library)?;
         }
     }
-    let report = put_all(&mut writer, &records, &mut vectors, &items)?;
-    writer.finish_with(&mut building(progress))?;
+    let mut report = put_all(&mut writer, &records, &mut vectors, &items)?;
+    let finished = writer.finish_with(&mut building(progress))?;
+    report.postponed = reasons(&finished.postponed);
     Ok(report)
 }
 

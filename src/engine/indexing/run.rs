@@ -27,7 +27,7 @@ use super::store::{PictureStore, Store, building};
 use super::tuning::{finder, lanes, shape};
 use super::walk::{Candidate, Visit, Walk, walk};
 use crate::engine::decode::{DecodeOptions, Decoding, MemoryBudget};
-use crate::engine::report::{IndexReport, OnProgress, Stage};
+use crate::engine::report::{IndexReport, OnProgress, Stage, reasons};
 use crate::engine::{Encoders, EngineError};
 
 /// Files whose metadata is read before it is handed to the writer.
@@ -84,7 +84,7 @@ impl Run<'_> {
         });
         drop(report);
         ledger.report.interrupted = outcome?.is_break() || is_stopped;
-        finished?;
+        ledger.report.postponed = reasons(&finished?.postponed);
         Ok(ledger.into_report())
     }
 

@@ -1,0 +1,45 @@
+//! What the folder of a database looks like from outside, to notice that a writer changes it.
+
+use std::io;
+use std::path::Path;
+
+/// The list of tables. RocksDB only appends to it, or begins another one and names it in `CURRENT`.
+/// It deletes tables and logs only after that, so whoever finds the same before and after reading
+/// them has missed none.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TableList {
+    /// The content of `CURRENT`; none if there is no such file.
+    current: Option<Vec<u8>>,
+    /// The size of the list that it names; none if there is no such file.
+    n_bytes: Option<u64>,
+}
+
+impl TableList {
+    /// Looks at the list in a folder.
+    ///
+    /// # Errors
+    /// When a file cannot be read for another reason than that it is missing.
+    pub(super) fn look(dir: &Path) -> io::Result<Self> {
+        let current = present(fs_err::read(dir.join("CURRENT")))?;
+        let name = current
+            .as_deref()
+            .and_then(|name| str::from_utf8(name).ok());
+        // A damaged `CURRENT` may contain anything.
+        let number = name.and_then(|name| name.trim_end().strip_prefix("MANIFEST-"));
+        let number = number.filter(|number| number.bytes().all(|digit| digit.is_ascii_digit()));
+        let n_bytes = match number.map(|number| format!("MANIFEST-{number}")) {
+            Some(name) => present(fs_err::metadata(dir.join(name)))?.map(|list| list.len()),
+            None => None,
+        };
+        Ok(Self { current, n_bytes })
+    }
+}
+
+/// None for a missing file.
+fn present<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
