@@ -17,6 +17,7 @@ mod names;
 mod report;
 mod search;
 mod upkeep;
+mod views;
 
 #[cfg(test)]
 pub(crate) mod fake;
@@ -25,11 +26,13 @@ mod tests;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
 use exchange::{ExportReport, ExportRequest, ImportReport};
 use search::QueryEncoder;
 use sightline_index::{Compacted, IndexReader, WriterOptions};
+use views::Views;
 
 pub use decode::DecodeOptions;
 pub use embed::TakeVector;
@@ -59,11 +62,11 @@ pub fn quietly(_: &Progress) -> ControlFlow<()> {
 ///
 /// Queries may run on many threads at once. [`Engine::index`] holds the index's writer lock while
 /// it runs; queries meanwhile answer from the generation that was opened last.
+/// [`Engine::follow`] lets them see what other processes commit.
 pub struct Engine {
-    folder: PathBuf,
     encoders: Encoders,
     decode: DecodeOptions,
-    reader: Mutex<Option<Arc<IndexReader>>>,
+    views: Views,
 }
 
 impl Engine {
@@ -72,10 +75,9 @@ impl Engine {
     #[must_use]
     pub fn open(folder: impl Into<PathBuf>, encoders: Encoders) -> Self {
         Self {
-            folder: folder.into(),
             encoders,
             decode: DecodeOptions::default(),
-            reader: Mutex::new(None),
+            views: Views::new(folder.into()),
         }
     }
 
@@ -102,13 +104,13 @@ impl Engine {
         progress: &mut OnProgress<'_>,
     ) -> Result<IndexReport, EngineError> {
         let report = indexing::index(
-            &self.folder,
+            self.views.folder(),
             &self.encoders,
             &self.decode,
             request,
             progress,
         );
-        *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.views.refresh();
         report
     }
 
@@ -118,7 +120,7 @@ impl Engine {
     /// # Errors
     /// When the index cannot be read.
     pub fn planned_change(&self) -> Result<Option<ModelChange>, EngineError> {
-        indexing::planned_change(&self.folder, &self.encoders)
+        indexing::planned_change(self.views.folder(), &self.encoders)
     }
 
     /// What the index in `folder` holds, whichever model made it.
@@ -201,16 +203,21 @@ impl Engine {
         exchange::import(folder, from, progress)
     }
 
-    /// The newest generation, opened once and kept until the next [`Engine::index`].
+    /// Opens the index and from then on looks for a newer generation every `interval`, on a thread
+    /// beside the queries, until this engine is dropped. Each query is answered from one
+    /// generation, and none waits for another one to be opened. While the index cannot be opened,
+    /// as after a change of its model, queries are answered from the last generation that could.
+    ///
+    /// # Errors
+    /// When the index is missing or was made by another model, or no thread can be started.
+    pub fn follow(&self, interval: Duration) -> Result<(), EngineError> {
+        self.reader()?;
+        self.views.follow(interval)
+    }
+
+    /// The view that queries are answered from.
     fn reader(&self) -> Result<Arc<IndexReader>, EngineError> {
-        let mut slot = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(reader) = slot.as_ref() {
-            return Ok(Arc::clone(reader));
-        }
-        let binding = self.encoders.binding();
-        let reader = Arc::new(IndexReader::open(&self.folder, Some(&binding))?);
-        *slot = Some(Arc::clone(&reader));
-        Ok(reader)
+        self.views.current(|| self.encoders.binding())
     }
 
     /// Images that match a query, best first. No two hits have the same content.

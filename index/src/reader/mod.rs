@@ -1,7 +1,9 @@
 //! Reads the index. A reader sees one generation, whatever is written meanwhile, and writes nothing
 //! itself.
 
+mod look;
 pub(crate) mod nearest;
+mod newer;
 pub(crate) mod search;
 mod select;
 #[cfg(test)]
@@ -19,6 +21,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use self::look::Look;
 use self::select::Selections;
 use self::vectors::KindState;
 use self::view_words::ViewWords;
@@ -37,7 +40,10 @@ use crate::vector::UnitVector;
 /// Reads one generation of an index. Any number of threads can share it.
 pub struct IndexReader {
     layout: Layout,
+    index_id: [u8; 16],
     binding: Binding,
+    /// The files as they were before they were opened.
+    look: Look,
     store: Store,
     generation: Generation,
     counts: StoredCounts,
@@ -61,6 +67,16 @@ impl IndexReader {
     /// compared one by one, and words are completed in memory on first use. Without usable ones,
     /// all are indexed in memory, which takes about a second per 100,000 items.
     pub fn open(dir: &Path, binding: Option<&Binding>) -> Result<Self, IndexError> {
+        Self::open_after(dir, binding, None).map(|(reader, _)| reader)
+    }
+
+    /// Opens the newest generation, and takes over from an older view what did not change. Returns
+    /// whether the parts belong together.
+    fn open_after(
+        dir: &Path,
+        binding: Option<&Binding>,
+        older: Option<&Self>,
+    ) -> Result<(Self, bool), IndexError> {
         let mut pause = Duration::from_millis(5);
         for attempt in 1..=N_ATTEMPTS {
             let is_last = attempt == N_ATTEMPTS;
@@ -73,8 +89,9 @@ impl IndexReader {
                 manifest.check_binding(dir, binding)?;
             }
             let layout = layout.with_data(&manifest.data);
-            match Self::open_once(&layout, &manifest) {
-                Ok((reader, settled)) if settled || is_last => return Ok(reader),
+            let older = older.filter(|older| older.is_of(&layout, &manifest));
+            match Self::open_once(&layout, &manifest, older) {
+                Ok((reader, settled)) if settled || is_last => return Ok((reader, settled)),
                 // The records were opened again and again for long enough.
                 Err(error @ IndexError::Busy { .. }) => return Err(error),
                 Err(error) if is_last => return Err(error),
@@ -89,7 +106,11 @@ impl IndexReader {
     }
 
     /// Opens the present state, and returns whether its parts belong together.
-    fn open_once(layout: &Layout, manifest: &Manifest) -> Result<(Self, bool), IndexError> {
+    fn open_once(
+        layout: &Layout,
+        manifest: &Manifest,
+        older: Option<&Self>,
+    ) -> Result<(Self, bool), IndexError> {
         let dir = layout.dir();
         let path = layout.records();
         if !layout.has_records() {
@@ -98,16 +119,26 @@ impl IndexReader {
                 what: "its records are missing",
             });
         }
+        let look = Look::at(layout)?;
         let seen = derived::newest_seen(layout, manifest)?;
-        let words = ViewWords::open(layout, manifest);
-        let store = Store::open_read_only(&path).within(dir)?;
+        let words = match older {
+            Some(older) => older.words.newer(layout, manifest),
+            None => ViewWords::open(layout, manifest),
+        };
+        let store = match older {
+            Some(older) => older.store.open_again(&path),
+            None => Store::open_read_only(&path),
+        }
+        .within(dir)?;
         store.require_columns().within(dir)?;
         let generation = store.generation().within(dir)?;
         derived::refuse_lost_commits(layout, seen, generation)?;
         let counts = store.stored_counts().within(dir)?;
         let language = store.language().within(dir)?;
-        let [images, captions] =
-            ItemKind::ALL.map(|kind| KindState::open(layout, manifest, &store, kind, &[]));
+        let [images, captions] = ItemKind::ALL.map(|kind| {
+            let held = older.map_or(&[][..], |older| &older.kinds[kind.number()].segments);
+            KindState::open(layout, manifest, &store, kind, held)
+        });
         let ((images, images_settled), (captions, captions_settled)) = (images?, captions?);
         let settled = images_settled && captions_settled;
         let kinds = [images, captions];
@@ -115,7 +146,9 @@ impl IndexReader {
         Ok((
             Self {
                 layout,
+                index_id: manifest.index_id(),
                 binding,
+                look,
                 store,
                 generation,
                 counts,

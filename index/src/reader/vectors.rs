@@ -119,12 +119,17 @@ impl KindState {
         Ok(vectors)
     }
 
+    /// Whether a search has read the vectors.
+    pub(super) fn is_read(&self) -> bool {
+        let slot = self.vectors.lock().unwrap_or_else(PoisonError::into_inner);
+        slot.is_some()
+    }
+
     /// Takes over what `older`, the state of an older generation, has read. `changed` are the items
     /// of this kind that were put or removed since.
     ///
     /// # Errors
     /// When the records cannot be read.
-    #[allow(dead_code, reason = "newer views use it")]
     pub(super) fn take_over(
         &self,
         older: &Self,

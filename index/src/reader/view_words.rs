@@ -45,7 +45,6 @@ impl ViewWords {
 
     /// The words for a newer view of the same index, also to be called before its records are
     /// opened. Shares what did not change.
-    #[expect(dead_code, reason = "newer views are about to need it")]
     pub(super) fn newer(&self, layout: &Layout, manifest: &Manifest) -> Self {
         let old = self.lock().base.as_ref().ok().cloned();
         let opened = match &old {
@@ -68,7 +67,6 @@ impl ViewWords {
     }
 
     /// Whether they were needed, so that a newer view will probably need its own.
-    #[expect(dead_code, reason = "newer views are about to need it")]
     pub(super) fn is_used(&self) -> bool {
         self.lock().current.is_some()
     }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::Path;
 
+use super::log::log_number;
+
 /// The list of tables. RocksDB only appends to it, or begins another one and names it in `CURRENT`.
 /// It deletes tables and logs only after that, so whoever finds the same before and after reading
 /// them has missed none.
@@ -32,6 +34,35 @@ impl TableList {
             None => None,
         };
         Ok(Self { current, n_bytes })
+    }
+}
+
+/// Everything that shows whether something was committed: the list of tables, and each log with
+/// its size. Logs only grow.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Outline {
+    tables: TableList,
+    logs: Vec<(u64, u64)>,
+}
+
+impl Outline {
+    /// Looks at the database in a folder.
+    ///
+    /// # Errors
+    /// When the folder or a file cannot be read for another reason than that it is missing.
+    pub(crate) fn look(dir: &Path) -> io::Result<Self> {
+        let tables = TableList::look(dir)?;
+        let mut logs = Vec::new();
+        for entry in fs_err::read_dir(dir)? {
+            let entry = entry?;
+            if let Some(number) = log_number(&entry.path())
+                && let Some(log) = present(entry.metadata())?
+            {
+                logs.push((number, log.len()));
+            }
+        }
+        logs.sort_unstable();
+        Ok(Self { tables, logs })
     }
 }
 

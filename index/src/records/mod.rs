@@ -8,7 +8,7 @@
 pub(crate) mod codec;
 pub(crate) mod facet_keys;
 pub(crate) mod facets;
-mod folder;
+pub(crate) mod folder;
 pub(crate) mod keys;
 mod log;
 pub(crate) mod overlay;

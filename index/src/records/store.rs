@@ -59,6 +59,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// An open database.
 pub(crate) struct Store {
     db: DB,
+    /// Blocks read before. Readers of the same database can share it, since RocksDB gives every
+    /// table an id of its own.
+    cache: Cache,
 }
 
 /// A key with its new value, or none to remove it.
@@ -91,8 +94,9 @@ impl Store {
         } else {
             None
         };
-        let db = DB::open_cf_descriptors(&options, dir, columns(Column::ALL, &cache()))?;
-        Self { db }.checked(logs.as_ref())
+        let cache = Cache::new_lru_cache(CACHE_BYTES);
+        let db = DB::open_cf_descriptors(&options, dir, columns(Column::ALL, &cache))?;
+        Self { db, cache }.checked(logs.as_ref())
     }
 
     /// Opens the newest state for reading. Creates and changes nothing, not even RocksDB's own log.
@@ -101,11 +105,23 @@ impl Store {
     /// # Errors
     /// When it is damaged, or commits are missing from its log, or a writer keeps changing it.
     pub(crate) fn open_read_only(dir: &Path) -> Result<Self, RecordsError> {
+        Self::open_sharing(dir, &Cache::new_lru_cache(CACHE_BYTES))
+    }
+
+    /// The same for the database of this one, whose cached blocks are shared.
+    ///
+    /// # Errors
+    /// As [`open_read_only`](Self::open_read_only).
+    pub(crate) fn open_again(&self, dir: &Path) -> Result<Self, RecordsError> {
+        Self::open_sharing(dir, &self.cache)
+    }
+
+    fn open_sharing(dir: &Path, cache: &Cache) -> Result<Self, RecordsError> {
         let start = Instant::now();
         let mut pause = Duration::from_millis(1);
         loop {
             let before = TableList::look(dir)?;
-            let opened = Self::open_present_state(dir);
+            let opened = Self::open_present_state(dir, cache);
             if TableList::look(dir)? == before {
                 return opened;
             }
@@ -117,21 +133,22 @@ impl Store {
         }
     }
 
-    fn open_present_state(dir: &Path) -> Result<Self, RecordsError> {
+    fn open_present_state(dir: &Path, cache: &Cache) -> Result<Self, RecordsError> {
         let logs = Logs::read(dir)?;
-        let opened = match Self::open_as(Access::Read, dir) {
-            Err(error) if error.is_out_of_files() => Self::open_as(Access::ReadWithFewFiles, dir),
+        let opened = match Self::open_as(Access::Read, dir, cache) {
+            Err(error) if error.is_out_of_files() => {
+                Self::open_as(Access::ReadWithFewFiles, dir, cache)
+            }
             opened => opened,
         };
         opened?.checked(Some(&logs))
     }
 
     /// Opens a database for reading. Columns that it does not have yet are empty.
-    fn open_as(access: Access, dir: &Path) -> Result<Self, RecordsError> {
+    fn open_as(access: Access, dir: &Path, cache: &Cache) -> Result<Self, RecordsError> {
         let options = options(access)?;
-        let cache = cache();
         let open = |present: &[Column]| {
-            let columns = columns(present.iter().copied(), &cache);
+            let columns = columns(present.iter().copied(), cache);
             DB::open_cf_descriptors_read_only(&options, dir, columns, false)
         };
         let db = match open(&Column::ALL) {
@@ -143,7 +160,10 @@ impl Store {
             }
             opened => opened?,
         };
-        Ok(Self { db })
+        Ok(Self {
+            db,
+            cache: cache.clone(),
+        })
     }
 
     /// Refuses records whose log has lost a commit. RocksDB opens them at the commit before.
@@ -166,7 +186,7 @@ impl Store {
     /// Opens damaged records for reading. Missing tables and broken parts of the log are skipped;
     /// reading what they contained fails.
     pub(crate) fn open_tolerant(dir: &Path) -> Result<Self, RecordsError> {
-        Self::open_as(Access::Tolerate, dir)
+        Self::open_as(Access::Tolerate, dir, &Cache::new_lru_cache(CACHE_BYTES))
     }
 
     /// RocksDB's own repair: a new list of the intact tables, and new tables from the logs.
@@ -390,10 +410,6 @@ fn options(access: Access) -> Result<Options, rocksdb::Error> {
         options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     }
     Ok(options)
-}
-
-fn cache() -> Cache {
-    Cache::new_lru_cache(CACHE_BYTES)
 }
 
 fn columns(

@@ -577,16 +577,15 @@ impl IndexWriter {
     /// [`min_graph_items`](WriterOptions::min_graph_items) of a kind, and merges small graphs. To be
     /// called after the commits of a long run, so that neither a search nor
     /// [`finish`](Self::finish) has to deal with all of its items. Stops when `progress` breaks;
-    /// graphs that are complete stay. If a graph cannot be built, [`finish_with`](Self::finish_with)
-    /// reports why.
+    /// graphs that are complete stay.
+    ///
+    /// # Errors
+    /// When a graph cannot be built or written. Everything committed is kept.
     pub fn build_graphs(
         &mut self,
         progress: &mut dyn FnMut(BuildProgress) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
-        let built = self.build_due(Due::Fresh, progress);
-        let flow = *built.as_ref().unwrap_or(&ControlFlow::Continue(()));
-        self.postpone(built.map(drop));
-        flow
+    ) -> Result<ControlFlow<()>, IndexError> {
+        self.build_due(Due::Fresh, progress)
     }
 
     /// Commits, builds and merges the graphs that are due, and releases the lock. If a graph cannot

@@ -15,6 +15,8 @@ mod building;
 mod compat;
 /// Missing, truncated and changed files.
 mod damage;
+/// Newer views beside older ones, while another process commits.
+mod following;
 /// Many small runs, many readers, few file handles.
 mod growth;
 /// Holes in the log of the records.
