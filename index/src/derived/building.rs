@@ -2,15 +2,16 @@
 
 use std::ops::{ControlFlow, RangeInclusive};
 
-use super::graph_files::{Listed, Place};
 use crate::atomic::temporary_path;
-use crate::disk::steps::Step;
+use crate::disk::layout::Layout;
+use crate::disk::manifest::Manifest;
+use crate::disk::steps::{Step, Steps};
 use crate::error::{IndexError, Within};
 use crate::graph::arrays::GraphArrays;
 use crate::graph::build::{Builder, GoOn};
 use crate::graph::format::Stamp;
 use crate::graph::write::GraphFileWriter;
-use crate::item::{ItemId, ItemKind};
+use crate::item::{Generation, ItemId, ItemKind};
 use crate::records::RecordsError;
 use crate::records::overlay::Overlay;
 use crate::records::read::Records;
@@ -18,6 +19,30 @@ use crate::records::segments::SegmentEntry;
 
 /// Number of vectors read and passed to the builder at once. Within a portion, rows are grouped.
 const PORTION: usize = 32_768;
+
+/// The parts of the writer that its graphs depend on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) layout: &'a Layout,
+    pub(crate) manifest: &'a Manifest,
+    pub(crate) generation: Generation,
+    pub(crate) steps: Steps,
+}
+
+impl Place<'_> {
+    pub(super) fn reach(&self, step: Step) -> Result<(), IndexError> {
+        let dir = self.layout.dir();
+        let reached = self.steps.reach(step);
+        reached.map_err(|source| IndexError::writing(dir, dir, source))
+    }
+}
+
+/// A listed segment whose file is usable.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Listed {
+    pub(super) entry: SegmentEntry,
+    pub(super) n_loose: usize,
+}
 
 /// The segment to build: the first `n_items` of a kind within a range.
 pub(super) struct Job<'a> {

@@ -4,15 +4,14 @@
 use std::collections::HashSet;
 use std::ops::{ControlFlow, RangeInclusive};
 
-use super::building::{self, Job};
+use super::building::{self, Job, Listed, Place};
 use super::plan::{self, Due, Piece, SegmentSizes, Wear};
 use super::segments;
 use crate::disk::layout::Layout;
-use crate::disk::manifest::Manifest;
-use crate::disk::steps::{Step, Steps};
+use crate::disk::steps::Step;
 use crate::error::{IndexError, Within};
 use crate::graph::file::Graph;
-use crate::item::{Generation, ItemId, ItemKind};
+use crate::item::{ItemId, ItemKind};
 use crate::records::overlay::{Overlay, Relisting};
 use crate::records::read::Records;
 use crate::records::segments::SegmentEntry;
@@ -32,33 +31,9 @@ pub struct BuildProgress {
 /// Called with the progress of building. Breaks when building is to stop.
 pub(crate) type OnBuild<'a> = dyn FnMut(BuildProgress) -> ControlFlow<()> + 'a;
 
-/// The parts of the writer that its graphs depend on.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Place<'a> {
-    pub(crate) layout: &'a Layout,
-    pub(crate) manifest: &'a Manifest,
-    pub(crate) generation: Generation,
-    pub(crate) steps: Steps,
-}
-
-impl Place<'_> {
-    pub(super) fn reach(&self, step: Step) -> Result<(), IndexError> {
-        let dir = self.layout.dir();
-        let reached = self.steps.reach(step);
-        reached.map_err(|source| IndexError::writing(dir, dir, source))
-    }
-}
-
 /// Bytes of segments whose checksums are verified whenever a writer opens, which takes about 10 ms.
 /// More are verified after an unclean end, and by `check`.
 const N_BYTES_VERIFIED: usize = 64 << 20;
-
-/// A listed segment whose file is usable.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Listed {
-    pub(super) entry: SegmentEntry,
-    pub(super) n_loose: usize,
-}
 
 /// The segments of both kinds.
 #[derive(Debug)]
@@ -68,43 +43,6 @@ pub(crate) struct GraphFiles {
     lists: [Vec<Listed>; 2],
     /// By kind, higher than any number in the list or in the folder.
     next_number: [u64; 2],
-}
-
-/// Whether the graph of an index of format 2 can be used with records of `generation` whose
-/// tombstones were dropped up to `purged`.
-pub(crate) fn is_usable(
-    graph: &Graph,
-    manifest: &Manifest,
-    kind: ItemKind,
-    generation: Generation,
-    purged: Generation,
-) -> Usable {
-    let stamp = &graph.stamp;
-    if stamp.index_id != manifest.index_id()
-        || stamp.kind as usize != kind.number()
-        || graph.dimension() != manifest.binding.dimension
-    {
-        Usable::No("it belongs to another index")
-    } else if stamp.generation > generation.0 {
-        Usable::Ahead
-    } else if stamp.generation < purged.0 {
-        Usable::Behind
-    } else {
-        Usable::Yes
-    }
-}
-
-/// The answer of [`is_usable`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Usable {
-    /// It can be used.
-    Yes,
-    /// It contains items that are not in the records.
-    Ahead,
-    /// Items in it were removed, and their tombstones are dropped.
-    Behind,
-    /// It cannot be used, with the reason.
-    No(&'static str),
 }
 
 impl GraphFiles {

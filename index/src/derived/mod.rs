@@ -6,7 +6,7 @@
 //! a generation only after the records have committed it, so if one is newer than the records,
 //! commits were lost.
 
-mod building;
+pub(crate) mod building;
 pub(crate) mod documents;
 pub(crate) mod graph_files;
 pub(crate) mod plan;

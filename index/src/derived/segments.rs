@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::graph_files::{self, Usable};
 use crate::disk::layout::Layout;
 use crate::disk::manifest::Manifest;
 use crate::error::{IndexError, Within};
@@ -125,13 +124,49 @@ pub(crate) fn listed(
         Err(error @ GraphError::Io { .. }) => return Err(error).within(dir),
         Err(_) => None,
     };
-    let usable = graph.filter(|graph| {
-        graph_files::is_usable(graph, manifest, kind, generation, purged) == Usable::Yes
-    });
+    let usable =
+        graph.filter(|graph| is_usable(graph, manifest, kind, generation, purged) == Usable::Yes);
     Ok(usable
         .map(|graph| entry_of(&graph, ItemId(1), 0))
         .into_iter()
         .collect())
+}
+
+/// Whether the graph of an index of format 2 can be used with records of `generation` whose
+/// tombstones were dropped up to `purged`.
+fn is_usable(
+    graph: &Graph,
+    manifest: &Manifest,
+    kind: ItemKind,
+    generation: Generation,
+    purged: Generation,
+) -> Usable {
+    let stamp = &graph.stamp;
+    if stamp.index_id != manifest.index_id()
+        || stamp.kind as usize != kind.number()
+        || graph.dimension() != manifest.binding.dimension
+    {
+        Usable::No("it belongs to another index")
+    } else if stamp.generation > generation.0 {
+        Usable::Ahead
+    } else if stamp.generation < purged.0 {
+        Usable::Behind
+    } else {
+        Usable::Yes
+    }
+}
+
+/// The answer of [`is_usable`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Usable {
+    /// It can be used.
+    Yes,
+    /// It contains items that are not in the records.
+    Ahead,
+    /// Items in it were removed, and their tombstones are dropped.
+    Behind,
+    /// It cannot be used, with the reason.
+    No(&'static str),
 }
 
 /// The entry of a graph file that is to be listed under `number` for the ids from `first_id`.

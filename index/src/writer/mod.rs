@@ -24,7 +24,8 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use crate::derived::graph_files::{BuildProgress, GraphFiles, OnBuild, Place};
+use crate::derived::building::Place;
+use crate::derived::graph_files::{BuildProgress, GraphFiles, OnBuild};
 use crate::derived::plan::{Due, SegmentSizes};
 use crate::disk::layout::Layout;
 use crate::disk::lock::WriteLock;
