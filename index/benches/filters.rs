@@ -4,9 +4,9 @@
 //! cargo bench -p sightline-index --bench filters -- INDEX [N]
 //! ```
 //! With N, an index of N clustered vectors of 512 dimensions is created first. The wanted items are
-//! a share of all, chosen at random, those nearest to the query (with it), or those farthest from it
-//! (against it). Prints a table: median and highest time in ms, recall@10. Without arguments it does
-//! nothing.
+//! a share of all, chosen at random, those nearest to the query (with it), or those farthest from
+//! it (against it). Prints a table: median and highest time in ms, recall@10. Without arguments it
+//! does nothing.
 #![expect(clippy::unwrap_used, reason = "a benchmark ends where something fails")]
 #![expect(clippy::print_stdout, reason = "it is a program")]
 

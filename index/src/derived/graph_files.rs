@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::ops::{ControlFlow, RangeInclusive};
 
 use super::building::{self, Job, Listed, Place};
-use super::plan::{self, Due, Piece, SegmentSizes, Wear};
+use super::plan::{self, Due, SegmentSizes, Span, Wear};
 use super::segments;
 use crate::disk::layout::Layout;
 use crate::disk::steps::Step;
@@ -46,9 +46,9 @@ pub(crate) struct GraphFiles {
 }
 
 impl GraphFiles {
-    /// Checks the headers of the listed files and the first arrays, or all of them if `verify`. Those
-    /// that are missing or damaged are no longer listed, so their items are fresh. Files that are not listed are
-    /// deleted.
+    /// Checks the headers of the listed files and the first arrays, or all of them if `verify`.
+    /// Those that are missing or damaged are no longer listed, so their items are fresh. Files that
+    /// are not listed are deleted.
     ///
     /// # Errors
     /// When the records or a file cannot be read or written for another reason than damage.
@@ -158,7 +158,7 @@ impl GraphFiles {
                     break;
                 }
                 let pieces = self.pieces(overlay, kind, n_items).within(dir)?;
-                let numbers: Vec<Piece> = pieces.iter().map(|piece| piece.0).collect();
+                let numbers: Vec<Span> = pieces.iter().map(|piece| piece.0).collect();
                 let Some(merged) = plan::next_merge(&numbers, self.sizes, due) else {
                     break;
                 };
@@ -188,7 +188,7 @@ impl GraphFiles {
         overlay: &Overlay,
         kind: ItemKind,
         n_items: usize,
-    ) -> Result<Vec<(Piece, RangeInclusive<ItemId>)>, crate::records::RecordsError> {
+    ) -> Result<Vec<(Span, RangeInclusive<ItemId>)>, crate::records::RecordsError> {
         let removed = overlay.store.removed(kind)?;
         let mut pieces = Vec::new();
         let mut gaps = Vec::new();
@@ -206,7 +206,7 @@ impl GraphFiles {
                 n_loose: *n_loose,
             };
             let segment = Some(wear);
-            pieces.push((Piece { n_items, segment }, entry.first_id..=entry.last_id));
+            pieces.push((Span { n_items, segment }, entry.first_id..=entry.last_id));
         }
         let mut n_fresh = n_items.saturating_sub(n_in_segments);
         let is_worth_a_scan = n_fresh >= self.sizes.min;
@@ -231,7 +231,7 @@ impl GraphFiles {
         place: &Place<'_>,
         overlay: &mut Overlay,
         kind: ItemKind,
-        pieces: &[(Piece, RangeInclusive<ItemId>)],
+        pieces: &[(Span, RangeInclusive<ItemId>)],
         progress: &mut OnBuild<'_>,
     ) -> Result<ControlFlow<()>, IndexError> {
         let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else {
@@ -315,8 +315,8 @@ impl GraphFiles {
     }
 }
 
-fn fresh(n_items: usize) -> Piece {
-    Piece {
+fn fresh(n_items: usize) -> Span {
+    Span {
         n_items,
         segment: None,
     }

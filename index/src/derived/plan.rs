@@ -18,7 +18,7 @@ const MAX_TINY: usize = 4;
 
 /// A segment, or a row of fresh items between segments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Piece {
+pub(crate) struct Span {
     /// Number of items that exist.
     pub(crate) n_items: usize,
     /// What is known of the segment; none for fresh items.
@@ -70,7 +70,7 @@ impl SegmentSizes {
     }
 }
 
-impl Piece {
+impl Span {
     fn is_worn(&self) -> bool {
         self.segment.is_some_and(|wear| {
             let n_ids = self.n_items + wear.n_removed;
@@ -89,7 +89,7 @@ impl Piece {
 
 /// The next run of pieces to build as one segment (as several if there are too many fresh items for
 /// one), or none when nothing is due. Ask again after each build.
-pub(crate) fn next_merge(pieces: &[Piece], sizes: SegmentSizes, due: Due) -> Option<Range<usize>> {
+pub(crate) fn next_merge(pieces: &[Span], sizes: SegmentSizes, due: Due) -> Option<Range<usize>> {
     if due == Due::Outdated {
         return next_outdated(pieces, sizes);
     }
@@ -99,7 +99,7 @@ pub(crate) fn next_merge(pieces: &[Piece], sizes: SegmentSizes, due: Due) -> Opt
     };
     let sizes = SegmentSizes { max, ..sizes };
     for limit in sizes.limits().into_iter().rev() {
-        let fits = |piece: &Piece| piece.n_items < limit && !sizes.is_full(piece.n_items);
+        let fits = |piece: &Span| piece.n_items < limit && !sizes.is_full(piece.n_items);
         let due = groups(pieces, max, fits).find(|group| {
             let group = &pieces[group.clone()];
             let n_items: usize = group.iter().map(|piece| piece.n_items).sum();
@@ -112,7 +112,7 @@ pub(crate) fn next_merge(pieces: &[Piece], sizes: SegmentSizes, due: Due) -> Opt
             return due;
         }
     }
-    let is_due = |piece: &Piece| match piece.segment {
+    let is_due = |piece: &Span| match piece.segment {
         None => piece.n_items >= sizes.min,
         Some(_) => due == Due::Worthwhile && piece.is_worn(),
     };
@@ -120,8 +120,8 @@ pub(crate) fn next_merge(pieces: &[Piece], sizes: SegmentSizes, due: Due) -> Opt
 }
 
 /// The next run of pieces that are not one full or clean segment.
-fn next_outdated(pieces: &[Piece], sizes: SegmentSizes) -> Option<Range<usize>> {
-    let fits = |piece: &Piece| !(piece.is_clean() && sizes.is_full(piece.n_items));
+fn next_outdated(pieces: &[Span], sizes: SegmentSizes) -> Option<Range<usize>> {
+    let fits = |piece: &Span| !(piece.is_clean() && sizes.is_full(piece.n_items));
     groups(pieces, sizes.max, fits).find(|group| match &pieces[group.clone()] {
         [one] => match one.segment {
             None => one.n_items >= sizes.min,
@@ -133,9 +133,9 @@ fn next_outdated(pieces: &[Piece], sizes: SegmentSizes) -> Option<Range<usize>> 
 
 /// The longest runs of adjacent pieces that fit and have at most `max` items together, or are one.
 fn groups(
-    pieces: &[Piece],
+    pieces: &[Span],
     max: usize,
-    fits: impl Fn(&Piece) -> bool,
+    fits: impl Fn(&Span) -> bool,
 ) -> impl Iterator<Item = Range<usize>> {
     let mut start = 0;
     std::iter::from_fn(move || {
@@ -164,30 +164,30 @@ mod tests {
         max: 262_144,
     };
 
-    fn segment(n_items: usize) -> Piece {
+    fn segment(n_items: usize) -> Span {
         worn(n_items, 0)
     }
 
-    fn worn(n_items: usize, n_removed: usize) -> Piece {
+    fn worn(n_items: usize, n_removed: usize) -> Span {
         let wear = Wear {
             n_removed,
             n_loose: 0,
         };
-        Piece {
+        Span {
             n_items,
             segment: Some(wear),
         }
     }
 
-    fn fresh(n_items: usize) -> Piece {
-        Piece {
+    fn fresh(n_items: usize) -> Span {
+        Span {
             n_items,
             segment: None,
         }
     }
 
     /// Builds what is due until nothing is. Returns the pieces left and the number of items built.
-    fn settle(pieces: &mut Vec<Piece>, sizes: SegmentSizes, due: Due) -> usize {
+    fn settle(pieces: &mut Vec<Span>, sizes: SegmentSizes, due: Due) -> usize {
         let mut n_built = 0;
         for _ in 0..1_000 {
             let Some(merged) = next_merge(pieces, sizes, due) else {
@@ -265,7 +265,7 @@ mod tests {
             while n_total < 1_000_000 {
                 n_total += per_run;
                 match pieces.last_mut() {
-                    Some(Piece {
+                    Some(Span {
                         n_items,
                         segment: None,
                     }) => *n_items += per_run,
@@ -314,7 +314,7 @@ mod tests {
                 min,
                 max: min * (1 + random(40)),
             };
-            let mut pieces: Vec<Piece> = (0..random(30))
+            let mut pieces: Vec<Span> = (0..random(30))
                 .map(|_| match random(3) {
                     0 => fresh(random(3 * sizes.max)),
                     1 => segment(random(sizes.max)),

@@ -74,9 +74,9 @@ impl WriteLock {
     }
 }
 
-/// How long to wait for a lock that this process itself or nobody seems to hold. A child process has
-/// a copy of every open file between fork and exec, and keeps a lock for that moment that its parent
-/// has released.
+/// How long to wait for a lock that this process itself or nobody seems to hold. A child process
+/// has a copy of every open file between fork and exec, and keeps a lock for that moment that its
+/// parent has released.
 const OWN_PATIENCE: Duration = Duration::from_millis(500);
 
 fn open_or_create(path: &Path) -> io::Result<File> {

@@ -33,8 +33,8 @@ pub struct Nearest {
     pub exact: bool,
     /// Number of candidates that a graph search keeps. More candidates find more of the true
     /// nearest and take longer. At least twice the number of results is kept in any case. 0: chosen
-    /// by the size and the number of the graphs, 96 for up to 100,000 items in one, 24 more for each
-    /// doubling of the items, and a third more for each doubling of the graphs.
+    /// by the size and the number of the graphs, 96 for up to 100,000 items in one, 24 more for
+    /// each doubling of the items, and a third more for each doubling of the graphs.
     pub ef: usize,
 }
 

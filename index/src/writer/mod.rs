@@ -575,8 +575,8 @@ impl IndexWriter {
     }
 
     /// Builds graphs of committed items that are in none yet, if there are at least
-    /// [`min_graph_items`](WriterOptions::min_graph_items) of a kind, and merges small graphs. To be
-    /// called after the commits of a long run, so that neither a search nor
+    /// [`min_graph_items`](WriterOptions::min_graph_items) of a kind, and merges small graphs. To
+    /// be called after the commits of a long run, so that neither a search nor
     /// [`finish`](Self::finish) has to deal with all of its items. Stops when `progress` breaks;
     /// graphs that are complete stay.
     ///
