@@ -8,6 +8,7 @@ pub(crate) mod search;
 mod select;
 #[cfg(test)]
 mod select_tests;
+mod selections;
 pub(crate) mod statistics;
 mod vectors;
 #[cfg(test)]
@@ -22,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use self::look::Look;
-use self::select::Selections;
+use self::selections::Selections;
 use self::vectors::KindState;
 use self::view_words::ViewWords;
 use crate::derived;

@@ -55,6 +55,11 @@ impl IndexReader {
             }
             own.vectors(&self.store).within(self.dir())?;
         }
+        if let Some([images, _]) = &changes {
+            self.selections
+                .take_over(&older.selections, &self.store, images)
+                .within(self.dir())?;
+        }
         if older.words.is_used() {
             self.words()?;
         }

@@ -2,6 +2,7 @@
 //! an index without facets, while an upgrade is interrupted, and after it.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use rand::rngs::StdRng;
@@ -182,7 +183,7 @@ fn writer(dir: &Path) -> IndexWriter {
     IndexWriter::open_or_create_with(dir, &binding(), WriterOptions::default()).unwrap()
 }
 
-/// A few hundred changes in several commits, around a border between two chunks of ids.
+/// 500 changes in several commits, around a border between two chunks of ids.
 fn history(dir: &Path, rng: &mut StdRng) -> Vec<Expected> {
     drop(writer(dir));
     let start = codec::encode_id(ItemId(facets::PORTION - 150));
@@ -191,7 +192,22 @@ fn history(dir: &Path, rng: &mut StdRng) -> Vec<Expected> {
         .unwrap();
     let mut images: Vec<Expected> = Vec::new();
     let mut open = writer(dir);
-    for n in 0..500u32 {
+    change(&mut open, &mut images, rng, 0..500);
+    let alone = vec![("alone".to_owned(), vector(rng))];
+    open.set_captions(None, Path::new("/list.txt"), alone)
+        .unwrap();
+    open.finish().unwrap();
+    images
+}
+
+/// Random changes, each with a number of its own, and a commit after each 60.
+fn change(
+    open: &mut IndexWriter,
+    images: &mut Vec<Expected>,
+    rng: &mut StdRng,
+    numbers: Range<u32>,
+) {
+    for n in numbers {
         let file = |image| FileRecord {
             n_bytes: 1,
             modified_ns: 2,
@@ -253,15 +269,18 @@ fn history(dir: &Path, rng: &mut StdRng) -> Vec<Expected> {
             open.commit().unwrap();
         }
     }
-    let alone = vec![("alone".to_owned(), vector(rng))];
-    open.set_captions(None, Path::new("/list.txt"), alone)
-        .unwrap();
-    open.finish().unwrap();
-    images
 }
 
 fn check_filters(dir: &Path, images: &[Expected], filters: &[Filter], when: &str) {
-    let reader = IndexReader::open(dir, None).unwrap();
+    check_view(
+        &IndexReader::open(dir, None).unwrap(),
+        images,
+        filters,
+        when,
+    );
+}
+
+fn check_view(reader: &IndexReader, images: &[Expected], filters: &[Filter], when: &str) {
     let (mut n_checked, mut n_found) = (0, 0);
     for filter in filters {
         let chosen = || images.iter().filter(|image| meets(image, filter));
@@ -327,6 +346,30 @@ fn filters_select_what_a_naive_evaluation_selects() {
         check_filters(dir, &images, &filters, "recorded again");
         assert_eq!(check(dir).unwrap(), []);
     }
+}
+
+#[test]
+fn a_newer_view_takes_over_selections_and_judges_changed_images_again() {
+    let mut rng = StdRng::seed_from_u64(5);
+    let dir = tempfile::tempdir().unwrap();
+    let mut images = history(dir.path(), &mut rng);
+    let filters: Vec<Filter> = (0..25).map(|_| filter(&mut rng, 0)).collect();
+    let older = IndexReader::open(dir.path(), None).unwrap();
+    check_view(&older, &images, &filters, "older");
+    let n_known = older.selections.len();
+    assert!(n_known > 10, "{n_known}");
+    let mut open = writer(dir.path());
+    change(&mut open, &mut images, &mut rng, 500..700);
+    open.finish().unwrap();
+    let newer = older.newer().unwrap().unwrap();
+    assert!(newer.generation() > older.generation());
+    assert_eq!(
+        newer.selections.len(),
+        n_known,
+        "taken over before it is asked"
+    );
+    check_view(&newer, &images, &filters, "newer");
+    assert_eq!(newer.selections.len(), n_known, "nothing was read");
 }
 
 #[test]
