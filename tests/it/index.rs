@@ -92,7 +92,7 @@ fn an_emptied_folder_that_had_many_pictures_is_held_back_like_a_disk_that_is_not
     // The mount point is there, the disk is not.
     rename(&env, "photos/disk", "aside");
     fs_err::create_dir(env.path("photos/disk")).unwrap();
-    // Few pictures that are gone were deleted.
+    // A few missing pictures count as deleted.
     fs_err::remove_file(env.path("photos/few/red.png")).unwrap();
     let said = env.succeed(["index", "photos"]);
     let expected = "no pictures in photos/disk, but 12 in the index: nothing was removed\n";

@@ -1,7 +1,7 @@
 //! Everything that follows from the records: which graph files are usable, and which words stand
 //! for an item.
 //!
-//! The derived parts also bear witness for the records. A write-ahead log that is missing or cut
+//! The derived parts also reveal lost commits. A write-ahead log that is missing or cut
 //! short leaves no trace in the records: they just open with fewer items. But words and graphs get
 //! a generation only after the records have committed it, so if one is newer than the records,
 //! commits were lost.

@@ -55,8 +55,8 @@ pub(crate) const EF_SEARCH: usize = 96;
 
 /// Default search width for `n_items` in `n_graphs`. Recall at a fixed width falls with the number
 /// of items: for 1,000,000 × 512 it is 98.5 % at width 96 and 99.5 % at 168 (`benches/graph.py`).
-/// It also falls with the number of graphs: for 60,000 × 512 it is 99.2 % in one graph at width 96,
-/// in four at 128 and in twelve at 192.
+/// It also falls with the number of graphs, so the width grows by a third for each doubling of it,
+/// which is an estimate.
 pub(crate) fn ef_search(n_items: usize, n_graphs: usize) -> usize {
     let n_doublings = (n_items / 100_000).max(1).ilog2() as usize;
     let ef = EF_SEARCH + 24 * n_doublings;

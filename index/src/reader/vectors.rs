@@ -164,13 +164,13 @@ impl KindState {
         if !uncovered.iter().all(was_fresh) {
             return Ok(());
         }
-        let mut gone = IdSet::new();
+        let mut deleted = IdSet::new();
         for id in changed.iter_in(..=old.last_id) {
             if store
                 .vector_values(self.kind, id, self.dimension)?
                 .is_none()
             {
-                gone.insert(id);
+                deleted.insert(id);
             }
         }
         let is_same = segments.len() == old.segments.len()
@@ -178,19 +178,19 @@ impl KindState {
                 .iter()
                 .zip(&old.segments)
                 .all(|(a, b)| Arc::ptr_eq(a, b));
-        let removed = match () {
-            () if !is_same => Arc::new(self.removed(store, &segments)?),
-            () if gone.is_empty() => Arc::clone(&old.removed),
-            () => {
-                let mut removed = IdSet::clone(&old.removed);
-                removed.union_with(&gone);
-                Arc::new(removed)
-            }
+        let removed = if !is_same {
+            Arc::new(self.removed(store, &segments)?)
+        } else if deleted.is_empty() {
+            Arc::clone(&old.removed)
+        } else {
+            let mut removed = IdSet::clone(&old.removed);
+            removed.union_with(&deleted);
+            Arc::new(removed)
         };
         let mut fresh = CodedVectorsBuilder::new(self.dimension);
         fresh.keep(old_fresh, |id| {
             let id = ItemId(id);
-            !gone.contains(id) && uncovered.iter().any(|range| range.contains(&id))
+            !deleted.contains(id) && uncovered.iter().any(|range| range.contains(&id))
         });
         let complete = self.add_fresh(store, &uncovered, old.last_id, &mut fresh)?;
         let vectors = Vectors {

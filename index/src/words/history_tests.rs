@@ -151,8 +151,8 @@ impl Life {
         }
     }
 
-    /// Compares the newest commit, opened anew and by an older view, and that view completed by an
-    /// overlay, with an index that was just built.
+    /// Compares the newest commit, opened from scratch and by an older view, and that view
+    /// completed by an overlay, with an index that was just built.
     fn look(&mut self) {
         let dir = self.dir.path();
         let expected = answers(&built(&self.committed));

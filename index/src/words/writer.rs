@@ -115,7 +115,7 @@ impl WordsWriter {
     }
 
     /// Rewrites segments without their removed documents, and deletes unused files. Returns whether
-    /// any were rewritten. No writer may be open: a merge of its own could take away a segment.
+    /// any were rewritten. No writer may be open: its own merge could delete a segment.
     ///
     /// # Errors
     /// When the word index cannot be read or written. It then is as before.

@@ -17,7 +17,7 @@ const DIMENSION: usize = 48;
 /// Photos before the first commit of the child.
 const N_FIRST: u64 = 300;
 const N_COMMITS: u64 = 500;
-/// Every so many commits the child finishes, so that graphs are built and logs moved.
+/// The child finishes after this many commits, so that graphs are built and logs moved.
 const N_TO_FINISH: u64 = 50;
 
 fn open(dir: &Path) -> IndexWriter {

@@ -113,7 +113,7 @@ fn new_model() -> Binding {
     }
 }
 
-/// Opens files until there is none left, then closes `n`.
+/// Uses up all file handles, then releases `n`.
 #[cfg(unix)]
 fn leave_handles(n: usize) -> Vec<fs_err::File> {
     let mut taken = Vec::new();

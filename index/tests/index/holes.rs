@@ -152,7 +152,7 @@ fn opened(dir: &Path, when: &str) -> Option<(Generation, Vec<String>)> {
     found
 }
 
-/// The words of a commit are the witness that it was acknowledged.
+/// The words of a commit show that it was acknowledged.
 #[test]
 fn a_hole_behind_the_last_acknowledged_commit_costs_nothing() {
     let stages = stages();
