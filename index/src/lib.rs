@@ -86,4 +86,4 @@ pub use vector::{UnitVector, VectorError};
 pub use words::WordsError;
 pub use words::query::Match;
 pub use writer::successor::{Successor, Unfinished, unfinished};
-pub use writer::{Compacted, Finished, IndexWriter, WriterOptions};
+pub use writer::{CaptionRevision, Compacted, Finished, IndexWriter, WriterOptions};

@@ -14,7 +14,7 @@ use crate::engine::error::EngineError;
 
 /// Encoders of a fake model with this fingerprint.
 pub(crate) fn encoders(fingerprint: &str) -> Encoders {
-    watched_encoders(fingerprint, |_| ())
+    Fake::default().encoders(fingerprint)
 }
 
 /// The same; `watch` is called with the lane of each batch before it is encoded.
@@ -22,51 +22,103 @@ pub(crate) fn watched_encoders(
     fingerprint: &str,
     watch: impl Fn(Lane) + Send + Sync + 'static,
 ) -> Encoders {
-    padded_encoders("colours", fingerprint, 0, false, watch)
+    let watch = Box::new(watch);
+    Fake {
+        watch,
+        ..Fake::default()
+    }
+    .encoders(fingerprint)
+}
+
+/// The same; `watch` is called with the texts of each batch before it is encoded.
+pub(crate) fn encoders_with_watched_texts(
+    fingerprint: &str,
+    watch: impl Fn(&[&str]) + Send + Sync + 'static,
+) -> Encoders {
+    let watch_texts = Box::new(watch);
+    Fake {
+        watch_texts,
+        ..Fake::default()
+    }
+    .encoders(fingerprint)
 }
 
 /// The same on a device other than the processor.
 pub(crate) fn device_encoders(fingerprint: &str) -> Encoders {
-    padded_encoders("colours", fingerprint, 0, true, |_| ())
+    let has_own_device = true;
+    Fake {
+        has_own_device,
+        ..Fake::default()
+    }
+    .encoders(fingerprint)
 }
 
 /// Encoders of another fake model, whose embeddings have one more dimension.
 pub(crate) fn wider_encoders(fingerprint: &str) -> Encoders {
-    padded_encoders("wide colours", fingerprint, 1, false, |_| ())
+    let (name, n_more) = ("wide colours", 1);
+    Fake {
+        name,
+        n_more,
+        ..Fake::default()
+    }
+    .encoders(fingerprint)
 }
 
-fn padded_encoders(
-    name: &str,
-    fingerprint: &str,
+type WatchTexts = Box<dyn Fn(&[&str]) + Send + Sync>;
+
+/// A fake model.
+struct Fake {
+    name: &'static str,
+    /// Dimensions beyond the four of colours.
     n_more: usize,
     has_own_device: bool,
-    watch: impl Fn(Lane) + Send + Sync + 'static,
-) -> Encoders {
-    let identity = ModelIdentity {
-        name: name.to_owned(),
-        fingerprint: fingerprint.to_owned(),
-        dimension: 4 + n_more,
-    };
-    let config = PreprocessConfig {
-        width: 4,
-        height: 4,
-        resize: Resize::Squash,
-        interpolation: Interpolation::Bilinear,
-        rescale: 1.0 / 255.0,
-        mean: [0.0; 3],
-        std: [1.0; 3],
-        channels: Channels::default(),
-        fill: [0; 3],
-        rounding: Rounding::default(),
-    };
-    let image = FakeImageEncoder {
-        preprocessor: Preprocessor::new(&config),
-        watch: Box::new(watch),
-        n_more,
-        has_own_device,
-    };
-    let text = FakeTextEncoder { n_more };
-    Encoders::new(identity, Box::new(image), Box::new(text))
+    watch: Box<dyn Fn(Lane) + Send + Sync>,
+    watch_texts: WatchTexts,
+}
+
+impl Default for Fake {
+    fn default() -> Self {
+        Self {
+            name: "colours",
+            n_more: 0,
+            has_own_device: false,
+            watch: Box::new(|_| ()),
+            watch_texts: Box::new(|_| ()),
+        }
+    }
+}
+
+impl Fake {
+    fn encoders(self, fingerprint: &str) -> Encoders {
+        let identity = ModelIdentity {
+            name: self.name.to_owned(),
+            fingerprint: fingerprint.to_owned(),
+            dimension: 4 + self.n_more,
+        };
+        let config = PreprocessConfig {
+            width: 4,
+            height: 4,
+            resize: Resize::Squash,
+            interpolation: Interpolation::Bilinear,
+            rescale: 1.0 / 255.0,
+            mean: [0.0; 3],
+            std: [1.0; 3],
+            channels: Channels::default(),
+            fill: [0; 3],
+            rounding: Rounding::default(),
+        };
+        let image = FakeImageEncoder {
+            preprocessor: Preprocessor::new(&config),
+            watch: self.watch,
+            n_more: self.n_more,
+            has_own_device: self.has_own_device,
+        };
+        let text = FakeTextEncoder {
+            n_more: self.n_more,
+            watch: self.watch_texts,
+        };
+        Encoders::new(identity, Box::new(image), Box::new(text))
+    }
 }
 
 struct FakeImageEncoder {
@@ -110,10 +162,12 @@ impl ImageEncoder for FakeImageEncoder {
 
 struct FakeTextEncoder {
     n_more: usize,
+    watch: WatchTexts,
 }
 
 impl TextEncoder for FakeTextEncoder {
     fn encode(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EngineError> {
+        (self.watch)(texts);
         let one = |text: &&str| {
             let n = |colour| {
                 text.split_whitespace()

@@ -92,7 +92,7 @@ fn remove_below(
     report: &mut RemoveReport,
 ) -> Result<bool, EngineError> {
     let files = writer.files_under(place)?;
-    let sources = writer.caption_sources_under(place)?;
+    let sources = writer.caption_sources_under(place, None, usize::MAX)?;
     let (below, others): (Vec<Library>, Vec<Library>) = writer
         .libraries()?
         .into_iter()
@@ -101,7 +101,7 @@ fn remove_below(
         return Ok(false);
     }
     for (path, file) in &files {
-        drop_sidecars(writer, path, file.image)?;
+        drop_sidecars(writer, [(path.as_path(), file.image)])?;
         writer.remove_file(path)?;
     }
     for (source, image) in sources {
@@ -141,9 +141,7 @@ fn only_place_that_looks_like(
         }
     };
     writer.for_each_file(&mut |path, _| add(&path))?;
-    for (source, _) in writer.caption_sources_under(Path::new(""))? {
-        add(&source);
-    }
+    writer.for_each_caption_source(&mut |source| add(&source))?;
     for library in writer.libraries()? {
         add(&library.folder);
     }

@@ -388,7 +388,7 @@ fn text_files_beside_pictures_are_their_captions() {
     env.write("photos/red.txt", "an apple\na tomato\n");
     assert_eq!(
         summary(&env.index_photos()),
-        "8 seen, 8 unchanged, 2 captions_added, 2 captions_removed"
+        "8 seen, 8 unchanged, 1 captions_added, 1 captions_removed"
     );
     env.sightline(["search", "engine", "--by", "words"])
         .run()

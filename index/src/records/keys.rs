@@ -181,6 +181,19 @@ pub(crate) fn path_of_link(key: &[u8]) -> Result<PathBuf, RecordsError> {
     path_from(key.get(5..).unwrap_or(&[]))
 }
 
+/// What the paths of all files in a folder and its subfolders begin with.
+pub(crate) fn inside(folder: &Path) -> Result<Vec<u8>, RecordsError> {
+    let mut bytes = without_separator(path_bytes(folder)?);
+    bytes.push(separator());
+    Ok(bytes)
+}
+
+/// The first key that sorts after a key.
+pub(crate) fn just_after(mut key: Vec<u8>) -> Vec<u8> {
+    key.push(0);
+    key
+}
+
 /// All captions of an owner.
 pub(crate) fn owner_prefix(owner: Option<ItemId>) -> Vec<u8> {
     [OWNERS, &owner_bytes(owner)].concat()
@@ -235,6 +248,25 @@ pub(crate) fn source_in(key: &[u8]) -> Option<PathBuf> {
 )]
 pub(crate) fn owner_in(key: &[u8]) -> Option<Option<ItemId>> {
     owner_at_end(key.get(..6)?)
+}
+
+/// The first key after `key` that a source inside a folder may have, when that of `key` is not
+/// inside it; none for an invalid key.
+pub(crate) fn next_source_inside(
+    key: &[u8],
+    folder: &Path,
+) -> Result<Option<Vec<u8>>, RecordsError> {
+    let inside = inside(folder)?;
+    let Some((length, _)) = key.get(SOURCES.len()..).and_then(<[u8]>::split_first_chunk) else {
+        return Ok(None);
+    };
+    let of_length = |length: [u8; 4]| [SOURCES, &length, &inside].concat();
+    let same_length = of_length(*length);
+    if key < same_length.as_slice() {
+        return Ok(Some(same_length));
+    }
+    let longer = u32::from_be_bytes(*length).checked_add(1);
+    Ok(longer.map(|length| of_length(length.to_be_bytes())))
 }
 
 /// The owner at the end of a key made by [`source`]. The outer option is none for an invalid key.

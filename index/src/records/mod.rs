@@ -1,10 +1,11 @@
 //! Here is an id, give me the item. RocksDB is named only in this folder.
 //!
 //! [`store`] opens the database and is the only file that calls it; [`overlay`] keeps uncommitted
-//! changes on top of it; [`read`] reads the records of either; [`keys`], [`codec`] and
-//! [`segments`] define the bytes. [`folder`] and [`log`] read what RocksDB writes, to notice what
-//! it does not say.
+//! changes on top of it, and [`captions`] changes captions in it; [`read`] reads the records of
+//! either; [`keys`], [`codec`] and [`segments`] define the bytes. [`folder`] and [`log`] read what
+//! RocksDB writes, to notice what it does not say.
 
+pub(crate) mod captions;
 pub(crate) mod codec;
 pub(crate) mod facet_keys;
 pub(crate) mod facets;

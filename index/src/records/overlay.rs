@@ -205,7 +205,7 @@ impl Overlay {
         after > 0 && segments[after - 1].covers(id)
     }
 
-    fn put(&mut self, column: Column, key: Vec<u8>, value: Vec<u8>) {
+    pub(super) fn put(&mut self, column: Column, key: Vec<u8>, value: Vec<u8>) {
         self.changes[column as usize].insert(key, Some(value));
     }
 
@@ -213,11 +213,11 @@ impl Overlay {
         self.put(Column::Default, key.to_vec(), value);
     }
 
-    fn remove(&mut self, column: Column, key: Vec<u8>) {
+    pub(super) fn remove(&mut self, column: Column, key: Vec<u8>) {
         self.changes[column as usize].insert(key, None);
     }
 
-    fn change_counts(
+    pub(super) fn change_counts(
         &mut self,
         change: impl FnOnce(&mut StoredCounts),
     ) -> Result<(), RecordsError> {
@@ -227,7 +227,7 @@ impl Overlay {
         Ok(())
     }
 
-    fn take_id(&mut self) -> Result<ItemId, RecordsError> {
+    pub(super) fn take_id(&mut self) -> Result<ItemId, RecordsError> {
         let id = self.next_id()?;
         // The highest number marks an empty slot in graphs.
         let next =
@@ -238,7 +238,7 @@ impl Overlay {
         Ok(id)
     }
 
-    fn put_item(
+    pub(super) fn put_item(
         &mut self,
         id: ItemId,
         item: &StoredItem,
@@ -258,7 +258,7 @@ impl Overlay {
         Ok(())
     }
 
-    fn drop_item(&mut self, kind: ItemKind, id: ItemId) {
+    pub(super) fn drop_item(&mut self, kind: ItemKind, id: ItemId) {
         self.remove(Column::Items, keys::item(id).to_vec());
         self.remove(Column::Vectors, keys::vector(kind, id));
         self.touched.insert((kind, id));
@@ -355,7 +355,7 @@ impl Overlay {
         Ok(found)
     }
 
-    fn require_image(&self, id: ItemId) -> Result<(), RecordsError> {
+    pub(crate) fn require_image(&self, id: ItemId) -> Result<(), RecordsError> {
         match self.stored_item(id)? {
             Some(StoredItem::Image { .. }) => Ok(()),
             _ => Err(RecordsError::NoSuchImage { id }),
@@ -400,73 +400,10 @@ impl Overlay {
         let Some(StoredItem::Image { content_hash, .. }) = self.stored_item(id)? else {
             return Ok(());
         };
-        for caption in self.caption_ids(&keys::owner_prefix(Some(id)))? {
-            self.remove_caption(caption)?;
-        }
+        self.remove_captions_of(Some(id))?;
         self.drop_item(ItemKind::Image, id);
         self.remove(Column::Hashes, content_hash.to_vec());
         self.change_counts(|counts| counts.n_images = counts.n_images.saturating_sub(1))
-    }
-
-    fn remove_caption(&mut self, id: ItemId) -> Result<(), RecordsError> {
-        let Some(StoredItem::Caption {
-            owner,
-            rank,
-            source,
-            ..
-        }) = self.stored_item(id)?
-        else {
-            return Ok(());
-        };
-        self.drop_item(ItemKind::Caption, id);
-        self.remove(Column::Captions, keys::caption(owner, &source, rank)?);
-        self.remove(Column::Captions, keys::source(&source, owner)?);
-        self.change_counts(|counts| counts.n_captions = counts.n_captions.saturating_sub(1))
-    }
-
-    /// Replaces the captions that `owner` has from the file `source`. The same texts in the same
-    /// order change nothing.
-    pub(crate) fn set_captions(
-        &mut self,
-        owner: Option<ItemId>,
-        source: &Path,
-        captions: Vec<(String, UnitVector)>,
-    ) -> Result<(), RecordsError> {
-        if let Some(image) = owner {
-            self.require_image(image)?;
-        }
-        let before = self.captions_from(owner, source)?;
-        let texts = captions.iter().map(|(text, _)| text);
-        if before.iter().map(|caption| &caption.text).eq(texts) {
-            return Ok(());
-        }
-        for caption in before {
-            self.remove_caption(caption.id)?;
-        }
-        if let Some(image) = owner {
-            self.touched.insert((ItemKind::Image, image));
-        }
-        if captions.is_empty() {
-            return Ok(());
-        }
-        self.put(Column::Captions, keys::source(source, owner)?, Vec::new());
-        let n = captions.len() as u64;
-        for (rank, (text, vector)) in (0u32..).zip(captions) {
-            let id = self.take_id()?;
-            let item = StoredItem::Caption {
-                owner,
-                rank,
-                source: source.to_owned(),
-                text,
-            };
-            self.put_item(id, &item, &vector)?;
-            self.put(
-                Column::Captions,
-                keys::caption(owner, source, rank)?,
-                codec::encode_id(id),
-            );
-        }
-        self.change_counts(|counts| counts.n_captions += n)
     }
 
     pub(crate) fn put_library(&mut self, library: &Library) -> Result<(), RecordsError> {

@@ -18,6 +18,9 @@ pub(crate) type VisitVector<'a> = dyn FnMut(ItemId, &[f32]) -> Result<bool, Reco
 /// Called with a key and its value. False ends the scan.
 pub(crate) type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<bool, RecordsError> + 'a;
 
+/// A file that captions were read from, and the image that they are about, if any.
+pub(crate) type CaptionSource = (PathBuf, Option<ItemId>);
+
 /// Readable records. Methods fail when the database cannot be read or a record is damaged.
 pub(crate) trait Records {
     /// The value of a key.
@@ -224,16 +227,34 @@ pub(crate) trait Records {
     /// bytes of their paths.
     fn files_under(&self, folder: &Path) -> Result<Vec<(PathBuf, FileRecord)>, RecordsError> {
         let mut files = Vec::new();
-        let folder_bytes = keys::without_separator(keys::path_bytes(folder)?);
-        if let Some(file) = self.file(folder)? {
-            files.push((folder.to_owned(), file));
-        }
-        let prefix = [keys::FILES, &folder_bytes, &[keys::separator()]].concat();
-        self.scan(Column::Paths, &prefix, &[], &mut |key, value| {
-            files.push((keys::path_of_file(key)?, codec::decode_file(value)?));
+        self.scan_files_under(folder, None, &mut |path, file| {
+            files.push((path, file));
             Ok(true)
         })?;
         Ok(files)
+    }
+
+    /// Visits the same files, those after the path `after` if given, until `visit` returns false.
+    fn scan_files_under(
+        &self,
+        folder: &Path,
+        after: Option<&Path>,
+        visit: &mut dyn FnMut(PathBuf, FileRecord) -> Result<bool, RecordsError>,
+    ) -> Result<(), RecordsError> {
+        if after.is_none()
+            && let Some(file) = self.file(folder)?
+            && !visit(folder.to_owned(), file)?
+        {
+            return Ok(());
+        }
+        let prefix = [keys::FILES, &keys::inside(folder)?].concat();
+        let mut start = Vec::new();
+        if let Some(after) = after {
+            start = keys::just_after(keys::file(after)?);
+        }
+        self.scan(Column::Paths, &prefix, &start, &mut |key, value| {
+            visit(keys::path_of_file(key)?, codec::decode_file(value)?)
+        })
     }
 
     /// Visits all files, by path.
@@ -346,16 +367,40 @@ pub(crate) trait Records {
         Ok(owners)
     }
 
-    /// The files that captions were read from, and the owners of those captions.
-    fn caption_sources(&self) -> Result<Vec<(PathBuf, Option<ItemId>)>, RecordsError> {
+    /// Visits the files that captions were read from and the owners of those captions: all, or
+    /// those at or below `folder`, and of them those after `after`; until `visit` returns false.
+    ///
+    /// Keys sort by the length of the path first, so this looks for the folder among the paths of
+    /// each length that there is.
+    fn scan_caption_sources(
+        &self,
+        folder: Option<&Path>,
+        after: Option<&CaptionSource>,
+        visit: &mut dyn FnMut(CaptionSource) -> Result<bool, RecordsError>,
+    ) -> Result<(), RecordsError> {
         let damaged = || damaged("the key of a caption's source");
-        let mut sources = Vec::new();
-        self.scan(Column::Captions, keys::SOURCES, &[], &mut |key, _| {
-            let source = keys::source_in(key).ok_or_else(damaged)?;
-            sources.push((source, keys::owner_at_end(key).ok_or_else(damaged)?));
-            Ok(true)
-        })?;
-        Ok(sources)
+        let mut start = match (after, folder) {
+            (Some((source, owner)), _) => keys::just_after(keys::source(source, *owner)?),
+            (None, Some(folder)) => keys::source_prefix(folder)?,
+            (None, None) => Vec::new(),
+        };
+        loop {
+            let mut next = None;
+            self.scan(Column::Captions, keys::SOURCES, &start, &mut |key, _| {
+                let source = keys::source_in(key).ok_or_else(damaged)?;
+                if let Some(folder) = folder
+                    && !source.starts_with(folder)
+                {
+                    next = keys::next_source_inside(key, folder)?;
+                    return Ok(false);
+                }
+                visit((source, keys::owner_at_end(key).ok_or_else(damaged)?))
+            })?;
+            match next {
+                Some(next) => start = next,
+                None => return Ok(()),
+            }
+        }
     }
 
     fn libraries(&self) -> Result<Vec<Library>, RecordsError> {

@@ -8,6 +8,7 @@
 //! when the next writer opens. Graphs are built only by [`IndexWriter::finish`] and
 //! [`IndexWriter::compact`].
 
+mod captions;
 #[cfg(test)]
 pub(crate) mod crash_tests;
 #[cfg(test)]
@@ -33,16 +34,14 @@ use crate::disk::manifest::{Binding, Manifest};
 use crate::disk::steps::{Step, Steps};
 use crate::disk::sweep::sweep;
 use crate::error::{IndexError, Within};
-use crate::item::{
-    Caption, Details, FileRecord, Generation, Item, ItemId, ItemKind, LastRun, Library,
-};
+use crate::item::{Details, FileRecord, Generation, Item, ItemId, LastRun, Library};
 use crate::language::Language;
 use crate::records::overlay::Overlay;
 use crate::records::read::Records;
-use crate::records::{RecordsError, damaged};
 use crate::vector::UnitVector;
 use crate::words::{WordsError, WordsStamp, WordsWriter};
 
+pub use captions::CaptionRevision;
 use open::{check_dimension, open_records, prepare_folder};
 
 /// Options of a writer.
@@ -226,6 +225,44 @@ impl IndexWriter {
         self.overlay.files_under(folder).within(self.dir())
     }
 
+    /// The first `n` of those files after the path `after`.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn some_files_under(
+        &self,
+        folder: &Path,
+        after: Option<&Path>,
+        n: usize,
+    ) -> Result<Vec<(PathBuf, FileRecord)>, IndexError> {
+        let mut files = Vec::new();
+        let mut visit = |path, file| {
+            files.push((path, file));
+            Ok(files.len() < n)
+        };
+        if n > 0 {
+            self.overlay
+                .scan_files_under(folder, after, &mut visit)
+                .within(self.dir())?;
+        }
+        Ok(files)
+    }
+
+    /// The number of indexed files in `folder` and its subfolders.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn n_files_under(&self, folder: &Path) -> Result<u64, IndexError> {
+        let mut n_files = 0;
+        let mut visit = |_, _| {
+            n_files += 1;
+            Ok(true)
+        };
+        let scan = self.overlay.scan_files_under(folder, None, &mut visit);
+        scan.within(self.dir())?;
+        Ok(n_files)
+    }
+
     /// The paths of an image, sorted by their bytes.
     ///
     /// # Errors
@@ -248,37 +285,6 @@ impl IndexWriter {
             .captions_from(image, source)
             .within(self.dir())?;
         Ok(captions.into_iter().map(|caption| caption.text).collect())
-    }
-
-    /// The same with their vectors.
-    ///
-    /// # Errors
-    /// When the records cannot be read or are damaged.
-    pub fn caption_vectors_from(
-        &self,
-        image: Option<ItemId>,
-        source: &Path,
-    ) -> Result<Vec<(String, UnitVector)>, IndexError> {
-        let dimension = self.manifest.binding.dimension;
-        let captions = self
-            .overlay
-            .captions_from(image, source)
-            .within(self.dir())?;
-        let one = |caption: Caption| {
-            let values = self
-                .overlay
-                .vector_values(ItemKind::Caption, caption.id, dimension)?;
-            let vector = values.and_then(|values| UnitVector::new(values).ok());
-            Ok((
-                caption.text,
-                vector.ok_or(damaged("the vector of an item"))?,
-            ))
-        };
-        captions
-            .into_iter()
-            .map(one)
-            .collect::<Result<Vec<_>, RecordsError>>()
-            .within(self.dir())
     }
 
     /// The files that `image` (or none) has captions from, sorted by the bytes of their paths.
@@ -398,26 +404,6 @@ impl IndexWriter {
         self.overlay.remove_file(path).within(self.layout.dir())
     }
 
-    /// Replaces the captions that `image` (or none) has from the file `source`; an empty list
-    /// removes them. The same texts in the same order change nothing, not even the ids.
-    ///
-    /// # Errors
-    /// When there is no such image, a vector has another dimension than the index, or the records
-    /// cannot be read.
-    pub fn set_captions(
-        &mut self,
-        image: Option<ItemId>,
-        source: &Path,
-        captions: Vec<(String, UnitVector)>,
-    ) -> Result<(), IndexError> {
-        for (_, vector) in &captions {
-            self.check_dimension(vector)?;
-        }
-        self.overlay
-            .set_captions(image, source, captions)
-            .within(self.layout.dir())
-    }
-
     /// Records a library folder. Put it before the files in it: the words of an image are the names
     /// in its path from the library folder down.
     ///
@@ -450,18 +436,47 @@ impl IndexWriter {
             .within(self.layout.dir())
     }
 
-    /// The caption files in `folder` and its subfolders, or `folder` itself, once for each image
-    /// that they have captions for, and once with none for captions without an image.
+    /// The first `n` caption files in `folder` and its subfolders, or `folder` itself, after the
+    /// one given, once for each image that they have captions for, and once with none for captions
+    /// without an image; by the length of their paths, then by their bytes.
     ///
     /// # Errors
     /// When the records cannot be read.
     pub fn caption_sources_under(
         &self,
         folder: &Path,
+        after: Option<&(PathBuf, Option<ItemId>)>,
+        n: usize,
     ) -> Result<Vec<(PathBuf, Option<ItemId>)>, IndexError> {
-        let mut sources = self.overlay.caption_sources().within(self.dir())?;
-        sources.retain(|(source, _)| source.starts_with(folder));
+        let mut sources = Vec::new();
+        let mut visit = |source| {
+            sources.push(source);
+            Ok(sources.len() < n)
+        };
+        if n > 0 {
+            self.overlay
+                .scan_caption_sources(Some(folder), after, &mut visit)
+                .within(self.dir())?;
+        }
         Ok(sources)
+    }
+
+    /// Visits all caption files, as often as [`caption_sources_under`](Self::caption_sources_under)
+    /// has them.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn for_each_caption_source(
+        &self,
+        visit: &mut dyn FnMut(PathBuf),
+    ) -> Result<(), IndexError> {
+        let mut visit = |(source, _)| {
+            visit(source);
+            Ok(true)
+        };
+        self.overlay
+            .scan_caption_sources(None, None, &mut visit)
+            .within(self.dir())
     }
 
     /// Records the statistics of a run, replacing those of the last one.

@@ -223,6 +223,149 @@ fn images_left_without_a_path_by_a_killed_writer_go_with_the_next_commit() {
 }
 
 #[test]
+fn captions_with_the_same_text_keep_their_ids_and_vectors() {
+    let (dir, mut writer) = new_index();
+    let id = put_photo(&mut writer, 1, vector(4, 1));
+    let source = Path::new("/a.jsonl");
+    let caption = |text: &str, seed| (text.to_owned(), vector(4, seed));
+    for owner in [Some(id), None] {
+        let captions = vec![caption("one", 1), caption("two", 2), caption("two", 3)];
+        writer.set_captions(owner, source, captions).unwrap();
+    }
+    writer.commit().unwrap();
+    let listed = |owner: Option<ItemId>| {
+        let reader = IndexReader::open(dir.path(), None).unwrap();
+        let captions = match owner {
+            Some(image) => reader.captions_of(image).unwrap(),
+            None => reader.captions_alone().unwrap(),
+        };
+        let mut listed = Vec::new();
+        for caption in captions {
+            listed.push((
+                caption.id,
+                caption.text,
+                reader.vector(caption.id).unwrap().unwrap(),
+            ));
+        }
+        listed
+    };
+    for owner in [Some(id), None] {
+        let before = listed(owner);
+        let captions = [
+            caption("two", 4),
+            caption("new", 5),
+            caption("one", 6),
+            caption("one", 7),
+        ];
+        writer
+            .set_captions(owner, source, captions.to_vec())
+            .unwrap();
+        writer.commit().unwrap();
+        let after = listed(owner);
+        let texts: Vec<&str> = after.iter().map(|caption| &*caption.1).collect();
+        assert_eq!(texts, ["two", "new", "one", "one"]);
+        assert_eq!([&after[0], &after[2]], [&before[1], &before[0]]);
+        assert_eq!([&after[1].2, &after[3].2], [&captions[1].1, &captions[3].1]);
+        assert!(after[1].0 > before[2].0 && after[3].0 > after[1].0);
+    }
+    writer.finish().unwrap();
+    assert_healthy(dir.path());
+}
+
+/// All that `next` returns, at most `n` each time, after the last one that it returned.
+fn in_parts<T>(n: usize, next: impl Fn(Option<&T>) -> Vec<T>) -> Vec<T> {
+    let mut found = Vec::new();
+    loop {
+        let some = next(found.last());
+        assert!(some.len() <= n);
+        let is_last = some.len() < n;
+        found.extend(some);
+        if is_last {
+            return found;
+        }
+    }
+}
+
+#[test]
+fn files_and_captions_below_a_folder_are_found_in_parts() {
+    let (dir, mut writer) = new_index();
+    let id = writer.put_image(hash(1), 640, 480, vector(4, 1)).unwrap();
+    let paths = [
+        "/a",
+        "/a/b",
+        "/a/b/c.txt",
+        "/a/b/cc.txt",
+        "/a/b/d/e.txt",
+        "/a/bb.txt",
+        "/a/bc/x.txt",
+        "/b/c.txt",
+        "/a/b/c.txt/f",
+        "/ab",
+        "/a/b.txt",
+        "/a/a/longer/than/the/others/in/it.txt",
+    ];
+    let caption = || vec![("one".to_owned(), vector(4, 2))];
+    for (number, path) in paths.into_iter().enumerate() {
+        let path = Path::new(path);
+        for owner in [None, Some(id)] {
+            writer.set_captions(owner, path, caption()).unwrap();
+        }
+        writer.put_file(path, file(id)).unwrap();
+        // Some are committed, some pending.
+        if number == 6 {
+            writer.commit().unwrap();
+        }
+    }
+    let removed = Path::new("/a/b/cc.txt");
+    writer.set_captions(None, removed, vec![]).unwrap();
+    writer.remove_file(removed).unwrap();
+    for folder in "/a/b /a / /b/c.txt /a/bb /none /a/b/c.txt".split(' ') {
+        let folder = Path::new(folder);
+        let mut expected: Vec<(PathBuf, Option<ItemId>)> = Vec::new();
+        let below = paths
+            .iter()
+            .map(Path::new)
+            .filter(|path| path.starts_with(folder));
+        for path in below.clone() {
+            let owners = [None, Some(id)].into_iter();
+            let owners = owners.filter(|owner| path != removed || owner.is_some());
+            expected.extend(owners.map(|owner| (path.to_owned(), owner)));
+        }
+        expected.sort_by_key(|(path, owner)| {
+            let bytes = path.as_os_str().to_owned();
+            (bytes.len(), bytes, *owner)
+        });
+        let mut files: Vec<PathBuf> = below
+            .filter(|path| *path != removed)
+            .map(PathBuf::from)
+            .collect();
+        files.sort_by_key(|path| path.as_os_str().to_owned());
+        assert_eq!(writer.n_files_under(folder).unwrap(), files.len() as u64);
+        for n in [1, 2, 5, 100] {
+            let sources = |after: Option<&(PathBuf, Option<ItemId>)>| {
+                writer.caption_sources_under(folder, after, n).unwrap()
+            };
+            let found = in_parts(n, sources);
+            assert_eq!(found, expected, "{n} at a time below {}", folder.display());
+            let some_files = |after: Option<&PathBuf>| {
+                let after = after.map(PathBuf::as_path);
+                let some = writer.some_files_under(folder, after, n).unwrap();
+                some.into_iter().map(|file| file.0).collect()
+            };
+            let found = in_parts(n, some_files);
+            assert_eq!(found, files, "{n} at a time below {}", folder.display());
+        }
+    }
+    let mut all = Vec::new();
+    writer
+        .for_each_caption_source(&mut |source| all.push(source))
+        .unwrap();
+    assert_eq!(all.len(), 2 * paths.len() - 1);
+    writer.finish().unwrap();
+    assert_healthy(dir.path());
+}
+
+#[test]
 fn captions_are_replaced_by_source() {
     let (dir, mut writer) = new_index();
     let id = put_photo(&mut writer, 1, vector(4, 1));

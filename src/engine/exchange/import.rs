@@ -1,6 +1,6 @@
 //! Adds an export to an index, after checking all of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -114,7 +114,7 @@ pub(crate) fn import(
         options.language = language(&from.join(ABOUT), &about)?;
     }
     let mut writer = IndexWriter::open_or_create_with(folder, &binding, options)?;
-    let known: Vec<PathBuf> = writer
+    let known: HashSet<PathBuf> = writer
         .libraries()?
         .into_iter()
         .map(|library| library.folder)

@@ -3,31 +3,20 @@
 //!
 //! A caption that the model cannot encode is skipped, and what the index has in its place stays.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
-use sightline_index::{Caption, IndexReader, IndexWriter, Item, ItemId, UnitVector};
+use sightline_index::{Caption, IndexReader, IndexWriter, Item, ItemId};
 
+use super::caption_changes::Changes;
 use super::caption_file::{CaptionFile, CaptionSet, CaptionText, read_sidecar};
-use super::sidecars::{Sidecars, assign, is_sidecar_of};
+use super::sidecars::{SidecarNames, Sidecars, assign};
 use super::store::Store;
 use super::walk::Visit;
 use crate::engine::names::{composed, places, with_slashes};
-use crate::engine::report::{Skipped, Stage};
-use crate::engine::{Encoders, EngineError, isolate};
-
-/// Captions per batch.
-const BATCH: usize = 32;
-
-/// The captions that one file gives one image (or none), to replace those it gave before.
-struct Change {
-    image: Option<ItemId>,
-    source: PathBuf,
-    captions: Vec<CaptionText>,
-    before: Vec<String>,
-}
+use crate::engine::report::Skipped;
+use crate::engine::{Encoders, EngineError};
 
 /// Brings the captions up to date: those of sidecars that the visits found, and those of captions
 /// `files`. When the model is changed, `before` is the index of the old model. Breaks when the run
@@ -40,50 +29,80 @@ pub(crate) fn update(
     files: &[(PathBuf, CaptionFile)],
 ) -> Result<ControlFlow<()>, EngineError> {
     let given: HashSet<&Path> = files.iter().map(|(source, _)| source.as_path()).collect();
-    let mut changes = changes_by_sidecars(store, visits, &given)?;
-    if let Some(before) = before {
-        changes.extend(changes_by_old_index(store, before, &given)?);
+    let mut changes = Changes::new(store, encoders);
+    for (_, file) in files {
+        let n_captions = file.sets.iter().map(|set| set.captions.len());
+        changes.expect(n_captions.sum());
+    }
+    if by_sidecars(&mut changes, visits, &given)?.is_break() {
+        return Ok(ControlFlow::Break(()));
+    }
+    if let Some(before) = before
+        && by_old_index(&mut changes, before, &given)?.is_break()
+    {
+        return Ok(ControlFlow::Break(()));
     }
     for (source, file) in files {
-        changes.extend(changes_by_file(store, source, file)?);
+        if by_file(&mut changes, source, file)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
     }
-    encode(store, encoders, changes)
+    changes.write()
 }
 
-/// Removes the captions that the sidecars of `path` gave `image`, which is no longer there but may
-/// live on under another path. Returns how many.
-pub(crate) fn drop_sidecars(
+/// Removes the captions that sidecars gave images from the files that they are beside. The files
+/// are no longer there, but the images may live on under other paths. Returns how many.
+pub(crate) fn drop_sidecars<'p>(
     writer: &mut IndexWriter,
-    path: &Path,
-    image: ItemId,
+    files: impl IntoIterator<Item = (&'p Path, ItemId)>,
 ) -> Result<usize, EngineError> {
     let mut n_removed = 0;
-    for source in writer.caption_sources_of(Some(image))? {
-        if is_sidecar_of(&source, path) {
-            n_removed += writer.captions_from(Some(image), &source)?.len();
-            writer.set_captions(Some(image), &source, Vec::new())?;
+    for (image, paths) in by_image(files) {
+        let sources = writer.caption_sources_of(Some(image))?;
+        if sources.is_empty() {
+            continue;
+        }
+        let names = SidecarNames::of(paths);
+        for source in sources.iter().filter(|source| names.contains(source)) {
+            n_removed += writer.captions_from(Some(image), source)?.len();
+            writer.set_captions(Some(image), source, Vec::new())?;
         }
     }
     Ok(n_removed)
 }
 
-/// The same for all files whose content changed in this run.
+/// The paths of each image among files, in the order of ids, so that an image with many copies is
+/// looked up once.
+fn by_image<'p>(
+    files: impl IntoIterator<Item = (&'p Path, ItemId)>,
+) -> BTreeMap<ItemId, Vec<&'p Path>> {
+    let mut paths: BTreeMap<ItemId, Vec<&Path>> = BTreeMap::new();
+    for (path, image) in files {
+        paths.entry(image).or_default().push(path);
+    }
+    paths
+}
+
+/// Removes the same of all files whose content changed in this run.
 pub(crate) fn drop_of_old_content(store: &mut Store<'_>) -> Result<(), EngineError> {
-    for (path, before) in store.ledger.take_known() {
-        let now = store.writer.file(&path)?.map(|record| record.image);
-        if now != Some(before) {
-            let n = drop_sidecars(&mut store.writer, &path, before)?;
-            store.ledger.report.n_captions_removed += n;
+    let known = store.ledger.take_known();
+    let mut changed = Vec::new();
+    for (path, before) in &known {
+        let now = store.writer.file(path)?.map(|record| record.image);
+        if now != Some(*before) {
+            changed.push((path.as_path(), *before));
         }
     }
+    let n_removed = drop_sidecars(&mut store.writer, changed)?;
+    store.ledger.report.n_captions_removed += n_removed;
     Ok(())
 }
 
-fn changes_by_sidecars(
-    store: &mut Store<'_>,
+fn by_sidecars(
+    changes: &mut Changes<'_, '_>,
     visits: &[Visit],
     given: &HashSet<&Path>,
-) -> Result<Vec<Change>, EngineError> {
+) -> Result<ControlFlow<()>, EngineError> {
     let pictures = || visits.iter().flat_map(|visit| &visit.walk.candidates);
     let pictures = || pictures().map(|candidate| candidate.path.as_path());
     let odd = visits.iter().flat_map(|visit| &visit.walk.odd_texts);
@@ -91,13 +110,15 @@ fn changes_by_sidecars(
     let texts = visits.iter().flat_map(|visit| &visit.walk.texts);
     let texts = texts.map(PathBuf::as_path).chain(odd.iter().copied());
     let sidecars = assign(pictures(), texts);
-    note_unused(store, &sidecars, given, &odd)?;
+    note_unused(changes.store, &sidecars, given, &odd)?;
 
-    let mut changes = Vec::new();
+    let in_order = in_order(&sidecars);
+    changes.expect(in_order.iter().map(|(_, sources)| sources.len()).sum());
     // An image may have several files, each with sidecars.
     let mut current: HashSet<(ItemId, PathBuf)> = HashSet::new();
-    for (picture, sources) in in_order(&sidecars) {
-        let Some(record) = store.writer.file(picture)? else {
+    for (picture, sources) in in_order {
+        changes.compared(sources.len());
+        let Some(record) = changes.store.writer.file(picture)? else {
             continue;
         };
         for &source in sources {
@@ -109,40 +130,64 @@ fn changes_by_sidecars(
             } else {
                 read_sidecar(source).map_err(|error| error.to_string())
             };
+            let ledger = &mut changes.store.ledger;
             match captions {
                 Ok((captions, bad)) => {
                     for line in bad {
-                        let (line, reason) = (line.line, &line.reason);
-                        store.ledger.skipped_caption(source, Some(line), reason);
+                        ledger.skipped_caption(source, Some(line.line), &line.reason);
                     }
-                    let source = source.to_path_buf();
-                    changes.extend(change(store, Some(record.image), source, captions)?);
+                    if changes
+                        .set(Some(record.image), source, &captions)?
+                        .is_break()
+                    {
+                        return Ok(ControlFlow::Break(()));
+                    }
                 }
                 // What it says is unknown, so what the index has from it stays.
-                Err(reason) => store.ledger.report.skipped.push(Skipped {
+                Err(reason) => ledger.report.skipped.push(Skipped {
                     path: source.to_path_buf(),
                     reason,
                 }),
             }
         }
     }
-    // Deleted sidecars, and those that another one has replaced.
-    for picture in pictures() {
-        let Some(record) = store.writer.file(picture)? else {
+    without_missing_sidecars(changes, visits, &current)
+}
+
+/// Removes the captions of deleted sidecars, and of those that another one has replaced.
+fn without_missing_sidecars(
+    changes: &mut Changes<'_, '_>,
+    visits: &[Visit],
+    current: &HashSet<(ItemId, PathBuf)>,
+) -> Result<ControlFlow<()>, EngineError> {
+    let mut files: Vec<(&Path, ItemId)> = Vec::new();
+    for candidate in visits.iter().flat_map(|visit| &visit.walk.candidates) {
+        if let Some(record) = changes.store.writer.file(&candidate.path)? {
+            files.push((&candidate.path, record.image));
+        }
+    }
+    for (image, paths) in by_image(files) {
+        let sources = changes.store.writer.caption_sources_of(Some(image))?;
+        if sources.is_empty() {
             continue;
-        };
-        for source in store.writer.caption_sources_of(Some(record.image))? {
-            let is_hidden = || visits.iter().any(|visit| visit.walk.hides(&source));
-            if is_sidecar_of(&source, picture)
-                && !current.contains(&(record.image, source.clone()))
-                && !is_hidden()
+        }
+        let names = SidecarNames::of(paths);
+        for source in sources {
+            let is_hidden = |source: &Path| visits.iter().any(|visit| visit.walk.hides(source));
+            let key = (image, source);
+            let source = key.1.as_path();
+            if names.contains(source)
+                && !current.contains(&key)
+                && !is_hidden(source)
+                && changes
+                    .set(Some(image), source, &[] as &[CaptionText])?
+                    .is_break()
             {
-                current.insert((record.image, source.clone()));
-                changes.extend(change(store, Some(record.image), source, Vec::new())?);
+                return Ok(ControlFlow::Break(()));
             }
         }
     }
-    Ok(changes)
+    Ok(ControlFlow::Continue(()))
 }
 
 /// Pictures with their sidecars, by path.
@@ -179,11 +224,12 @@ fn note_unused(
     Ok(())
 }
 
-fn changes_by_file(
-    store: &mut Store<'_>,
+fn by_file(
+    changes: &mut Changes<'_, '_>,
     source: &Path,
     file: &CaptionFile,
-) -> Result<Vec<Change>, EngineError> {
+) -> Result<ControlFlow<()>, EngineError> {
+    let store = &mut *changes.store;
     for line in &file.bad {
         store
             .ledger
@@ -191,14 +237,14 @@ fn changes_by_file(
     }
     let owners = owners(store, source, &file.sets)?;
     // Identical pictures are one image, so that several lines may be about the same one.
-    let mut wanted: BTreeMap<Option<ItemId>, Vec<CaptionText>> = BTreeMap::new();
+    let mut wanted: BTreeMap<Option<ItemId>, Vec<&CaptionText>> = BTreeMap::new();
     let mut seen: HashSet<(Option<ItemId>, &str)> = HashSet::new();
     for (set, owner) in file.sets.iter().zip(owners) {
         let Some(owner) = owner else { continue };
         let of_owner = wanted.entry(owner).or_default();
         for caption in &set.captions {
             if seen.insert((owner, &caption.text)) {
-                of_owner.push(caption.clone());
+                of_owner.push(caption);
             }
         }
     }
@@ -208,11 +254,13 @@ fn changes_by_file(
             wanted.entry(owner).or_default();
         }
     }
-    let mut changes = Vec::new();
     for (owner, captions) in wanted {
-        changes.extend(change(store, owner, source.to_path_buf(), captions)?);
+        changes.compared(captions.len());
+        if changes.set(owner, source, &captions)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
     }
-    Ok(changes)
+    Ok(ControlFlow::Continue(()))
 }
 
 /// The image that each set of captions is about; the outer option is none for a picture that is not
@@ -254,8 +302,8 @@ fn owners(
         let set = &sets[place];
         let Some(picture) = &set.image else { continue };
         let images = alike.remove(&place).unwrap_or_default();
-        if let [image] = images.as_slice() {
-            owners[place] = Some(Some(*image));
+        if images.len() == 1 {
+            owners[place] = Some(images.first().copied());
             continue;
         }
         let what = if images.is_empty() {
@@ -309,7 +357,7 @@ fn images_that_look_like(
     store: &Store<'_>,
     sets: &[CaptionSet],
     missing: &[usize],
-) -> Result<HashMap<usize, Vec<ItemId>>, EngineError> {
+) -> Result<HashMap<usize, BTreeSet<ItemId>>, EngineError> {
     let mut wanted: HashMap<Vec<u8>, Vec<usize>> = HashMap::new();
     for &set in missing {
         let given = sets[set].image.iter();
@@ -327,33 +375,29 @@ fn images_that_look_like(
             wanted.entry(key).or_default().push(set);
         }
     }
-    let mut alike: HashMap<usize, Vec<ItemId>> = HashMap::new();
+    let mut alike: HashMap<usize, BTreeSet<ItemId>> = HashMap::new();
     store.writer.for_each_file(&mut |path, record| {
         for &set in wanted
             .get(&*composed(path.as_os_str()))
             .into_iter()
             .flatten()
         {
-            let images = alike.entry(set).or_default();
-            if !images.contains(&record.image) {
-                images.push(record.image);
-            }
+            alike.entry(set).or_default().insert(record.image);
         }
     })?;
     Ok(alike)
 }
 
-/// The captions that `before` has from captions files, for its images that are here too. Sidecars
-/// have been read again, and the files in `given` will be.
-fn changes_by_old_index(
-    store: &Store<'_>,
+/// Takes over the captions that `before` has from captions files, for its images that are here too.
+/// Sidecars have been read again, and the files in `given` will be.
+fn by_old_index(
+    changes: &mut Changes<'_, '_>,
     before: &IndexReader,
     given: &HashSet<&Path>,
-) -> Result<Vec<Change>, EngineError> {
-    let mut changes = Vec::new();
+) -> Result<ControlFlow<()>, EngineError> {
     for (source, captions) in by_source(before.captions_alone()?) {
-        if !given.contains(source.as_path()) {
-            changes.extend(change(store, None, source, captions)?);
+        if !given.contains(source.as_path()) && changes.set(None, &source, &captions)?.is_break() {
+            return Ok(ControlFlow::Break(()));
         }
     }
     let mut seen = HashSet::new();
@@ -364,17 +408,20 @@ fn changes_by_old_index(
         let Some(Item::Image(image)) = before.item(record.image)? else {
             continue;
         };
-        let Some(here) = store.writer.image_with_hash(&image.content_hash)? else {
+        let Some(here) = changes.store.writer.image_with_hash(&image.content_hash)? else {
             continue;
         };
+        let names = SidecarNames::of(image.paths.iter().map(PathBuf::as_path));
         for (source, captions) in by_source(before.captions_of(record.image)?) {
-            let is_sidecar = image.paths.iter().any(|path| is_sidecar_of(&source, path));
-            if !is_sidecar && !given.contains(source.as_path()) {
-                changes.extend(change(store, Some(here), source, captions)?);
+            if !names.contains(&source)
+                && !given.contains(source.as_path())
+                && changes.set(Some(here), &source, &captions)?.is_break()
+            {
+                return Ok(ControlFlow::Break(()));
             }
         }
     }
-    Ok(changes)
+    Ok(ControlFlow::Continue(()))
 }
 
 /// Captions in their order, grouped by the file that they came from.
@@ -388,155 +435,4 @@ fn by_source(captions: Vec<Caption>) -> BTreeMap<PathBuf, Vec<CaptionText>> {
             .push(CaptionText { text, line });
     }
     texts
-}
-
-/// `None` when the index has exactly these captions from there.
-fn change(
-    store: &Store<'_>,
-    image: Option<ItemId>,
-    source: PathBuf,
-    captions: Vec<CaptionText>,
-) -> Result<Option<Change>, EngineError> {
-    let before = store.writer.captions_from(image, &source)?;
-    let is_same = before
-        .iter()
-        .eq(captions.iter().map(|caption| &caption.text));
-    Ok((!is_same).then_some(Change {
-        image,
-        source,
-        captions,
-        before,
-    }))
-}
-
-impl Change {
-    /// The texts that the index does not have from there yet.
-    fn new_texts(&self) -> Vec<&str> {
-        let before: HashSet<&str> = self.before.iter().map(String::as_str).collect();
-        let texts = self.captions.iter().map(|caption| caption.text.as_str());
-        texts.filter(|text| !before.contains(text)).collect()
-    }
-}
-
-fn encode(
-    store: &mut Store<'_>,
-    encoders: &Encoders,
-    changes: Vec<Change>,
-) -> Result<ControlFlow<()>, EngineError> {
-    let began = Instant::now();
-    let n_total: usize = changes.iter().map(|change| change.captions.len()).sum();
-    let mut n_done = 0;
-    let mut changes = changes.into_iter().peekable();
-    while changes.peek().is_some() {
-        // Whole changes, as many as make a batch: each is written at once.
-        let mut group = Vec::new();
-        let mut n_texts = 0;
-        while let Some(change) =
-            changes.next_if(|change| n_texts == 0 || n_texts + change.captions.len() <= BATCH)
-        {
-            n_texts += change.captions.len();
-            group.push(change);
-        }
-        let texts: Vec<&str> = group.iter().flat_map(Change::new_texts).collect();
-        let mut embeddings = Vec::with_capacity(texts.len());
-        for batch in texts.chunks(BATCH) {
-            // A list of many captions is one change.
-            let n_now = n_done + embeddings.len();
-            if !embeddings.is_empty()
-                && store
-                    .report(Stage::Captions, n_now, n_total, began)
-                    .is_break()
-            {
-                return Ok(ControlFlow::Break(()));
-            }
-            embeddings.extend(isolate::texts(encoders, batch)?);
-        }
-        let mut embeddings = embeddings.into_iter();
-        for change in group {
-            write(store, encoders, change, &mut embeddings)?;
-        }
-        n_done += n_texts;
-        store.commit_if_due()?;
-        if store
-            .report(Stage::Captions, n_done, n_total, began)
-            .is_break()
-        {
-            return Ok(ControlFlow::Break(()));
-        }
-    }
-    Ok(ControlFlow::Continue(()))
-}
-
-/// Writes a change, with the next embeddings for its new texts. In place of a caption that has none
-/// stays what the index had there.
-fn write(
-    store: &mut Store<'_>,
-    encoders: &Encoders,
-    change: Change,
-    embeddings: &mut impl Iterator<Item = Result<Vec<f32>, EngineError>>,
-) -> Result<(), EngineError> {
-    let Change {
-        image,
-        source,
-        captions,
-        before,
-    } = change;
-    let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
-    for (place, text) in before.iter().enumerate() {
-        places.entry(text).or_default().push(place);
-    }
-    let texts: HashSet<&str> = captions.iter().map(|caption| &*caption.text).collect();
-    let mut kept: HashSet<usize> = HashSet::new();
-    let mut after: Vec<(&str, Option<UnitVector>)> = Vec::with_capacity(captions.len());
-    // The place in `before` that comes next.
-    let mut next = 0;
-    for caption in &captions {
-        if let Some(places) = places.get(&*caption.text) {
-            // Of a text that occurs several times, the occurrence that comes next.
-            let nth = places.partition_point(|&place| place < next);
-            next = places.get(nth).unwrap_or(&places[0]) + 1;
-            after.push((&caption.text, None));
-            continue;
-        }
-        let embedding = embeddings.next().unwrap_or_else(|| Ok(Vec::new()));
-        let vector = embedding.and_then(|values| Ok(UnitVector::new(values)?));
-        match vector {
-            Ok(vector) => {
-                if encoders.text().n_tokens_dropped(&caption.text)? > 0 {
-                    store.ledger.report.cut_captions.push(source.clone());
-                }
-                after.push((&caption.text, Some(vector)));
-            }
-            Err(error) => {
-                let reason = error.to_string();
-                store.ledger.skipped_caption(&source, caption.line, &reason);
-                if let Some(old) = before.get(next)
-                    && !texts.contains(old.as_str())
-                    && kept.insert(next)
-                {
-                    after.push((old, None));
-                    next += 1;
-                }
-            }
-        }
-    }
-    if after.iter().map(|(text, _)| *text).eq(&before) {
-        return Ok(());
-    }
-    let known: HashMap<String, UnitVector> = if after.iter().any(|(_, vector)| vector.is_none()) {
-        let known = store.writer.caption_vectors_from(image, &source)?;
-        known.into_iter().collect()
-    } else {
-        HashMap::new()
-    };
-    let mut put = Vec::with_capacity(after.len());
-    for (text, vector) in after {
-        if let Some(vector) = vector.or_else(|| known.get(text).cloned()) {
-            put.push((text.to_owned(), vector));
-        }
-    }
-    store.ledger.report.n_captions_added += put.len();
-    store.ledger.report.n_captions_removed += before.len();
-    store.writer.set_captions(image, &source, put)?;
-    Ok(())
 }

@@ -4,6 +4,7 @@
 //! is new, stores it, and ends with the captions. [`model_change`] does such a run beside the old
 //! index.
 
+mod caption_changes;
 pub(crate) mod caption_file;
 pub(crate) mod captions;
 mod encode;
@@ -20,6 +21,8 @@ mod store;
 pub(crate) mod tuning;
 pub(crate) mod walk;
 
+#[cfg(test)]
+mod caption_tests;
 #[cfg(test)]
 mod incremental_tests;
 #[cfg(test)]

@@ -111,7 +111,7 @@ impl Run<'_> {
             report.skipped.extend(walk.unreadable.iter().cloned());
             let known = store.writer.files_under(folder)?;
             // Before its files: an image's words are the names from its library folder down.
-            note_library(store, folder, known.len())?;
+            note_library(store, folder, known.len() as u64)?;
             visits.push(Visit {
                 folder: folder.clone(),
                 walk,
@@ -138,7 +138,7 @@ impl Run<'_> {
         let before = self.before.map_or(Ok(Vec::new()), IndexReader::libraries)?;
         for library in before {
             if !self.folders.contains(&library.folder) {
-                let n_files = store.writer.files_under(&library.folder)?.len() as u64;
+                let n_files = store.writer.n_files_under(&library.folder)?;
                 store.writer.put_library(Library { n_files, ..library })?;
             }
         }
@@ -167,7 +167,7 @@ impl Run<'_> {
     /// Notes how many files the index has from each folder.
     fn note_libraries(&self, store: &mut Store<'_>) -> Result<(), EngineError> {
         for folder in &self.folders {
-            let n_files = store.writer.files_under(folder)?.len();
+            let n_files = store.writer.n_files_under(folder)?;
             note_library(store, folder, n_files)?;
         }
         Ok(())
@@ -360,13 +360,17 @@ impl Run<'_> {
                 held_back.extend(paths);
             }
         }
+        let mut removed: Vec<(&Path, ItemId)> = Vec::new();
         for (path, record) in missing {
             if !held_back.contains(path.as_path()) {
-                let n = captions::drop_sidecars(&mut store.writer, path, record.image)?;
-                store.ledger.report.n_captions_removed += n;
-                store.writer.remove_file(path)?;
-                store.ledger.removed(record.image);
+                removed.push((path, record.image));
             }
+        }
+        let n = captions::drop_sidecars(&mut store.writer, removed.iter().copied())?;
+        store.ledger.report.n_captions_removed += n;
+        for (path, image) in removed {
+            store.writer.remove_file(path)?;
+            store.ledger.removed(image);
         }
         Ok(())
     }
@@ -406,10 +410,10 @@ fn note_run(store: &mut Store<'_>, interrupted: bool) {
     store.writer.put_last_run(&run);
 }
 
-fn note_library(store: &mut Store<'_>, folder: &Path, n_files: usize) -> Result<(), EngineError> {
+fn note_library(store: &mut Store<'_>, folder: &Path, n_files: u64) -> Result<(), EngineError> {
     Ok(store.writer.put_library(Library {
         folder: folder.to_path_buf(),
-        n_files: n_files as u64,
+        n_files,
         last_run_unix_s: unix_s(),
     })?)
 }

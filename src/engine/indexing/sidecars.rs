@@ -25,14 +25,28 @@ const DOCUMENTS: [&str; 10] = [
     "robots",
 ];
 
-/// Whether the name of a text file may be that of a sidecar of the picture.
-pub(crate) fn is_sidecar_of(text: &Path, picture: &Path) -> bool {
-    text.parent() == picture.parent()
-        && extension(text) == "txt"
-        && text.file_stem().is_some_and(|stem| {
-            let stem = folded(stem);
-            names_of(picture).is_some_and(|names| names.iter().any(|name| folded(name) == stem))
-        })
+/// The names that sidecars of some pictures may have.
+pub(crate) struct SidecarNames<'a>(HashSet<(&'a Path, Vec<u8>)>);
+
+impl<'a> SidecarNames<'a> {
+    pub(crate) fn of(pictures: impl IntoIterator<Item = &'a Path>) -> Self {
+        let mut names = HashSet::new();
+        for picture in pictures {
+            if let Some(folder) = picture.parent() {
+                let of_picture = names_of(picture).into_iter().flatten();
+                names.extend(of_picture.map(|name| (folder, folded(name))));
+            }
+        }
+        Self(names)
+    }
+
+    /// Whether a file may be a sidecar of one of the pictures.
+    pub(crate) fn contains(&self, file: &Path) -> bool {
+        let (Some(folder), Some(stem)) = (file.parent(), file.file_stem()) else {
+            return false;
+        };
+        extension(file) == "txt" && self.0.contains(&(folder, folded(stem)))
+    }
 }
 
 /// What a sidecar of the picture may be called, without `.txt`: with and without the picture's own
@@ -244,7 +258,7 @@ mod tests {
             .map(|(picture, texts)| {
                 let texts: Vec<String> = texts.iter().map(|text| name(text)).collect();
                 for text in &found.of[picture] {
-                    assert!(is_sidecar_of(text, picture));
+                    assert!(SidecarNames::of([*picture]).contains(text));
                 }
                 format!("{} < {}", name(picture), texts.join(" "))
             })

@@ -116,15 +116,26 @@ impl<'a> Store<'a> {
         n_total: usize,
         began: Instant,
     ) -> ControlFlow<()> {
-        (self.progress)(&Progress {
-            stage,
-            n_done,
-            n_total,
-            n_skipped: self.ledger.report.skipped.len(),
-            elapsed: began.elapsed(),
-            first_runs: FirstRuns::default(),
-        })
+        report(self.progress, &self.ledger, stage, (n_done, n_total), began)
     }
+}
+
+/// [`Store::report`] for those who hold parts of the store.
+pub(crate) fn report(
+    progress: &mut OnProgress<'_>,
+    ledger: &Ledger,
+    stage: Stage,
+    (n_done, n_total): (usize, usize),
+    began: Instant,
+) -> ControlFlow<()> {
+    progress(&Progress {
+        stage,
+        n_done,
+        n_total,
+        n_skipped: ledger.report.skipped.len(),
+        elapsed: began.elapsed(),
+        first_runs: FirstRuns::default(),
+    })
 }
 
 /// Stores what comes out of the picture pipeline, whose other threads read from the same writer.
