@@ -10,6 +10,9 @@ use super::indexing::captions::drop_sidecars;
 use super::names::{composed, places};
 use super::report::{OnBuilding, building, reasons};
 
+/// Files or captions that are removed between two commits.
+const COMMIT_EVERY: usize = 10_000;
+
 /// What [`Engine::remove`](crate::engine::Engine::remove) removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RemoveReport {
@@ -86,26 +89,22 @@ fn open_writer(folder: &Path) -> Result<IndexWriter, EngineError> {
 }
 
 /// Removes everything that the index holds at a path and below. False if there is nothing.
+///
+/// This is committed every [`COMMIT_EVERY`] files and captions, and library folders are forgotten
+/// last, so that after a kill the same call removes the rest.
 fn remove_below(
     writer: &mut IndexWriter,
     place: &Path,
     report: &mut RemoveReport,
 ) -> Result<bool, EngineError> {
-    let files = writer.files_under(place)?;
-    let sources = writer.caption_sources_under(place, None, usize::MAX)?;
+    let has_files = remove_files_below(writer, place)?;
+    let has_captions = remove_captions_below(writer, place)?;
     let (below, others): (Vec<Library>, Vec<Library>) = writer
         .libraries()?
         .into_iter()
         .partition(|library| library.folder.starts_with(place));
-    if files.is_empty() && sources.is_empty() && below.is_empty() {
+    if !has_files && !has_captions && below.is_empty() {
         return Ok(false);
-    }
-    for (path, file) in &files {
-        drop_sidecars(writer, [(path.as_path(), file.image)])?;
-        writer.remove_file(path)?;
-    }
-    for (source, image) in sources {
-        writer.set_captions(image, &source, Vec::new())?;
     }
     for library in below {
         writer.remove_library(&library.folder)?;
@@ -113,11 +112,59 @@ fn remove_below(
     }
     for library in others {
         if place.starts_with(&library.folder) {
-            let n_files = writer.files_under(&library.folder)?.len() as u64;
+            let n_files = writer.n_files_under(&library.folder)?;
             writer.put_library(Library { n_files, ..library })?;
         }
     }
     Ok(true)
+}
+
+/// Removes files, and the captions that their sidecars gave to images with other files too.
+fn remove_files_below(writer: &mut IndexWriter, place: &Path) -> Result<bool, EngineError> {
+    let mut last: Option<PathBuf> = None;
+    loop {
+        let files = writer.some_files_under(place, last.as_deref(), COMMIT_EVERY)?;
+        let sidecars = files
+            .iter()
+            .map(|(path, file)| (path.as_path(), file.image));
+        drop_sidecars(writer, sidecars)?;
+        for (path, _) in &files {
+            writer.remove_file(path)?;
+        }
+        let is_last = files.len() < COMMIT_EVERY;
+        last = files.into_iter().next_back().map(|(path, _)| path).or(last);
+        if is_last {
+            return Ok(last.is_some());
+        }
+        writer.commit()?;
+    }
+}
+
+/// Removes what was read from captions files.
+fn remove_captions_below(writer: &mut IndexWriter, place: &Path) -> Result<bool, EngineError> {
+    let mut last = None;
+    'from_last: loop {
+        let sources = writer.caption_sources_under(place, last.as_ref(), COMMIT_EVERY)?;
+        let is_last = sources.len() < COMMIT_EVERY;
+        for (source, image) in sources {
+            let generation = writer.generation();
+            let mut revision = writer.revise_captions(image, &source)?;
+            while revision.settle(COMMIT_EVERY)? {
+                revision.writer().commit()?;
+            }
+            if writer.n_pending() >= COMMIT_EVERY {
+                writer.commit()?;
+            }
+            last = Some((source, image));
+            // A commit may remove images that the following captions are about.
+            if writer.generation() != generation {
+                continue 'from_last;
+            }
+        }
+        if is_last {
+            return Ok(last.is_some());
+        }
+    }
 }
 
 /// The only path of the index that looks like this one: a file, a captions file, or a folder above

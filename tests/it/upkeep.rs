@@ -1,6 +1,12 @@
 //! `sightline check`, `compact` and `remove`: maintenance of an index.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use sightline_index::{
+    Binding, FileRecord, IndexReader, IndexWriter, Library, Problem, UnitVector,
+};
 
 use crate::support::{TestEnv, corpus, snapshot};
 
@@ -270,4 +276,109 @@ fn a_linked_library_is_removed_by_either_name() {
         env.succeed(["remove", name]);
         assert_eq!(env.counts(), [0, 0, 0]);
     }
+}
+
+/// Files, and captions without a picture, of a library that is removed while it is killed.
+const N_REMOVED: u32 = 45_000;
+
+/// An index of two libraries: `library` with `N_REMOVED` files, and `other` with ten.
+fn put_two_libraries(index: &Path, library: &Path, other: &Path) {
+    let binding = Binding {
+        dimension: 4,
+        fingerprint: "none".to_owned(),
+        model: "none".to_owned(),
+    };
+    let unit = |angle: f32| UnitVector::new(vec![angle.cos(), angle.sin(), 0.0, 0.0]).unwrap();
+    let mut writer = IndexWriter::open_or_create(index, &binding).unwrap();
+    for folder in [library, other] {
+        let folder = folder.to_owned();
+        let (n_files, last_run_unix_s) = (u64::from(N_REMOVED), 1);
+        writer
+            .put_library(Library {
+                folder,
+                n_files,
+                last_run_unix_s,
+            })
+            .unwrap();
+    }
+    for number in 0..N_REMOVED + 10 {
+        let folder = if number < N_REMOVED { library } else { other };
+        let mut hash = [7; 32];
+        hash[..4].copy_from_slice(&number.to_le_bytes());
+        let image = writer.put_image(hash, 2, 2, unit(number as f32)).unwrap();
+        let record = FileRecord {
+            n_bytes: 1,
+            modified_ns: 1,
+            image,
+            change: None,
+        };
+        writer
+            .put_file(&folder.join(format!("{number}.jpg")), record)
+            .unwrap();
+        let source = folder.join(format!("{number}.txt"));
+        if number % 9 == 0 {
+            let caption = (format!("number {number}"), unit(0.5));
+            writer
+                .set_captions(Some(image), &source, vec![caption])
+                .unwrap();
+        }
+    }
+    let list = |folder: &Path, n: u32| {
+        let captions = (0..n).map(|number| (format!("line {number}"), unit(number as f32)));
+        (folder.join("list.txt"), captions.collect())
+    };
+    for (source, captions) in [list(library, N_REMOVED), list(other, 3)] {
+        writer.set_captions(None, &source, captions).unwrap();
+    }
+    writer.commit().unwrap();
+}
+
+#[test]
+fn a_killed_removal_is_completed_by_the_next() {
+    let env = TestEnv::new();
+    let (library, other) = (Path::new("/removed/library"), Path::new("/kept"));
+    put_two_libraries(&env.index(), library, other);
+    let counts = || {
+        // Words may be behind.
+        let is_derived = |problem: &Problem| matches!(problem, Problem::Words { .. });
+        let problems = sightline_index::check(&env.index()).unwrap();
+        assert!(problems.iter().all(is_derived), "{problems:?}");
+        let counts = IndexReader::open(&env.index(), None).unwrap().counts();
+        [counts.n_files, counts.n_images, counts.n_captions]
+    };
+    let full = counts();
+    let mut n_partial = 0;
+    let mut before = full;
+    let mut delay = Duration::from_millis(100);
+    while n_partial < 3 {
+        let mut running = env.sightline(["remove", "/removed/library"]).spawn();
+        let began = Instant::now();
+        while !running.has_ended() && began.elapsed() < delay {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if !running.has_ended() {
+            running.signal(Signal::SIGKILL);
+        }
+        if running.wait().signal().is_none() {
+            break;
+        }
+        let now = counts();
+        assert!(now.iter().zip(before).all(|(now, before)| *now <= before));
+        assert!(now[0] >= 10 && now[2] >= 3, "{now:?}");
+        if now == before {
+            delay += delay / 2;
+        } else {
+            n_partial += 1;
+            let reader = IndexReader::open(&env.index(), None).unwrap();
+            assert_eq!(reader.libraries().unwrap().len(), 2);
+        }
+        before = now;
+    }
+    assert!(n_partial > 0, "every removal ended before it was killed");
+    let report = env.succeed(["remove", "/removed/library", "--json"]).json();
+    assert_eq!(report["libraries"].as_array().unwrap().len(), 1);
+    let n_kept = (N_REMOVED..N_REMOVED + 10)
+        .filter(|number| number % 9 == 0)
+        .count() as u64;
+    assert_eq!(counts(), [10, 10, 3 + n_kept]);
 }

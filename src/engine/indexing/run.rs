@@ -36,6 +36,9 @@ const METADATA_BATCH: usize = 256;
 /// Records of unchanged files that are completed before they are committed.
 const COMPLETED_BATCH: usize = 10_000;
 
+/// Deleted files that are removed before that is committed.
+const REMOVED_BATCH: usize = 10_000;
+
 /// What one run indexes, and with what.
 pub(crate) struct Run<'a> {
     pub(crate) request: &'a IndexRequest,
@@ -366,11 +369,16 @@ impl Run<'_> {
                 removed.push((path, record.image));
             }
         }
-        let n = captions::drop_sidecars(&mut store.writer, removed.iter().copied())?;
-        store.ledger.report.n_captions_removed += n;
-        for (path, image) in removed {
-            store.writer.remove_file(path)?;
-            store.ledger.removed(image);
+        for some in removed.chunks(REMOVED_BATCH) {
+            let n = captions::drop_sidecars(&mut store.writer, some.iter().copied())?;
+            store.ledger.report.n_captions_removed += n;
+            for &(path, image) in some {
+                store.writer.remove_file(path)?;
+                store.ledger.removed(image);
+            }
+            if some.len() == REMOVED_BATCH {
+                store.commit()?;
+            }
         }
         Ok(())
     }
