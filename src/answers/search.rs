@@ -87,6 +87,7 @@ answers! {
         similarity: Option<f32> = hit.similarity,
         words: &'a [String] = &hit.words,
         images: Vec<PathAnswer<'a>> = paths(&hit.pictures),
+        count: usize = hit.n_captions,
         source: PathAnswer<'a> = hit.source.as_path().into(),
     }
 }

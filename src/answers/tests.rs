@@ -219,6 +219,7 @@ fn of_searches(samples: &mut Samples) {
         similarity: None,
         words: texts(),
         pictures: vec![odd_path()],
+        n_captions: 1,
         source: odd_path(),
     };
     let other = CaptionHit {

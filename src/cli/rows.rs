@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::slice;
 
+use indicatif::HumanCount;
+
 use super::printer::Printer;
 use crate::answers::HitAnswer;
 use crate::engine::{CaptionHit, Details, SearchHit};
@@ -49,7 +51,7 @@ impl<'a> Row<'a> {
             similarity: hit.similarity,
             picture: None,
             texts: slice::from_ref(&hit.text),
-            note: printer.shown(hit.pictures.first().unwrap_or(&hit.source)),
+            note: place(hit, printer),
             paths: &hit.pictures,
             details: None,
         }
@@ -72,6 +74,19 @@ impl Hits {
             Self::Images(hits) => (1..).zip(hits).map(HitAnswer::from).collect(),
             Self::Captions(hits) => (1..).zip(hits).map(HitAnswer::from).collect(),
         }
+    }
+}
+
+/// `photos/dog.jpg and 2 more`: how many more captions have this text. A second path of the same
+/// picture is none.
+fn place(hit: &CaptionHit, printer: &Printer) -> String {
+    let Some(first) = hit.pictures.first() else {
+        return printer.shown(&hit.source);
+    };
+    let first = printer.shown(first);
+    match hit.n_captions {
+        0 | 1 => first,
+        n => format!("{first} and {} more", HumanCount(n as u64 - 1)),
     }
 }
 

@@ -315,6 +315,80 @@ fn a_query_is_encoded_once_however_far_the_search_is_widened() {
 }
 
 #[test]
+fn a_caption_of_many_pictures_is_counted_and_names_only_some() {
+    let place = Place::new();
+    for i in 0..60 {
+        place.draw(&format!("{i}.png"), RED, 30 + i);
+        fs_err::write(place.photos.join(format!("{i}.txt")), "red door\n").unwrap();
+    }
+    // Copies are one picture with several files.
+    for i in 0..3 {
+        place.draw(&format!("copy{i}.png"), GREEN, 30);
+    }
+    // The model does not know these words, so that the vectors are equal.
+    let texts = ["red gate", "red barn", "red door"];
+    fs_err::write(place.photos.join("copy0.txt"), texts.join("\n")).unwrap();
+    place.index();
+    for by in [By::Meaning, By::Words, By::Both] {
+        let hits = |text: &str, n| {
+            let request = SearchRequest {
+                by,
+                ..SearchRequest::text(text, n)
+            };
+            let hits = place.engine().search_captions(&request).unwrap();
+            let counts = hits
+                .into_iter()
+                .map(|hit| (hit.text, hit.n_captions, hit.pictures.len()));
+            counts.collect::<Vec<_>>()
+        };
+        // The 31 that are not read count as this text.
+        let door = ("red door".to_owned(), 63, CaptionHit::MAX_PICTURES);
+        assert_eq!(hits("red door", 1), [door], "{by:?}");
+        if by != By::Meaning {
+            let barn = ("red barn".to_owned(), 1, 3);
+            assert_eq!(hits("barn", 1), [barn], "{by:?}");
+        }
+    }
+}
+
+#[test]
+fn captions_with_one_vector_and_different_texts_are_different_hits() {
+    let place = Place::new();
+    for (i, text) in ["red door", "red gate", "red door", "red barn"]
+        .iter()
+        .enumerate()
+    {
+        place.draw(&format!("{i}.png"), RED, 30 + u32::try_from(i).unwrap());
+        fs_err::write(place.photos.join(format!("{i}.txt")), text).unwrap();
+    }
+    place.index();
+    let found = |by, text: &str, n| {
+        let request = SearchRequest {
+            by,
+            ..SearchRequest::text(text, n)
+        };
+        let hits = place.engine().search_captions(&request).unwrap();
+        let found = hits
+            .into_iter()
+            .map(|hit| (hit.text, hit.n_captions, hit.words));
+        found.collect::<Vec<_>>()
+    };
+    let hit = |text: &str, n_captions, words: &[&str]| {
+        let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+        (text.to_owned(), n_captions, words)
+    };
+    let (door, gate) = (hit("red door", 2, &[]), hit("red gate", 1, &[]));
+    let barn = hit("red barn", 1, &[]);
+    for n in 1..=3 {
+        let all = [door.clone(), gate.clone(), barn.clone()];
+        assert_eq!(found(By::Meaning, "red", n), all[..n]);
+    }
+    let barn = hit("red barn", 1, &["barn"]);
+    assert_eq!(found(By::Words, "barn", 3), std::slice::from_ref(&barn));
+    assert_eq!(found(By::Both, "barn", 3), [barn, door, gate]);
+}
+
+#[test]
 fn hits_report_their_ranks_by_meaning_and_by_words() {
     let place = Place::new();
     place.draw("tulip_field.png", GREEN, 30);

@@ -22,7 +22,7 @@ fn captions_are_ranked_by_similarity() {
     exit code: 0
     ----- stdout -----
       1   0.991  something red  photos/red.png
-      2   0.143  a colour  photos/green.png
+      2   0.143  a colour  photos/green.png and 1 more
       3   0.143  white or black  words.txt
       4  -0.277  something green  photos/green.png
       5  -0.306  blue  words.txt
@@ -50,6 +50,7 @@ fn the_query_picture_need_not_be_in_the_index() {
       "by": "meaning",
       "hits": [
         {
+          "count": 1,
           "images": [],
           "rank": 1,
           "similarity": 1.0,
@@ -91,6 +92,7 @@ fn equal_captions_are_one_hit() {
         .map(|image| env.shown(image["path"].as_str().unwrap()))
         .collect();
     assert_eq!(of, ["photos/green.png", "photos/red.png"]);
+    assert_eq!(shared["count"], 2);
     // -k counts hits after merging equal captions.
     for n in 1..=5 {
         let n_asked = n.to_string();

@@ -308,6 +308,7 @@ fn hits_are_printed_as_json() {
       "by": "both",
       "hits": [
         {
+          "count": 1,
           "images": [
             {
               "path": "[ROOT]/photos/IMG_1.png"

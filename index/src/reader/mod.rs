@@ -10,6 +10,7 @@ mod select;
 mod select_tests;
 mod selections;
 pub(crate) mod statistics;
+mod texts;
 mod vectors;
 #[cfg(test)]
 mod vectors_tests;

@@ -185,7 +185,10 @@ impl IndexReader {
 
     /// The similarity of a stored vector to `vector`, computed as [`nearest`](Self::nearest) does;
     /// none when the item does not exist.
-    fn similarity(
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn similarity(
         &self,
         kind: ItemKind,
         id: ItemId,

@@ -41,5 +41,7 @@ mod repair;
 mod search;
 /// Several graph segments, and items in none.
 mod segments;
+/// Captions with different texts that match words.
+mod texts;
 /// Words by language, without spaces, and those of metadata.
 mod words;

@@ -1,6 +1,5 @@
-//! What a search returns, made from the items of the index.
+//! Pictures that match a query, made from the items of the index.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use sightline_index::{Candidate, Details, FullItem, IndexReader, ItemId};
@@ -38,27 +37,13 @@ impl SearchHit {
     }
 }
 
-/// A caption that matches a query.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CaptionHit {
-    /// The caption.
-    pub text: String,
-    /// Cosine of query and caption, −1…1; `None` in a search by words alone.
-    pub similarity: Option<f32>,
-    /// Words of the query found in it.
-    pub words: Vec<String>,
-    /// Files of the pictures it describes; empty for a caption of a plain text list.
-    pub pictures: Vec<PathBuf>,
-    /// The file it came from.
-    pub source: PathBuf,
-}
-
 /// The images of ranked candidates.
 pub(super) fn images(
     reader: &IndexReader,
     ranked: Vec<Candidate>,
 ) -> Result<Vec<SearchHit>, EngineError> {
-    let mut items = items(reader, &ranked)?;
+    let ids: Vec<ItemId> = ranked.iter().map(|candidate| candidate.id).collect();
+    let mut items = reader.items(&ids)?;
     let hit = |candidate: Candidate| {
         let Some(FullItem::Image { image, captions }) = items.remove(&candidate.id) else {
             return None;
@@ -80,54 +65,4 @@ pub(super) fn images(
         })
     };
     Ok(ranked.into_iter().filter_map(hit).collect())
-}
-
-/// The captions of ranked candidates. Equal texts are one hit, at the best of their ranks, with the
-/// pictures of all.
-pub(super) fn captions(
-    reader: &IndexReader,
-    ranked: Vec<Candidate>,
-) -> Result<Vec<CaptionHit>, EngineError> {
-    let mut items = items(reader, &ranked)?;
-    let mut hits: Vec<CaptionHit> = Vec::new();
-    let mut places: HashMap<String, usize> = HashMap::new();
-    for candidate in ranked {
-        let Some(FullItem::Caption {
-            caption,
-            image_paths,
-        }) = items.remove(&candidate.id)
-        else {
-            continue;
-        };
-        // As for images.
-        if caption.image.is_some() && image_paths.is_empty() {
-            continue;
-        }
-        if let Some(&place) = places.get(&caption.text) {
-            let pictures = &mut hits[place].pictures;
-            for path in image_paths {
-                if !pictures.contains(&path) {
-                    pictures.push(path);
-                }
-            }
-            continue;
-        }
-        places.insert(caption.text.clone(), hits.len());
-        hits.push(CaptionHit {
-            text: caption.text,
-            similarity: candidate.similarity,
-            words: candidate.words,
-            pictures: image_paths,
-            source: caption.source,
-        });
-    }
-    Ok(hits)
-}
-
-fn items(
-    reader: &IndexReader,
-    ranked: &[Candidate],
-) -> Result<HashMap<ItemId, FullItem>, EngineError> {
-    let ids: Vec<ItemId> = ranked.iter().map(|candidate| candidate.id).collect();
-    Ok(reader.items(&ids)?)
 }
