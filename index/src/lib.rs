@@ -65,12 +65,14 @@ mod words;
 mod writer;
 
 pub use derived::graph_files::BuildProgress;
+pub use disk::kept::{DamagedData, damaged_data};
 pub use disk::manifest::{Binding, binding};
 pub use error::IndexError;
 pub use filter::Filter;
 pub use graph::GraphError;
-pub use health::check::{Problem, check};
-pub use health::repair::{Repair, repair};
+pub use health::check::check;
+pub use health::problem::Problem;
+pub use health::repair::{Repair, discard_damaged, repair};
 pub use ids::IdSet;
 pub use item::{
     Caption, ChangeStamp, Details, FileRecord, Generation, Image, Item, ItemId, ItemKind, LastRun,

@@ -18,8 +18,17 @@ use crate::disk::layout::Layout;
 use crate::disk::manifest::Manifest;
 use crate::error::IndexError;
 use crate::graph::format;
-use crate::item::Generation;
+use crate::item::{Generation, ItemId};
 use crate::words::Words;
+
+/// What the word index and the graph files have seen committed.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    /// The newest generation.
+    pub(crate) generation: Generation,
+    /// The highest id in a graph.
+    pub(crate) last_id: ItemId,
+}
 
 /// The newest generation that the word index or a graph file has seen committed.
 ///
@@ -29,9 +38,20 @@ use crate::words::Words;
 /// # Errors
 /// When a file cannot be read for the moment.
 pub(crate) fn newest_seen(layout: &Layout, manifest: &Manifest) -> Result<Generation, IndexError> {
-    let index_id = manifest.index_id();
-    let words = Words::stamp_in(&layout.words()).filter(|stamp| stamp.index_id == index_id);
-    let mut newest = words.map_or(0, |stamp| stamp.generation);
+    seen(layout, Some(manifest.index_id())).map(|seen| seen.generation)
+}
+
+/// What the word index and the graph files have seen; without an id, those of any index.
+///
+/// # Errors
+/// As [`newest_seen`].
+pub(crate) fn seen(layout: &Layout, index_id: Option<[u8; 16]>) -> Result<Seen, IndexError> {
+    let is_ours = |found: [u8; 16]| index_id.is_none_or(|index_id| index_id == found);
+    let words = Words::stamp_in(&layout.words()).filter(|stamp| is_ours(stamp.index_id));
+    let mut newest = Seen {
+        generation: Generation(words.map_or(0, |stamp| stamp.generation)),
+        last_id: ItemId(0),
+    };
     let folder = layout.graphs();
     let failed = |source| IndexError::Io {
         path: folder.clone(),
@@ -39,7 +59,7 @@ pub(crate) fn newest_seen(layout: &Layout, manifest: &Manifest) -> Result<Genera
     };
     let entries = match fs_err::read_dir(&folder) {
         Ok(entries) => entries,
-        Err(error) if is_unreadable(&error) => return Ok(Generation(newest)),
+        Err(error) if is_unreadable(&error) => return Ok(newest),
         Err(error) => return Err(failed(error)),
     };
     for entry in entries {
@@ -49,11 +69,13 @@ pub(crate) fn newest_seen(layout: &Layout, manifest: &Manifest) -> Result<Genera
             .is_some_and(|extension| extension == "graph")
         {
             let stamp = format::stamp_in(&path).map_err(failed)?;
-            let ours = stamp.filter(|stamp| stamp.index_id == index_id);
-            newest = newest.max(ours.map_or(0, |stamp| stamp.generation));
+            if let Some(stamp) = stamp.filter(|stamp| is_ours(stamp.index_id)) {
+                newest.generation = newest.generation.max(Generation(stamp.generation));
+                newest.last_id = newest.last_id.max(ItemId(stamp.last_id));
+            }
         }
     }
-    Ok(Generation(newest))
+    Ok(newest)
 }
 
 /// Whether a folder cannot be read by anybody, or not by this user, as opposed to for the moment.

@@ -41,6 +41,17 @@ pub(crate) fn data_number(name: &str) -> Option<u32> {
     (data_name(number) == name).then_some(number)
 }
 
+/// The name of a folder of damaged data that a repair kept.
+pub(crate) fn damaged_name(number: u32) -> String {
+    format!("damaged-{number}")
+}
+
+/// The number in such a name, or none when `name` is another one.
+pub(crate) fn damaged_number(name: &str) -> Option<u32> {
+    let number = name.strip_prefix("damaged-")?.parse().ok()?;
+    (number > 0 && damaged_name(number) == name).then_some(number)
+}
+
 impl Layout {
     pub(crate) fn new(dir: &Path) -> Self {
         Self {
@@ -152,7 +163,7 @@ impl Layout {
 
     /// Whether every entry of the folder may belong to an index, as after an interrupted creation.
     pub(crate) fn holds_nothing_else(&self) -> io::Result<bool> {
-        const KNOWN: [&str; 7] = [
+        const KNOWN: [&str; 11] = [
             "manifest.json",
             "manifest.json.tmp",
             "lock",
@@ -160,32 +171,21 @@ impl Layout {
             "records",
             "words",
             "graphs",
+            "records.damaged",
+            "records.new",
+            "records.tmp",
+            "repair.json",
         ];
         for entry in fs_err::read_dir(&self.dir)? {
             let name = entry?.file_name();
-            let is_data = name
-                .to_str()
-                .is_some_and(|name| data_number(name.trim_end_matches(GONE)).is_some());
+            let is_data = name.to_str().is_some_and(|name| {
+                data_number(name.trim_end_matches(GONE)).is_some() || damaged_number(name).is_some()
+            });
             if !is_data && !KNOWN.iter().any(|known| name == *known) {
                 return Ok(false);
             }
         }
         Ok(true)
-    }
-
-    /// New records, filled with what can be read of damaged ones.
-    pub(crate) fn new_records(&self) -> PathBuf {
-        self.data.join("records.new")
-    }
-
-    /// Damaged records that were replaced.
-    pub(crate) fn damaged_records(&self) -> PathBuf {
-        self.data.join("records.damaged")
-    }
-
-    /// Temporary folder for repairing records.
-    pub(crate) fn scratch(&self) -> PathBuf {
-        self.data.join("records.tmp")
     }
 
     /// Deletes a file or folder of the index if it exists.

@@ -63,12 +63,12 @@ pub(crate) enum Step {
     CompactTables,
     /// Compacting: the words are merged.
     CompactWords,
-    /// Repairing: everything readable is copied to new records beside the damaged ones.
+    /// Repairing: a portion of what is readable is committed to the successor.
+    RepairFilling,
+    /// Repairing: everything readable is in the successor, and the losses are noted beside it.
     RepairCopied,
-    /// Repairing: the damaged records are renamed, the new ones are not.
+    /// Repairing: after the switch, the damaged data are renamed.
     RepairSetAside,
-    /// Repairing: the new records are in place; graphs and words still belong to the old ones.
-    RepairSwitched,
 }
 }
 

@@ -1,12 +1,15 @@
-//! Deletes data folders that are no longer in use.
+//! Deletes data folders that are no longer in use, and keeps damaged ones that a repair replaced.
 
-use super::layout::{FIRST_DATA, GONE, Layout, data_number};
+use std::path::Path;
+
+use super::kept::{self, Replaced};
+use super::layout::{FIRST_DATA, GONE, Layout, data_name, data_number};
 use super::manifest::Manifest;
 use super::steps::{Step, Steps};
 use crate::error::IndexError;
 
-/// Deletes all data folders but the one that the manifest names and its successor. The caller holds
-/// the lock.
+/// Deletes all data folders but the one that the manifest names and its successor. Data that a
+/// repair replaced are renamed instead. The caller holds the lock.
 ///
 /// Folders that cannot be deleted, as on systems that keep files a reader has open, are left to the
 /// next writer.
@@ -20,14 +23,19 @@ pub(crate) fn sweep(layout: &Layout, manifest: &Manifest, steps: Steps) -> Resul
         source,
     };
     let present = manifest.data_number();
+    let replaced = keep_damaged(layout, present, steps)?;
+    keep_unfinished(layout, manifest)?;
     let mut unused = Vec::new();
     for entry in fs_err::read_dir(dir).map_err(io_error)? {
         let name = entry.map_err(io_error)?.file_name();
         let Some(name) = name.to_str() else { continue };
         let is_unused = match name {
-            "records" | "graphs" | "words" => present != FIRST_DATA,
+            "records" | "graphs" | "words" => present != FIRST_DATA && replaced != Some(FIRST_DATA),
             _ => match data_number(name) {
-                Some(number) => number != present && number != present.saturating_add(1),
+                Some(number) => {
+                    let is_needed = number == present || number == present.saturating_add(1);
+                    !is_needed && replaced != Some(number)
+                }
                 None => name.strip_suffix(GONE).and_then(data_number).is_some(),
             },
         };
@@ -58,4 +66,45 @@ pub(crate) fn sweep(layout: &Layout, manifest: &Manifest, steps: Steps) -> Resul
         let _ = std::fs::remove_dir_all(folder);
     }
     Ok(())
+}
+
+/// Renames the data that a repair replaced, unless that was done before. Returns their number.
+fn keep_damaged(layout: &Layout, present: u32, steps: Steps) -> Result<Option<u32>, IndexError> {
+    kept::keep_old(layout)?;
+    let Some((number, name)) = Replaced::read(layout.data()) else {
+        return Ok(None);
+    };
+    if number != present && kept::keep(layout, number, &name)? {
+        let stopped = |source| IndexError::writing(layout.dir(), layout.dir(), source);
+        steps.reach(Step::RepairSetAside).map_err(stopped)?;
+    }
+    Ok(Some(number))
+}
+
+/// A repair takes the number after an unfinished change of the model. That successor follows the
+/// repaired data from now on.
+fn keep_unfinished(layout: &Layout, manifest: &Manifest) -> Result<(), IndexError> {
+    let present = manifest.data_number();
+    let follower = layout.dir().join(data_name(present.saturating_add(1)));
+    for number in layout.data_folders() {
+        let folder = layout.dir().join(data_name(number));
+        if number < present
+            && number != FIRST_DATA
+            && !follower.exists()
+            && is_of_other_model(&folder, manifest)
+        {
+            crate::atomic::rename(&folder, &follower)
+                .map_err(|source| IndexError::writing(layout.dir(), &folder, source))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a folder is an index of its own, of another model or of a newer program. Old data are
+/// not: their manifest was the one of the index.
+pub(crate) fn is_of_other_model(folder: &Path, manifest: &Manifest) -> bool {
+    match Manifest::read(&Layout::new(folder)) {
+        Ok(found) => found.is_some_and(|found| found.binding != manifest.binding),
+        Err(error) => !matches!(error, IndexError::Damaged { .. }),
+    }
 }

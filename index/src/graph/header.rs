@@ -1,6 +1,5 @@
-//! Reads and checks the header of a graph file, and nothing else of it.
+//! Checks the header of a graph file, and nothing else of it.
 
-use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
 
@@ -8,7 +7,6 @@ use super::GraphError;
 use super::format::{
     FORMAT, HEADER_BYTES, MAGIC, N_SECTIONS, Shape, Stamp, at, decode_header, number_at,
 };
-use super::write::io_error;
 
 /// The header of a graph file whose length agrees with it.
 #[derive(Debug, Clone)]
@@ -22,24 +20,6 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// Reads the header of a file, or returns none when the file is missing.
-    ///
-    /// # Errors
-    /// When the file cannot be read, has another format, or is damaged.
-    pub(crate) fn read(path: &Path) -> Result<Option<Self>, GraphError> {
-        let io_error = |source| io_error(path, source);
-        let mut file = match fs_err::File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(io_error(error)),
-        };
-        let n_bytes = file.metadata().map_err(io_error)?.len();
-        let mut bytes = Vec::with_capacity(HEADER_BYTES);
-        let mut start = file.by_ref().take(HEADER_BYTES as u64);
-        start.read_to_end(&mut bytes).map_err(io_error)?;
-        Self::parse(path, &bytes, n_bytes).map(Some)
-    }
-
     /// The header at the start of `bytes`, of a file of `n_bytes`.
     pub(super) fn parse(path: &Path, bytes: &[u8], n_bytes: u64) -> Result<Self, GraphError> {
         let damaged = |what| GraphError::Damaged {

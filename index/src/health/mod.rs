@@ -1,13 +1,17 @@
 //! Finds and repairs damage.
 //!
-//! [`check`] reads all of an index and compares its parts. [`repair`] rebuilds everything derived
-//! from the records. Where records themselves are damaged, [`salvage`] copies what can still be
-//! read of them, and [`reconcile`] makes the records consistent again.
+//! [`rules`] is the list of what must hold in the records. [`check`] reads all of an index and
+//! applies them. [`repair`] rebuilds what is derived from the records; if the records themselves
+//! are damaged, [`replay`] puts everything that the rules keep into a new index by the ordinary
+//! writer. [`salvage`] reads records whose files are damaged.
 
 pub(crate) mod check;
 #[cfg(test)]
 mod check_tests;
-pub(crate) mod reconcile;
+pub(crate) mod problem;
 pub(crate) mod repair;
+#[cfg(test)]
+mod repair_tests;
+mod replay;
 mod rules;
-pub(crate) mod salvage;
+mod salvage;

@@ -1,8 +1,10 @@
 //! Repairs an index: rebuilds everything derived from the records, keeps everything readable of the
 //! records, and reports what is lost.
 //!
-//! Damaged records are never changed. Everything readable of them is copied to new records beside
-//! them, which replace them when complete. An interrupted repair can be run again.
+//! Damaged records are never changed. Everything that can be kept of them is put into new data
+//! beside them, by an ordinary writer and under the same ids. One rename of the manifest makes
+//! those the data of the index; then the damaged data are renamed to `damaged-1` or the next free
+//! number. An interrupted repair can be run again.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -10,23 +12,24 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::check::{Problem, check};
-use super::reconcile::{Expected, Reconciled, reconcile};
-use super::salvage::salvage;
+use super::check::check;
+use super::problem::Problem;
+use super::rules::{Losses, Source, Survey};
+use super::salvage::Salvaged;
 use crate::atomic;
 use crate::derived::graph_files::BuildProgress;
+use crate::derived::{self, Seen};
+use crate::disk::kept::{self, DamagedData, Replaced, damaged_data, note_path};
 use crate::disk::layout::Layout;
 use crate::disk::lock::WriteLock;
 use crate::disk::manifest::Manifest;
 use crate::disk::steps::{Step, Steps};
 use crate::error::{IndexError, Within};
-use crate::graph::header::Header;
-use crate::item::{Generation, ItemId, ItemKind};
-use crate::records::keys::{self, Column};
+use crate::item::ItemKind;
 use crate::records::read::Records;
 use crate::records::store::Store;
-use crate::words::Words;
 use crate::writer::open::data_without_manifest;
+use crate::writer::successor::Successor;
 use crate::writer::{IndexWriter, WriterOptions};
 
 /// The result of [`repair`]: what was wrong, and what is lost.
@@ -52,7 +55,8 @@ pub struct Repair {
     /// Number of files in the index whose size and modification time are lost, so that they will be
     /// read again.
     pub n_files_to_read: u64,
-    /// The damaged records, kept because they could not be read completely. They may be deleted.
+    /// The damaged data that the repair replaced. They are kept until
+    /// [`discard_damaged`](crate::discard_damaged) deletes them.
     pub kept: Option<PathBuf>,
 }
 
@@ -65,14 +69,14 @@ impl Repair {
             || self.n_lost_libraries + self.n_lost_commits > 0
     }
 
-    fn add(&mut self, lost: Reconciled) {
-        self.lost_files.extend(lost.lost_files);
-        self.n_lost_images += lost.n_lost_images;
-        self.n_lost_captions += lost.n_lost_captions;
-        self.lost_caption_sources.extend(lost.lost_sources);
-        self.n_lost_libraries += lost.n_lost_libraries as u64;
-        self.n_lost_commits += lost.n_lost_generations;
-        self.n_files_to_read += lost.n_files_to_read as u64;
+    fn add(&mut self, lost: Losses) {
+        self.lost_files.extend(lost.files);
+        self.n_lost_images += lost.n_images;
+        self.n_lost_captions += lost.n_captions;
+        self.lost_caption_sources.extend(lost.sources);
+        self.n_lost_libraries += lost.n_libraries;
+        self.n_lost_commits += lost.n_generations;
+        self.n_files_to_read += lost.n_files_to_read;
     }
 }
 
@@ -102,49 +106,37 @@ pub(crate) fn repair_stepwise(
     // Before the lock, which would create a file in a folder without an index.
     check_exists(&layout)?;
     let lock = WriteLock::take(&layout)?;
+    finish_old_repair(&layout)?;
     let mut repair = Repair {
         found: check(dir)?,
         ..Repair::default()
     };
-    finish_switch(&layout)?;
-    let known = Known::read(&layout);
-    let unfinished = read_note(&layout);
-    if repair.found.is_empty() && unfinished.is_none() {
-        layout.discard(&layout.scratch())?;
-        layout.discard(&layout.new_records())?;
+    let note = Note::read(&layout);
+    if repair.found.is_empty() && note.is_none() {
         return Ok(repair);
     }
-    let mut is_replaced = unfinished.is_some();
-    if let Some(lost) = unfinished {
-        repair.add(lost);
+    let was_replaced = note.is_some();
+    if let Some(note) = note {
+        repair.add(note.losses);
     }
-    let (manifest, lost) = if is_readable(&layout, &known) {
-        reconcile_in_place(&layout, &known)?
-    } else {
-        is_replaced = true;
-        replace(&layout, &known, steps)?
+    let derived = |problem: &Problem| {
+        matches!(
+            problem,
+            Problem::Manifest { .. } | Problem::Graph { .. } | Problem::Words { .. }
+        )
     };
-    let changed = lost.n_changes > 0;
-    repair.add(lost);
-    if !matches!(Manifest::read(&layout), Ok(Some(_))) {
-        manifest.write(&layout)?;
+    let is_replaced = !repair.found.iter().all(derived);
+    if is_replaced {
+        let lost = replace(&layout, &repair.found, options, steps, lock, progress)?;
+        repair.add(lost);
+    } else {
+        rebuild(&layout, &repair.found, options, steps, lock, progress)?;
     }
-    discard_derived(&layout, changed)?;
-    let writer = IndexWriter::open_locked(&layout, &manifest.binding, options, steps, lock)?;
-    // A repair is complete only when everything is rebuilt.
-    let finished = writer.finish_with(&mut |build| {
-        progress(build);
-        ControlFlow::Continue(())
-    })?;
-    finished.postponed.into_iter().try_for_each(Err)?;
     repair.left = check(dir)?;
-    if is_replaced && repair.has_losses() {
-        repair.kept = Some(layout.damaged_records());
-    } else if is_replaced {
-        layout.discard(&layout.damaged_records())?;
+    if is_replaced || was_replaced {
+        repair.kept = damaged_data(dir)?.pop().map(|kept| kept.folder);
     }
-    layout.discard(&layout.scratch())?;
-    layout.discard(&note_path(&layout))?;
+    Note::discard(&located(&Layout::new(dir))?)?;
     Ok(repair)
 }
 
@@ -157,7 +149,7 @@ fn located(layout: &Layout) -> Result<Layout, IndexError> {
 }
 
 fn check_exists(layout: &Layout) -> Result<(), IndexError> {
-    let has_records = [layout.records(), layout.new_records()]
+    let has_records = [layout.records(), new_records(layout)]
         .iter()
         .any(|path| path.is_dir());
     match Manifest::read(layout) {
@@ -172,59 +164,26 @@ fn check_exists(layout: &Layout) -> Result<(), IndexError> {
 /// What the other parts of the index show about the records.
 struct Known {
     manifest: Option<Manifest>,
-    generation: Generation,
-    last_id: ItemId,
+    seen: Seen,
 }
 
 impl Known {
-    fn read(layout: &Layout) -> Self {
+    fn read(layout: &Layout) -> Result<Self, IndexError> {
         let manifest = Manifest::read(layout).ok().flatten();
-        let is_ours = |index_id: [u8; 16]| {
-            manifest
-                .as_ref()
-                .is_none_or(|manifest| manifest.index_id() == index_id)
-        };
-        let mut generation = Words::stamp_in(&layout.words())
-            .filter(|stamp| is_ours(stamp.index_id))
-            .map_or(0, |stamp| stamp.generation);
-        let mut last_id = 0;
-        for file in layout.graph_files().unwrap_or_default() {
-            let header = Header::read(&file.path).ok().flatten();
-            if let Some(header) = header.filter(|header| is_ours(header.stamp.index_id)) {
-                generation = generation.max(header.stamp.generation);
-                last_id = last_id.max(header.stamp.last_id);
-            }
-        }
-        Self {
-            manifest,
-            generation: Generation(generation),
-            last_id: ItemId(last_id),
-        }
-    }
-
-    /// What to expect of records that could be read completely or not. `incomplete` are the columns
-    /// that have gaps; which columns a truncated log affects is unknown.
-    fn expected(
-        &self,
-        manifest: &Manifest,
-        is_incomplete: bool,
-        incomplete: &[Column],
-    ) -> Expected {
-        Expected {
-            dimension: manifest.binding.dimension,
-            generation: self.generation,
-            last_id: self.last_id,
-            is_incomplete,
-            images_need_paths: incomplete.contains(&Column::Paths),
-        }
+        let seen = derived::seen(layout, manifest.as_ref().map(Manifest::index_id))?;
+        Ok(Self { manifest, seen })
     }
 
     /// The manifest, or else its copy in the records.
-    fn manifest_or_copy(&self, layout: &Layout, store: &Store) -> Result<Manifest, IndexError> {
+    fn manifest_or_copy(
+        &self,
+        layout: &Layout,
+        records: &impl Records,
+    ) -> Result<Manifest, IndexError> {
         if let Some(manifest) = &self.manifest {
             return Ok(manifest.clone());
         }
-        let copy = store.manifest_copy().within(layout.dir())?;
+        let copy = records.manifest_copy().within(layout.dir())?;
         let copy = copy.ok_or(IndexError::Damaged {
             path: layout.manifest(),
             what: "neither it nor its copy in the records can be read",
@@ -233,123 +192,36 @@ impl Known {
     }
 }
 
-/// Whether every block of the records can be read, and no commit is missing that a table or log
-/// might still contain.
-fn is_readable(layout: &Layout, known: &Known) -> bool {
-    let path = layout.records();
-    let Ok(store) = Store::open_read_only(&path) else {
-        return false;
-    };
-    if Column::ALL
-        .into_iter()
-        .any(|column| store.verify(column).is_err())
-    {
-        return false;
-    }
-    let generation = store.generation().unwrap_or(Generation(0));
-    generation >= known.generation || !store.has_more_than_it_knows(&path)
-}
-
-fn keep_copy_of_manifest(
-    store: &Store,
-    manifest: &Manifest,
+/// Rebuilds the derived parts of sound records, and a lost manifest.
+fn rebuild(
     layout: &Layout,
-) -> Result<(), IndexError> {
-    if store.manifest_copy().within(layout.dir())?.is_none() {
-        let bytes = manifest.to_bytes().map_err(|source| IndexError::Io {
-            path: layout.manifest(),
-            source,
-        })?;
-        store.write_manifest_copy(&bytes).within(layout.dir())?;
-    }
-    Ok(())
-}
-
-/// Makes records consistent that are readable but contradict each other.
-fn reconcile_in_place(
-    layout: &Layout,
-    known: &Known,
-) -> Result<(Manifest, Reconciled), IndexError> {
-    let dir = layout.dir();
-    let store = Store::open(&layout.records(), false).within(dir)?;
-    let manifest = known.manifest_or_copy(layout, &store)?;
-    keep_copy_of_manifest(&store, &manifest, layout)?;
-    let reconciled = reconcile(&store, known.expected(&manifest, false, &[])).within(dir)?;
-    if reconciled.n_changes > 0 {
-        store.flush().within(dir)?;
-    }
-    Ok((manifest, reconciled))
-}
-
-/// Replaces records that cannot be read completely.
-fn replace(
-    layout: &Layout,
-    known: &Known,
+    found: &[Problem],
+    options: WriterOptions,
     steps: Steps,
-) -> Result<(Manifest, Reconciled), IndexError> {
-    let dir = layout.dir();
-    let stopped = |source| IndexError::Io {
-        path: dir.to_owned(),
-        source,
-    };
-    let (records, new) = (layout.records(), layout.new_records());
-    let incomplete = salvage(&records, &layout.scratch(), &new, known.generation).within(dir)?;
-    let store = Store::open(&new, false).within(dir)?;
-    let manifest = known.manifest_or_copy(layout, &store)?;
-    keep_copy_of_manifest(&store, &manifest, layout)?;
-    let reconciled = reconcile(&store, known.expected(&manifest, true, &incomplete)).within(dir)?;
-    store.flush().within(dir)?;
+    lock: WriteLock,
+    progress: &mut dyn FnMut(BuildProgress),
+) -> Result<(), IndexError> {
+    let store = Store::open_read_only(&layout.records()).within(layout.dir())?;
+    let manifest = Known::read(layout)?.manifest_or_copy(layout, &store)?;
     drop(store);
-    write_note(layout, &reconciled)?;
-    sync_files_in(&new).map_err(|source| IndexError::writing(dir, &new, source))?;
-    steps.reach(Step::RepairCopied).map_err(stopped)?;
-    layout.discard(&layout.damaged_records())?;
-    rename(layout, &records, &layout.damaged_records())?;
-    steps.reach(Step::RepairSetAside).map_err(stopped)?;
-    rename(layout, &new, &records)?;
-    steps.reach(Step::RepairSwitched).map_err(stopped)?;
-    Ok((manifest, reconciled))
-}
-
-/// Completes a repair that was interrupted between its two renames.
-fn finish_switch(layout: &Layout) -> Result<(), IndexError> {
-    if !layout.records().exists()
-        && layout.new_records().is_dir()
-        && layout.damaged_records().is_dir()
-    {
-        rename(layout, &layout.new_records(), &layout.records())?;
-    }
-    Ok(())
-}
-
-fn rename(layout: &Layout, from: &Path, to: &Path) -> Result<(), IndexError> {
-    atomic::rename(from, to).map_err(|source| IndexError::writing(layout.dir(), to, source))
-}
-
-fn sync_files_in(folder: &Path) -> io::Result<()> {
-    for entry in fs_err::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_file() {
-            fs_err::File::open(entry.path())?.sync_all()?;
-        }
-    }
-    atomic::sync_folder(folder)
-}
-
-/// Deletes the derived parts that the next writer has to rebuild.
-fn discard_derived(layout: &Layout, all: bool) -> Result<(), IndexError> {
-    if all {
-        layout.discard(&layout.words())?;
-        return layout.discard(&layout.graphs());
-    }
-    for problem in check(layout.dir())? {
+    for problem in found {
         match problem {
-            Problem::Graph { kind, .. } => discard_graphs(layout, kind)?,
+            Problem::Graph { kind, .. } => discard_graphs(layout, *kind)?,
             Problem::Words { .. } => layout.discard(&layout.words())?,
             _ => {}
         }
     }
-    Ok(())
+    let writer = IndexWriter::open_locked(layout, &manifest.binding, options, steps, lock)?;
+    finish(writer, progress)
+}
+
+/// Finishes the writer of a repair, which is complete only when everything is rebuilt.
+fn finish(writer: IndexWriter, progress: &mut dyn FnMut(BuildProgress)) -> Result<(), IndexError> {
+    let finished = writer.finish_with(&mut |build| {
+        progress(build);
+        ControlFlow::Continue(())
+    })?;
+    finished.postponed.into_iter().try_for_each(Err)
 }
 
 fn discard_graphs(layout: &Layout, kind: ItemKind) -> Result<(), IndexError> {
@@ -363,69 +235,160 @@ fn discard_graphs(layout: &Layout, kind: ItemKind) -> Result<(), IndexError> {
     Ok(())
 }
 
-/// The losses of an unfinished repair, so that the next one can report them.
+/// Replaces the data by new ones with everything that can be kept of the records.
+fn replace(
+    layout: &Layout,
+    found: &[Problem],
+    options: WriterOptions,
+    steps: Steps,
+    lock: WriteLock,
+    progress: &mut dyn FnMut(BuildProgress),
+) -> Result<Losses, IndexError> {
+    let known = Known::read(layout)?;
+    let is_unreadable = |problem: &Problem| matches!(problem, Problem::Records { .. });
+    let scratch = scratch(layout);
+    layout.discard(&scratch)?;
+    let replacement = Replacement {
+        layout,
+        known: &known,
+        options,
+        steps,
+        lock,
+        progress,
+    };
+    if !found.iter().any(is_unreadable) {
+        let store = Store::open_read_only(&layout.records()).within(layout.dir())?;
+        return replacement.replay(&store);
+    }
+    let records = layout.records();
+    let salvaged =
+        Salvaged::open(&records, &scratch, known.seen.generation).within(layout.dir())?;
+    let lost = replacement.replay(&salvaged)?;
+    drop(salvaged);
+    layout.discard(&scratch)?;
+    Ok(lost)
+}
+
+/// What a repair needs to build new data.
+struct Replacement<'a> {
+    layout: &'a Layout,
+    known: &'a Known,
+    options: WriterOptions,
+    steps: Steps,
+    lock: WriteLock,
+    progress: &'a mut dyn FnMut(BuildProgress),
+}
+
+impl Replacement<'_> {
+    fn replay(self, records: &impl Source) -> Result<Losses, IndexError> {
+        let Self {
+            layout,
+            known,
+            steps,
+            ..
+        } = self;
+        let dir = layout.dir();
+        let manifest = known.manifest_or_copy(layout, records)?;
+        let survey = Survey::of(records, manifest.binding.dimension).within(dir)?;
+        let successor = Successor::of_damaged(layout, &manifest, steps, self.lock)?;
+        let filled = (|| {
+            let mut options = self.options;
+            options.language = options.language.or(records.language().ok());
+            let mut writer = successor.writer(options)?;
+            survey.replay(&mut writer, known.seen.last_id, steps, dir)?;
+            finish(writer, self.progress)
+        })();
+        if let Err(error) = filled {
+            // The disk may be full of it.
+            let _ = successor.discard();
+            return Err(error);
+        }
+        let found = records.generation().map_or(0, |found| found.0);
+        let mut losses = survey.losses;
+        losses.n_generations = known.seen.generation.0.saturating_sub(found);
+        let note = Note {
+            about: Replaced {
+                replaced: Some((manifest.data_number(), kept::free_name(dir)?)),
+            },
+            losses,
+        };
+        note.write(layout, successor.folder())?;
+        let stopped = |source| IndexError::writing(dir, dir, source);
+        steps.reach(Step::RepairCopied).map_err(stopped)?;
+        successor.replace()?;
+        Ok(note.losses)
+    }
+}
+
+/// What a repair did. Kept in the new data until it is reported.
 #[derive(Debug, Serialize, Deserialize)]
 struct Note {
-    /// The bytes of paths, which need not be UTF-8.
-    files: Vec<Vec<u8>>,
-    n_images: u64,
-    n_captions: u64,
-    sources: Vec<Vec<u8>>,
-    n_libraries: usize,
-    n_generations: u64,
-    n_files_to_read: usize,
+    #[serde(flatten)]
+    about: Replaced,
+    #[serde(flatten)]
+    losses: Losses,
 }
 
-fn note_path(layout: &Layout) -> PathBuf {
-    layout.data().join("repair.json")
-}
-
-fn write_note(layout: &Layout, lost: &Reconciled) -> Result<(), IndexError> {
-    let path = note_path(layout);
-    let bytes = |paths: &[PathBuf]| -> Vec<Vec<u8>> {
-        let of = |path: &PathBuf| {
-            keys::path_bytes(path)
-                .ok()
-                .map(std::borrow::Cow::into_owned)
-        };
-        paths.iter().filter_map(of).collect()
-    };
-    let note = Note {
-        files: bytes(&lost.lost_files),
-        n_images: lost.n_lost_images,
-        n_captions: lost.n_lost_captions,
-        sources: bytes(&lost.lost_sources),
-        n_libraries: lost.n_lost_libraries,
-        n_generations: lost.n_lost_generations,
-        n_files_to_read: lost.n_files_to_read,
-    };
-    let write = || -> io::Result<()> {
-        fs_err::write(&path, serde_json::to_vec(&note)?)?;
-        fs_err::File::open(&path)?.sync_all()
-    };
-    write().map_err(|source| IndexError::writing(layout.dir(), &path, source))
-}
-
-/// The note of an unfinished repair whose new records are in place. If they are not, the damaged
-/// records are still there, and the losses will be found again.
-fn read_note(layout: &Layout) -> Option<Reconciled> {
-    if layout.new_records().exists() {
-        return None;
+impl Note {
+    fn read(layout: &Layout) -> Option<Self> {
+        serde_json::from_slice(&fs_err::read(note_path(layout.data())).ok()?).ok()
     }
-    let note: Note = serde_json::from_slice(&fs_err::read(note_path(layout)).ok()?).ok()?;
-    let paths = |all: Vec<Vec<u8>>| -> Vec<PathBuf> {
-        all.iter()
-            .filter_map(|bytes| keys::path_from(bytes).ok())
-            .collect()
-    };
-    Some(Reconciled {
-        n_changes: 0,
-        lost_files: paths(note.files),
-        n_files_to_read: note.n_files_to_read,
-        n_lost_images: note.n_images,
-        n_lost_captions: note.n_captions,
-        lost_sources: paths(note.sources),
-        n_lost_libraries: note.n_libraries,
-        n_lost_generations: note.n_generations,
-    })
+
+    fn write(&self, layout: &Layout, data: &Path) -> Result<(), IndexError> {
+        let path = note_path(data);
+        serde_json::to_vec(self)
+            .map_err(io::Error::from)
+            .and_then(|bytes| atomic::write(&path, &bytes))
+            .map_err(|source| IndexError::writing(layout.dir(), &path, source))
+    }
+
+    fn discard(layout: &Layout) -> Result<(), IndexError> {
+        layout.discard_file(&note_path(layout.data()))
+    }
+}
+
+/// A temporary folder for reading damaged records.
+fn scratch(layout: &Layout) -> PathBuf {
+    layout.data().join("records.tmp")
+}
+
+/// Where a repair of format 2 made new records.
+fn new_records(layout: &Layout) -> PathBuf {
+    layout.data().join("records.new")
+}
+
+/// Completes an interrupted repair of format 2 whose damaged records are renamed, and discards one
+/// whose are not: those losses will be found again.
+fn finish_old_repair(layout: &Layout) -> Result<(), IndexError> {
+    let new = new_records(layout);
+    if new.is_dir() {
+        if layout.records().exists() {
+            layout.discard(&new)?;
+            Note::discard(layout)?;
+        } else {
+            atomic::rename(&new, &layout.records())
+                .map_err(|source| IndexError::writing(layout.dir(), &new, source))?;
+        }
+    }
+    layout.discard(&scratch(layout))?;
+    if layout.records().exists() {
+        kept::keep_old(layout)?;
+    }
+    Ok(())
+}
+
+/// Deletes the damaged data that repairs have kept, and returns them.
+///
+/// # Errors
+/// When another process writes to the index, or something cannot be deleted.
+pub fn discard_damaged(dir: &Path) -> Result<Vec<DamagedData>, IndexError> {
+    let damaged = damaged_data(dir)?;
+    if !damaged.is_empty() {
+        let layout = Layout::new(dir);
+        let _lock = WriteLock::take(&layout)?;
+        for data in &damaged {
+            layout.discard(&data.folder)?;
+        }
+    }
+    Ok(damaged)
 }

@@ -1,18 +1,18 @@
-//! Copies everything readable of damaged records, block by block, into a new database.
+//! Reads damaged records block by block: whatever is readable by any method.
 //!
 //! RocksDB's own repair drops a whole table for one bad block, so it is used only when the list of
-//! tables is unusable or a table is missing. The caller finds out what the copy lacks.
+//! tables is unusable, a table is missing, or a bad block hides records of intact tables.
 
+use std::cell::{Cell, OnceCell};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::rules::Source;
 use crate::item::{Generation, ItemId, ItemKind};
 use crate::records::RecordsError;
 use crate::records::keys::{self, Column};
-use crate::records::read::Records;
+use crate::records::read::{Records, Visit};
 use crate::records::store::Store;
-
-/// Bytes written at once.
-const PORTION: usize = 4 << 20;
 
 /// A key after all keys of every column.
 const END: [u8; 64] = [0xff; 64];
@@ -36,133 +36,283 @@ enum Method {
 
 const METHODS: [Method; 3] = [Method::Tolerant, Method::NewestList, Method::NewList];
 
-/// Copies everything readable of the database in `dir` to a new one in `target`.
-///
-/// Returns the columns that could not be read completely. `scratch` is a temporary folder; `dir` is
-/// not changed. Other parts of the index show that generation `expected` was committed.
-///
-/// # Errors
-/// When nothing can be read, or the copy cannot be written.
-pub(crate) fn salvage(
-    dir: &Path,
-    scratch: &Path,
-    target: &Path,
-    expected: Generation,
-) -> Result<Vec<Column>, RecordsError> {
-    let mut incomplete = Vec::new();
-    let mut best: Option<(Generation, usize)> = None;
-    for number in 0..METHODS.len() {
-        let Some(generation) = copy(dir, scratch, target, number, &mut incomplete)? else {
-            continue;
-        };
-        if generation >= expected {
-            return Ok(incomplete);
-        }
-        if best.is_none_or(|(found, _)| generation > found) {
-            best = Some((generation, number));
-        }
-    }
-    match best {
-        Some((_, number)) => copy(dir, scratch, target, number, &mut incomplete)?
-            .map(|_| incomplete)
-            .ok_or(RecordsError::Damaged {
-                what: "the database",
-            }),
-        None => Err(RecordsError::Damaged {
-            what: "every file of the database",
-        }),
-    }
+/// Damaged records, readable as far as possible. The folder of the records is not changed.
+pub(crate) struct Salvaged<'a> {
+    dir: &'a Path,
+    /// A temporary folder.
+    scratch: &'a Path,
+    /// What each method makes of them, opened when needed; none when it cannot.
+    stores: [OnceCell<Option<Store>>; METHODS.len()],
+    /// By column, the number of the method that reads it.
+    methods: [usize; Column::ALL.len()],
+    /// By column, whether something could not be read.
+    gaps: [Cell<bool>; Column::ALL.len()],
 }
 
-/// Copies what the method number `first` can read, and the columns it cannot read by the methods
-/// after it. Returns the generation of the copy, or none when a column cannot be read at all.
-fn copy(
-    dir: &Path,
-    scratch: &Path,
-    target: &Path,
-    first: usize,
-    incomplete: &mut Vec<Column>,
-) -> Result<Option<Generation>, RecordsError> {
-    remove_folder(target)?;
-    fs_err::create_dir_all(target)?;
-    let copy = Store::open(target, true)?;
-    let mut missing = Column::ALL.to_vec();
-    let mut gaps = Vec::new();
-    incomplete.clear();
-    for method in METHODS.into_iter().skip(first) {
-        let Ok(Some(path)) = prepare(dir, scratch, method) else {
-            continue;
+impl<'a> Salvaged<'a> {
+    /// Opens the records in `dir` by the first method that yields generation `expected`, which
+    /// other parts of the index show to have been committed, or else by the one with the newest
+    /// generation. A column that a method cannot read is read by the methods after it.
+    ///
+    /// # Errors
+    /// When nothing can be read.
+    pub(crate) fn open(
+        dir: &'a Path,
+        scratch: &'a Path,
+        expected: Generation,
+    ) -> Result<Self, RecordsError> {
+        let mut salvaged = Self {
+            dir,
+            scratch,
+            stores: Default::default(),
+            methods: Default::default(),
+            gaps: Default::default(),
         };
-        let Ok(source) = Store::open_tolerant(&path) else {
-            continue;
-        };
-        missing.retain(|&column| {
-            let Ok(found) = copy_column(&source, &copy, column) else {
-                return true;
+        let mut best = None;
+        for first in 0..METHODS.len() {
+            let Some(methods) = salvaged.methods_from(first)? else {
+                continue;
             };
-            // RocksDB's repair does not report which tables it dropped.
-            if !found.is_empty() || method == Method::NewList {
-                incomplete.push(column);
+            salvaged.methods = methods;
+            let generation = readable(salvaged.generation())?.unwrap_or(Generation(0));
+            if best.is_none_or(|(newest, _)| generation > newest) {
+                best = Some((generation, methods));
             }
-            gaps.extend(found.into_iter().map(|gap| (column, gap)));
-            false
-        });
-        if missing.is_empty() {
-            break;
+            if generation >= expected {
+                break;
+            }
         }
+        let (_, methods) = best.ok_or(RecordsError::Damaged {
+            what: "every file of the database",
+        })?;
+        salvaged.methods = methods;
+        for (gap, method) in salvaged.gaps.iter().zip(methods) {
+            // RocksDB's repair does not report which tables it dropped.
+            gap.set(METHODS[method] == Method::NewList);
+        }
+        Ok(salvaged)
     }
-    let generation = if missing.is_empty() {
-        fill_gaps(dir, scratch, &copy, &gaps)?;
-        copy.flush()?;
-        Some(copy.generation().unwrap_or(Generation(0)))
-    } else {
-        None
-    };
-    drop(copy);
-    remove_folder(scratch)?;
-    Ok(generation)
-}
 
-/// From the first key that cannot be read to the first that can.
-type Gap = (Vec<u8>, Vec<u8>);
-
-/// Copies records in the gaps from the tables that are intact.
-///
-/// A bad block also hides records of other tables, since RocksDB merges all tables and reads up to
-/// three of them for any key. A record found here may be outdated if the bad block replaced or
-/// removed it; it then contradicts the other columns. Hashes and lists of captions are skipped:
-/// they follow from the items.
-fn fill_gaps(
-    dir: &Path,
-    scratch: &Path,
-    target: &Store,
-    gaps: &[(Column, Gap)],
-) -> Result<(), RecordsError> {
-    let mut gaps = gaps
-        .iter()
-        .filter(|(column, _)| !matches!(column, Column::Hashes | Column::Captions))
-        .peekable();
-    if gaps.peek().is_none() {
-        return Ok(());
+    /// For each column the first method from number `first` on that can read it. None when none can
+    /// for some column.
+    fn methods_from(
+        &self,
+        first: usize,
+    ) -> Result<Option<[usize; Column::ALL.len()]>, RecordsError> {
+        let mut methods = [0; Column::ALL.len()];
+        for column in Column::ALL {
+            let mut found = None;
+            for method in first..METHODS.len() {
+                if let Some(store) = self.store(method)?
+                    && readable(store.seek(column, &END))?.is_some()
+                {
+                    found = Some(method);
+                    break;
+                }
+            }
+            let Some(found) = found else { return Ok(None) };
+            methods[column as usize] = found;
+        }
+        Ok(Some(methods))
     }
-    let Some(path) = prepare(dir, scratch, Method::NewList)? else {
-        return Ok(());
-    };
-    let source = Store::open_tolerant(&path)?;
-    for (column, (from, to)) in gaps {
-        let mut portion = Portion::default();
-        source.scan(*column, &[], from, &mut |key, value| {
-            if key >= to.as_slice() {
+
+    fn store(&self, method: usize) -> Result<Option<&Store>, RecordsError> {
+        if self.stores[method].get().is_none() {
+            let path = readable(prepare(self.dir, self.scratch, METHODS[method]))?.flatten();
+            let store = path.map(|path| readable(Store::open_tolerant(&path)));
+            let _ = self.stores[method].set(store.transpose()?.flatten());
+        }
+        Ok(self.stores[method].get().and_then(Option::as_ref))
+    }
+
+    fn store_of(&self, column: Column) -> Result<&Store, RecordsError> {
+        let store = self.store(self.methods[column as usize])?;
+        store.ok_or(RecordsError::Damaged {
+            what: "every file of the database",
+        })
+    }
+
+    /// The intact tables, in which records may be found that a bad block hides. They may be
+    /// outdated if the bad block replaced or removed them; then they contradict the other columns.
+    /// Hashes and lists of captions are not looked up: they follow from the items.
+    fn intact(&self, column: Column) -> Result<Option<&Store>, RecordsError> {
+        if matches!(column, Column::Hashes | Column::Captions) {
+            return Ok(None);
+        }
+        self.store(METHODS.len() - 1)
+    }
+
+    /// Visits what can be read in a gap. False when `visit` ends the scan.
+    fn visit_gap(
+        &self,
+        column: Column,
+        gap: &Gap,
+        visit: &mut Visit<'_>,
+    ) -> Result<bool, RecordsError> {
+        // A bad block also hides records of tables that are not intact themselves; where keys are
+        // numbers, each is looked up.
+        let mut found = numbered_keys(column, gap, self.next_id().unwrap_or(ItemId(0)));
+        if let Some(intact) = self.intact(column)? {
+            let scanned = intact.scan(column, &gap.prefix, &gap.from, &mut |key, _| {
+                let is_within = key < gap.to.as_slice();
+                if is_within && key != STUB {
+                    found.insert(key.to_vec());
+                }
+                Ok(is_within)
+            });
+            readable(scanned)?;
+        }
+        for key in found {
+            if let Some(value) = self.get(column, &key)?
+                && !visit(&key, &value)?
+            {
                 return Ok(false);
             }
-            if key != STUB && target.get(*column, key)?.is_none() {
-                portion.put(target, *column, key, value)?;
-            }
-            Ok(true)
-        })?;
-        portion.write(target, *column)?;
+        }
+        Ok(true)
     }
-    Ok(())
+}
+
+impl Source for Salvaged<'_> {
+    fn is_damaged(&self) -> bool {
+        true
+    }
+
+    fn has_gaps(&self, column: Column) -> bool {
+        self.gaps[column as usize].get()
+    }
+}
+
+/// From the first key that cannot be read to the first that can, below a prefix.
+struct Gap {
+    prefix: Vec<u8>,
+    from: Vec<u8>,
+    to: Vec<u8>,
+}
+
+impl Records for Salvaged<'_> {
+    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, RecordsError> {
+        if let Some(found) = readable(self.store_of(column)?.get(column, key))? {
+            return Ok(found);
+        }
+        let intact = self.intact(column)?;
+        let found = intact.map(|intact| readable(intact.get(column, key)));
+        Ok(found.transpose()?.flatten().flatten())
+    }
+
+    fn scan(
+        &self,
+        column: Column,
+        prefix: &[u8],
+        start: &[u8],
+        visit: &mut Visit<'_>,
+    ) -> Result<(), RecordsError> {
+        let store = self.store_of(column)?;
+        let mut start = prefix.max(start).to_vec();
+        loop {
+            let mut last = Vec::new();
+            let mut ended = None;
+            let scanned = store.scan(column, prefix, &start, &mut |key, value| {
+                last.clear();
+                last.extend_from_slice(key);
+                if key == STUB {
+                    return Ok(true);
+                }
+                match visit(key, value) {
+                    Ok(true) => return Ok(true),
+                    Ok(false) => ended = Some(Ok(())),
+                    Err(error) => ended = Some(Err(error)),
+                }
+                Ok(false)
+            });
+            if let Some(ended) = ended {
+                return ended;
+            }
+            if readable(scanned)?.is_some() {
+                return Ok(());
+            }
+            self.gaps[column as usize].set(true);
+            let from = if last.is_empty() { start } else { after(last) };
+            let next = first_after(store, column, &from)?;
+            let gap = Gap {
+                prefix: prefix.to_vec(),
+                from,
+                to: next.unwrap_or(END.to_vec()),
+            };
+            let goes_on = self.visit_gap(column, &gap, visit)?;
+            if !goes_on || (gap.to.as_slice() > prefix && !gap.to.starts_with(prefix)) {
+                return Ok(());
+            }
+            // A key that can be found but not read is part of the gap.
+            start = if gap.to <= gap.from {
+                after(gap.from)
+            } else {
+                gap.to
+            };
+        }
+    }
+}
+
+/// The first key after another one.
+fn after(mut key: Vec<u8>) -> Vec<u8> {
+    key.push(0);
+    key
+}
+
+/// The value, or none when it cannot be read. An error that may pass is returned: a process
+/// without free file handles must not take everything for lost.
+fn readable<T>(result: Result<T, RecordsError>) -> Result<Option<T>, RecordsError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if may_pass(&error) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+fn may_pass(error: &RecordsError) -> bool {
+    const TEXTS: [&str; 6] = [
+        "Too many open files",
+        "Cannot allocate memory",
+        "Permission denied",
+        "No space left on device",
+        "Disk quota exceeded",
+        "Read-only file system",
+    ];
+    match error {
+        RecordsError::Storage { source } => {
+            let text = source.to_string();
+            TEXTS.iter().any(|passing| text.contains(passing))
+        }
+        RecordsError::File { source } => source.kind() != std::io::ErrorKind::NotFound,
+        _ => false,
+    }
+}
+
+/// The keys in a gap of a column whose keys are numbers, for ids below `next`.
+fn numbered_keys(column: Column, gap: &Gap, next: ItemId) -> BTreeSet<Vec<u8>> {
+    let prefixes: &[&[u8]] = match column {
+        Column::Items => &[&[]],
+        Column::Vectors => &[&[ItemKind::Image as u8], &[ItemKind::Caption as u8]],
+        _ => &[],
+    };
+    let mut keys = BTreeSet::new();
+    for prefix in prefixes {
+        // The number in a bound of the gap, in the place of the id.
+        let bound = |key: &[u8]| {
+            let rest = key.strip_prefix(*prefix)?;
+            let mut bytes = [0; 4];
+            let n = rest.len().min(4);
+            bytes[..n].copy_from_slice(&rest[..n]);
+            Some(u32::from_be_bytes(bytes))
+        };
+        let first = bound(&gap.from).unwrap_or(0);
+        let last = bound(&gap.to).unwrap_or(u32::MAX).min(next.0);
+        let all = (first..=last).map(|id| [*prefix, &keys::item(ItemId(id))].concat());
+        let is_within =
+            |key: &Vec<u8>| *key >= gap.from && *key < gap.to && key.starts_with(&gap.prefix);
+        keys.extend(all.filter(is_within));
+    }
+    keys
 }
 
 /// Makes the records readable by one method and returns their folder, or none if the method is the
@@ -171,6 +321,7 @@ fn prepare(dir: &Path, scratch: &Path, method: Method) -> Result<Option<PathBuf>
     if method == Method::Tolerant {
         return Ok(Some(dir.to_owned()));
     }
+    let scratch = &scratch.join(format!("{method:?}"));
     remove_folder(scratch)?;
     fs_err::create_dir_all(scratch)?;
     let mut newest: Option<String> = None;
@@ -208,7 +359,7 @@ fn prepare(dir: &Path, scratch: &Path, method: Method) -> Result<Option<PathBuf>
             Store::rebuild_list_of_tables(scratch)?;
         }
     }
-    Ok(Some(scratch.to_owned()))
+    Ok(Some(scratch.clone()))
 }
 
 /// Gives each column a table with an unused record. RocksDB's repair infers the columns from the
@@ -234,86 +385,6 @@ fn add_stubs(scratch: &Path) -> Result<(), RecordsError> {
     }
     remove_folder(&aside)?;
     Ok(())
-}
-
-/// Copies everything readable of a column and returns the gaps. Fails if nothing can be read.
-fn copy_column(source: &Store, target: &Store, column: Column) -> Result<Vec<Gap>, RecordsError> {
-    source.seek(column, &END)?;
-    let mut gaps = Vec::new();
-    let mut start = Vec::new();
-    loop {
-        let mut portion = Portion::default();
-        let mut last = None;
-        let copied = source.scan(column, &[], &start, &mut |key, value| {
-            last = Some(key.to_vec());
-            if key == STUB {
-                return Ok(true);
-            }
-            portion.put(target, column, key, value)?;
-            Ok(true)
-        });
-        portion.write(target, column)?;
-        if copied.is_ok() {
-            return Ok(gaps);
-        }
-        let mut from = start.clone();
-        if let Some(last) = last {
-            from = last;
-            from.push(0);
-        }
-        let Some(next) = first_after(source, column, &from)? else {
-            copy_gap(source, target, column, &from, &END)?;
-            gaps.push((from, END.to_vec()));
-            return Ok(gaps);
-        };
-        copy_gap(source, target, column, &from, &next)?;
-        gaps.push((from.clone(), next.clone()));
-        // A key that can be found but not read is part of the gap.
-        start = if next <= from {
-            let mut next = from;
-            next.push(0);
-            next
-        } else {
-            next
-        };
-    }
-}
-
-/// Records to be written to the new database.
-#[derive(Default)]
-struct Portion {
-    records: Vec<(Vec<u8>, Vec<u8>)>,
-    n_bytes: usize,
-}
-
-impl Portion {
-    fn put(
-        &mut self,
-        target: &Store,
-        column: Column,
-        key: &[u8],
-        value: &[u8],
-    ) -> Result<(), RecordsError> {
-        self.n_bytes += key.len() + value.len();
-        self.records.push((key.to_vec(), value.to_vec()));
-        if self.n_bytes > PORTION {
-            self.write(target, column)?;
-        }
-        Ok(())
-    }
-
-    fn write(&mut self, target: &Store, column: Column) -> Result<(), RecordsError> {
-        if !self.records.is_empty() {
-            target.write(
-                self.records
-                    .iter()
-                    .map(|(key, value)| (column, key.as_slice(), Some(value.as_slice()))),
-            )?;
-        }
-        self.records.clear();
-        self.n_bytes = 0;
-        Ok(())
-    }
 }
 
 /// The first key after an unreadable range that begins at `from`, or none at the end of the column.
@@ -383,48 +454,6 @@ fn between(low: &[u8], high: &[u8]) -> Vec<u8> {
             u8::try_from(value >> 1).unwrap_or(u8::MAX)
         })
         .collect()
-}
-
-/// Copies records in a gap by key. A bad block hides newer records of the same keys in other
-/// tables; where keys are numbers, each is looked up.
-fn copy_gap(
-    source: &Store,
-    target: &Store,
-    column: Column,
-    from: &[u8],
-    to: &[u8],
-) -> Result<(), RecordsError> {
-    if !matches!(column, Column::Items | Column::Vectors) {
-        return Ok(());
-    }
-    let Ok(next) = source.next_id() else {
-        return Ok(());
-    };
-    let mut portion = Portion::default();
-    let mut copy = |key: &[u8]| -> Result<(), RecordsError> {
-        if let Ok(Some(value)) = source.get(column, key) {
-            portion.put(target, column, key, &value)?;
-        }
-        Ok(())
-    };
-    let is_within = |key: &[u8]| key >= from && key < to;
-    for id in 1..next.0 {
-        let id = ItemId(id);
-        if column == Column::Items {
-            let key = keys::item(id);
-            if is_within(&key) {
-                copy(&key)?;
-            }
-        } else {
-            for kind in ItemKind::ALL {
-                let key = keys::vector(kind, id);
-                if is_within(&key) {
-                    copy(&key)?;
-                }
-            }
-        }
-    }
-    portion.write(target, column)
 }
 
 fn remove_folder(path: &Path) -> Result<(), RecordsError> {

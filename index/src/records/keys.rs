@@ -146,6 +146,15 @@ pub(crate) fn vector(kind: ItemKind, id: ItemId) -> Vec<u8> {
     [&vector_prefix(kind)[..], &id.0.to_be_bytes()].concat()
 }
 
+/// The kind and the id in a key made by [`vector`].
+pub(crate) fn vector_in(key: &[u8]) -> Result<(ItemKind, ItemId), RecordsError> {
+    let name = match key {
+        [kind, id @ ..] if id.len() == 4 => ItemKind::from_number(*kind).zip(id_at_end(id)),
+        _ => None,
+    };
+    name.ok_or(damaged("the key of a vector"))
+}
+
 /// The id at the end of a key of vectors, tombstones, segments or items.
 pub(crate) fn id_at_end(key: &[u8]) -> Option<ItemId> {
     let bytes = key.last_chunk::<4>()?;
@@ -192,6 +201,15 @@ pub(crate) fn inside(folder: &Path) -> Result<Vec<u8>, RecordsError> {
 pub(crate) fn just_after(mut key: Vec<u8>) -> Vec<u8> {
     key.push(0);
     key
+}
+
+/// The image and the path in a key made by [`link`].
+pub(crate) fn link_in(key: &[u8]) -> Result<(ItemId, PathBuf), RecordsError> {
+    let image = key.get(..5).and_then(id_at_end);
+    Ok((
+        image.ok_or(damaged("the key of a path"))?,
+        path_of_link(key)?,
+    ))
 }
 
 /// All captions of an owner.

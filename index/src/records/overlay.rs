@@ -279,19 +279,14 @@ impl Overlay {
             return Ok(id);
         }
         let id = self.take_id()?;
-        self.put_item(
-            id,
-            &StoredItem::Image {
-                content_hash,
-                width,
-                height,
-                details: None,
-                tags: Vec::new(),
-            },
-            vector,
-        )?;
-        self.put(Column::Hashes, content_hash.to_vec(), codec::encode_id(id));
-        self.change_counts(|counts| counts.n_images += 1)?;
+        let item = StoredItem::Image {
+            content_hash,
+            width,
+            height,
+            details: None,
+            tags: Vec::new(),
+        };
+        self.insert(id, &item, vector)?;
         Ok(id)
     }
 
@@ -304,6 +299,52 @@ impl Overlay {
             }
             _ => false,
         })
+    }
+
+    /// Puts an item that does not exist, with its look-ups. The owner of a caption must exist at
+    /// the commit.
+    pub(crate) fn insert(
+        &mut self,
+        id: ItemId,
+        item: &StoredItem,
+        vector: &UnitVector,
+    ) -> Result<(), RecordsError> {
+        self.put_item(id, item, vector)?;
+        match item {
+            StoredItem::Image { content_hash, .. } => {
+                self.put(Column::Hashes, content_hash.to_vec(), codec::encode_id(id));
+                self.change_counts(|counts| counts.n_images += 1)
+            }
+            StoredItem::Caption {
+                owner,
+                rank,
+                source,
+                ..
+            } => {
+                let key = keys::caption(*owner, source, *rank)?;
+                self.put(Column::Captions, key, codec::encode_id(id));
+                let key = keys::source(source, *owner)?;
+                self.put(Column::Captions, key, Vec::new());
+                if let Some(image) = *owner {
+                    self.touched.insert((ItemKind::Image, image));
+                }
+                self.change_counts(|counts| counts.n_captions += 1)
+            }
+        }
+    }
+
+    /// Makes the next item get at least the id `next`.
+    pub(crate) fn reserve_ids(&mut self, next: ItemId) -> Result<(), RecordsError> {
+        if next > self.next_id()? {
+            self.put_meta(meta::NEXT_ID, codec::encode_id(next));
+        }
+        Ok(())
+    }
+
+    /// Removes these images at the next commit if they have no path then.
+    pub(crate) fn expect_paths(&mut self, images: impl IntoIterator<Item = ItemId>) {
+        let images = images.into_iter().map(|image| (ItemKind::Image, image));
+        self.pathless.extend(images);
     }
 
     /// Sets the metadata of an image.

@@ -265,33 +265,6 @@ impl Store {
         self.scan(column, &[], &[], &mut |_, _| Ok(true))
     }
 
-    /// Whether the folder contains tables that the list of tables does not name, or a log that is
-    /// not empty.
-    ///
-    /// Either is normal after a crash. Together with a derived part of a newer generation it means
-    /// that commits are missing because the list or the log was truncated.
-    pub(crate) fn has_more_than_it_knows(&self, dir: &Path) -> bool {
-        let Ok(live) = self.db.live_files() else {
-            return true;
-        };
-        let live: Vec<&str> = live
-            .iter()
-            .map(|file| file.name.trim_start_matches('/'))
-            .collect();
-        let Ok(entries) = fs_err::read_dir(dir) else {
-            return false;
-        };
-        entries.flatten().any(|entry| {
-            let name = entry.file_name();
-            let path = Path::new(&name);
-            match path.extension().and_then(|extension| extension.to_str()) {
-                Some("sst") => !live.iter().any(|live| name == *live),
-                Some("log") => entry.metadata().is_ok_and(|data| data.len() > 0),
-                _ => false,
-            }
-        })
-    }
-
     /// Rewrites the tables without removed and replaced records.
     pub(crate) fn compact(&self) -> Result<(), RecordsError> {
         for column in Column::ALL {

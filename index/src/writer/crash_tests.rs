@@ -507,9 +507,11 @@ fn stopped_while_repairing() {
     let mut n_lost = Vec::new();
     for step in [
         None,
+        Some(Step::RepairFilling),
         Some(Step::RepairCopied),
+        Some(Step::SuccessorCopied),
+        Some(Step::SuccessorSwitched),
         Some(Step::RepairSetAside),
-        Some(Step::RepairSwitched),
     ] {
         let dir = tempfile::tempdir().unwrap();
         first(dir.path());
@@ -546,7 +548,7 @@ fn stopped_while_repairing() {
         let again = repair_stepwise(dir.path(), options, Steps::default(), &mut |_| {}).unwrap();
         assert!(again.found.is_empty() && !again.has_losses(), "{step:?}");
     }
-    assert_eq!(n_lost.len(), 4);
+    assert_eq!(n_lost.len(), 6);
     assert!(
         n_lost.windows(2).all(|pair| pair[0] == pair[1]),
         "{n_lost:?}"

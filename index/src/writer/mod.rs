@@ -36,6 +36,7 @@ use crate::disk::sweep::sweep;
 use crate::error::{IndexError, Within};
 use crate::item::{Details, FileRecord, Generation, Item, ItemId, LastRun, Library};
 use crate::language::Language;
+use crate::records::codec::StoredItem;
 use crate::records::overlay::Overlay;
 use crate::records::read::Records;
 use crate::vector::UnitVector;
@@ -402,6 +403,31 @@ impl IndexWriter {
     /// When the records cannot be read.
     pub fn remove_file(&mut self, path: &Path) -> Result<(), IndexError> {
         self.overlay.remove_file(path).within(self.layout.dir())
+    }
+
+    /// Puts an item back under the id that it had before a repair. Ids must ascend, so that none
+    /// falls into the range of a graph that lacks it.
+    pub(crate) fn restore(
+        &mut self,
+        id: ItemId,
+        item: &StoredItem,
+        vector: &UnitVector,
+    ) -> Result<(), IndexError> {
+        let restored = self.overlay.insert(id, item, vector);
+        restored.within(self.layout.dir())?;
+        self.reserve_ids(ItemId(id.0.saturating_add(1)))
+    }
+
+    /// Makes the next new item get at least the id `next`.
+    pub(crate) fn reserve_ids(&mut self, next: ItemId) -> Result<(), IndexError> {
+        // The highest number marks an empty slot in graphs and is never assigned.
+        let next = next.min(ItemId(u32::MAX - 1));
+        self.overlay.reserve_ids(next).within(self.layout.dir())
+    }
+
+    /// Lets the next commit remove these images if they have no path.
+    pub(crate) fn expect_paths(&mut self, images: impl IntoIterator<Item = ItemId>) {
+        self.overlay.expect_paths(images);
     }
 
     /// Records a library folder. Put it before the files in it: the words of an image are the names

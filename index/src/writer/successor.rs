@@ -14,7 +14,7 @@ use crate::disk::layout::{GONE, Layout, data_name};
 use crate::disk::lock::WriteLock;
 use crate::disk::manifest::{Binding, Manifest};
 use crate::disk::steps::{Step, Steps};
-use crate::disk::sweep::sweep;
+use crate::disk::sweep::{is_of_other_model, sweep};
 use crate::error::{IndexError, Within};
 use crate::records::store::Store;
 
@@ -56,6 +56,8 @@ pub fn unfinished(dir: &Path) -> Result<Option<Unfinished>, IndexError> {
         Err(IndexError::Damaged { .. }) => None,
         found => found?,
     };
+    // One of the same model is the leftover of an interrupted repair.
+    let found = found.filter(|found| found.binding != manifest.binding);
     Ok(found.map(|found| Unfinished {
         folder,
         binding: found.binding,
@@ -105,6 +107,35 @@ impl Successor {
             Err(error) => return Err(error),
         }
         Ok(Some(successor))
+    }
+
+    /// An empty successor of the same model, which a repair fills. The leftover of an interrupted
+    /// repair is deleted; an unfinished change of the model keeps its folder.
+    ///
+    /// # Errors
+    /// When the leftover cannot be deleted.
+    pub(crate) fn of_damaged(
+        layout: &Layout,
+        manifest: &Manifest,
+        steps: Steps,
+        lock: WriteLock,
+    ) -> Result<Self, IndexError> {
+        let next = successor_of(layout.dir(), manifest);
+        let is_other = is_of_other_model(&next, manifest);
+        let number = manifest.data_number().saturating_add(2);
+        let successor = Self {
+            layout: layout.clone(),
+            folder: if is_other {
+                layout.dir().join(data_name(number))
+            } else {
+                next
+            },
+            binding: manifest.binding.clone(),
+            steps,
+            _lock: lock,
+        };
+        successor.discard()?;
+        Ok(successor)
     }
 
     /// Its folder: an index of its own, which can be read like any other.
@@ -164,7 +195,7 @@ impl Successor {
 
     /// Deletes the successor, if any. Its folder is renamed first, so that a half-deleted folder is
     /// never mistaken for a successor.
-    fn discard(&self) -> Result<(), IndexError> {
+    pub(crate) fn discard(&self) -> Result<(), IndexError> {
         if !self.folder.exists() {
             return Ok(());
         }

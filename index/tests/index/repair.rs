@@ -1,12 +1,12 @@
 //! Repairs after every file of an index was deleted, truncated and changed: undamaged items are
 //! kept, lost ones reported.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use sightline_index::{
-    IndexError, IndexReader, IndexWriter, Item, ItemKind, Nearest, Problem, Repair, UnitVector,
-    check,
+    Filter, IndexError, IndexReader, IndexWriter, Item, ItemId, ItemKind, Nearest, Problem, Repair,
+    UnitVector, check, damaged_data,
 };
 
 use crate::support::{
@@ -17,6 +17,7 @@ const DIMENSION: usize = 96;
 /// Number of photos in the two finished generations, and in the two that are only in the log.
 const PARTS: [std::ops::Range<u64>; 4] = [0..70, 70..130, 130..150, 150..170];
 const N_PHOTOS: u64 = 170;
+const N_TAGS: u64 = 5;
 /// Upper bound on the number of items in a block of 4 KiB.
 const N_IN_A_BLOCK: usize = 60;
 
@@ -34,6 +35,11 @@ fn put(writer: &mut IndexWriter, number: u64) {
     writer
         .set_captions(Some(id), &caption_source(number), vec![caption])
         .unwrap();
+    writer.set_tags(id, [tag(number)]).unwrap();
+}
+
+fn tag(number: u64) -> String {
+    format!("tag {}", number % N_TAGS)
 }
 
 fn open(dir: &Path) -> IndexWriter {
@@ -88,6 +94,7 @@ fn everything() -> Found {
 fn find_all(dir: &Path, name: &str) -> Found {
     let reader = IndexReader::open(dir, Some(&binding(DIMENSION))).unwrap();
     let mut found = Found::default();
+    let mut by_tag: BTreeMap<u64, BTreeSet<ItemId>> = BTreeMap::new();
     for number in 0..N_PHOTOS {
         let Some(record) = reader.file(&photo(number)).unwrap() else {
             assert_eq!(
@@ -99,6 +106,7 @@ fn find_all(dir: &Path, name: &str) -> Found {
         };
         found.photos.insert(number);
         let image = record.image;
+        by_tag.entry(number % N_TAGS).or_default().insert(image);
         assert_eq!(reader.image_with_hash(&hash(number)).unwrap(), Some(image));
         let vector = vector(DIMENSION, number);
         assert_eq!(reader.vector(image).unwrap().as_ref(), Some(&vector));
@@ -130,6 +138,13 @@ fn find_all(dir: &Path, name: &str) -> Found {
         } else {
             assert!(captions.is_empty(), "{name}: {captions:?}");
         }
+    }
+    for number in 0..N_TAGS {
+        let filter = Filter::Tag(tag(number));
+        let selected = reader.select(ItemKind::Image, &filter).unwrap();
+        let selected: BTreeSet<ItemId> = selected.iter().collect();
+        let images = by_tag.remove(&number).unwrap_or_default();
+        assert_eq!(selected, images, "{name}: {}", tag(number));
     }
     let counts = reader.counts();
     assert_eq!(counts.n_images, found.photos.len() as u64, "{name}");
@@ -175,11 +190,20 @@ fn check_repair(original: &Path, name: &str, damage: &dyn Fn(&Path)) -> (Vec<Pro
     if problems.is_empty() {
         assert_eq!(found, all, "{name}: lost, but not reported");
     }
-    if repaired.has_losses() {
-        assert!(repaired.kept.is_some_and(|kept| kept.is_dir()), "{name}");
-    } else {
-        assert!(!dir.join("records.damaged").exists(), "{name}");
-    }
+    // Damaged data are kept whether anything is known to be lost or not.
+    let is_derived = |problem: &Problem| {
+        matches!(
+            problem,
+            Problem::Manifest { .. } | Problem::Graph { .. } | Problem::Words { .. }
+        )
+    };
+    let is_replaced = !problems.iter().all(is_derived);
+    let kept = is_replaced.then(|| dir.join("damaged-1"));
+    assert_eq!(repaired.kept, kept, "{name}");
+    assert!(is_replaced || !repaired.has_losses(), "{name}");
+    let damaged = damaged_data(dir).unwrap();
+    assert_eq!(damaged.first().map(|data| &data.folder), kept.as_ref());
+    assert!(damaged.iter().all(|data| data.n_bytes > 0), "{name}");
     if !name.ends_with("deleted") {
         return (problems, found);
     }
