@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use sightline_index::{Compacted, GraphState, ItemKind, LastRun, Library, Problem, Repair, Sizes};
+use sightline_index::{
+    Compacted, DamagedData, GraphState, ItemKind, LastRun, Library, Problem, Repair, Sizes,
+};
 use sightline_picture::{DecodeLimits, Format};
 
 use super::{PathAnswer, SkippedAnswer, each, paths};
@@ -69,6 +71,7 @@ answers! {
         graphs: GraphsAnswer<'a> = status.into(),
         bytes_on_disk: u64 = status.n_bytes_on_disk,
         sizes: SizesAnswer = status.sizes.into(),
+        damaged: Vec<DamagedAnswer<'a>> = each(&status.damaged),
         libraries: Vec<LibraryAnswer<'a>> = each(&status.libraries),
         last_run: Option<LastRunAnswer> = status.last_run.map(Into::into),
         unfinished_change: Option<UnfinishedAnswer<'a>> = {
@@ -85,6 +88,12 @@ answers! {
         records: u64 = sizes.n_bytes_of_records,
         graphs: u64 = sizes.n_bytes_of_graphs,
         words: u64 = sizes.n_bytes_of_words,
+    }
+
+    struct DamagedAnswer<'a> from damaged in &'a DamagedData {
+        #[serde(flatten)]
+        folder: PathAnswer<'a> = damaged.folder.as_path().into(),
+        bytes: u64 = damaged.n_bytes,
     }
 
     struct LibraryAnswer<'a> from library in &'a Library {
@@ -224,24 +233,34 @@ pub struct CheckAnswer<'a> {
     sound: bool,
     problems: Vec<ProblemAnswer<'a>>,
     repair: Option<RepairAnswer<'a>>,
+    damaged: Vec<DamagedAnswer<'a>>,
+    discarded: Vec<DamagedAnswer<'a>>,
 }
 
-impl<'a> From<&'a [Problem]> for CheckAnswer<'a> {
-    fn from(found: &'a [Problem]) -> Self {
+impl<'a> CheckAnswer<'a> {
+    /// The answer to a check, with the damaged data that are kept and that were discarded.
+    #[must_use]
+    pub fn new(
+        found: &'a [Problem],
+        damaged: &'a [DamagedData],
+        discarded: &'a [DamagedData],
+    ) -> Self {
         Self {
             sound: found.is_empty(),
             problems: each(found),
             repair: None,
+            damaged: each(damaged),
+            discarded: each(discarded),
         }
     }
-}
 
-impl<'a> From<&'a Repair> for CheckAnswer<'a> {
-    fn from(repair: &'a Repair) -> Self {
+    /// The answer to a repair.
+    #[must_use]
+    pub fn repaired(repair: &'a Repair, damaged: &'a [DamagedData]) -> Self {
         Self {
             sound: repair.left.is_empty(),
-            problems: each(&repair.found),
             repair: Some(repair.into()),
+            ..Self::new(&repair.found, damaged, &[])
         }
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
-use sightline_index::{GraphState, ItemId, ItemKind, LastRun, Problem, Repair};
+use sightline_index::{DamagedData, GraphState, ItemId, ItemKind, LastRun, Problem, Repair};
 use sightline_onnx::{Model, Precision, Side};
 
 use super::models::OriginAnswer;
@@ -303,6 +303,7 @@ fn of_an_index(samples: &mut Samples) {
         dimension: 4,
         n_images: 1,
     });
+    status.damaged = damaged();
     samples.add("status", &StatusAnswer::from(&status));
     status.images.graph = GraphState::Absent;
     status.captions.graph = GraphState::Absent;
@@ -319,6 +320,12 @@ fn of_an_index(samples: &mut Samples) {
     let exported = Engine::export(&index, &request).unwrap();
     samples.add("export", &ExportAnswer::from((&*to, &exported)));
     samples.add("import", &ImportAnswer::from(&ImportReport::default()));
+}
+
+fn damaged() -> Vec<DamagedData> {
+    [odd_path(), "damaged-1".into()]
+        .map(|folder| DamagedData { folder, n_bytes: 1 })
+        .into()
 }
 
 fn of_upkeep(samples: &mut Samples) {
@@ -351,14 +358,15 @@ fn of_upkeep(samples: &mut Samples) {
             },
         ]
     };
-    samples.add("check", &CheckAnswer::from(&problems()[..]));
+    let (found, kept) = (problems(), damaged());
+    samples.add("check", &CheckAnswer::new(&found, &kept, &kept));
     let mut repair = Repair::default();
     (repair.found, repair.left) = (problems(), problems());
     repair.lost_files = vec![odd_path()];
     repair.lost_caption_sources = vec![odd_path()];
-    samples.add("check", &CheckAnswer::from(&repair));
+    samples.add("check", &CheckAnswer::repaired(&repair, &[]));
     repair.kept = Some(odd_path());
-    samples.add("check", &CheckAnswer::from(&repair));
+    samples.add("check", &CheckAnswer::repaired(&repair, &[]));
 }
 
 fn of_measuring(samples: &mut Samples) {

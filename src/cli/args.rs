@@ -385,15 +385,20 @@ pub(super) struct RemoveFilesArgs {
 Examples:
   sightline check
   sightline check --repair
+  sightline check --discard-damaged
   sightline check --json
 
 Reads the whole index and compares its parts. --repair rebuilds everything derived from the records,
 keeps all records that can be read, and lists what is lost; `sightline index` restores that from the
-files. Exit status: 0 no problems, 2 problems found.")]
+files. Damaged records are kept beside the repaired ones in damaged-1, damaged-2 and so on, until
+--discard-damaged deletes them. Exit status: 0 no problems, 2 problems found.")]
 pub(super) struct CheckIndexArgs {
     /// Repair the problems found
     #[arg(long)]
     pub(super) repair: bool,
+    /// If there are no problems, delete the damaged data that repairs have kept
+    #[arg(long, conflicts_with = "repair")]
+    pub(super) discard_damaged: bool,
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,

@@ -47,8 +47,8 @@ pub use report::{
 };
 pub use search::{By, CaptionHit, Query, SearchHit, SearchRequest};
 pub use sightline_index::{
-    Details, Filter, GraphState, IdSet, IndexError, ItemId, ItemKind, Language, Moment,
-    Orientation, Problem, Repair,
+    DamagedData, Details, Filter, GraphState, IdSet, IndexError, ItemId, ItemKind, Language,
+    Moment, Orientation, Problem, Repair,
 };
 pub use sightline_picture::DecodeLimits;
 pub use upkeep::RemoveReport;
@@ -154,6 +154,22 @@ impl Engine {
                 let _ = progress(build);
             },
         )?)
+    }
+
+    /// Damaged data that repairs of the index in `folder` have kept, the oldest first.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn damaged(folder: &Path) -> Result<Vec<DamagedData>, EngineError> {
+        Ok(sightline_index::damaged_data(folder)?)
+    }
+
+    /// Deletes the damaged data that repairs of the index in `folder` have kept, and returns them.
+    ///
+    /// # Errors
+    /// When another process writes to the index, or the data cannot be deleted.
+    pub fn discard_damaged(folder: &Path) -> Result<Vec<DamagedData>, EngineError> {
+        Ok(sightline_index::discard_damaged(folder)?)
     }
 
     /// Makes the index in `folder` as small and fast as it can be; see

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sightline_index::{
-    Binding, BuildProgress, GraphState, IndexError, IndexReader, ItemKind, Language, LastRun,
-    Library, Sizes,
+    Binding, BuildProgress, DamagedData, GraphState, IndexError, IndexReader, ItemKind, Language,
+    LastRun, Library, Sizes,
 };
 
 use crate::engine::EngineError;
@@ -370,6 +370,8 @@ pub struct Status {
     pub n_bytes_on_disk: u64,
     /// Sizes of its parts, in bytes.
     pub sizes: Sizes,
+    /// Damaged data that repairs have kept.
+    pub damaged: Vec<DamagedData>,
     /// The library folders.
     pub libraries: Vec<Library>,
     /// An unfinished change of the model.
@@ -401,6 +403,7 @@ impl Status {
             )?,
             n_bytes_on_disk: counts.n_bytes_on_disk,
             sizes: reader.sizes(),
+            damaged: sightline_index::damaged_data(folder)?,
             libraries: libraries(reader)?,
             unfinished: UnfinishedChange::read(folder)?,
             last_run: reader.last_run()?,

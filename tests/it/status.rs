@@ -68,6 +68,7 @@ fn the_json_status_has_every_field() {
         "libraries",
         "unfinished_change",
         "last_run",
+        "damaged",
     ];
     expected.sort_unstable();
     assert_eq!(keys, expected);

@@ -164,7 +164,20 @@ fn lost_pictures_are_listed_and_can_be_indexed_again() {
     assert!(ran.stderr().contains("sightline index"), "{ran}");
     let kept = report["repair"]["kept"]["path"].as_str().unwrap();
     assert!(Path::new(kept).is_dir());
-    env.succeed(["check"]);
+    assert_eq!(report["damaged"][0]["path"], kept);
+    let ran = env.succeed(["check"]);
+    let note = "the damaged data before a repair are kept in index/damaged-1 (";
+    let hint = "delete them with `sightline check --discard-damaged`";
+    assert!(
+        ran.stderr().contains(note) && ran.stderr().contains(hint),
+        "{ran}"
+    );
+    assert_eq!(env.status()["damaged"][0]["path"], kept);
+    let ran = env.succeed(["status"]);
+    assert!(
+        ran.stdout().contains("sightline check --discard-damaged"),
+        "{ran}"
+    );
     assert_eq!(env.counts(), [400 - n_lost, 400 - n_lost, 0]);
     for file in files {
         let path = file["path"].as_str().unwrap();
@@ -176,7 +189,29 @@ fn lost_pictures_are_listed_and_can_be_indexed_again() {
     let report = env.index_photos();
     assert_eq!(report["added"], n_lost);
     assert_eq!(env.counts(), [400, 400, 0]);
-    env.succeed(["check"]);
+    let ran = env.succeed(["check", "--discard-damaged", "--json"]).json();
+    assert_eq!(ran["discarded"][0]["path"], kept);
+    assert_eq!(ran["damaged"].as_array().unwrap().len(), 0);
+    assert!(!Path::new(kept).exists());
+    assert_eq!(env.succeed(["check"]).stderr(), "");
+}
+
+#[test]
+fn damaged_data_are_not_discarded_while_the_index_is_damaged() {
+    let env = indexed();
+    fs_err::create_dir(env.index().join("damaged-1")).unwrap();
+    fs_err::write(env.index().join("damaged-1/a"), "a").unwrap();
+    fs_err::write(env.index().join("words/meta.json"), "{").unwrap();
+    let ran = env.fail(["check", "--discard-damaged"]);
+    assert!(ran.stderr().contains("sightline check --repair"), "{ran}");
+    env.succeed(["check", "--repair"]);
+    assert!(env.index().join("damaged-1/a").exists());
+    let ran = env.succeed(["check", "--discard-damaged"]);
+    assert!(
+        ran.stdout().ends_with("deleted index/damaged-1 (1 B)\n"),
+        "{ran}"
+    );
+    assert!(!env.index().join("damaged-1").exists());
 }
 
 #[test]

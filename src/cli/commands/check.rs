@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use indicatif::HumanBytes;
 
 use crate::answers::CheckAnswer;
 use crate::cli::args::CheckIndexArgs;
@@ -10,7 +11,7 @@ use crate::cli::exit::ExitStatus;
 use crate::cli::output::counted;
 use crate::cli::printer::Printer;
 use crate::cli::progress::ProgressView;
-use crate::engine::{Engine, Problem, Repair};
+use crate::engine::{DamagedData, Engine, Problem, Repair};
 use crate::workspace::Workspace;
 
 /// Number of items or files that the line of one problem lists.
@@ -26,13 +27,40 @@ pub(in crate::cli) fn run(
     if args.repair {
         return repair(args.json, workspace, printer);
     }
-    let problems = Engine::check(workspace.index())?;
+    let folder = workspace.index();
+    let problems = Engine::check(folder)?;
+    let discarded = if args.discard_damaged && problems.is_empty() {
+        Engine::discard_damaged(folder)?
+    } else {
+        Vec::new()
+    };
+    let damaged = Engine::damaged(folder)?;
     if args.json {
-        printer.json(&CheckAnswer::from(problems.as_slice()))?;
+        printer.json(&CheckAnswer::new(&problems, &damaged, &discarded))?;
     } else {
         show(&problems, workspace, printer)?;
+        for data in &discarded {
+            let (folder, size) = (printer.shown(&data.folder), HumanBytes(data.n_bytes));
+            printer.line(format_args!("deleted {folder} ({size})"))?;
+        }
     }
+    note_damaged(&damaged, printer);
     Ok(conclude(&problems, workspace, printer))
+}
+
+/// Names the damaged data that repairs have kept, and how to delete them.
+fn note_damaged(damaged: &[DamagedData], printer: &mut Printer) {
+    if damaged.is_empty() {
+        return;
+    }
+    let _ = printer.flush();
+    for data in damaged {
+        let (folder, size) = (printer.shown(&data.folder), HumanBytes(data.n_bytes));
+        printer.note(format_args!(
+            "the damaged data before a repair are kept in {folder} ({size})"
+        ));
+    }
+    printer.note("delete them with `sightline check --discard-damaged`");
 }
 
 /// Reports the outcome of a check.
@@ -55,8 +83,9 @@ fn repair(json: bool, workspace: &Workspace, printer: &mut Printer) -> Result<Ex
     let repaired = Engine::repair(workspace.index(), &mut |progress| view.show(progress));
     drop(view);
     let repaired = repaired?;
+    let damaged = Engine::damaged(workspace.index())?;
     if json {
-        printer.json(&CheckAnswer::from(&repaired))?;
+        printer.json(&CheckAnswer::repaired(&repaired, &damaged))?;
     } else {
         show(&repaired.found, workspace, printer)?;
         if !repaired.found.is_empty() && repaired.left.is_empty() {
@@ -69,12 +98,7 @@ fn repair(json: bool, workspace: &Workspace, printer: &mut Printer) -> Result<Ex
         printer
             .note("`sightline index` of the same folders and captions files restores what is lost");
     }
-    if let Some(kept) = &repaired.kept {
-        printer.note(format_args!(
-            "the damaged records are kept in {}, which can be deleted",
-            printer.shown(kept)
-        ));
-    }
+    note_damaged(&damaged, printer);
     if !repaired.left.is_empty() {
         show(&repaired.left, workspace, printer)?;
         let _ = printer.flush();

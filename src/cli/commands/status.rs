@@ -11,7 +11,7 @@ use crate::cli::args::StatusArgs;
 use crate::cli::exit::ExitStatus;
 use crate::cli::hints;
 use crate::cli::printer::{Printer, Style};
-use crate::engine::{Engine, GraphState, KindStatus, Status, UnfinishedChange};
+use crate::engine::{DamagedData, Engine, GraphState, KindStatus, Status, UnfinishedChange};
 use crate::workspace::Workspace;
 
 pub(in crate::cli) fn run(
@@ -76,6 +76,9 @@ fn show(status: &Status, workspace: &Workspace, printer: &mut Printer) -> Result
             HumanBytes(status.sizes.n_bytes_of_words),
         ),
     )?;
+    for data in &status.damaged {
+        row("damaged", damaged(data))?;
+    }
     row("generation", status.generation.to_string())?;
     for library in &status.libraries {
         let folder = Printer::safe(&library.folder.to_string_lossy());
@@ -107,6 +110,14 @@ fn show(status: &Status, workspace: &Workspace, printer: &mut Printer) -> Result
         row("unfinished", change)?;
     }
     Ok(())
+}
+
+fn damaged(data: &DamagedData) -> String {
+    format!(
+        "{} ({}, kept by a repair; delete it with `sightline check --discard-damaged`)",
+        Printer::safe(&data.folder.to_string_lossy()),
+        HumanBytes(data.n_bytes)
+    )
 }
 
 fn graph(kind: &KindStatus) -> String {
