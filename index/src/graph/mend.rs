@@ -25,36 +25,42 @@ const N_ENTRANCES: usize = 4;
 const MIN_INCOMING: u32 = 3;
 
 /// Number of points searched for between two calls of `go_on`, a fraction of a second.
-const N_BETWEEN: u32 = 8_192;
+const N_BETWEEN: usize = 8_192;
 
 /// Links points that are not found; those still not found afterwards become [`GraphArrays::loose`].
 /// `go_on` is called often; when it breaks, the work is not complete.
+///
+/// All points are searched for once, and if any was linked, once more at the end. In between, only
+/// those are that were not found or lost a link to them.
 pub(crate) fn mend(
     built: &mut GraphArrays,
     go_on: &mut dyn FnMut() -> ControlFlow<()>,
 ) -> ControlFlow<()> {
+    let all: Vec<u32> = (0..NONE).take(built.n_points()).collect();
+    let mut lost = find_lost(built, &all, go_on)?;
+    if lost.is_empty() {
+        return ControlFlow::Continue(());
+    }
     let mut incoming = count_incoming(built);
     for _ in 0..N_ROUNDS {
-        let lost = find_lost(built, go_on)?;
-        if lost.is_empty() {
-            return ControlFlow::Continue(());
-        }
+        let mut in_doubt: Vec<u32> = Vec::new();
         for (point, near) in lost {
-            let entrances: Vec<u32> = near
-                .into_iter()
-                .filter(|&other| other != point)
-                .take(N_ENTRANCES)
-                .collect();
-            for &other in &entrances {
-                link(built, &mut incoming, other, point);
-                link(built, &mut incoming, point, other);
+            in_doubt.push(point);
+            let entrances = near.into_iter().filter(|&other| other != point);
+            for other in entrances.take(N_ENTRANCES) {
+                in_doubt.extend(link(built, &mut incoming, other, point));
+                in_doubt.extend(link(built, &mut incoming, point, other));
             }
         }
+        in_doubt.sort_unstable();
+        in_doubt.dedup();
+        lost = find_lost(built, &in_doubt, go_on)?;
+        if lost.is_empty() {
+            break;
+        }
     }
-    built.loose = find_lost(built, go_on)?
-        .into_iter()
-        .map(|(point, _)| point)
-        .collect();
+    let lost = find_lost(built, &all, go_on)?;
+    built.loose = lost.into_iter().map(|(point, _)| point).collect();
     ControlFlow::Continue(())
 }
 
@@ -68,15 +74,15 @@ fn count_incoming(built: &GraphArrays) -> Vec<u32> {
     incoming
 }
 
-/// The points that their own vectors do not find, each with the points found instead, best first;
-/// sorted by point.
+/// Those of `points`, which are sorted, that their own vectors do not find, each with the points
+/// found instead, best first; sorted by point.
 fn find_lost(
     built: &GraphArrays,
+    points: &[u32],
     go_on: &mut dyn FnMut() -> ControlFlow<()>,
 ) -> ControlFlow<(), Vec<(u32, Vec<u32>)>> {
     let links = built.links();
-    let n_points = u32::try_from(built.n_points()).unwrap_or(NONE);
-    let is_lost = |scratch: &mut Scratch, point: u32| {
+    let is_lost = |scratch: &mut Scratch, &point: &u32| {
         let query = Query::of_row(links.row(point)?);
         let near = search::search(&links, &query, EF_SELF, scratch, |_| true);
         if near.iter().any(|found| found.id == point) {
@@ -85,49 +91,40 @@ fn find_lost(
         Some((point, near.into_iter().map(|found| found.id).collect()))
     };
     let mut lost = Vec::new();
-    let mut start = 0;
-    while start < n_points {
+    for part in points.chunks(N_BETWEEN) {
         go_on()?;
-        let end = n_points.min(start.saturating_add(N_BETWEEN));
-        let found = (start..end)
-            .into_par_iter()
-            .map_init(Scratch::default, is_lost);
+        let found = part.par_iter().map_init(Scratch::default, is_lost);
         lost.par_extend(found.flatten());
-        start = end;
     }
     ControlFlow::Continue(lost)
 }
 
 /// Links `from` to `to` in layer 0, in a free slot or instead of the last link that can be
-/// replaced.
-fn link(built: &mut GraphArrays, incoming: &mut [u32], from: u32, to: u32) {
+/// replaced, whose target is returned.
+fn link(built: &mut GraphArrays, incoming: &mut [u32], from: u32, to: u32) -> Option<u32> {
     let m0 = built.params.m0;
     let start = from as usize * m0;
-    let Some(row) = built.layer0.get_mut(start..start + m0) else {
-        return;
-    };
+    let row = built.layer0.get_mut(start..start + m0)?;
     if row.contains(&to) {
-        return;
+        return None;
     }
     let spare = |target: u32| {
         incoming
             .get(target as usize)
             .is_none_or(|&count| count > MIN_INCOMING)
     };
-    let Some(slot) = row
+    let slot = row
         .iter()
         .position(|&link| link == NONE)
-        .or_else(|| row.iter().rposition(|&link| spare(link)))
-    else {
-        return;
-    };
-    if let Some(count) = incoming.get_mut(row[slot] as usize) {
+        .or_else(|| row.iter().rposition(|&link| spare(link)))?;
+    let replaced = std::mem::replace(&mut row[slot], to);
+    if let Some(count) = incoming.get_mut(replaced as usize) {
         *count -= 1;
     }
-    row[slot] = to;
     if let Some(count) = incoming.get_mut(to as usize) {
         *count += 1;
     }
+    (replaced != NONE).then_some(replaced)
 }
 
 #[cfg(test)]
@@ -169,7 +166,8 @@ mod tests {
     }
 
     fn lost(built: &GraphArrays) -> Vec<(u32, Vec<u32>)> {
-        match find_lost(built, &mut || ControlFlow::Continue(())) {
+        let all: Vec<u32> = (0..NONE).take(built.n_points()).collect();
+        match find_lost(built, &all, &mut || ControlFlow::Continue(())) {
             ControlFlow::Continue(lost) => lost,
             ControlFlow::Break(()) => panic!("not stopped"),
         }
