@@ -37,13 +37,6 @@ impl Place<'_> {
     }
 }
 
-/// A listed segment whose file is usable.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Listed {
-    pub(super) entry: SegmentEntry,
-    pub(super) n_loose: usize,
-}
-
 /// The segment to build: the first `n_items` of a kind within a range.
 pub(super) struct Job<'a> {
     pub(super) place: &'a Place<'a>,
@@ -61,7 +54,7 @@ pub(super) fn build(
     job: &Job<'_>,
     overlay: &Overlay,
     go_on: &mut GoOn<'_>,
-) -> Result<Option<Listed>, IndexError> {
+) -> Result<Option<SegmentEntry>, IndexError> {
     let layout = job.place.layout;
     let dir = layout.dir();
     if go_on(0).is_break() {
@@ -82,10 +75,7 @@ pub(super) fn build(
         return Ok(None);
     };
     job.place.reach(Step::GraphNamed)?;
-    Ok(Some(Listed {
-        entry,
-        n_loose: built.loose.len(),
-    }))
+    Ok(Some(entry))
 }
 
 /// The arrays of the graph, without the full vectors.

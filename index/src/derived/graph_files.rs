@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::ops::{ControlFlow, RangeInclusive};
 
-use super::building::{self, Job, Listed, Place};
+use super::building::{self, Job, Place};
 use super::plan::{self, Due, SegmentSizes, Span, Wear};
 use super::segments;
 use crate::disk::layout::Layout;
@@ -40,7 +40,7 @@ const N_BYTES_VERIFIED: usize = 64 << 20;
 pub(crate) struct GraphFiles {
     sizes: SegmentSizes,
     /// By kind, in the order of ids.
-    lists: [Vec<Listed>; 2],
+    lists: [Vec<SegmentEntry>; 2],
     /// By kind, higher than any number in the list or in the folder.
     next_number: [u64; 2],
 }
@@ -75,11 +75,12 @@ impl GraphFiles {
         for kind in ItemKind::ALL {
             let mut lost = Vec::new();
             for entry in overlay.store.segments(kind).within(dir)? {
-                let n_loose =
-                    segments::n_loose(layout, manifest, kind, &entry, verify, &mut n_bytes);
-                match n_loose.within(dir)? {
-                    Some(n_loose) => files.lists[kind.number()].push(Listed { entry, n_loose }),
-                    None => lost.push(entry),
+                let is_intact =
+                    segments::is_intact(layout, manifest, kind, &entry, verify, &mut n_bytes);
+                if is_intact.within(dir)? {
+                    files.lists[kind.number()].push(entry);
+                } else {
+                    lost.push(entry);
                 }
             }
             if !lost.is_empty() {
@@ -109,7 +110,7 @@ impl GraphFiles {
         })?;
         for file in found {
             let kind = file.kind.number();
-            let mut listed = self.lists[kind].iter().map(|listed| listed.entry.number);
+            let mut listed = self.lists[kind].iter().map(|entry| entry.number);
             if file.is_temporary || !listed.any(|number| number == file.number) {
                 layout.discard(&file.path)?;
             }
@@ -117,7 +118,7 @@ impl GraphFiles {
         }
         for kind in ItemKind::ALL {
             let listed = self.lists[kind.number()].iter();
-            let highest = listed.map(|listed| listed.entry.number).max();
+            let highest = listed.map(|entry| entry.number).max();
             self.count_number(kind, highest.unwrap_or(0));
         }
         Ok(())
@@ -175,10 +176,10 @@ impl GraphFiles {
     }
 
     fn entries(&self, kind: ItemKind, range: &RangeInclusive<ItemId>) -> Vec<SegmentEntry> {
-        self.lists[kind.number()]
-            .iter()
-            .map(|listed| listed.entry)
+        let entries = self.lists[kind.number()].iter();
+        entries
             .filter(|entry| range.contains(&entry.first_id))
+            .copied()
             .collect()
     }
 
@@ -194,26 +195,21 @@ impl GraphFiles {
         let mut gaps = Vec::new();
         let mut next = ItemId(0);
         let mut n_in_segments = 0;
-        for Listed { entry, n_loose } in &self.lists[kind.number()] {
+        for entry in &self.lists[kind.number()] {
             gaps.push(next..=ItemId(entry.first_id.0.saturating_sub(1)));
             next = ItemId(entry.last_id.0.saturating_add(1));
             let below = |limit: ItemId| removed.partition_point(|&id| id < limit);
             let n_removed = below(next) - below(entry.first_id);
             let n_items = (entry.n_ids as usize).saturating_sub(n_removed);
             n_in_segments += n_items;
-            let wear = Wear {
-                n_removed,
-                n_loose: *n_loose,
-            };
-            let segment = Some(wear);
+            let segment = Some(Wear { n_removed });
             pieces.push((Span { n_items, segment }, entry.first_id..=entry.last_id));
         }
         let mut n_fresh = n_items.saturating_sub(n_in_segments);
-        let is_worth_a_scan = n_fresh >= self.sizes.min;
         let mut all = Vec::with_capacity(2 * pieces.len() + 1);
         for (gap, piece) in gaps.into_iter().zip(pieces) {
-            // Only a lost segment leaves a gap with items.
-            if is_worth_a_scan && !gap.is_empty() {
+            // Only a lost segment leaves a gap with items, of which there may be few by now.
+            if n_fresh > 0 && !gap.is_empty() {
                 let n_items = overlay.store.ids_between(kind, gap.clone())?.len();
                 n_fresh = n_fresh.saturating_sub(n_items);
                 all.extend((n_items > 0).then(|| (fresh(n_items), gap)));
@@ -240,7 +236,7 @@ impl GraphFiles {
         let range = *first.1.start()..=*last.1.end();
         let replaced = self.entries(kind, &range);
         let n_total: usize = pieces.iter().map(|piece| piece.0.n_items).sum();
-        let mut built: Vec<Listed> = Vec::new();
+        let mut built: Vec<SegmentEntry> = Vec::new();
         let mut next = *range.start();
         let mut n_done = 0;
         while n_done < n_total {
@@ -267,10 +263,10 @@ impl GraphFiles {
             let Some(segment) = building::build(&job, overlay, &mut report)? else {
                 return Ok(ControlFlow::Break(()));
             };
-            n_done += segment.entry.n_ids as usize;
-            next = ItemId(segment.entry.last_id.0.saturating_add(1));
+            n_done += segment.n_ids as usize;
+            next = ItemId(segment.last_id.0.saturating_add(1));
             if replaced.is_empty() {
-                let own = job.range.start().max(&ItemId(1))..=&segment.entry.last_id;
+                let own = job.range.start().max(&ItemId(1))..=&segment.last_id;
                 let own = **own.start()..=**own.end();
                 self.switch(place, overlay, kind, &own, &[], &[segment])?;
             } else {
@@ -292,20 +288,19 @@ impl GraphFiles {
         kind: ItemKind,
         range: &RangeInclusive<ItemId>,
         replaced: &[SegmentEntry],
-        built: &[Listed],
+        built: &[SegmentEntry],
     ) -> Result<(), IndexError> {
-        let entries: Vec<SegmentEntry> = built.iter().map(|built| built.entry).collect();
         let relisting = Relisting {
             kind,
             unlisted: replaced,
-            listed: &entries,
+            listed: built,
             is_obsolete: &|id| range.contains(&id),
         };
         overlay.relist(&[relisting]).within(place.layout.dir())?;
         let list = &mut self.lists[kind.number()];
-        list.retain(|listed| !replaced.contains(&listed.entry));
+        list.retain(|entry| !replaced.contains(entry));
         list.extend_from_slice(built);
-        list.sort_unstable_by_key(|listed| listed.entry.first_id);
+        list.sort_unstable_by_key(|entry| entry.first_id);
         place.reach(Step::GraphListed)?;
         for entry in replaced {
             // The next writer deletes what remains, as on systems that keep open files.

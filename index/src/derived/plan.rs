@@ -25,13 +25,11 @@ pub(crate) struct Span {
     pub(crate) segment: Option<Wear>,
 }
 
-/// What a segment holds beside items that exist and are found.
+/// What a segment holds beside items that exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Wear {
     /// Number of its items that were removed.
     pub(crate) n_removed: usize,
-    /// Number of points that every search compares.
-    pub(crate) n_loose: usize,
 }
 
 /// What to build.
@@ -71,19 +69,19 @@ impl SegmentSizes {
 }
 
 impl Span {
+    /// Number of items, including removed ones. It decides the tier: if a segment fell into a lower
+    /// one whenever some of its items were removed, as many new ones would have it built again.
+    fn n_ids(&self) -> usize {
+        self.n_items + self.segment.map_or(0, |wear| wear.n_removed)
+    }
+
     fn is_worn(&self) -> bool {
-        self.segment.is_some_and(|wear| {
-            let n_ids = self.n_items + wear.n_removed;
-            wear.n_removed > n_ids / REBUILD_DIVISOR
-        })
+        self.segment
+            .is_some_and(|wear| wear.n_removed > self.n_ids() / REBUILD_DIVISOR)
     }
 
     fn is_clean(&self) -> bool {
-        let clean = Wear {
-            n_removed: 0,
-            n_loose: 0,
-        };
-        self.segment == Some(clean)
+        self.segment == Some(Wear { n_removed: 0 })
     }
 }
 
@@ -99,7 +97,7 @@ pub(crate) fn next_merge(pieces: &[Span], sizes: SegmentSizes, due: Due) -> Opti
     };
     let sizes = SegmentSizes { max, ..sizes };
     for limit in sizes.limits().into_iter().rev() {
-        let fits = |piece: &Span| piece.n_items < limit && !sizes.is_full(piece.n_items);
+        let fits = |piece: &Span| piece.n_ids() < limit && !sizes.is_full(piece.n_ids());
         let due = groups(pieces, max, fits).find(|group| {
             let group = &pieces[group.clone()];
             let n_items: usize = group.iter().map(|piece| piece.n_items).sum();
@@ -169,13 +167,9 @@ mod tests {
     }
 
     fn worn(n_items: usize, n_removed: usize) -> Span {
-        let wear = Wear {
-            n_removed,
-            n_loose: 0,
-        };
         Span {
             n_items,
-            segment: Some(wear),
+            segment: Some(Wear { n_removed }),
         }
     }
 
@@ -279,6 +273,44 @@ mod tests {
             println!("{per_run}: at most {n_most} pieces, {n_built} built");
             assert!(n_most <= 12, "{per_run}: {n_most} pieces");
             assert!(n_built <= 4 * n_total, "{per_run}: {n_built} built");
+        }
+    }
+
+    /// Removes items from the segments, spread over them or from the first one, and builds what is
+    /// due after each run. Returns the number of items built.
+    fn replace(pieces: &mut Vec<Span>, per_run: usize, n_runs: usize, spread: bool) -> usize {
+        let mut n_built = 0;
+        for run in 0..n_runs {
+            let n_pieces = pieces.len();
+            for number in 0..per_run {
+                let at = if spread { (run + number) % n_pieces } else { 0 };
+                let piece = &mut pieces[at];
+                piece.n_items -= 1;
+                if let Some(wear) = &mut piece.segment {
+                    wear.n_removed += 1;
+                }
+            }
+            match pieces.last_mut() {
+                Some(last) if last.segment.is_none() => last.n_items += per_run,
+                _ => pieces.push(fresh(per_run)),
+            }
+            n_built += settle(pieces, SIZES, Due::Worthwhile);
+        }
+        n_built
+    }
+
+    #[test]
+    fn photos_that_are_replaced_have_no_large_segment_built_in_every_run() {
+        for (n_items, per_run) in [(131_100, 100), (131_100, 20), (32_800, 100), (229_400, 50)] {
+            for spread in [false, true] {
+                let mut pieces = vec![segment(n_items)];
+                let n_built = replace(&mut pieces, per_run, 200, spread);
+                let n_changed = 200 * per_run;
+                assert!(
+                    n_built <= 8 * n_changed,
+                    "{n_items}, {per_run} per run: {n_built} built"
+                );
+            }
         }
     }
 

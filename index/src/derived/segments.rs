@@ -61,34 +61,32 @@ pub(crate) fn open(
     }
 }
 
-/// The number of loose points of a listed segment, or none when its file is missing, damaged, of
-/// another format, or not the listed one. Verifies the header and as many arrays as `n_bytes`
-/// allows, or everything if `verify`.
+/// Whether the file of a listed segment is there and undamaged. Verifies the header and as many
+/// arrays as `n_bytes` allows, or everything if `verify`.
 ///
 /// # Errors
 /// When the file cannot be read for another reason than damage.
-pub(crate) fn n_loose(
+pub(crate) fn is_intact(
     layout: &Layout,
     manifest: &Manifest,
     kind: ItemKind,
     entry: &SegmentEntry,
     verify: bool,
     n_bytes: &mut usize,
-) -> Result<Option<usize>, GraphError> {
-    let mut usable = || {
+) -> Result<bool, GraphError> {
+    let mut is_intact = || {
         let Some(graph) = Graph::open(&layout.segment(kind, entry.number))? else {
-            return Ok(None);
+            return Ok(false);
         };
         if verify {
             graph.verify()?;
         }
-        let is_usable =
-            is_listed(&graph.header, manifest, kind, entry) && (verify || graph.is_sound(n_bytes));
-        Ok(is_usable.then(|| graph.n_loose()))
+        let mut is_sound = || graph.are_ids_sound(n_bytes) && graph.is_sound(n_bytes);
+        Ok(is_listed(&graph.header, manifest, kind, entry) && (verify || is_sound()))
     };
-    match usable() {
-        Err(GraphError::Damaged { .. } | GraphError::OtherFormat { .. }) => Ok(None),
-        usable => usable,
+    match is_intact() {
+        Err(GraphError::Damaged { .. } | GraphError::OtherFormat { .. }) => Ok(false),
+        is_intact => is_intact,
     }
 }
 

@@ -27,6 +27,7 @@ pub(crate) struct Graph {
     /// Computed on first use.
     extras: OnceLock<Extras>,
     /// Whether [`check`](Self::check) found no damage.
+    are_ids_sound: OnceLock<bool>,
     is_sound: OnceLock<bool>,
 }
 
@@ -61,33 +62,43 @@ impl Graph {
             header,
             idle: Mutex::default(),
             extras: OnceLock::new(),
+            are_ids_sound: OnceLock::new(),
             is_sound: OnceLock::new(),
         }))
     }
 
-    /// Verifies the checksums of as many arrays as `n_bytes` allow, once for all callers: the ids
-    /// first, without which answers would be wrong rather than incomplete. Takes what it reads off
+    /// Verifies the checksums of the ids, without which answers would be wrong rather than
+    /// incomplete, once for all callers, as far as `n_bytes` allow. Takes what it reads off
     /// `n_bytes`.
+    pub(crate) fn are_ids_sound(&self, n_bytes: &mut usize) -> bool {
+        let ids = [Section::IdsStart, Section::Ids, Section::Loose];
+        *self
+            .are_ids_sound
+            .get_or_init(|| self.check_some(&ids, n_bytes))
+    }
+
+    /// The same for the other arrays.
     pub(crate) fn is_sound(&self, n_bytes: &mut usize) -> bool {
-        const ORDER: [Section; N_SECTIONS] = [
-            Section::IdsStart,
-            Section::Ids,
-            Section::Loose,
+        const OTHERS: [Section; N_SECTIONS - 3] = [
             Section::UpperStart,
             Section::Upper,
             Section::Layer0,
             Section::Rows,
             Section::Vectors,
         ];
-        *self.is_sound.get_or_init(|| {
-            ORDER.into_iter().map(|section| section as usize).all(|i| {
-                let n = self.header.sections[i].len();
-                if n > *n_bytes {
-                    return true;
-                }
-                *n_bytes -= n;
-                self.check_sums([i].into_iter()).is_ok()
-            })
+        *self
+            .is_sound
+            .get_or_init(|| self.check_some(&OTHERS, n_bytes))
+    }
+
+    fn check_some(&self, sections: &[Section], n_bytes: &mut usize) -> bool {
+        sections.iter().map(|&section| section as usize).all(|i| {
+            let n = self.header.sections[i].len();
+            if n > *n_bytes {
+                return true;
+            }
+            *n_bytes -= n;
+            self.check_sums([i].into_iter()).is_ok()
         })
     }
 
@@ -235,26 +246,11 @@ impl Graph {
         })
     }
 
-    /// The points near a query that are wanted, best first, with similarities of codes: at most
-    /// `ef` of them and the loose ones.
+    /// Searches several graphs as if they were one. Returns the wanted points near a query of each,
+    /// best first, with similarities of codes: about [`ef`](Effort::ef) in all, and the loose ones;
+    /// none when that takes more than the budget.
     ///
     /// Points that are not wanted are walked through but never displace others.
-    pub(crate) fn walk(
-        &self,
-        codes: &Query,
-        ef: usize,
-        is_wanted: impl Fn(u32) -> bool,
-    ) -> Vec<Neighbour> {
-        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut scratch = idle().pop().unwrap_or_default();
-        let mut found = search::search(&self.links(), codes, ef, &mut scratch, &is_wanted);
-        idle().push(scratch);
-        let is_full = found.len() >= ef;
-        self.add_loose(codes, is_wanted, is_full, &mut found);
-        found
-    }
-
-    /// [`walk`](Self::walk)s several graphs as if they were one.
     pub(crate) fn walk_together(
         graphs: &[&Self],
         codes: &Query,
@@ -317,25 +313,21 @@ impl Graph {
         let links = self.links();
         let n_points = links.n_points();
         let mut seen = vec![false; n_points];
-        let loose = self.numbers(Section::Loose).iter();
         let mut waiting = vec![self.header.shape.entry];
-        let mut n_seen = 0;
-        loose.for_each(|&point| {
+        // A search also walks through loose points that it reaches.
+        while let Some(point) = waiting.pop() {
             if let Some(seen) = seen.get_mut(point as usize)
                 && !std::mem::replace(seen, true)
             {
-                n_seen += 1;
+                waiting.extend(links.all(point).filter(|&link| link != super::NONE));
             }
-        });
-        while let Some(point) = waiting.pop() {
-            match seen.get_mut(point as usize) {
-                Some(seen) if !*seen => *seen = true,
-                _ => continue,
-            }
-            n_seen += 1;
-            waiting.extend(links.all(point).filter(|&link| link != super::NONE));
         }
-        n_points - n_seen
+        for &point in self.numbers(Section::Loose) {
+            if let Some(seen) = seen.get_mut(point as usize) {
+                *seen = true;
+            }
+        }
+        seen.iter().filter(|&&seen| !seen).count()
     }
 
     /// Offers all wanted points to `best`, compared by full vectors.
@@ -390,13 +382,21 @@ mod tests {
         let ids: Vec<u32> = (10..210).collect();
         let mut built = built(&ids, &vectors);
         change(&mut built);
+        finish(path, &ids, &vectors, &built)
+    }
+
+    fn write_of(path: &Path, ids: &[u32], vectors: &[f32]) -> Graph {
+        finish(path, ids, vectors, &built(ids, vectors))
+    }
+
+    fn finish(path: &Path, ids: &[u32], vectors: &[f32], built: &GraphArrays) -> Graph {
         let stamp = Stamp {
             index_id: [1; 16],
             kind: 0,
             generation: 1,
             last_id: 209,
         };
-        let mut file = GraphFileWriter::begin(path, &stamp, &built).unwrap();
+        let mut file = GraphFileWriter::begin(path, &stamp, built).unwrap();
         for (&id, vector) in ids.iter().zip(vectors.chunks_exact(DIMENSION)) {
             file.push(id, vector).unwrap();
         }
@@ -426,8 +426,56 @@ mod tests {
             built.loose.push(150);
         });
         assert_eq!(graph.n_unreachable(), 0, "loose points are always compared");
-        let found = graph.walk(&Query::new(&vector(150)), 8, |_| true);
-        assert_eq!(found[0].id, 150);
+        let entry = write(&path, |built| built.loose.push(built.entry));
+        assert_eq!(entry.n_unreachable(), 0, "and lead to others");
+        let effort = Effort {
+            ef: 8,
+            ef_of_each: 8,
+            budget: usize::MAX,
+        };
+        let query = Query::new(&vector(150));
+        let found = Graph::walk_together(&[&graph], &query, effort, |_, _| true);
+        assert_eq!(found.unwrap()[0][0].id, 150);
+    }
+
+    #[test]
+    fn several_graphs_are_walked_as_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let graphs = [0u16, 1, 2].map(|part| {
+            let path = dir.path().join(format!("{part}.graph"));
+            let numbers = (0..200).map(|number| number * 3 + part);
+            let vectors: Vec<f32> = numbers.flat_map(vector).collect();
+            let ids: Vec<u32> = (10..210).collect();
+            write_of(&path, &ids, &vectors)
+        });
+        let graphs: Vec<&Graph> = graphs.iter().collect();
+        let walk = |query: &Query, budget, accept: fn(usize, u32) -> bool| {
+            let effort = Effort {
+                ef: 40,
+                ef_of_each: 8,
+                budget,
+            };
+            Graph::walk_together(&graphs, query, effort, accept)
+        };
+        for number in 0..600u16 {
+            let query = Query::new(&vector(number));
+            let found = walk(&query, usize::MAX, |_, _| true).unwrap();
+            let best = found.iter().map(|found| found.first()).enumerate();
+            let best = best.max_by_key(|(_, best)| *best).unwrap();
+            let similarity = best.1.unwrap().similarity;
+            assert!(similarity > 0.99, "{number}: {similarity}");
+            assert!(
+                found
+                    .iter()
+                    .all(|found| found.len() >= 8 && found.is_sorted_by(|a, b| a >= b))
+            );
+            let part = usize::from(number % 3);
+            let own = walk(&query, usize::MAX, |_, point| point % 2 == 0).unwrap();
+            assert!(own.iter().flatten().all(|point| point.id % 2 == 0));
+            assert!(found[part][0].similarity >= 0.99);
+        }
+        let query = Query::new(&vector(1));
+        assert!(walk(&query, 30, |_, _| true).is_none(), "beyond the budget");
     }
 
     #[test]

@@ -405,12 +405,20 @@ impl Search<'_> {
         }
     }
 
-    /// The candidates of a segment by a search of width `ef`.
-    fn walk(&self, segment: &Segment, ef: usize) -> Vec<Neighbour> {
+    /// The candidates of a segment by a search of width `ef`; none when comparing all that are
+    /// wanted is cheaper.
+    fn walk(&self, segment: &Segment, ef: usize) -> Option<Vec<Neighbour>> {
+        let budget = walk_budget(ef, self.n_alive(segment), segment.graph.n_ids())?;
+        let effort = Effort {
+            ef,
+            ef_of_each: ef,
+            budget,
+        };
         let points = segment.graph.points();
-        segment.graph.walk(&self.codes, ef, |point| {
+        let found = Graph::walk_together(&[&segment.graph], &self.codes, effort, |_, point| {
             points.ids_of(point).iter().any(|&id| self.is_alive(id))
-        })
+        });
+        found?.pop()
     }
 
     /// Compares all wanted points of a segment, or of the fresh items, by codes.
@@ -451,7 +459,11 @@ impl Search<'_> {
         match (*way, segment) {
             (Way::Walk { ef }, Some(segment)) => {
                 let wider = ef.saturating_mul(2);
-                let more = self.walk(segment, wider);
+                let Some(more) = self.walk(segment, wider) else {
+                    *found = self.scan(Some(segment), Best::above(usize::MAX, lowest));
+                    *way = Way::Complete;
+                    return true;
+                };
                 *way = match more.len() {
                     n if n < wider || wider >= MAX_EF_IN_DOUBT => Way::Complete,
                     _ => Way::Walk { ef: wider },

@@ -59,13 +59,14 @@ pub struct Sizes {
     pub n_bytes_of_words: u64,
 }
 
-/// Dead entries in a graph.
+/// What searches of a graph pass over or compare one by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Leftovers {
-    /// Items of the graph that no longer exist.
+    /// Items of the graph that no longer exist, until it is built again.
     pub n_tombstones: u64,
-    /// Vectors that a search of the graph does not reach and that are compared one by one.
+    /// Vectors that links do not lead to, as among many with equal codes. They are compared one by
+    /// one.
     pub n_loose: u64,
 }
 
@@ -104,7 +105,7 @@ impl IndexReader {
         self.kinds[kind.number()].segments.len() as u64
     }
 
-    /// Dead entries in the graph of a kind, which the next build drops.
+    /// What searches of the graphs of a kind pass over or compare one by one.
     ///
     /// # Errors
     /// When the records cannot be read.

@@ -101,10 +101,7 @@ impl KindState {
         if let Some(vectors) = &*slot {
             return Ok(Arc::clone(vectors));
         }
-        let mut n_bytes = N_BYTES_VERIFIED;
-        let sound = self.segments.iter();
-        let sound = sound.filter(|segment| segment.graph.is_sound(&mut n_bytes));
-        let segments: Vec<Arc<Segment>> = sound.map(Arc::clone).collect();
+        let segments = self.sound();
         let uncovered = uncovered(&segments);
         let mut fresh = CodedVectorsBuilder::new(self.dimension);
         let complete = self.add_fresh(store, &uncovered, ItemId(0), &mut fresh)?;
@@ -144,16 +141,7 @@ impl KindState {
         let Some(old_fresh) = &old.fresh else {
             return Ok(());
         };
-        let is_known_damage = |segment: &Arc<Segment>| {
-            let is_old =
-                |others: &[Arc<Segment>]| others.iter().any(|other| Arc::ptr_eq(other, segment));
-            is_old(&older.segments) && !is_old(&old.segments)
-        };
-        let kept = self
-            .segments
-            .iter()
-            .filter(|segment| !is_known_damage(segment));
-        let segments: Vec<Arc<Segment>> = kept.map(Arc::clone).collect();
+        let segments = self.sound();
         let uncovered = uncovered(&segments);
         let was_fresh = |range: &RangeInclusive<ItemId>| {
             let mut before = old.uncovered.iter();
@@ -203,6 +191,15 @@ impl KindState {
         let mut slot = self.vectors.lock().unwrap_or_else(PoisonError::into_inner);
         *slot = Some(Arc::new(vectors));
         Ok(())
+    }
+
+    /// The segments in which no damage is found. Those of an older view were verified by it.
+    fn sound(&self) -> Vec<Arc<Segment>> {
+        let mut n_bytes = N_BYTES_VERIFIED;
+        let mut sound = self.segments.clone();
+        sound.retain(|segment| segment.graph.are_ids_sound(&mut n_bytes));
+        sound.retain(|segment| segment.graph.is_sound(&mut n_bytes));
+        sound
     }
 
     /// The ids in `segments` that no longer exist.

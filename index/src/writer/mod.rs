@@ -678,7 +678,7 @@ impl IndexWriter {
     }
 
     /// Commits, then rewrites the derived parts and the tables of the records. Graphs are merged
-    /// into as few as possible, and those with removed or loose items are rebuilt, which drops all
+    /// into as few as possible, and those with removed items are built again, which drops all
     /// tombstones. RocksDB's tables are freed of removed and replaced records. The word index is
     /// merged into one segment. The answers stay the same, and concurrent readers are not affected.
     ///

@@ -6,7 +6,7 @@ use std::path::Path;
 use sightline_index::{BuildProgress, Generation, GraphState, IndexReader, IndexWriter, ItemKind};
 
 use crate::support::{
-    EXACT, assert_healthy, binding, ids, photo, put_photo, vector, with_graphs_from,
+    EXACT, assert_healthy, binding, ids, photo, put_photo, unit, vector, with_graphs_from,
 };
 
 const DIMENSION: usize = 16;
@@ -197,5 +197,69 @@ fn an_unreadable_segment_is_an_error_and_stays() {
     fs_err::remove_file(&graph).unwrap();
     fs_err::rename(&aside, &graph).unwrap();
     assert_eq!(segments(dir.path()), (1, 0), "it is still listed");
+    assert_healthy(dir.path());
+}
+
+/// With a segment lost, few of whose items are left, merges count what there is.
+#[test]
+fn a_lost_segment_of_few_items_is_merged() {
+    let dir = tempfile::tempdir().unwrap();
+    for run in 0..4 {
+        let mut writer = open(dir.path(), 100, 300);
+        put(
+            &mut writer,
+            run * 300..(run * 300 + if run == 3 { 200 } else { 300 }),
+        );
+        writer.finish().unwrap();
+    }
+    let mut writer = open(dir.path(), 100, 300);
+    for number in 300..510 {
+        writer.remove_file(&photo(number)).unwrap();
+    }
+    writer.finish().unwrap();
+    assert_eq!(segments(dir.path()), (4, 0));
+    fs_err::remove_file(dir.path().join("graphs/image-5.graph")).unwrap();
+    assert_eq!(segments(dir.path()), (3, 90));
+    for first in [2_000, 3_000] {
+        let mut writer = open(dir.path(), 100, 300);
+        put(&mut writer, first..first + 80);
+        let finished = writer.finish_with(&mut go_on).unwrap();
+        assert!(finished.postponed.is_empty(), "{:?}", finished.postponed);
+    }
+    assert_found(dir.path(), (510..600).chain(900..1_100).step_by(7));
+    assert_healthy(dir.path());
+}
+
+/// Vectors whose codes are all equal, of which a search reaches only some.
+#[test]
+fn compacting_ends_although_links_do_not_lead_to_all_points() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = open(dir.path(), 100, 300);
+    put(&mut writer, 0..100);
+    for number in 100..250u16 {
+        let mut values = vector(DIMENSION, 1_000).as_slice().to_vec();
+        values[0] += f32::from(number) * 1e-7;
+        put_photo(&mut writer, number.into(), unit(values));
+    }
+    writer.finish().unwrap();
+    let n_loose = || {
+        let reader = IndexReader::open(dir.path(), None).unwrap();
+        reader.leftovers(ItemKind::Image).unwrap().n_loose
+    };
+    assert!(n_loose() > 50, "{}", n_loose());
+    let mut writer = open(dir.path(), 100, 300);
+    writer.remove_file(&photo(1)).unwrap();
+    let mut n_begun = 0;
+    let compacted = writer.compact(&mut |build| {
+        n_begun += u32::from(build.n_done == 0);
+        match n_begun {
+            0..20 => ControlFlow::Continue(()),
+            _ => ControlFlow::Break(()),
+        }
+    });
+    compacted.unwrap();
+    drop(writer);
+    assert!((1..5).contains(&n_begun), "{n_begun}");
+    assert_found(dir.path(), (2..100).step_by(7));
     assert_healthy(dir.path());
 }

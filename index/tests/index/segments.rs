@@ -111,6 +111,40 @@ fn all_segments_and_fresh_items_are_ranked_together() {
     assert_healthy(dir.path());
 }
 
+/// Three segments large enough to be walked together. So narrow a walk misses some of the nearest,
+/// which shows that it was one: scans of codes miss none.
+#[test]
+fn several_segments_are_walked_together() {
+    let dir = tempfile::tempdir().unwrap();
+    for first in [0, 2_000, 4_000] {
+        let mut writer = open(dir.path());
+        for number in first..first + 2_000 {
+            put_photo(&mut writer, number, vector(DIMENSION, number));
+        }
+        writer.finish().unwrap();
+    }
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    assert_eq!(reader.n_graphs(ItemKind::Image), 3);
+    let most: IdSet = (1..=6_000).filter(|id| id % 10 > 0).map(ItemId).collect();
+    for wanted in [None, Some(&most)] {
+        let mut n_right = [0, 0];
+        for number in 10_000..10_200 {
+            // Far from all vectors, so that the nearest lie apart.
+            let query = vector(DIMENSION, number);
+            let truth = ask(&reader, &query, EXACT, wanted);
+            for (n_right, ef) in n_right.iter_mut().zip([10, 48]) {
+                let how = Nearest { exact: false, ef };
+                let found = ask(&reader, &query, how, wanted);
+                assert_eq!(found.len(), 10);
+                *n_right += found.iter().filter(|hit| truth.contains(hit)).count();
+            }
+        }
+        assert!((1_700..1_990).contains(&n_right[0]), "{n_right:?}");
+        assert!(n_right[1] > n_right[0], "{n_right:?}");
+        println!("{n_right:?}");
+    }
+}
+
 #[test]
 fn a_restriction_holds_in_all_segments() {
     let dir = tempfile::tempdir().unwrap();
