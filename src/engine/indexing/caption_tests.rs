@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use sightline_index::{IndexReader, ItemId};
+use sightline_index::{IndexReader, ItemId, ItemKind};
 
 use crate::engine::tests::{Place, RED};
 use crate::engine::{Engine, IndexReport, IndexRequest, Progress, Stage, fake};
@@ -216,4 +217,40 @@ fn sidecars_of_many_copies_of_a_picture_follow_their_files() {
     assert_eq!((status.n_images, status.n_files), (1, 38));
     assert_eq!(status.n_captions, 37);
     assert_eq!(sightline_index::check(&place.index).unwrap(), []);
+}
+
+/// As many captions as are worth a graph.
+#[test]
+fn a_run_that_is_stopped_builds_nothing_and_the_next_one_does() {
+    let lists = Lists::new();
+    lists.write((0..8_200).map(line));
+    let request = IndexRequest {
+        commit_every: usize::MAX,
+        commit_interval: Duration::MAX,
+        ..lists.request()
+    };
+    let n_graphs = || {
+        let reader = IndexReader::open(&lists.place.index, None).unwrap();
+        assert!(reader.counts().n_captions >= 8_192);
+        reader.n_graphs(ItemKind::Caption)
+    };
+    let mut n_built = 0;
+    let stopped = lists.index(&request, &mut |progress| {
+        n_built += usize::from(progress.stage == Stage::Building);
+        match progress.stage {
+            Stage::Captions if progress.n_done >= 8_192 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    });
+    assert!(stopped.interrupted);
+    assert_eq!((n_built, n_graphs()), (0, 0));
+    let stopped = lists.index(&request, &mut |progress| match progress.stage {
+        Stage::Building => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    assert!(stopped.interrupted, "building can be stopped");
+    assert_eq!(n_graphs(), 0);
+    let whole = lists.index(&request, &mut |_| ControlFlow::Continue(()));
+    assert!(!whole.interrupted);
+    assert_eq!(n_graphs(), 1);
 }

@@ -266,3 +266,60 @@ impl<'a, 'w> PictureStore<'a, 'w> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sightline_index::{Binding, IndexReader, ItemKind, WriterOptions};
+
+    use super::*;
+
+    #[test]
+    fn a_long_run_builds_graphs_after_its_commits_until_that_is_stopped() {
+        let dir = tempfile::tempdir().unwrap();
+        let binding = Binding {
+            dimension: 2,
+            fingerprint: "f00d".into(),
+            model: "toy".into(),
+        };
+        let mut options = WriterOptions::default();
+        options.min_graph_items = 4;
+        let mut writer = IndexWriter::open_or_create_with(dir.path(), &binding, options).unwrap();
+        let put = |writer: &mut IndexWriter, numbers: std::ops::Range<u8>| {
+            for number in numbers {
+                let angle = f32::from(number);
+                let vector = UnitVector::new(vec![angle.cos(), angle.sin()]).unwrap();
+                writer.put_image([number; 32], 1, 1, vector).unwrap();
+            }
+        };
+        let mut commits = CommitPolicy {
+            every: 3,
+            interval: Duration::MAX,
+            last: Instant::now(),
+            builds: true,
+        };
+        let n_graphs = || {
+            let reader = IndexReader::open(dir.path(), None).unwrap();
+            (reader.counts().n_images, reader.n_graphs(ItemKind::Image))
+        };
+        let mut go_on = |_: BuildProgress| ControlFlow::Continue(());
+        put(&mut writer, 0..2);
+        assert!(
+            commits
+                .commit_if_due(&mut writer, &mut go_on)
+                .unwrap()
+                .is_continue()
+        );
+        put(&mut writer, 2..5);
+        assert!(
+            commits
+                .commit_if_due(&mut writer, &mut go_on)
+                .unwrap()
+                .is_continue()
+        );
+        assert_eq!(n_graphs(), (5, 1));
+        put(&mut writer, 5..10);
+        let stopped = commits.commit_if_due(&mut writer, &mut |_| ControlFlow::Break(()));
+        assert!(stopped.unwrap().is_break());
+        assert_eq!(n_graphs(), (10, 1), "committed, but not built");
+    }
+}
