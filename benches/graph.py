@@ -4,7 +4,6 @@
     python3 -m venv venv && venv/bin/pip install numpy hnswlib usearch faiss-cpu numkong
     venv/bin/python benches/graph.py clustered /tmp/graph                  # 100,000 x 512, all libraries
     venv/bin/python benches/graph.py flickr8k /tmp/graph IMAGES.npy CAPTIONS.npy   # real embeddings
-    venv/bin/python benches/graph.py million /tmp/graph                    # 1,000,000 x 512, Sightline alone
     venv/bin/python benches/graph.py codes /tmp/graph                      # scans of int8 codes: Sightline's and numkong's
     venv/bin/python benches/graph.py storage /tmp/graph                    # cost of f16 instead of f32
     venv/bin/python benches/graph.py draw /tmp/graph                       # tables and benches/graph.svg from stored results
@@ -268,23 +267,6 @@ def draw(folder, results):
     (ROOT / "benches" / "graph.svg").write_text(svg)
 
 
-def million(folder):
-    index = folder / "million-index"
-    if not (folder / "million-base.npy").exists():
-        base, queries = clustered(1_000_000, 1_000, n_centres=1_000)
-        np.save(folder / "million-base.npy", base)
-        np.save(folder / "million-queries.npy", queries)
-        np.save(folder / "million-truth.npy", true_neighbours(base, queries))
-    if not (index / "manifest.json").exists():
-        print(json.dumps(ours("build", index, folder / "million-base.npy")[0]))
-    queries, truth = folder / "million-queries.npy", folder / "million-truth.npy"
-    for line in ours("search", index, queries, truth, K, *EFS, 0):
-        print(json.dumps(line))
-    # 0 is the default width; a width beyond the number of items is a scan of codes.
-    for how in [0, 0, 0, 10**6, "exact"]:
-        print("cold", how, json.dumps(ours("cold", index, queries, K, how)[0]))
-
-
 def codes(folder):
     """Speed of scanning int8 codes with one thread, in our index and in numkong. Needs `clustered`."""
     import numkong
@@ -334,8 +316,6 @@ def main():
         rest = np.ones(len(captions), dtype=bool)
         rest[::40] = False
         compare(folder, "flickr8k-captions", np.ascontiguousarray(captions[rest]), captions[::40][:1000], peers)
-    elif what == "million":
-        million(folder)
     elif what == "codes":
         codes(folder)
     elif what == "storage":

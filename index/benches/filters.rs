@@ -10,75 +10,27 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark ends where something fails")]
 #![expect(clippy::print_stdout, reason = "it is a program")]
 
+mod common;
+
 use std::path::Path;
 use std::time::Instant;
 
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
+use common::{Clusters, DIMENSION, arguments, at, ms, open, put};
+use rand::RngExt;
 use sightline_index::{
-    Binding, FileRecord, IdSet, IndexReader, IndexWriter, ItemId, ItemKind, Near, Nearest,
-    SearchQuery, UnitVector,
+    IdSet, IndexReader, ItemId, ItemKind, Near, Nearest, SearchQuery, UnitVector, WriterOptions,
 };
 
-const DIMENSION: usize = 512;
 const N_QUERIES: usize = 20;
 /// Parts of 10,000.
 const SHARES: [usize; 6] = [1, 10, 100, 500, 1_000, 5_000];
 const EXACT: Nearest = Nearest { exact: true, ef: 0 };
 
-fn normal(rng: &mut StdRng) -> f32 {
-    let (u, v) = (1.0 - rng.random::<f32>(), rng.random::<f32>());
-    (-2.0 * u.ln()).sqrt() * (std::f32::consts::TAU * v).cos()
-}
-
-/// Vectors around centres, one for each 1,000 items, as photos of one subject are near each other.
-struct Clusters {
-    rng: StdRng,
-    centres: Vec<Vec<f32>>,
-}
-
-impl Clusters {
-    fn new(n: usize) -> Self {
-        let mut rng = StdRng::seed_from_u64(5);
-        let centres = (0..n.div_ceil(1_000))
-            .map(|_| (0..DIMENSION).map(|_| normal(&mut rng)).collect())
-            .collect();
-        Self { rng, centres }
-    }
-
-    fn next(&mut self) -> UnitVector {
-        let centre = self.rng.random_range(0..self.centres.len());
-        let mut values: Vec<f32> = self.centres[centre]
-            .iter()
-            .map(|value| value + 0.5 * normal(&mut self.rng))
-            .collect();
-        let length = values.iter().map(|value| value * value).sum::<f32>().sqrt();
-        for value in &mut values {
-            *value /= length;
-        }
-        UnitVector::new(values).unwrap()
-    }
-}
-
-fn create(dir: &Path, n: usize, clusters: &mut Clusters) {
-    let binding = Binding {
-        dimension: DIMENSION,
-        fingerprint: "f00d".into(),
-        model: "bench".into(),
-    };
-    let mut writer = IndexWriter::open_or_create(dir, &binding).unwrap();
-    for number in 0..n {
-        let mut hash = [0; 32];
-        hash[..8].copy_from_slice(&(number as u64).to_be_bytes());
-        let image = writer.put_image(hash, 1, 1, clusters.next()).unwrap();
-        let file = FileRecord {
-            n_bytes: 1,
-            modified_ns: 1,
-            image,
-            change: None,
-        };
-        let path = format!("/photos/{number}.jpg");
-        writer.put_file(path.as_ref(), file).unwrap();
+fn create(dir: &Path, n: usize) {
+    let mut clusters = Clusters::new(n, 6);
+    let mut writer = open(dir, DIMENSION, WriterOptions::default());
+    for number in (0u32..).take(n) {
+        put(&mut writer, number, clusters.next());
         if number % 10_000 == 9_999 {
             writer.commit().unwrap();
         }
@@ -108,33 +60,29 @@ fn measure(reader: &IndexReader, asked: &[(UnitVector, IdSet)]) -> (f64, f64, f6
         ask(reader, query, Nearest::default(), among);
         let start = Instant::now();
         let found = ask(reader, query, Nearest::default(), among);
-        times.push(start.elapsed().as_secs_f64() * 1000.0);
+        times.push(ms(start));
         n_true += truth.len();
         n_right += found.iter().filter(|id| truth.contains(id)).count();
     }
     times.sort_by(f64::total_cmp);
     let recall = n_right as f64 / n_true.max(1) as f64;
-    (times[times.len() / 2], times[times.len() - 1], recall)
+    (at(&times, 0.5), at(&times, 1.0), recall)
 }
 
 fn main() {
-    let arguments: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|a| a != "--bench")
-        .collect();
+    let arguments = arguments();
     let Some(dir) = arguments.first() else {
         println!("usage: cargo bench -p sightline-index --bench filters -- INDEX [N]");
         return;
     };
     let n = arguments.get(1).map(|n| n.parse::<usize>().unwrap());
     if let Some(n) = n {
-        create(dir.as_ref(), n, &mut Clusters::new(n));
+        create(dir.as_ref(), n);
     }
     let reader = IndexReader::open(dir.as_ref(), None).unwrap();
     let n = usize::try_from(reader.counts().n_images).unwrap();
-    let mut clusters = Clusters::new(n);
     // Other vectors than those in the index.
-    clusters.rng = StdRng::seed_from_u64(6);
+    let mut clusters = Clusters::new(n, 7);
     let queries: Vec<UnitVector> = (0..N_QUERIES).map(|_| clusters.next()).collect();
     let by_similarity: Vec<Vec<Near>> = queries
         .iter()

@@ -4,22 +4,20 @@
 //! ```text
 //! cargo bench -p sightline-index --bench graph -- build INDEX BASE.npy
 //! cargo bench -p sightline-index --bench graph -- search INDEX QUERIES.npy TRUTH.npy N EF…
-//! cargo bench -p sightline-index --bench graph -- cold INDEX QUERIES.npy N EF
 //! ```
-//! `build` builds an index of the vectors, `search` measures all queries at each EF, `cold` runs
-//! one query in a new process, with EF a number or `exact`. Each prints lines of JSON. Without
-//! arguments it does nothing.
+//! `build` builds an index of the vectors, `search` measures all queries at each EF. Each prints
+//! lines of JSON. Without arguments it does nothing.
 #![expect(clippy::unwrap_used, reason = "a benchmark ends where something fails")]
 #![expect(clippy::print_stdout, reason = "it is a program")]
 
-use std::hint::black_box;
+mod common;
+
 use std::path::Path;
 use std::time::Instant;
 
+use common::{arguments, open, put, resident_mb};
 use serde_json::json;
-use sightline_index::{
-    Binding, FileRecord, IndexReader, IndexWriter, ItemKind, Nearest, UnitVector, WriterOptions,
-};
+use sightline_index::{IndexReader, ItemKind, Nearest, UnitVector, WriterOptions};
 
 /// Items per commit.
 const N_PER_COMMIT: usize = 10_000;
@@ -68,28 +66,13 @@ impl Matrix {
 
 fn build(dir: &Path, base: &str) {
     let base = Matrix::read(base);
-    let binding = Binding {
-        dimension: base.width,
-        fingerprint: "f00d".into(),
-        model: "bench".into(),
-    };
     let mut options = WriterOptions::default();
     options.min_graph_items = 1_000;
     let start = Instant::now();
-    let mut writer = IndexWriter::open_or_create_with(dir, &binding, options).unwrap();
+    let mut writer = open(dir, base.width, options);
     let mut n = 0;
-    for (number, vector) in base.vectors().enumerate() {
-        let mut hash = [0; 32];
-        hash[..8].copy_from_slice(&(number as u64).to_be_bytes());
-        let image = writer.put_image(hash, 1, 1, vector).unwrap();
-        let file = FileRecord {
-            n_bytes: 1,
-            modified_ns: 1,
-            image,
-            change: None,
-        };
-        let path = format!("/photos/{number}.jpg");
-        writer.put_file(path.as_ref(), file).unwrap();
+    for (number, vector) in (0..).zip(base.vectors()) {
+        put(&mut writer, number, vector);
         n += 1;
         if n % N_PER_COMMIT == 0 {
             writer.commit().unwrap();
@@ -108,12 +91,9 @@ fn build(dir: &Path, base: &str) {
     );
 }
 
-/// A figure in kB from the kernel's statistics of this process, in bytes.
-fn resident(name: &str) -> Option<u64> {
-    let status = fs_err::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with(name))?;
-    let kb: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kb * 1024)
+/// A figure from the kernel's statistics of this process, in bytes.
+fn resident(name: &str) -> f64 {
+    resident_mb(name) * 1e6
 }
 
 fn search(dir: &Path, queries: &str, truth: &str, n: usize, efs: &[usize]) {
@@ -154,32 +134,8 @@ fn search(dir: &Path, queries: &str, truth: &str, n: usize, efs: &[usize]) {
     }
 }
 
-fn cold(dir: &Path, queries: &str, n: usize, ef: Option<usize>, start: Instant) {
-    let query = Matrix::read(queries).vectors().next().unwrap();
-    let read = Instant::now();
-    let reader = IndexReader::open(dir, None).unwrap();
-    let opened = Instant::now();
-    let how = Nearest {
-        exact: ef.is_none(),
-        ef: ef.unwrap_or_default(),
-    };
-    black_box(reader.nearest(ItemKind::Image, &query, n, &how).unwrap());
-    let found = Instant::now();
-    let ms = |from: Instant, to: Instant| (to - from).as_secs_f64() * 1000.0;
-    println!(
-        "{}",
-        json!({
-            "start_ms": ms(start, read),
-            "open_ms": ms(read, opened),
-            "query_ms": ms(opened, found),
-            "peak_bytes": resident("VmHWM:"),
-        })
-    );
-}
-
 fn main() {
-    let start = Instant::now();
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments = arguments();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let number = |text: &str| text.parse::<usize>().unwrap();
     match arguments[..] {
@@ -187,9 +143,6 @@ fn main() {
         ["search", dir, queries, truth, n, ref efs @ ..] => {
             let efs: Vec<usize> = efs.iter().filter_map(|ef| ef.parse().ok()).collect();
             search(dir.as_ref(), queries, truth, number(n), &efs);
-        }
-        ["cold", dir, queries, n, ef, ..] => {
-            cold(dir.as_ref(), queries, number(n), ef.parse().ok(), start);
         }
         _ => println!("see benches/graph.py"),
     }

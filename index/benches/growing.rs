@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark ends where something fails")]
 #![expect(clippy::print_stdout, reason = "its figures are what it is for")]
 
+mod common;
+
 use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,12 +13,11 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::{DIMENSION, arguments, at, hash, ms, open, put, resident_mb, unit};
 use sightline_index::{
-    Binding, FileRecord, IndexReader, IndexWriter, ItemKind, Nearest, SearchQuery, UnitVector,
-    WriterOptions,
+    IndexReader, IndexWriter, ItemKind, Nearest, SearchQuery, UnitVector, WriterOptions,
 };
 
-const DIMENSION: usize = 512;
 const N_RUNS: u32 = 1000;
 const N_LARGE: u32 = 200_000;
 const N_FOLLOWED: u32 = 20_000;
@@ -31,48 +32,21 @@ fn vector(number: u32) -> UnitVector {
         f32::from(u16::try_from(state >> 48).unwrap()) / 32768.0 - 1.0
     };
     let values: Vec<f32> = (0..DIMENSION).map(|_| next()).collect();
-    let length = values.iter().map(|value| value * value).sum::<f32>().sqrt();
-    UnitVector::new(values.iter().map(|value| value / length).collect()).unwrap()
+    unit(values)
 }
 
-fn hash(number: u32) -> [u8; 32] {
-    let mut hash = [7; 32];
-    hash[..4].copy_from_slice(&number.wrapping_mul(0x9e37_79b1).to_be_bytes());
-    hash
-}
-
-fn path(number: u32) -> String {
-    format!("/home/somebody/Pictures/2023/beach/IMG_{number:08}.jpg")
-}
-
-fn open(dir: &Path, graphs: bool) -> IndexWriter {
-    let binding = Binding {
-        dimension: DIMENSION,
-        fingerprint: "f00d".into(),
-        model: "toy".into(),
-    };
+fn begin(dir: &Path, graphs: bool) -> IndexWriter {
     let mut options = WriterOptions::default();
     if !graphs {
         options.min_graph_items = usize::MAX;
     }
-    IndexWriter::open_or_create_with(dir, &binding, options).unwrap()
-}
-
-fn put(writer: &mut IndexWriter, number: u32) {
-    let image = writer.put_image(hash(number), 640, 480, vector(number));
-    let file = FileRecord {
-        n_bytes: 1,
-        modified_ns: 2,
-        image: image.unwrap(),
-        change: None,
-    };
-    writer.put_file(path(number).as_ref(), file).unwrap();
+    open(dir, DIMENSION, options)
 }
 
 fn fill(dir: &Path, n: u32, graphs: bool) {
-    let mut writer = open(dir, graphs);
+    let mut writer = begin(dir, graphs);
     for number in 0..n {
-        put(&mut writer, number);
+        put(&mut writer, number, vector(number));
         if number % 1000 == 999 {
             writer.commit().unwrap();
         }
@@ -88,17 +62,6 @@ fn n_files(dir: &Path, folder: &str, extension: &str) -> usize {
         .count()
 }
 
-fn ms(since: Instant) -> f64 {
-    since.elapsed().as_secs_f64() * 1e3
-}
-
-/// The value below which a share of the sorted values is.
-fn at(sorted: &[f64], share: f64) -> f64 {
-    let place = (sorted.len() as f64 * share).ceil().max(1.0);
-    let place = sorted.iter().zip(1..).find(|(_, n)| f64::from(*n) >= place);
-    place.map_or(f64::NAN, |(value, _)| *value)
-}
-
 fn runs() {
     println!("| runs | ms per run | tables, most | logs, most | files of words | ms to open |");
     println!("| --: | --: | --: | --: | --: | --: |");
@@ -106,8 +69,8 @@ fn runs() {
     let dir = folder.path();
     let (mut n_tables, mut n_logs, mut start) = (0, 0, Instant::now());
     for number in 0..N_RUNS {
-        let mut writer = open(dir, true);
-        put(&mut writer, number);
+        let mut writer = begin(dir, true);
+        put(&mut writer, number, vector(number));
         writer.finish().unwrap();
         n_tables = n_tables.max(n_files(dir, "records", "sst"));
         n_logs = n_logs.max(n_files(dir, "records", "log"));
@@ -174,13 +137,13 @@ fn open_large() {
 const FOLDER: &str = "SIGHTLINE_BENCH_FOLLOWED";
 
 fn commit_all_the_time(dir: &Path) {
-    let mut writer = open(dir, true);
+    let mut writer = begin(dir, true);
     for number in N_FOLLOWED..N_FOLLOWED + N_COMMITS {
-        put(&mut writer, number);
+        put(&mut writer, number, vector(number));
         writer.commit().unwrap();
         if number % 50 == 0 {
             writer.finish().unwrap();
-            writer = open(dir, true);
+            writer = begin(dir, true);
         }
     }
 }
@@ -227,12 +190,6 @@ fn ask(view: impl Fn() -> Arc<IndexReader>, is_done: impl Fn(u32) -> bool) -> Ve
     took
 }
 
-fn resident_mb() -> f64 {
-    let text = fs_err::read_to_string("/proc/self/statm").unwrap_or_default();
-    let n_pages: Option<f64> = text.split(' ').nth(1).and_then(|n| n.parse().ok());
-    n_pages.map_or(f64::NAN, |n| n * 4096.0 / 1e6)
-}
-
 fn follow() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
@@ -248,7 +205,7 @@ fn follow() {
             at(took, 0.5),
             at(took, 0.99),
             at(took, 1.0),
-            resident_mb(),
+            resident_mb("VmRSS:"),
         );
     };
     ask(view, |n| n == 2 * RATE);
@@ -283,7 +240,7 @@ fn main() {
     if let Some(dir) = std::env::var_os(FOLDER) {
         return commit_all_the_time(Path::new(&dir));
     }
-    let asked: Vec<String> = std::env::args().skip(1).collect();
+    let asked = arguments();
     let all: [(&str, fn()); 3] = [("runs", runs), ("open", open_large), ("follow", follow)];
     let is_asked = |name: &str| asked.iter().any(|asked| asked == name);
     let any = all.iter().any(|(name, _)| is_asked(name));
