@@ -3,8 +3,6 @@
 use std::io;
 use std::path::Path;
 
-use super::log::log_number;
-
 /// The list of tables. RocksDB only appends to it, or begins another one and names it in `CURRENT`.
 /// It deletes tables and logs only after that, so whoever finds the same before and after reading
 /// them has missed none.
@@ -23,18 +21,33 @@ impl TableList {
     /// When a file cannot be read for another reason than that it is missing.
     pub(super) fn look(dir: &Path) -> io::Result<Self> {
         let current = present(fs_err::read(dir.join("CURRENT")))?;
-        let name = current
-            .as_deref()
-            .and_then(|name| str::from_utf8(name).ok());
-        // A damaged `CURRENT` may contain anything.
-        let number = name.and_then(|name| name.trim_end().strip_prefix("MANIFEST-"));
-        let number = number.filter(|number| number.bytes().all(|digit| digit.is_ascii_digit()));
-        let n_bytes = match number.map(|number| format!("MANIFEST-{number}")) {
+        let n_bytes = match current.as_deref().and_then(name_of_list) {
             Some(name) => present(fs_err::metadata(dir.join(name)))?.map(|list| list.len()),
             None => None,
         };
         Ok(Self { current, n_bytes })
     }
+
+    /// The content of the list in a folder; empty if there is none.
+    ///
+    /// # Errors
+    /// As [`look`](Self::look).
+    pub(super) fn read(dir: &Path) -> io::Result<Vec<u8>> {
+        let current = present(fs_err::read(dir.join("CURRENT")))?;
+        let content = match current.as_deref().and_then(name_of_list) {
+            Some(name) => present(fs_err::read(dir.join(name)))?,
+            None => None,
+        };
+        Ok(content.unwrap_or_default())
+    }
+}
+
+/// The file that `CURRENT` names. A damaged one may contain anything.
+fn name_of_list(current: &[u8]) -> Option<&str> {
+    let name = str::from_utf8(current).ok()?.trim_end();
+    let number = name.strip_prefix("MANIFEST-")?;
+    let is_number = number.bytes().all(|digit| digit.is_ascii_digit());
+    is_number.then_some(name)
 }
 
 /// Everything that shows whether something was committed: the list of tables, and each log with
@@ -64,6 +77,12 @@ impl Outline {
         logs.sort_unstable();
         Ok(Self { tables, logs })
     }
+}
+
+/// The number of a log file, or none for another file.
+pub(super) fn log_number(path: &Path) -> Option<u64> {
+    let is_log = path.extension().is_some_and(|found| found == "log");
+    path.file_stem()?.to_str()?.parse().ok().filter(|_| is_log)
 }
 
 /// None for a missing file.

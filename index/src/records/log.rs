@@ -1,14 +1,18 @@
-//! Are batches missing from the middle of the write-ahead log?
+//! Are batches missing from the beginning or the middle of the write-ahead log?
 //!
 //! RocksDB stops at the first entry with a wrong checksum, and skips zeros up to the next block
-//! without a word. The first hides the batches behind it, the second leaves a hole between two.
-//! Each batch states the number of its first change and how many follow, and one is begun only when
-//! the one before is on the disk. So a batch behind missing numbers proves that something
-//! acknowledged is lost, whereas damage to the last batch loses nothing acknowledged. The batches
-//! are read here without RocksDB, by the format of its log.
+//! without a word. The first hides the batches behind it, the second leaves a hole between two. It
+//! does not miss a log file that is gone either. Each batch states the number of its first change
+//! and how many follow, and one is begun only when the one before is on the disk. The list of
+//! tables states the number of the newest change in them. So a batch behind missing numbers proves
+//! that something acknowledged is lost, whereas damage to the last batch loses nothing
+//! acknowledged. Both are read here without RocksDB, by the format of its logs, which is also that
+//! of the list.
 
 use std::io;
 use std::path::Path;
+
+use super::folder::{TableList, log_number};
 
 /// Entries do not cross the borders of blocks.
 const BLOCK: usize = 32_768;
@@ -24,8 +28,15 @@ const LAST: u8 = 4;
 /// A batch begins with the number of its first change and the number of changes.
 const BATCH_HEADER: usize = 12;
 
-/// The content of all log files, in the order in which they were written.
-pub(super) struct Logs(Vec<Vec<u8>>);
+/// An entry of the list of tables has the number of the newest change within this many bytes.
+const EDIT_HEAD: usize = 256;
+
+/// What a database consists of: the content of its list of tables, and of all log files in the
+/// order in which they were written.
+pub(super) struct Logs {
+    list: Vec<u8>,
+    logs: Vec<Vec<u8>>,
+}
 
 /// The numbers of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,11 +46,13 @@ struct Numbers {
 }
 
 impl Logs {
-    /// Reads the log files in a folder.
+    /// Reads the list of tables and the log files in a folder.
     ///
     /// # Errors
     /// When one cannot be read, for instance because it was deleted meanwhile.
     pub(super) fn read(dir: &Path) -> io::Result<Self> {
+        // First: tables that are written meanwhile then have numbers beyond it, as their logs do.
+        let list = TableList::read(dir)?;
         let mut files = Vec::new();
         for entry in fs_err::read_dir(dir)? {
             let path = entry?.path();
@@ -49,48 +62,78 @@ impl Logs {
         }
         files.sort_unstable();
         let contents = files.iter().map(|(_, path)| fs_err::read(path));
-        Ok(Self(contents.collect::<io::Result<_>>()?))
+        let logs = contents.collect::<io::Result<_>>()?;
+        Ok(Self { list, logs })
     }
 
     /// Whether a complete batch follows missing ones. `recovered` is the number of the last change
     /// that RocksDB has found, in the log or in tables.
     pub(super) fn lost_something(&self, recovered: u64) -> bool {
+        let after_tables = self.last_in_tables().saturating_add(1);
         let misses_some = |batches: &[Numbers]| {
             let last = batches.last().map_or(0, |last| last.first);
-            last > recovered || batches.windows(2).any(|pair| pair[1].first > pair[0].end())
+            let mut next = after_tables;
+            let mut is_behind_missing = |batch: &Numbers| {
+                let is_behind = batch.first > next;
+                // A log whose batches are all in tables may be gone or still be there.
+                next = batch.end().max(after_tables);
+                is_behind
+            };
+            last > recovered || batches.iter().any(&mut is_behind_missing)
         };
         // Checksums take time, and a log that looks sound without them hides nothing.
-        let quick = self.scan(false);
-        (quick.has_hole || misses_some(&quick.batches)) && misses_some(&self.scan(true).batches)
+        let quick = self.batches(false);
+        (quick.has_hole || misses_some(&quick.found)) && misses_some(&self.batches(true).found)
     }
 
     /// Finds all complete batches. With `verify`, those with a wrong checksum are left out, and the
     /// next one after a hole is looked for at every byte.
-    fn scan(&self, verify: bool) -> Scan {
-        let mut scan = Scan {
-            verify,
-            ..Scan::default()
-        };
-        for log in &self.0 {
-            scan.begun = None;
-            log.chunks(BLOCK).for_each(|block| scan.read_block(block));
-        }
+    fn batches(&self, verify: bool) -> Scan<Numbers> {
+        let mut scan = Scan::new(verify, BATCH_HEADER, numbers);
+        self.logs.iter().for_each(|log| scan.read(log));
         scan
+    }
+
+    /// The number of the newest change in tables; 0 without tables. All columns are moved to
+    /// tables at once, so no log is needed for the changes up to it.
+    fn last_in_tables(&self) -> u64 {
+        let mut scan = Scan::new(true, EDIT_HEAD, last_number);
+        scan.read(&self.list);
+        scan.found.into_iter().max().unwrap_or(0)
     }
 }
 
-/// The batches found so far.
-#[derive(Default)]
-struct Scan {
+/// What was found so far in files of entries.
+struct Scan<T> {
     verify: bool,
-    batches: Vec<Numbers>,
+    /// Number of bytes at the beginning of a batch that are kept for `parse`. A batch may be
+    /// divided among several entries.
+    n_kept: usize,
+    parse: fn(&[u8]) -> Option<T>,
+    found: Vec<T>,
     /// Whether there was anything else than entries, and zeros behind them.
     has_hole: bool,
     /// The beginning of a batch whose end is yet to come.
     begun: Option<Vec<u8>>,
 }
 
-impl Scan {
+impl<T> Scan<T> {
+    fn new(verify: bool, n_kept: usize, parse: fn(&[u8]) -> Option<T>) -> Self {
+        Self {
+            verify,
+            n_kept,
+            parse,
+            found: Vec::new(),
+            has_hole: false,
+            begun: None,
+        }
+    }
+
+    fn read(&mut self, file: &[u8]) {
+        self.begun = None;
+        file.chunks(BLOCK).for_each(|block| self.read_block(block));
+    }
+
     fn read_block(&mut self, mut block: &[u8]) {
         while block.len() >= HEADER {
             if let Some((kind, content)) = self.entry(block) {
@@ -119,11 +162,11 @@ impl Scan {
     }
 
     fn take(&mut self, kind: u8, content: &[u8]) {
-        let start = &content[..content.len().min(BATCH_HEADER)];
+        let start = &content[..content.len().min(self.n_kept)];
         match kind {
             FULL => {
                 self.begun = None;
-                self.batches.extend(numbers(start));
+                self.found.extend((self.parse)(start));
             }
             FIRST => self.begun = Some(start.to_vec()),
             MIDDLE | LAST => {
@@ -133,7 +176,7 @@ impl Scan {
                 if kind == LAST
                     && let Some(begun) = self.begun.take()
                 {
-                    self.batches.extend(numbers(&begun));
+                    self.found.extend((self.parse)(&begun));
                 }
             }
             // Notes of RocksDB about the log itself.
@@ -148,12 +191,6 @@ impl Numbers {
     }
 }
 
-/// The number of a log file, or none for another file.
-pub(super) fn log_number(path: &Path) -> Option<u64> {
-    let is_log = path.extension().is_some_and(|found| found == "log");
-    path.file_stem()?.to_str()?.parse().ok().filter(|_| is_log)
-}
-
 /// The numbers at the beginning of a batch. None for an empty batch, which RocksDB writes when it
 /// opens a log after damage.
 fn numbers(batch: &[u8]) -> Option<Numbers> {
@@ -164,6 +201,40 @@ fn numbers(batch: &[u8]) -> Option<Numbers> {
         first,
         n: u64::from(n),
     })
+}
+
+/// The number of the newest change in tables, from the beginning of an entry of the list of tables.
+/// It is behind a few other numbers and names, each after its tag.
+fn last_number(mut edit: &[u8]) -> Option<u64> {
+    loop {
+        match varint(&mut edit)? {
+            // The name of the order of keys, and the id of the database.
+            1 | 8_193 => {
+                let n_bytes = usize::try_from(varint(&mut edit)?).ok()?;
+                edit = edit.get(n_bytes..)?;
+            }
+            // Numbers of logs, of the next file, and of the newest column.
+            2 | 3 | 9 | 10 | 203 => {
+                varint(&mut edit)?;
+            }
+            4 => return varint(&mut edit),
+            _ => return None,
+        }
+    }
+}
+
+/// Takes a number off the beginning of some bytes: seven bits per byte, the lowest first.
+fn varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..64).step_by(7) {
+        let (&byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(number);
+        }
+    }
+    None
 }
 
 /// CRC-32C of several parts.

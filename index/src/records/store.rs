@@ -11,9 +11,9 @@ use rocksdb::{
     WriteOptions,
 };
 
-use super::folder::TableList;
+use super::folder::{TableList, log_number};
 use super::keys::{Column, meta};
-use super::log::{self, Logs};
+use super::log::Logs;
 use super::read::{Records, Visit};
 use super::{RecordsError, damaged};
 use crate::language::Language;
@@ -238,7 +238,7 @@ impl Store {
         let mut logs = Vec::new();
         let entries = fs_err::read_dir(self.db.path()).into_iter().flatten();
         for entry in entries.flatten() {
-            let is_log = log::log_number(&entry.path()).is_some();
+            let is_log = log_number(&entry.path()).is_some();
             if is_log && let Ok(log) = entry.metadata() {
                 logs.push(log.len());
             }

@@ -4,7 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use sightline_index::{Generation, IndexError, IndexReader, IndexWriter, ItemKind, Nearest};
+use sightline_index::{
+    Generation, IndexError, IndexReader, IndexWriter, ItemKind, Nearest, Problem, check, repair,
+};
 
 use crate::support::{binding, copy_folder, hash, make_index, put_photo, vector, with_graphs_from};
 
@@ -44,12 +46,18 @@ struct Stage {
 
 /// The newest log of an index.
 fn log(dir: &Path) -> PathBuf {
+    logs(dir).pop().unwrap()
+}
+
+/// All logs of an index, the oldest first.
+fn logs(dir: &Path) -> Vec<PathBuf> {
     let entries = fs_err::read_dir(dir.join("records")).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
-    paths
+    let mut logs: Vec<PathBuf> = paths
         .filter(|path| path.extension().is_some_and(|found| found == "log"))
-        .max()
-        .unwrap()
+        .collect();
+    logs.sort();
+    logs
 }
 
 fn stages() -> Vec<Stage> {
@@ -223,4 +231,69 @@ fn a_hole_in_an_acknowledged_commit_is_reported() {
         }
     }
     assert!(n_cases > 100 && n_refused > 50, "{n_refused} of {n_cases}");
+}
+
+/// Commits of one photo in each of several logs. Those of the third log replace every list of
+/// changes of the first two, so the lists do not show that a log is missing.
+const LOGS: [u64; 4] = [1, 2, 70, 1];
+
+/// Each writer begins a log. RocksDB does not notice that one is missing.
+#[test]
+fn the_loss_of_any_of_several_logs_is_reported() {
+    let original = tempfile::tempdir().unwrap();
+    make_index(original.path(), DIMENSION, N_IN_TABLES);
+    let mut number = N_IN_TABLES;
+    for n in LOGS {
+        let mut writer = open(original.path()).unwrap();
+        for _ in 0..n {
+            put_photo(&mut writer, number, vector(DIMENSION, number));
+            writer.commit().unwrap();
+            number += 1;
+        }
+        writer.finish().unwrap();
+    }
+    let is_used = |path: &PathBuf| fs_err::metadata(path).unwrap().len() > 0;
+    let used: Vec<PathBuf> = logs(original.path()).into_iter().filter(is_used).collect();
+    assert_eq!(used.len(), LOGS.len(), "{used:?}");
+    let mut n_cases = 0;
+    for (path, n) in used.iter().zip(LOGS) {
+        let is_last = used.last() == Some(path);
+        for (is_deleted, without_words) in
+            [(true, false), (true, true), (false, false), (false, true)]
+        {
+            if is_last && without_words {
+                // Nothing tells that there was more.
+                continue;
+            }
+            let when = format!("{} deleted {is_deleted}, {without_words}", path.display());
+            let folder = tempfile::tempdir().unwrap();
+            let dir = folder.path();
+            copy_folder(original.path(), dir);
+            if without_words {
+                fs_err::remove_dir_all(dir.join("words")).unwrap();
+            }
+            let path = dir.join(path.strip_prefix(original.path()).unwrap());
+            if is_deleted {
+                fs_err::remove_file(path).unwrap();
+            } else {
+                fs_err::write(path, []).unwrap();
+            }
+            assert!(opened(dir, &when).is_none(), "{when}");
+            let problems = check(dir).unwrap();
+            let is_reported = |problem: &Problem| matches!(problem, Problem::Records { .. });
+            assert!(problems.iter().any(is_reported), "{when}: {problems:?}");
+            let repaired = repair(dir, with_graphs_from(50), &mut |_| {}).unwrap();
+            assert_eq!(repaired.left, [], "{when}");
+            let n_lost = if is_last {
+                repaired.n_lost_commits
+            } else {
+                repaired.n_lost_images
+            };
+            assert_eq!(n_lost, n, "{when}: {repaired:?}");
+            let counts = IndexReader::open(dir, None).unwrap().counts();
+            assert_eq!(counts.n_images, number - n, "{when}");
+            n_cases += 1;
+        }
+    }
+    assert_eq!(n_cases, 4 * LOGS.len() - 2);
 }

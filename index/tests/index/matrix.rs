@@ -17,9 +17,12 @@ use crate::support::{
 const DIMENSION: usize = 12;
 const SEED: u64 = 0x6d61_7472_6978;
 
-/// Number of photos in tables and graphs, and only in the log.
+/// Number of photos in tables and graphs, and only in logs.
 const N_FLUSHED: u64 = 120;
 const N_LOGGED: u64 = 10;
+
+/// Number of logs with photos.
+const N_LOGS: u64 = 3;
 
 fn open(dir: &Path) -> Result<IndexWriter, IndexError> {
     IndexWriter::open_or_create_with(dir, &binding(DIMENSION), with_graphs_from(50))
@@ -28,11 +31,14 @@ fn open(dir: &Path) -> Result<IndexWriter, IndexError> {
 fn original() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     make_index(dir.path(), DIMENSION, N_FLUSHED);
-    let mut writer = open(dir.path()).unwrap();
-    for number in N_FLUSHED..N_FLUSHED + N_LOGGED {
-        put_photo(&mut writer, number, vector(DIMENSION, number));
+    for log in 0..N_LOGS {
+        let mut writer = open(dir.path()).unwrap();
+        let first = N_FLUSHED + log * N_LOGGED / N_LOGS;
+        for number in first..N_FLUSHED + (log + 1) * N_LOGGED / N_LOGS {
+            put_photo(&mut writer, number, vector(DIMENSION, number));
+        }
+        writer.commit().unwrap();
     }
-    writer.commit().unwrap();
     dir
 }
 
@@ -75,7 +81,8 @@ fn everything(dir: &Path) -> Result<Vec<String>, IndexError> {
     Ok(content)
 }
 
-/// The first file of each kind, by folder and prefix or suffix of the name, and all tables.
+/// The first file of each kind, by folder and prefix or suffix of the name, and all tables and
+/// logs.
 fn one_of_each_kind(dir: &Path) -> BTreeMap<String, PathBuf> {
     let mut found = BTreeMap::new();
     for folder in ["", "records", "graphs", "words"] {
@@ -95,7 +102,7 @@ fn one_of_each_kind(dir: &Path) -> BTreeMap<String, PathBuf> {
             }
             let ending = name.rsplit('.').next().unwrap_or(&name);
             let kind = match ending {
-                "sst" | "graph" | "json" => name.clone(),
+                "sst" | "log" | "graph" | "json" => name.clone(),
                 _ => ending.split('-').next().unwrap_or(ending).to_owned(),
             };
             let below = path.strip_prefix(dir).unwrap().to_owned();
@@ -205,7 +212,6 @@ fn any_changed_truncated_or_deleted_file_is_handled() {
         "records/CURRENT",
         "records/MANIFEST",
         "records/OPTIONS",
-        "records/log",
         "graphs/image-1.graph",
         "/manifest.json",
         "words/meta.json",
@@ -218,6 +224,11 @@ fn any_changed_truncated_or_deleted_file_is_handled() {
         .filter(|kind| kind.rsplit('.').next() == Some("sst"))
         .count();
     assert!(n_tables >= 6, "{files:?}");
+    let is_log = |path: &&PathBuf| {
+        let n_bytes = fs_err::metadata(original.path().join(path)).unwrap().len();
+        path.extension().is_some_and(|ending| ending == "log") && n_bytes > 0
+    };
+    assert_eq!(files.values().filter(is_log).count() as u64, N_LOGS);
     let mut rng = StdRng::seed_from_u64(SEED);
     let mut tally = Tally::default();
     let mut n_expected = 0;
