@@ -204,7 +204,16 @@ fn damaged_data_are_not_discarded_while_the_index_is_damaged() {
     fs_err::write(env.index().join("words/meta.json"), "{").unwrap();
     let ran = env.fail(["check", "--discard-damaged"]);
     assert!(ran.stderr().contains("sightline check --repair"), "{ran}");
-    env.succeed(["check", "--repair"]);
+    let hint = "they are kept until the index is sound";
+    assert!(
+        ran.stderr().contains(hint) && !ran.stderr().contains("--discard-damaged"),
+        "{ran}"
+    );
+    let ran = env.succeed(["check", "--repair"]);
+    assert!(
+        ran.stderr().contains("--discard-damaged") && !ran.stderr().contains(hint),
+        "{ran}"
+    );
     assert!(env.index().join("damaged-1/a").exists());
     let ran = env.succeed(["check", "--discard-damaged"]);
     assert!(

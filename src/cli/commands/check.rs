@@ -44,12 +44,13 @@ pub(in crate::cli) fn run(
             printer.line(format_args!("deleted {folder} ({size})"))?;
         }
     }
-    note_damaged(&damaged, printer);
+    note_damaged(&damaged, problems.is_empty(), printer);
     Ok(conclude(&problems, workspace, printer))
 }
 
-/// Names the damaged data that repairs have kept, and how to delete them.
-fn note_damaged(damaged: &[DamagedData], printer: &mut Printer) {
+/// Names the damaged data that repairs have kept, and how to delete them. What a damaged index has
+/// lost may be in them.
+fn note_damaged(damaged: &[DamagedData], is_sound: bool, printer: &mut Printer) {
     if damaged.is_empty() {
         return;
     }
@@ -60,7 +61,11 @@ fn note_damaged(damaged: &[DamagedData], printer: &mut Printer) {
             "the damaged data before a repair are kept in {folder} ({size})"
         ));
     }
-    printer.note("delete them with `sightline check --discard-damaged`");
+    printer.note(if is_sound {
+        "delete them with `sightline check --discard-damaged`"
+    } else {
+        "they are kept until the index is sound"
+    });
 }
 
 /// Reports the outcome of a check.
@@ -98,7 +103,7 @@ fn repair(json: bool, workspace: &Workspace, printer: &mut Printer) -> Result<Ex
         printer
             .note("`sightline index` of the same folders and captions files restores what is lost");
     }
-    note_damaged(&damaged, printer);
+    note_damaged(&damaged, repaired.left.is_empty(), printer);
     if !repaired.left.is_empty() {
         show(&repaired.left, workspace, printer)?;
         let _ = printer.flush();
