@@ -16,10 +16,10 @@ use std::io;
 
 use crate::disk::layout::Layout;
 use crate::disk::manifest::Manifest;
-use crate::error::IndexError;
+use crate::error::{IndexError, Within};
 use crate::graph::format;
 use crate::item::{Generation, ItemId};
-use crate::words::Words;
+use crate::words::WordsStamp;
 
 /// What the word index and the graph files have seen committed.
 #[derive(Debug)]
@@ -47,7 +47,8 @@ pub(crate) fn newest_seen(layout: &Layout, manifest: &Manifest) -> Result<Genera
 /// As [`newest_seen`].
 pub(crate) fn seen(layout: &Layout, index_id: Option<[u8; 16]>) -> Result<Seen, IndexError> {
     let is_ours = |found: [u8; 16]| index_id.is_none_or(|index_id| index_id == found);
-    let words = Words::stamp_in(&layout.words()).filter(|stamp| is_ours(stamp.index_id));
+    let words = WordsStamp::read(&layout.words()).within(layout.dir())?;
+    let words = words.filter(|stamp| is_ours(stamp.index_id));
     let mut newest = Seen {
         generation: Generation(words.map_or(0, |stamp| stamp.generation)),
         last_id: ItemId(0),

@@ -10,6 +10,7 @@ use crate::derived::segments::{self, Opened};
 use crate::disk::layout::Layout;
 use crate::disk::manifest::Manifest;
 use crate::error::{IndexError, Within};
+use crate::graph::GraphError;
 use crate::item::{Generation, ItemId, ItemKind};
 use crate::records::RecordsError;
 use crate::records::keys::Column;
@@ -74,8 +75,11 @@ pub fn check(dir: &Path) -> Result<Vec<Problem>, IndexError> {
         store,
         problems,
     };
-    if let Err(error) = checker.check_all() {
-        note_damage(error, dir, &mut checker.problems)?;
+    match checker.check_all() {
+        Err(IndexError::Records { source, .. }) => {
+            note_damage(source, dir, &mut checker.problems)?;
+        }
+        done => done?,
     }
     Ok(checker.problems)
 }
@@ -164,8 +168,9 @@ struct Checker {
 }
 
 impl Checker {
-    fn check_all(&mut self) -> Result<(), RecordsError> {
-        let survey = Survey::of(&self.store, self.manifest.binding.dimension)?;
+    fn check_all(&mut self) -> Result<(), IndexError> {
+        let survey = Survey::of(&self.store, self.manifest.binding.dimension);
+        let survey = survey.within(self.layout.dir())?;
         let (problems, items) = (survey.problems, survey.items);
         self.problems.extend(problems);
         self.check_commits()?;
@@ -176,8 +181,9 @@ impl Checker {
     }
 
     /// Checks that no derived part has seen a commit that the records lack.
-    fn check_commits(&mut self) -> Result<(), RecordsError> {
-        let (found, seen) = (self.store.generation()?, self.seen);
+    fn check_commits(&mut self) -> Result<(), IndexError> {
+        let found = self.store.generation().within(self.layout.dir())?;
+        let seen = self.seen;
         if seen > found {
             self.problems.push(Problem::Records {
                 what: format!(
@@ -195,20 +201,12 @@ impl Checker {
         &mut self,
         kind: ItemKind,
         items: &BTreeMap<ItemId, Brief>,
-    ) -> Result<(), RecordsError> {
-        let removed: BTreeSet<ItemId> = self.store.removed(kind)?.into_iter().collect();
-        let generation = self.store.generation()?;
+    ) -> Result<(), IndexError> {
         let (layout, manifest) = (&self.layout, &self.manifest);
-        let listed = match segments::listed(layout, manifest, &self.store, kind, generation) {
-            Err(IndexError::Records { source, .. }) => return Err(source),
-            Err(error) => {
-                let what = error.to_string();
-                self.problems.push(Problem::Graph { kind, what });
-                return Ok(());
-            }
-            Ok(listed) => listed,
-        };
-        for entry in listed {
+        let removed = self.store.removed(kind).within(layout.dir())?;
+        let removed: BTreeSet<ItemId> = removed.into_iter().collect();
+        let generation = self.store.generation().within(layout.dir())?;
+        for entry in segments::listed(layout, manifest, &self.store, kind, generation)? {
             self.check_segment(kind, &entry, items, &removed)?;
         }
         Ok(())
@@ -220,23 +218,24 @@ impl Checker {
         entry: &SegmentEntry,
         items: &BTreeMap<ItemId, Brief>,
         removed: &BTreeSet<ItemId>,
-    ) -> Result<(), RecordsError> {
+    ) -> Result<(), IndexError> {
+        let dir = self.layout.dir();
         let mut report = |what: String| self.problems.push(Problem::Graph { kind, what });
-        let segment = match segments::open(&self.layout, &self.manifest, kind, *entry) {
-            Ok(Opened::Usable(segment)) => segment,
-            Ok(Opened::Unusable { reason, .. }) => {
+        let opened = segments::open(&self.layout, &self.manifest, kind, *entry);
+        let segment = match opened.within(dir)? {
+            Opened::Usable(segment) => segment,
+            Opened::Unusable { reason, .. } => {
                 report(reason);
-                return Ok(());
-            }
-            Err(error) => {
-                report(error.to_string());
                 return Ok(());
             }
         };
         let graph = &segment.graph;
-        if let Err(error) = graph.verify() {
-            report(error.to_string());
-            return Ok(());
+        match graph.verify() {
+            Err(error @ (GraphError::Damaged { .. } | GraphError::OtherFormat { .. })) => {
+                report(error.to_string());
+                return Ok(());
+            }
+            verified => verified.within(dir)?,
         }
         if graph.n_unreachable() > 0 {
             report(format!(
@@ -258,7 +257,10 @@ impl Checker {
                         id.0
                     ));
                 }
-            } else if self.store.vector_values(kind, id, vector.len())?.as_deref() != Some(vector) {
+                continue;
+            }
+            let stored = self.store.vector_values(kind, id, vector.len());
+            if stored.within(dir)?.as_deref() != Some(vector) {
                 report(format!("it contains another vector of item {}", id.0));
             }
         }
@@ -269,21 +271,24 @@ impl Checker {
     }
 
     /// Checks that the word index has this generation and one document for each item.
-    fn check_words(&mut self, items: &BTreeMap<ItemId, Brief>) -> Result<(), RecordsError> {
-        let generation = self.store.generation()?;
+    fn check_words(&mut self, items: &BTreeMap<ItemId, Brief>) -> Result<(), IndexError> {
+        let dir = self.layout.dir();
+        let generation = self.store.generation().within(dir)?;
         let expected = WordsStamp {
             index_id: self.manifest.index_id(),
             generation: generation.0,
         };
         let mut report = |what: String| self.problems.push(Problem::Words { what });
-        let words = match Words::open(&self.layout.words(), Some(self.store.language()?)) {
-            Ok(words) => words,
-            // Nothing was committed yet.
-            Err(_) if generation == Generation(0) => return Ok(()),
-            Err(error) => {
-                report(error.to_string());
+        let language = self.store.language().within(dir)?;
+        let words = match Words::open(&self.layout.words(), Some(language)) {
+            Err(error) if error.is_damage() => {
+                // Nothing may be committed yet.
+                if generation != Generation(0) {
+                    report(error.to_string());
+                }
                 return Ok(());
             }
+            words => words.within(dir)?,
         };
         if words.stamp != Some(expected) {
             report(format!("it does not belong to generation {}", generation.0));
@@ -297,7 +302,8 @@ impl Checker {
                     report("its documents do not match the items".to_owned());
                 }
             }
-            Err(error) => report(error.to_string()),
+            Err(error) if error.is_damage() => report(error.to_string()),
+            Err(error) => return Err(error).within(dir),
         }
         Ok(())
     }

@@ -300,3 +300,80 @@ fn a_graph_that_does_not_match_the_records_is_reported() {
         ["the graph of kind Image: it contains another vector of item 3"]
     );
 }
+
+/// Names the index for the child. Without it, the test below does nothing.
+#[cfg(unix)]
+const CHILD: &str = "SIGHTLINE_TEST_CHECK_WITH_FEW_FILES";
+
+/// The body of the child process, which may have few files open, not a test of its own.
+#[cfg(unix)]
+#[test]
+fn child_that_checks_with_few_files() {
+    let Some(dir) = std::env::var_os(CHILD) else {
+        return;
+    };
+    let dir = Path::new(&dir);
+    let checked = check(dir);
+    let repaired = crate::repair(dir, OPTIONS, &mut |_| {});
+    println!("checked {checked:?}");
+    println!("repaired {:?}", repaired.map(|repaired| repaired.found));
+}
+
+/// A process without free file handles must not take files that it cannot open for damaged, and
+/// delete them.
+#[cfg(unix)]
+#[test]
+fn a_lack_of_file_handles_is_no_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    make(dir);
+    // So that there are tables, which stay open.
+    let mut writer = IndexWriter::open_or_create_with(dir, &binding(), OPTIONS).unwrap();
+    let mut go_on = |_| std::ops::ControlFlow::Continue(());
+    writer.compact(&mut go_on).unwrap();
+    drop(writer);
+    let derived = || {
+        let mut names = Vec::new();
+        for folder in ["graphs", "words"] {
+            for entry in fs_err::read_dir(dir.join(folder)).unwrap() {
+                let path = entry.unwrap().path();
+                names.push((fs_err::read(&path).unwrap(), path));
+            }
+        }
+        names.sort();
+        names
+    };
+    let before = derived();
+    assert!(before.len() > 6);
+    let (mut n_failed, mut n_sound, mut n_derived) = (0, 0, 0);
+    for n in 5..80 {
+        let child = std::process::Command::new("sh")
+            .args(["-c", "ulimit -n $1; shift; exec \"$0\" \"$@\""])
+            .arg(std::env::current_exe().unwrap())
+            .arg(n.to_string())
+            .args(["health::check_tests::child_that_checks_with_few_files"])
+            .args(["--exact", "--nocapture", "--test-threads", "1"])
+            .env(CHILD, dir)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&child.stdout);
+        for what in ["checked", "repaired"] {
+            if text.contains(&format!("{what} Ok([])")) {
+                n_sound += 1;
+            } else if text.contains(&format!("{what} Err(")) {
+                n_failed += 1;
+            } else {
+                panic!("{n} files: {text}");
+            }
+        }
+        n_derived += usize::from(text.contains("checked Err(Graph") || text.contains("Err(Words"));
+        assert!(derived() == before, "{n} files: {text}");
+        if text.matches("Ok([])").count() == 2 {
+            break;
+        }
+    }
+    println!("{n_failed} failed, {n_derived} of them at graphs or words");
+    assert!(n_failed > 6 && n_sound >= 2, "{n_failed} {n_sound}");
+    assert!(n_derived > 0);
+    assert_eq!(check(dir).unwrap(), []);
+}

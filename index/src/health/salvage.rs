@@ -393,9 +393,9 @@ fn first_after(
     column: Column,
     from: &[u8],
 ) -> Result<Option<Vec<u8>>, RecordsError> {
-    let is_readable = |key: &[u8]| source.seek(column, key).is_ok();
-    if is_readable(from) {
-        return source.seek(column, from);
+    let seek = |key: &[u8]| readable(source.seek(column, key));
+    if let Some(found) = seek(from)? {
+        return Ok(found);
     }
     // Increasing steps, then bisection of the last one: blocks are small, and another bad one may
     // follow.
@@ -407,7 +407,7 @@ fn first_after(
             continue;
         };
         key[length - 1] = byte;
-        if is_readable(&key) {
+        if seek(&key)?.is_some() {
             high = key;
             break;
         }
@@ -423,12 +423,12 @@ fn first_after(
         if middle <= low || middle >= high || n_equal > n_distinguishing {
             break;
         }
-        match source.seek(column, &middle) {
-            Ok(key) => {
+        match seek(&middle)? {
+            Some(key) => {
                 high = middle;
                 found = key;
             }
-            Err(_) => low = middle,
+            None => low = middle,
         }
     }
     Ok(found)

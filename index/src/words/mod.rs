@@ -203,13 +203,6 @@ impl Words {
         })
     }
 
-    /// The stamp of the newest commit in a folder, read without opening it.
-    pub(crate) fn stamp_in(dir: &Path) -> Option<WordsStamp> {
-        let meta: serde_json::Value =
-            serde_json::from_slice(&fs_err::read(dir.join("meta.json")).ok()?).ok()?;
-        WordsStamp::from_payload(meta.get("payload")?.as_str()?)
-    }
-
     /// The best `n` items of a kind for a bag of words among those in `among`, if given, highest
     /// BM25 first, equal ones by id.
     ///
