@@ -85,15 +85,40 @@ impl Layout {
         self.records().join("CURRENT").exists()
     }
 
-    /// The numbers of the existing data folders, newest first.
-    pub(crate) fn data_folders(&self) -> Vec<u32> {
-        let entries = fs_err::read_dir(&self.dir).into_iter().flatten();
-        let names = entries.flatten().map(|entry| entry.file_name());
-        let mut numbers: Vec<u32> = names
-            .filter_map(|name| data_number(name.to_str()?))
+    /// Whether the folder of the records contains any: tables, or logs that are not empty. The
+    /// creation of a database leaves none when it is interrupted.
+    ///
+    /// # Errors
+    /// When the folder cannot be read. A missing one is empty.
+    pub(crate) fn has_any_records(&self) -> Result<bool, IndexError> {
+        for entry in entries(&self.records())? {
+            let path = entry.path();
+            let ending = path.extension().and_then(|ending| ending.to_str());
+            let is_empty = || entry.metadata().is_ok_and(|data| data.len() == 0);
+            if ending == Some("sst") || (ending == Some("log") && !is_empty()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The name of the folder of the data, see [`data_name`].
+    pub(crate) fn name(&self) -> String {
+        let name = self.data.strip_prefix(&self.dir).unwrap_or(&self.data);
+        name.to_string_lossy().into_owned()
+    }
+
+    /// The numbers of the existing data folders, newest first, without the index folder itself.
+    ///
+    /// # Errors
+    /// When the folder cannot be read. A missing one is empty.
+    pub(crate) fn data_folders(&self) -> Result<Vec<u32>, IndexError> {
+        let entries = entries(&self.dir)?.into_iter();
+        let mut numbers: Vec<u32> = entries
+            .filter_map(|entry| data_number(entry.file_name().to_str()?))
             .collect();
         numbers.sort_unstable_by(|a, b| b.cmp(a));
-        numbers
+        Ok(numbers)
     }
 
     pub(crate) fn manifest(&self) -> PathBuf {
@@ -214,6 +239,25 @@ impl Layout {
     /// Size of all files of the index in bytes. Unreadable files count as 0.
     pub(crate) fn n_bytes(&self) -> u64 {
         n_bytes_in(&self.dir)
+    }
+}
+
+/// The entries of a folder; none if it is missing.
+fn entries(folder: &Path) -> Result<Vec<fs_err::DirEntry>, IndexError> {
+    let read = || fs_err::read_dir(folder)?.collect::<io::Result<Vec<_>>>();
+    match read() {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(Vec::new())
+        }
+        read => read.map_err(|source| IndexError::Io {
+            path: folder.to_owned(),
+            source,
+        }),
     }
 }
 

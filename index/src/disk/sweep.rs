@@ -86,7 +86,7 @@ fn keep_damaged(layout: &Layout, present: u32, steps: Steps) -> Result<Option<u3
 fn keep_unfinished(layout: &Layout, manifest: &Manifest) -> Result<(), IndexError> {
     let present = manifest.data_number();
     let follower = layout.dir().join(data_name(present.saturating_add(1)));
-    for number in layout.data_folders() {
+    for number in layout.data_folders()? {
         let folder = layout.dir().join(data_name(number));
         if number < present
             && number != FIRST_DATA

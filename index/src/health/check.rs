@@ -18,7 +18,7 @@ use crate::records::read::Records;
 use crate::records::segments::SegmentEntry;
 use crate::records::store::Store;
 use crate::words::{Words, WordsStamp};
-use crate::writer::open::data_without_manifest;
+use crate::writer::open::{Unnamed, data_without_manifest};
 
 /// Checks an index for damage: reads all of it, verifies every checksum, and compares its parts
 /// with each other.
@@ -32,11 +32,7 @@ use crate::writer::open::data_without_manifest;
 pub fn check(dir: &Path) -> Result<Vec<Problem>, IndexError> {
     let layout = Layout::new(dir);
     let mut problems = Vec::new();
-    let manifest = find_manifest(&layout, &mut problems)?;
-    let layout = match &manifest {
-        Some(manifest) => layout.with_data(&manifest.data),
-        None => layout.with_data(&data_without_manifest(&layout)?),
-    };
+    let (layout, manifest) = find_manifest(&layout, &mut problems)?;
     // Before the records are opened, since a writer may commit meanwhile.
     let index_id = manifest.as_ref().map(Manifest::index_id);
     let seen = derived::seen(&layout, index_id)?.generation;
@@ -84,30 +80,37 @@ pub fn check(dir: &Path) -> Result<Vec<Problem>, IndexError> {
     Ok(checker.problems)
 }
 
-/// The manifest, or none and a reported problem.
+/// The layout with the folder of the data, and the manifest, or none and a reported problem.
 fn find_manifest(
     layout: &Layout,
     problems: &mut Vec<Problem>,
-) -> Result<Option<Manifest>, IndexError> {
+) -> Result<(Layout, Option<Manifest>), IndexError> {
     let what = match Manifest::read(layout) {
-        Ok(Some(manifest)) => return Ok(Some(manifest)),
-        // Empty records belong to an index whose creation was interrupted, which does not count as
-        // one.
-        Ok(None)
-            if !layout.records().is_dir()
-                || Store::open_read_only(&layout.records())
-                    .is_ok_and(|store| matches!(store.generation(), Ok(Generation(0)))) =>
-        {
-            return Err(IndexError::NoIndex {
-                dir: layout.dir().to_owned(),
-            });
-        }
-        Ok(None) => "it is missing".to_owned(),
-        Err(IndexError::Damaged { what, .. }) => what.to_owned(),
+        Ok(Some(manifest)) => return Ok((layout.with_data(&manifest.data), Some(manifest))),
+        Ok(None) => None,
+        Err(IndexError::Damaged { what, .. }) => Some(what),
         Err(error) => return Err(error),
     };
-    problems.push(Problem::Manifest { what });
-    Ok(None)
+    let unnamed = data_without_manifest(layout)?;
+    // Empty records belong to an index whose creation was interrupted, which does not count as one.
+    let is_empty = match &unnamed {
+        Unnamed::Nothing => true,
+        Unnamed::Damaged(_) => false,
+        Unnamed::Current(manifest) => {
+            let records = layout.with_data(&manifest.data).records();
+            let store = Store::open_read_only(&records).within(layout.dir())?;
+            store.generation().within(layout.dir())? == Generation(0)
+        }
+    };
+    if what.is_none() && is_empty {
+        return Err(IndexError::NoIndex {
+            dir: layout.dir().to_owned(),
+        });
+    }
+    problems.push(Problem::Manifest {
+        what: what.unwrap_or("it is missing").to_owned(),
+    });
+    Ok((layout.with_data(&unnamed.folder()), None))
 }
 
 /// How often opening is attempted while a writer is moving records.

@@ -144,7 +144,10 @@ pub(crate) fn repair_stepwise(
 fn located(layout: &Layout) -> Result<Layout, IndexError> {
     Ok(match Manifest::read(layout) {
         Ok(Some(manifest)) => layout.with_data(&manifest.data),
-        _ => layout.with_data(&data_without_manifest(layout)?),
+        Ok(None) | Err(IndexError::Damaged { .. }) => {
+            layout.with_data(&data_without_manifest(layout)?.folder())
+        }
+        Err(error) => return Err(error),
     })
 }
 
@@ -169,7 +172,10 @@ struct Known {
 
 impl Known {
     fn read(layout: &Layout) -> Result<Self, IndexError> {
-        let manifest = Manifest::read(layout).ok().flatten();
+        let manifest = match Manifest::read(layout) {
+            Err(IndexError::Damaged { .. }) => None,
+            found => found?,
+        };
         let seen = derived::seen(layout, manifest.as_ref().map(Manifest::index_id))?;
         Ok(Self { manifest, seen })
     }
@@ -188,7 +194,8 @@ impl Known {
             path: layout.manifest(),
             what: "neither it nor its copy in the records can be read",
         })?;
-        Manifest::parse(layout, &copy)
+        // Records that state otherwise were damaged, or copied by somebody.
+        Ok(Manifest::parse(layout, &copy)?.moved_to(&layout.name()))
     }
 }
 

@@ -85,7 +85,7 @@ impl IndexReader {
             let layout = Layout::new(dir);
             // Read again in each attempt: a switch to another model deletes the old data.
             let Some(manifest) = Manifest::read(&layout)? else {
-                return Err(no_index(&layout));
+                return Err(no_index(&layout)?);
             };
             if let Some(binding) = binding {
                 manifest.check_binding(dir, binding)?;
@@ -286,22 +286,24 @@ impl fmt::Debug for IndexReader {
 /// The error for a folder without a manifest. Records without a manifest belong either to an index
 /// whose creation was interrupted, which contains nothing and does not count as one, or to an index
 /// that has lost its manifest.
-fn no_index(layout: &Layout) -> IndexError {
-    let is_made = layout.has_records() && {
+fn no_index(layout: &Layout) -> Result<IndexError, IndexError> {
+    let is_made = if layout.has_records() {
         // While it is being created, some of its columns are missing, and all are empty.
         let store = Store::open_read_only(&layout.records());
         match store.and_then(|store| store.generation()) {
             Ok(generation) => generation != Generation(0),
             Err(error) if error.is_damage() => true,
             Err(source) => {
-                return IndexError::Records {
+                return Err(IndexError::Records {
                     dir: layout.dir().to_owned(),
                     source,
-                };
+                });
             }
         }
+    } else {
+        layout.has_any_records()?
     };
-    if is_made || !layout.data_folders().is_empty() {
+    Ok(if is_made || !layout.data_folders()?.is_empty() {
         IndexError::Damaged {
             path: layout.manifest(),
             what: "it is missing; indexing again restores it",
@@ -310,5 +312,5 @@ fn no_index(layout: &Layout) -> IndexError {
         IndexError::NoIndex {
             dir: layout.dir().to_owned(),
         }
-    }
+    })
 }

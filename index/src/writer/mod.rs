@@ -14,6 +14,8 @@ pub(crate) mod crash_tests;
 #[cfg(test)]
 mod fault_tests;
 pub(crate) mod open;
+#[cfg(test)]
+mod open_tests;
 pub(crate) mod successor;
 #[cfg(test)]
 mod successor_tests;
