@@ -7,6 +7,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::layout::{FIRST_DATA, Layout, damaged_name, damaged_number, data_name, n_bytes_in};
@@ -76,11 +77,26 @@ pub(crate) struct Replaced {
     pub(crate) replaced: Option<(u32, String)>,
 }
 
-impl Replaced {
-    /// The note in a folder of data.
-    pub(crate) fn read(data: &Path) -> Option<(u32, String)> {
-        let note: Self = serde_json::from_slice(&fs_err::read(note_path(data)).ok()?).ok()?;
-        note.replaced
+/// What [`read_note`] found.
+#[derive(Debug)]
+pub(crate) enum Noted<T> {
+    /// No repair, or one whose losses were reported.
+    Nothing,
+    Note(T),
+    /// A repair of which nothing else is known.
+    Damaged,
+}
+
+/// The note, or a part of it, in the folder of the data.
+///
+/// # Errors
+/// When it is there and cannot be read.
+pub(crate) fn read_note<T: DeserializeOwned>(layout: &Layout) -> Result<Noted<T>, IndexError> {
+    let path = note_path(layout.data());
+    match fs_err::read(&path) {
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes).map_or(Noted::Damaged, Noted::Note)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Noted::Nothing),
+        Err(source) => Err(IndexError::Io { path, source }),
     }
 }
 

@@ -13,6 +13,9 @@ use crate::item::ItemKind;
 /// Suffix of a data folder that is being deleted.
 pub(crate) const GONE: &str = ".gone";
 
+/// The folder in which a repair makes damaged records readable.
+pub(crate) const SCRATCH: &str = "records.tmp";
+
 /// The paths in the folder of an index.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
@@ -198,7 +201,7 @@ impl Layout {
             "graphs",
             "records.damaged",
             "records.new",
-            "records.tmp",
+            SCRATCH,
             "repair.json",
         ];
         for entry in fs_err::read_dir(&self.dir)? {

@@ -3,23 +3,32 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::layout::Layout;
 use crate::error::IndexError;
 
-/// The exclusive right to write. The operating system releases it when the process exits. The
-/// process id in the file is for messages, and remains after an unclean end.
+/// The exclusive right to write, released with its last clone. The operating system also releases
+/// it when the process exits. The process id in the file is for messages, and remains after an
+/// unclean end, until the files that it may have harmed are [verified](Self::verified).
+#[derive(Debug, Clone)]
+pub(crate) struct WriteLock(Arc<Held>);
+
 #[derive(Debug)]
-pub(crate) struct WriteLock {
+struct Held {
     file: File,
     is_after_crash: bool,
+    is_verified: AtomicBool,
 }
 
-impl Drop for WriteLock {
+impl Drop for Held {
     fn drop(&mut self) {
-        // If this fails, the next writer checks more than it needs to.
-        let _ = self.file.set_len(0);
+        if !self.is_after_crash || self.is_verified.load(Ordering::Relaxed) {
+            // If this fails, the next writer checks more than it needs to.
+            let _ = self.file.set_len(0);
+        }
     }
 }
 
@@ -61,16 +70,23 @@ impl WriteLock {
             writeln!(file, "{}", std::process::id())
         };
         note(&mut file).map_err(writing)?;
-        Ok(Self {
+        Ok(Self(Arc::new(Held {
             file,
             is_after_crash,
-        })
+            is_verified: AtomicBool::new(false),
+        })))
     }
 
     /// Whether the last writer ended without releasing the lock: killed, or by a crash of the
     /// system, after which files that were written long ago are verified, too.
     pub(crate) fn is_after_crash(&self) -> bool {
-        self.is_after_crash
+        self.0.is_after_crash
+    }
+
+    /// Notes that all files were verified. Otherwise the next writer does it, if the last end was
+    /// unclean.
+    pub(crate) fn verified(&self) {
+        self.0.is_verified.store(true, Ordering::Relaxed);
     }
 }
 
@@ -119,7 +135,15 @@ mod tests {
         assert!(!WriteLock::take(&layout).unwrap().is_after_crash());
         assert!(!WriteLock::take(&layout).unwrap().is_after_crash());
         fs_err::write(layout.lock(), "77\n").unwrap();
-        assert!(WriteLock::take(&layout).unwrap().is_after_crash());
+        for _ in 0..2 {
+            assert!(WriteLock::take(&layout).unwrap().is_after_crash());
+        }
+        let lock = WriteLock::take(&layout).unwrap();
+        lock.verified();
+        let other = lock.clone();
+        drop(lock);
+        assert!(WriteLock::take(&layout).is_err(), "a clone holds it");
+        drop(other);
         assert!(!WriteLock::take(&layout).unwrap().is_after_crash());
     }
 

@@ -69,6 +69,8 @@ pub(crate) enum Step {
     RepairCopied,
     /// Repairing: after the switch, the damaged data are renamed.
     RepairSetAside,
+    /// Repairing: the result is checked, and the note of the losses is about to be deleted.
+    RepairChecked,
 }
 }
 

@@ -19,15 +19,16 @@ use super::salvage::Salvaged;
 use crate::atomic;
 use crate::derived::graph_files::BuildProgress;
 use crate::derived::{self, Seen};
-use crate::disk::kept::{self, DamagedData, Replaced, damaged_data, note_path};
-use crate::disk::layout::Layout;
+use crate::disk::kept::{self, DamagedData, Noted, Replaced, damaged_data, note_path};
+use crate::disk::layout::{Layout, SCRATCH};
 use crate::disk::lock::WriteLock;
 use crate::disk::manifest::Manifest;
 use crate::disk::steps::{Step, Steps};
 use crate::error::{IndexError, Within};
-use crate::item::ItemKind;
+use crate::item::{ItemId, ItemKind};
 use crate::records::read::Records;
 use crate::records::store::Store;
+use crate::words::Words;
 use crate::writer::open::data_without_manifest;
 use crate::writer::successor::Successor;
 use crate::writer::{IndexWriter, WriterOptions};
@@ -111,12 +112,13 @@ pub(crate) fn repair_stepwise(
         found: check(dir)?,
         ..Repair::default()
     };
-    let note = Note::read(&layout);
-    if repair.found.is_empty() && note.is_none() {
+    let note = kept::read_note::<Note>(&layout)?;
+    let was_replaced = !matches!(note, Noted::Nothing);
+    if repair.found.is_empty() && !was_replaced {
+        lock.verified();
         return Ok(repair);
     }
-    let was_replaced = note.is_some();
-    if let Some(note) = note {
+    if let Noted::Note(note) = note {
         repair.add(note.losses);
     }
     let derived = |problem: &Problem| {
@@ -127,15 +129,21 @@ pub(crate) fn repair_stepwise(
     };
     let is_replaced = !repair.found.iter().all(derived);
     if is_replaced {
-        let lost = replace(&layout, &repair.found, options, steps, lock, progress)?;
+        let lost = replace(&layout, &repair.found, options, steps, &lock, progress)?;
         repair.add(lost);
     } else {
-        rebuild(&layout, &repair.found, options, steps, lock, progress)?;
+        rebuild(&layout, &repair.found, options, steps, &lock, progress)?;
     }
+    // The lock is still held, so that what a writer commits meanwhile is not taken for a problem.
     repair.left = check(dir)?;
+    if repair.left.is_empty() {
+        lock.verified();
+    }
     if is_replaced || was_replaced {
         repair.kept = damaged_data(dir)?.pop().map(|kept| kept.folder);
     }
+    let stopped = |source| IndexError::writing(dir, dir, source);
+    steps.reach(Step::RepairChecked).map_err(stopped)?;
     Note::discard(&located(&Layout::new(dir))?)?;
     Ok(repair)
 }
@@ -205,7 +213,7 @@ fn rebuild(
     found: &[Problem],
     options: WriterOptions,
     steps: Steps,
-    lock: WriteLock,
+    lock: &WriteLock,
     progress: &mut dyn FnMut(BuildProgress),
 ) -> Result<(), IndexError> {
     let store = Store::open_read_only(&layout.records()).within(layout.dir())?;
@@ -218,7 +226,7 @@ fn rebuild(
             _ => {}
         }
     }
-    let writer = IndexWriter::open_locked(layout, &manifest.binding, options, steps, lock)?;
+    let writer = IndexWriter::open_locked(layout, &manifest.binding, options, steps, lock.clone())?;
     finish(writer, progress)
 }
 
@@ -248,7 +256,7 @@ fn replace(
     found: &[Problem],
     options: WriterOptions,
     steps: Steps,
-    lock: WriteLock,
+    lock: &WriteLock,
     progress: &mut dyn FnMut(BuildProgress),
 ) -> Result<Losses, IndexError> {
     let known = Known::read(layout)?;
@@ -260,7 +268,7 @@ fn replace(
         known: &known,
         options,
         steps,
-        lock,
+        lock: lock.clone(),
         progress,
     };
     if !found.iter().any(is_unreadable) {
@@ -302,7 +310,8 @@ impl Replacement<'_> {
             let mut options = self.options;
             options.language = options.language.or(records.language().ok());
             let mut writer = successor.writer(options)?;
-            survey.replay(&mut writer, known.seen.last_id, steps, dir)?;
+            let last_id = known.seen.last_id.max(last_id_in_words(layout)?);
+            survey.replay(&mut writer, last_id, steps, dir)?;
             finish(writer, self.progress)
         })();
         if let Err(error) = filled {
@@ -327,6 +336,14 @@ impl Replacement<'_> {
     }
 }
 
+/// The highest id in the words, which may be newer than the records. Damaged words know none.
+fn last_id_in_words(layout: &Layout) -> Result<ItemId, IndexError> {
+    match Words::last_id_in(&layout.words()) {
+        Err(error) if error.is_damage() => Ok(ItemId(0)),
+        found => found.map(ItemId).within(layout.dir()),
+    }
+}
+
 /// What a repair did. Kept in the new data until it is reported.
 #[derive(Debug, Serialize, Deserialize)]
 struct Note {
@@ -337,10 +354,6 @@ struct Note {
 }
 
 impl Note {
-    fn read(layout: &Layout) -> Option<Self> {
-        serde_json::from_slice(&fs_err::read(note_path(layout.data())).ok()?).ok()
-    }
-
     fn write(&self, layout: &Layout, data: &Path) -> Result<(), IndexError> {
         let path = note_path(data);
         serde_json::to_vec(self)
@@ -354,9 +367,10 @@ impl Note {
     }
 }
 
-/// A temporary folder for reading damaged records.
+/// A temporary folder for reading damaged records. It is not beside them, since it must not be kept
+/// with them.
 fn scratch(layout: &Layout) -> PathBuf {
-    layout.data().join("records.tmp")
+    layout.dir().join(SCRATCH)
 }
 
 /// Where a repair of format 2 made new records.
@@ -377,7 +391,9 @@ fn finish_old_repair(layout: &Layout) -> Result<(), IndexError> {
                 .map_err(|source| IndexError::writing(layout.dir(), &new, source))?;
         }
     }
-    layout.discard(&scratch(layout))?;
+    for folder in [layout.dir(), layout.data()] {
+        layout.discard(&folder.join(SCRATCH))?;
+    }
     if layout.records().exists() {
         kept::keep_old(layout)?;
     }

@@ -2,8 +2,11 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-use crate::disk::steps::{Step, Steps};
+use crate::disk::layout::Layout;
+use crate::disk::lock::WriteLock;
+use crate::disk::steps::{Fault, Step, Steps};
 use crate::health::check_tests::{OPTIONS, binding, make, vector};
 use crate::health::repair::repair_stepwise;
 use crate::health::rules;
@@ -14,8 +17,8 @@ use crate::records::read::Records;
 use crate::records::store::Store;
 use crate::writer::crash_tests::copy_folder;
 use crate::{
-    Binding, Filter, Generation, IndexReader, IndexWriter, ItemId, ItemKind, Nearest, Orientation,
-    Problem, Repair, Successor, check, damaged_data, discard_damaged, unfinished,
+    Binding, Filter, Generation, IndexError, IndexReader, IndexWriter, ItemId, ItemKind, Nearest,
+    Orientation, Problem, Repair, Successor, check, damaged_data, discard_damaged, unfinished,
 };
 
 fn repair(dir: &Path) -> Repair {
@@ -278,6 +281,153 @@ fn damaged_facets_are_made_again_and_tags_are_kept() {
     let writer = open(dir);
     assert_eq!(writer.tags_of(first).unwrap(), ["dog"]);
     assert_eq!(writer.tags_of(third).unwrap(), ["cat"]);
+}
+
+/// Whatever is known of it, nothing that it may be about is deleted.
+#[test]
+fn data_are_kept_when_the_note_of_a_repair_is_damaged() {
+    let switched = |dir: &Path| {
+        make(dir);
+        lose(dir, 3);
+        let steps = Steps::stop_at(Step::SuccessorSwitched);
+        repair_stepwise(dir, OPTIONS, steps, &mut |_| {}).unwrap_err();
+        assert!(dir.join("records/CURRENT").exists());
+        dir.join("data-2/repair.json")
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let note = switched(dir);
+    fs_err::write(&note, "{").unwrap();
+    open(dir).finish().unwrap();
+    assert_eq!(folders(dir), [dir.join("damaged-1")]);
+    assert!(dir.join("damaged-1/records/CURRENT").exists());
+    let repaired = repair(dir);
+    assert_eq!(repaired.kept, Some(dir.join("damaged-1")));
+    assert!(!note.exists(), "reported");
+    open(dir).finish().unwrap();
+    assert_eq!(folders(dir), [dir.join("damaged-1")]);
+
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let note = switched(dir);
+    fs_err::remove_file(&note).unwrap();
+    fs_err::create_dir(&note).unwrap();
+    let refused = IndexWriter::open_or_create_with(dir, &binding(), OPTIONS);
+    let is_named =
+        |error: &IndexError| matches!(error, IndexError::Io { path, .. } if *path == note);
+    assert!(refused.as_ref().is_err_and(is_named), "{refused:?}");
+    repair_stepwise(dir, OPTIONS, Steps::default(), &mut |_| {}).unwrap_err();
+    assert!(dir.join("records/CURRENT").exists(), "nothing is deleted");
+}
+
+#[test]
+fn what_a_repair_read_from_is_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    make(dir);
+    open(dir)
+        .compact(&mut |_| ControlFlow::Continue(()))
+        .unwrap();
+    fs_err::remove_file(dir.join("records/CURRENT")).unwrap();
+    let steps = Steps::stop_at(Step::SuccessorSwitched);
+    repair_stepwise(dir, OPTIONS, steps, &mut |_| {}).unwrap_err();
+    assert!(dir.join("records.tmp").exists());
+    open(dir).finish().unwrap();
+    assert!(!dir.join("records.tmp").exists());
+    repair(dir);
+
+    // Nor is it kept with data that are not in the index folder itself.
+    fs_err::remove_file(dir.join("data-2/records/CURRENT")).unwrap();
+    assert_eq!(repair(dir).kept, Some(dir.join("damaged-2")));
+    let tmp = ["records.tmp", "damaged-2/records.tmp"];
+    assert!(tmp.iter().all(|tmp| !dir.join(tmp).exists()));
+}
+
+/// Ids that only the words still know are not assigned again either.
+#[test]
+fn ids_of_lost_commits_are_not_assigned_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    make(dir);
+    let mut writer = open(dir);
+    writer.compact(&mut |_| ControlFlow::Continue(())).unwrap();
+    let put = |writer: &mut IndexWriter, number| {
+        let image = writer.put_image([number; 32], 1, 1, vector(number));
+        image.unwrap()
+    };
+    assert_eq!(put(&mut writer, 77), ItemId(21));
+    writer.commit().unwrap();
+    drop(writer);
+    for entry in fs_err::read_dir(dir.join("records")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "log") {
+            fs_err::remove_file(path).unwrap();
+        }
+    }
+    assert_eq!(repair(dir).n_lost_commits, 1);
+    assert_eq!(put(&mut open(dir), 78), ItemId(22));
+}
+
+/// The index of the next test, for a function without arguments.
+static LOCKED: OnceLock<PathBuf> = OnceLock::new();
+
+/// A writer that comes in between would commit what the check takes for a problem.
+#[test]
+fn a_repair_holds_the_lock_until_its_result_is_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    make(dir);
+    let _ = LOCKED.set(dir.to_owned());
+    let assert_locked = || {
+        let dir = LOCKED.get().unwrap();
+        let writer = IndexWriter::open_or_create_with(dir, &binding(), OPTIONS);
+        assert!(matches!(writer, Err(IndexError::Locked { .. })));
+    };
+    let damages: [fn(&Path); 2] = [
+        |dir| fs_err::remove_dir_all(dir.join("words")).unwrap(),
+        |dir| lose(dir, 3),
+    ];
+    for damage in damages {
+        damage(dir);
+        let copy = tempfile::tempdir().unwrap();
+        copy_folder(dir, copy.path());
+        let steps = Steps::watched();
+        repair_stepwise(copy.path(), OPTIONS, steps, &mut |_| {}).unwrap();
+        let reached = steps.reached();
+        assert_eq!(reached.last(), Some(&Step::RepairChecked));
+        let steps = Steps::with_fault(reached.len() - 1, Fault::Kill(assert_locked));
+        let repaired = repair_stepwise(dir, OPTIONS, steps, &mut |_| {}).unwrap();
+        assert_eq!(steps.reached(), reached);
+        assert_eq!(repaired.left, []);
+        drop(open(dir));
+    }
+}
+
+#[test]
+fn an_unclean_end_is_remembered_until_the_files_are_verified() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    make(dir);
+    let layout = Layout::new(dir);
+    let is_remembered = || WriteLock::take(&layout).unwrap().is_after_crash();
+    assert!(!is_remembered());
+    fs_err::write(layout.lock(), "77\n").unwrap();
+    // Neither verifies anything.
+    assert!(Successor::begin(dir, &binding()).unwrap().is_none());
+    fs_err::create_dir(dir.join("damaged-1")).unwrap();
+    assert_eq!(discard_damaged(dir).unwrap().len(), 1);
+    assert!(is_remembered());
+    // Nor does a writer that fails before.
+    let current = dir.join("records/CURRENT");
+    fs_err::rename(&current, dir.join("aside")).unwrap();
+    IndexWriter::open_or_create_with(dir, &binding(), OPTIONS).unwrap_err();
+    fs_err::rename(dir.join("aside"), &current).unwrap();
+    assert!(is_remembered());
+    drop(open(dir));
+    assert!(!is_remembered());
+    fs_err::write(layout.lock(), "77\n").unwrap();
+    assert_eq!(repair(dir).found, []);
+    assert!(!is_remembered());
 }
 
 /// Names the index for the child. Without it, the test below does nothing.

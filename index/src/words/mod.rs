@@ -203,6 +203,22 @@ impl Words {
         })
     }
 
+    /// The highest id of a document in a folder, removed ones included; 0 without documents.
+    ///
+    /// # Errors
+    /// When files are missing or damaged, or cannot be read.
+    pub(crate) fn last_id_in(dir: &Path) -> Result<u32, WordsError> {
+        let words = Self::open(dir, None)?;
+        guarded(|| {
+            words.verify()?;
+            let mut last = 0;
+            for segment in &words.segments {
+                last = last.max(segment.ids()?.max_value());
+            }
+            Ok(u32::try_from(last).unwrap_or(0))
+        })
+    }
+
     /// The best `n` items of a kind for a bag of words among those in `among`, if given, highest
     /// BM25 first, equal ones by id.
     ///

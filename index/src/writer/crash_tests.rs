@@ -512,6 +512,7 @@ fn stopped_while_repairing() {
         Some(Step::SuccessorCopied),
         Some(Step::SuccessorSwitched),
         Some(Step::RepairSetAside),
+        Some(Step::RepairChecked),
     ] {
         let dir = tempfile::tempdir().unwrap();
         first(dir.path());
@@ -548,7 +549,7 @@ fn stopped_while_repairing() {
         let again = repair_stepwise(dir.path(), options, Steps::default(), &mut |_| {}).unwrap();
         assert!(again.found.is_empty() && !again.has_losses(), "{step:?}");
     }
-    assert_eq!(n_lost.len(), 6);
+    assert_eq!(n_lost.len(), 7);
     assert!(
         n_lost.windows(2).all(|pair| pair[0] == pair[1]),
         "{n_lost:?}"

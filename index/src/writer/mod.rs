@@ -188,6 +188,7 @@ impl IndexWriter {
             max: options.max_graph_items.max(min),
         };
         let graphs = GraphFiles::open(&place, &mut overlay, sizes, lock.is_after_crash())?;
+        lock.verified();
         let mut writer = Self {
             layout,
             manifest,
