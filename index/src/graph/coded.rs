@@ -49,7 +49,6 @@ impl CodedVectorsBuilder {
     }
 
     /// Adds those ids of `old` that `keep` returns true for.
-    #[allow(dead_code, reason = "newer views use it")]
     pub(crate) fn keep(&mut self, old: &CodedVectors, keep: impl Fn(u32) -> bool) {
         let points = old.points();
         for point in (0u32..).take(points.n_points()) {
