@@ -241,6 +241,7 @@ pub(crate) trait Records {
         after: Option<&Path>,
         visit: &mut dyn FnMut(PathBuf, FileRecord) -> Result<bool, RecordsError>,
     ) -> Result<(), RecordsError> {
+        let folder = without_end(folder);
         if after.is_none()
             && let Some(file) = self.file(folder)?
             && !visit(folder.to_owned(), file)?
@@ -379,6 +380,7 @@ pub(crate) trait Records {
         visit: &mut dyn FnMut(CaptionSource) -> Result<bool, RecordsError>,
     ) -> Result<(), RecordsError> {
         let damaged = || damaged("the key of a caption's source");
+        let folder = folder.map(without_end);
         let mut start = match (after, folder) {
             (Some((source, owner)), _) => keys::just_after(keys::source(source, *owner)?),
             (None, Some(folder)) => keys::source_prefix(folder)?,
@@ -433,4 +435,9 @@ pub(crate) trait Records {
         })?;
         Ok(changes)
     }
+}
+
+/// A folder without separators at its end, as paths are stored.
+fn without_end(folder: &Path) -> &Path {
+    folder.components().as_path()
 }
