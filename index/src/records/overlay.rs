@@ -108,6 +108,7 @@ impl Overlay {
         unneeded: Generation,
     ) -> Result<(), RecordsError> {
         self.put_facets()?;
+        self.put_tombstones();
         let mut lists = Vec::new();
         self.store
             .scan(Column::Default, keys::CHANGES, &[], &mut |key, list| {
@@ -199,6 +200,24 @@ impl Overlay {
         Ok(())
     }
 
+    /// Puts tombstones for the removed items in the range of a graph segment, which may have been
+    /// built after they were removed here.
+    fn put_tombstones(&mut self) {
+        // Those that a failed commit has put may be of a segment that is not listed any more.
+        self.changes[Column::Default as usize].retain(|key, _| !key.starts_with(keys::REMOVED));
+        let items = &self.changes[Column::Items as usize];
+        let removed: Vec<Vec<u8>> = self
+            .touched
+            .iter()
+            .filter(|(_, id)| matches!(items.get(keys::item(*id).as_slice()), Some(None)))
+            .filter(|&&(kind, id)| self.is_in_segment(kind, id))
+            .map(|&(kind, id)| keys::removed(kind, id))
+            .collect();
+        for key in removed {
+            self.put(Column::Default, key, Vec::new());
+        }
+    }
+
     fn is_in_segment(&self, kind: ItemKind, id: ItemId) -> bool {
         let segments = &self.segments[kind.number()];
         let after = segments.partition_point(|segment| segment.first_id <= id);
@@ -262,9 +281,6 @@ impl Overlay {
         self.remove(Column::Items, keys::item(id).to_vec());
         self.remove(Column::Vectors, keys::vector(kind, id));
         self.touched.insert((kind, id));
-        if self.is_in_segment(kind, id) {
-            self.put(Column::Default, keys::removed(kind, id), Vec::new());
-        }
     }
 
     /// Adds an image, unless one with the same hash exists. Returns the id of either.

@@ -270,3 +270,34 @@ fn a_damaged_segment_does_not_change_the_answers() {
     assert!(n_damaged >= 24, "{n_damaged}");
     assert_healthy(original.path());
 }
+
+/// A graph is built of what is committed, whatever is about to be removed.
+#[test]
+fn an_item_that_is_removed_while_its_graph_is_built_is_not_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = Path::new("/list.txt");
+    let mut writer = open(dir.path());
+    let caption = |number: u64| (format!("caption {number}"), vector(DIMENSION, number));
+    let all = |without: u64| {
+        (0..150)
+            .filter(|&number| number != without)
+            .map(caption)
+            .collect()
+    };
+    writer.set_captions(None, source, all(150)).unwrap();
+    writer.commit().unwrap();
+    writer.set_captions(None, source, all(70)).unwrap();
+    let built = writer.build_graphs(&mut |_| std::ops::ControlFlow::Continue(()));
+    assert!(built.unwrap().is_continue());
+    writer.commit().unwrap();
+    drop(writer);
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    assert_eq!(reader.n_graphs(ItemKind::Caption), 1);
+    for how in [EXACT, WALK] {
+        let near = reader.nearest(ItemKind::Caption, &vector(DIMENSION, 70), 150, &how);
+        let near = near.unwrap();
+        assert!(near.iter().all(|near| near.id != ItemId(71)), "{near:?}");
+        assert!(!near.is_empty());
+    }
+    assert_healthy(dir.path());
+}
