@@ -298,25 +298,69 @@ fn stopped_while_the_columns_are_created() {
     }
 }
 
-/// What is committed is not reported as failed because a graph cannot be built.
+/// What is committed is not reported as failed because the words or a graph cannot be written.
 #[test]
 fn failed_work_after_the_commit_is_postponed() {
+    let after = &uninterrupted()[1];
+    let mut n_postponed = 0;
+    for step in [
+        Step::RecordsCommitted,
+        Step::WordsCommitted,
+        Step::GraphAside,
+        Step::WordsMerged,
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        first(dir.path());
+        let mut writer = open(dir.path(), Steps::stop_at(step)).unwrap();
+        second(&mut writer);
+        let finished = writer.finish_with(&mut go_on).unwrap();
+        assert_eq!(finished.generation, Generation(2), "{step:?}");
+        let [error] = &finished.postponed[..] else {
+            panic!("{step:?}: {:?}", finished.postponed)
+        };
+        assert!(
+            format!("{error:?}").contains(&format!("{step:?}")),
+            "{error:?}"
+        );
+        assert_eq!(&answers(dir.path()), after, "{step:?}");
+        let writer = open(dir.path(), Steps::default()).unwrap();
+        let finished = writer.finish_with(&mut go_on).unwrap();
+        assert!(finished.postponed.is_empty(), "{:?}", finished.postponed);
+        assert_eq!(&answers(dir.path()), after, "{step:?}");
+        assert_eq!(check(dir.path()).unwrap(), []);
+        n_postponed += 1;
+    }
+    assert_eq!(n_postponed, 4);
+}
+
+/// Words that a commit could not switch, and that cannot be opened at the end either.
+#[cfg(unix)]
+#[test]
+fn a_run_whose_words_cannot_be_written_ends_with_what_it_committed() {
     let dir = tempfile::tempdir().unwrap();
     first(dir.path());
-    let mut writer = open(dir.path(), Steps::stop_at(Step::GraphAside)).unwrap();
+    let mut writer = open(dir.path(), Steps::stop_at(Step::RecordsCommitted)).unwrap();
     second(&mut writer);
+    assert_eq!(writer.commit().unwrap(), Generation(2));
+    assert!(!writer.is_pending());
+    let (list, aside) = (
+        dir.path().join("words/meta.json"),
+        dir.path().join("lock.list"),
+    );
+    fs_err::rename(&list, &aside).unwrap();
+    fs_err::os::unix::fs::symlink("meta.json", &list).unwrap();
     let finished = writer.finish_with(&mut go_on).unwrap();
     assert_eq!(finished.generation, Generation(2));
-    let [error] = &finished.postponed[..] else {
-        panic!("{:?}", finished.postponed)
-    };
-    assert!(format!("{error:?}").contains("GraphAside"), "{error:?}");
-    let finished = open(dir.path(), Steps::default())
+    assert!(finished.postponed.len() >= 2, "{:?}", finished.postponed);
+    fs_err::rename(&aside, &list).unwrap();
+    let after = &uninterrupted()[1];
+    assert_eq!(&answers(dir.path()), after);
+    open(dir.path(), Steps::default())
         .unwrap()
-        .finish_with(&mut go_on)
+        .finish()
         .unwrap();
-    assert!(finished.postponed.is_empty(), "{:?}", finished.postponed);
-    assert_eq!(answers(dir.path()), uninterrupted()[1]);
+    assert_eq!(&answers(dir.path()), after);
+    assert_eq!(check(dir.path()).unwrap(), []);
 }
 
 /// Readers learn from the newest lists of changes what an older generation lacks.

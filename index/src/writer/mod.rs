@@ -541,10 +541,13 @@ impl IndexWriter {
     ///
     /// # Errors
     /// When the records or the words cannot be written, for instance because the disk is full. The
-    /// changes are then still pending, unless [`generation`](Self::generation) has grown: then they
-    /// are committed, and the words catch up later. If the records could not be written, this
-    /// writer cannot write any more: once there is space, open another one. It has everything
-    /// committed before, and either all or none of the failed changes.
+    /// changes are then still pending. If the records could not be written, this writer cannot
+    /// write any more: once there is space, open another one. It has everything committed before,
+    /// and either all or none of the failed changes.
+    ///
+    /// If only the words cannot be switched to the new generation after that, the changes are
+    /// committed and this is no error: [`finish_with`](Self::finish_with) returns it, readers
+    /// complete the words in memory, and the next commit or writer completes them on disk.
     pub fn commit(&mut self) -> Result<Generation, IndexError> {
         self.overlay.drop_pathless().within(self.layout.dir())?;
         self.write_generation()
@@ -563,9 +566,15 @@ impl IndexWriter {
 
     fn write_generation(&mut self) -> Result<Generation, IndexError> {
         if self.words.is_none() {
-            self.open_words()?;
+            let opened = self.open_words();
+            if is_unchanged {
+                self.postpone(opened);
+            } else {
+                opened?;
+            }
         }
-        if self.overlay.is_empty() {
+        if is_unchanged {
+        let is_unchanged = self.overlay.is_empty();
             return Ok(self.generation);
         }
         let next = Generation(self.generation.0 + 1);
@@ -605,9 +614,10 @@ impl IndexWriter {
             .reach(Step::RecordsCommitted)
             .map_err(stopped)
             .and_then(|()| prepared.commit().within(&dir));
-        if let Err(error) = switched {
+        if switched.is_err() {
             self.give_up_words();
-            return Err(error);
+            self.postpone(switched);
+            return Ok(next);
         }
         let flushed = self
             .steps
