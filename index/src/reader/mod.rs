@@ -124,7 +124,7 @@ impl IndexReader {
         let look = Look::at(layout)?;
         let seen = derived::newest_seen(layout, manifest)?;
         let words = match older {
-            Some(older) => older.words.newer(layout, manifest),
+            Some(older) => older.words.newer(),
             None => ViewWords::open(layout, manifest),
         };
         let store = match older {

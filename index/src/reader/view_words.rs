@@ -1,7 +1,7 @@
 //! The words that a view searches: those on disk, with the documents that changed since put over
 //! them in memory, or an index in memory where there are none.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::derived::documents;
@@ -16,6 +16,8 @@ use crate::words::{Document, Words, WordsError};
 
 /// The words of a view. Any number of threads can share them.
 pub(super) struct ViewWords {
+    folder: PathBuf,
+    index_id: [u8; 16],
     state: Mutex<WordsState>,
 }
 
@@ -37,31 +39,41 @@ impl ViewWords {
     /// Opens the words on disk. To be called before the records are opened: words switch to a
     /// generation after the records, so these are not newer than the records opened afterwards.
     ///
-    /// An error is kept until the words are needed.
+    /// An error is kept until the words are needed. Unless they are missing or damaged, or the user
+    /// may not read them, they are then opened again.
     pub(super) fn open(layout: &Layout, manifest: &Manifest) -> Self {
-        let words = Words::open(&layout.words(), None);
-        Self::starting_from(words.and_then(|words| base_of(words, manifest)))
+        let (folder, index_id) = (layout.words(), manifest.index_id());
+        let base = WordsBase::open(&folder, index_id);
+        Self::starting_from(folder, index_id, base)
     }
 
     /// The words for a newer view of the same index, also to be called before its records are
     /// opened. Shares what did not change.
-    pub(super) fn newer(&self, layout: &Layout, manifest: &Manifest) -> Self {
+    pub(super) fn newer(&self) -> Self {
+        let folder = self.folder.clone();
         let old = self.lock().base.as_ref().ok().cloned();
-        let opened = match &old {
-            Some(old) => old.words.newer(&layout.words()),
-            None => Words::open(&layout.words(), None),
+        let base = match old {
+            None => WordsBase::open(&folder, self.index_id),
+            Some(old) => {
+                let opened = old.words.newer(&folder);
+                let base = opened.and_then(|words| WordsBase::of(words, self.index_id));
+                // As long as there are none on disk, or they cannot be read, the old ones and the
+                // lists of changes since are enough.
+                Ok(base.unwrap_or(old))
+            }
         };
-        let base = opened.and_then(|words| base_of(words, manifest));
-        // Words in memory remain a base while there are none on disk.
-        Self::starting_from(base.or_else(|error| match old {
-            Some(old) if error.is_damage() || error.is_denied() => Ok(old),
-            _ => Err(error),
-        }))
+        Self::starting_from(folder, self.index_id, base)
     }
 
-    fn starting_from(base: Result<WordsBase, WordsError>) -> Self {
+    fn starting_from(
+        folder: PathBuf,
+        index_id: [u8; 16],
+        base: Result<WordsBase, WordsError>,
+    ) -> Self {
         let current = None;
         Self {
+            folder,
+            index_id,
             state: Mutex::new(WordsState { base, current }),
         }
     }
@@ -86,6 +98,12 @@ impl ViewWords {
         let mut state = self.lock();
         if let Some(words) = &state.current {
             return Ok(Arc::clone(words));
+        }
+        if let Err(error) = &state.base
+            && !error.is_damage()
+            && !error.is_denied()
+        {
+            state.base = WordsBase::open(&self.folder, self.index_id);
         }
         let overlaid = match &state.base {
             Ok(base) if base.words.language() == language => {
@@ -134,13 +152,19 @@ impl ViewWords {
     }
 }
 
-fn base_of(words: Words, manifest: &Manifest) -> Result<WordsBase, WordsError> {
-    match words.stamp {
-        Some(stamp) if stamp.index_id == manifest.index_id() => Ok(WordsBase {
-            words: Arc::new(words),
-            generation: Generation(stamp.generation),
-        }),
-        _ => Err(WordsError::OtherSchema),
+impl WordsBase {
+    fn open(folder: &Path, index_id: [u8; 16]) -> Result<Self, WordsError> {
+        Words::open(folder, None).and_then(|words| Self::of(words, index_id))
+    }
+
+    fn of(words: Words, index_id: [u8; 16]) -> Result<Self, WordsError> {
+        match words.stamp {
+            Some(stamp) if stamp.index_id == index_id => Ok(Self {
+                words: Arc::new(words),
+                generation: Generation(stamp.generation),
+            }),
+            _ => Err(WordsError::OtherSchema),
+        }
     }
 }
 

@@ -41,3 +41,47 @@ fn words_that_are_behind_are_used() {
         "in memory"
     );
 }
+
+/// A link to itself stands for an error that passes, such as too many open files.
+#[cfg(unix)]
+#[test]
+fn words_that_could_not_be_opened_once_are_opened_by_the_next_query() {
+    let dir = tempfile::tempdir().unwrap();
+    first(dir.path());
+    let list = dir.path().join("words/meta.json");
+    let aside = dir.path().join("lock.words");
+    let hide = || {
+        fs_err::rename(&list, &aside).unwrap();
+        fs_err::os::unix::fs::symlink("meta.json", &list).unwrap();
+    };
+    let show = || fs_err::rename(&aside, &list).unwrap();
+    let ask = |reader: &IndexReader, word: &str| reader.matching(ItemKind::Image, word, 100);
+    let undisturbed = IndexReader::open(dir.path(), None).unwrap();
+    hide();
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    for _ in 0..2 {
+        let error = ask(&reader, "photo3").unwrap_err();
+        assert!(
+            matches!(error, crate::IndexError::Words { .. }),
+            "{error:?}"
+        );
+    }
+    show();
+    let found = ask(&reader, "7").unwrap();
+    assert_eq!(found, ask(&undisturbed, "7").unwrap());
+    assert_eq!(found.len(), 1);
+
+    // A newer view goes on from the words of the older one.
+    let mut writer = open(dir.path(), Steps::default()).unwrap();
+    second(&mut writer);
+    writer.finish().unwrap();
+    hide();
+    let newer = reader.newer().unwrap().unwrap();
+    assert_eq!(newer.generation().0, 2);
+    let found = ask(&newer, "60").unwrap();
+    assert_eq!(found.len(), 1);
+    assert!(ask(&newer, "7").unwrap().is_empty());
+    show();
+    let opened = IndexReader::open(dir.path(), None).unwrap();
+    assert_eq!(found, ask(&opened, "60").unwrap());
+}
