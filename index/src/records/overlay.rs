@@ -464,19 +464,38 @@ impl Overlay {
     }
 
     pub(crate) fn put_library(&mut self, library: &Library) -> Result<(), RecordsError> {
-        self.put(
-            Column::Default,
-            keys::library(&library.folder)?,
-            codec::encode_library(library),
-        );
+        let key = keys::library(&library.folder)?;
+        if self.get(Column::Default, &key)?.is_none() {
+            self.touch_names_under(&library.folder)?;
+        }
+        self.put(Column::Default, key, codec::encode_library(library));
         Ok(())
     }
 
     pub(crate) fn remove_library(&mut self, folder: &Path) -> Result<(), RecordsError> {
         let key = keys::library(folder)?;
         if self.get(Column::Default, &key)?.is_some() {
+            self.touch_names_under(folder)?;
             self.remove(Column::Default, key);
         }
+        Ok(())
+    }
+
+    /// Marks the images whose words change when a folder becomes a library folder or ceases to be
+    /// one: those with a file in it, since their names begin there, unless they begin at another
+    /// library folder further up.
+    fn touch_names_under(&mut self, folder: &Path) -> Result<(), RecordsError> {
+        let libraries = self.libraries()?;
+        let mut others = libraries.iter().filter(|other| other.folder != folder);
+        if others.any(|other| folder.starts_with(&other.folder)) {
+            return Ok(());
+        }
+        let mut images = Vec::new();
+        self.scan_files_under(folder, None, &mut |_, file| {
+            images.push((ItemKind::Image, file.image));
+            Ok(true)
+        })?;
+        self.touched.extend(images);
         Ok(())
     }
 

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use sightline_index::{
-    Details, IndexError, IndexReader, IndexWriter, Item, ItemId, ItemKind, Language, Moment,
-    Problem, RecordsError, WriterOptions, check,
+    Details, IndexError, IndexReader, IndexWriter, Item, ItemId, ItemKind, Language, Library,
+    Moment, Problem, RecordsError, WriterOptions, check,
 };
 
 use crate::support::{assert_healthy, binding, file, hash, vector};
@@ -226,4 +226,69 @@ fn images_without_metadata_are_listed_until_there_are_none() {
         Err(IndexError::Records { source: RecordsError::NoSuchImage { id }, .. }) if id == missing
     ));
     assert_healthy(dir.path());
+}
+
+/// Names begin at the outermost library folder, so another one changes the words of images that are
+/// indexed already.
+#[test]
+fn words_follow_the_library_folders_as_if_just_built() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let answers = |dir: &Path| {
+        let reader = IndexReader::open(dir, None).unwrap();
+        ["home", "trips", "2020", "rome", "oslo", "img"].map(|word| {
+            let found = reader.matching(ItemKind::Image, word, 10).unwrap();
+            format!("{word} {found:?}")
+        })
+    };
+    let mut writer = open(dir, None);
+    put(&mut writer, 1, "/home/trips/2020/rome/img1.jpg", &["sun"]);
+    put(&mut writer, 2, "/home/trips/2021/oslo/img2.jpg", &[]);
+    writer.finish().unwrap();
+    // The folder that becomes a library folder, or ceases to be one; then the images with the
+    // words `trips`, `2020` and `home`.
+    let rows: [(bool, &str, [&[u32]; 3]); 8] = [
+        (true, "/home/trips/2020/rome", [&[], &[], &[]]),
+        (true, "/home/trips/2020", [&[], &[1], &[]]),
+        (true, "/home/trips", [&[1, 3], &[1], &[]]),
+        (true, "/home/trips/2021", [&[1, 3], &[1], &[]]),
+        (false, "/home/trips/2020", [&[1, 3], &[1], &[]]),
+        (true, "/home", [&[1, 3], &[1], &[1, 3]]),
+        (false, "/home", [&[1, 3], &[1], &[]]),
+        (false, "/home/trips", [&[], &[], &[]]),
+    ];
+    let mut n_compared = 0;
+    for (is_put, folder, expected) in rows {
+        let mut writer = open(dir, None);
+        if is_put {
+            let library = Library {
+                folder: folder.into(),
+                n_files: 0,
+                last_run_unix_s: 0,
+            };
+            // Again, as each run does.
+            writer.put_library(library.clone()).unwrap();
+            writer.put_library(library).unwrap();
+        } else {
+            writer.remove_library(Path::new(folder)).unwrap();
+        }
+        writer.finish().unwrap();
+        for (word, expected) in ["trips", "2020", "home"].into_iter().zip(expected) {
+            assert_eq!(found(dir, word).0, expected, "{folder}: {word}");
+        }
+        let grown = answers(dir);
+        let copy = tempfile::tempdir().unwrap();
+        crate::support::copy_folder(dir, copy.path());
+        fs_err::remove_dir_all(copy.path().join("words")).unwrap();
+        open(copy.path(), None).finish().unwrap();
+        assert_eq!(grown, answers(copy.path()), "{folder}");
+        assert_healthy(dir);
+        n_compared += 1;
+    }
+    assert_eq!(n_compared, 8);
+    // A known folder changes no words.
+    let mut writer = open(dir, None);
+    let known = writer.libraries().unwrap().remove(0);
+    writer.put_library(known).unwrap();
+    assert_eq!(writer.n_pending(), 0);
 }
