@@ -1,6 +1,6 @@
 //! Compacts an index, and removes files from it by name. Needs no model.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use sightline_index::{Compacted, IndexError, IndexReader, IndexWriter, Library};
@@ -50,19 +50,38 @@ pub(crate) fn remove(
     let mut writer = open_writer(folder)?;
     let before = IndexReader::open(folder, None)?.counts();
     let mut report = RemoveReport::default();
+    let mut above = BTreeSet::new();
+    let mut unknown = Vec::new();
     for path in paths {
+        let places = places(path)?;
         let mut is_known = false;
-        for place in places(path)? {
-            if remove_below(&mut writer, &place, &mut report)? {
+        for place in &places {
+            if remove_below(&mut writer, place, &mut above, &mut report)? {
                 is_known = true;
                 break;
             }
         }
-        if !is_known && let Some(place) = only_place_that_looks_like(&writer, path)? {
-            is_known = remove_below(&mut writer, &place, &mut report)?;
+        if !is_known {
+            unknown.push((path, places));
         }
+        if writer.n_pending() >= COMMIT_EVERY {
+            writer.commit()?;
+        }
+    }
+    let alike = places_that_look_like(&writer, &unknown)?;
+    for ((path, _), place) in unknown.into_iter().zip(alike) {
+        let is_known = match place {
+            Some(place) => remove_below(&mut writer, &place, &mut above, &mut report)?,
+            None => false,
+        };
         if !is_known {
             report.unknown.push(path.clone());
+        }
+    }
+    for library in writer.libraries()? {
+        if above.contains(&library.folder) {
+            let n_files = writer.n_files_under(&library.folder)?;
+            writer.put_library(Library { n_files, ..library })?;
         }
     }
     let finished = writer.finish_with(&mut building(progress))?;
@@ -88,13 +107,15 @@ fn open_writer(folder: &Path) -> Result<IndexWriter, EngineError> {
     Ok(IndexWriter::open_or_create(folder, &binding)?)
 }
 
-/// Removes everything that the index holds at a path and below. False if there is nothing.
+/// Removes everything that the index holds at a path and below. False if there is nothing. Adds
+/// the library folders above to `above`; their files are to be counted again.
 ///
 /// This is committed every [`COMMIT_EVERY`] files and captions, and library folders are forgotten
 /// last, so that after a kill the same call removes the rest.
 fn remove_below(
     writer: &mut IndexWriter,
     place: &Path,
+    above: &mut BTreeSet<PathBuf>,
     report: &mut RemoveReport,
 ) -> Result<bool, EngineError> {
     let has_files = remove_files_below(writer, place)?;
@@ -110,12 +131,8 @@ fn remove_below(
         writer.remove_library(&library.folder)?;
         report.libraries.push(library.folder);
     }
-    for library in others {
-        if place.starts_with(&library.folder) {
-            let n_files = writer.n_files_under(&library.folder)?;
-            writer.put_library(Library { n_files, ..library })?;
-        }
-    }
+    let others = others.into_iter().map(|library| library.folder);
+    above.extend(others.filter(|folder| place.starts_with(folder)));
     Ok(true)
 }
 
@@ -167,23 +184,31 @@ fn remove_captions_below(writer: &mut IndexWriter, place: &Path) -> Result<bool,
     }
 }
 
-/// The only path of the index that looks like this one: a file, a captions file, or a folder above
-/// some. None if several do.
-fn only_place_that_looks_like(
+/// For each path, given with its places, the only path of the index that looks like it: a file, a
+/// captions file, or a folder above some. None if several do. Reads all paths of the index once.
+fn places_that_look_like(
     writer: &IndexWriter,
-    path: &Path,
-) -> Result<Option<PathBuf>, EngineError> {
-    let places = places(path)?;
-    let wanted: Vec<(usize, _)> = places
-        .iter()
-        .map(|place| (place.components().count(), composed(place.as_os_str())))
-        .collect();
-    let mut found: BTreeSet<PathBuf> = BTreeSet::new();
+    paths: &[(&PathBuf, Vec<PathBuf>)],
+) -> Result<Vec<Option<PathBuf>>, EngineError> {
+    let mut found: Vec<BTreeSet<PathBuf>> = vec![BTreeSet::new(); paths.len()];
+    if paths.is_empty() {
+        return Ok(Vec::new());
+    }
+    // By the number of components, and by what all spellings have in common.
+    let mut wanted: BTreeMap<usize, HashMap<Vec<u8>, Vec<usize>>> = BTreeMap::new();
+    for (number, (_, places)) in paths.iter().enumerate() {
+        for place in places {
+            let of_length = wanted.entry(place.components().count()).or_default();
+            let key = composed(place.as_os_str()).into_owned();
+            of_length.entry(key).or_default().push(number);
+        }
+    }
     let mut add = |path: &Path| {
-        for (n_components, key) in &wanted {
-            let start: PathBuf = path.components().take(*n_components).collect();
-            if composed(start.as_os_str()) == *key {
-                found.insert(start);
+        for (&n_components, keys) in &wanted {
+            let start: PathBuf = path.components().take(n_components).collect();
+            let numbers = keys.get(&*composed(start.as_os_str()));
+            for &number in numbers.into_iter().flatten() {
+                found[number].insert(start.clone());
             }
         }
     };
@@ -192,6 +217,9 @@ fn only_place_that_looks_like(
     for library in writer.libraries()? {
         add(&library.folder);
     }
-    let mut found = found.into_iter();
-    Ok(found.next().filter(|_| found.next().is_none()))
+    let only = |places: BTreeSet<PathBuf>| {
+        let mut places = places.into_iter();
+        places.next().filter(|_| places.next().is_none())
+    };
+    Ok(found.into_iter().map(only).collect())
 }

@@ -308,6 +308,47 @@ fn files_folders_and_caption_lists_can_be_removed() {
 }
 
 #[test]
+fn many_paths_are_removed_at_once_and_their_libraries_counted() {
+    let env = TestEnv::new();
+    corpus::numbered(&env.path("photos"), 120);
+    for number in 0..4 {
+        let name = format!("photos/inner/\u{e9}{number}.png");
+        env.write(name, corpus::one_numbered(200 + number));
+    }
+    // The inner folder first, so that it is a library folder, too.
+    env.succeed(["index", "photos/inner"]);
+    env.index_photos();
+    let counted = || {
+        let status = env.status();
+        let libraries = status["libraries"].as_array().unwrap().iter();
+        let counted = libraries.map(|library| library["files"].as_u64().unwrap());
+        counted.collect::<Vec<_>>()
+    };
+    assert_eq!(counted(), [124, 4]);
+    // Three by another spelling; the first of them twice, so that the second is missing.
+    let names = (0..100).map(|number| format!("photos/{number:04}.png"));
+    let spelled = |number| format!("photos/inner/e\u{301}{number}.png");
+    let missing = ["photos/none.png", "photos/e\u{301}.png"].map(str::to_owned);
+    let names = names.chain((0..3).map(spelled));
+    let names = names.chain(missing.clone()).chain([spelled(0)]);
+    let ran = env
+        .sightline(["remove", "--json"])
+        .args(names)
+        .run()
+        .expect(1);
+    let report = ran.json();
+    assert_eq!(
+        (&report["files"], &report["images"]),
+        (&103.into(), &103.into())
+    );
+    let unknown = report["unknown"].as_array().unwrap().iter();
+    let unknown: Vec<&str> = unknown.filter_map(|path| path["path"].as_str()).collect();
+    assert_eq!(unknown, [&missing[0], &missing[1], &spelled(0)]);
+    assert_eq!(counted(), [21, 1]);
+    env.succeed(["check"]);
+}
+
+#[test]
 fn a_linked_library_is_removed_by_either_name() {
     let env = TestEnv::new();
     corpus::one_of_each(&env.path("real/photos"));
