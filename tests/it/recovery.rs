@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use sightline_index::Problem;
+use sightline_index::{
+    GraphState, IndexReader, IndexWriter, ItemKind, Nearest, Problem, UnitVector, WriterOptions,
+};
 
 use crate::support::numbers::Numbers;
 use crate::support::{Content, Running, TestCommand, TestEnv, content, corpus, hits, wait_until};
@@ -219,6 +221,92 @@ fn an_interrupted_run_keeps_what_it_reports() {
         assert_sound(&env, "index");
         fs_err::remove_dir_all(env.index()).unwrap();
     }
+}
+
+/// Captions whose graph takes seconds to build.
+const N_CAPTIONS: u32 = 80_000;
+
+/// A unit vector, evenly far from those of other numbers: a point of a spiral around a sphere.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the numbers of a vector are f32"
+)]
+fn on_a_sphere(dimension: usize, number: u32) -> UnitVector {
+    let height = 2.0 * (f64::from(number) + 0.5) / f64::from(N_CAPTIONS) - 1.0;
+    let radius = (1.0 - height * height).sqrt();
+    let angle = f64::from(number) * std::f64::consts::PI * (3.0 - 5.0_f64.sqrt());
+    let mut values = vec![0.0; dimension];
+    values[0] = (radius * angle.cos()) as f32;
+    values[1] = (radius * angle.sin()) as f32;
+    values[2] = height as f32;
+    UnitVector::new(values).unwrap()
+}
+
+#[test]
+fn ctrl_c_ends_the_building_of_a_graph_and_the_next_run_builds_it() {
+    let env = TestEnv::indexed();
+    let dir = env.index();
+    let binding = sightline_index::binding(&dir).unwrap().unwrap();
+    let vector = |number| on_a_sphere(binding.dimension, number);
+    let mut options = WriterOptions::default();
+    options.min_graph_items = usize::MAX;
+    let mut writer = IndexWriter::open_or_create_with(&dir, &binding, options).unwrap();
+    let captions = (0..N_CAPTIONS).map(|number| (format!("caption {number}"), vector(number)));
+    let captions = captions.collect();
+    writer
+        .set_captions(None, &env.path("list.txt"), captions)
+        .unwrap();
+    let generation = writer.finish().unwrap();
+    let open = || IndexReader::open(&dir, None).unwrap();
+    let index = || env.sightline(["index", "photos", "--json"]);
+
+    let running = index().spawn();
+    // One commit after the pictures, one after the captions; then graphs are built.
+    wait_until("the run has committed", || {
+        open().generation().0 >= generation.0 + 2
+    });
+    running.signal(Signal::SIGINT);
+    let ran = running.wait().expect(130);
+    let report = ran.json();
+    assert_eq!(
+        (&report["interrupted"], &report["unchanged"]),
+        (&true.into(), &8.into())
+    );
+    let last = ran.stderr().lines().last().unwrap_or_default();
+    assert_eq!(
+        last,
+        "interrupted; finished work is kept. Run the same command again to resume."
+    );
+    let found = |reader: &IndexReader| {
+        let counts = reader.counts();
+        assert_eq!(
+            (counts.n_images, counts.n_captions),
+            (8, u64::from(N_CAPTIONS))
+        );
+        for number in (0..N_CAPTIONS).step_by(10_007) {
+            let near = reader.nearest(ItemKind::Caption, &vector(number), 1, &Nearest::default());
+            let item = reader.item(near.unwrap()[0].id).unwrap();
+            let text = format!("caption {number}");
+            assert!(format!("{item:?}").contains(&text), "{item:?} for {text}");
+            let words = reader.matching(ItemKind::Caption, &text, 1).unwrap();
+            assert_eq!(words.len(), 1, "{text}");
+        }
+        counts.caption_graph
+    };
+    let graph = found(&open());
+    assert!(!matches!(graph, GraphState::Ready { .. }), "{graph:?}");
+
+    let rest = index().run().expect(0).json();
+    assert_eq!(
+        (&rest["interrupted"], &rest["unchanged"]),
+        (&false.into(), &8.into())
+    );
+    let ready = GraphState::Ready {
+        n_items: u64::from(N_CAPTIONS),
+        n_fresh: 0,
+    };
+    assert_eq!(found(&open()), ready);
+    env.succeed(["check"]);
 }
 
 #[test]
