@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use super::IndexReader;
 use crate::disk::layout::Layout;
 use crate::disk::steps::{Step, Steps};
@@ -48,13 +50,30 @@ fn words_that_are_behind_are_used() {
 fn words_that_could_not_be_opened_once_are_opened_by_the_next_query() {
     let dir = tempfile::tempdir().unwrap();
     first(dir.path());
-    let list = dir.path().join("words/meta.json");
     let aside = dir.path().join("lock.words");
-    let hide = || {
-        fs_err::rename(&list, &aside).unwrap();
-        fs_err::os::unix::fs::symlink("meta.json", &list).unwrap();
+    fs_err::create_dir(&aside).unwrap();
+    let moved = |from: &Path, to: &Path, replaced: bool| {
+        let mut n_moved = 0;
+        for entry in fs_err::read_dir(from).unwrap() {
+            let (name, path) = entry
+                .map(|entry| (entry.file_name(), entry.path()))
+                .unwrap();
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "term")
+            {
+                fs_err::rename(&path, to.join(&name)).unwrap();
+                if replaced {
+                    fs_err::os::unix::fs::symlink(&name, &path).unwrap();
+                }
+                n_moved += 1;
+            }
+        }
+        assert!(n_moved > 0);
     };
-    let show = || fs_err::rename(&aside, &list).unwrap();
+    let words = dir.path().join("words");
+    let hide = || moved(&words, &aside, true);
+    let show = || moved(&aside, &words, false);
     let ask = |reader: &IndexReader, word: &str| reader.matching(ItemKind::Image, word, 100);
     let undisturbed = IndexReader::open(dir.path(), None).unwrap();
     hide();
