@@ -57,7 +57,7 @@ impl WordsWriter {
             }
             index.set_tokenizers(schema::tokenizers(language));
             let writer: IndexWriter = index.writer_with_num_threads(1, WRITER_BYTES)?;
-            writer.set_merge_policy(Box::new(BySize));
+            begin(&writer)?;
             Ok(Self {
                 fields,
                 writer,
@@ -110,8 +110,7 @@ impl WordsWriter {
     pub(crate) fn rollback(&mut self) -> Result<(), WordsError> {
         self.writer.rollback()?;
         // tantivy has replaced the writer by a new one.
-        self.writer.set_merge_policy(Box::new(BySize));
-        Ok(())
+        begin(&self.writer)
     }
 
     /// Rewrites segments without their removed documents, and deletes unused files. Returns whether
@@ -150,6 +149,20 @@ impl WordsWriter {
     }
 }
 
+/// Prepares a writer that tantivy has just opened at a commit.
+fn begin(writer: &IndexWriter) -> Result<(), WordsError> {
+    writer.set_merge_policy(Box::new(BySize));
+    // A killed writer may have written lists of removed documents (`*.del`) without the commit that
+    // names them. Their names are numbered like the operations of this writer, and tantivy does not
+    // replace a file.
+    writer.garbage_collect_files().wait()?;
+    // tantivy numbers the operations from the number of the commit. A removal with that very number
+    // counts as applied to segments of which the commit removed documents; a merge that is due then
+    // keeps the document for good. An empty operation takes that number instead.
+    writer.run([])?;
+    Ok(())
+}
+
 /// A commit of which only the last step is missing. Dropping it leaves its changes uncommitted.
 pub(crate) struct Prepared<'a> {
     commit: tantivy::indexer::PreparedCommit<'a>,
@@ -162,5 +175,110 @@ impl Prepared<'_> {
         self.commit.commit()?;
         *self.committed = Some(self.stamp);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::Words;
+
+    fn document(id: u32, text: &str) -> Document {
+        Document {
+            kind: 0,
+            id,
+            text: text.to_owned(),
+        }
+    }
+
+    fn commit(words: &mut WordsWriter, generation: u64) {
+        let index_id = [7; 16];
+        let stamp = WordsStamp {
+            index_id,
+            generation,
+        };
+        words.prepare(stamp).unwrap().commit().unwrap();
+    }
+
+    fn ids(dir: &Path) -> Vec<u32> {
+        Words::open(dir, None).unwrap().verified_ids().unwrap()
+    }
+
+    /// Eight segments of three documents each; the last commit removes documents of the given ones,
+    /// and their merge is due.
+    fn before_a_merge(dir: &Path, shortened: &[u32]) -> WordsWriter {
+        let mut words = WordsWriter::open(dir, Language::English).unwrap();
+        words.writer.set_merge_policy(Box::new(NoMergePolicy));
+        for segment in 0..8 {
+            words.put(&document(segment, "dog")).unwrap();
+            words.put(&document(100 + segment, "cat")).unwrap();
+            words.put(&document(200 + segment, "bird")).unwrap();
+            if segment == 7 {
+                for other in shortened {
+                    words.remove(100 + other);
+                }
+            }
+            commit(&mut words, 1 + u64::from(segment));
+        }
+        words
+    }
+
+    #[test]
+    fn the_first_replacement_of_a_writer_is_kept_by_a_due_merge() {
+        let mut n_due = 0;
+        // tantivy merges segments in random order, and the first one matters.
+        for is_rolled_back in [false, true].into_iter().cycle().take(8) {
+            let dir = tempfile::tempdir().unwrap();
+            let mut words = before_a_merge(dir.path(), &[3]);
+            if is_rolled_back {
+                words.rollback().unwrap();
+            } else {
+                drop(words);
+                words = WordsWriter::open(dir.path(), Language::English).unwrap();
+            }
+            n_due += words
+                .writer
+                .index()
+                .searchable_segment_metas()
+                .unwrap()
+                .len()
+                / 8;
+            words.put(&document(3, "horse")).unwrap();
+            commit(&mut words, 9);
+            words.close().unwrap();
+            let expected = (0..8).chain(100..108).chain(200..208);
+            let expected: Vec<u32> = expected.filter(|&id| id != 103).collect();
+            assert_eq!(ids(dir.path()), expected);
+            let words = Words::open(dir.path(), None).unwrap();
+            let n = |text| words.matching(0, text, 20, None).unwrap().len();
+            assert_eq!((n("dog"), n("horse"), n("cat")), (7, 1, 7));
+        }
+        assert_eq!(n_due, 8);
+    }
+
+    #[test]
+    fn what_a_writer_left_that_was_killed_in_a_commit_does_not_stop_the_next_one() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(before_a_merge(dir.path(), &[]));
+        let list = dir.path().join("meta.json");
+        let before = fs_err::read(&list).unwrap();
+        let n_removed = || {
+            let files = fs_err::read_dir(dir.path()).unwrap();
+            let names = files.map(|entry| entry.unwrap().file_name());
+            names
+                .filter(|name| name.to_string_lossy().ends_with(".del"))
+                .count()
+        };
+        for attempt in 0..3 {
+            let mut words = WordsWriter::open(dir.path(), Language::English).unwrap();
+            words.writer.set_merge_policy(Box::new(NoMergePolicy));
+            words.put(&document(3, "horse")).unwrap();
+            commit(&mut words, 9);
+            drop(words);
+            assert_eq!(n_removed(), 1, "{attempt}");
+            // All but the list of files is written.
+            fs_err::write(&list, &before).unwrap();
+            assert_eq!(ids(dir.path()).len(), 24, "{attempt}");
+        }
     }
 }
