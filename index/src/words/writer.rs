@@ -80,6 +80,13 @@ impl WordsWriter {
         Ok(())
     }
 
+    /// Adds a document without replacing that of the item.
+    #[cfg(test)]
+    pub(crate) fn add_again(&self, document: &Document) {
+        let document = self.fields.tantivy_document(document);
+        self.writer.add_document(document).unwrap();
+    }
+
     /// Removes the document of an item, if any.
     pub(crate) fn remove(&self, id: u32) {
         self.writer.delete_term(self.fields.id_term(id));
@@ -111,6 +118,16 @@ impl WordsWriter {
         self.writer.rollback()?;
         // tantivy has replaced the writer by a new one.
         begin(&self.writer)
+    }
+
+    /// The number of committed documents.
+    ///
+    /// # Errors
+    /// When the list of segments cannot be read.
+    pub(crate) fn n_documents(&self) -> Result<u64, WordsError> {
+        let segments = self.writer.index().searchable_segment_metas()?;
+        let sizes = segments.iter().map(SegmentMeta::num_docs);
+        Ok(sizes.map(u64::from).sum())
     }
 
     /// Rewrites segments without their removed documents, and deletes unused files. Returns whether

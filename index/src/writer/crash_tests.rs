@@ -15,9 +15,10 @@ use crate::health::repair::repair_stepwise;
 use crate::records::keys::Column;
 use crate::records::read::Records;
 use crate::records::store::Store;
+use crate::words::{Document, WordsWriter};
 use crate::{
     Binding, BuildProgress, FileRecord, Filter, Generation, GraphState, IndexError, IndexReader,
-    IndexWriter, Item, ItemKind, Nearest, Problem, UnitVector, WriterOptions, check,
+    IndexWriter, Item, ItemKind, Language, Nearest, Problem, UnitVector, WriterOptions, check,
 };
 
 const DIMENSION: usize = 6;
@@ -631,6 +632,42 @@ fn words_that_cannot_be_rolled_back_are_opened_again() {
     writer.finish().unwrap();
     assert_eq!(answers(dir.path()), after);
     assert_eq!(check(dir.path()).unwrap(), []);
+}
+
+/// As a program of version 0.1 could leave it after a kill.
+#[test]
+fn words_with_another_number_of_documents_are_rebuilt() {
+    let [before, after] = uninterrupted();
+    for is_missing in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        first(dir.path());
+        let path = dir.path().join("words");
+        let mut words = WordsWriter::open(&path, Language::English).unwrap();
+        let stamp = words.stamp.unwrap();
+        if is_missing {
+            words.remove(1);
+        } else {
+            words.add_again(&Document {
+                kind: ItemKind::Image.number(),
+                id: 1,
+                text: "stale".into(),
+            });
+        }
+        words.prepare(stamp).unwrap().commit().unwrap();
+        drop(words);
+        let problems = check(dir.path()).unwrap();
+        assert!(
+            matches!(problems.as_slice(), [Problem::Words { .. }]),
+            "{problems:?}"
+        );
+        let mut writer = open(dir.path(), Steps::default()).unwrap();
+        assert_eq!(check(dir.path()).unwrap(), []);
+        assert_eq!(answers(dir.path()), before);
+        second(&mut writer);
+        writer.finish().unwrap();
+        assert_eq!(answers(dir.path()), after);
+        assert_eq!(check(dir.path()).unwrap(), []);
+    }
 }
 
 /// The names of the files of the words, which are random.

@@ -1,6 +1,6 @@
 //! Keeps the word index in step with the records. Each commit puts the documents of the changed
-//! items. A word index that is behind is brought up to date by the lists of changes; a damaged one
-//! is rebuilt.
+//! items. A word index that is behind is brought up to date by the lists of changes; a damaged one,
+//! or one with another number of documents than there are items, is rebuilt.
 
 use super::IndexWriter;
 use crate::derived::documents;
@@ -8,7 +8,7 @@ use crate::disk::steps::Step;
 use crate::error::{IndexError, Within};
 use crate::item::Generation;
 use crate::records::read::Records;
-use crate::words::{Merge, WordsWriter};
+use crate::words::{Document, Merge, Prepared, WordsWriter};
 
 impl IndexWriter {
     /// Puts the documents of all changed items into the word index, uncommitted.
@@ -56,8 +56,9 @@ impl IndexWriter {
         WordsWriter::merge(&self.layout.words(), self.language, merge).within(dir)
     }
 
-    /// Opens the word index and brings it to the newest generation. A damaged one is rebuilt; one
-    /// that cannot be read for another reason is an error and stays as it is.
+    /// Opens the word index and brings it to the newest generation. A damaged one, and one with
+    /// another number of documents than there are items, is rebuilt; one that cannot be read for
+    /// another reason is an error and stays as it is.
     pub(super) fn open_words(&mut self) -> Result<(), IndexError> {
         let path = self.layout.words();
         let writing = |source| IndexError::writing(self.layout.dir(), &path, source);
@@ -74,8 +75,30 @@ impl IndexWriter {
         if words.stamp != Some(self.stamp(self.generation)) {
             self.replay_words(&mut words)?;
         }
+        if !self.is_document_count_right(&words)? {
+            self.rebuild_words(&mut words)?;
+        }
         self.words = Some(words);
         Ok(())
+    }
+
+    /// Whether there are as many documents as committed items. The stored counts answer that,
+    /// unless they differ: then the items are counted.
+    fn is_document_count_right(&self, words: &WordsWriter) -> Result<bool, IndexError> {
+        let dir = self.dir();
+        let store = &self.overlay.store;
+        let found = words.n_documents().within(dir)?;
+        let counts = store.stored_counts().within(dir)?;
+        if counts.n_images.checked_add(counts.n_captions) == Some(found) {
+            return Ok(true);
+        }
+        let mut n_items = 0;
+        let count = &mut |_, _| {
+            n_items += 1;
+            Ok(())
+        };
+        store.scan_items(count).within(dir)?;
+        Ok(found == n_items)
     }
 
     /// Brings the words to the newest generation: by the lists of changes if they go back far
@@ -93,21 +116,32 @@ impl IndexWriter {
             }
             None => None,
         };
-        if let Some(changed) = changed {
-            let libraries = store.libraries().within(dir)?;
-            for id in changed {
-                match documents::document(store, &libraries, id).within(dir)? {
-                    Some(document) => words.put(&document).within(dir)?,
-                    None => words.remove(id.0),
-                }
+        let Some(changed) = changed else {
+            return self.rebuild_words(words);
+        };
+        let libraries = store.libraries().within(dir)?;
+        for id in changed {
+            match documents::document(store, &libraries, id).within(dir)? {
+                Some(document) => words.put(&document).within(dir)?,
+                None => words.remove(id.0),
             }
-        } else {
-            words.clear().within(dir)?;
-            documents::all_documents(store, dir, &mut |document| words.put(document).within(dir))?;
         }
+        self.commit_words(words)
+    }
+
+    /// Replaces all documents by those of the committed items.
+    fn rebuild_words(&self, words: &mut WordsWriter) -> Result<(), IndexError> {
+        let dir = self.dir();
+        words.clear().within(dir)?;
+        let put = &mut |document: &Document| words.put(document).within(dir);
+        documents::all_documents(&self.overlay.store, dir, put)?;
+        self.commit_words(words)
+    }
+
+    fn commit_words(&self, words: &mut WordsWriter) -> Result<(), IndexError> {
         words
             .prepare(self.stamp(self.generation))
-            .and_then(crate::words::Prepared::commit)
-            .within(dir)
+            .and_then(Prepared::commit)
+            .within(self.dir())
     }
 }
