@@ -6,7 +6,7 @@
 //! repository:
 //!
 //! ```sh
-//! SIGHTLINE_TEST_WRITE_FORMAT=$PWD/index/tests/data/format_v2 \
+//! SIGHTLINE_TEST_WRITE_FORMAT=$PWD/index/tests/data/format_v3 \
 //!     cargo test --release -p sightline-index --test index write_the_index_of_this_version
 //! ```
 
@@ -23,6 +23,8 @@ use crate::support::{
 
 const DIMENSION: usize = 4;
 const N: u64 = 24;
+/// The present version of the format.
+const VERSION: u64 = 3;
 
 fn stored(version: u64) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/format_v{version}"))
@@ -39,6 +41,10 @@ fn write_the_index_of_this_version() {
     let temporary = tempfile::tempdir().unwrap();
     let named = std::env::var_os("SIGHTLINE_TEST_WRITE_FORMAT").map(PathBuf::from);
     let dir = named.as_deref().unwrap_or(temporary.path());
+    if let Some(named) = &named {
+        let is_this = named.file_name() == stored(VERSION).file_name();
+        assert!(is_this, "the stored index of another version must stay");
+    }
     if dir.exists() {
         fs_err::remove_dir_all(dir).unwrap();
     }
@@ -67,6 +73,9 @@ fn write_the_index_of_this_version() {
         writer
             .set_captions(Some(id), source, vec![caption])
             .unwrap();
+        if number % 4 == 0 {
+            writer.set_tags(id, ["blue".to_owned()]).unwrap();
+        }
     }
     writer.finish().unwrap();
     successor.replace().unwrap();
@@ -80,12 +89,11 @@ fn write_the_index_of_this_version() {
     writer.finish().unwrap();
     // Files that a copy of an index need not have.
     fs_err::remove_file(dir.join("lock")).unwrap();
-    check_contents(dir, true);
+    check_contents(dir, VERSION);
     assert_healthy(dir);
 }
 
-/// `has_graphs` is false when the stored graphs have an old format, which is not read.
-fn check_contents(dir: &Path, has_graphs: bool) {
+fn check_contents(dir: &Path, version: u64) {
     let reader = IndexReader::open(dir, Some(&binding(DIMENSION))).unwrap();
     assert_eq!(reader.generation().0, 2);
     let counts = reader.counts();
@@ -98,7 +106,8 @@ fn check_contents(dir: &Path, has_graphs: bool) {
         n_fresh,
     };
     let graphs = (counts.image_graph, counts.caption_graph);
-    if has_graphs {
+    // Graphs of version 1 are not read.
+    if version >= 2 {
         assert_eq!(graphs, (ready(0), ready(1)));
     } else {
         assert_eq!(graphs, (GraphState::Absent, GraphState::Absent));
@@ -107,6 +116,10 @@ fn check_contents(dir: &Path, has_graphs: bool) {
         reader.libraries().unwrap()[0].last_run_unix_s,
         1_700_000_000
     );
+    // Tags came with version 3.
+    let tagged = Filter::Tag("blue".to_owned());
+    let tagged = reader.select(ItemKind::Image, &tagged).unwrap();
+    assert_eq!(tagged.len(), if version >= 3 { 6 } else { 0 });
     let mut n_found = 0;
     for number in 1..=N {
         let id = reader.image_with_hash(&hash(number)).unwrap().unwrap();
@@ -152,7 +165,7 @@ fn check_contents(dir: &Path, has_graphs: bool) {
 #[test]
 fn stored_indexes_are_read_and_written() {
     let mut n_versions = 0;
-    for version in 1..=2 {
+    for version in 1..=VERSION {
         let dir = tempfile::tempdir().unwrap();
         copy_folder(&stored(version), dir.path());
         let format = || {
@@ -160,7 +173,7 @@ fn stored_indexes_are_read_and_written() {
             let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
             manifest["format"].as_u64().unwrap()
         };
-        check_contents(dir.path(), version == 2);
+        check_contents(dir.path(), version);
         // Graphs and words of version 1 have old formats, which the next writer rebuilds; readers
         // do without them.
         let problems = check(dir.path()).unwrap();
@@ -170,9 +183,14 @@ fn stored_indexes_are_read_and_written() {
                 .all(|problem| matches!(problem, Problem::Words { .. } | Problem::Graph { .. })),
             "{problems:?}"
         );
-        assert_eq!(problems.is_empty(), version == 2, "{problems:?}");
+        assert_eq!(problems.is_empty(), version >= 2, "{problems:?}");
         assert_eq!(format(), version, "reading changes nothing");
-        let graph = dir.path().join("data-2/graphs/image.graph");
+        let graph = if version < 3 {
+            "image.graph"
+        } else {
+            "image-1.graph"
+        };
+        let graph = dir.path().join("data-2/graphs").join(graph);
         let stored = fs_err::read(&graph).ok();
         // Computed from the items of an older format, then recorded by the writer.
         let filtered = || {
@@ -195,15 +213,11 @@ fn stored_indexes_are_read_and_written() {
         let reader = IndexReader::open(dir.path(), None).unwrap();
         assert_eq!((reader.generation().0, reader.counts().n_images), (3, N));
         assert_healthy(dir.path());
-        assert_eq!(stored.is_some(), version == 2);
-        assert_eq!(
-            fs_err::read(&graph).ok(),
-            stored,
-            "a graph is listed as it is"
-        );
-        assert_eq!(format(), 3);
+        assert_eq!(stored.is_some(), version >= 2);
+        assert_eq!(fs_err::read(&graph).ok(), stored, "a graph stays as it is");
+        assert_eq!(format(), VERSION);
         assert_eq!(filtered(), before, "{version}");
         n_versions += 1;
     }
-    assert_eq!(n_versions, 2);
+    assert_eq!(n_versions, VERSION);
 }
