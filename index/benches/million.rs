@@ -82,8 +82,8 @@ fn truth(dir: &Path, n: u32) -> Value {
     json!({"found": found})
 }
 
-/// All queries, one after the other.
-fn warm(dir: &Path, n: u32) -> Value {
+/// All queries, one after the other, by searches of a width; 0 is the default one.
+fn warm(dir: &Path, n: u32, ef: usize) -> Value {
     let reader = IndexReader::open(dir, None).unwrap();
     let queries = queries(n);
     let mut took = Vec::new();
@@ -91,7 +91,7 @@ fn warm(dir: &Path, n: u32) -> Value {
     for round in 0..3 {
         for query in &queries {
             let start = Instant::now();
-            let near = nearest(&reader, query, Nearest::default());
+            let near = nearest(&reader, query, Nearest { exact: false, ef });
             // The first round only warms the caches.
             if round > 0 {
                 took.push(ms(start));
@@ -235,7 +235,7 @@ fn main() {
         "create" => create(dir, n),
         "truth" => truth(dir, n),
         "cold" => cold(dir, n, query.parse().unwrap()),
-        "warm" => warm(dir, n),
+        "warm" => warm(dir, n, query.parse().unwrap()),
         "add" => add(dir, n),
         other => return println!("no such step: {other}"),
     };

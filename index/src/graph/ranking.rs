@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
+
 use super::codes::Query;
 use super::distance;
 use super::exact::Best;
@@ -47,14 +49,18 @@ impl Ranking for Best {
 ///
 /// For each set of candidates, returns the similarity by codes down to which more of its points
 /// could change the result, or none when the candidates go below.
-pub(crate) fn rank<'a, E>(
+pub(crate) fn rank<'a, R: Ranking, E: Send>(
     query: &[f32],
     codes: &Query,
     sets: &[Candidates<'_>],
     is_alive: impl Fn(u32) -> bool,
-    mut vector_of: impl FnMut(usize, u32) -> Result<Option<Cow<'a, [f32]>>, E>,
-    ranking: &mut impl Ranking,
+    vector_of: impl Fn(usize, u32) -> Result<Option<Cow<'a, [f32]>>, E> + Sync,
+    ranking: &mut R,
 ) -> Result<Vec<Option<f32>>, E> {
+    /// Few candidates are compared one after the other: most searches end among them.
+    const N_ALONE: usize = if cfg!(test) { 8 } else { 512 };
+    /// Number of others that are compared at once.
+    const N_TOGETHER: usize = 4_096;
     let mut joined: Vec<(Neighbour, usize)> = Vec::new();
     for (set, candidates) in sets.iter().enumerate() {
         joined.extend(candidates.found.iter().map(|&point| (point, set)));
@@ -65,19 +71,41 @@ pub(crate) fn rank<'a, E>(
         row.map_or(f32::INFINITY, |row| codes.margin(row, candidate.similarity))
     };
     let dot = distance::dot_function();
-    for (candidate, set) in &joined {
-        if candidate.similarity + margin(*set, candidate) < ranking.floor() {
+    let similarity = |(candidate, set): &(Neighbour, usize)| {
+        let vector = vector_of(*set, candidate.id)?;
+        Ok(vector.map(|vector| (dot(query, &vector), vector)))
+    };
+    let is_beyond = |(candidate, set): &(Neighbour, usize), floor: f32| {
+        candidate.similarity + margin(*set, candidate) < floor
+    };
+    let offer = |(candidate, set): &(Neighbour, usize), (similarity, vector), to: &mut R| {
+        let vector: Cow<'_, [f32]> = vector;
+        let ids = sets[*set].points.ids_of(candidate.id);
+        let mut ids = ids.iter().copied().filter(|&id| is_alive(id)).peekable();
+        if similarity >= to.floor() && ids.peek().is_some() {
+            to.offer(similarity, &mut ids, &vector);
+        }
+    };
+    let (first, rest) = joined.split_at(joined.len().min(N_ALONE));
+    for candidate in first {
+        if is_beyond(candidate, ranking.floor()) {
             break;
         }
-        let Some(vector) = vector_of(*set, candidate.id)? else {
-            continue;
-        };
-        let similarity = dot(query, &vector);
-        if similarity >= ranking.floor() {
-            let ids = sets[*set].points.ids_of(candidate.id);
-            let mut ids = ids.iter().copied().filter(|&id| is_alive(id)).peekable();
-            if ids.peek().is_some() {
-                ranking.offer(similarity, &mut ids, &vector);
+        if let Some(found) = similarity(candidate)? {
+            offer(candidate, found, ranking);
+        }
+    }
+    for part in rest.chunks(N_TOGETHER) {
+        let floor = ranking.floor();
+        let part = part.par_iter().filter(|one| !is_beyond(one, floor));
+        let better = part.filter_map(|candidate| match similarity(candidate) {
+            Ok(Some((similarity, _))) if similarity < floor => None,
+            found => Some(found.map(|found| (candidate, found))),
+        });
+        let better: Vec<_> = better.collect::<Result<_, E>>()?;
+        for (candidate, found) in better {
+            if let Some(found) = found {
+                offer(candidate, found, ranking);
             }
         }
     }

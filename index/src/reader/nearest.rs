@@ -8,6 +8,7 @@ use super::vectors::{KindState, Vectors};
 use crate::derived::segments::Segment;
 use crate::error::{IndexError, Within};
 use crate::graph::Neighbour;
+use crate::graph::coded::CodedVectors;
 use crate::graph::codes::Query;
 use crate::graph::distance;
 use crate::graph::exact::Best;
@@ -15,6 +16,7 @@ use crate::graph::file::Graph;
 use crate::graph::params::{
     EF_OF_EACH, GATHER_COST, MAX_EF_IN_DOUBT, N_TESTS_PER_LOOKUP, ef_search, n_candidates,
 };
+use crate::graph::points::Points;
 use crate::graph::ranking::{self, BestVectors, Candidates, Ranking};
 use crate::graph::search::Effort;
 use crate::ids::IdSet;
@@ -33,8 +35,8 @@ pub struct Nearest {
     pub exact: bool,
     /// Number of candidates that a graph search keeps. More candidates find more of the true
     /// nearest and take longer. At least twice the number of results is kept in any case. 0: chosen
-    /// by the size and the number of the graphs, 96 for up to 100,000 items in one, 24 more for
-    /// each doubling of the items, and a third more for each doubling of the graphs.
+    /// by the number of items, 96 for up to 100,000 and 24 more for each doubling; of several
+    /// graphs at least 64 each.
     pub ef: usize,
 }
 
@@ -266,9 +268,9 @@ impl Search<'_> {
         }
         if let Some(fresh) = &self.vectors.fresh {
             let points = fresh.points();
-            let found = self.scan(None, Best::new(n_candidates(self.n)));
+            let (found, way) = self.first_scan(None);
             sets.push(Candidates { points, found });
-            ways.push(Way::Scan);
+            ways.push(way);
         }
         loop {
             let mut ranking = ranked.clone();
@@ -319,7 +321,7 @@ impl Search<'_> {
             .collect();
         let n_ids = segments.iter().map(|segment| segment.graph.n_ids());
         let ef = match self.how.ef {
-            0 => ef_search(n_ids.sum(), segments.len()),
+            0 => ef_search(n_ids.sum()),
             ef => ef,
         };
         let ef = ef.max(self.n.saturating_mul(2));
@@ -333,12 +335,7 @@ impl Search<'_> {
             .map(|(at, segment)| budget(at, segment))
             .collect();
         let mut walked = self.walk_together(&budgets, &n_alive, ef).into_iter();
-        let scanned = |segment: &Segment| {
-            (
-                self.scan(Some(segment), Best::new(n_candidates(self.n))),
-                Way::Scan,
-            )
-        };
+        let scanned = |segment: &Segment| self.first_scan(Some(segment));
         let near = segments.iter().zip(&n_alive).zip(&budgets);
         let near = near.map(|((segment, &n_alive), budget)| match budget {
             _ if n_alive == 0 => (Vec::new(), Way::Complete),
@@ -421,11 +418,54 @@ impl Search<'_> {
         found?.pop()
     }
 
-    /// Compares all wanted points of a segment, or of the fresh items, by codes.
-    fn scan(&self, segment: Option<&Segment>, mut best: Best) -> Vec<Neighbour> {
-        let fresh = self.vectors.fresh.as_ref().map(|fresh| fresh.points());
-        let points = segment.map(|segment| segment.graph.points()).or(fresh);
-        let Some(points) = points else {
+    /// The candidates among all wanted points of a segment, or of the fresh items, and whether
+    /// there may be more.
+    ///
+    /// Where many points are about as similar as the last result, far more than usual are in doubt,
+    /// and a second scan would be needed. A sample of a large set shows down to where.
+    fn first_scan(&self, segment: Option<&Segment>) -> (Vec<Neighbour>, Way) {
+        /// One point of so many is in the sample.
+        const STEP: usize = 16;
+        /// Fewer are scanned in a millisecond, twice if need be.
+        const N_LARGE: usize = if cfg!(test) { 64 } else { 32_768 };
+        let points = self.points(segment);
+        let n_wanted = segment.map_or(0, |segment| self.n_alive(segment));
+        if n_wanted >= N_LARGE {
+            let sample = self.scan(segment, STEP, Best::new(self.n));
+            if let Some(last) = sample.get(self.n - 1)
+                && let Some(row) = points.as_ref().and_then(|points| points.row(last.id))
+            {
+                // The last result of all is hardly below that of the sample. If it is, or if
+                // margins differ much, the ranking finds points in doubt, which are looked for.
+                let lowest = last.similarity - 2.0 * self.codes.margin(row, last.similarity);
+                let found = self.scan(segment, 1, Best::above(usize::MAX, lowest));
+                return (found, Way::Scan);
+            }
+        }
+        let found = self.scan(segment, 1, Best::new(n_candidates(self.n)));
+        let way = match found.len() {
+            n if n < n_candidates(self.n) => Way::Complete,
+            _ => Way::Scan,
+        };
+        (found, way)
+    }
+
+    /// The points of a segment, or of the fresh items.
+    fn points<'p>(&'p self, segment: Option<&'p Segment>) -> Option<Points<'p>> {
+        let fresh = self.vectors.fresh.as_ref();
+        match segment {
+            Some(segment) => Some(segment.graph.points()),
+            None => fresh.map(CodedVectors::points),
+        }
+    }
+
+    /// Compares all wanted points of a segment, or of the fresh items, by codes; with a `step`
+    /// above 1, blocks of one in so many.
+    fn scan(&self, segment: Option<&Segment>, step: usize, mut best: Best) -> Vec<Neighbour> {
+        /// Rows next to each other are read quickly.
+        const BLOCK: usize = if cfg!(test) { 2 } else { 64 };
+        let is_in_sample = |at: usize| (at / BLOCK).is_multiple_of(step);
+        let Some(points) = self.points(segment) else {
             return Vec::new();
         };
         if let (Some(wanted), Some(segment)) = (self.wanted, segment) {
@@ -433,16 +473,25 @@ impl Search<'_> {
             if wanted.count_in(range.clone()) < points.n_points() / N_TESTS_PER_LOOKUP {
                 let ids = wanted.iter_in(range).map(|id| id.0);
                 let alive = ids.filter(|&id| !self.vectors.removed.contains(ItemId(id)));
-                let wanted = segment.graph.points_of(alive);
+                let mut wanted = segment.graph.points_of(alive);
+                if step > 1 {
+                    let mut at = 0..;
+                    wanted.retain(|_| at.next().is_some_and(is_in_sample));
+                }
                 points.gather(&self.codes, &wanted, &mut best);
                 return best.into_sorted();
             }
         }
+        let is_in_part = |point: u32| step == 1 || is_in_sample(point as usize);
         if self.is_everything_wanted() {
-            points.scan(&self.codes, |_| true, &mut best);
+            points.scan(&self.codes, is_in_part, &mut best);
         } else {
-            let is_wanted = |point| points.ids_of(point).iter().any(|&id| self.is_alive(id));
-            points.scan(&self.codes, is_wanted, &mut best);
+            let is_alive = |point| points.ids_of(point).iter().any(|&id| self.is_alive(id));
+            points.scan(
+                &self.codes,
+                |point| is_in_part(point) && is_alive(point),
+                &mut best,
+            );
         }
         best.into_sorted()
     }
@@ -460,7 +509,7 @@ impl Search<'_> {
             (Way::Walk { ef }, Some(segment)) => {
                 let wider = ef.saturating_mul(2);
                 let Some(more) = self.walk(segment, wider) else {
-                    *found = self.scan(Some(segment), Best::above(usize::MAX, lowest));
+                    *found = self.scan(Some(segment), 1, Best::above(usize::MAX, lowest));
                     *way = Way::Complete;
                     return true;
                 };
@@ -472,9 +521,9 @@ impl Search<'_> {
                 add_missing(found, &more);
                 true
             }
-            (Way::Scan, segment) if found.len() >= n_candidates(self.n) => {
+            (Way::Scan, segment) => {
                 let best = Best::above(usize::MAX, lowest);
-                *found = self.scan(segment, best);
+                *found = self.scan(segment, 1, best);
                 *way = Way::Complete;
                 true
             }
