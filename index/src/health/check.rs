@@ -6,6 +6,7 @@ use std::path::Path;
 use super::problem::Problem;
 use super::rules::{Brief, Survey};
 use crate::derived;
+use crate::derived::documents;
 use crate::derived::segments::{self, Opened};
 use crate::disk::layout::Layout;
 use crate::disk::manifest::Manifest;
@@ -17,14 +18,15 @@ use crate::records::keys::Column;
 use crate::records::read::Records;
 use crate::records::segments::SegmentEntry;
 use crate::records::store::Store;
-use crate::words::{Words, WordsStamp};
+use crate::words::Words;
 use crate::writer::open::{Unnamed, data_without_manifest};
 
 /// Checks an index for damage: reads all of it, verifies every checksum, and compares its parts
 /// with each other.
 ///
-/// An empty list means that the index is sound. Writes nothing. While a writer commits, words and
-/// graphs may be reported as not belonging to the records.
+/// An empty list means that the index is sound. Words that the next writer completes, as after a
+/// kill, are sound. Writes nothing. While a writer commits, words and graphs may be reported as not
+/// belonging to the records.
 ///
 /// # Errors
 /// When there is no index, it has another format, or it cannot be read for another reason than
@@ -273,14 +275,12 @@ impl Checker {
         Ok(())
     }
 
-    /// Checks that the word index has this generation and one document for each item.
+    /// Checks that the word index has one document for each item. One of an earlier generation is
+    /// sound if the lists of changes go back to it; the items in those lists are left out.
     fn check_words(&mut self, items: &BTreeMap<ItemId, Brief>) -> Result<(), IndexError> {
         let dir = self.layout.dir();
         let generation = self.store.generation().within(dir)?;
-        let expected = WordsStamp {
-            index_id: self.manifest.index_id(),
-            generation: generation.0,
-        };
+        let index_id = self.manifest.index_id();
         let mut report = |what: String| self.problems.push(Problem::Words { what });
         let language = self.store.language().within(dir)?;
         let words = match Words::open(&self.layout.words(), Some(language)) {
@@ -293,15 +293,22 @@ impl Checker {
             }
             words => words.within(dir)?,
         };
-        if words.stamp != Some(expected) {
+        let own = words.stamp.filter(|stamp| stamp.index_id == index_id);
+        let changed = match own.map(|stamp| Generation(stamp.generation)) {
+            Some(behind) => {
+                documents::changed_since(&self.store, behind, generation).within(dir)?
+            }
+            None => None,
+        };
+        let Some(changed) = changed else {
             report(format!("it does not belong to generation {}", generation.0));
             return Ok(());
-        }
+        };
         match words.verified_ids() {
-            Ok(found) => {
-                let mut ids: Vec<u32> = items.keys().map(|id| id.0).collect();
-                ids.sort_unstable();
-                if ids != found {
+            Ok(mut found) => {
+                found.retain(|&id| !changed.contains(&ItemId(id)));
+                let unchanged = items.keys().filter(|id| !changed.contains(id));
+                if !unchanged.map(|id| id.0).eq(found) {
                     report("its documents do not match the items".to_owned());
                 }
             }

@@ -7,8 +7,10 @@ use crate::records::codec::{self, StoredCounts};
 use crate::records::facet_keys::{self, Facet, FacetValue};
 use crate::records::keys::{self, Column, meta};
 use crate::records::store::Store;
+use crate::words::{Document, WordsStamp, WordsWriter};
+use crate::writer::crash_tests::copy_folder;
 use crate::{
-    Binding, FileRecord, IndexWriter, ItemId, ItemKind, Orientation, Problem, UnitVector,
+    Binding, FileRecord, IndexWriter, ItemId, ItemKind, Language, Orientation, Problem, UnitVector,
     WriterOptions, check,
 };
 
@@ -56,6 +58,74 @@ pub(super) fn make(dir: &Path) {
             .unwrap();
     }
     writer.finish().unwrap();
+}
+
+/// Words that miss the newest commits, as after a kill, are completed by the next writer, unless
+/// something else is wrong with them.
+#[test]
+fn words_that_are_behind_are_sound() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    make(dir);
+    let (words, old) = (dir.join("words"), dir.join("lock.old"));
+    copy_folder(&words, &old);
+    let stamp = WordsStamp::read(&old).unwrap().unwrap();
+    // One image is removed, and another one gets another caption.
+    let mut writer = IndexWriter::open_or_create_with(dir, &binding(), OPTIONS).unwrap();
+    let image = writer.image_with_hash(&[1; 32]).unwrap().unwrap();
+    let caption = ("new".to_owned(), vector(200));
+    writer
+        .set_captions(Some(image), Path::new("/c.txt"), vec![caption])
+        .unwrap();
+    writer.remove_file(Path::new("/2.jpg")).unwrap();
+    writer.finish().unwrap();
+    let reported = |stamp: Option<WordsStamp>, change: &dyn Fn(&mut WordsWriter)| {
+        fs_err::remove_dir_all(&words).unwrap();
+        copy_folder(&old, &words);
+        if let Some(stamp) = stamp {
+            let mut writer = WordsWriter::open(&words, Language::English).unwrap();
+            change(&mut writer);
+            writer.prepare(stamp).unwrap().commit().unwrap();
+        }
+        let problems = check(dir).unwrap();
+        problems.iter().map(Problem::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(reported(None, &|_| {}), [""; 0]);
+    assert_eq!(reported(Some(stamp), &|_| {}), [""; 0]);
+    // Changed items are left out, whether their documents are there or not.
+    assert_eq!(reported(Some(stamp), &|words| words.remove(3)), [""; 0]);
+    let differs = ["the word index: its documents do not match the items"];
+    assert_eq!(reported(Some(stamp), &|words| words.remove(7)), differs);
+    let again = |words: &mut WordsWriter| {
+        words.add_again(&Document {
+            kind: ItemKind::Image.number(),
+            id: 7,
+            text: "stale".into(),
+        });
+    };
+    assert_eq!(reported(Some(stamp), &again), differs);
+    let other = WordsStamp {
+        index_id: [9; 16],
+        ..stamp
+    };
+    let foreign = ["the word index: it does not belong to generation 2"];
+    assert_eq!(reported(Some(other), &|_| {}), foreign);
+
+    // The words are behind again; after the newest 64 lists of changes, too far.
+    assert_eq!(reported(None, &|_| {}), [""; 0]);
+    drop(IndexWriter::open_or_create_with(dir, &binding(), OPTIONS).unwrap());
+    let mut writer = IndexWriter::open_or_create_with(dir, &binding(), OPTIONS).unwrap();
+    for number in 0..64u8 {
+        let caption = (format!("text {number}"), vector(200));
+        writer
+            .set_captions(Some(image), Path::new("/c.txt"), vec![caption])
+            .unwrap();
+        writer.commit().unwrap();
+    }
+    drop(writer);
+    assert_eq!(check(dir).unwrap(), []);
+    let far = ["the word index: it does not belong to generation 66"];
+    assert_eq!(reported(None, &|_| {}), far);
 }
 
 #[test]

@@ -67,7 +67,7 @@ pub enum Problem {
         what: String,
     },
     /// The word index is damaged or does not belong to the records. Readers build one in memory
-    /// until the next writer updates it.
+    /// until the next writer rebuilds it.
     #[error("the word index: {what}")]
     Words {
         /// What is wrong.
