@@ -20,6 +20,7 @@ use crate::models::{Check, Entry, ModelsError, Opened, Registry, Wanted};
 /// An index folder, the models of this machine, and what was requested of them.
 pub struct Workspace {
     index: PathBuf,
+    named_index: Option<PathBuf>,
     registry: Registry,
     model: Option<PathBuf>,
     may_change_model: bool,
@@ -87,6 +88,7 @@ impl Workspace {
         data_folder: Option<PathBuf>,
         runtime: RuntimeSource,
     ) -> Result<Self, WorkspaceError> {
+        let named_index = options.index.clone();
         let index = match (options.index, &data_folder) {
             (Some(path), _) => std::path::absolute(&path)
                 .map_err(|source| WorkspaceError::BadIndexFolder { path, source })?,
@@ -95,6 +97,7 @@ impl Workspace {
         };
         Ok(Self {
             index,
+            named_index,
             registry: Registry::new(data_folder),
             model: options.model,
             may_change_model: options.may_change_model,
@@ -108,6 +111,12 @@ impl Workspace {
     #[must_use]
     pub fn index(&self) -> &Path {
         &self.index
+    }
+
+    /// The index folder as it was named; `None` for the default one.
+    #[must_use]
+    pub fn named_index(&self) -> Option<&Path> {
+        self.named_index.as_deref()
     }
 
     /// The models of this machine.

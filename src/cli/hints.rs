@@ -1,5 +1,7 @@
 //! Advice on errors. The libraries say what is wrong; what to type is added here.
 
+use std::path::Path;
+
 use sightline_picture::DecodeError;
 
 use crate::engine::exchange::ExchangeError;
@@ -35,22 +37,50 @@ pub(super) fn hint(error: &anyhow::Error, workspace: Option<&Workspace>) -> Opti
     let on_model = workspace
         .filter(|_| advised.is_other_model())
         .and_then(on_other_model);
-    on_model.or_else(|| advised.hint())
+    on_model.or_else(|| advised.hint(workspace.and_then(Workspace::named_index)))
+}
+
+/// A command on an index: `sightline check --repair --index 'my index'`, or without a name that of
+/// the default index. What a hint says to type acts on the index that the hint is about.
+pub(super) fn command(arguments: &str, index: Option<&Path>) -> String {
+    match index {
+        Some(index) => format!(
+            "sightline {arguments} --index {}",
+            shell_word(&index.to_string_lossy())
+        ),
+        None => format!("sightline {arguments}"),
+    }
+}
+
+/// A text as one word of a shell's command line, in quotes where it needs them.
+pub(super) fn shell_word(text: &str) -> String {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "/._-+,:@%=".contains(letter);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        in_quotes(text)
+    }
+}
+
+fn in_quotes(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// The note for a run that uses the model of the index, not the default one.
-pub(super) fn on_kept_model(KeptModel { kept, default }: &KeptModel) -> String {
+pub(super) fn on_kept_model(kept: &KeptModel, index: Option<&Path>) -> String {
+    let KeptModel { kept, default } = kept;
     format!(
         "the index keeps the model it was built with, {kept}; to change it to {default}: `{}`",
-        command_to_change(default, None)
+        command_to_change(default, None, index)
     )
 }
 
 /// The command that resumes a change of the model.
 pub(super) fn command_to_resume(change: &UnfinishedChange, workspace: &Workspace) -> String {
+    let index = workspace.named_index();
     match workspace.successor(change) {
-        Some((entry, precision)) => command_to_change(&quoted(&entry), Some(precision)),
-        None => command_to_change(&change.model, None),
+        Some((entry, precision)) => command_to_change(&quoted(&entry), Some(precision), index),
+        None => command_to_change(&change.model, None, index),
     }
 }
 
@@ -60,6 +90,7 @@ fn on_other_model(workspace: &Workspace) -> Option<String> {
     let Some((built_with, precision)) = workspace.builder() else {
         return on_missing_model(workspace);
     };
+    let index = workspace.named_index();
     let label = built_with.label();
     let requested = workspace.requested();
     // Without a request, an index is used with its model if that has a name.
@@ -74,7 +105,7 @@ fn on_other_model(workspace: &Workspace) -> Option<String> {
             "the files of {label} have changed since the index was built with it: restore them \
              from where the model came from; to embed everything again with the model as it is \
              now: `{}`",
-            command_to_change(&quoted(&built_with), Some(precision))
+            command_to_change(&quoted(&built_with), Some(precision), index)
         ));
     }
     let to_use_it = if built_with.name().is_some() {
@@ -85,7 +116,7 @@ fn on_other_model(workspace: &Workspace) -> Option<String> {
     Some(format!(
         "the index was built with {label} at {precision}: {to_use_it}, or use another index with \
          `--index`; to change its model: `{}`",
-        command_to_change(&quoted(&requested), workspace.precision())
+        command_to_change(&quoted(&requested), workspace.precision(), index)
     ))
 }
 
@@ -96,41 +127,51 @@ fn on_missing_model(workspace: &Workspace) -> Option<String> {
     }
     let model = workspace.model_of_index()?;
     let default = workspace.registry().default_name().ok()?;
-    let command = command_to_change(&default, None);
+    let index = workspace.named_index();
     let has_its_name = workspace.registry().find_named(&model).is_ok();
     Some(if has_its_name {
         format!(
             "the files of {model} have changed since the index was built with it, and those of \
              then are not on this machine: restore them from where the model came from; to embed \
-             everything again: `sightline index --model {model}`"
+             everything again: `{}`",
+            command_to_change(&model, None, index)
         )
     } else {
         format!(
             "its model, {model}, is not on this machine any more: bring it back with `sightline \
              models pull` or `sightline models add FOLDER`; to change the model of the index: \
-             `{command}`"
+             `{}`",
+            command_to_change(&default, None, index)
         )
     })
 }
 
-fn command_to_change(model: &str, precision: Option<Precision>) -> String {
-    match precision {
-        Some(precision) => format!("sightline index --model {model} --precision {precision}"),
-        None => format!("sightline index --model {model}"),
-    }
+fn command_to_change(model: &str, precision: Option<Precision>, index: Option<&Path>) -> String {
+    let arguments = match precision {
+        Some(precision) => format!("index --model {model} --precision {precision}"),
+        None => format!("index --model {model}"),
+    };
+    command(&arguments, index)
+}
+
+/// The folder that contains a file.
+fn parent_of(path: &Path) -> String {
+    path.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .map_or_else(|| ".".into(), |parent| parent.display().to_string())
 }
 
 /// A model as it is typed: a name, or a folder that may have spaces in it.
 fn quoted(entry: &Entry) -> String {
     match entry.folder() {
-        Some(_) if entry.name().is_none() => format!("'{}'", entry.label()),
+        Some(_) if entry.name().is_none() => in_quotes(&entry.label()),
         _ => entry.label(),
     }
 }
 
 trait Hint {
-    /// What the user can do about the error.
-    fn hint(&self) -> Option<String>;
+    /// What the user can do about the error; commands act on the index of this name.
+    fn hint(&self, index: Option<&Path>) -> Option<String>;
 
     /// Whether the index was built with another model than the requested one.
     fn is_other_model(&self) -> bool {
@@ -139,11 +180,11 @@ trait Hint {
 }
 
 impl Hint for WorkspaceError {
-    fn hint(&self) -> Option<String> {
+    fn hint(&self, index: Option<&Path>) -> Option<String> {
         match self {
             Self::NoIndexFolder => Some("give an index folder with `--index DIR`".to_owned()),
-            Self::Engine(error) => error.hint(),
-            Self::Models(error) => error.hint(),
+            Self::Engine(error) => error.hint(index),
+            Self::Models(error) => error.hint(index),
             _ => None,
         }
     }
@@ -154,15 +195,16 @@ impl Hint for WorkspaceError {
 }
 
 impl Hint for EngineError {
-    fn hint(&self) -> Option<String> {
+    fn hint(&self, index: Option<&Path>) -> Option<String> {
         match self {
-            Self::Index(error) => error.hint(),
-            Self::Exchange(error) => error.hint(),
+            Self::Index(error) => error.hint(index),
+            Self::Exchange(error) => error.hint(index),
             Self::Runtime(_) => Some(format!("install it with `{}`", platform::install_command())),
-            Self::Encode(error) => error.hint(),
-            Self::Model(error) => error.hint(),
+            Self::Encode(error) => error.hint(index),
+            Self::Model(error) => error.hint(index),
             Self::EmptyQuery => {
-                Some("give a text to search for: `sightline search \"a dog on the beach\"`".into())
+                let example = command("search \"a dog on the beach\"", index);
+                Some(format!("give a text to search for: `{example}`"))
             }
             Self::PictureByWords => {
                 Some("leave out `--by words`, or search by text instead of `--image`".into())
@@ -172,10 +214,8 @@ impl Hint for EngineError {
                  with `--prune`"
             )),
             Self::NotAFolder { path } if path.is_file() => Some(format!(
-                "index its folder: `sightline index {}`",
-                path.parent()
-                    .filter(|parent| !parent.as_os_str().is_empty())
-                    .map_or_else(|| ".".to_owned(), |parent| parent.display().to_string())
+                "index its folder: `{}`",
+                command(&format!("index {}", shell_word(&parent_of(path))), index)
             )),
             Self::Picture {
                 source: DecodeError::Unsupported { .. },
@@ -185,8 +225,11 @@ impl Hint for EngineError {
                 Some("use other or fewer words; `--by words` searches without the model".to_owned())
             }
             Self::NotAFile { path, .. } if path.is_dir() => Some(format!(
-                "give a picture in it; to index the folder: `sightline index '{}'`",
-                path.display()
+                "give a picture in it; to index the folder: `{}`",
+                command(
+                    &format!("index {}", in_quotes(&path.to_string_lossy())),
+                    index
+                )
             )),
             Self::NotAFile { .. } => Some("save it as a file first".into()),
             Self::NotText { .. } => Some("save the file as UTF-8".into()),
@@ -206,10 +249,10 @@ const SAME_MODEL: &str = "both towers must belong to one model; if a sightline.t
                           dimension, correct it";
 
 impl Hint for EncodeError {
-    fn hint(&self) -> Option<String> {
+    fn hint(&self, index: Option<&Path>) -> Option<String> {
         match self {
-            Self::Model(error) => error.hint(),
-            Self::Device(error) => error.hint(),
+            Self::Model(error) => error.hint(index),
+            Self::Device(error) => error.hint(index),
             Self::Load { .. } => Some(
                 "the file may be damaged or incomplete, or require a newer ONNX Runtime".to_owned(),
             ),
@@ -225,7 +268,7 @@ impl Hint for EncodeError {
 }
 
 impl Hint for ModelError {
-    fn hint(&self) -> Option<String> {
+    fn hint(&self, _index: Option<&Path>) -> Option<String> {
         Some(match self {
             Self::NoPrecision { .. } => {
                 "leave out `--precision` to use an available one".to_owned()
@@ -315,10 +358,11 @@ fn examples(keys: &[&str]) -> String {
 }
 
 impl Hint for IndexError {
-    fn hint(&self) -> Option<String> {
+    fn hint(&self, index: Option<&Path>) -> Option<String> {
         match self {
             Self::NoIndex { .. } => {
-                Some("index a folder first: `sightline index ~/Pictures`".to_owned())
+                let example = command("index ~/Pictures", index);
+                Some(format!("index a folder first: `{example}`"))
             }
             Self::Locked { .. } => {
                 Some("wait until it is done, or use another index with `--index`".to_owned())
@@ -341,12 +385,12 @@ impl Hint for IndexError {
             Self::NotAnIndex { .. } => {
                 Some("use an empty or a new folder with `--index`".to_owned())
             }
-            Self::OtherModel { .. } | Self::OtherDimension { .. } => Some(
+            Self::OtherModel { .. } | Self::OtherDimension { .. } => Some(format!(
                 "embeddings of different models cannot be compared: use the model the index was \
                  built with, or another index with `--index`; to change the model of the index: \
-                 `sightline index --model NAME`"
-                    .to_owned(),
-            ),
+                 `{}`",
+                command_to_change("NAME", None, index)
+            )),
             Self::NewerFormat { .. } => Some(
                 "update sightline, or use another index with `--index`; nothing was changed"
                     .to_owned(),
@@ -356,17 +400,18 @@ impl Hint for IndexError {
                  this one"
                     .to_owned(),
             ),
-            error if error.is_damage() => Some(
-                "list the damage with `sightline check`, repair it with `sightline check --repair`"
-                    .to_owned(),
-            ),
+            error if error.is_damage() => Some(format!(
+                "list the damage with `{}`, repair it with `{}`",
+                command("check", index),
+                command("check --repair", index)
+            )),
             _ => None,
         }
     }
 }
 
 impl Hint for ExchangeError {
-    fn hint(&self) -> Option<String> {
+    fn hint(&self, _index: Option<&Path>) -> Option<String> {
         match self {
             Self::Exists { .. } => Some("use `--force` to replace it, or another folder".into()),
             Self::NotReplaced { .. } => Some("use another folder".into()),
@@ -383,7 +428,7 @@ impl Hint for ExchangeError {
 }
 
 impl Hint for QuantizeError {
-    fn hint(&self) -> Option<String> {
+    fn hint(&self, _index: Option<&Path>) -> Option<String> {
         match self {
             Self::Exists { .. } => Some("use `--force` to replace it".to_owned()),
             Self::OldOpset { .. } => Some("export the model with a newer opset".to_owned()),
@@ -393,7 +438,7 @@ impl Hint for QuantizeError {
 }
 
 impl Hint for DeviceError {
-    fn hint(&self) -> Option<String> {
+    fn hint(&self, _index: Option<&Path>) -> Option<String> {
         let fix = match self {
             Self::NotBuiltIn { device } => {
                 format!("build it in with `cargo build --release --workspace --features {device}`")
@@ -413,7 +458,7 @@ impl Hint for DeviceError {
 }
 
 impl Hint for HubError {
-    fn hint(&self) -> Option<String> {
+    fn hint(&self, index: Option<&Path>) -> Option<String> {
         Some(match self {
             Self::Offline { .. } => {
                 "`models pull` needs the network; a model folder on this machine is added with \
@@ -456,7 +501,7 @@ impl Hint for HubError {
             }
             Self::Unsupported(unsupported) => on_unsupported(unsupported, true),
             Self::BadDescription { repository, source } => {
-                let fix = source.hint().unwrap_or_default();
+                let fix = source.hint(index).unwrap_or_default();
                 format!(
                     "its graphs were not downloaded. To describe the model yourself, get it with \
                      `git clone https://huggingface.co/{repository}` (git-lfs installed); {fix}; \
@@ -469,7 +514,7 @@ impl Hint for HubError {
                 source,
                 ..
             } => {
-                let fix = source.hint().unwrap_or_default();
+                let fix = source.hint(index).unwrap_or_default();
                 let folder = folder.display();
                 format!("{fix}; then run `sightline models add '{folder}' --name {name}`")
             }
@@ -550,23 +595,20 @@ fn on_unsupported(unsupported: &Unsupported, on_hub: bool) -> String {
 }
 
 impl Hint for ModelsError {
-    fn hint(&self) -> Option<String> {
+    fn hint(&self, index: Option<&Path>) -> Option<String> {
         Some(match self {
-            Self::Model(error) => return error.hint(),
-            Self::Encode(error) => return error.hint(),
-            Self::Hub(error) => return error.hint(),
-            Self::Quantize(error) => return error.hint(),
+            Self::Model(error) => return error.hint(index),
+            Self::Encode(error) => return error.hint(index),
+            Self::Hub(error) => return error.hint(index),
+            Self::Quantize(error) => return error.hint(index),
             Self::Unsupported(unsupported) => on_unsupported(unsupported, false),
             Self::NoModelFolder {
                 is_file: true,
                 folder,
                 ..
             } => {
-                let parent = folder
-                    .parent()
-                    .filter(|parent| !parent.as_os_str().is_empty());
-                let parent = parent.map_or_else(|| ".".into(), |one| one.display().to_string());
-                format!("give the folder of the model: `sightline models add '{parent}'`")
+                let parent = in_quotes(&parent_of(folder));
+                format!("give the folder of the model: `sightline models add {parent}`")
             }
             Self::NoModelFolder {
                 in_catalogue: Some(name),
@@ -630,5 +672,33 @@ impl Hint for ModelsError {
             }
             _ => return None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_name_the_index_that_was_named() {
+        let rows = [
+            (None, "sightline check --repair"),
+            (Some("dm"), "sightline check --repair --index dm"),
+            (
+                Some("/a/b-1_c.d"),
+                "sightline check --repair --index /a/b-1_c.d",
+            ),
+            (
+                Some("my index"),
+                "sightline check --repair --index 'my index'",
+            ),
+            (Some("it's"), r"sightline check --repair --index 'it'\''s'"),
+            (Some("~"), "sightline check --repair --index '~'"),
+            (Some("$HOME"), "sightline check --repair --index '$HOME'"),
+        ];
+        assert_eq!(rows.len(), 7);
+        for (index, expected) in rows {
+            assert_eq!(command("check --repair", index.map(Path::new)), expected);
+        }
     }
 }

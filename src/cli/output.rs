@@ -7,6 +7,7 @@ use anyhow::Result;
 use super::args::OutputArgs;
 use super::exit::ExitStatus;
 use super::gallery;
+use super::hints;
 use super::printer::{Printer, Style};
 use super::rows::{Hits, Row};
 use crate::answers::FoundAnswer;
@@ -127,11 +128,12 @@ fn print_paths(rows: &[Row<'_>], null: bool, printer: &mut Printer) -> Result<()
 }
 
 fn note_nothing_found(hits: &Hits, workspace: &Workspace, printer: &Printer) {
-    let (what, command) = match hits {
-        Hits::Images(_) => ("picture", "`sightline index ~/Pictures`"),
+    let (what, arguments, also) = match hits {
+        Hits::Images(_) => ("picture", "index ~/Pictures", ""),
         Hits::Captions(_) => (
             "caption",
-            "`sightline index --captions FILE`, or text files beside pictures",
+            "index --captions FILE",
+            ", or text files beside pictures",
         ),
     };
     printer.note(format_args!("no {what} found"));
@@ -141,7 +143,8 @@ fn note_nothing_found(hits: &Hits, workspace: &Workspace, printer: &Printer) {
     });
     if is_empty {
         printer.hint(format_args!(
-            "the index has no {what}s yet; add some with {command}"
+            "the index has no {what}s yet; add some with `{}`{also}",
+            hints::command(arguments, workspace.named_index())
         ));
     }
 }

@@ -207,7 +207,7 @@ fn an_unreadable_query_picture_is_an_error() {
     ----- stderr -----
     error: photos: a folder, not a file
 
-    hint: give a picture in it; to index the folder: `sightline index 'photos'`
+    hint: give a picture in it; to index the folder: `sightline index 'photos' --index [ROOT]/index`
     ");
     let by_words = ["search", "--image", "photos/red.png", "--by", "words"];
     snapshot!(env, env.sightline(by_words).run(), @r"

@@ -115,7 +115,7 @@ fn an_index_without_captions_gives_a_hint() {
     ----- stderr -----
     no caption found
 
-    hint: the index has no captions yet; add some with `sightline index --captions FILE`, or text files beside pictures
+    hint: the index has no captions yet; add some with `sightline index --captions FILE --index [ROOT]/index`, or text files beside pictures
     ");
 }
 

@@ -67,7 +67,7 @@ fn a_model_other_than_that_of_the_index_is_refused() {
     ----- stderr -----
     error: [ROOT]/index: the index was built with model colours, not with other
 
-    hint: the index was built with [COLOUR_MODEL] at fp32: use `--model '[COLOUR_MODEL]' --precision fp32`, or use another index with `--index`; to change its model: `sightline index --model 'other'`
+    hint: the index was built with [COLOUR_MODEL] at fp32: use `--model '[COLOUR_MODEL]' --precision fp32`, or use another index with `--index`; to change its model: `sightline index --model 'other' --index [ROOT]/index`
     ");
     // A model with another dimension.
     let ran = env.sightline(["search", "red"]).starter().run().expect(2);
@@ -147,7 +147,7 @@ fn reading_commands_need_an_index() {
     ----- stderr -----
     error: [ROOT]/index: there is no index here
 
-    hint: index a folder first: `sightline index ~/Pictures`
+    hint: index a folder first: `sightline index ~/Pictures --index [ROOT]/index`
     ");
     for command in [&["captions", "photos/red.png"][..], &["status"]] {
         let ran = env.fail(command);
@@ -183,7 +183,7 @@ fn a_folder_with_other_files_is_not_used_as_an_index() {
     ----- stderr -----
     error: [ROOT]/papers: there is no index here
 
-    hint: index a folder first: `sightline index ~/Pictures`
+    hint: index a folder first: `sightline index ~/Pictures --index papers`
     ");
     let ran = env.fail(["index", "photos", "--index", "papers/letter.txt"]);
     assert!(ran.stderr().contains("papers/letter.txt"), "{ran}");
@@ -212,7 +212,7 @@ fn an_empty_folder_or_index_exits_with_1() {
     ----- stderr -----
     no picture found
 
-    hint: the index has no pictures yet; add some with `sightline index ~/Pictures`
+    hint: the index has no pictures yet; add some with `sightline index ~/Pictures --index [ROOT]/index`
     ");
     snapshot!(env, env.sightline(["search", "red", "--json"]).run(), @r#"
     exit code: 1
@@ -230,7 +230,7 @@ fn an_empty_folder_or_index_exits_with_1() {
     ----- stderr -----
     no picture found
 
-    hint: the index has no pictures yet; add some with `sightline index ~/Pictures`
+    hint: the index has no pictures yet; add some with `sightline index ~/Pictures --index [ROOT]/index`
     "#);
     corpus::plain(&env.path("elsewhere/red.png"), "red");
     snapshot!(env, env.sightline(["captions", "elsewhere/red.png"]).run(), @r"
@@ -240,7 +240,7 @@ fn an_empty_folder_or_index_exits_with_1() {
     ----- stderr -----
     no caption found
 
-    hint: the index has no captions yet; add some with `sightline index --captions FILE`, or text files beside pictures
+    hint: the index has no captions yet; add some with `sightline index --captions FILE --index [ROOT]/index`, or text files beside pictures
     ");
     env.sightline(["status"]).run().expect(1);
 }
@@ -263,7 +263,7 @@ fn missing_folders_and_files_cannot_be_indexed() {
     ----- stderr -----
     error: photos/red.png: not a folder
 
-    hint: index its folder: `sightline index photos`
+    hint: index its folder: `sightline index photos --index [ROOT]/index`
     ");
     // All folders are checked before the index is created.
     env.fail(["index", "photos", "absent"]);
@@ -280,7 +280,7 @@ fn an_empty_query_is_refused() {
     ----- stderr -----
     error: the query is empty
 
-    hint: give a text to search for: `sightline search "a dog on the beach"`
+    hint: give a text to search for: `sightline search "a dog on the beach" --index [ROOT]/index`
     "#);
     for query in ["", " ", "\t\n", "\u{3000}"] {
         for by in ["meaning", "words", "both"] {
@@ -393,7 +393,7 @@ fn folders_pipes_and_devices_are_not_pictures() {
     let env = TestEnv::indexed();
     env.program("mkfifo", ["pipe.jpg"]).run().expect(0);
     let rows = [
-        ("photos", "a folder", "`sightline index 'photos'`"),
+        ("photos", "a folder", "`sightline index 'photos' --index "),
         ("pipe.jpg", "a pipe or device", "as a file"),
         ("/dev/zero", "a pipe or device", "as a file"),
     ];

@@ -302,7 +302,7 @@ fn an_index_keeps_its_model_when_the_default_changes() {
     ----- stdout -----
 
     ----- stderr -----
-    the index keeps the model it was built with, pale; to change it to dark: `sightline index --model dark`
+    the index keeps the model it was built with, pale; to change it to dark: `sightline index --model dark --index [ROOT]/index`
     8 picture files in [TIME]: 8 unchanged
     ");
     snapshot!(env, run(&["search", "red", "--model", "dark"]), @r"
@@ -312,7 +312,7 @@ fn an_index_keeps_its_model_when_the_default_changes() {
     ----- stderr -----
     error: [ROOT]/index: the index was built with model pale, not with dark
 
-    hint: the index was built with pale at fp32: leave out `--model`, `--precision` and SIGHTLINE_MODEL, or use another index with `--index`; to change its model: `sightline index --model dark`
+    hint: the index was built with pale at fp32: leave out `--model`, `--precision` and SIGHTLINE_MODEL, or use another index with `--index`; to change its model: `sightline index --model dark --index [ROOT]/index`
     ");
     // A new index uses the default model.
     run(&["index", "photos", "--index", "other"]).expect(0);

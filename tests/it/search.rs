@@ -522,7 +522,7 @@ fn a_query_that_names_a_file_gets_a_hint() {
     ----- stderr -----
     the model knows no part of this query: only keywords were searched
 
-    hint: photos/IMG_1.png is a file; to search by the picture itself: `sightline search --image photos/IMG_1.png`
+    hint: photos/IMG_1.png is a file; to search by the picture itself: `sightline search --image photos/IMG_1.png --index [ROOT]/index`
     ");
 }
 

@@ -177,8 +177,9 @@ fn an_unfinished_model_change_is_reported_and_resumed() {
     let status = env.succeed(["status"]);
     let pale = env.path("pale");
     let go_on = format!(
-        "sightline index --model '{}' --precision fp32",
-        pale.display()
+        "sightline index --model '{}' --precision fp32 --index {}",
+        pale.display(),
+        env.index().display()
     );
     let expected = [
         &format!("change to pale, {n_done} of 2,500 images; resume with `{go_on}`"),
@@ -308,7 +309,7 @@ fn each_kind_of_incompatible_index_has_its_own_error_and_hint() {
     ----- stderr -----
     error: [ROOT]/index: the index was built with model colours, not with pale
 
-    hint: the index was built with [COLOUR_MODEL] at fp32: use `--model '[COLOUR_MODEL]' --precision fp32`, or use another index with `--index`; to change its model: `sightline index --model '[ROOT]/pale'`
+    hint: the index was built with [COLOUR_MODEL] at fp32: use `--model '[COLOUR_MODEL]' --precision fp32`, or use another index with `--index`; to change its model: `sightline index --model '[ROOT]/pale' --index [ROOT]/index`
     ");
     snapshot!(env, env.sightline(["search", "red", "--model", "starter"]).run(), @r"
     exit code: 2
@@ -317,7 +318,7 @@ fn each_kind_of_incompatible_index_has_its_own_error_and_hint() {
     ----- stderr -----
     error: [ROOT]/index: the index was built with model colours (dimension 13), not with sightline-starter-1 (dimension 384)
 
-    hint: the index was built with [COLOUR_MODEL] at fp32: use `--model '[COLOUR_MODEL]' --precision fp32`, or use another index with `--index`; to change its model: `sightline index --model starter`
+    hint: the index was built with [COLOUR_MODEL] at fp32: use `--model '[COLOUR_MODEL]' --precision fp32`, or use another index with `--index`; to change its model: `sightline index --model starter --index [ROOT]/index`
     ");
     let (newer, older) = (
         text.replace("\"format\": 3", "\"format\": 4"),

@@ -351,6 +351,33 @@ fn keys_of_dependencies(manifest: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// A command in a hint must name the index that the hint is about, which `hints::command` adds.
+/// `export` in a hint is about another index, the one that was exported.
+#[test]
+fn commands_on_an_index_are_built_in_one_place() {
+    let verbs = [
+        "index", "search", "captions", "status", "remove", "check", "compact", "import", "eval",
+        "bench",
+    ];
+    let mut found = Vec::new();
+    let mut n_seen = 0;
+    for source in sources() {
+        // `src/cli/args.rs` has the examples of `--help`.
+        if !source.is_below("src/cli") || source.is_below("src/cli/args.rs") {
+            continue;
+        }
+        n_seen += 1;
+        let is_typed = |line: &str| {
+            let mut commands = line.split("`sightline ").skip(1);
+            commands.any(|rest| verbs.iter().any(|verb| rest.starts_with(verb)))
+        };
+        let lines = source.code().filter(|(_, line)| is_typed(line));
+        found.extend(lines.map(|(number, _)| format!("{}:{number}", source.path.display())));
+    }
+    assert!(n_seen > 15, "{n_seen}");
+    assert_eq!(found, [""; 0]);
+}
+
 #[test]
 fn source_files_stay_short_enough_to_read() {
     let mut n_files = 0;

@@ -95,9 +95,13 @@ fn derived_data_is_repaired_without_loss() {
     fs_err::write(env.index().join("words/meta.json"), "{").unwrap();
     fs_err::remove_file(env.index().join("manifest.json")).unwrap();
     let ran = env.fail(["status"]);
-    let hint =
-        "hint: list the damage with `sightline check`, repair it with `sightline check --repair`";
-    assert!(ran.stderr().contains(hint), "{ran}");
+    let index = env.index();
+    let index = index.display();
+    let hint = format!(
+        "hint: list the damage with `sightline check --index {index}`, repair it with `sightline \
+         check --repair --index {index}`"
+    );
+    assert!(ran.stderr().contains(&hint), "{ran}");
     snapshot!(env, env.sightline(["check"]).run(), @r"
     exit code: 2
     ----- stdout -----
@@ -107,7 +111,7 @@ fn derived_data_is_repaired_without_loss() {
     ----- stderr -----
     error: index: the index is damaged
 
-    hint: repair it with `sightline check --repair`
+    hint: repair it with `sightline check --repair --index [ROOT]/index`
     ");
     let report = env.fail(["check", "--json"]).json();
     assert_eq!(report["sound"], false);
@@ -125,6 +129,49 @@ fn derived_data_is_repaired_without_loss() {
     env.succeed(["check"]);
     assert_eq!(env.counts(), [8, 9, 5]);
     assert_eq!(env.found(["grass", "--by", "words"]), ["photos/green.png"]);
+}
+
+/// What a hint says to type acts on the same index as the command before.
+#[test]
+fn hints_name_the_index_unless_it_is_the_default_one() {
+    let env = indexed();
+    let default = env.path("data/sightline/index");
+    fs_err::create_dir_all(default.parent().unwrap()).unwrap();
+    for (index, named) in [
+        ("dm", " --index dm"),
+        ("my index", " --index 'my index'"),
+        ("it's", r" --index 'it'\''s'"),
+        (default.to_str().unwrap(), ""),
+    ] {
+        fs_err::rename(env.index(), env.path(index)).unwrap();
+        let run = |arguments: &[&str]| {
+            let command = env.sightline(arguments.iter().copied()).default_index();
+            match named {
+                "" => command.run(),
+                _ => command.args(["--index", index]).run(),
+            }
+        };
+        let meta = env.path(index).join("words/meta.json");
+        let sound = fs_err::read(&meta).unwrap();
+        fs_err::write(&meta, "{").unwrap();
+        let ran = run(&["check"]).expect(2);
+        let hint = format!("repair it with `sightline check --repair{named}`\n");
+        assert!(ran.stderr().contains(&hint), "{ran}");
+        fs_err::write(&meta, sound).unwrap();
+        let damaged = env.path(index).join("damaged-1");
+        fs_err::create_dir(&damaged).unwrap();
+        fs_err::write(damaged.join("a"), "a").unwrap();
+        let command = format!("`sightline check --discard-damaged{named}`");
+        let ran = run(&["check"]).expect(0);
+        assert!(ran.stderr().contains(&command), "{ran}");
+        let ran = run(&["status"]).expect(0);
+        assert!(ran.stdout().contains(&command), "{ran}");
+        let ran = run(&["search", "", "--by", "words"]).expect(2);
+        let hint = format!("`sightline search \"a dog on the beach\"{named}`");
+        assert!(ran.stderr().contains(&hint), "{ran}");
+        fs_err::remove_dir_all(&damaged).unwrap();
+        fs_err::rename(env.path(index), env.index()).unwrap();
+    }
 }
 
 #[test]
@@ -167,7 +214,7 @@ fn lost_pictures_are_listed_and_can_be_indexed_again() {
     assert_eq!(report["damaged"][0]["path"], kept);
     let ran = env.succeed(["check"]);
     let note = "the damaged data before a repair are kept in index/damaged-1 (";
-    let hint = "delete them with `sightline check --discard-damaged`";
+    let hint = "delete them with `sightline check --discard-damaged --index ";
     assert!(
         ran.stderr().contains(note) && ran.stderr().contains(hint),
         "{ran}"

@@ -8,6 +8,7 @@ use indicatif::HumanBytes;
 use crate::answers::CheckAnswer;
 use crate::cli::args::CheckIndexArgs;
 use crate::cli::exit::ExitStatus;
+use crate::cli::hints;
 use crate::cli::output::counted;
 use crate::cli::printer::Printer;
 use crate::cli::progress::ProgressView;
@@ -44,13 +45,18 @@ pub(in crate::cli) fn run(
             printer.line(format_args!("deleted {folder} ({size})"))?;
         }
     }
-    note_damaged(&damaged, problems.is_empty(), printer);
+    note_damaged(&damaged, problems.is_empty(), workspace, printer);
     Ok(conclude(&problems, workspace, printer))
 }
 
 /// Names the damaged data that repairs have kept, and how to delete them. What a damaged index has
 /// lost may be in them.
-fn note_damaged(damaged: &[DamagedData], is_sound: bool, printer: &mut Printer) {
+fn note_damaged(
+    damaged: &[DamagedData],
+    is_sound: bool,
+    workspace: &Workspace,
+    printer: &mut Printer,
+) {
     if damaged.is_empty() {
         return;
     }
@@ -61,10 +67,11 @@ fn note_damaged(damaged: &[DamagedData], is_sound: bool, printer: &mut Printer) 
             "the damaged data before a repair are kept in {folder} ({size})"
         ));
     }
+    let command = hints::command("check --discard-damaged", workspace.named_index());
     printer.note(if is_sound {
-        "delete them with `sightline check --discard-damaged`"
+        format!("delete them with `{command}`")
     } else {
-        "they are kept until the index is sound"
+        "they are kept until the index is sound".to_owned()
     });
 }
 
@@ -76,9 +83,10 @@ fn conclude(problems: &[Problem], workspace: &Workspace, printer: &mut Printer) 
     // The problems come before the hint.
     let _ = printer.flush();
     let folder = printer.shown(workspace.index());
+    let command = hints::command("check --repair", workspace.named_index());
     printer.error(
         format_args!("{folder}: the index is damaged"),
-        Some("repair it with `sightline check --repair`"),
+        Some(&format!("repair it with `{command}`")),
     );
     ExitStatus::Error
 }
@@ -100,10 +108,12 @@ fn repair(json: bool, workspace: &Workspace, printer: &mut Printer) -> Result<Ex
     }
     if repaired.has_losses() {
         let _ = printer.flush();
-        printer
-            .note("`sightline index` of the same folders and captions files restores what is lost");
+        printer.note(format_args!(
+            "`{}` with the same folders and captions files restores what is lost",
+            hints::command("index", workspace.named_index())
+        ));
     }
-    note_damaged(&damaged, repaired.left.is_empty(), printer);
+    note_damaged(&damaged, repaired.left.is_empty(), workspace, printer);
     if !repaired.left.is_empty() {
         show(&repaired.left, workspace, printer)?;
         let _ = printer.flush();

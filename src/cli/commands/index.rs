@@ -51,7 +51,7 @@ pub(in crate::cli) fn run(
         ..args.pipeline.request(workspace.session().n_threads)
     };
     if let Some(kept) = workspace.kept_model() {
-        printer.note(hints::on_kept_model(&kept));
+        printer.note(hints::on_kept_model(&kept, workspace.named_index()));
     }
     if let Some(change) = &change {
         show_plan(change, printer);

@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use crate::cli::args::{ByArg, CaptionsArgs, FindArg, SearchArgs};
 use crate::cli::exit::ExitStatus;
+use crate::cli::hints;
 use crate::cli::output::{self, Found};
 use crate::cli::printer::Printer;
 use crate::cli::rows::Hits;
@@ -60,13 +61,19 @@ pub(in crate::cli) fn search(
         });
     }
     if let Query::Text(text) = &request.query {
-        note_on_text(text, by, &engine, printer)?;
+        note_on_text(text, by, &engine, workspace, printer)?;
     }
     Ok(status)
 }
 
 /// Notes on the text of the query, after the hits.
-fn note_on_text(text: &str, by: By, engine: &Engine, printer: &Printer) -> Result<()> {
+fn note_on_text(
+    text: &str,
+    by: By,
+    engine: &Engine,
+    workspace: &Workspace,
+    printer: &Printer,
+) -> Result<()> {
     if by != By::Words {
         let n_dropped = engine.n_tokens_dropped(text)?;
         if n_dropped > 0 {
@@ -77,8 +84,12 @@ fn note_on_text(text: &str, by: By, engine: &Engine, printer: &Printer) -> Resul
     }
     if Path::new(text).is_file() {
         printer.hint(format_args!(
-            "{0} is a file; to search by the picture itself: `sightline search --image {0}`",
-            Printer::safe(text)
+            "{} is a file; to search by the picture itself: `{}`",
+            Printer::safe(text),
+            Printer::safe(&hints::command(
+                &format!("search --image {}", hints::shell_word(text)),
+                workspace.named_index()
+            ))
         ));
     }
     Ok(())

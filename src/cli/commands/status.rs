@@ -64,8 +64,8 @@ fn show(status: &Status, workspace: &Workspace, printer: &mut Printer) -> Result
         },
     )?;
     row("language", status.language.to_string())?;
-    row("image graph", graph(&status.images))?;
-    row("caption graph", graph(&status.captions))?;
+    row("image graph", graph(&status.images, workspace))?;
+    row("caption graph", graph(&status.captions, workspace))?;
     row(
         "on disk",
         format!(
@@ -77,7 +77,7 @@ fn show(status: &Status, workspace: &Workspace, printer: &mut Printer) -> Result
         ),
     )?;
     for data in &status.damaged {
-        row("damaged", damaged(data))?;
+        row("damaged", damaged(data, workspace))?;
     }
     row("generation", status.generation.to_string())?;
     for library in &status.libraries {
@@ -112,15 +112,19 @@ fn show(status: &Status, workspace: &Workspace, printer: &mut Printer) -> Result
     Ok(())
 }
 
-fn damaged(data: &DamagedData) -> String {
+fn damaged(data: &DamagedData, workspace: &Workspace) -> String {
     format!(
-        "{} ({}, kept by a repair; delete it with `sightline check --discard-damaged`)",
+        "{} ({}, kept by a repair; delete it with `{}`)",
         Printer::safe(&data.folder.to_string_lossy()),
-        HumanBytes(data.n_bytes)
+        HumanBytes(data.n_bytes),
+        Printer::safe(&hints::command(
+            "check --discard-damaged",
+            workspace.named_index()
+        ))
     )
 }
 
-fn graph(kind: &KindStatus) -> String {
+fn graph(kind: &KindStatus, workspace: &Workspace) -> String {
     let (in_graph, fresh) = kind.in_graph_and_fresh();
     match &kind.graph {
         GraphState::Ready { .. } => format!(
@@ -132,9 +136,10 @@ fn graph(kind: &KindStatus) -> String {
             HumanCount(kind.n_loose)
         ),
         GraphState::Unusable { reason } => format!(
-            "unusable, {}; searches scan all items until the next `sightline index` or `sightline \
-             compact`",
-            Printer::safe(reason)
+            "unusable, {}; searches scan all items until the next `{}` or `{}`",
+            Printer::safe(reason),
+            Printer::safe(&hints::command("index", workspace.named_index())),
+            Printer::safe(&hints::command("compact", workspace.named_index()))
         ),
         _ => "none, searches scan all items".to_owned(),
     }
