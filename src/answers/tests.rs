@@ -220,6 +220,7 @@ fn of_searches(samples: &mut Samples) {
         words: texts(),
         pictures: vec![odd_path()],
         n_captions: 1,
+        are_equal: true,
         source: odd_path(),
     };
     let other = CaptionHit {

@@ -77,8 +77,8 @@ impl Hits {
     }
 }
 
-/// `photos/dog.jpg and 2 more`: how many more captions have this text. A second path of the same
-/// picture is none.
+/// `photos/dog.jpg and 2 more`: how many more captions have this text, or where not all were read,
+/// this vector. A second path of the same picture is none.
 fn place(hit: &CaptionHit, printer: &Printer) -> String {
     let Some(first) = hit.pictures.first() else {
         return printer.shown(&hit.source);
@@ -86,7 +86,14 @@ fn place(hit: &CaptionHit, printer: &Printer) -> String {
     let first = printer.shown(first);
     match hit.n_captions {
         0 | 1 => first,
-        n => format!("{first} and {} more", HumanCount(n as u64 - 1)),
+        n => {
+            let how = if hit.are_equal {
+                ""
+            } else {
+                " that the model cannot distinguish from it"
+            };
+            format!("{first} and {} more{how}", HumanCount(n as u64 - 1))
+        }
     }
 }
 

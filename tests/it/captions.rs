@@ -103,6 +103,30 @@ fn equal_captions_are_one_hit() {
     }
 }
 
+/// Of captions with one vector 32 are read.
+#[test]
+fn captions_that_are_not_read_are_not_called_equal() {
+    for (n, more) in [
+        (3, "2 more"),
+        (40, "39 more that the model cannot distinguish from it"),
+    ] {
+        let env = TestEnv::new();
+        corpus::numbered(&env.path("photos"), n);
+        for i in 0..n {
+            env.write(format!("photos/{i:04}.txt"), "something red\n");
+        }
+        env.index_photos();
+        let ran = env.succeed(["captions", "photos/0000.png"]);
+        let line = format!("something red  photos/0000.png and {more}\n");
+        assert!(ran.stdout().ends_with(&line), "{ran}");
+        assert_eq!(ran.stdout().lines().count(), 1, "{ran}");
+        let hits = env
+            .succeed(["captions", "photos/0000.png", "--json"])
+            .json();
+        assert_eq!(hits["hits"][0]["count"], n);
+    }
+}
+
 #[test]
 fn an_index_without_captions_gives_a_hint() {
     let env = TestEnv::new();

@@ -31,6 +31,8 @@ pub struct CaptionHit {
     /// How many captions have this text. Of more than 32, those that the model cannot distinguish
     /// from it count too.
     pub n_captions: usize,
+    /// Whether the texts of all of them were read, and are equal.
+    pub are_equal: bool,
     /// The file it came from.
     pub source: PathBuf,
 }
@@ -278,6 +280,7 @@ fn hit(
             words: candidate.words.clone(),
             pictures: Vec::new(),
             n_captions,
+            are_equal: ids.len() == n_captions,
             source: caption.source,
         });
         for path in image_paths {
