@@ -22,6 +22,14 @@ impl ItemKind {
     /// Both kinds, in the order of their numbers on disk.
     pub const ALL: [Self; 2] = [Self::Image, Self::Caption];
 
+    /// The kind in messages.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Caption => "caption",
+        }
+    }
+
     /// The number of the kind, its place in arrays.
     pub(crate) fn number(self) -> usize {
         self as usize

@@ -28,6 +28,9 @@ pub(super) fn hint(error: &anyhow::Error, workspace: Option<&Workspace>) -> Opti
     ) -> Option<&dyn Hint> {
         error.downcast_ref::<E>().map(|error| error as &dyn Hint)
     }
+    if error.chain().any(is_out_of_files) {
+        return Some("raise the limit on open files, e.g. `ulimit -n 1024`".to_owned());
+    }
     let advised = of::<EngineError>(error)
         .or_else(|| of::<WorkspaceError>(error))
         .or_else(|| of::<ModelsError>(error))
@@ -38,6 +41,12 @@ pub(super) fn hint(error: &anyhow::Error, workspace: Option<&Workspace>) -> Opti
         .filter(|_| advised.is_other_model())
         .and_then(on_other_model);
     on_model.or_else(|| advised.hint(workspace.and_then(Workspace::named_index)))
+}
+
+/// Whether the process or the system has too many files open. RocksDB and tantivy pass on the
+/// system's error as text.
+fn is_out_of_files(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause.to_string().contains("Too many open files")
 }
 
 /// A command on an index: `sightline check --repair --index 'my index'`, or without a name that of
@@ -202,6 +211,9 @@ impl Hint for EngineError {
             Self::Runtime(_) => Some(format!("install it with `{}`", platform::install_command())),
             Self::Encode(error) => error.hint(index),
             Self::Model(error) => error.hint(index),
+            Self::Io(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Some("check the path; a relative one starts at the current folder".to_owned())
+            }
             Self::EmptyQuery => {
                 let example = command("search \"a dog on the beach\"", index);
                 Some(format!("give a text to search for: `{example}`"))

@@ -199,6 +199,8 @@ fn an_unreadable_query_picture_is_an_error() {
 
     ----- stderr -----
     error: failed to open file `absent.png`: No such file or directory (os error 2)
+
+    hint: check the path; a relative one starts at the current folder
     ");
     snapshot!(env, env.sightline(["captions", "photos"]).run(), @r"
     exit code: 2

@@ -334,6 +334,8 @@ fn invalid_caption_files_are_refused_before_indexing() {
 
     ----- stderr -----
     error: failed to open file `absent.jsonl`: No such file or directory (os error 2)
+
+    hint: check the path; a relative one starts at the current folder
     ");
     // The files are read before the index is created.
     assert!(!env.index().exists());
@@ -545,5 +547,31 @@ fn control_characters_in_error_messages_are_escaped() {
         ran.stderr().contains("red\\u{1b}[31m"),
         "{:?}",
         ran.stderr()
+    );
+}
+
+/// The limit is reached in the records, and with some more files in the word index.
+#[test]
+fn a_lack_of_file_handles_is_an_error_with_a_hint() {
+    let env = TestEnv::indexed();
+    env.succeed(["compact"]);
+    let (mut n_records, mut n_words, mut is_enough) = (0, 0, false);
+    for n in 6..40 {
+        let script = format!("ulimit -n {n}; exec \"$0\" check");
+        let ran = env.program("sh", ["-c", &script, PROGRAM]).run();
+        if ran.stdout().starts_with("no problems") {
+            is_enough = true;
+            break;
+        }
+        let stderr = ran.stderr();
+        assert!(stderr.contains("Too many open files"), "{n} files: {ran}");
+        let hint = "\nhint: raise the limit on open files, e.g. `ulimit -n 1024`\n";
+        assert!(stderr.ends_with(hint), "{n} files: {ran}");
+        n_records += usize::from(stderr.contains("the records of the index"));
+        n_words += usize::from(stderr.contains("the word index"));
+    }
+    assert!(
+        is_enough && n_records > 0 && n_words > 0,
+        "{n_records} {n_words}"
     );
 }

@@ -125,6 +125,8 @@ fn empty_and_invalid_datasets_are_refused() {
 
     ----- stderr -----
     error: failed to open file `absent.jsonl`: No such file or directory (os error 2)
+
+    hint: check the path; a relative one starts at the current folder
     ");
 }
 

@@ -182,3 +182,14 @@ fn formats_are_listed_without_an_index() {
     }
     assert!(shown.contains("Limits per picture: 268,435,456 pixels, 1.00 GiB of memory, 10 s"));
 }
+
+#[test]
+fn large_numbers_are_grouped() {
+    let env = TestEnv::new();
+    let words: Vec<String> = (0..1_200).map(|n| format!("red {n}")).collect();
+    env.write("words.txt", words.join("\n"));
+    env.succeed(["index", "--captions", "words.txt"]);
+    let line = "captions      1,200, 1,200 without an image\n";
+    let ran = env.succeed(["status"]);
+    assert!(ran.stdout().contains(line), "{ran}");
+}

@@ -106,7 +106,7 @@ fn derived_data_is_repaired_without_loss() {
     exit code: 2
     ----- stdout -----
     the manifest: it is missing
-    the word index: failed to read or write the word index
+    the word index: its file meta.json is damaged: Meta file cannot be deserialized
 
     ----- stderr -----
     error: index: the index is damaged
@@ -121,7 +121,7 @@ fn derived_data_is_repaired_without_loss() {
     exit code: 0
     ----- stdout -----
     the manifest: it is missing
-    the word index: failed to read or write the word index
+    the word index: its file meta.json is damaged: Meta file cannot be deserialized
     all problems were repaired
 
     ----- stderr -----
@@ -172,6 +172,15 @@ fn hints_name_the_index_unless_it_is_the_default_one() {
         fs_err::remove_dir_all(&damaged).unwrap();
         fs_err::rename(env.path(index), env.index()).unwrap();
     }
+}
+
+#[test]
+fn a_missing_file_of_the_word_index_is_named() {
+    let env = indexed();
+    fs_err::remove_file(env.index().join("words/meta.json")).unwrap();
+    let ran = env.fail(["check"]);
+    let line = "the word index: its file meta.json is missing\n";
+    assert_eq!(ran.stdout(), line, "{ran}");
 }
 
 #[test]

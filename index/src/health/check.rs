@@ -287,7 +287,7 @@ impl Checker {
             Err(error) if error.is_damage() => {
                 // Nothing may be committed yet.
                 if generation != Generation(0) {
-                    report(error.to_string());
+                    report(error.damage());
                 }
                 return Ok(());
             }
@@ -312,7 +312,7 @@ impl Checker {
                     report("its documents do not match the items".to_owned());
                 }
             }
-            Err(error) if error.is_damage() => report(error.to_string()),
+            Err(error) if error.is_damage() => report(error.damage()),
             Err(error) => return Err(error).within(dir),
         }
         Ok(())

@@ -59,7 +59,7 @@ pub enum Problem {
     },
     /// A graph is damaged or does not belong to the records. Searches compare every vector until
     /// the next writer rebuilds it.
-    #[error("the graph of kind {kind:?}: {what}")]
+    #[error("the {} graph: {what}", kind.name())]
     Graph {
         /// The kind of items in the graph.
         kind: ItemKind,

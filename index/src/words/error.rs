@@ -55,6 +55,36 @@ impl WordsError {
         }
     }
 
+    /// What is wrong with the files, and with which one if tantivy says it.
+    pub(crate) fn damage(&self) -> String {
+        match self {
+            Self::Storage {
+                source: TantivyError::OpenReadError(OpenReadError::FileDoesNotExist(path)),
+            } => {
+                let name = path.file_name().unwrap_or(path.as_os_str());
+                format!("its file {} is missing", name.display())
+            }
+            Self::Storage {
+                source: TantivyError::DataCorruption(corruption),
+            } => {
+                let text = format!("{corruption:?}");
+                let place = text.strip_prefix("Data corruption (in file `\"");
+                match place.and_then(|place| place.split_once("\"`): ")) {
+                    Some((file, what)) => {
+                        // After the first sentence may come all that the file contains.
+                        let what = what.split(". ").next().unwrap_or(what);
+                        let what = what.trim_end_matches('.');
+                        format!("its file {file} is damaged: {what}")
+                    }
+                    None => text,
+                }
+            }
+            Self::Storage { source } => format!("{self}: {source}"),
+            Self::Folder { source } => format!("{self}: {source}"),
+            Self::OtherSchema | Self::Damaged => self.to_string(),
+        }
+    }
+
     /// Whether the user may not read the files.
     pub(crate) fn is_denied(&self) -> bool {
         self.io()

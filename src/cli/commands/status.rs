@@ -60,7 +60,11 @@ fn show(status: &Status, workspace: &Workspace, printer: &mut Printer) -> Result
         "captions",
         match status.n_captions_alone {
             0 => HumanCount(status.n_captions).to_string(),
-            n => format!("{}, {n} without an image", HumanCount(status.n_captions)),
+            n => format!(
+                "{}, {} without an image",
+                HumanCount(status.n_captions),
+                HumanCount(n)
+            ),
         },
     )?;
     row("language", status.language.to_string())?;
