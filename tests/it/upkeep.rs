@@ -188,7 +188,7 @@ fn lost_pictures_are_listed_and_can_be_indexed_again() {
     let env = TestEnv::new();
     corpus::numbered(&env.path("photos"), 400);
     env.index_photos();
-    // So few pictures would stay in the log.
+    // Without this, the pictures would still be in the log.
     env.succeed(["compact"]);
     let table = table_of_vectors(&env);
     flip(&table, 100);

@@ -424,7 +424,7 @@ impl Search<'_> {
     /// Where many points are about as similar as the last result, far more than usual are in doubt,
     /// and a second scan would be needed. A sample of a large set shows down to where.
     fn first_scan(&self, segment: Option<&Segment>) -> (Vec<Neighbour>, Way) {
-        /// One point of so many is in the sample.
+        /// One point in this many is in the sample.
         const STEP: usize = 16;
         /// Fewer are scanned in a millisecond, twice if need be.
         const N_LARGE: usize = if cfg!(test) { 64 } else { 32_768 };
@@ -460,7 +460,7 @@ impl Search<'_> {
     }
 
     /// Compares all wanted points of a segment, or of the fresh items, by codes; with a `step`
-    /// above 1, blocks of one in so many.
+    /// above 1, only one block of points per step.
     fn scan(&self, segment: Option<&Segment>, step: usize, mut best: Best) -> Vec<Neighbour> {
         /// Rows next to each other are read quickly.
         const BLOCK: usize = if cfg!(test) { 2 } else { 64 };

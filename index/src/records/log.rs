@@ -2,7 +2,7 @@
 //!
 //! RocksDB stops at the first entry with a wrong checksum, and skips zeros up to the next block
 //! without a word. The first hides the batches behind it, the second leaves a hole between two. It
-//! does not miss a log file that is gone either. Each batch states the number of its first change
+//! does not notice a missing log file either. Each batch states the number of its first change
 //! and how many follow, and one is begun only when the one before is on the disk. The list of
 //! tables states the number of the newest change in them. So a batch behind missing numbers proves
 //! that something acknowledged is lost, whereas damage to the last batch loses nothing
@@ -75,7 +75,7 @@ impl Logs {
             let mut next = after_tables;
             let mut is_behind_missing = |batch: &Numbers| {
                 let is_behind = batch.first > next;
-                // A log whose batches are all in tables may be gone or still be there.
+                // A log whose batches are all in tables may be deleted or still be there.
                 next = batch.end().max(after_tables);
                 is_behind
             };

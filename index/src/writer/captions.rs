@@ -215,7 +215,7 @@ impl<'w> CaptionRevision<'w> {
         })
     }
 
-    /// The first of `n` free ranks after all others. If there are not so many, all captions of the
+    /// The first of `n` free ranks after all others. If there are fewer, all captions of the
     /// list get new ranks from 0, at once.
     fn free_ranks(&mut self, n: u64) -> Result<u32, RecordsError> {
         let is_enough = |next: u64| next + n <= 1 << u32::BITS;
