@@ -17,10 +17,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Instant;
 
-use common::{Clusters, DIMENSION, arguments, resident_mb};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rayon::prelude::*;
+use support::{Clusters, DIMENSION, arguments, resident_mb};
 
 use graph::arrays::GraphArrays;
 use graph::build::Builder;
@@ -30,7 +30,7 @@ use graph::params::{GraphParams, N_SEQUENTIAL};
 use graph::search::{self, Scratch};
 use graph::{NONE, Neighbour, distance, mend};
 
-mod common;
+mod support;
 
 #[allow(dead_code, reason = "used by `graph`")]
 #[path = "../src/atomic.rs"]

@@ -3,13 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark ends where something fails")]
 #![expect(clippy::print_stdout, reason = "its figures are what it is for")]
 
+mod support;
+
 use std::path::Path;
 use std::time::Instant;
 
 use rocksdb::{DB, Options, WriteBatch, WriteOptions};
-use sightline_index::{Binding, FileRecord, IndexWriter, UnitVector};
+use sightline_index::WriterOptions;
+use support::{DIMENSION, at, hash, ms, open, put, unit};
 
-const DIMENSION: usize = 512;
 const SIZES: [u32; 4] = [1, 16, 256, 1000];
 const N_ROUNDS: u32 = 30;
 
@@ -24,12 +26,6 @@ fn vector(number: u32) -> Vec<f32> {
     let values: Vec<f32> = (0..DIMENSION).map(|_| next()).collect();
     let length = values.iter().map(|value| value * value).sum::<f32>().sqrt();
     values.iter().map(|value| value / length).collect()
-}
-
-fn hash(number: u32) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash[..4].copy_from_slice(&number.to_be_bytes());
-    hash
 }
 
 fn path(number: u32) -> String {
@@ -54,19 +50,16 @@ fn batch(first: u32, n: u32) -> WriteBatch {
     batch
 }
 
-fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
-}
-
-/// Milliseconds per round.
+/// Milliseconds per round, at the median.
 fn rounds(mut round: impl FnMut(u32)) -> f64 {
     let timed = |number| {
         let began = Instant::now();
         round(number);
-        began.elapsed().as_secs_f64() * 1e3
+        ms(began)
     };
-    median((0..N_ROUNDS).map(timed).collect())
+    let mut took: Vec<f64> = (0..N_ROUNDS).map(timed).collect();
+    took.sort_by(f64::total_cmp);
+    at(&took, 0.5)
 }
 
 fn raw(dir: &Path, n: u32, sync: bool) -> f64 {
@@ -82,23 +75,10 @@ fn raw(dir: &Path, n: u32, sync: bool) -> f64 {
 }
 
 fn commits(dir: &Path, n: u32) -> f64 {
-    let binding = Binding {
-        dimension: DIMENSION,
-        fingerprint: "f00d".into(),
-        model: "toy".into(),
-    };
-    let mut writer = IndexWriter::open_or_create(dir, &binding).unwrap();
+    let mut writer = open(dir, DIMENSION, WriterOptions::default());
     rounds(|round| {
         for number in round * n..(round + 1) * n {
-            let vector = UnitVector::new(vector(number)).unwrap();
-            let image = writer.put_image(hash(number), 640, 480, vector).unwrap();
-            let file = FileRecord {
-                n_bytes: 1,
-                modified_ns: 2,
-                image,
-                change: None,
-            };
-            writer.put_file(path(number).as_ref(), file).unwrap();
+            put(&mut writer, number, unit(vector(number)));
         }
         writer.commit().unwrap();
     })

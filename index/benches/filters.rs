@@ -10,16 +10,16 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark ends where something fails")]
 #![expect(clippy::print_stdout, reason = "it is a program")]
 
-mod common;
+mod support;
 
 use std::path::Path;
 use std::time::Instant;
 
-use common::{Clusters, DIMENSION, arguments, at, ms, open, put};
 use rand::RngExt;
 use sightline_index::{
     IdSet, IndexReader, ItemId, ItemKind, Near, Nearest, SearchQuery, UnitVector, WriterOptions,
 };
+use support::{Clusters, DIMENSION, arguments, at, ms, open, put};
 
 const N_QUERIES: usize = 20;
 /// Parts of 10,000.

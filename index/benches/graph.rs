@@ -10,14 +10,14 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark ends where something fails")]
 #![expect(clippy::print_stdout, reason = "it is a program")]
 
-mod common;
+mod support;
 
 use std::path::Path;
 use std::time::Instant;
 
-use common::{arguments, open, put, resident_mb};
 use serde_json::json;
 use sightline_index::{IndexReader, ItemKind, Nearest, UnitVector, WriterOptions};
+use support::{arguments, open, put, resident_mb};
 
 /// Items per commit.
 const N_PER_COMMIT: usize = 10_000;

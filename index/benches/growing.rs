@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark ends where something fails")]
 #![expect(clippy::print_stdout, reason = "its figures are what it is for")]
 
-mod common;
+mod support;
 
 use std::path::Path;
 use std::process::{Child, Command};
@@ -13,10 +13,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{DIMENSION, arguments, at, hash, ms, open, put, resident_mb, unit};
 use sightline_index::{
     IndexReader, IndexWriter, ItemKind, Nearest, SearchQuery, UnitVector, WriterOptions,
 };
+use support::{DIMENSION, arguments, at, hash, ms, open, put, resident_mb, unit};
 
 const N_RUNS: u32 = 1000;
 const N_LARGE: u32 = 200_000;

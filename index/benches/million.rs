@@ -11,15 +11,15 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark ends where something fails")]
 #![expect(clippy::print_stdout, reason = "it is a program")]
 
-mod common;
+mod support;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use common::{Clusters, DIMENSION, arguments, at, ms, open, put, resident_mb};
 use serde_json::{Value, json};
 use sightline_index::{IndexReader, ItemId, ItemKind, Nearest, UnitVector, WriterOptions};
+use support::{Clusters, DIMENSION, arguments, at, ms, open, put, resident_mb};
 
 const N_PER_COMMIT: u32 = 10_000;
 const N_QUERIES: usize = 1_000;
@@ -122,7 +122,7 @@ fn add(dir: &Path, first: u32) -> Value {
     let mut n_found = 0;
     for (number, vector) in (first..).zip(&added) {
         let found = nearest(&reader, vector, Nearest::default());
-        let id = reader.image_with_hash(&common::hash(number)).unwrap();
+        let id = reader.image_with_hash(&support::hash(number)).unwrap();
         n_found += usize::from(found.first().copied() == id);
     }
     json!({"open_ms": open_ms, "put_ms": put_ms, "total_ms": ms(start), "n_found": n_found})

@@ -5,16 +5,16 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark ends where something fails")]
 #![expect(clippy::print_stdout, reason = "its figures are what it is for")]
 
-mod common;
+mod support;
 
 use std::path::Path;
 use std::time::Instant;
 
-use common::{DIMENSION, arguments, hash, ms};
 use rocksdb::{
     BlockBasedOptions, Cache, DB, DBCompactionStyle, DBCompressionType, IteratorMode, Options,
     WriteBatch,
 };
+use support::{DIMENSION, arguments, hash, ms};
 
 const N_ASKED: u32 = 20_000;
 const CACHE_BYTES: usize = 32 << 20;
