@@ -82,6 +82,7 @@ mod error;
 mod file;
 mod head;
 mod image;
+mod language;
 mod layouts;
 mod model;
 mod precision;
@@ -100,6 +101,7 @@ pub use file::pointer::is_lfs_pointer;
 pub use file::quantize;
 pub use head::Pool;
 pub use image::ImageTower;
+pub use language::{Language, UnknownLanguage};
 pub use model::Model;
 pub use precision::{Precision, UnknownPrecision};
 pub use preprocess::{
