@@ -75,6 +75,7 @@
 //! pad_token = "[PAD]"            # optional if the tokenizer's file names it, or padding is masked
 //! ```
 
+mod choice;
 mod description;
 mod device;
 mod embedding;
@@ -93,6 +94,7 @@ mod starter;
 mod text;
 mod tokenize;
 
+pub use choice::{Choice, UnlistedLanguage, choose};
 pub use device::{Device, DeviceError};
 pub use embedding::Embedding;
 pub use error::{EncodeError, ModelError};
