@@ -129,14 +129,23 @@ impl Model {
             Some(known) => known,
             None => description.fingerprint()?,
         };
-        Ok(Self {
+        Ok(Self::of(description, stamp, fingerprint))
+    }
+
+    /// The built-in model, whose fingerprint is known.
+    pub(crate) fn built_in(description: Description, fingerprint: &str) -> Self {
+        Self::of(description, None, fingerprint.to_owned())
+    }
+
+    fn of(description: Description, stamp: Option<String>, fingerprint: String) -> Self {
+        Self {
             inner: Arc::new(Inner {
                 preprocessor: Preprocessor::new(&description.preprocess),
                 stamp,
                 fingerprint,
                 description,
             }),
-        })
+        }
     }
 
     /// The model's name, for people. What identifies it is the fingerprint.

@@ -23,7 +23,11 @@ fn expected(entry: &serde_json::Value) -> Vec<f32> {
 fn the_built_in_model_equals_the_one_in_the_folder() {
     let built_in = Model::starter().unwrap();
     let on_disk = Model::open(&folder()).unwrap();
-    assert_eq!(built_in.fingerprint(), on_disk.fingerprint());
+    assert_eq!(
+        built_in.fingerprint(),
+        on_disk.fingerprint(),
+        "the files have changed: put the second one into onnx/src/starter.rs"
+    );
     assert_eq!(built_in.name(), on_disk.name());
     assert_eq!(built_in.dimension(), on_disk.dimension());
     assert_eq!(built_in.preprocess(), on_disk.preprocess());
