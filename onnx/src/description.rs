@@ -1,10 +1,13 @@
 //! What is known of a model: its files, the names of its inputs and outputs, and its numbers.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::error::ModelError;
 use crate::head::HeadSpec;
+use crate::language::Language;
 use crate::precision::Precision;
 use crate::preprocess::PreprocessConfig;
 use crate::source::{self, Source};
@@ -18,13 +21,16 @@ pub(crate) struct Description {
     pub(crate) folder: Option<PathBuf>,
     /// The layout that the description was read from, for people.
     pub(crate) layout: &'static str,
-    /// The less exact precision of the two graphs.
+    /// The less exact precision of the image tower's graph and the first text tower's.
     pub(crate) precision: Precision,
-    /// Whether one graph holds both towers.
+    /// Whether one graph holds the image tower and the first text tower.
     pub(crate) is_joint: bool,
     pub(crate) preprocess: PreprocessConfig,
     pub(crate) image: ImageSpec,
-    pub(crate) text: TextSpec,
+    /// The first text tower, which encodes texts of unknown languages.
+    pub(crate) text: Arc<TextSpec>,
+    /// The text towers of other languages.
+    pub(crate) others: Vec<Arc<TextSpec>>,
 }
 
 /// The image tower's graph and its ports.
@@ -37,8 +43,10 @@ pub(crate) struct ImageSpec {
     pub(crate) is_part: bool,
 }
 
-/// The text tower's graph and its ports, and its tokenizer.
+/// A text tower's graph and its ports, and its tokenizer.
 pub(crate) struct TextSpec {
+    /// The languages whose texts it encodes; may be empty if there is no other text tower.
+    pub(crate) languages: Vec<Language>,
     pub(crate) source: Source,
     pub(crate) input_ids: String,
     pub(crate) attention_mask: Option<String>,
@@ -64,12 +72,60 @@ impl TextSpec {
         let all = std::iter::once(&self.input_ids).chain(others);
         all.map(String::as_str).collect()
     }
+
+    /// What of a text tower besides the first is not in the bytes of its files.
+    fn numbers(&self) -> String {
+        let Self {
+            languages,
+            source: _,
+            input_ids,
+            attention_mask,
+            token_type_ids,
+            position_ids,
+            output,
+            head,
+            is_part: _,
+            tokenizer: _,
+            tokenize,
+        } = self;
+        format!(
+            "text tower {}\n{}\n\
+             {input_ids:?} {attention_mask:?} {token_type_ids:?} {position_ids:?} {output:?}{}\n",
+            sorted(languages),
+            tokenize.describe(),
+            head.describe(),
+        )
+    }
+}
+
+/// Languages in an order that does not depend on how a manifest lists them.
+fn sorted(languages: &[Language]) -> String {
+    let mut codes: Vec<&str> = languages.iter().map(|language| language.code()).collect();
+    codes.sort_unstable();
+    codes.join(" ")
 }
 
 impl Description {
-    /// Graph of the image tower, graph of the text tower, tokenizer.
-    pub(crate) fn sources(&self) -> [&Source; 3] {
-        [&self.image.source, &self.text.source, &self.text.tokenizer]
+    /// The text towers, the first one first.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &Arc<TextSpec>> {
+        std::iter::once(&self.text).chain(&self.others)
+    }
+
+    /// Graph of the image tower; graph and tokenizer of each text tower.
+    pub(crate) fn sources(&self) -> Vec<&Source> {
+        let of_texts = self
+            .texts()
+            .flat_map(|text| [&text.source, &text.tokenizer]);
+        std::iter::once(&self.image.source)
+            .chain(of_texts)
+            .collect()
+    }
+
+    /// The files on disk, each once.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let mut seen = HashSet::new();
+        let files = self.sources().into_iter().flat_map(Source::files);
+        files.filter(|file| seen.insert(file.clone())).collect()
     }
 
     /// A hash of everything that changes a vector.
@@ -114,6 +170,7 @@ impl Description {
             preprocess,
             image,
             text,
+            others,
         } = self;
         let ImageSpec {
             source: _,
@@ -123,6 +180,7 @@ impl Description {
             is_part: _,
         } = image;
         let TextSpec {
+            languages,
             source: _,
             input_ids,
             attention_mask,
@@ -133,7 +191,7 @@ impl Description {
             is_part: _,
             tokenizer: _,
             tokenize,
-        } = text;
+        } = &**text;
         let mut numbers = format!(
             "sightline model 1\ndimension {dimension}\n{}\n{}\n\
              {input:?} {image_output:?}\n\
@@ -150,6 +208,11 @@ impl Description {
             if !head.is_empty() {
                 let _ = writeln!(numbers, "{tower}{head}");
             }
+        }
+        // The languages choose among several towers; of one alone they are information.
+        if !others.is_empty() {
+            let _ = writeln!(numbers, "languages {}", sorted(languages));
+            numbers.extend(others.iter().map(|text| text.numbers()));
         }
         numbers
     }

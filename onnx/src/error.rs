@@ -83,8 +83,9 @@ pub enum ModelError {
     Unknown {
         /// The model's folder.
         folder: PathBuf,
-        /// The keys to add to `sightline.toml`, dotted: `image.mean` is `mean` in `[image]`.
-        keys: Vec<&'static str>,
+        /// The keys to add to `sightline.toml`, dotted: `image.mean` is `mean` in `[image]`,
+        /// `text.other[zh].pool` is `pool` in the `[[text.other]]` whose languages begin with `zh`.
+        keys: Vec<String>,
         /// Why they are unknown; may be empty.
         why: String,
     },
@@ -94,7 +95,7 @@ pub enum ModelError {
         /// The file that holds the value.
         file: PathBuf,
         /// Its key, dotted.
-        key: &'static str,
+        key: String,
         /// The value.
         value: String,
         /// What is wrong with it.
@@ -149,13 +150,13 @@ impl ModelError {
     /// Makes [`ModelError::Value`] for a value in a file.
     pub(crate) fn invalid(
         file: &Path,
-        key: &'static str,
+        key: impl Into<String>,
         value: impl Display,
         reason: &'static str,
     ) -> Self {
         Self::Value {
             file: file.to_path_buf(),
-            key,
+            key: key.into(),
             value: value.to_string(),
             reason,
         }
@@ -235,6 +236,14 @@ pub enum EncodeError {
         /// ONNX Runtime's error.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The model has fewer text towers.
+    #[error("the model has {n_towers} text towers, none at position {n}")]
+    NoTextTower {
+        /// The position asked for, from 0.
+        n: usize,
+        /// Number of text towers.
+        n_towers: usize,
     },
     /// The graph has no such input.
     #[error(
@@ -349,7 +358,7 @@ mod tests {
     fn values_are_shown_on_one_line_of_bounded_length() {
         let error = |value: &str| {
             let (file, value) = (PathBuf::from("a.json"), value.to_owned());
-            let (key, reason) = ("size", "no");
+            let (key, reason) = ("size".to_owned(), "no");
             let error = ModelError::Value {
                 file,
                 key,

@@ -1,7 +1,7 @@
 //! Sightline's encoders: from pictures and texts to unit vectors in one space.
 //!
 //! A CLIP-style model is two networks, an image tower and a text tower, trained to give a picture
-//! and a text about it similar embeddings. This package finds and checks a model's files, prepares
+//! and a text about it similar embeddings. It may have further text towers, for other languages. This package finds and checks a model's files, prepares
 //! decoded pictures, tokenizes texts, and runs the towers in ONNX Runtime. It knows no index and
 //! walks no folders.
 //!
@@ -64,6 +64,7 @@
 //! std = [0.27, 0.26, 0.28]
 //!
 //! [text]
+//! languages = ["en"]             # optional without further text towers, each in a [[text.other]]
 //! file = "text.onnx"             # inputs i64 or i32 [batch, n_tokens]
 //! input_ids = "input_ids"
 //! attention_mask = "attention_mask"  # optional

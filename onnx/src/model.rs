@@ -10,9 +10,11 @@ use std::sync::Arc;
 
 use crate::description::{Description, ImageSpec, TextSpec};
 use crate::error::ModelError;
+use crate::language::Language;
 use crate::layouts;
 use crate::precision::Precision;
 use crate::preprocess::{PreprocessConfig, Preprocessor};
+use crate::source::{self, Source};
 use crate::tokenize::TokenizeConfig;
 
 /// A model: its files, its preprocessing, its tokenization, and the fingerprint of all of them.
@@ -167,7 +169,7 @@ impl Model {
     }
 
     /// 32 hexadecimal digits, the start of a BLAKE3 hash, that change with any byte of the graphs
-    /// and the tokenizer and with any setting of preprocessing and tokenization. Vectors are
+    /// and the tokenizers and with any setting of preprocessing and tokenization. Vectors are
     /// comparable only if their models' fingerprints are equal.
     #[must_use]
     pub fn fingerprint(&self) -> &str {
@@ -200,27 +202,25 @@ impl Model {
         self.inner.description.layout
     }
 
-    /// The files that are run: the graphs with the weights beside them, and the tokenizer. None
-    /// for the built-in model.
+    /// The files that are run, each once: the graphs with the weights beside them, and the
+    /// tokenizers. None for the built-in model.
     #[must_use]
     pub fn files(&self) -> Vec<PathBuf> {
-        let sources = self.inner.description.sources();
-        let mut files: Vec<PathBuf> = sources.iter().flat_map(|source| source.files()).collect();
-        files.dedup();
-        files
+        self.inner.description.files()
     }
 
-    /// Size of the graphs, the weights beside them and the tokenizer, in bytes.
+    /// Size of the graphs, the weights beside them and the tokenizers, in bytes.
     ///
     /// # Errors
     /// [`ModelError::Unreadable`] when a file has disappeared since the model was opened.
     pub fn n_bytes(&self) -> Result<u64, ModelError> {
         let sources = self.inner.description.sources();
-        // A graph that holds both towers counts once.
-        sources
+        let built_in = sources.iter().filter_map(|source| source.built_in);
+        let built_in: u64 = built_in.map(|bytes| bytes.len() as u64).sum();
+        let files = self.files();
+        files
             .iter()
-            .skip(usize::from(self.is_joint()))
-            .try_fold(0, |sum, source| Ok(sum + source.n_bytes()?))
+            .try_fold(built_in, |sum, file| Ok(sum + source::n_bytes(file)?))
     }
 
     /// Size of the image tower's graph and the weights beside it, in bytes.
@@ -231,17 +231,27 @@ impl Model {
         self.image().source.n_bytes()
     }
 
-    /// The file of the image tower's graph; `None` when it is built in.
+    /// The files of the graphs, each once: the image tower's, the first text tower's, the others'.
+    /// None for the built-in model.
     #[must_use]
-    pub fn image_graph(&self) -> Option<&Path> {
-        self.image().source.file()
+    pub fn graphs(&self) -> Vec<&Path> {
+        let texts = self.inner.description.texts().map(|text| &text.source);
+        let sources = std::iter::once(&self.image().source).chain(texts);
+        let mut graphs: Vec<&Path> = Vec::new();
+        for file in sources.filter_map(Source::file) {
+            if !graphs.contains(&file) {
+                graphs.push(file);
+            }
+        }
+        graphs
     }
 
-    /// The file of the text tower's graph, which may also be the image tower's; `None` when it is
-    /// built in.
+    /// The graphs of the text towers besides the first. A precision of the model need not have
+    /// one: a text tower without it is run as it is.
     #[must_use]
-    pub fn text_graph(&self) -> Option<&Path> {
-        self.text().source.file()
+    pub fn other_text_graphs(&self) -> Vec<&Path> {
+        let others = self.inner.description.others.iter();
+        others.filter_map(|text| text.source.file()).collect()
     }
 
     /// The model's folder; `None` for the built-in model.
@@ -262,13 +272,27 @@ impl Model {
         self.inner.preprocessor.clone()
     }
 
-    /// The settings of its tokenization.
+    /// The tokenization settings of its first text tower.
     #[must_use]
     pub fn tokenize(&self) -> &TokenizeConfig {
-        &self.inner.description.text.tokenize
+        &self.text().tokenize
     }
 
-    /// Whether one graph holds both towers.
+    /// The tokenization settings of text tower `n`, counted from 0; `None` if there is none.
+    #[must_use]
+    pub fn tokenize_nth(&self, n: usize) -> Option<&TokenizeConfig> {
+        Some(&self.inner.description.texts().nth(n)?.tokenize)
+    }
+
+    /// The languages of each text tower, in order. Texts of other languages are for the first. A
+    /// model with one text tower may name none.
+    #[must_use]
+    pub fn text_languages(&self) -> Vec<&[Language]> {
+        let texts = self.inner.description.texts();
+        texts.map(|text| text.languages.as_slice()).collect()
+    }
+
+    /// Whether one graph holds the image tower and the first text tower.
     pub(crate) fn is_joint(&self) -> bool {
         self.inner.description.is_joint
     }
@@ -277,7 +301,15 @@ impl Model {
         &self.inner.description.image
     }
 
-    pub(crate) fn text(&self) -> &TextSpec {
+    /// The first text tower.
+    pub(crate) fn text(&self) -> &Arc<TextSpec> {
         &self.inner.description.text
+    }
+
+    /// Text tower `n`, counted from 0, or the number of text towers.
+    pub(crate) fn text_nth(&self, n: usize) -> Result<&Arc<TextSpec>, usize> {
+        let description = &self.inner.description;
+        let found = description.texts().nth(n);
+        found.ok_or(1 + description.others.len())
     }
 }

@@ -52,10 +52,9 @@ impl Source {
         if let Some(bytes) = self.built_in {
             return Ok(bytes.len() as u64);
         }
-        self.files().iter().try_fold(0, |sum, file| {
-            let metadata = fs_err::metadata(file).map_err(ModelError::unreadable(file))?;
-            Ok(sum + metadata.len())
-        })
+        self.files()
+            .iter()
+            .try_fold(0, |sum, file| Ok(sum + n_bytes(file)?))
     }
 
     pub(crate) fn hash_into(&self, hasher: &mut blake3::Hasher) -> Result<(), ModelError> {
@@ -71,6 +70,12 @@ impl Source {
         }
         Ok(())
     }
+}
+
+/// Size of a file.
+pub(crate) fn n_bytes(file: &Path) -> Result<u64, ModelError> {
+    let metadata = fs_err::metadata(file).map_err(ModelError::unreadable(file))?;
+    Ok(metadata.len())
 }
 
 /// Size, times and inode of a file: what changes with its content.

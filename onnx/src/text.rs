@@ -1,7 +1,10 @@
-//! The text tower: from texts to embeddings.
+//! Text towers: from texts to embeddings.
+
+use std::sync::Arc;
 
 use ndarray::Array2;
 
+use crate::description::TextSpec;
 use crate::embedding::Embedding;
 use crate::error::EncodeError;
 use crate::model::Model;
@@ -12,17 +15,18 @@ use crate::tokenize::{Pad, TextRole, Tokenizer};
 /// Texts per run; more take memory without being faster.
 const MAX_BATCH: usize = 64;
 
-/// The text tower of a model, loaded into ONNX Runtime, and its tokenizer.
+/// A text tower of a model, loaded into ONNX Runtime, and its tokenizer.
 pub struct TextTower {
     session: Session,
     tokenizer: Tokenizer,
-    model: Model,
+    spec: Arc<TextSpec>,
+    dimension: usize,
     fixed_batch: Option<usize>,
 }
 
 impl TextTower {
-    /// Loads the model's text tower and tokenizer and checks the graph's inputs and outputs. The
-    /// image tower is not loaded.
+    /// Loads the model's first text tower and its tokenizer, and checks the graph's inputs and
+    /// outputs. No other tower is loaded.
     ///
     /// # Errors
     /// [`EncodeError`] when ONNX Runtime refuses the graph, its inputs, outputs, types or shapes
@@ -32,7 +36,22 @@ impl TextTower {
         model: &Model,
         options: &SessionOptions,
     ) -> Result<Self, EncodeError> {
-        let tower = model.text();
+        Self::load_nth(runtime, model, 0, options)
+    }
+
+    /// As [`load`](Self::load), of text tower `n`, counted from 0, as in
+    /// [`Model::text_languages`].
+    ///
+    /// # Errors
+    /// As [`load`](Self::load); [`EncodeError::NoTextTower`].
+    pub fn load_nth(
+        runtime: &Runtime,
+        model: &Model,
+        n: usize,
+        options: &SessionOptions,
+    ) -> Result<Self, EncodeError> {
+        let tower = model.text_nth(n);
+        let tower = tower.map_err(|n_towers| EncodeError::NoTextTower { n, n_towers })?;
         // Reading the vocabulary takes about as long as loading the graph, and a query on the
         // command line waits for both.
         let (tokenizer, session) = std::thread::scope(|scope| {
@@ -60,7 +79,7 @@ impl TextTower {
             session.check_ids(name, padded)?;
         }
         let fixed_batch = session.check_ids(&tower.input_ids, padded)?;
-        if model.is_joint() {
+        if tower.source.path == model.image().source.path {
             let PreprocessConfig { height, width, .. } = *model.preprocess();
             session.feed_unused_pixels(&model.image().input, height, width)?;
         }
@@ -68,7 +87,8 @@ impl TextTower {
         Ok(Self {
             session,
             tokenizer,
-            model: model.clone(),
+            spec: Arc::clone(tower),
+            dimension: model.dimension(),
             fixed_batch,
         })
     }
@@ -126,7 +146,7 @@ impl TextTower {
             .collect();
         for chunk in runs {
             let rows = self.run(&tokens, chunk)?;
-            for (&i, row) in chunk.iter().zip(rows.chunks_exact(self.model.dimension())) {
+            for (&i, row) in chunk.iter().zip(rows.chunks_exact(self.dimension)) {
                 embeddings[i] = Some(Embedding::from_output(row, i)?);
             }
         }
@@ -170,7 +190,7 @@ impl TextTower {
         let positions = Array2::from_shape_fn(batch.ids.dim(), |(_, position)| {
             i64::try_from(position).unwrap_or(i64::MAX)
         });
-        let tower = self.model.text();
+        let tower = &self.spec;
         // A mean leaves out padding, unless the model was trained to see it.
         let mask = batch.mask.clone();
         let mut feeds = vec![(tower.input_ids.as_str(), Feed::Ids(batch.ids))];

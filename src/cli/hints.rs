@@ -296,9 +296,7 @@ impl Hint for ModelError {
                                          both towers, a tokenizer and the files that describe them"
                     .to_owned()
             }
-            Self::Value {
-                key: "dimension", ..
-            } => SAME_MODEL.to_owned(),
+            Self::Value { key, .. } if key == "dimension" => SAME_MODEL.to_owned(),
             Self::Value { .. } => "correct it, or override it in a sightline.toml in the model \
                                    folder; docs/models.md lists its keys"
                 .to_owned(),
@@ -338,7 +336,7 @@ fn ignoring<'a>(keys: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// Example values for keys of `sightline.toml`: `image.mean = [0.48, 0.46, 0.41]`
-fn examples(keys: &[&str]) -> String {
+fn examples(keys: &[String]) -> String {
     let value = |key: &str| match key {
         "dimension" => "512",
         "image.edge" => "224",
@@ -362,11 +360,22 @@ fn examples(keys: &[&str]) -> String {
         "text.clean" => "\"lower\"",
         "text.lowercase" => "true",
         "text.pool" => "\"mean\"",
+        "text.languages" => "[\"en\"]",
         "image.pool" => "\"cls\"",
         _ => "…",
     };
-    let lines = keys.iter().map(|key| format!("{key} = {}", value(key)));
-    lines.collect::<Vec<_>>().join(", ")
+    let line = |key: &String| match key.strip_prefix("text.other") {
+        None => format!("{key} = {}", value(key)),
+        // Of the tower for `zh`, `[zh].pool`. A key of a list of tables cannot be dotted.
+        Some(rest) => {
+            let (place, key) = rest.split_once('.').unwrap_or(("", rest));
+            let value = value(&format!("text.{key}"));
+            let place = place.trim_matches(['[', ']']);
+            let of = if place.is_empty() { "" } else { " for " };
+            format!("{key} = {value} below the [[text.other]]{of}{place}")
+        }
+    };
+    keys.iter().map(line).collect::<Vec<_>>().join(", ")
 }
 
 impl Hint for IndexError {

@@ -230,10 +230,7 @@ impl Registry {
 
 /// Checks that no graph of a model is cut short.
 fn complete(model: Model) -> Result<Model, ModelsError> {
-    for graph in [model.image_graph(), model.text_graph()]
-        .into_iter()
-        .flatten()
-    {
+    for graph in model.graphs() {
         check_complete(graph)?;
     }
     Ok(model)

@@ -2,8 +2,11 @@
 //! everything that is still missing.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::files::{check_dimension, name_of};
+use super::gaps::{Gaps, other_dimension};
+use super::languages;
 use super::manifest::{self, CropKey, FILE_NAME, Hints, ImageKeys, Manifest, ResizeKey, TextKeys};
 use super::tokenizer::names_padding;
 use super::variants;
@@ -11,7 +14,7 @@ use crate::description::{Description, ImageSpec, TextSpec};
 use crate::error::ModelError;
 use crate::file::interface::{Interface, Port};
 use crate::file::mapped::stays_inside;
-use crate::head::{HeadSpec, Pool};
+use crate::head::HeadSpec;
 use crate::precision::Precision;
 use crate::preprocess::{PreprocessConfig, Resize};
 use crate::source::Source;
@@ -31,9 +34,6 @@ const TEXT_OUTPUTS: &[&str] = &[
     "text_features",
 ];
 
-/// Usual names of outputs with a vector for each token or patch, which are to be pooled.
-const HIDDEN_OUTPUTS: &[&str] = &["last_hidden_state", "token_embeddings"];
-
 /// Describes a model whose files are built in by its manifest, which must say everything. `file` is
 /// for messages; `locate` finds a file by its name in the manifest.
 pub(crate) fn describe_built_in(
@@ -41,16 +41,29 @@ pub(crate) fn describe_built_in(
     file: &Path,
     locate: impl Fn(&str) -> Option<Source>,
 ) -> Result<Description, ModelError> {
-    let manifest = Manifest {
+    let mut manifest = Manifest {
         layout: "built in",
         ..manifest::parse(manifest, file)?
     };
+    languages::check(file, file, &mut manifest)?;
     let source =
         |name: &str| locate(name).ok_or_else(|| ModelError::MissingFile { file: name.into() });
-    let [image, text, tokenizer] = file_names(file, &manifest)?;
-    let sources = [source(&image)?, source(&text)?, source(&tokenizer)?];
+    let names = file_names(file, &manifest)?;
+    let text = |TextNames { graph, tokenizer }: &TextNames| {
+        Ok(TextFiles {
+            graph: source(graph)?,
+            tokenizer: source(tokenizer)?,
+            interface: None,
+            is_exact: true,
+        })
+    };
+    let files = Files {
+        image: source(&names.image)?,
+        of_image: None,
+        texts: names.texts.iter().map(text).collect::<Result<_, _>>()?,
+    };
     let precision = manifest.precision.unwrap_or(Precision::Fp32);
-    describe(file, manifest, sources, None, precision)
+    describe(file, manifest, files, precision)
 }
 
 /// Describes the model in a folder by what its files say, with the graphs of one precision.
@@ -59,61 +72,112 @@ pub(super) fn describe_in(
     manifest: Manifest,
     asked: Option<Precision>,
 ) -> Result<Description, ModelError> {
-    let hints = (&manifest.image.hints, &manifest.text.hints);
-    let locate = |key: &'static str, name: &str, hints: &Hints| {
-        if !stays_inside(name) {
-            let reason = "a model's files must be inside its folder";
-            return Err(ModelError::invalid(&hints.file, key, name, reason));
-        }
-        Ok(folder.join(name))
-    };
     let plain = manifest.precision.unwrap_or(Precision::Fp32);
-    let [image, text, tokenizer] = file_names(folder, &manifest)?;
-    let image = locate("image.file", &image, hints.0)?;
-    let text = locate("text.file", &text, hints.1)?;
-    let tokenizer = locate("text.tokenizer", &tokenizer, hints.1)?;
+    let names = file_names(folder, &manifest)?;
     let name = manifest.name.clone().unwrap_or_else(|| name_of(folder));
-    let chosen = variants::choose(&name, &image, &text, plain, asked)?;
+    let hints = &manifest.image.hints;
+    let image = inside(folder, "image.file", &names.image, hints)?;
+    let mut texts = Vec::new();
+    for (names, keys) in names.texts.iter().zip(manifest.texts()) {
+        let place = |key, name| inside(folder, &keys.hints.text_key(key), name, &keys.hints);
+        texts.push((
+            place("file", &names.graph)?,
+            place("tokenizer", &names.tokenizer)?,
+        ));
+    }
+    let chosen = variants::choose(&name, &image, &texts[0].0, plain, asked)?;
     // A manifest that names everything is trusted without reading the graphs. Where one graph holds
     // both towers, the inputs that feed the other tower must be known.
-    let is_joint = image == text;
-    let is_exact = manifest.layout == FILE_NAME && manifest.names_all();
-    let graphs = [
-        Interface::read(&chosen.image),
-        Interface::read(&chosen.text),
-    ];
-    let source = |graph: &Result<Interface, ModelError>, path: PathBuf, hints| {
-        let beside = match graph {
-            Ok(graph) => weight_files(graph, &path, hints)?,
-            // Reported below, or when the graph is loaded.
-            Err(_) => Vec::new(),
+    let is_joint = image == texts[0].0;
+    let is_exact = manifest.layout == FILE_NAME && manifest.names_all() && !is_joint;
+    let (image, of_image) = graph_source(chosen.image, hints)?;
+    let mut files = Files {
+        image,
+        of_image: if is_exact { None } else { Some(of_image?) },
+        texts: Vec::new(),
+    };
+    for (n, ((graph, tokenizer), keys)) in texts.into_iter().zip(manifest.texts()).enumerate() {
+        let (graph, is_exact) = if n == 0 {
+            (chosen.text.clone(), is_exact)
+        } else {
+            let graph = variants::nearest(&graph, plain, chosen.precision)?;
+            let names_all = keys.names_all() && manifest.dimension.is_some();
+            (graph, names_all && keys.folder.is_none())
         };
-        Ok(Source {
-            path,
-            beside,
-            built_in: None,
-        })
-    };
-    let sources = [
-        source(&graphs[0], chosen.image, hints.0)?,
-        source(&graphs[1], chosen.text, hints.1)?,
-        Source {
-            beside: merges_of(&tokenizer),
-            path: tokenizer,
-            built_in: None,
-        },
-    ];
-    let [of_image, of_text] = graphs;
-    let graphs = if is_exact && !is_joint {
-        None
-    } else {
-        Some((of_image?, of_text?))
-    };
-    let mut description = describe(folder, manifest, sources, graphs, chosen.precision)?;
+        let (graph, interface) = graph_source(graph, &keys.hints)?;
+        files.texts.push(TextFiles {
+            graph,
+            tokenizer: Source {
+                beside: merges_of(&tokenizer),
+                path: tokenizer,
+                built_in: None,
+            },
+            interface: if is_exact {
+                // Reported when the graph is loaded.
+                interface.ok()
+            } else {
+                Some(interface?)
+            },
+            is_exact,
+        });
+    }
+    let mut description = describe(folder, manifest, files, chosen.precision)?;
     description.folder = Some(folder.to_path_buf());
     description.name = name;
     description.is_joint = is_joint;
     Ok(description)
+}
+
+/// The files of a model.
+struct Files {
+    image: Source,
+    /// What the image tower's graph says itself, where that is needed.
+    of_image: Option<Interface>,
+    /// The first text tower's, and those of the others.
+    texts: Vec<TextFiles>,
+}
+
+/// The files of a text tower.
+struct TextFiles {
+    graph: Source,
+    tokenizer: Source,
+    /// What the graph says itself.
+    interface: Option<Interface>,
+    /// Whether the manifest says enough that the graph is not asked for more.
+    is_exact: bool,
+}
+
+impl TextFiles {
+    fn asked(&self) -> Option<&Interface> {
+        self.interface.as_ref().filter(|_| !self.is_exact)
+    }
+}
+
+/// The path of a file that a key names.
+fn inside(folder: &Path, key: &str, name: &str, hints: &Hints) -> Result<PathBuf, ModelError> {
+    if !stays_inside(name) {
+        let reason = "a model's files must be inside its folder";
+        return Err(ModelError::invalid(&hints.file, key, name, reason));
+    }
+    Ok(folder.join(name))
+}
+
+/// A graph with its weight files, and what it says itself.
+fn graph_source(
+    path: PathBuf,
+    hints: &Hints,
+) -> Result<(Source, Result<Interface, ModelError>), ModelError> {
+    let graph = Interface::read(&path);
+    let beside = match &graph {
+        Ok(graph) => weight_files(graph, &path, hints)?,
+        Err(_) => Vec::new(),
+    };
+    let source = Source {
+        path,
+        beside,
+        built_in: None,
+    };
+    Ok((source, graph))
 }
 
 /// The file of merges that belongs to a vocabulary of byte pairs.
@@ -125,19 +189,41 @@ fn merges_of(tokenizer: &Path) -> Vec<PathBuf> {
     merges.into_iter().collect()
 }
 
-/// Names of the image tower's graph, the text tower's graph and the tokenizer.
-fn file_names(folder: &Path, manifest: &Manifest) -> Result<[String; 3], ModelError> {
-    let Manifest { image, text, .. } = manifest;
+/// The names of a model's files in its manifest.
+struct Names {
+    image: String,
+    texts: Vec<TextNames>,
+}
+
+struct TextNames {
+    graph: String,
+    tokenizer: String,
+}
+
+fn file_names(folder: &Path, manifest: &Manifest) -> Result<Names, ModelError> {
+    let image = &manifest.image;
     let mut gaps = Gaps::new(folder);
-    let names = (
-        gaps.require("image.file", image.file.clone(), &image.hints),
-        gaps.require("text.file", text.file.clone(), &text.hints),
-        gaps.require("text.tokenizer", text.tokenizer.clone(), &text.hints),
-    );
-    let (Some(image), Some(text), Some(tokenizer)) = names else {
-        return Err(gaps.into_error());
-    };
-    Ok([image, text, tokenizer])
+    let image = gaps.require("image.file", image.file.clone(), &image.hints);
+    let mut texts = Vec::new();
+    for TextKeys {
+        file,
+        tokenizer,
+        hints,
+        ..
+    } in manifest.texts()
+    {
+        let graph = gaps.require(hints.text_key("file"), file.clone(), hints);
+        let tokenizer = gaps.require(hints.text_key("tokenizer"), tokenizer.clone(), hints);
+        texts.extend(
+            graph
+                .zip(tokenizer)
+                .map(|(graph, tokenizer)| TextNames { graph, tokenizer }),
+        );
+    }
+    match image {
+        Some(image) if gaps.n() == 0 => Ok(Names { image, texts }),
+        _ => Err(gaps.into_error()),
+    }
 }
 
 /// The files beside a graph that hold weights of it.
@@ -154,122 +240,25 @@ fn weight_files(graph: &Interface, file: &Path, hints: &Hints) -> Result<Vec<Pat
     graph.weight_files.keys().map(path).collect()
 }
 
-/// Collects the keys that have no value, so that they are reported together.
-struct Gaps<'a> {
-    folder: &'a Path,
-    keys: Vec<&'static str>,
-    whys: Vec<String>,
-}
-
-impl<'a> Gaps<'a> {
-    fn new(folder: &'a Path) -> Self {
-        Self {
-            folder,
-            keys: Vec::new(),
-            whys: Vec::new(),
-        }
-    }
-
-    fn require<T>(&mut self, key: &'static str, value: Option<T>, hints: &Hints) -> Option<T> {
-        if value.is_none() {
-            self.add(key, hints.why.clone());
-        }
-        value
-    }
-
-    /// The output that is the embedding or is pooled to it. `keys` are those of the output and of
-    /// its pooling, `width` the length of its last dimension.
-    fn output(
-        &mut self,
-        keys: (&'static str, &'static str),
-        given: Option<String>,
-        (pool, width): (Option<Pool>, Option<usize>),
-        graph: Option<&Interface>,
-        (hints, usual): (&Hints, &[&str]),
-    ) -> Result<Option<String>, ModelError> {
-        let Some(graph) = graph else {
-            return Ok(self.require(keys.0, given, hints));
-        };
-        let hidden: &[&str] = if pool.is_some() { HIDDEN_OUTPUTS } else { &[] };
-        let found = match given {
-            Some(name) => Ok(name),
-            None => output(graph, &[hints.outputs, usual, hidden], pool, width),
-        };
-        let name = match found {
-            Ok(name) => name,
-            Err(_) if output(graph, &[hints.outputs, usual, hidden], pool, None).is_ok() => {
-                let reason = "this tower's embeddings have another number of values: its other \
-                              tower belongs to another model";
-                let width = width.unwrap_or_default();
-                return Err(ModelError::invalid(&hints.file, "dimension", width, reason));
-            }
-            Err(why) => {
-                // Where every token has a vector of its own and nothing else is returned, the way
-                // of pooling is what is missing.
-                let is_hidden = |port: &Port| port.rank() == Some(3);
-                let has_hidden = graph.outputs.iter().any(is_hidden);
-                let has_rows = graph.outputs.iter().any(|port| port.rank() == Some(2));
-                let is_open = pool.is_none() && has_hidden && !has_rows;
-                let key = if is_open { keys.1 } else { keys.0 };
-                self.add(key, Some(why));
-                return Ok(None);
-            }
-        };
-        match (graph.output(&name).and_then(Port::rank), pool) {
-            (Some(3), None) => {
-                let why = format!("the output {name} has a vector for each token or patch");
-                self.add(keys.1, Some(why));
-                Ok(None)
-            }
-            (Some(2), Some(pool)) => {
-                let reason = "the graph's output is pooled already";
-                Err(ModelError::invalid(
-                    &hints.file,
-                    keys.1,
-                    format!("{pool:?}"),
-                    reason,
-                ))
-            }
-            _ => Ok(Some(name)),
-        }
-    }
-
-    fn add(&mut self, key: &'static str, why: Option<String>) {
-        self.keys.push(key);
-        self.whys.extend(why.filter(|why| !self.whys.contains(why)));
-    }
-
-    fn into_error(self) -> ModelError {
-        ModelError::Unknown {
-            folder: self.folder.to_path_buf(),
-            keys: self.keys,
-            why: self.whys.join("; "),
-        }
-    }
-}
-
-/// Reports all values that are missing together. `graphs` are the image tower's and the text
-/// tower's, where what they say themselves is needed.
+/// Reports all values that are missing together.
 fn describe(
     folder: &Path,
     manifest: Manifest,
-    [image_source, mut text_source, tokenizer]: [Source; 3],
-    graphs: Option<(Interface, Interface)>,
+    files: Files,
     precision: Precision,
 ) -> Result<Description, ModelError> {
     let Manifest {
         dimension,
         mut image,
         mut text,
+        others,
         ..
     } = manifest;
-    let (of_image, of_text) = graphs.unzip();
-    if let Some(graph) = &of_image {
+    let of_image = files.of_image.as_ref();
+    if let Some(graph) = of_image {
         complete_image(graph, &mut image);
     }
-    if let Some(graph) = &of_text {
-        complete_text(graph, &mut text);
-    }
+    let of_text = files.texts.first().and_then(TextFiles::asked);
     check_dimension(&image.hints.file, "dimension", dimension)?;
     let mut gaps = Gaps::new(folder);
     let Outputs {
@@ -277,25 +266,25 @@ fn describe(
         text: text_output,
         dimension,
     } = outputs(
-        (&mut image, of_image.as_ref()),
-        (&mut text, of_text.as_ref()),
+        (&mut image, of_image),
+        (&mut text, of_text),
         dimension,
         &mut gaps,
     )?;
     let pixels = gaps.require("image.input", image.input.take(), &image.hints);
-    let input_ids = gaps.require("text.input_ids", text.input_ids.take(), &text.hints);
-    let image_is_part = is_part(of_image.as_ref(), &[&pixels]);
-    let text_inputs = [
-        &input_ids,
-        &text.attention_mask,
-        &text.token_type_ids,
-        &text.position_ids,
-    ];
-    let text_is_part = is_part(of_text.as_ref(), &text_inputs);
-    text_source.beside.append(&mut text.hints.beside);
+    let image_is_part = is_part(of_image, &[&pixels]);
     let preprocess = preprocess(&image, &mut gaps)?;
-    let tokenize = tokenize(&text, &tokenizer, &mut gaps)?;
+    let mut texts = Vec::new();
+    for (keys, files) in std::iter::once(text).chain(others).zip(files.texts) {
+        let output = if texts.is_empty() {
+            text_output.clone()
+        } else {
+            other_output(&keys, &files, dimension, &mut gaps)?
+        };
+        texts.push(text_tower(keys, files, output, &mut gaps)?);
+    }
     let complete = || {
+        let mut texts = texts.into_iter().collect::<Option<Vec<_>>>()?.into_iter();
         Some(Description {
             name: manifest.name.unwrap_or_default(),
             license: manifest.license,
@@ -306,7 +295,7 @@ fn describe(
             is_joint: false,
             preprocess: preprocess?,
             image: ImageSpec {
-                source: image_source,
+                source: files.image,
                 input: pixels?,
                 output: image_output?,
                 head: HeadSpec {
@@ -316,25 +305,54 @@ fn describe(
                 },
                 is_part: image_is_part,
             },
-            text: TextSpec {
-                source: text_source,
-                input_ids: input_ids?,
-                attention_mask: text.attention_mask,
-                token_type_ids: text.token_type_ids,
-                position_ids: text.position_ids,
-                output: text_output?,
-                head: HeadSpec {
-                    pool: text.pool,
-                    layer_norm: text.layer_norm.unwrap_or(false),
-                    dense: text.dense,
-                },
-                is_part: text_is_part,
-                tokenizer,
-                tokenize: tokenize?,
-            },
+            text: texts.next()?,
+            others: texts.collect(),
         })
     };
     complete().ok_or_else(|| gaps.into_error())
+}
+
+/// Describes a text tower whose output is known; `None` if something is missing.
+fn text_tower(
+    mut text: TextKeys,
+    mut files: TextFiles,
+    output: Option<String>,
+    gaps: &mut Gaps<'_>,
+) -> Result<Option<Arc<TextSpec>>, ModelError> {
+    if let Some(graph) = files.asked() {
+        complete_text(graph, &mut text);
+    }
+    let input_ids = text.input_ids.take();
+    let input_ids = gaps.require(text.hints.text_key("input_ids"), input_ids, &text.hints);
+    let inputs = [
+        &input_ids,
+        &text.attention_mask,
+        &text.token_type_ids,
+        &text.position_ids,
+    ];
+    let is_part = is_part(files.asked(), &inputs);
+    files.graph.beside.append(&mut text.hints.beside);
+    let tokenize = tokenize(&text, &files.tokenizer, gaps)?;
+    let complete = || {
+        Some(Arc::new(TextSpec {
+            languages: text.languages.unwrap_or_default(),
+            source: files.graph,
+            input_ids: input_ids?,
+            attention_mask: text.attention_mask,
+            token_type_ids: text.token_type_ids,
+            position_ids: text.position_ids,
+            output: output?,
+            head: HeadSpec {
+                pool: text.pool,
+                layer_norm: text.layer_norm.unwrap_or(false),
+                dense: text.dense,
+            },
+            is_part,
+            tokenizer: files.tokenizer,
+            tokenize: tokenize?,
+        }))
+    };
+    Ok(complete())
 }
 
 /// The outputs that are embeddings or become them, and the embeddings' dimension.
@@ -351,7 +369,7 @@ fn outputs(
     gaps: &mut Gaps<'_>,
 ) -> Result<Outputs, ModelError> {
     let image_output = gaps.output(
-        ("image.output", "image.pool"),
+        ("image.output".to_owned(), "image.pool".to_owned()),
         image.output.take(),
         (image.pool, dimension),
         of_image,
@@ -360,7 +378,7 @@ fn outputs(
     let dense = text.dense.as_ref();
     let width = dense.map_or(dimension, |dense| Some(dense.n_in));
     let text_output = gaps.output(
-        ("text.output", "text.pool"),
+        (text.hints.text_key("output"), text.hints.text_key("pool")),
         text.output.take(),
         (text.pool, width),
         of_text,
@@ -383,6 +401,43 @@ fn outputs(
         text: text_output,
         dimension,
     })
+}
+
+/// The output of a text tower besides the first, whose embeddings must have as many values as the
+/// others'.
+fn other_output(
+    text: &TextKeys,
+    files: &TextFiles,
+    dimension: Option<usize>,
+    gaps: &mut Gaps<'_>,
+) -> Result<Option<String>, ModelError> {
+    let hints = &text.hints;
+    let n_out = text.dense.as_ref().map(|dense| dense.n_out);
+    let is_other = |n: Option<usize>| n.is_some() && dimension.is_some() && n != dimension;
+    if is_other(hints.dimension) || is_other(n_out) {
+        let folder = text.folder.as_deref().unwrap_or_default();
+        return Err(other_dimension(hints, "folder", folder));
+    }
+    let width = text
+        .dense
+        .as_ref()
+        .map_or(dimension, |dense| Some(dense.n_in));
+    let output = gaps.output(
+        (hints.text_key("output"), hints.text_key("pool")),
+        text.output.clone(),
+        (text.pool, width),
+        files.asked(),
+        (hints, TEXT_OUTPUTS),
+    )?;
+    let port = || files.interface.as_ref()?.output(output.as_ref()?);
+    let last = |port: &Port| port.fixed(port.rank()?.checked_sub(1)?);
+    match (port().and_then(last), width) {
+        (Some(found), Some(width)) if found != width => {
+            let output = output.unwrap_or_default();
+            Err(other_dimension(hints, "output", output))
+        }
+        _ => Ok(output),
+    }
 }
 
 /// Whether a graph has inputs besides these: then it holds more than one tower, and is loaded in
@@ -438,51 +493,6 @@ fn complete_text(graph: &Interface, text: &mut TextKeys) {
     }
 }
 
-/// The output that is the embedding, or that is pooled to it: one of the candidate names, else the
-/// only output of shape `[batch, width]`, or `[batch, n_tokens, width]` to be pooled. The error
-/// says why there is none.
-fn output(
-    graph: &Interface,
-    candidates: &[&[&str]],
-    pool: Option<Pool>,
-    width: Option<usize>,
-) -> Result<String, String> {
-    let wanted = if pool.is_some() { 3 } else { 2 };
-    let fits = |port: &Port| {
-        let length = port.fixed(wanted - 1);
-        port.is_float()
-            && port.rank().is_none_or(|rank| rank == wanted)
-            && (length.is_none() || width.is_none() || length == width)
-    };
-    let named = candidates.iter().copied().flatten();
-    let mut named = named.filter_map(|name| graph.output(name));
-    if let Some(port) = named.find(|port| fits(port)) {
-        return Ok(port.name.clone());
-    }
-    // Taken before the projection, or of both towers together: of the right shape only by chance.
-    let is_other = |port: &Port| port.name == "pooler_output" || port.name.starts_with("logits");
-    let mut others = graph
-        .outputs
-        .iter()
-        .filter(|port| port.rank() == Some(wanted) && fits(port) && !is_other(port));
-    if let (Some(port), None) = (others.next(), others.next()) {
-        return Ok(port.name.clone());
-    }
-    let shown = |port: &Port| {
-        let length = port
-            .rank()
-            .and_then(|rank| port.fixed(rank.checked_sub(1)?));
-        match (length, width) {
-            (Some(length), Some(width)) if length != width => {
-                format!("{} ({length} values, not {width})", port.name)
-            }
-            _ => port.name.clone(),
-        }
-    };
-    let all: Vec<String> = graph.outputs.iter().map(shown).collect();
-    Err(format!("the graph's outputs are {}", all.join(", ")))
-}
-
 /// The settings of the preprocessing; `None` if some are missing.
 fn preprocess(
     image: &ImageKeys,
@@ -505,12 +515,12 @@ fn preprocess(
     };
     // A processor that is not followed may do anything: nothing has its usual value.
     if hints.why.is_some() {
-        let n_gaps = gaps.keys.len();
+        let n_gaps = gaps.n();
         if !matches!(resize, ResizeKey::Squash | ResizeKey::Keep) {
             gaps.require("image.edge", image.edge, hints);
         }
         gaps.require("image.rescale", image.rescale, hints);
-        if gaps.keys.len() > n_gaps {
+        if gaps.n() > n_gaps {
             return Ok(None);
         }
     }
@@ -553,8 +563,8 @@ fn tokenize(
     gaps: &mut Gaps<'_>,
 ) -> Result<Option<TokenizeConfig>, ModelError> {
     let (hints, file) = (&text.hints, &text.hints.file);
-    let n_gaps = gaps.keys.len();
-    let context_length = gaps.require("text.context_length", text.context_length, hints);
+    let n_gaps = gaps.n();
+    let context_length = gaps.require(hints.text_key("context_length"), text.context_length, hints);
     let mask = text.mask.unwrap_or_default();
     let is_masked = text.attention_mask.is_some() && mask == MaskRule::Tokens;
     // A tower that sees padding gets always the same, so that a text's vector does not depend on
@@ -571,28 +581,31 @@ fn tokenize(
         // Without a tokenizer there is a clearer error.
         if tokenizer.path.is_file() && !names_padding(&tokenizer.path)? {
             let why = "no file names the padding token, and the text tower sees padding";
-            gaps.add("text.pad_token", Some(why.to_owned()));
+            gaps.add(hints.text_key("pad_token"), Some(why.to_owned()));
         }
     }
     for &key in &hints.needs {
         let is_given = match key {
-            "text.clean" => text.clean.is_some(),
-            "text.end_token" => text.end_token.is_some(),
-            "text.lowercase" => text.lowercase.is_some(),
-            "text.pad_side" => text.pad_side.is_some() || pad == Pad::Longest,
-            "text.start_token" => text.start_token.is_some(),
+            "clean" => text.clean.is_some(),
+            "end_token" => text.end_token.is_some(),
+            "lowercase" => text.lowercase.is_some(),
+            "pad_side" => text.pad_side.is_some() || pad == Pad::Longest,
+            "start_token" => text.start_token.is_some(),
             _ => false,
         };
         if !is_given {
-            gaps.add(key, hints.why.clone());
+            gaps.add(hints.text_key(key), hints.why.clone());
         }
     }
-    let (Some(context_length), true) = (context_length, gaps.keys.len() == n_gaps) else {
+    let (Some(context_length), true) = (context_length, gaps.n() == n_gaps) else {
         return Ok(None);
     };
     // Memory grows with it, and no text tower sees more.
     if context_length > 1 << 20 {
-        let (key, reason) = ("text.context_length", "expected at most 1048576 tokens");
+        let (key, reason) = (
+            hints.text_key("context_length"),
+            "expected at most 1048576 tokens",
+        );
         return Err(ModelError::invalid(file, key, context_length, reason));
     }
     let is_plain = tokenizer.path.extension().is_some_and(|end| end == "txt");

@@ -7,9 +7,11 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::Error as _;
 
 use crate::error::ModelError;
 use crate::head::{DenseSpec, Pool};
+use crate::language::Language;
 use crate::precision::Precision;
 use crate::preprocess::{Channels, Interpolation, Rounding};
 use crate::tokenize::{Clean, MaskRule, Pad, Side};
@@ -30,6 +32,9 @@ pub(super) struct Manifest {
     pub(super) ignore: Vec<String>,
     pub(super) image: ImageKeys,
     pub(super) text: TextKeys,
+    /// The text towers of other languages, [`TextKeys::other`] of the first.
+    #[serde(skip)]
+    pub(super) others: Vec<TextKeys>,
     /// The layout that it was read from, for people.
     #[serde(skip)]
     pub(super) layout: &'static str,
@@ -66,6 +71,12 @@ pub(super) struct ImageKeys {
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct TextKeys {
+    /// The languages whose texts it encodes.
+    #[serde(deserialize_with = "languages")]
+    pub(super) languages: Option<Vec<Language>>,
+    /// Moved to [`Manifest::others`] once it is read.
+    #[serde(deserialize_with = "others")]
+    pub(super) other: Option<Vec<TextKeys>>,
     /// As that of the image tower.
     pub(super) folder: Option<String>,
     /// The graph, relative to the folder.
@@ -114,10 +125,21 @@ pub(super) struct Hints {
     pub(super) why: Option<String>,
     /// Files besides the graph that the tower is made of.
     pub(super) beside: Vec<PathBuf>,
-    /// Keys that must be given, because the layout's files leave them open.
+    /// Keys of the tower's table that must be given, because the layout's files leave them open.
     pub(super) needs: Vec<&'static str>,
     /// Whether no token sees those after it, so that padding after the end changes nothing.
     pub(super) is_causal: bool,
+    /// What a text tower besides the first is called in dotted keys, such as `text.other[zh]`.
+    pub(super) place: Option<String>,
+    /// The dimension that such a tower's own folder gives.
+    pub(super) dimension: Option<usize>,
+}
+
+impl Hints {
+    /// A key of the text tower, dotted.
+    pub(super) fn text_key(&self, key: &str) -> String {
+        format!("{}.{key}", self.place.as_deref().unwrap_or("text"))
+    }
 }
 
 #[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,7 +161,32 @@ pub(super) enum CropKey {
 
 fn precision<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Precision>, D::Error> {
     let text = String::deserialize(from)?;
-    text.parse().map(Some).map_err(serde::de::Error::custom)
+    text.parse().map(Some).map_err(D::Error::custom)
+}
+
+fn languages<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Vec<Language>>, D::Error> {
+    let codes: Vec<String> = Vec::deserialize(from)?;
+    let mut languages: Vec<Language> = Vec::new();
+    for code in codes {
+        let language = code.parse();
+        let language = language.map_err(|why| D::Error::custom(format!("`{code}`: {why}")))?;
+        if languages.contains(&language) {
+            return Err(D::Error::custom(format!("`{code}` is listed twice")));
+        }
+        languages.push(language);
+    }
+    if languages.is_empty() {
+        return Err(D::Error::custom("expected at least one language"));
+    }
+    Ok(Some(languages))
+}
+
+fn others<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Vec<TextKeys>>, D::Error> {
+    let others: Vec<TextKeys> = Vec::deserialize(from)?;
+    if others.iter().any(|other| other.other.is_some()) {
+        return Err(D::Error::custom("only [text] has other text towers"));
+    }
+    Ok(Some(others))
 }
 
 /// The manifest in this folder, if there is one.
@@ -159,8 +206,11 @@ pub(super) fn parse(text: &str, file: &Path) -> Result<Manifest, ModelError> {
         source: Box::new(source),
     })?;
     manifest.layout = FILE_NAME;
+    manifest.others = manifest.text.other.take().unwrap_or_default();
     manifest.image.hints.file = file.to_path_buf();
-    manifest.text.hints.file = file.to_path_buf();
+    for text in manifest.texts_mut() {
+        text.hints.file = file.to_path_buf();
+    }
     Ok(manifest)
 }
 
@@ -182,13 +232,18 @@ impl Manifest {
     /// Whether it says enough that the graphs need not be read. The optional inputs may be left
     /// out on purpose, so they do not count.
     pub(super) fn names_all(&self) -> bool {
-        let names = [
-            &self.image.input,
-            &self.image.output,
-            &self.text.input_ids,
-            &self.text.output,
-        ];
-        names.into_iter().all(Option::is_some) && self.dimension.is_some()
+        let of_image = self.image.input.is_some() && self.image.output.is_some();
+        of_image && self.text.names_all() && self.dimension.is_some()
+    }
+
+    /// The text towers, the first one first.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &TextKeys> {
+        std::iter::once(&self.text).chain(&self.others)
+    }
+
+    /// As [`texts`](Self::texts), to be changed.
+    pub(super) fn texts_mut(&mut self) -> impl Iterator<Item = &mut TextKeys> {
+        std::iter::once(&mut self.text).chain(&mut self.others)
     }
 
     /// The values of this manifest, completed by those of a layout.
@@ -201,6 +256,11 @@ impl Manifest {
             ignore: self.ignore,
             image: self.image.over(base.image),
             text: self.text.over(base.text),
+            others: if self.others.is_empty() {
+                base.others
+            } else {
+                self.others
+            },
             layout: base.layout,
         }
     }
@@ -233,7 +293,12 @@ impl ImageKeys {
 }
 
 impl TextKeys {
-    fn over(self, base: Self) -> Self {
+    /// The same of a text tower.
+    pub(super) fn names_all(&self) -> bool {
+        self.input_ids.is_some() && self.output.is_some()
+    }
+
+    pub(super) fn over(self, base: Self) -> Self {
         over!(
             self,
             base,
@@ -263,7 +328,9 @@ impl TextKeys {
             caption_prefix,
             pool,
             layer_norm,
-            dense
+            dense,
+            languages,
+            other
         )
     }
 }

@@ -5,7 +5,9 @@
 
 mod complete;
 mod files;
+mod gaps;
 mod keys;
+mod languages;
 mod license;
 mod manifest;
 mod open_clip;
@@ -52,12 +54,8 @@ fn in_tower(error: ModelError, image: &Path, text: &Path) -> ModelError {
     let ModelError::Unknown { keys, why, .. } = error else {
         return error;
     };
-    let is_of_text = |key: &&'static str| key.starts_with("text.");
-    let of_image: Vec<_> = keys
-        .iter()
-        .copied()
-        .filter(|key| !is_of_text(key))
-        .collect();
+    let is_of_image = |key: &&String| !key.starts_with("text.");
+    let of_image: Vec<String> = keys.iter().filter(is_of_image).cloned().collect();
     let (folder, keys) = if of_image.is_empty() {
         (text, keys)
     } else {
@@ -123,7 +121,10 @@ fn find_towers(image: &Path, text: &Path) -> Result<(PathBuf, Manifest), ModelEr
         layout: manifest::FILE_NAME,
         ..Manifest::default()
     };
-    Ok((above.to_path_buf(), towers(above, own)?))
+    Ok((
+        above.to_path_buf(),
+        with_others(above, towers(above, own)?)?,
+    ))
 }
 
 /// Reads the files that describe the model in a folder, not its graphs.
@@ -155,7 +156,35 @@ fn find(folder: &Path) -> Result<Manifest, ModelError> {
         }
     };
     found.license = found.license.or_else(|| license::stated(folder));
-    Ok(found)
+    with_others(folder, found)
+}
+
+/// Reads the folders of the text towers besides the first, and checks the languages of all.
+fn with_others(folder: &Path, mut manifest: Manifest) -> Result<Manifest, ModelError> {
+    let file = folder.join(manifest::FILE_NAME);
+    let ignored = manifest.ignore.clone();
+    for text in &mut manifest.others {
+        let Some(name) = text.folder.clone() else {
+            continue;
+        };
+        let found = tower(folder, Tower::Text, ("text.other.folder", &name), &ignored)?;
+        if !found.others.is_empty() {
+            let reason = "a folder with several text towers cannot be one of them";
+            return Err(ModelError::invalid(
+                &file,
+                "text.other.folder",
+                name,
+                reason,
+            ));
+        }
+        *text = std::mem::take(text).over(found.text);
+        text.hints.dimension = found.dimension;
+        if text.hints.file.as_os_str().is_empty() {
+            text.hints.file.clone_from(&file);
+        }
+    }
+    languages::check(folder, &file, &mut manifest)?;
+    Ok(manifest)
 }
 
 fn check_folder(folder: &Path) -> Result<(), ModelError> {
@@ -183,13 +212,12 @@ fn base(folder: &Path, ignored: &[String]) -> Result<Option<Manifest>, ModelErro
 /// Joins towers that lie in folders of their own, each read by its own layout.
 fn towers(folder: &Path, own: Manifest) -> Result<Manifest, ModelError> {
     let file = folder.join(manifest::FILE_NAME);
-    let of_image = tower(
-        folder,
-        Tower::Image,
-        own.image.folder.as_deref(),
-        &own.ignore,
-    )?;
-    let of_text = tower(folder, Tower::Text, own.text.folder.as_deref(), &own.ignore)?;
+    let of = |kind, key, name: &Option<String>| match name {
+        Some(name) => tower(folder, kind, (key, name), &own.ignore),
+        None => Ok(base(folder, &own.ignore)?.unwrap_or_default()),
+    };
+    let of_image = of(Tower::Image, "image.folder", &own.image.folder)?;
+    let of_text = of(Tower::Text, "text.folder", &own.text.folder)?;
     // What is said in one folder must hold for the other.
     let dimension = match (of_text.dimension, of_image.dimension) {
         // A tower without a projection of its own says nothing about the space.
@@ -203,6 +231,7 @@ fn towers(folder: &Path, own: Manifest) -> Result<Manifest, ModelError> {
         license: of_image.license.or(of_text.license),
         image: of_image.image,
         text: of_text.text,
+        others: of_text.others,
         layout: manifest::FILE_NAME,
         ..Manifest::default()
     };
@@ -215,21 +244,13 @@ fn towers(folder: &Path, own: Manifest) -> Result<Manifest, ModelError> {
     Ok(joined)
 }
 
-/// What the layout of a tower's folder says about it; of the model's own folder without a name.
+/// What the layout of a tower's folder says about it. `key` gives the folder's name.
 fn tower(
     folder: &Path,
     tower: Tower,
-    name: Option<&str>,
+    (key, name): (&str, &str),
     ignored: &[String],
 ) -> Result<Manifest, ModelError> {
-    let Some(name) = name else {
-        let whole = base(folder, ignored)?;
-        return Ok(whole.unwrap_or_default());
-    };
-    let key = match tower {
-        Tower::Image => "image.folder",
-        Tower::Text => "text.folder",
-    };
     if !stays_inside(name) {
         let reason = "a model's files must be inside its folder";
         let file = folder.join(manifest::FILE_NAME);
@@ -263,7 +284,12 @@ fn tower(
         }
     };
     inside(&mut found.image.file);
-    inside(&mut found.text.file);
-    inside(&mut found.text.tokenizer);
+    for text in found.texts_mut() {
+        inside(&mut text.file);
+        inside(&mut text.tokenizer);
+    }
+    for text in &mut found.others {
+        inside(&mut text.folder);
+    }
     Ok(found)
 }

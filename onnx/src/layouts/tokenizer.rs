@@ -588,11 +588,11 @@ impl TokenizerFiles {
         let is_cased = self.class == Class::Bert && own.is_some_and(|own| !own.lowercase);
         let is_plain = self.name == VOCABULARY_TXT && !self.has_config;
         if is_plain && self.class != Class::Bert || is_cased && config.do_lower_case.is_none() {
-            needs.push("text.lowercase");
+            needs.push("lowercase");
         }
         let says_side = config.padding_side.is_some() || self.outline.padding.is_some();
         if self.class == Class::Gemma && !says_side {
-            needs.push("text.pad_side");
+            needs.push("pad_side");
         }
         // Otherwise the class settles it, or the file alone knows.
         let (Some(frame), None) = (self.own_frame(), self.frame()) else {
@@ -606,11 +606,11 @@ impl TokenizerFiles {
         };
         let first = config.bos_token.as_ref().or(config.cls_token.as_ref());
         if is_open(first, config.add_bos_token, frame.0.as_ref()) {
-            needs.push("text.start_token");
+            needs.push("start_token");
         }
         let last = config.eos_token.as_ref().or(config.sep_token.as_ref());
         if is_open(last, config.add_eos_token, frame.1.as_ref()) {
-            needs.push("text.end_token");
+            needs.push("end_token");
         }
         needs
     }

@@ -166,7 +166,7 @@ fn text(
     if family.is_siglip {
         text.clean = tokenizer.siglip_clean();
         if text.clean.is_none() && !tokenizer.lowercases() {
-            text.hints.needs.push("text.clean");
+            text.hints.needs.push("clean");
         }
     }
     Ok(text)

@@ -119,6 +119,22 @@ pub(super) fn choose(
     })
 }
 
+/// The graph of a text tower besides the first: its copy of this precision, or its most exact one.
+pub(super) fn nearest(
+    graph: &Path,
+    plain: Precision,
+    wanted: Precision,
+) -> Result<PathBuf, ModelError> {
+    let mut found = copies(graph, plain);
+    let chosen = match found.remove(&wanted) {
+        Some(chosen) => Some(chosen),
+        None => found.into_values().next(),
+    };
+    chosen.ok_or_else(|| ModelError::MissingFile {
+        file: graph.to_path_buf(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +175,9 @@ mod tests {
         let found = copies(&path("n.onnx"), Precision::Int8);
         assert_eq!(found, BTreeMap::from([(Precision::Int8, path("n.onnx"))]));
         assert!(copies(&path("o.onnx"), Precision::Fp32).is_empty());
+        let nearest = |wanted| nearest(&path("m.onnx"), Precision::Fp32, wanted).unwrap();
+        assert_eq!(nearest(Precision::Int8), path("m_quantized.onnx"));
+        assert_eq!(nearest(Precision::Fp16), path("m.onnx"));
         // Of a clone without the large files, those that were fetched.
         let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 7\n";
         fs_err::write(path("m.onnx"), pointer).unwrap();

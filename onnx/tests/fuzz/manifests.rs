@@ -14,7 +14,7 @@ use crate::counted::{alone, counted};
 use crate::support::{copy_of, runtime};
 
 /// One folder of each layout.
-const FOLDERS: [&str; 9] = [
+const FOLDERS: [&str; 10] = [
     "clip",
     "plain",
     "layouts/siglip",
@@ -24,7 +24,11 @@ const FOLDERS: [&str; 9] = [
     "layouts/open_clip",
     "layouts/jina_clip",
     "layouts/mobileclip",
+    "towers",
 ];
+
+/// Files of their vocabularies.
+const TOKENIZERS: [&str; 3] = ["tokenizer.json", "tokenizer-other.json", "words.json"];
 
 /// Memory limit, in bytes, before a model's graphs are loaded: the largest input that a manifest
 /// may ask for takes 768 MiB as f32, and 192 MiB as a picture.
@@ -236,7 +240,7 @@ fn damaged_model_folders_do_no_harm() {
             named: folder.to_str().unwrap(),
         };
         for file in files(folder, &["json", "toml"]) {
-            if file.ends_with("tokenizer.json") || file.ends_with("words.json") {
+            if TOKENIZERS.iter().any(|name| file.ends_with(name)) {
                 continue;
             }
             let apply = |damage: Damage, original: &[u8]| Some(damage.apply(&file, original));
@@ -253,7 +257,7 @@ fn damaged_model_folders_do_no_harm() {
         // The file was restored, or all further cases would be the same.
         assert!(Model::open(folder).is_ok(), "{name}");
     }
-    assert_eq!(tally.n_files, 24);
+    assert_eq!(tally.n_files, 25);
     let (n_refused, n_cases) = (tally.n_refused.get(), tally.n_cases.get());
     assert_eq!(n_cases, tally.n_files * N_CASES);
     assert!(
@@ -283,7 +287,7 @@ fn damaged_graphs_do_no_harm_when_a_folder_is_opened() {
             });
         }
     }
-    assert_eq!(tally.n_files, 22);
+    assert_eq!(tally.n_files, 25);
     let (n_refused, n_cases) = (tally.n_refused.get(), tally.n_cases.get());
     assert_eq!(n_cases, tally.n_files * N_CASES);
     assert!(n_refused > n_cases / 10, "{n_refused}");
@@ -310,10 +314,8 @@ fn damaged_tokenizers_do_no_harm() {
             named: folder.to_str().unwrap(),
         };
         for file in files(folder, &["json", "txt"]) {
-            let is_tokenizer = ["tokenizer.json", "words.json", "vocab.txt"]
-                .iter()
-                .any(|name| file.ends_with(name));
-            if !is_tokenizer {
+            let mut names = TOKENIZERS.iter().chain(&["vocab.txt"]);
+            if !names.any(|name| file.ends_with(name)) {
                 continue;
             }
             if file.ends_with("vocab.txt") {
@@ -327,17 +329,19 @@ fn damaged_tokenizers_do_no_harm() {
             tally.damage(&file, &Damage::any(), apply, &limits, || {
                 let model = Model::open(folder)?;
                 let options = SessionOptions::default();
-                let encoder = TextTower::load(&runtime, &model, &options)?;
-                for text in texts {
-                    encoder.token_ids(text)?;
-                    encoder.n_tokens_dropped(sightline_onnx::TextRole::Caption, text)?;
+                for n in 0..model.text_languages().len() {
+                    let encoder = TextTower::load_nth(&runtime, &model, n, &options)?;
+                    for text in texts {
+                        encoder.token_ids(text)?;
+                        encoder.n_tokens_dropped(sightline_onnx::TextRole::Caption, text)?;
+                    }
                 }
                 Ok::<_, sightline_onnx::EncodeError>(())
             });
         }
     }
-    assert_eq!(tally.n_files, 10);
+    assert_eq!(tally.n_files, 12);
     let (n_refused, n_cases) = (tally.n_refused.get(), tally.n_cases.get());
-    assert!(n_cases > 9 * N_CASES, "{n_cases}");
+    assert!(n_cases > 11 * N_CASES, "{n_cases}");
     assert!(n_refused > n_cases / 10, "{n_refused}");
 }

@@ -35,5 +35,7 @@ mod starter;
 mod support;
 /// Texts through tokenizer and tower.
 mod texts;
+/// Several text towers in one model.
+mod towers;
 /// Weight files beside a graph.
 mod weights;

@@ -393,16 +393,20 @@ mod tests {
             "a_fp16.onnx",
             "b.onnx",
             "b_int8.onnx",
+            "b-other.onnx",
             "t.json",
+            "t-other.json",
         ];
         let taken = chosen(&own, None).unwrap();
         assert_eq!(
             taken,
             [
                 "a.onnx",
+                "b-other.onnx",
                 "b.onnx",
                 "b_int8.onnx",
                 "sightline.toml",
+                "t-other.json",
                 "t.json"
             ]
         );

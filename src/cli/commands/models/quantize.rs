@@ -9,7 +9,7 @@ use crate::cli::args::QuantizeArgs;
 use crate::cli::exit::{self, ExitStatus};
 use crate::cli::printer::Printer;
 use crate::models::quantize::{QuantizeOptions, Report, quantize};
-use crate::models::{ModelsError, fp32_in};
+use crate::models::{ModelsError, QuantizeError, fp32_in};
 use crate::workspace::Workspace;
 
 pub(super) fn run(
@@ -40,20 +40,24 @@ pub(super) fn write_copies(
     printer: &Printer,
 ) -> Result<Option<()>> {
     let model = fp32_in(folder, label)?;
-    let mut graphs: Vec<&Path> = model.image_graph().into_iter().collect();
-    // Both towers may share one file.
-    graphs.extend(model.text_graph().filter(|text| !graphs.contains(text)));
+    let others = model.other_text_graphs();
     let options = QuantizeOptions {
         replace,
         ..QuantizeOptions::default()
     };
-    for graph in graphs {
+    for graph in model.graphs() {
         if exit::check_ctrl_c().is_break() {
             return Ok(None);
         }
         let target = int8_path(graph);
-        let report = quantize(graph, &target, &options)?;
-        show(&report, &printer.shown(&target), printer);
+        match quantize(graph, &target, &options) {
+            Ok(report) => show(&report, &printer.shown(&target), printer),
+            // Such as one of 4-bit weights, which runs as it is beside the copies of the others.
+            Err(error @ QuantizeError::NothingToDo { .. }) if others.contains(&graph) => {
+                printer.note(format_args!("{error}: it is run as it is"));
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(Some(()))
 }
