@@ -9,13 +9,10 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sightline_onnx::{
-    EncodeError, ImageTower, Model, Precision, Runtime, RuntimeError, SessionOptions, Signature,
-    TextTower,
-};
+use sightline_onnx::{Model, Precision, Runtime, RuntimeError, SessionOptions};
 
 use crate::engine::{Encoders, Engine, EngineError, RuntimeSource, UnfinishedChange};
-use crate::models::{Check, Entry, ModelsError, Opened, Registry, Wanted};
+use crate::models::{Check, Entry, ModelsError, Opened, Registry, Signatures, Wanted};
 
 /// An index folder, the models of this machine, and what was requested of them.
 pub struct Workspace {
@@ -295,18 +292,14 @@ impl Workspace {
         Ok(())
     }
 
-    /// Inputs and outputs of the image tower and of the text tower.
+    /// Inputs and outputs of all towers.
     ///
     /// # Errors
     /// When ONNX Runtime or the device is not available, or a graph cannot be loaded.
-    pub fn signatures(&self, model: &Model) -> Result<(Signature, Signature), WorkspaceError> {
+    pub fn signatures(&self, model: &Model) -> Result<Signatures, WorkspaceError> {
         let runtime = self.runtime()?;
-        let load = || -> Result<_, EncodeError> {
-            let image = ImageTower::load(&runtime, model, &self.session)?;
-            let text = TextTower::load(&runtime, model, &self.session)?;
-            Ok((image.signature(), text.signature()))
-        };
-        Ok(load().map_err(EngineError::from)?)
+        let signatures = Signatures::load(model, &runtime, &self.session);
+        Ok(signatures.map_err(EngineError::from)?)
     }
 
     fn engine_for(&self, fingerprint: Option<&str>) -> Result<Engine, WorkspaceError> {

@@ -4,14 +4,14 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 use sightline_onnx::{
-    Channels, Clean, Interpolation, MaskRule, Model, Pad, Precision, PreprocessConfig, Resize,
-    Side, Signature, TokenizeConfig,
+    Channels, Clean, Interpolation, Language, MaskRule, Model, Pad, Precision, PreprocessConfig,
+    Resize, Side, Signature, TokenizeConfig,
 };
 
 use super::{PathAnswer, each};
 use crate::models::{
-    Check, Checked, Entry, Figures, Inspected, ModelsError, Origin, Outcome, Place, Registry,
-    Rewritten, Tower,
+    Check, Checked, Entry, Figures, Inspected, ModelsError, Origin, OtherText, Outcome, Place,
+    Registry, Rewritten, Signatures, Tower,
 };
 
 /// The answer of `models list`.
@@ -122,6 +122,8 @@ pub struct ModelInfoAnswer<'a> {
     pub(crate) context_length: usize,
     pub(crate) preprocessing: PreprocessingAnswer,
     pub(crate) texts: TextsAnswer<'a>,
+    pub(crate) languages: Vec<&'static str>,
+    pub(crate) other_texts: Vec<OtherTextAnswer<'a>>,
     pub(crate) fingerprint: &'a str,
     pub(crate) bytes: u64,
     pub(crate) license: Option<&'a str>,
@@ -136,8 +138,7 @@ pub struct ModelInfoAnswer<'a> {
 
 impl<'a> ModelInfoAnswer<'a> {
     /// A model at the precision at which it was opened. `asked`: whether that one was asked for,
-    /// rather than chosen by a check. `signatures`: those of its image and of its text graph, when
-    /// they could be loaded.
+    /// rather than chosen by a check. `signatures`: those of its graphs, when they could be loaded.
     ///
     /// # Errors
     /// When the model's files cannot be read.
@@ -145,8 +146,20 @@ impl<'a> ModelInfoAnswer<'a> {
         entry: &'a Entry,
         model: &'a Model,
         asked: bool,
-        signatures: Option<&'a (Signature, Signature)>,
+        signatures: Option<&'a Signatures>,
     ) -> Result<Self, ModelsError> {
+        let text = |n: usize| signatures.and_then(|all| all.texts.get(n)).map(Into::into);
+        let mut languages = model.text_languages().into_iter().map(codes);
+        let first = languages.next().unwrap_or_default();
+        let other = |(languages, n): (Vec<&'static str>, usize)| {
+            let config = model.tokenize_nth(n)?;
+            Some(OtherTextAnswer {
+                languages,
+                context_length: config.context_length,
+                texts: config.into(),
+                text: text(n),
+            })
+        };
         let precision = |precision: Precision| PrecisionAnswer {
             precision,
             figures: entry.figures(precision),
@@ -162,6 +175,8 @@ impl<'a> ModelInfoAnswer<'a> {
             context_length: model.tokenize().context_length,
             preprocessing: model.preprocess().into(),
             texts: model.tokenize().into(),
+            languages: first,
+            other_texts: languages.zip(1..).filter_map(other).collect(),
             fingerprint: model.fingerprint(),
             bytes: model.n_bytes()?,
             license: model
@@ -172,10 +187,23 @@ impl<'a> ModelInfoAnswer<'a> {
             reason: verdict.map(|verdict| verdict.reason),
             precisions: entry.precisions()?.into_iter().map(precision).collect(),
             checked_unix_s: entry.checked_unix_s(),
-            image: signatures.map(|(image, _)| image.into()),
-            text: signatures.map(|(_, text)| text.into()),
+            image: signatures.map(|all| (&all.image).into()),
+            text: text(0),
         })
     }
+}
+
+fn codes(languages: &[Language]) -> Vec<&'static str> {
+    languages.iter().map(|language| language.code()).collect()
+}
+
+/// A text tower besides the first.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct OtherTextAnswer<'a> {
+    pub(crate) languages: Vec<&'static str>,
+    pub(crate) context_length: usize,
+    pub(crate) texts: TextsAnswer<'a>,
+    pub(crate) text: Option<SignatureAnswer<'a>>,
 }
 
 answers! {
@@ -264,7 +292,18 @@ answers! {
         colours: f64 = outcome.colours,
         image: TowerAnswer = (&outcome.image).into(),
         text: TowerAnswer = (&outcome.text).into(),
+        other_texts: Vec<OtherOutcomeAnswer> = each(&outcome.other_texts),
         figures: &'a Figures = &outcome.figures,
+    }
+
+    struct OtherOutcomeAnswer from text in &OtherText {
+        languages: Vec<&'static str> = text.languages.clone(),
+        #[serde(flatten)]
+        tower: TowerAnswer = (&text.tower).into(),
+        ms_per_text: f64 = text.ms_per_text,
+        language: Option<&'static str> = text.matches.map(|matches| matches.language.as_str()),
+        texts_first: Option<usize> = text.matches.map(|matches| matches.n_texts_first),
+        pictures_first: Option<usize> = text.matches.map(|matches| matches.n_pictures_first),
     }
 
     struct RewrittenAnswer from rewritten in &Rewritten {

@@ -24,8 +24,8 @@ use crate::engine::{
     ModelChange, Moment, Query, Recalls, RemoveReport, SearchHit, UnfinishedChange, fake, quietly,
 };
 use crate::models::{
-    Agreement, Check, Checked, Figures, Language, Matches, Outcome, Registry, Rewritten, Tower,
-    Verdict,
+    Agreement, Check, Checked, Figures, Language, Matches, OtherText, Outcome, Registry, Rewritten,
+    Tower, Verdict,
 };
 
 /// The keys of an answer, such as `hits[].rank`, each with its description, such as
@@ -449,14 +449,6 @@ fn of_models(samples: &mut Samples) {
         to_fp32,
     };
     let (of_fp32, of_int8) = (figures(None), figures(Some(agreement)));
-    let mut info = ModelInfoAnswer::new(entry, &model, true, None).unwrap();
-    (info.license, info.reason) = (None, None);
-    (
-        info.preprocessing.edge,
-        info.texts.pad_token,
-        info.texts.pad_id,
-    ) = (None, None, None);
-    samples.add("models info", &info);
     let signature = || SignatureAnswer {
         inputs: vec![TensorAnswer {
             name: "a",
@@ -467,6 +459,26 @@ fn of_models(samples: &mut Samples) {
             kind: "b",
         }],
     };
+    let towers = Path::new(env!("CARGO_MANIFEST_DIR")).join("onnx/tests/data/towers");
+    let (entry_of_towers, towers) = (
+        registry.find(&towers).unwrap(),
+        Model::open(&towers).unwrap(),
+    );
+    let mut of_towers = ModelInfoAnswer::new(&entry_of_towers, &towers, true, None).unwrap();
+    samples.add("models info", &of_towers);
+    let other = &mut of_towers.other_texts[0];
+    other.text = Some(signature());
+    (other.texts.pad_token, other.texts.pad_id) = (Some("a"), Some(0));
+    other.texts.pad_side = Some(Side::Left);
+    samples.add("models info", &of_towers);
+    let mut info = ModelInfoAnswer::new(entry, &model, true, None).unwrap();
+    (info.license, info.reason) = (None, None);
+    (
+        info.preprocessing.edge,
+        info.texts.pad_token,
+        info.texts.pad_id,
+    ) = (None, None, None);
+    samples.add("models info", &info);
     let odd = odd_path();
     info.folder = Some(odd.as_path().into());
     info.preprocessing.edge = Some(224);
@@ -499,17 +511,25 @@ fn of_models(samples: &mut Samples) {
         cosine: 1.0,
         n_texts_first: 16,
     };
+    let matches = Matches {
+        language: Language::English,
+        n_texts_first: 16,
+        n_pictures_first: 16,
+    };
+    let other = |matches| OtherText {
+        languages: vec!["zh"],
+        tower: tower(),
+        ms_per_text: 1.0,
+        matches,
+    };
     let works = |figures| {
         Ok(Outcome {
             image: tower(),
             text: tower(),
+            other_texts: vec![other(None), other(Some(matches))],
             n_pairs: 16,
             n_batch: 8,
-            matches: Matches {
-                language: Language::English,
-                n_texts_first: 16,
-                n_pictures_first: 16,
-            },
+            matches,
             n_needed: 5,
             capitals: rewritten,
             punctuation: rewritten,

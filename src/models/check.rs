@@ -54,8 +54,10 @@ pub struct Checked {
 pub struct Outcome {
     /// The image tower.
     pub image: Tower,
-    /// The text tower.
+    /// The first text tower.
     pub text: Tower,
+    /// The text towers of other languages.
+    pub other_texts: Vec<OtherText>,
     /// Number of pairs of a picture and a text.
     pub n_pairs: usize,
     /// Pictures encoded at once when speed was measured.
@@ -88,6 +90,32 @@ pub struct Matches {
     pub n_pictures_first: usize,
 }
 
+/// What was measured for a text tower besides the first.
+#[derive(Debug, Clone)]
+pub struct OtherText {
+    /// Codes of its languages.
+    pub languages: Vec<&'static str>,
+    /// Loading and output.
+    pub tower: Tower,
+    /// Milliseconds per text, one at a time.
+    pub ms_per_text: f64,
+    /// How well pictures and texts match in one of its languages; `None` if the check has no texts
+    /// in any of them.
+    pub matches: Option<Matches>,
+}
+
+impl OtherText {
+    /// What the tower is called in messages: `text tower for zh, de`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        name_of_text_tower(&self.languages)
+    }
+}
+
+fn name_of_text_tower(languages: &[&str]) -> String {
+    format!("text tower for {}", languages.join(", "))
+}
+
 /// What becomes of the texts when they are written in another way.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rewritten {
@@ -101,7 +129,16 @@ impl Outcome {
     /// Whether pictures and texts match better than by chance.
     #[must_use]
     pub fn is_better_than_chance(&self) -> bool {
-        self.matches.n_texts_first >= self.n_needed
+        self.at_chance().is_none()
+    }
+
+    /// The matches that chance reaches, if there are any, and the text tower besides the first that
+    /// they are of.
+    fn at_chance(&self) -> Option<(Matches, Option<&OtherText>)> {
+        let of_others = self.other_texts.iter();
+        let of_others = of_others.filter_map(|text| Some((text.matches?, Some(text))));
+        let mut all = std::iter::once((self.matches, None)).chain(of_others);
+        all.find(|(matches, _)| matches.n_texts_first < self.n_needed)
     }
 
     /// Whether the model takes red for blue.
@@ -192,17 +229,22 @@ impl Check {
     /// # Errors
     /// [`ModelsError::NoBetterThanChance`].
     pub fn require_matches(&self, model: &str) -> Result<(), ModelsError> {
-        match self.outcome() {
-            Some(outcome) if !outcome.is_better_than_chance() => {
-                Err(ModelsError::NoBetterThanChance {
-                    model: model.to_owned(),
-                    n_first: outcome.matches.n_texts_first,
-                    n_pairs: outcome.n_pairs,
-                    n_needed: outcome.n_needed,
-                })
-            }
-            _ => Ok(()),
-        }
+        let Some(outcome) = self.outcome() else {
+            return Ok(());
+        };
+        let Some((matches, other)) = outcome.at_chance() else {
+            return Ok(());
+        };
+        let model = other.map_or_else(
+            || model.to_owned(),
+            |text| format!("{model}, {}", text.name()),
+        );
+        Err(ModelsError::NoBetterThanChance {
+            model,
+            n_first: matches.n_texts_first,
+            n_pairs: outcome.n_pairs,
+            n_needed: outcome.n_needed,
+        })
     }
 }
 
@@ -289,10 +331,81 @@ impl fmt::Display for CheckFailure {
     }
 }
 
-/// Both towers, loaded, with the pictures and texts that they encode.
+/// A text tower besides the first, loaded, with the texts that it encodes.
+struct LoadedText {
+    tower: TextTower,
+    languages: Vec<&'static str>,
+    loading: Duration,
+    /// The language of the texts, if it is one of the tower's own.
+    language: Option<Language>,
+    texts: [&'static str; PAIRS.len()],
+    of_texts: Vec<Embedding>,
+}
+
+impl LoadedText {
+    /// Loads text tower `n`, and encodes everything once. An error names the tower.
+    fn load(
+        model: &Model,
+        n: usize,
+        runtime: &Runtime,
+        options: &SessionOptions,
+    ) -> Result<Self, CheckFailure> {
+        let languages = model.text_languages().get(n).copied().unwrap_or_default();
+        let languages: Vec<&str> = languages.iter().map(|language| language.code()).collect();
+        let load = || {
+            let began = Instant::now();
+            let mut tower = TextTower::load_nth(runtime, model, n, options)?;
+            let loading = began.elapsed();
+            let mut own = Language::ALL.into_iter();
+            let language = own.find(|language| languages.contains(&language.code()));
+            let texts = in_language(language.unwrap_or(Language::English));
+            let of_texts = usable("text", "text", tower.encode(&texts))?;
+            Ok(Self {
+                tower,
+                languages: languages.clone(),
+                loading,
+                language,
+                texts,
+                of_texts,
+            })
+        };
+        load().map_err(|failure| match failure {
+            CheckFailure::Encode(EncodeError::Device(_)) => failure,
+            failure => {
+                let name = name_of_text_tower(&languages);
+                CheckFailure::Output(format!("{name}: {failure}"))
+            }
+        })
+    }
+
+    fn outcome(&mut self, of_pictures: &[Embedding]) -> Result<OtherText, CheckFailure> {
+        let mut fastest = Duration::MAX;
+        for _ in 0..ROUNDS {
+            let began = Instant::now();
+            for text in self.texts {
+                self.tower.encode(&[text])?;
+            }
+            fastest = fastest.min(began.elapsed());
+        }
+        Ok(OtherText {
+            languages: self.languages.clone(),
+            tower: Tower {
+                load: self.loading,
+                raw_norm: norms(&self.of_texts),
+            },
+            ms_per_text: ms_each(fastest),
+            matches: self
+                .language
+                .map(|language| matches_of(language, &self.of_texts, of_pictures)),
+        })
+    }
+}
+
+/// All towers, loaded, with the pictures and texts that they encode.
 struct LoadedModel {
     images: ImageTower,
     texts: TextTower,
+    other_texts: Vec<LoadedText>,
     loading: (Duration, Duration),
     pixels: Vec<Pixels>,
     of_pictures: Vec<Embedding>,
@@ -301,7 +414,7 @@ struct LoadedModel {
 }
 
 impl LoadedModel {
-    /// Loads both towers, and encodes everything once.
+    /// Loads all towers, and encodes everything once.
     fn load(
         model: &Model,
         runtime: &Runtime,
@@ -318,9 +431,12 @@ impl LoadedModel {
         let of_balls = images.encode(&self::pixels(model, &BALLS)?)?;
         let english = in_language(Language::English);
         let of_texts = usable("text", "text", texts.encode(&english))?;
+        let others = 1..model.text_languages().len();
+        let others = others.map(|n| LoadedText::load(model, n, runtime, options));
         Ok(Self {
             images,
             texts,
+            other_texts: others.collect::<Result<_, _>>()?,
             loading: (of_image, of_text),
             pixels,
             of_pictures,
@@ -368,7 +484,11 @@ impl LoadedModel {
                 }
             }
         };
+        let of_pictures = &self.of_pictures;
+        let others = self.other_texts.iter_mut();
+        let others = others.map(|text| text.outcome(of_pictures));
         Ok(Outcome {
+            other_texts: others.collect::<Result<_, _>>()?,
             image: Tower {
                 load: self.loading.0,
                 raw_norm: norms(&self.of_pictures),
@@ -409,11 +529,7 @@ impl LoadedModel {
     }
 
     fn matches(&self, language: Language, of_texts: &[Embedding]) -> Matches {
-        Matches {
-            language,
-            n_texts_first: n_first(of_texts, &self.of_pictures),
-            n_pictures_first: n_first(&self.of_pictures, of_texts),
-        }
+        matches_of(language, of_texts, &self.of_pictures)
     }
 
     fn rewritten(&mut self, writing: Writing) -> Result<Rewritten, EncodeError> {
@@ -439,11 +555,18 @@ impl LoadedModel {
 
     /// Mean and lowest cosine to the embeddings of another precision.
     fn cosines(&self, other: &Self) -> (f64, f64) {
-        let own = self.of_pictures.iter().chain(&self.of_texts);
-        let others = other.of_pictures.iter().chain(&other.of_texts);
-        let cosines: Vec<f64> = own.zip(others).map(|(a, b)| cosine(a, b)).collect();
+        let own = self.embeddings().zip(other.embeddings());
+        let cosines: Vec<f64> = own.map(|(a, b)| cosine(a, b)).collect();
         let mean = cosines.iter().sum::<f64>() / cosines.len() as f64;
         (mean, cosines.into_iter().fold(f64::INFINITY, f64::min))
+    }
+
+    fn embeddings(&self) -> impl Iterator<Item = &Embedding> {
+        let of_others = self.other_texts.iter().flat_map(|text| &text.of_texts);
+        self.of_pictures
+            .iter()
+            .chain(&self.of_texts)
+            .chain(of_others)
     }
 
     /// Milliseconds per picture, in batches, and per text, one by one.
@@ -456,9 +579,20 @@ impl LoadedModel {
             self.texts.encode(&[text])?;
         }
         let of_texts = began.elapsed();
-        // To the microsecond; more digits are noise.
-        let each = |whole: Duration| whole.as_micros() as f64 / 1e3 / PAIRS.len() as f64;
-        Ok((each(of_pictures), each(of_texts)))
+        Ok((ms_each(of_pictures), ms_each(of_texts)))
+    }
+}
+
+/// Milliseconds per pair, to the microsecond; more digits are noise.
+fn ms_each(all: Duration) -> f64 {
+    all.as_micros() as f64 / 1e3 / PAIRS.len() as f64
+}
+
+fn matches_of(language: Language, of_texts: &[Embedding], of_pictures: &[Embedding]) -> Matches {
+    Matches {
+        language,
+        n_texts_first: n_first(of_texts, of_pictures),
+        n_pictures_first: n_first(of_pictures, of_texts),
     }
 }
 
@@ -562,4 +696,76 @@ fn norms(embeddings: &[Embedding]) -> (f32, f32) {
     norms.fold((f32::INFINITY, 0.0), |(low, high), norm| {
         (low.min(norm), high.max(norm))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_tower_must_match_better_than_chance() {
+        let tower = || Tower {
+            load: Duration::ZERO,
+            raw_norm: (1.0, 1.0),
+        };
+        let matches = |n_texts_first| Matches {
+            language: Language::Chinese,
+            n_texts_first,
+            n_pictures_first: 0,
+        };
+        let other = |language, matches| OtherText {
+            languages: vec![language],
+            tower: tower(),
+            ms_per_text: 1.0,
+            matches,
+        };
+        let rewritten = Rewritten {
+            cosine: 1.0,
+            n_texts_first: 16,
+        };
+        let refused = |n_first, others: Vec<OtherText>| {
+            let outcome = Outcome {
+                image: tower(),
+                text: tower(),
+                other_texts: others,
+                n_pairs: 16,
+                n_batch: 8,
+                matches: matches(n_first),
+                n_needed: 5,
+                capitals: rewritten,
+                punctuation: rewritten,
+                accents: rewritten,
+                colours: 0.0,
+                figures: Figures {
+                    ms_per_picture: 1.0,
+                    ms_per_text: 1.0,
+                    to_fp32: None,
+                },
+            };
+            let model = Model::starter().unwrap();
+            let check = Check {
+                verdict: Verdict {
+                    chosen: Some(model.precision()),
+                    reason: String::new(),
+                },
+                checked: vec![Checked {
+                    model,
+                    outcome: Ok(outcome),
+                }],
+            };
+            match check.require_matches("clip") {
+                Err(ModelsError::NoBetterThanChance { model, n_first, .. }) => {
+                    Some((model, n_first))
+                }
+                _ => None,
+            }
+        };
+        assert_eq!(refused(5, vec![other("zh", Some(matches(5)))]), None);
+        // Nothing is known of a language without texts.
+        assert_eq!(refused(5, vec![other("de", None)]), None);
+        let others = || vec![other("de", None), other("zh", Some(matches(4)))];
+        let expected = ("clip, text tower for zh".to_owned(), 4);
+        assert_eq!(refused(16, others()), Some(expected));
+        assert_eq!(refused(4, others()), Some(("clip".to_owned(), 4)));
+    }
 }

@@ -13,13 +13,14 @@ mod lock;
 mod open;
 mod pairs;
 mod registry;
+mod signatures;
 mod unsupported;
 mod verdict;
 
 pub use add::{DownloadFolder, PendingModel, Removed};
 pub(crate) use add::{every_precision, fp32_in};
 pub use catalogue::{CATALOGUE, CatalogueEntry, in_catalogue};
-pub use check::{Check, Checked, Matches, Outcome, Rewritten, Tower};
+pub use check::{Check, Checked, Matches, OtherText, Outcome, Rewritten, Tower};
 pub use error::ModelsError;
 pub use open::Inspected;
 pub(crate) use open::{Opened, Wanted};
@@ -29,5 +30,6 @@ pub use sightline_onnx::quantize::{self, QuantizeError};
 pub use sightline_onnx::{
     Device, DeviceError, EncodeError, Model, ModelError, Precision, SessionOptions, Signature,
 };
+pub use signatures::Signatures;
 pub use unsupported::{TowerKind, Unsupported};
 pub use verdict::{Agreement, Figures, Verdict};

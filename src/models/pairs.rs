@@ -25,6 +25,14 @@ impl Language {
     /// All of them, the first one to be tried first.
     pub const ALL: [Self; 2] = [Self::English, Self::Chinese];
 
+    /// Its code of ISO 639-1.
+    pub(super) fn code(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Chinese => "zh",
+        }
+    }
+
     /// Its name in English.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -65,6 +65,8 @@ mod status;
 mod structure;
 /// Changing the model of an index; indexes of other models, dimensions and formats.
 mod switch;
+/// Models of several text towers.
+mod text_towers;
 /// The architecture's rules, checked on the source text.
 mod tidy;
 /// `sightline check`, `compact` and `remove`: maintenance of an index.

@@ -7,7 +7,7 @@ use crate::cli::args::CheckArgs;
 use crate::cli::exit::{self, ExitStatus};
 use crate::cli::hints::CAUSES_OF_MISMATCH;
 use crate::cli::printer::{Printer, Style};
-use crate::models::{Check, Checked, Entry, Language, Model, Outcome, Place, Rewritten};
+use crate::models::{Check, Checked, Entry, Language, Matches, Model, Outcome, Place, Rewritten};
 use crate::workspace::Workspace;
 
 /// A lower mean cosine between texts and the same texts in capitals is noted.
@@ -182,12 +182,9 @@ fn lines(outcome: &Outcome) -> Vec<String> {
         punctuation,
         accents,
         figures,
+        other_texts,
         ..
     } = outcome;
-    let language = match matches.language {
-        Language::English => String::new(),
-        Language::Chinese => format!(" in {}", matches.language),
-    };
     let seconds = |duration: std::time::Duration| duration.as_secs_f64();
     let mut lines = vec![
         format!(
@@ -204,11 +201,7 @@ fn lines(outcome: &Outcome) -> Vec<String> {
             range(image.raw_norm),
             range(text.raw_norm)
         ),
-        format!(
-            "matching picture first for {} of {n_pairs} texts{language}, matching text first for \
-             {} of {n_pairs} pictures",
-            matches.n_texts_first, matches.n_pictures_first
-        ),
+        matching(matches, *n_pairs),
         format!(
             "the same texts with capitals: {}; punctuation: {}; accents: {}",
             rewritten(capitals, *n_pairs),
@@ -216,6 +209,18 @@ fn lines(outcome: &Outcome) -> Vec<String> {
             rewritten(accents, *n_pairs)
         ),
     ];
+    for text in other_texts {
+        let matches = text.matches.as_ref();
+        let matches = matches.map(|matches| format!(", {}", matching(matches, *n_pairs)));
+        lines.push(format!(
+            "{}: loaded in {:.2} s, {:.1} ms per text, norm {}{}",
+            text.name(),
+            seconds(text.tower.load),
+            text.ms_per_text,
+            range(text.tower.raw_norm),
+            matches.unwrap_or_default()
+        ));
+    }
     if let Some(agreement) = &figures.to_fp32 {
         lines.push(format!(
             "cosine to fp32 {:.4} on average, {:.4} at worst; {:.2} times as fast for pictures, \
@@ -227,6 +232,19 @@ fn lines(outcome: &Outcome) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// `matching picture first for 16 of 16 texts, matching text first for 15 of 16 pictures`
+fn matching(matches: &Matches, n_pairs: usize) -> String {
+    let language = match matches.language {
+        Language::English => String::new(),
+        Language::Chinese => format!(" in {}", matches.language),
+    };
+    format!(
+        "matching picture first for {} of {n_pairs} texts{language}, matching text first for {} \
+         of {n_pairs} pictures",
+        matches.n_texts_first, matches.n_pictures_first
+    )
 }
 
 /// `cosine 0.98 (16 of 16)`

@@ -56,6 +56,13 @@ fn show(
     row("dimension", &info.dimension.to_string())?;
     row("pictures", &info.preprocessing.words)?;
     row("texts", &info.texts.words)?;
+    if !info.languages.is_empty() {
+        row("languages", &info.languages.join(", "))?;
+    }
+    for other in &info.other_texts {
+        row("texts", &other.texts.words)?;
+        row("languages", &other.languages.join(", "))?;
+    }
     row("fingerprint", info.fingerprint)?;
     row("size", &HumanBytes(info.bytes).to_string())?;
     row("licence", info.license.unwrap_or("not stated"))?;
@@ -81,7 +88,9 @@ fn show(
         ),
     };
     row("used", &format!("{}: {why}", info.precision))?;
-    for (tower, signature) in [("image", &info.image), ("text", &info.text)] {
+    let others = info.other_texts.iter().map(|other| ("text", &other.text));
+    let towers = [("image", &info.image), ("text", &info.text)];
+    for (tower, signature) in towers.into_iter().chain(others) {
         let Some(SignatureAnswer { inputs, outputs }) = signature else {
             continue;
         };
