@@ -1,9 +1,9 @@
 //! Sightline's encoders: from pictures and texts to unit vectors in one space.
 //!
 //! A CLIP-style model is two networks, an image tower and a text tower, trained to give a picture
-//! and a text about it similar embeddings. It may have further text towers, for other languages. This package finds and checks a model's files, prepares
-//! decoded pictures, tokenizes texts, and runs the towers in ONNX Runtime. It knows no index and
-//! walks no folders.
+//! and a text about it similar embeddings; it may have further text towers, for other languages.
+//! This package finds and checks a model's files, prepares decoded pictures, tokenizes texts, and
+//! runs the towers in ONNX Runtime. It knows no index and walks no folders.
 //!
 //! ```
 //! use sightline_onnx::{ImageTower, Model, Runtime, SessionOptions, TextTower};
