@@ -18,8 +18,11 @@ pub(super) enum Verdict {
     Unsure,
 }
 
-/// How sure the detector must be of one of several languages other than English.
+/// How sure the detector must be of a language if nothing else speaks for it.
 const SURE: f64 = 0.5;
+
+/// A text of this many words is English if the detector takes it for that at all.
+const LONG: usize = 5;
 
 /// What is put before a text that the detector is to find in another language than English.
 const ENGLISH_WORD: &str = "the";
@@ -74,8 +77,8 @@ const MARKS: [Marks; 11] = [
     Marks {
         code: "it",
         words: "il lo la gli le un uno una i e di del dello della dei degli delle con sul sulla su \
-                nel nella nei nelle al alla alle allo ai per tra fra da dal dalla mio mia due tre è \
-                sono che senza sotto sopra in a l' un' d' dell' nell' all' sull' dall'",
+                nel nella nei nelle al alla alle allo ai per tra fra da dal dalla mio mia due tre \
+                è sono che senza sotto sopra in a l' un' d' dell' nell' all' sull' dall'",
         letters: "àèéìîòóù",
     },
     Marks {
@@ -146,6 +149,7 @@ pub(super) fn latin(text: &str, listed: &[Language]) -> Verdict {
     if of_english > best {
         return Verdict::Is(english);
     }
+    let is_long = words.len() >= LONG;
     match detector::detect(&format!("{ENGLISH_WORD} {text}"), listed) {
         Some((language, sure)) if language != english && sure >= SURE_BEHIND_ENGLISH => {
             Verdict::Is(language)
@@ -157,7 +161,9 @@ pub(super) fn latin(text: &str, listed: &[Language]) -> Verdict {
             Verdict::NotEnglish
         }
         _ => match detector::detect(text, listed) {
-            Some((language, _)) if language == english => Verdict::Is(english),
+            Some((language, sure)) if language == english && (sure >= SURE || is_long) => {
+                Verdict::Is(english)
+            }
             _ => Verdict::Unsure,
         },
     }
