@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use sightline_onnx::{Model, Precision, Runtime, RuntimeError, SessionOptions};
 
-use crate::engine::{Encoders, Engine, EngineError, RuntimeSource, UnfinishedChange};
+use crate::engine::{Encoders, Engine, EngineError, RuntimeSource, TextLanguage, UnfinishedChange};
 use crate::models::{Check, Entry, ModelsError, Opened, Registry, Signatures, Wanted};
 
 /// An index folder, the models of this machine, and what was requested of them.
@@ -219,6 +219,19 @@ impl Workspace {
         Some(binding.model)
     }
 
+    /// The languages of each text tower of the index's model; empty when there is no index that can
+    /// be read, or its model is not known on this machine.
+    #[must_use]
+    pub fn text_languages_of_index(&self) -> Vec<Vec<TextLanguage>> {
+        let opened = self.builder().and_then(|(entry, precision)| {
+            let opened = self.registry.open_entry(&entry, Some(precision)).ok()?;
+            let is_same = self.fingerprint().as_deref() == Some(opened.fingerprint());
+            is_same.then_some(opened)
+        });
+        let languages = opened.iter().flat_map(Model::text_languages);
+        languages.map(<[TextLanguage]>::to_vec).collect()
+    }
+
     /// The new model of an unfinished change and its precision; `None` when the model is not known
     /// on this machine.
     #[must_use]
@@ -312,9 +325,9 @@ impl Workspace {
         let model = self.open(fingerprint)?.model;
         let runtime = Arc::clone(&self.runtime);
         Ok(Encoders::from_model(
-            model,
+            &model,
             move || runtime(),
-            self.session.clone(),
+            &self.session,
         ))
     }
 

@@ -10,7 +10,9 @@ use sightline_picture::{DecodeLimits, Format};
 
 use super::{PathAnswer, SkippedAnswer, each, paths};
 use crate::engine::exchange::{ExportReport, ImportReport};
-use crate::engine::{IndexReport, KindStatus, ModelChange, RemoveReport, Status, UnfinishedChange};
+use crate::engine::{
+    IndexReport, KindStatus, ModelChange, RemoveReport, Status, TextLanguage, UnfinishedChange,
+};
 
 answers! {
     /// The answer of `index`.
@@ -54,13 +56,15 @@ answers! {
     }
 
     /// The answer of `status`.
-    pub struct StatusAnswer<'a> from status in &'a Status {
+    /// `texts`: the languages of each text tower of its model.
+    pub struct StatusAnswer<'a> from (status, texts) in (&'a Status, &[Vec<TextLanguage>]) {
         index: PathAnswer<'a> = status.folder.as_path().into(),
         model: ModelAnswer<'a> = ModelAnswer {
             name: &status.model,
             fingerprint: &status.fingerprint,
             dimension: status.dimension,
         },
+        text_towers: Vec<TextTowerAnswer> = texts.iter().map(Into::into).collect(),
         language: &'static str = status.language.code(),
         generation: u64 = status.generation,
         images: u64 = status.n_images,
@@ -77,6 +81,10 @@ answers! {
         unfinished_change: Option<UnfinishedAnswer<'a>> = {
             status.unfinished.as_ref().map(Into::into)
         },
+    }
+
+    struct TextTowerAnswer from languages in &Vec<TextLanguage> {
+        languages: Vec<&'static str> = languages.iter().map(|language| language.code()).collect(),
     }
 
     struct GraphsAnswer<'a> from status in &'a Status {

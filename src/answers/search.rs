@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{PathAnswer, paths};
-use crate::engine::{By, CaptionHit, Query, SearchHit};
+use crate::engine::{By, CaptionHit, Query, Reading, SearchHit};
 
 /// The answer to a search: the query and its hits, best first.
 #[derive(Debug, Clone, Serialize)]
@@ -13,6 +13,8 @@ pub struct FoundAnswer<'a> {
     query: QueryAnswer<'a>,
     by: By,
     known_to_model: Option<bool>,
+    language: Option<&'static str>,
+    text_tower: Option<usize>,
     took_ms: f64,
     hits: Vec<HitAnswer<'a>>,
 }
@@ -25,13 +27,13 @@ enum QueryAnswer<'a> {
 }
 
 impl<'a> FoundAnswer<'a> {
-    /// The answer to `query`, matched `by`, that `took` this long. `known_to_model`: whether the
-    /// model knows any part of a text; none where no text was encoded.
+    /// The answer to `query`, matched `by`, that `took` this long. `reading`: what the model made
+    /// of a text; none where no text was encoded.
     #[must_use]
     pub fn new(
         query: &'a Query,
         by: By,
-        known_to_model: Option<bool>,
+        reading: Option<Reading>,
         took: Duration,
         hits: Vec<HitAnswer<'a>>,
     ) -> Self {
@@ -41,7 +43,9 @@ impl<'a> FoundAnswer<'a> {
                 Query::Picture(path) => QueryAnswer::Image(path.as_path().into()),
             },
             by,
-            known_to_model,
+            known_to_model: reading.map(|reading| reading.is_known),
+            language: reading.and_then(|reading| Some(reading.language?.code())),
+            text_tower: reading.and_then(|reading| reading.tower),
             took_ms: (took.as_secs_f64() * 1e4).round() / 10.0,
             hits,
         }

@@ -21,7 +21,8 @@ use crate::engine::bench::{BenchReport, BenchRound, CpuTimes};
 use crate::engine::exchange::{ExportRequest, ImportReport};
 use crate::engine::{
     By, CaptionHit, Details, EncodingFigures, Engine, Evaluation, IndexReport, IndexRequest,
-    ModelChange, Moment, Query, Recalls, RemoveReport, SearchHit, UnfinishedChange, fake, quietly,
+    ModelChange, Moment, Query, Reading, Recalls, RemoveReport, SearchHit, UnfinishedChange, fake,
+    quietly,
 };
 use crate::models::{
     Agreement, Check, Checked, Figures, Language, Matches, OtherText, Outcome, Registry, Rewritten,
@@ -228,12 +229,23 @@ fn of_searches(samples: &mut Samples) {
         ..caption.clone()
     };
     let captions = [caption, other];
-    for (query, is_known) in [(&text, Some(true)), (&picture, None)] {
+    let reading = |tower, language: &str| Reading {
+        language: language.parse().ok(),
+        tower,
+        is_known: true,
+        n_tokens_dropped: 0,
+    };
+    let (of_one, of_two) = (reading(None, ""), reading(Some(1), "de"));
+    for (query, reading) in [
+        (&text, Some(of_one)),
+        (&text, Some(of_two)),
+        (&picture, None),
+    ] {
         let hits = (1..).zip(&images).map(HitAnswer::from).collect();
-        let found = FoundAnswer::new(query, By::Both, is_known, Duration::from_millis(8), hits);
+        let found = FoundAnswer::new(query, By::Both, reading, Duration::from_millis(8), hits);
         samples.add("search", &found);
         let hits = (1..).zip(&captions).map(HitAnswer::from).collect();
-        let found = FoundAnswer::new(query, By::Meaning, is_known, Duration::ZERO, hits);
+        let found = FoundAnswer::new(query, By::Meaning, reading, Duration::ZERO, hits);
         samples.add("captions", &found);
     }
 }
@@ -304,12 +316,13 @@ fn of_an_index(samples: &mut Samples) {
         dimension: 4,
         n_images: 1,
     });
+    let texts = [vec!["en".parse().unwrap()], vec!["zh".parse().unwrap()]];
     status.damaged = damaged();
-    samples.add("status", &StatusAnswer::from(&status));
+    samples.add("status", &StatusAnswer::from((&status, texts.as_slice())));
     status.images.graph = GraphState::Absent;
     status.captions.graph = GraphState::Absent;
     (status.last_run, status.unfinished) = (None, None);
-    samples.add("status", &StatusAnswer::from(&status));
+    samples.add("status", &StatusAnswer::from((&status, texts.as_slice())));
 
     let compacted = Engine::compact(&index, &mut |_| ()).unwrap();
     samples.add("compact", &CompactAnswer::from(&compacted));

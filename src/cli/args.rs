@@ -11,7 +11,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::engine::{DecodeOptions, IndexRequest, Language};
+use crate::engine::{DecodeOptions, IndexRequest, Language, TextLanguage};
 use crate::models::{Device, Precision};
 
 pub(super) use models::{
@@ -184,8 +184,9 @@ pub(super) struct IndexArgs {
     pub(super) reread: bool,
     #[command(flatten)]
     pub(super) pipeline: PipelineArgs,
-    /// Language of captions and file names, by which "beaches" finds "beach"; stored in the index
-    /// [default: that of the index, or en for a new one]
+    /// Language of captions and file names, by which "beaches" finds "beach", and of captions and
+    /// queries too short to tell; stored in the index [default: that of the index, or en for a new
+    /// one]
     #[arg(long, value_name = "CODE", value_parser = language_parser())]
     pub(super) language: Option<Language>,
     /// Commit after this many items (and at least every 10 s)
@@ -230,6 +231,10 @@ pub(super) struct SearchArgs {
     /// What to find
     #[arg(long, value_enum, default_value_t = FindArg::Images)]
     pub(super) find: FindArg,
+    /// Language of the text, for a model with several text towers [default: chosen by its script,
+    /// letters and words, else that of the index]
+    #[arg(long, value_name = "CODE", conflicts_with = "image")]
+    pub(super) language: Option<TextLanguage>,
     #[command(flatten)]
     pub(super) decode: DecodeArgs,
     #[command(flatten)]
@@ -467,6 +472,10 @@ pub(super) struct EvalArgs {
     /// Data set in JSON Lines format
     #[arg(value_name = "DATASET.jsonl")]
     pub(super) dataset: PathBuf,
+    /// Language of all captions, for a model with several text towers [default: chosen for each by
+    /// its script, letters and words]
+    #[arg(long, value_name = "CODE")]
+    pub(super) language: Option<TextLanguage>,
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -491,6 +500,10 @@ pub(super) struct EmbedArgs {
     /// Texts to embed; a single - reads them from stdin, one per line
     #[arg(long, value_name = "TEXT", num_args = 1..)]
     pub(super) text: Vec<String>,
+    /// Language of the texts, for a model with several text towers [default: chosen for each by its
+    /// script, letters and words]
+    #[arg(long, value_name = "CODE", conflicts_with = "files")]
+    pub(super) language: Option<TextLanguage>,
     /// Print JSON lines (the default)
     #[arg(long)]
     pub(super) json: bool,

@@ -11,7 +11,7 @@ use super::hints;
 use super::printer::{Printer, Style};
 use super::rows::{Hits, Row};
 use crate::answers::FoundAnswer;
-use crate::engine::{By, Engine, Query};
+use crate::engine::{By, Engine, Query, Reading};
 use crate::workspace::Workspace;
 
 /// How many of a picture's captions are printed below it.
@@ -27,8 +27,8 @@ const INDENT: usize = 13;
 pub(super) struct Found<'a> {
     pub(super) query: &'a Query,
     pub(super) by: By,
-    /// Whether the model knows any part of a text; none where no text was encoded.
-    pub(super) known_to_model: Option<bool>,
+    /// What the model made of a text; none where no text was encoded.
+    pub(super) reading: Option<Reading>,
     pub(super) began: Instant,
     pub(super) hits: Hits,
 }
@@ -56,14 +56,14 @@ pub(super) fn show(
         let Found {
             query,
             by,
-            known_to_model,
+            reading,
             began,
             hits,
         } = found;
         printer.json(&FoundAnswer::new(
             query,
             *by,
-            *known_to_model,
+            *reading,
             began.elapsed(),
             hits.answers(),
         ))?;

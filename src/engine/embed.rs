@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::engine::decode::{DecodeOptions, Decoding};
 use crate::engine::indexing::pipeline::{self, Event, Shape};
 use crate::engine::names::Finder;
-use crate::engine::{Encoders, EngineError, Lane, isolate};
+use crate::engine::{Encoders, EngineError, Lane, LanguageHint, isolate};
 
 /// Pictures or texts per batch; this many prepared pictures are held in memory.
 const BATCH: usize = 16;
@@ -71,18 +71,20 @@ impl Encoders {
         Ok(())
     }
 
-    /// Embeds texts, in order. The image tower is not loaded. Tokens beyond the model's context are
-    /// ignored, see [`TextEncoder::n_tokens_dropped`](crate::engine::TextEncoder).
+    /// Embeds texts as captions, in order, each by the text tower of its language. The image tower
+    /// is not loaded. Tokens beyond the model's context are ignored, see
+    /// [`TextEncoder::n_tokens_dropped`](crate::engine::TextEncoder).
     ///
     /// # Errors
-    /// When the model cannot be loaded or run.
+    /// When the model cannot be loaded or run, or has no text tower for the language asked for.
     pub fn embed_texts(
         &self,
         texts: &[&str],
+        hint: LanguageHint,
         take: &mut TakeVector<'_>,
     ) -> Result<(), EngineError> {
         for (chunk, texts) in texts.chunks(BATCH).enumerate() {
-            let vectors = isolate::texts(self, texts)?;
+            let vectors = isolate::texts(self, texts, hint)?;
             for (place, vector) in vectors.into_iter().enumerate() {
                 if take(chunk * BATCH + place, vector).is_break() {
                     return Ok(());

@@ -6,10 +6,10 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use image::RgbImage;
-use sightline_index::Binding;
+use sightline_index::{Binding, Language};
 use sightline_onnx::{
-    Device, EncodeError, Model, ModelError, Pixels, Preprocessor, Runtime, RuntimeError,
-    SessionOptions, TextRole,
+    Choice, Device, EncodeError, Language as TextLanguage, Model, ModelError, Pixels, Preprocessor,
+    Runtime, RuntimeError, SessionOptions, TextRole,
 };
 use sightline_picture::Smallest;
 
@@ -146,12 +146,39 @@ pub struct ModelIdentity {
 /// Opens ONNX Runtime; called when the first encoder is needed.
 pub type RuntimeSource = Box<dyn Fn() -> Result<Runtime, RuntimeError> + Send + Sync>;
 
-/// The image and the text encoder of a model. Each is loaded when first used: a text query never
-/// loads the image tower.
+/// The image encoder and the text encoders of a model. Each is loaded when first used: a text query
+/// loads one text tower and never the image tower.
 pub struct Encoders {
     identity: ModelIdentity,
     image: Box<dyn ImageEncoder>,
-    text: Box<dyn TextEncoder>,
+    /// The first is for texts of all languages that no other one is for.
+    texts: Vec<LanguageTower>,
+}
+
+/// A text encoder and the languages that it is for; a model with one may state none.
+struct LanguageTower {
+    languages: Vec<TextLanguage>,
+    encoder: Box<dyn TextEncoder>,
+}
+
+/// What is known of the language of some texts, which chooses among the text towers of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LanguageHint {
+    /// The language that they are in, whatever they look like.
+    pub asked: Option<TextLanguage>,
+    /// The language of a text that could be in several; without one, such a text is for the first
+    /// tower.
+    pub usual: Option<TextLanguage>,
+}
+
+impl LanguageHint {
+    /// Texts of an index, or queries for it, whose language may be given.
+    pub(crate) fn of_index(language: Language, asked: Option<TextLanguage>) -> Self {
+        Self {
+            asked,
+            usual: language.code().parse().ok(),
+        }
+    }
 }
 
 impl Encoders {
@@ -165,8 +192,24 @@ impl Encoders {
         Self {
             identity,
             image,
-            text,
+            texts: vec![LanguageTower {
+                languages: Vec::new(),
+                encoder: text,
+            }],
         }
+    }
+
+    /// Adds a text encoder for some languages; those of the first one are given too.
+    #[must_use]
+    pub fn with_text_tower(
+        mut self,
+        of_first: Vec<TextLanguage>,
+        languages: Vec<TextLanguage>,
+        encoder: Box<dyn TextEncoder>,
+    ) -> Self {
+        self.texts[0].languages = of_first;
+        self.texts.push(LanguageTower { languages, encoder });
+        self
     }
 
     /// The small model that is built into the program.
@@ -177,17 +220,17 @@ impl Encoders {
         runtime: impl Fn() -> Result<Runtime, RuntimeError> + Send + Sync + 'static,
     ) -> Result<Self, ModelError> {
         Ok(Self::from_model(
-            Model::starter()?,
+            &Model::starter()?,
             runtime,
-            SessionOptions::default(),
+            &SessionOptions::default(),
         ))
     }
 
     /// An opened model, run with these options. The device is opened when a tower is first used.
     pub fn from_model(
-        model: Model,
+        model: &Model,
         runtime: impl Fn() -> Result<Runtime, RuntimeError> + Send + Sync + 'static,
-        options: SessionOptions,
+        options: &SessionOptions,
     ) -> Self {
         let runtime = Arc::new(LazyRuntime {
             source: Box::new(runtime),
@@ -198,19 +241,29 @@ impl Encoders {
             fingerprint: model.fingerprint().to_owned(),
             dimension: model.dimension(),
         };
-        let tower = |options| LazyTower::new(model.clone(), Arc::clone(&runtime), options);
+        let picture = |options| LazyTower::new(model.clone(), Arc::clone(&runtime), options);
+        let text = |options| LazyTower::new(model.clone(), Arc::clone(&runtime), options);
         let image = OnnxImageEncoder {
             preprocessor: OnceLock::new(),
-            whole: tower(options.clone()),
-            parts: options_of_parts(&model, &options)
+            whole: picture(options.clone()),
+            parts: options_of_parts(model, options)
                 .into_iter()
-                .map(tower)
+                .map(picture)
                 .collect(),
         };
-        let text = OnnxTextEncoder {
-            tower: LazyTower::new(model, runtime, options),
-        };
-        Self::new(identity, Box::new(image), Box::new(text))
+        let languages = model.text_languages().into_iter().enumerate();
+        let texts = languages.map(|(number, languages)| LanguageTower {
+            languages: languages.to_vec(),
+            encoder: Box::new(OnnxTextEncoder {
+                tower: text(options.clone()),
+                number,
+            }),
+        });
+        Self {
+            identity,
+            image: Box::new(image),
+            texts: texts.collect(),
+        }
     }
 
     /// Which model this is.
@@ -235,10 +288,54 @@ impl Encoders {
         self.image.as_ref()
     }
 
-    /// The text encoder.
+    /// The languages of each text encoder, in order. A single one may have none.
     #[must_use]
-    pub fn text(&self) -> &dyn TextEncoder {
-        self.text.as_ref()
+    pub fn text_languages(&self) -> Vec<&[TextLanguage]> {
+        let languages = self.texts.iter().map(|text| text.languages.as_slice());
+        languages.collect()
+    }
+
+    /// Which text encoder a text is for: that of its language.
+    ///
+    /// # Errors
+    /// When a language was asked for that no text encoder is for.
+    pub fn choose(&self, text: &str, hint: LanguageHint) -> Result<Choice, EngineError> {
+        let LanguageHint { asked, usual } = hint;
+        let choice = sightline_onnx::choose(&self.text_languages(), text, asked, usual);
+        choice.map_err(|unlisted| EngineError::UnlistedLanguage {
+            model: self.identity.name.clone(),
+            source: unlisted,
+        })
+    }
+
+    /// The text encoder for a text.
+    ///
+    /// # Errors
+    /// As [`choose`](Self::choose).
+    pub fn text(&self, text: &str, hint: LanguageHint) -> Result<&dyn TextEncoder, EngineError> {
+        let choice = self.choose(text, hint)?;
+        Ok(self.texts[choice.tower].encoder.as_ref())
+    }
+
+    /// Some text encoder, by its position in [`text_languages`](Self::text_languages).
+    pub(crate) fn text_tower(&self, number: usize) -> &dyn TextEncoder {
+        self.texts[number].encoder.as_ref()
+    }
+
+    /// Whether a text may have another embedding as a query than as a caption.
+    pub(crate) fn tells_queries(&self) -> bool {
+        self.texts.iter().any(|text| text.encoder.tells_queries())
+    }
+
+    /// Whether the usual language decides which text encoder a text is for.
+    pub(crate) fn goes_by_usual_language(&self, text: &str) -> Result<bool, EngineError> {
+        let mut towers = Vec::new();
+        for of in &self.texts {
+            let usual = of.languages.first().copied();
+            let hint = LanguageHint { asked: None, usual };
+            towers.push(self.choose(text, hint)?.tower);
+        }
+        Ok(towers.iter().any(|tower| *tower != towers[0]))
     }
 }
 
@@ -370,6 +467,8 @@ impl ImageEncoder for OnnxImageEncoder {
 
 struct OnnxTextEncoder {
     tower: LazyTower<sightline_onnx::TextTower>,
+    /// Position among the text towers of the model.
+    number: usize,
 }
 
 impl OnnxTextEncoder {
@@ -377,7 +476,10 @@ impl OnnxTextEncoder {
         &self,
         run: impl FnOnce(&mut sightline_onnx::TextTower) -> Result<R, EncodeError>,
     ) -> Result<R, EngineError> {
-        self.tower.with(sightline_onnx::TextTower::load, run)
+        let load = |runtime: &Runtime, model: &Model, options: &SessionOptions| {
+            sightline_onnx::TextTower::load_nth(runtime, model, self.number, options)
+        };
+        self.tower.with(load, run)
     }
 }
 
@@ -401,8 +503,8 @@ impl TextEncoder for OnnxTextEncoder {
     }
 
     fn tells_queries(&self) -> bool {
-        let config = self.tower.model.tokenize();
-        config.query_prefix != config.caption_prefix
+        let config = self.tower.model.tokenize_nth(self.number);
+        config.is_some_and(|config| config.query_prefix != config.caption_prefix)
     }
 
     fn n_tokens_dropped(&self, text: &str) -> Result<usize, EngineError> {

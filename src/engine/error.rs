@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use sightline_index::{IndexError, VectorError};
-use sightline_onnx::{DeviceError, EncodeError, ModelError, RuntimeError};
+use sightline_onnx::{DeviceError, EncodeError, ModelError, RuntimeError, UnlistedLanguage};
 use sightline_picture::DecodeError;
 
 /// Any failure of an [`Engine`](crate::engine::Engine) call.
@@ -56,6 +56,14 @@ pub enum EngineError {
     /// A file could not be read or written; the message names it.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    /// A text was said to be in a language that no text tower of the model is for.
+    #[error("{model}: {source}")]
+    UnlistedLanguage {
+        /// The model's name.
+        model: String,
+        /// The language, and those that there are.
+        source: UnlistedLanguage,
+    },
     /// The query is empty.
     #[error("the query is empty")]
     EmptyQuery,

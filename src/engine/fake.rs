@@ -43,6 +43,26 @@ pub(crate) fn encoders_with_watched_texts(
     .encoders(fingerprint)
 }
 
+/// The same with a text tower for English and one for German, which knows the colours by their
+/// German names; `watch` is called with the tower and the texts of each batch.
+pub(crate) fn bilingual_encoders(
+    fingerprint: &str,
+    watch: impl Fn(usize, &[&str]) + Clone + Send + Sync + 'static,
+) -> Encoders {
+    let of_other = watch.clone();
+    let other = FakeTextEncoder {
+        n_more: 0,
+        watch: Box::new(move |texts| of_other(1, texts)),
+        colours: ["rot", "grün", "blau"],
+    };
+    let languages = |code: &str| code.parse().into_iter().collect();
+    encoders_with_watched_texts(fingerprint, move |texts| watch(0, texts)).with_text_tower(
+        languages("en"),
+        languages("de"),
+        Box::new(other),
+    )
+}
+
 /// The same on a device other than the processor.
 pub(crate) fn device_encoders(fingerprint: &str) -> Encoders {
     let has_own_device = true;
@@ -116,6 +136,7 @@ impl Fake {
         let text = FakeTextEncoder {
             n_more: self.n_more,
             watch: self.watch_texts,
+            colours: ["red", "green", "blue"],
         };
         Encoders::new(identity, Box::new(image), Box::new(text))
     }
@@ -163,6 +184,7 @@ impl ImageEncoder for FakeImageEncoder {
 struct FakeTextEncoder {
     n_more: usize,
     watch: WatchTexts,
+    colours: [&'static str; 3],
 }
 
 impl TextEncoder for FakeTextEncoder {
@@ -174,7 +196,7 @@ impl TextEncoder for FakeTextEncoder {
                     .filter(|&word| word == colour)
                     .count() as f32
             };
-            unit([n("red"), n("green"), n("blue")], self.n_more)
+            unit(self.colours.map(n), self.n_more)
         };
         Ok(texts.iter().map(one).collect())
     }

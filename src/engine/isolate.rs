@@ -4,10 +4,12 @@
 //! alone is at fault, or the model, the device or the memory, is decided by encoding something
 //! harmless: if that fails too, the error is that of the run.
 
+use std::collections::BTreeMap;
+
 use image::{Rgb, RgbImage};
 use sightline_onnx::{EncodeError, Pixels};
 
-use super::encoder::{Encoders, Lane};
+use super::encoder::{Encoders, Lane, LanguageHint, TextEncoder};
 use super::error::EngineError;
 
 /// One embedding per item, in order, or why it has none.
@@ -19,22 +21,58 @@ const HARMLESS: [&str; 3] = ["a", "a photo of a dog", ""];
 /// The longest cause that is quoted, in characters.
 const MAX_CAUSE: usize = 160;
 
-/// Encodes captions. For each that the model cannot encode there is an
-/// [`EngineError::NotEncoded`].
+/// Encodes captions, each by the tower of its language. For each that the model cannot encode there
+/// is an [`EngineError::NotEncoded`].
 ///
 /// # Errors
-/// When the model cannot be loaded or run at all.
-pub(crate) fn texts(encoders: &Encoders, texts: &[&str]) -> Result<Embeddings, EngineError> {
-    let encode = |texts: &[&str]| encoders.text().encode(texts);
-    let works = || HARMLESS.into_iter().any(|text| encode(&[text]).is_ok());
-    each("this text", texts, encode, works)
+/// When the model cannot be loaded or run at all, or has no tower for the language asked for.
+pub(crate) fn texts(
+    encoders: &Encoders,
+    texts: &[&str],
+    hint: LanguageHint,
+) -> Result<Embeddings, EngineError> {
+    by_tower(encoders, texts, hint, |tower, texts| tower.encode(texts))
 }
 
 /// The same for queries.
-pub(crate) fn queries(encoders: &Encoders, texts: &[&str]) -> Result<Embeddings, EngineError> {
-    let encode = |texts: &[&str]| encoders.text().encode_queries(texts);
-    let works = || HARMLESS.into_iter().any(|text| encode(&[text]).is_ok());
-    each("this text", texts, encode, works)
+pub(crate) fn queries(
+    encoders: &Encoders,
+    texts: &[&str],
+    hint: LanguageHint,
+) -> Result<Embeddings, EngineError> {
+    by_tower(encoders, texts, hint, |tower, texts| {
+        tower.encode_queries(texts)
+    })
+}
+
+fn by_tower(
+    encoders: &Encoders,
+    texts: &[&str],
+    hint: LanguageHint,
+    encode: impl Fn(&dyn TextEncoder, &[&str]) -> Result<Vec<Vec<f32>>, EngineError>,
+) -> Result<Embeddings, EngineError> {
+    let mut places: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (place, text) in texts.iter().enumerate() {
+        let choice = encoders.choose(text, hint)?;
+        places.entry(choice.tower).or_default().push(place);
+    }
+    let mut with_places = Vec::with_capacity(texts.len());
+    for (tower, places) in places {
+        let of_tower: Vec<&str> = places.iter().map(|&place| texts[place]).collect();
+        let tower = encoders.text_tower(tower);
+        let encode = |texts: &[&str]| encode(tower, texts);
+        let works = || HARMLESS.into_iter().any(|text| encode(&[text]).is_ok());
+        with_places.extend(
+            places
+                .into_iter()
+                .zip(each("this text", &of_tower, encode, works)?),
+        );
+    }
+    with_places.sort_by_key(|(place, _)| *place);
+    Ok(with_places
+        .into_iter()
+        .map(|(_, embedding)| embedding)
+        .collect())
 }
 
 /// The same for pictures, encoded in a lane.

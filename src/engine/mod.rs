@@ -36,20 +36,23 @@ use views::Views;
 
 pub use decode::DecodeOptions;
 pub use embed::TakeVector;
-pub use encoder::{Encoders, ImageEncoder, Lane, ModelIdentity, RuntimeSource, TextEncoder};
+pub use encoder::{
+    Encoders, ImageEncoder, Lane, LanguageHint, ModelIdentity, RuntimeSource, TextEncoder,
+};
 pub use error::{EngineError, LineError};
 pub(crate) use exchange::npy;
 pub use indexing::IndexRequest;
 pub use measure::{Evaluation, Recalls, bench, evaluate};
 pub use report::{
     EncodingFigures, FirstRuns, IndexReport, KindStatus, ModelChange, OnBuilding, OnProgress,
-    Progress, Skipped, Stage, Status, UnfinishedChange,
+    Progress, Reading, Skipped, Stage, Status, UnfinishedChange,
 };
 pub use search::{By, CaptionHit, Query, SearchHit, SearchRequest};
 pub use sightline_index::{
     DamagedData, Details, Filter, GraphState, IdSet, IndexError, ItemId, ItemKind, Language,
     Moment, Orientation, Problem, Repair,
 };
+pub use sightline_onnx::{Choice, Language as TextLanguage};
 pub use sightline_picture::DecodeLimits;
 pub use upkeep::RemoveReport;
 
@@ -242,7 +245,8 @@ impl Engine {
     /// When the query is empty, the picture cannot be read, the index is missing or was made by
     /// another model, or the model cannot be run.
     pub fn search(&self, request: &SearchRequest) -> Result<Vec<SearchHit>, EngineError> {
-        search::images(&*self.reader()?, self.query_encoder(), request)
+        let reader = self.reader()?;
+        search::images(&reader, self.query_encoder(&reader, request), request)
     }
 
     /// Captions that match a query, best first. Equal texts are one hit.
@@ -250,7 +254,8 @@ impl Engine {
     /// # Errors
     /// As [`Engine::search`].
     pub fn search_captions(&self, request: &SearchRequest) -> Result<Vec<CaptionHit>, EngineError> {
-        search::captions(&*self.reader()?, self.query_encoder(), request)
+        let reader = self.reader()?;
+        search::captions(&reader, self.query_encoder(&reader, request), request)
     }
 
     /// Captions that match a picture, which need not be indexed, best first.
@@ -261,27 +266,33 @@ impl Engine {
         self.search_captions(&SearchRequest::picture(picture, n))
     }
 
-    /// The number of tokens at the end of a text that the model ignores because it is too long.
+    /// What the model makes of a text as a query, in this language or in that which it seems to be
+    /// in.
     ///
     /// # Errors
-    /// When the model cannot be loaded.
-    pub fn n_tokens_dropped(&self, text: &str) -> Result<usize, EngineError> {
-        self.encoders.text().n_query_tokens_dropped(text)
+    /// When the index is missing, the model cannot be loaded, or it has no text tower for the
+    /// language.
+    pub fn reading(
+        &self,
+        text: &str,
+        language: Option<TextLanguage>,
+    ) -> Result<Reading, EngineError> {
+        let hint = LanguageHint::of_index(self.reader()?.language(), language);
+        let choice = self.encoders.choose(text, hint)?;
+        let tower = self.encoders.text_tower(choice.tower);
+        Ok(Reading {
+            language: choice.language,
+            tower: (self.encoders.text_languages().len() > 1).then_some(choice.tower),
+            is_known: tower.knows(text)?,
+            n_tokens_dropped: tower.n_query_tokens_dropped(text)?,
+        })
     }
 
-    /// Whether the vocabulary of the model has any part of a text. A search by both rankings for a
-    /// text without one is by words alone.
-    ///
-    /// # Errors
-    /// When the model cannot be loaded.
-    pub fn knows(&self, text: &str) -> Result<bool, EngineError> {
-        self.encoders.text().knows(text)
-    }
-
-    fn query_encoder(&self) -> QueryEncoder<'_> {
+    fn query_encoder(&self, reader: &IndexReader, request: &SearchRequest) -> QueryEncoder<'_> {
         QueryEncoder {
             encoders: &self.encoders,
             decode: &self.decode,
+            hint: LanguageHint::of_index(reader.language(), request.language),
         }
     }
 }

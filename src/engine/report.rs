@@ -9,6 +9,8 @@ use sightline_index::{
     LastRun, Library, Sizes,
 };
 
+use sightline_onnx::Language as TextLanguage;
+
 use crate::engine::EngineError;
 
 /// A file, or a line of a captions file, that was skipped, and why.
@@ -18,6 +20,21 @@ pub struct Skipped {
     pub path: PathBuf,
     /// Why, in a few words.
     pub reason: String,
+}
+
+/// What a model makes of a text as a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// The language that it is taken for; `None` of a model with one text tower, and of a text that
+    /// could be in any.
+    pub language: Option<TextLanguage>,
+    /// Which of the model's text towers encodes it, from 0; `None` of a model with one.
+    pub tower: Option<usize>,
+    /// Whether the vocabulary has any part of it. A search by both rankings for a text without one
+    /// is by words alone.
+    pub is_known: bool,
+    /// Number of tokens at its end that the model ignores because it is too long.
+    pub n_tokens_dropped: usize,
 }
 
 /// What an index run is doing.

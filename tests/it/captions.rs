@@ -62,11 +62,13 @@ fn the_query_picture_need_not_be_in_the_index() {
         }
       ],
       "known_to_model": null,
+      "language": null,
       "query": {
         "image": {
           "path": "sky.webp"
         }
       },
+      "text_tower": null,
       "took_ms": [TIME]
     }
 

@@ -221,9 +221,11 @@ fn an_empty_folder_or_index_exits_with_1() {
       "by": "both",
       "hits": [],
       "known_to_model": true,
+      "language": null,
       "query": {
         "text": "red"
       },
+      "text_tower": null,
       "took_ms": [TIME]
     }
 

@@ -292,9 +292,11 @@ fn hits_are_printed_as_json() {
         }
       ],
       "known_to_model": true,
+      "language": null,
       "query": {
         "text": "green frog"
       },
+      "text_tower": null,
       "took_ms": [TIME]
     }
 
@@ -326,9 +328,11 @@ fn hits_are_printed_as_json() {
         }
       ],
       "known_to_model": false,
+      "language": null,
       "query": {
         "text": "frog"
       },
+      "text_tower": null,
       "took_ms": [TIME]
     }
 
@@ -342,9 +346,11 @@ fn hits_are_printed_as_json() {
       "by": "words",
       "hits": [],
       "known_to_model": null,
+      "language": null,
       "query": {
         "text": "elephant"
       },
+      "text_tower": null,
       "took_ms": [TIME]
     }
 

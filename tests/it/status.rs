@@ -46,15 +46,12 @@ fn the_status_is_printed_as_lines() {
 fn the_json_status_has_every_field() {
     let env = env_with_index();
     let status = env.succeed(["status", "--json"]).json();
-    let keys: Vec<_> = status
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect();
+    let keys = status.as_object().unwrap().keys();
+    let keys: Vec<_> = keys.map(String::as_str).collect();
     let mut expected = [
         "index",
         "model",
+        "text_towers",
         "language",
         "generation",
         "images",

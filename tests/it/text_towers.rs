@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::support::{TestEnv, copy_folder, file_names};
+use crate::support::{TestEnv, copy_folder, corpus, file_names};
 
 const FILES: [&str; 6] = [
     "image.onnx",
@@ -159,4 +159,83 @@ fn every_graph_is_quantized_that_can_be() {
     let precisions = report["precisions"].as_array().unwrap();
     assert_eq!(precisions.len(), 2, "{report:#}");
     assert_eq!(precisions[1]["works"], true, "{report:#}");
+}
+
+#[test]
+fn a_search_names_the_language_and_the_text_tower_of_its_query() {
+    let env = TestEnv::new();
+    let folder = model(&env);
+    let folder = folder.to_str().unwrap();
+    corpus::one_of_each(&env.path("photos"));
+    env.write("photos/red.txt", "ein Hund im Schnee");
+    env.write("photos/green.txt", "a cat in the grass");
+    let run = |arguments: &[&str]| {
+        env.sightline(arguments)
+            .env("SIGHTLINE_MODEL", folder)
+            .run()
+    };
+    run(&["index", "photos", "--json"]).expect(0);
+    let status = run(&["status", "--json"]).expect(0).json();
+    let towers = json!([{ "languages": ["en"] }, { "languages": ["zh", "de", "fr"] }]);
+    assert_eq!(status["text_towers"], towers);
+    let status = run(&["status"]).expect(0);
+    for line in ["text tower 1  en\n", "text tower 2  zh, de, fr\n"] {
+        assert!(status.stdout().contains(line), "{status}");
+    }
+
+    let read = |arguments: &[&str]| {
+        let answer = run(&[&["search", "--by", "meaning", "--json"], arguments].concat());
+        let answer = answer.expect(0).json();
+        (answer["language"].clone(), answer["text_tower"].clone())
+    };
+    for (arguments, language, tower) in [
+        (&["a dog in the snow"][..], "en", 0),
+        (&["ein Hund im Schnee"], "de", 1),
+        (&["ein Hund im Schnee", "--language", "en"], "en", 0),
+        (&["狗"], "zh", 1),
+        // Of the language of the index.
+        (&["Taxi"], "en", 0),
+    ] {
+        assert_eq!(read(arguments), (json!(language), json!(tower)));
+    }
+    let search = run(&["search", "ein Hund im Schnee"]).expect(0);
+    let note = "query in language de, encoded by text tower 2\n";
+    assert!(search.stderr().contains(note), "{search}");
+    run(&["index", "--language", "de", "photos"]).expect(0);
+    assert_eq!(read(&["Taxi"]), (json!("de"), json!(1)));
+
+    let search = run(&["search", "hund", "--language", "sv"]).expect(2);
+    let error = "towers: the model has no text tower for `sv` (languages: de, en, fr, zh)";
+    assert!(search.stderr().contains(error), "{search}");
+    let search = run(&["search", "hund", "--language", "german"]).expect(2);
+    assert!(
+        search.stderr().contains("unknown language code"),
+        "{search}"
+    );
+}
+
+#[test]
+fn texts_and_evaluations_take_a_language() {
+    let env = TestEnv::new();
+    let folder = model(&env);
+    let folder = folder.to_str().unwrap();
+    let run = |arguments: &[&str]| {
+        env.sightline(arguments)
+            .env("SIGHTLINE_MODEL", folder)
+            .run()
+    };
+    let vector = |arguments: &[&str]| {
+        let ran = run(&[&["embed", "--text", "Taxi"], arguments].concat());
+        ran.expect(0).json()["vector"].clone()
+    };
+    assert_eq!(vector(&[]), vector(&["--language", "en"]));
+    assert_ne!(vector(&[]), vector(&["--language", "de"]));
+    corpus::one_of_each(&env.path("photos"));
+    env.write(
+        "set.jsonl",
+        "{\"image\": \"photos/red.png\", \"captions\": [\"ein Hund im Schnee\"]}\n",
+    );
+    run(&["eval", "set.jsonl", "--language", "zh"]).expect(0);
+    let ran = run(&["eval", "set.jsonl", "--language", "ko"]).expect(2);
+    assert!(ran.stderr().contains("no text tower for `ko`"), "{ran}");
 }

@@ -74,6 +74,8 @@ pub(crate) mod meta {
     pub(crate) const MANIFEST: &[u8] = b"mmanifest";
     /// The code of the language of the stemmer.
     pub(crate) const LANGUAGE: &[u8] = b"mlanguage";
+    /// Present after a change of the language, until the captions have been gone through.
+    pub(crate) const LANGUAGE_CHANGED: &[u8] = b"mlanguage_changed";
     /// Present when there is no image without metadata, as older versions of this program wrote.
     pub(crate) const DETAILED: &[u8] = b"mdetailed";
     /// Present when the graphs are listed as segments, even if there are none.
@@ -400,10 +402,11 @@ mod tests {
             (library(path).unwrap(), b"l/a/b.jpg"),
             (meta::GENERATION.to_vec(), b"mgeneration"),
             (meta::LANGUAGE.to_vec(), b"mlanguage"),
+            (meta::LANGUAGE_CHANGED.to_vec(), b"mlanguage_changed"),
             (meta::DETAILED.to_vec(), b"mdetailed"),
             (meta::PATHLESS.to_vec(), b"mpathless"),
         ];
-        assert_eq!(rows.len(), 15);
+        assert_eq!(rows.len(), 16);
         for (key, bytes) in rows {
             assert_eq!(key, bytes);
         }

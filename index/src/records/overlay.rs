@@ -499,6 +499,15 @@ impl Overlay {
         Ok(())
     }
 
+    /// Notes whether the captions must be gone through because the language was changed.
+    pub(crate) fn note_language_changed(&mut self, is_changed: bool) {
+        if is_changed {
+            self.put_meta(meta::LANGUAGE_CHANGED, Vec::new());
+        } else {
+            self.remove(Column::Default, meta::LANGUAGE_CHANGED.to_vec());
+        }
+    }
+
     pub(crate) fn put_last_run(&mut self, run: &LastRun) {
         self.put_meta(meta::LAST_RUN, codec::encode_last_run(run));
     }

@@ -82,6 +82,12 @@ pub(crate) trait Records {
         Ok(found.unwrap_or(Language::English))
     }
 
+    /// Whether the language was changed and the captions have not been gone through since.
+    fn is_language_changed(&self) -> Result<bool, RecordsError> {
+        let found = self.get(Column::Default, meta::LANGUAGE_CHANGED)?;
+        Ok(found.is_some())
+    }
+
     fn last_run(&self) -> Result<Option<LastRun>, RecordsError> {
         self.decoded(Column::Default, meta::LAST_RUN, codec::decode_last_run)
     }

@@ -227,10 +227,17 @@ impl Store {
     }
 
     /// Stores the language of the words at once, without a generation of its own: words of another
-    /// language are rebuilt whatever their generation.
+    /// language are rebuilt whatever their generation. Notes that it was changed.
     pub(crate) fn write_language(&self, language: Language) -> Result<(), RecordsError> {
         let code = language.code().as_bytes();
-        self.write([(Column::Default, meta::LANGUAGE, Some(code))])
+        self.write([
+            (Column::Default, meta::LANGUAGE, Some(code)),
+            (
+                Column::Default,
+                meta::LANGUAGE_CHANGED,
+                Some(b"".as_slice()),
+            ),
+        ])
     }
 
     /// Whether the log is long enough to slow down opening, in the middle of a run or at its end.

@@ -10,9 +10,11 @@ use std::path::{Path, PathBuf};
 use super::IndexWriter;
 use crate::error::{IndexError, Within};
 use crate::item::ItemId;
+use crate::language::Language;
 use crate::records::RecordsError;
 use crate::records::captions::ListedCaption;
 use crate::records::overlay::Overlay;
+use crate::records::read::Records as _;
 use crate::vector::UnitVector;
 
 impl IndexWriter {
@@ -39,6 +41,28 @@ impl IndexWriter {
         }
         revision.settle(usize::MAX)?;
         Ok(())
+    }
+
+    /// The language of the words, which is also that of texts that could be in several.
+    #[must_use]
+    pub fn language(&self) -> Language {
+        self.language
+    }
+
+    /// Whether the language was changed and the captions have not been gone through since. An
+    /// encoder that goes by the language may embed some of them differently now.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn is_language_changed(&self) -> Result<bool, IndexError> {
+        self.overlay.is_language_changed().within(self.dir())
+    }
+
+    /// Sets [`is_language_changed`](Self::is_language_changed) with the next commit: false when the
+    /// captions have been gone through, true when captions were added that were embedded under
+    /// another language.
+    pub fn note_language_changed(&mut self, is_changed: bool) {
+        self.overlay.note_language_changed(is_changed);
     }
 
     /// Begins a change of the captions that `image` (or none) has from the file `source`, for which

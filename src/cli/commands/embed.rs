@@ -11,7 +11,7 @@ use crate::cli::args::EmbedArgs;
 use crate::cli::exit::{self, ExitStatus};
 use crate::cli::printer::Printer;
 use crate::engine::npy::NpyWriter;
-use crate::engine::{Encoders, EngineError};
+use crate::engine::{Encoders, EngineError, LanguageHint};
 use crate::workspace::Workspace;
 
 pub(in crate::cli) fn run(
@@ -34,8 +34,12 @@ pub(in crate::cli) fn run(
     };
     if args.files.is_empty() {
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        encoders.embed_texts(&texts, &mut |place, vector| {
-            output.note_ignored_tokens(&encoders, place, texts[place]);
+        let hint = LanguageHint {
+            asked: args.language,
+            ..LanguageHint::default()
+        };
+        encoders.embed_texts(&texts, hint, &mut |place, vector| {
+            output.note_ignored_tokens(&encoders, place, texts[place], hint);
             let input = Input::Text(texts[place]);
             output.take(&input, &format!("text {}", place + 1), vector)
         })?;
@@ -116,8 +120,15 @@ impl Output<'_> {
         Ok(())
     }
 
-    fn note_ignored_tokens(&self, encoders: &Encoders, place: usize, text: &str) {
-        if let Ok(n_dropped @ 1..) = encoders.text().n_tokens_dropped(text) {
+    fn note_ignored_tokens(
+        &self,
+        encoders: &Encoders,
+        place: usize,
+        text: &str,
+        hint: LanguageHint,
+    ) {
+        let tower = encoders.text(text, hint);
+        if let Ok(n_dropped @ 1..) = tower.and_then(|tower| tower.n_tokens_dropped(text)) {
             self.printer.note(format_args!(
                 "text {} is too long for the model: its last {n_dropped} tokens were ignored",
                 place + 1

@@ -7,7 +7,7 @@ use crate::cli::args::EvalArgs;
 use crate::cli::exit::{self, ExitStatus};
 use crate::cli::printer::Printer;
 use crate::cli::progress::ProgressView;
-use crate::engine::{DecodeOptions, Recalls, Skipped, evaluate};
+use crate::engine::{DecodeOptions, LanguageHint, Recalls, Skipped, evaluate};
 use crate::workspace::Workspace;
 
 pub(in crate::cli) fn run(
@@ -19,7 +19,11 @@ pub(in crate::cli) fn run(
     exit::catch_ctrl_c();
     let mut view = ProgressView::new(printer);
     let decode = DecodeOptions::default();
-    let evaluation = evaluate(&encoders, &decode, &args.dataset, &mut |progress| {
+    let hint = LanguageHint {
+        asked: args.language,
+        ..LanguageHint::default()
+    };
+    let evaluation = evaluate(&encoders, &decode, &args.dataset, hint, &mut |progress| {
         view.show(progress);
         exit::check_ctrl_c()
     });

@@ -11,7 +11,7 @@ use crate::cli::hints;
 use crate::cli::output::{self, Found};
 use crate::cli::printer::Printer;
 use crate::cli::rows::Hits;
-use crate::engine::{By, Engine, Query, SearchRequest};
+use crate::engine::{By, Query, Reading, SearchRequest};
 use crate::workspace::Workspace;
 
 pub(in crate::cli) fn search(
@@ -38,6 +38,7 @@ pub(in crate::cli) fn search(
         n: args.output.top as usize,
         by,
         filter: None,
+        language: args.language,
     };
     let hits = match args.find {
         FindArg::Images => Hits::Images(engine.search(&request)?),
@@ -46,42 +47,55 @@ pub(in crate::cli) fn search(
     let found = Found {
         query: &request.query,
         by,
-        known_to_model: match &request.query {
-            Query::Text(text) if by != By::Words => Some(engine.knows(text)?),
+        reading: match &request.query {
+            Query::Text(text) if by != By::Words => Some(engine.reading(text, args.language)?),
             Query::Text(_) | Query::Picture(_) => None,
         },
         began,
         hits,
     };
     let status = output::show(&found, &args.output, workspace, printer)?;
-    if found.known_to_model == Some(false) {
+    if let Some(reading) = found.reading {
+        note_on_reading(reading, by, printer);
+    }
+    if let Query::Text(text) = &request.query {
+        note_on_text(text, workspace, printer);
+    }
+    Ok(status)
+}
+
+/// Notes on what the model made of the query, after the hits.
+fn note_on_reading(reading: Reading, by: By, printer: &Printer) {
+    let Reading {
+        language,
+        tower,
+        is_known,
+        n_tokens_dropped,
+    } = reading;
+    if let Some(tower) = tower {
+        let tower = tower + 1;
+        match language {
+            Some(language) => printer.note(format_args!(
+                "query in language {language}, encoded by text tower {tower}"
+            )),
+            None => printer.note(format_args!("query encoded by text tower {tower}")),
+        }
+    }
+    if !is_known {
         printer.note(match by {
             By::Meaning => "the model knows no part of this query: the similarities mean nothing",
             _ => "the model knows no part of this query: only keywords were searched",
         });
     }
-    if let Query::Text(text) = &request.query {
-        note_on_text(text, by, &engine, workspace, printer)?;
+    if n_tokens_dropped > 0 {
+        printer.note(format_args!(
+            "query too long for the model: its last {n_tokens_dropped} tokens were ignored"
+        ));
     }
-    Ok(status)
 }
 
 /// Notes on the text of the query, after the hits.
-fn note_on_text(
-    text: &str,
-    by: By,
-    engine: &Engine,
-    workspace: &Workspace,
-    printer: &Printer,
-) -> Result<()> {
-    if by != By::Words {
-        let n_dropped = engine.n_tokens_dropped(text)?;
-        if n_dropped > 0 {
-            printer.note(format_args!(
-                "query too long for the model: its last {n_dropped} tokens were ignored"
-            ));
-        }
-    }
+fn note_on_text(text: &str, workspace: &Workspace, printer: &Printer) {
     if Path::new(text).is_file() {
         printer.hint(format_args!(
             "{} is a file; to search by the picture itself: `{}`",
@@ -92,7 +106,6 @@ fn note_on_text(
             ))
         ));
     }
-    Ok(())
 }
 
 pub(in crate::cli) fn captions(
@@ -108,7 +121,7 @@ pub(in crate::cli) fn captions(
     let found = Found {
         query: &Query::Picture(args.image.clone()),
         by: By::Meaning,
-        known_to_model: None,
+        reading: None,
         began,
         hits: Hits::Captions(hits),
     };

@@ -24,7 +24,8 @@ pub(in crate::cli) fn run(
     }
     let status = Engine::status(workspace.index())?;
     if args.json {
-        printer.json(&StatusAnswer::from(&status))?;
+        let texts = workspace.text_languages_of_index();
+        printer.json(&StatusAnswer::from((&status, &*texts)))?;
     } else {
         show(&status, workspace, printer)?;
     }
@@ -43,14 +44,10 @@ fn show(status: &Status, workspace: &Workspace, printer: &mut Printer) -> Result
         printer.line(format_args!("{name} {value}"))
     };
     row("index", Printer::safe(&status.folder.to_string_lossy()))?;
-    let short = status.fingerprint.get(..12).unwrap_or(&status.fingerprint);
-    row(
-        "model",
-        format!(
-            "{} ({} dimensions, {short})",
-            status.model, status.dimension
-        ),
-    )?;
+    row("model", model(status))?;
+    for (name, languages) in text_towers(workspace) {
+        row(&name, languages)?;
+    }
     let (n_images, n_files) = (status.n_images, status.n_files);
     row(
         "images",
@@ -114,6 +111,24 @@ fn show(status: &Status, workspace: &Workspace, printer: &mut Printer) -> Result
         row("unfinished", change)?;
     }
     Ok(())
+}
+
+fn model(status: &Status) -> String {
+    let short = status.fingerprint.get(..12).unwrap_or(&status.fingerprint);
+    let (model, dimension) = (&status.model, status.dimension);
+    format!("{model} ({dimension} dimensions, {short})")
+}
+
+/// `text tower 2` and `zh, de, fr`, for each text tower that states its languages.
+fn text_towers(workspace: &Workspace) -> Vec<(String, String)> {
+    let mut rows = Vec::new();
+    for (number, languages) in (1..).zip(workspace.text_languages_of_index()) {
+        if !languages.is_empty() {
+            let codes: Vec<&str> = languages.iter().map(|language| language.code()).collect();
+            rows.push((format!("text tower {number}"), codes.join(", ")));
+        }
+    }
+    rows
 }
 
 fn damaged(data: &DamagedData, workspace: &Workspace) -> String {

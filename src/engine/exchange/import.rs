@@ -125,6 +125,11 @@ pub(crate) fn import(
             writer.put_library(library)?;
         }
     }
+    let exported = language(&from.join(ABOUT), &about)?;
+    if exported.is_some_and(|exported| exported != writer.language()) {
+        // Another text tower may have encoded its captions.
+        writer.note_language_changed(true);
+    }
     let mut report = put_all(&mut writer, &records, &mut vectors, &items)?;
     let finished = writer.finish_with(&mut building(progress))?;
     report.postponed = reasons(&finished.postponed);

@@ -15,7 +15,7 @@ use sightline_index::{ItemId, UnitVector};
 use super::caption_file::CaptionText;
 use super::store::{self, Store};
 use crate::engine::report::Stage;
-use crate::engine::{Encoders, EngineError, isolate};
+use crate::engine::{Encoders, EngineError, LanguageHint, isolate};
 
 /// Captions per batch of the encoder.
 const BATCH: usize = 32;
@@ -35,12 +35,15 @@ struct Change {
     source: PathBuf,
     captions: Vec<CaptionText>,
     before: Vec<String>,
+    /// Texts that are encoded even if the index has them.
+    renewed: HashSet<String>,
 }
 
 /// The changed lists of captions of a run.
 pub(crate) struct Changes<'s, 'a> {
     pub(crate) store: &'s mut Store<'a>,
     encoders: &'s Encoders,
+    hint: LanguageHint,
     began: Instant,
     waiting: Vec<Change>,
     /// Captions of the lists that wait.
@@ -53,9 +56,11 @@ pub(crate) struct Changes<'s, 'a> {
 
 impl<'s, 'a> Changes<'s, 'a> {
     pub(crate) fn new(store: &'s mut Store<'a>, encoders: &'s Encoders) -> Self {
+        let hint = LanguageHint::of_index(store.writer.language(), None);
         Self {
             store,
             encoders,
+            hint,
             began: Instant::now(),
             waiting: Vec::new(),
             n_waiting: 0,
@@ -92,7 +97,44 @@ impl<'s, 'a> Changes<'s, 'a> {
             source: source.to_path_buf(),
             captions: captions.iter().map(|one| one.borrow().clone()).collect(),
             before,
+            renewed: HashSet::new(),
         };
+        self.wait(change)
+    }
+
+    /// Encodes those captions that `source` gives `image` (or none) again whose text tower is
+    /// chosen by the usual language, at the latest with [`write`](Self::write). Breaks when the run
+    /// was stopped.
+    pub(crate) fn renew(
+        &mut self,
+        image: Option<ItemId>,
+        source: &Path,
+    ) -> Result<ControlFlow<()>, EngineError> {
+        let before = self.store.writer.captions_from(image, source)?;
+        let mut renewed = HashSet::new();
+        for text in &before {
+            if self.encoders.goes_by_usual_language(text)? {
+                renewed.insert(text.clone());
+            }
+        }
+        if renewed.is_empty() {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let captions = before.iter().map(|text| CaptionText {
+            text: text.clone(),
+            line: None,
+        });
+        self.wait(Change {
+            image,
+            source: source.to_path_buf(),
+            captions: captions.collect(),
+            before,
+            renewed,
+        })
+    }
+
+    /// Writes a change with others. Breaks when the run was stopped.
+    fn wait(&mut self, change: Change) -> Result<ControlFlow<()>, EngineError> {
         self.n_waiting += change.n_counted();
         self.waiting.push(change);
         if self.n_waiting < MAX_WAITING {
@@ -104,7 +146,7 @@ impl<'s, 'a> Changes<'s, 'a> {
     /// Encodes and writes the lists that wait. Breaks when the run was stopped.
     pub(crate) fn write(&mut self) -> Result<ControlFlow<()>, EngineError> {
         let changes = std::mem::take(&mut self.waiting);
-        let mut texts = Texts::new(self.encoders, &changes);
+        let mut texts = Texts::new(self.encoders, self.hint, &changes);
         for change in &changes {
             if self.write_one(change, &mut texts)?.is_break() {
                 return Ok(ControlFlow::Break(()));
@@ -136,6 +178,7 @@ impl<'s, 'a> Changes<'s, 'a> {
             source,
             captions,
             before,
+            renewed,
         } = change;
         let (n_done, n_total, began) = (self.n_done, self.n_total(), self.began);
         let Store {
@@ -148,7 +191,7 @@ impl<'s, 'a> Changes<'s, 'a> {
         let wanted: HashSet<&str> = captions.iter().map(|caption| &*caption.text).collect();
         let mut places = Places::new(before);
         for (number, CaptionText { text, line }) in captions.iter().enumerate() {
-            if revision.keep(text) {
+            if !renewed.contains(text) && revision.keep(text) {
                 places.pass(text);
                 continue;
             }
@@ -164,7 +207,8 @@ impl<'s, 'a> Changes<'s, 'a> {
             }
             match texts.vector(text)? {
                 Ok(vector) => {
-                    if self.encoders.text().n_tokens_dropped(text)? > 0 {
+                    let tower = self.encoders.text(text, self.hint)?;
+                    if tower.n_tokens_dropped(text)? > 0 {
                         ledger.report.cut_captions.push(source.clone());
                     }
                     revision.add(text.clone(), vector)?;
@@ -172,7 +216,9 @@ impl<'s, 'a> Changes<'s, 'a> {
                 }
                 Err(reason) => {
                     ledger.skipped_caption(source, *line, reason);
-                    if let Some(old) = before.get(places.next)
+                    if renewed.contains(text) {
+                        revision.keep(text);
+                    } else if let Some(old) = before.get(places.next)
                         && !wanted.contains(old.as_str())
                         && revision.keep(old)
                     {
@@ -202,7 +248,8 @@ impl Change {
     /// The texts that the index does not have from there yet.
     fn new_texts(&self) -> impl Iterator<Item = &str> {
         let mut n_known: HashMap<&str, usize> = HashMap::new();
-        for text in &self.before {
+        let kept = self.before.iter();
+        for text in kept.filter(|text| !self.renewed.contains(*text)) {
             *n_known.entry(text).or_default() += 1;
         }
         let texts = self.captions.iter().map(|caption| caption.text.as_str());
@@ -244,16 +291,18 @@ impl<'c> Places<'c> {
 /// The new texts of some changes, which are encoded in batches when the first of them is needed.
 struct Texts<'c> {
     encoders: &'c Encoders,
+    hint: LanguageHint,
     waiting: std::vec::IntoIter<&'c str>,
     /// Vectors, or why a text has none.
     ready: HashMap<&'c str, Result<UnitVector, String>>,
 }
 
 impl<'c> Texts<'c> {
-    fn new(encoders: &'c Encoders, changes: &'c [Change]) -> Self {
+    fn new(encoders: &'c Encoders, hint: LanguageHint, changes: &'c [Change]) -> Self {
         let texts: Vec<&str> = changes.iter().flat_map(Change::new_texts).collect();
         Self {
             encoders,
+            hint,
             waiting: texts.into_iter(),
             ready: HashMap::new(),
         }
@@ -279,7 +328,7 @@ impl<'c> Texts<'c> {
                     batch.push(next);
                 }
             }
-            let embeddings = isolate::texts(self.encoders, &batch)?;
+            let embeddings = isolate::texts(self.encoders, &batch, self.hint)?;
             for (text, embedding) in batch.into_iter().zip(embeddings) {
                 let vector = embedding.and_then(|values| Ok(UnitVector::new(values)?));
                 let vector = vector.map_err(|error| error.to_string());

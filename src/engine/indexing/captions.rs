@@ -29,6 +29,9 @@ pub(crate) fn update(
     files: &[(PathBuf, CaptionFile)],
 ) -> Result<ControlFlow<()>, EngineError> {
     let given: HashSet<&Path> = files.iter().map(|(source, _)| source.as_path()).collect();
+    if renew(store, encoders)?.is_break() {
+        return Ok(ControlFlow::Break(()));
+    }
     let mut changes = Changes::new(store, encoders);
     for (_, file) in files {
         let n_captions = file.sets.iter().map(|set| set.captions.len());
@@ -48,6 +51,33 @@ pub(crate) fn update(
         }
     }
     changes.write()
+}
+
+/// After a change of the language, encodes those captions again that another text tower is for now.
+/// Noted as done when all are committed, so that a run that was stopped is followed by another.
+fn renew(store: &mut Store<'_>, encoders: &Encoders) -> Result<ControlFlow<()>, EngineError> {
+    if !store.writer.is_language_changed()? {
+        return Ok(ControlFlow::Continue(()));
+    }
+    if encoders.text_languages().len() > 1 {
+        let mut sources = BTreeSet::new();
+        store.writer.for_each_caption_source(&mut |source| {
+            sources.insert(source);
+        })?;
+        let mut changes = Changes::new(store, encoders);
+        for source in sources {
+            for image in changes.store.writer.caption_owners(&source)? {
+                if changes.renew(image, &source)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+        }
+        if changes.write()?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+    }
+    store.writer.note_language_changed(false);
+    Ok(ControlFlow::Continue(()))
 }
 
 /// Removes the captions that sidecars gave images from the files that they are beside. The files

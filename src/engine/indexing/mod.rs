@@ -28,6 +28,8 @@ mod incremental_tests;
 #[cfg(test)]
 mod lane_tests;
 #[cfg(test)]
+mod language_tests;
+#[cfg(test)]
 mod model_change_tests;
 
 use std::path::Path;

@@ -33,8 +33,9 @@ pub struct IndexRequest {
     pub no_split: bool,
     /// Threads that read and decode; `None`: one per core.
     pub n_decoders: Option<usize>,
-    /// Language of captions and names, for stemming; `None`: that of the index, English for a new
-    /// one. Another language rebuilds the word index and nothing else.
+    /// Language of captions and names, for stemming, and of texts that could be in several; `None`:
+    /// that of the index, English for a new one. Another language rebuilds the word index and, if
+    /// the model has several text towers, encodes the captions again that another one is for now.
     pub language: Option<Language>,
     /// Commit after this many new or changed pictures and captions.
     pub commit_every: usize,

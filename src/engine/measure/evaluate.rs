@@ -10,7 +10,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use crate::engine::decode::{DecodeOptions, Decoding};
-use crate::engine::encoder::{Encoders, Lane};
+use crate::engine::encoder::{Encoders, Lane, LanguageHint};
 use crate::engine::error::EngineError;
 use crate::engine::indexing::caption_file::{BadLine, CaptionText, read_json_lines};
 use crate::engine::indexing::pipeline::{self, Event, Shape};
@@ -73,7 +73,8 @@ impl Recalls {
 }
 
 /// Measures retrieval on a data set of JSON lines `{"image": …, "captions": […]}` with paths
-/// relative to the file. `Ok(None)` if `progress` stopped it.
+/// relative to the file. `hint` chooses the text towers of the captions. `Ok(None)` if `progress`
+/// stopped it.
 ///
 /// A tie with the right answer counts against it, so that a model with equal embeddings for
 /// everything scores 0.
@@ -85,6 +86,7 @@ pub fn evaluate(
     encoders: &Encoders,
     decode: &DecodeOptions,
     dataset: &Path,
+    hint: LanguageHint,
     progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Option<Evaluation>, EngineError> {
     let file = read_json_lines(dataset)?;
@@ -106,7 +108,7 @@ pub fn evaluate(
         .filter(|(vector, _)| vector.is_some());
     let lines: Vec<&CaptionText> = of_read.flat_map(|(_, (_, captions))| captions).collect();
     let texts: Vec<&str> = lines.iter().map(|caption| caption.text.as_str()).collect();
-    let Some((encoded, asked)) = encode_captions(encoders, &texts, progress)? else {
+    let Some((encoded, asked)) = encode_captions(encoders, &texts, hint, progress)? else {
         return Ok(None);
     };
     let mut asked = asked.into_iter().flatten();
@@ -123,7 +125,8 @@ pub fn evaluate(
         for (caption, embedding) in encoded.by_ref().take(of_image.len()) {
             match (embedding, asked.next().transpose()) {
                 (Ok(embedding), Ok(query)) => {
-                    let n_dropped = encoders.text().n_tokens_dropped(&caption.text)?;
+                    let tower = encoders.text(&caption.text, hint)?;
+                    let n_dropped = tower.n_tokens_dropped(&caption.text)?;
                     n_captions_cut += usize::from(n_dropped > 0);
                     owners.push(images.len());
                     captions.push(embedding);
@@ -273,16 +276,17 @@ fn encode_files(
 fn encode_captions(
     encoders: &Encoders,
     texts: &[&str],
+    hint: LanguageHint,
     progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Option<(isolate::Embeddings, Option<isolate::Embeddings>)>, EngineError> {
-    let as_captions = |batch: &[&str]| isolate::texts(encoders, batch);
+    let as_captions = |batch: &[&str]| isolate::texts(encoders, batch, hint);
     let Some(captions) = encode_texts(&as_captions, texts, progress)? else {
         return Ok(None);
     };
-    if !encoders.text().tells_queries() {
+    if !encoders.tells_queries() {
         return Ok(Some((captions, None)));
     }
-    let as_queries = |batch: &[&str]| isolate::queries(encoders, batch);
+    let as_queries = |batch: &[&str]| isolate::queries(encoders, batch, hint);
     let queries = encode_texts(&as_queries, texts, progress)?;
     Ok(queries.map(|queries| (captions, Some(queries))))
 }

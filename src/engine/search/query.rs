@@ -5,7 +5,7 @@ use sightline_index::{Candidate, Filter, IndexReader, ItemKind, Nearest, SearchQ
 use super::rank;
 use super::request::{By, Query, SearchRequest};
 use crate::engine::decode::{DecodeOptions, Decoding};
-use crate::engine::encoder::{Encoders, Lane};
+use crate::engine::encoder::{Encoders, Lane, LanguageHint};
 use crate::engine::error::EngineError;
 use crate::engine::isolate;
 use crate::engine::names::Finder;
@@ -19,6 +19,8 @@ pub(super) const FUSION_DEPTH: usize = 200;
 pub(in crate::engine) struct QueryEncoder<'a> {
     pub(in crate::engine) encoders: &'a Encoders,
     pub(in crate::engine) decode: &'a DecodeOptions,
+    /// The language of texts.
+    pub(in crate::engine) hint: LanguageHint,
 }
 
 /// A query in the terms of the index.
@@ -76,15 +78,19 @@ impl<'a> EncodedQuery<'a> {
 impl QueryEncoder<'_> {
     fn knows(self, query: &Query) -> Result<bool, EngineError> {
         match query {
-            Query::Text(text) => self.encoders.text().knows(text),
+            Query::Text(text) => self.encoders.text(text, self.hint)?.knows(text),
             Query::Picture(_) => Ok(true),
         }
     }
 
     fn encode(self, query: &Query) -> Result<UnitVector, EngineError> {
-        let Self { encoders, decode } = self;
+        let Self {
+            encoders,
+            decode,
+            hint,
+        } = self;
         let embeddings = match query {
-            Query::Text(text) => isolate::queries(encoders, &[text])?,
+            Query::Text(text) => isolate::queries(encoders, &[text], hint)?,
             Query::Picture(path) => {
                 let path = Finder::default().find(path);
                 let picture = Decoding::new(decode, encoders).file(&path)?;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use sightline_index::Filter;
+use sightline_onnx::Language as TextLanguage;
 
 /// The query of a search.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +40,9 @@ pub struct SearchRequest {
     pub by: By,
     /// A condition that hits meet.
     pub filter: Option<Filter>,
+    /// The language of a text, which chooses among the text towers of a model; `None`: by its
+    /// script, letters and words, and where those leave it open, the language of the index.
+    pub language: Option<TextLanguage>,
 }
 
 impl SearchRequest {
@@ -49,6 +53,7 @@ impl SearchRequest {
             n,
             by: By::default(),
             filter: None,
+            language: None,
         }
     }
 
@@ -59,6 +64,7 @@ impl SearchRequest {
             n,
             by: By::Meaning,
             filter: None,
+            language: None,
         }
     }
 }
