@@ -12,7 +12,9 @@ use std::sync::Arc;
 use sightline_onnx::{Model, Precision, Runtime, RuntimeError, SessionOptions};
 
 use crate::engine::{Encoders, Engine, EngineError, RuntimeSource, TextLanguage, UnfinishedChange};
-use crate::models::{Check, Entry, ModelsError, Opened, Registry, Signatures, Wanted};
+use crate::models::{
+    Check, Entry, ModelsError, OLD_STARTERS, Opened, Registry, Signatures, Wanted,
+};
 
 /// An index folder, the models of this machine, and what was requested of them.
 pub struct Workspace {
@@ -217,6 +219,19 @@ impl Workspace {
     pub fn model_of_index(&self) -> Option<String> {
         let binding = sightline_index::binding(&self.index).ok().flatten()?;
         Some(binding.model)
+    }
+
+    /// The name of the built-in model and the number of its languages, if the index was built with
+    /// one of an older version.
+    #[must_use]
+    pub fn newer_starter(&self) -> Option<(String, usize)> {
+        let built_with = self.model_of_index()?;
+        if !OLD_STARTERS.contains(&built_with.as_str()) || self.builder().is_some() {
+            return None;
+        }
+        let starter = Model::starter().ok()?;
+        let n_languages = starter.text_languages().into_iter().map(<[_]>::len).sum();
+        Some((starter.name().to_owned(), n_languages))
     }
 
     /// The languages of each text tower of the index's model; empty when there is no index that can

@@ -137,6 +137,17 @@ fn on_missing_model(workspace: &Workspace) -> Option<String> {
     let model = workspace.model_of_index()?;
     let default = workspace.registry().default_name().ok()?;
     let index = workspace.named_index();
+    if let Some((starter, n_languages)) = workspace.newer_starter() {
+        let understands = match n_languages {
+            0 | 1 => String::new(),
+            n => format!(", and understands {n} languages"),
+        };
+        return Some(format!(
+            "{model} is no longer built in: {starter} finds more{understands}; to move the index \
+             to it: `{}`; until then, `search --by words` still works",
+            command_to_change(&starter, None, index)
+        ));
+    }
     let has_its_name = workspace.registry().find_named(&model).is_ok();
     Some(if has_its_name {
         format!(

@@ -239,13 +239,25 @@ impl Engine {
         self.views.current(|| self.encoders.binding())
     }
 
+    /// The view for a request. A search by words alone needs no model.
+    fn reader_for(&self, request: &SearchRequest) -> Result<Arc<IndexReader>, EngineError> {
+        match self.reader() {
+            Err(EngineError::Index(
+                IndexError::OtherModel { .. } | IndexError::OtherDimension { .. },
+            )) if request.by == By::Words => {
+                Ok(Arc::new(IndexReader::open(self.views.folder(), None)?))
+            }
+            reader => reader,
+        }
+    }
+
     /// Images that match a query, best first. No two hits have the same content.
     ///
     /// # Errors
-    /// When the query is empty, the picture cannot be read, the index is missing or was made by
-    /// another model, or the model cannot be run.
+    /// When the query is empty, the picture cannot be read, the index is missing, or it is searched
+    /// by meaning and was made by another model, or the model cannot be run.
     pub fn search(&self, request: &SearchRequest) -> Result<Vec<SearchHit>, EngineError> {
-        let reader = self.reader()?;
+        let reader = self.reader_for(request)?;
         search::images(&reader, self.query_encoder(&reader, request), request)
     }
 
@@ -254,7 +266,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::search`].
     pub fn search_captions(&self, request: &SearchRequest) -> Result<Vec<CaptionHit>, EngineError> {
-        let reader = self.reader()?;
+        let reader = self.reader_for(request)?;
         search::captions(&reader, self.query_encoder(&reader, request), request)
     }
 

@@ -25,6 +25,7 @@ pub use error::ModelsError;
 pub use open::Inspected;
 pub(crate) use open::{Opened, Wanted};
 pub use pairs::Language;
+pub(crate) use registry::OLD_STARTERS;
 pub use registry::{Entry, Origin, Place, Registry, STARTER};
 pub use sightline_onnx::quantize::{self, QuantizeError};
 pub use sightline_onnx::{

@@ -23,6 +23,10 @@ const HEADER: &str = "# Written by `sightline models`. See `sightline models lis
 /// Name of the built-in model.
 pub const STARTER: &str = "starter";
 
+/// Names of built-in models of older versions, which no longer ship. An index may still hold their
+/// vectors.
+pub(crate) const OLD_STARTERS: [&str; 1] = ["sightline-starter-1"];
+
 /// The models known on this machine.
 #[derive(Debug, Clone)]
 pub struct Registry {
@@ -188,7 +192,8 @@ impl Registry {
         Ok(entries)
     }
 
-    /// Finds a model by its name or folder. A name wins over a folder of the same name in the
+    /// Finds a model by its name or folder. The built-in model has two names, [`STARTER`] and the
+    /// one that its indexes show. A name wins over a folder of the same name in the
     /// current folder, which can still be given as `./NAME`.
     ///
     /// # Errors
@@ -202,6 +207,9 @@ impl Registry {
         }
         if asked.is_dir() {
             return Ok(self.find_folder(asked, entries));
+        }
+        if Model::starter().is_ok_and(|starter| asked.as_os_str() == starter.name()) {
+            return self.find(Path::new(STARTER));
         }
         let name = asked.display().to_string();
         let known: Vec<String> = entries.into_iter().filter_map(|entry| entry.name).collect();

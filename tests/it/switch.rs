@@ -357,3 +357,37 @@ fn each_kind_of_incompatible_index_has_its_own_error_and_hint() {
     fs_err::write(&manifest, &text).unwrap();
     assert_eq!(env.index_photos()["unchanged"], 8);
 }
+
+#[test]
+fn an_index_of_a_former_starter_model_names_the_command_that_moves_it() {
+    let before = TestEnv::new();
+    corpus::one_of_each(&before.path("photos"));
+    before.write("photos/red.txt", "a red square");
+    before.colour_model("sightline-starter-1", "0.6");
+    before.succeed(["index", "photos", "--model", "./sightline-starter-1"]);
+    // On a machine that does not know the model.
+    let env = TestEnv::new();
+    copy_folder(&before.index(), &env.index());
+    let run = |arguments: &[&str]| env.sightline(arguments).starter().run();
+
+    let starter = sightline_onnx::Model::starter().unwrap();
+    let command = format!("`sightline index --model {}", starter.name());
+    corpus::one_of_each(&env.path("photos"));
+    for arguments in [&["search", "red"][..], &["index", "photos"]] {
+        let ran = run(arguments).expect(2);
+        let hint = ran.stderr().lines().find(|line| line.contains(&command));
+        assert!(
+            hint.is_some_and(|hint| hint.contains("finds more")),
+            "{ran}"
+        );
+    }
+    let found = run(&["search", "square", "--by", "words", "--paths"]).expect(0);
+    assert!(found.stdout().ends_with("red.png\n"), "{found}");
+    run(&["status"]).expect(0);
+    run(&["check"]).expect(0);
+    run(&["export", "exported"]).expect(0);
+
+    run(&["index", "photos", "--model", starter.name()]).expect(0);
+    assert_eq!(env.status()["model"]["name"], starter.name());
+    run(&["search", "red"]).expect(0);
+}
