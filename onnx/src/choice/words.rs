@@ -113,7 +113,7 @@ const MARKS: [Marks; 11] = [
     },
 ];
 
-/// The code of the language that texts are told from.
+/// The code of the language that all others are compared with.
 const ENGLISH: &str = "en";
 
 pub(super) fn is_english(language: &Language) -> bool {
