@@ -73,7 +73,7 @@ impl TextSpec {
         all.map(String::as_str).collect()
     }
 
-    /// What of a text tower besides the first is not in the bytes of its files.
+    /// The settings of a text tower besides the first, which are not in the bytes of its files.
     fn numbers(&self) -> String {
         let Self {
             languages,

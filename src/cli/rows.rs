@@ -78,7 +78,7 @@ impl Hits {
 }
 
 /// `photos/dog.jpg and 2 more`: how many more captions have this text, or where not all were read,
-/// this vector. A second path of the same picture is none.
+/// this vector. Another path of the same picture does not count.
 fn place(hit: &CaptionHit, printer: &Printer) -> String {
     let Some(first) = hit.pictures.first() else {
         return printer.shown(&hit.source);

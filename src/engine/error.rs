@@ -56,7 +56,7 @@ pub enum EngineError {
     /// A file could not be read or written; the message names it.
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    /// A text was said to be in a language that no text tower of the model is for.
+    /// The language given for a text is one that no text tower of the model is for.
     #[error("{model}: {source}")]
     UnlistedLanguage {
         /// The model's name.

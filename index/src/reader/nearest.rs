@@ -422,7 +422,7 @@ impl Search<'_> {
     /// there may be more.
     ///
     /// Where many points are about as similar as the last result, far more than usual are in doubt,
-    /// and a second scan would be needed. A sample of a large set shows down to where.
+    /// and another scan would be needed. A sample of a large set shows down to where.
     fn first_scan(&self, segment: Option<&Segment>) -> (Vec<Neighbour>, Way) {
         /// One point in this many is in the sample.
         const STEP: usize = 16;
@@ -436,7 +436,7 @@ impl Search<'_> {
                 && let Some(row) = points.as_ref().and_then(|points| points.row(last.id))
             {
                 // The last result of all is hardly below that of the sample. If it is, or if
-                // margins differ much, the ranking finds points in doubt, which are looked for.
+                // margins differ much, the ranking finds points in doubt and all is scanned again.
                 let lowest = last.similarity - 2.0 * self.codes.margin(row, last.similarity);
                 let found = self.scan(segment, 1, Best::above(usize::MAX, lowest));
                 return (found, Way::Scan);

@@ -74,7 +74,7 @@ pub(crate) mod meta {
     pub(crate) const MANIFEST: &[u8] = b"mmanifest";
     /// The code of the language of the stemmer.
     pub(crate) const LANGUAGE: &[u8] = b"mlanguage";
-    /// Present after a change of the language, until the captions have been gone through.
+    /// Present after a change of the language, until the captions have been checked.
     pub(crate) const LANGUAGE_CHANGED: &[u8] = b"mlanguage_changed";
     /// Present when there is no image without metadata, as older versions of this program wrote.
     pub(crate) const DETAILED: &[u8] = b"mdetailed";

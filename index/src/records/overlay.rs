@@ -499,7 +499,7 @@ impl Overlay {
         Ok(())
     }
 
-    /// Notes whether the captions must be gone through because the language was changed.
+    /// Notes whether the captions must be checked because the language was changed.
     pub(crate) fn note_language_changed(&mut self, is_changed: bool) {
         if is_changed {
             self.put_meta(meta::LANGUAGE_CHANGED, Vec::new());

@@ -82,7 +82,7 @@ pub(crate) trait Records {
         Ok(found.unwrap_or(Language::English))
     }
 
-    /// Whether the language was changed and the captions have not been gone through since.
+    /// Whether the language was changed and the captions have not been checked since.
     fn is_language_changed(&self) -> Result<bool, RecordsError> {
         let found = self.get(Column::Default, meta::LANGUAGE_CHANGED)?;
         Ok(found.is_some())

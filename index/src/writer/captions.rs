@@ -49,7 +49,7 @@ impl IndexWriter {
         self.language
     }
 
-    /// Whether the language was changed and the captions have not been gone through since. An
+    /// Whether the language was changed and the captions have not been checked since. An
     /// encoder that goes by the language may embed some of them differently now.
     ///
     /// # Errors
@@ -59,7 +59,7 @@ impl IndexWriter {
     }
 
     /// Sets [`is_language_changed`](Self::is_language_changed) with the next commit: false when the
-    /// captions have been gone through, true when captions were added that were embedded under
+    /// captions have been checked, true when captions were added that were embedded under
     /// another language.
     pub fn note_language_changed(&mut self, is_changed: bool) {
         self.overlay.note_language_changed(is_changed);
