@@ -90,21 +90,22 @@ pub(crate) fn counted<T>(work: impl FnOnce() -> T) -> (T, Took) {
 
 #[test]
 fn peak_memory_is_counted() {
+    const N_TRIES: u32 = 5;
     let _alone = alone();
-    let (_, took) = counted(|| {
-        let first = vec![1u8; 3_000_000];
-        drop(first);
-        let mut second = vec![1u8; 1_000_000];
-        second.resize(2_000_000, 2);
-        std::thread::spawn(|| vec![0u8; 2_500_000].len())
-            .join()
-            .unwrap()
-            + second.len()
-    });
-    // The test harness may free a little of its own meanwhile.
-    assert!(
-        (4_400_000..6_000_000).contains(&took.memory),
-        "{}",
+    let peak = || {
+        let (_, took) = counted(|| {
+            let first = vec![1u8; 3_000_000];
+            drop(first);
+            let mut second = vec![1u8; 1_000_000];
+            second.resize(2_000_000, 2);
+            std::thread::spawn(|| vec![0u8; 2_500_000].len())
+                .join()
+                .unwrap()
+                + second.len()
+        });
         took.memory
-    );
+    };
+    // The thread of a test that has just ended may still free memory, which lowers one measurement.
+    let memory = (0..N_TRIES).map(|_| peak()).max().unwrap();
+    assert!((4_400_000..6_000_000).contains(&memory), "{memory}");
 }
