@@ -3,13 +3,17 @@
     npm pack cldr-annotations-full@48.2.0 && tar xzf cldr-annotations-full-48.2.0.tgz
     python3 benches/language_texts.py phrases package > phrases.tsv
     python3 benches/language_texts.py sentences val.tsv.gz > sentences.tsv
+    python3 benches/language_texts.py stamps WORK_FOLDER/stamps > stamps.tsv
     cargo build --release --workspace --example languages
     target/release/examples/languages en zh,de,fr,es,it,pt,nl,pl,cs,tr,ru,ar,ja,ko,th \
-        sentences.tsv phrases.tsv onnx/tests/data/queries.tsv
+        sentences.tsv phrases.tsv stamps.tsv onnx/tests/data/queries.tsv \
+        onnx/tests/data/queries-english.tsv
 
 `phrases`: names of emoji of one to four words, in ten languages, from the unpacked npm package.
 `sentences`: descriptions of photos in four languages, from a table with a column per language
 (Multi30k's validation split).
+`stamps`: names of up to three words of Tux Paint's stamps, from the folder of LANGUAGE.jsonl files
+that `stamps.py` of the starter model's training makes.
 """
 
 import csv
@@ -39,7 +43,17 @@ def sentences(table):
                     print(language, row[language], sep="\t")
 
 
+def stamps(folder):
+    for language in LANGUAGES:
+        for line in pathlib.Path(folder, f"{language}.jsonl").read_text("utf-8").splitlines():
+            name = json.loads(line)["captions"][0].strip()
+            if len(name.split()) <= 3 and any(letter.isalpha() for letter in name):
+                print(language, name, sep="\t")
+
+
+KINDS = {"phrases": phrases, "sentences": sentences, "stamps": stamps}
+
 if __name__ == "__main__":
-    if len(sys.argv) != 3 or sys.argv[1] not in ("phrases", "sentences"):
+    if len(sys.argv) != 3 or sys.argv[1] not in KINDS:
         sys.exit(__doc__)
-    {"phrases": phrases, "sentences": sentences}[sys.argv[1]](sys.argv[2])
+    KINDS[sys.argv[1]](sys.argv[2])

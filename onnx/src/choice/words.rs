@@ -1,10 +1,10 @@
 //! Which of several languages in Latin letters a text is in.
 //!
 //! A detector of trigrams takes half of all short English texts for another language. So function
-//! words and letters are compared first, and the detector must find the other language even behind
-//! an English word.
+//! words and letters are compared first, then the English words are counted. The detector must
+//! find another language even behind an English word, and is not believed if all words are English.
 
-use super::detector;
+use super::{detector, english};
 use crate::language::Language;
 
 /// What a text in Latin letters is.
@@ -12,7 +12,7 @@ use crate::language::Language;
 pub(super) enum Verdict {
     /// In this language.
     Is(Language),
-    /// In none of the languages compared, and not in English.
+    /// Not in English, but in any other of them, or in one that was not compared.
     NotEnglish,
     /// In any of them.
     Unsure,
@@ -23,6 +23,9 @@ const SURE: f64 = 0.5;
 
 /// A text of this many words is English if the detector takes it for that at all.
 const LONG: usize = 5;
+
+/// Words in capitals of at most this many letters tell no language: `USA`, `BMW`, `IMG`.
+const LONGEST_ABBREVIATION: usize = 4;
 
 /// What is put before a text that the detector is to find in another language than English.
 const ENGLISH_WORD: &str = "the";
@@ -149,15 +152,20 @@ pub(super) fn latin(text: &str, listed: &[Language]) -> Verdict {
     if of_english > best {
         return Verdict::Is(english);
     }
+    let of_words = english_words(text);
+    let is_english_only = of_words.n_others == 0 && of_words.n_english > 0;
     let is_long = words.len() >= LONG;
-    match detector::detect(&format!("{ENGLISH_WORD} {text}"), listed) {
+    let is_other_letter = |letter: char| letter.is_alphabetic() && !letter.is_ascii();
+    let behind_english = if is_english_only {
+        None
+    } else {
+        detector::detect(&format!("{ENGLISH_WORD} {text}"), listed)
+    };
+    match behind_english {
         Some((language, sure)) if language != english && sure >= SURE_BEHIND_ENGLISH => {
             Verdict::Is(language)
         }
-        _ if lower
-            .chars()
-            .any(|letter| letter.is_alphabetic() && !letter.is_ascii()) =>
-        {
+        _ if of_words.n_others > of_words.n_english || lower.contains(is_other_letter) => {
             Verdict::NotEnglish
         }
         _ => match detector::detect(text, listed) {
@@ -167,6 +175,37 @@ pub(super) fn latin(text: &str, listed: &[Language]) -> Verdict {
             _ => Verdict::Unsure,
         },
     }
+}
+
+/// How many words of a text are English, and how many are not.
+#[derive(Default)]
+struct EnglishWords {
+    n_english: usize,
+    n_others: usize,
+}
+
+/// Counts the English words of a text and the others. Those that tell nothing are in neither: names
+/// of files and others with digits, abbreviations, single letters, articles before an apostrophe.
+fn english_words(text: &str) -> EnglishWords {
+    let text = text.replace('’', "'");
+    let tokens = text.split_whitespace();
+    let tokens = tokens.filter(|token| !token.contains(char::is_numeric));
+    let mut counts = EnglishWords::default();
+    for word in tokens.flat_map(words) {
+        let word = word.trim_matches('-');
+        let n_letters = word.chars().count();
+        let is_abbreviation =
+            n_letters <= LONGEST_ABBREVIATION && word.chars().all(char::is_uppercase);
+        if n_letters < 2 || word.contains('\'') || is_abbreviation {
+            continue;
+        }
+        if english::is_word(&word.to_lowercase()) {
+            counts.n_english += 1;
+        } else {
+            counts.n_others += 1;
+        }
+    }
+    counts
 }
 
 /// Function words of the language in a text, and different letters that English does not have.
@@ -179,12 +218,12 @@ fn score(language: Language, words: &[&str], lower: &str) -> usize {
     n_words + marks.letters.chars().filter(is_there).count()
 }
 
-/// The words of a text in lower case. An article before an apostrophe ends with it, and an English
-/// `'s` begins with it: `l'`, `eau`; `woman`, `'s`. Words joined by hyphens are one.
-fn words(lower: &str) -> Vec<&str> {
+/// The words of a text. An article before an apostrophe ends with it, and an English `'s` in lower
+/// case begins with it: `l'`, `eau`; `woman`, `'s`. Words joined by hyphens are one.
+fn words(text: &str) -> Vec<&str> {
     let is_inside = |letter: char| letter.is_alphabetic() || matches!(letter, '\'' | '-');
     let mut words = Vec::new();
-    for word in lower.split(|letter: char| !is_inside(letter)) {
+    for word in text.split(|letter: char| !is_inside(letter)) {
         match word.find('\'') {
             Some(at) if &word[at..] == "'s" => words.extend([&word[..at], &word[at..]]),
             Some(at) => words.extend([&word[..=at], &word[at + 1..]]),
