@@ -3,7 +3,8 @@
     npm pack cldr-annotations-full@48.2.0 && tar xzf cldr-annotations-full-48.2.0.tgz
     python3 benches/language_texts.py phrases package > phrases.tsv
     python3 benches/language_texts.py sentences val.tsv.gz > sentences.tsv
-    python3 benches/language_texts.py stamps WORK_FOLDER/stamps > stamps.tsv
+    apt-get download tuxpaint-stamps-default && dpkg -x tuxpaint-stamps-default_*.deb stamps
+    python3 benches/language_texts.py stamps stamps > stamps.tsv
     cargo build --release --workspace --example languages
     target/release/examples/languages en zh,de,fr,es,it,pt,nl,pl,cs,tr,ru,ar,ja,ko,th \
         sentences.tsv phrases.tsv stamps.tsv onnx/tests/data/queries.tsv \
@@ -12,8 +13,8 @@
 `phrases`: names of emoji of one to four words, in ten languages, from the unpacked npm package.
 `sentences`: descriptions of photos in four languages, from a table with a column per language
 (Multi30k's validation split).
-`stamps`: names of up to three words of Tux Paint's stamps, from the folder of LANGUAGE.jsonl files
-that `stamps.py` of the starter model's training makes.
+`stamps`: names of up to three words of Tux Paint's stamps, in ten languages, from the unpacked
+Debian package. A name that is left in English is no translation.
 """
 
 import csv
@@ -43,11 +44,19 @@ def sentences(table):
                     print(language, row[language], sep="\t")
 
 
-def stamps(folder):
-    for language in LANGUAGES:
-        for line in pathlib.Path(folder, f"{language}.jsonl").read_text("utf-8").splitlines():
-            name = json.loads(line)["captions"][0].strip()
-            if len(name.split()) <= 3 and any(letter.isalpha() for letter in name):
+def stamps(package):
+    for path in sorted(pathlib.Path(package, "usr/share/tuxpaint/stamps").rglob("*.txt")):
+        if not path.with_suffix(".png").exists():
+            continue
+        # The name in English, then lines such as `de.utf8=Ein Frosch.`
+        english, *others = path.read_text("utf-8", errors="replace").splitlines()
+        names = dict(other.split(".utf8=", 1) for other in others if ".utf8=" in other)
+        names["en"] = english
+        for language in LANGUAGES:
+            name = names.get(language, "").strip()
+            is_translated = language == "en" or name != english.strip()
+            is_short = len(name.split()) <= 3 and any(letter.isalpha() for letter in name)
+            if is_translated and is_short:
                 print(language, name, sep="\t")
 
 
