@@ -72,7 +72,8 @@ fn note_on_reading(reading: Reading, by: By, printer: &Printer) {
         is_known,
         n_tokens_dropped,
     } = reading;
-    if let Some(tower) = tower {
+    // The first is the model's usual tower; that an English query is English goes without saying.
+    if let Some(tower @ 1..) = tower {
         let tower = tower + 1;
         match language {
             Some(language) => printer.note(format_args!(
