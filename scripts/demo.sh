@@ -71,6 +71,10 @@ else
     try search 'musicians on a stage' -k 4
     try search 'striped fish in a coral reef' -k 4
     try search 'train tracks in the mountains' -k 4
+    say 'The same in other languages'
+    try search '桥的夜景' -k 4
+    try search 'eine Tasse Kaffee' -k 4
+    try search 'un chien qui regarde par la fenêtre' -k 4
     say 'Two searches by picture'
     try search --image $short/animals/german_shepherd.jpg -k 4
     try search --image $short/people/orchestra.jpg -k 4

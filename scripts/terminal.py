@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SESSION = [
     "sightline index photos --captions photos/captions.jsonl",
     'sightline search "bridge at night" -k 3',
+    'sightline search "沙滩上的海浪" -k 3',
     "sightline search --image photos/animals/swans.jpg -k 3",
     "sightline captions photos/animals/panda.jpg -k 3",
 ]

@@ -68,7 +68,7 @@ fn loss(_: &mut Criterion) {
             preprocessor.smallest(),
             Vec::new(),
         ),
-        ("half of that", Smallest::shorter_side(260), Vec::new()),
+        ("half of that", Smallest::shorter_side(288), Vec::new()),
     ];
     for folder in fs_err::read_dir(photos()).unwrap() {
         let folder = folder.unwrap().path();

@@ -20,11 +20,19 @@ const FILES: &[(&str, &[u8])] = &[
         "tokenizer.json",
         include_bytes!("../starter/tokenizer.json"),
     ),
+    (
+        "text-other.onnx",
+        include_bytes!("../starter/text-other.onnx"),
+    ),
+    (
+        "tokenizer-other.json",
+        include_bytes!("../starter/tokenizer-other.json"),
+    ),
 ];
 
 /// [`Model::fingerprint`] of these files; a test compares them. Hashing the files at each start
 /// would read all of them, and a search needs one text tower.
-const FINGERPRINT: &str = "ac004f2d58384f2bb1d6f62ef176576c";
+const FINGERPRINT: &str = "aa8048ea8fe6a19f08256f302f771d00";
 
 impl Model {
     /// The built-in model. Its files are not read until a tower is loaded.

@@ -60,7 +60,7 @@ fn the_built_in_model_is_always_available() {
     snapshot!(env, models(&env, &["list"]).run(), @r"
     exit code: 0
     ----- stdout -----
-    * starter    384 dimensions   41.98 MiB  fp32  built in
+    * starter    384 dimensions   85.32 MiB  fp32  built in
 
     ----- stderr -----
     ");
@@ -161,7 +161,7 @@ fn a_linked_model_stays_in_its_folder() {
     snapshot!(env, models(&env, &["list"]).run(), @r"
     exit code: 0
     ----- stdout -----
-    * starter    384 dimensions   41.98 MiB  fp32  built in
+    * starter    384 dimensions   85.32 MiB  fp32  built in
       p           13 dimensions    2.30 KiB  fp32  linked: pale
 
     ----- stderr -----

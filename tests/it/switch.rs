@@ -246,12 +246,12 @@ fn index_with_a_model_changes_the_model_of_the_index() {
     ----- stdout -----
 
     ----- stderr -----
-    embedding 8 images again with sightline-starter-1; searches use pale until this is complete
+    embedding 8 images again with sightline-starter-2; searches use pale until this is complete
     8 indexed pictures in photos were not found or could not be read
 
     hint: if they were deleted, and not on an unmounted disk, run again with `--prune`
     0 picture files in [TIME]: nothing to do
-    the change to sightline-starter-1 is not complete: searches still use pale
+    the change to sightline-starter-2 is not complete: searches still use pale
     ");
     assert_eq!(
         env.found(["red", "--by", "words", "-k1", "--model", "pale"]),
@@ -263,14 +263,14 @@ fn index_with_a_model_changes_the_model_of_the_index() {
     ----- stdout -----
 
     ----- stderr -----
-    embedding 8 images again with sightline-starter-1; searches use pale until this is complete
+    embedding 8 images again with sightline-starter-2; searches use pale until this is complete
     8 picture files in [TIME]: 8 added
-    the index now uses sightline-starter-1; the vectors of pale are deleted
+    the index now uses sightline-starter-2; the vectors of pale are deleted
     ");
     let status = env.succeed(["status", "--json"]).json();
     assert_eq!(
         (&status["model"]["name"], &status["images"]),
-        (&"sightline-starter-1".into(), &8.into())
+        (&"sightline-starter-2".into(), &8.into())
     );
     assert_eq!(status["unfinished_change"], serde_json::Value::Null);
     let ran = env.sightline(["search", "red"]).starter().run().expect(0);
@@ -316,7 +316,7 @@ fn each_kind_of_incompatible_index_has_its_own_error_and_hint() {
     ----- stdout -----
 
     ----- stderr -----
-    error: [ROOT]/index: the index was built with model colours (dimension 13), not with sightline-starter-1 (dimension 384)
+    error: [ROOT]/index: the index was built with model colours (dimension 13), not with sightline-starter-2 (dimension 384)
 
     hint: the index was built with [COLOUR_MODEL] at fp32: use `--model '[COLOUR_MODEL]' --precision fp32`, or use another index with `--index`; to change its model: `sightline index --model starter --index [ROOT]/index`
     ");
@@ -384,10 +384,34 @@ fn an_index_of_a_former_starter_model_names_the_command_that_moves_it() {
     let found = run(&["search", "square", "--by", "words", "--paths"]).expect(0);
     assert!(found.stdout().ends_with("red.png\n"), "{found}");
     run(&["status"]).expect(0);
-    run(&["check"]).expect(0);
     run(&["export", "exported"]).expect(0);
 
     run(&["index", "photos", "--model", starter.name()]).expect(0);
     assert_eq!(env.status()["model"]["name"], starter.name());
     run(&["search", "red"]).expect(0);
+}
+
+/// An index that was built with that model itself, without what is derived from its records.
+#[test]
+fn a_stored_index_of_the_first_starter_model_opens() {
+    let env = TestEnv::new();
+    let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/starter-1-index");
+    copy_folder(&stored, &env.index());
+    let run = |arguments: &[&str]| env.sightline(arguments).starter().run();
+    snapshot!(env, run(&["search", "red"]), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: [ROOT]/index: the index was built with model sightline-starter-1, not with sightline-starter-2
+
+    hint: sightline-starter-1 is no longer built in: sightline-starter-2 finds more, and understands 16 languages; to move the index to it: `sightline index --model sightline-starter-2 --index [ROOT]/index`; until then, `search --by words` still works
+    ");
+    let found = run(&["search", "square", "--by", "words", "--paths"]).expect(0);
+    assert_eq!(found.stdout(), "/photos/red.png\n");
+    let status = run(&["status", "--json"]).expect(0).json();
+    assert_eq!(
+        (&status["model"]["name"], &status["images"]),
+        (&"sightline-starter-1".into(), &3.into())
+    );
 }

@@ -6,6 +6,7 @@ usage: drawings.py PACKAGES_FOLDER WORK_FOLDER
 PACKAGES_FOLDER holds the packages unpacked by run.sh. Writes WORK_FOLDER/drawings/*.png, composed
 on white, and drawings.jsonl in the format of the captions' files.
 """
+
 import io
 import json
 import re
@@ -16,25 +17,48 @@ from pathlib import Path
 from fontTools.ttLib import TTFont
 from PIL import Image
 
-KINDS = ('animals buildings containers decorations education electronics food office people plants recreation science tools '
-         'transportation unsorted').split()
+KINDS = (
+    'animals buildings containers decorations education electronics food office people '
+    'plants recreation science tools '
+    'transportation unsorted'
+).split()
 # Series of nearly equal drawings.
 SERIES = re.compile(r'games/(cards|chess)|stickmen|roadsigns|aiga|bodypart/finger')
 NO_TITLE = re.compile(r'clip ?art|architetto|various|symbol|people|untitled|^\W*$', re.I)
-NO_WORD = {'', 'hash', 'menu', 'mapsym', 'unsorted', 'openclipart', 'symbol', 'shape', 'icon', 'simple', 'carbohydrate', 'protein'}
+NO_WORD = {
+    '',
+    'hash',
+    'menu',
+    'mapsym',
+    'unsorted',
+    'openclipart',
+    'symbol',
+    'shape',
+    'icon',
+    'simple',
+    'carbohydrate',
+    'protein',
+}
 
 
 def words_of(title, keywords):
     """Three captions of a drawing, or None if its words are not usable."""
-    keywords = [k for k in dict.fromkeys(k.strip().lower() for k in keywords)
-                if k not in NO_WORD and 'architetto' not in k and not re.search(r'\d', k)]
+    keywords = [
+        k
+        for k in dict.fromkeys(k.strip().lower() for k in keywords)
+        if k not in NO_WORD and 'architetto' not in k and not re.search(r'\d', k)
+    ]
     title = re.sub(r'[\W\d_]+', ' ', title).strip().lower()
     if NO_TITLE.search(title):
         title = keywords.pop() if keywords else ''
     if not title:
         return None
     others = [k for k in keywords if k != title]
-    return [title, f'a drawing of a {title}', ', '.join([title, *others]) if others else f'clip art: {title}']
+    return [
+        title,
+        f'a drawing of a {title}',
+        ', '.join([title, *others]) if others else f'clip art: {title}',
+    ]
 
 
 def openclipart(root):
@@ -45,7 +69,9 @@ def openclipart(root):
             found = re.search(r'<metadata.*?</metadata>', file.read_text(errors='replace'), re.S)
             if found and not SERIES.search(str(name)) and (png / name).exists():
                 title = re.search(r'<dc:title>([^<]*)<', found[0])
-                texts = words_of(title[1] if title else '', re.findall(r'<rdf:li>([^<]*)<', found[0]))
+                texts = words_of(
+                    title[1] if title else '', re.findall(r'<rdf:li>([^<]*)<', found[0])
+                )
                 if texts:
                     yield Image.open(png / name), texts
 
@@ -53,7 +79,9 @@ def openclipart(root):
 def emoji(root):
     font = TTFont(root / 'usr/share/fonts/truetype/noto/NotoColorEmoji.ttf')
     glyphs, pictures, names, keywords = font.getBestCmap(), font['CBDT'].strikeData[0], {}, {}
-    for entry in ET.parse(root / 'usr/share/unicode/cldr/common/annotations/en.xml').iter('annotation'):
+    for entry in ET.parse(root / 'usr/share/unicode/cldr/common/annotations/en.xml').iter(
+        'annotation'
+    ):
         (names if entry.get('type') == 'tts' else keywords)[entry.get('cp')] = entry.text
     for symbol, name in names.items():
         symbol = symbol.rstrip('\ufe0f')

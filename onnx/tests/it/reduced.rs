@@ -10,7 +10,7 @@ use crate::support::{data, image_tower};
 #[test]
 fn a_preprocessor_needs_twice_the_size_that_it_resizes_to() {
     let smallest = Model::starter().unwrap().preprocessor().smallest();
-    assert_eq!(smallest, Smallest::shorter_side(2 * 260));
+    assert_eq!(smallest, Smallest::shorter_side(2 * 288));
 }
 
 /// A photo as a phone would store it: enlarged by `factor`, with grain, at quality 90.

@@ -1,10 +1,13 @@
-use sightline_onnx::Model;
+use sightline_onnx::{Model, TextRole};
 use sightline_picture::DecodeLimits;
 
-use crate::support::{cosine, image_tower, text_tower};
+use crate::support::{cosine, image_tower, nth_text_tower};
 
 /// The shipped weights are int8, the golden embeddings come from the fp32 network.
 const LEAST_COSINE: f64 = 0.99;
+
+/// Of the other text tower, whose weights are the 4-bit blocks of its package in both networks.
+const LEAST_COSINE_OF_BLOCKS: f64 = 0.9999;
 
 fn folder() -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("starter")
@@ -66,21 +69,49 @@ fn embeddings_of_pictures_equal_those_of_training() {
 #[test]
 fn embeddings_of_texts_equal_those_of_training() {
     let model = Model::starter().unwrap();
-    let mut encoder = text_tower(&model);
     let golden = golden();
-    let texts = golden["texts"].as_array().unwrap();
-    let words: Vec<&str> = texts
-        .iter()
-        .map(|entry| entry["text"].as_str().unwrap())
-        .collect();
-    let together = encoder.encode(&words).unwrap();
-    for ((entry, words), embedding) in texts.iter().zip(words).zip(&together) {
-        let expected = expected(entry);
-        let alone = &encoder.encode(&[words]).unwrap()[0];
-        for found in [embedding, alone] {
-            let cosine = cosine(found.as_slice(), &expected);
-            assert!(cosine >= LEAST_COSINE, "{words}: {cosine}");
+    let towers = [("texts", LEAST_COSINE), ("other", LEAST_COSINE_OF_BLOCKS)];
+    for (n, (key, least_cosine)) in towers.into_iter().enumerate() {
+        let mut encoder = nth_text_tower(&model, n);
+        let texts = golden[key].as_array().unwrap();
+        let words: Vec<&str> = texts
+            .iter()
+            .map(|entry| entry["text"].as_str().unwrap())
+            .collect();
+        let together = encoder.encode_as(TextRole::Query, &words).unwrap();
+        for ((entry, words), embedding) in texts.iter().zip(words).zip(&together) {
+            let expected = expected(entry);
+            let alone = &encoder.encode_as(TextRole::Query, &[words]).unwrap()[0];
+            for found in [embedding, alone] {
+                let cosine = cosine(found.as_slice(), &expected);
+                assert!(cosine >= least_cosine, "{words}: {cosine}");
+            }
         }
+        assert!(together.len() >= 9, "{}", together.len());
     }
-    assert!(together.len() >= 5, "{}", together.len());
+}
+
+#[test]
+fn the_other_tower_takes_texts_apart_as_its_package_does() {
+    let model = Model::starter().unwrap();
+    let encoder = nth_text_tower(&model, 1);
+    let file = folder().join("golden-tokens.json");
+    let golden: serde_json::Value =
+        serde_json::from_str(&fs_err::read_to_string(file).unwrap()).unwrap();
+    let prefix = golden["prefix"].as_str().unwrap();
+    let texts = golden["texts"].as_array().unwrap();
+    for entry in texts {
+        let text = format!("{prefix}{}", entry["text"].as_str().unwrap());
+        let expected: Vec<u32> = serde_json::from_value(entry["ids"].clone()).unwrap();
+        assert_eq!(encoder.token_ids(&text).unwrap(), expected, "{text:?}");
+    }
+    assert!(texts.len() >= 200, "{}", texts.len());
+}
+
+#[test]
+fn the_built_in_model_reads_sixteen_languages() {
+    let model = Model::starter().unwrap();
+    let towers = model.text_languages();
+    assert_eq!(towers.iter().map(|tower| tower.len()).sum::<usize>(), 16);
+    assert_eq!(towers[0], ["en".parse().unwrap()]);
 }

@@ -46,7 +46,11 @@ pub(crate) fn image_tower(model: &Model) -> ImageTower {
 }
 
 pub(crate) fn text_tower(model: &Model) -> TextTower {
-    TextTower::load(&runtime(), model, &SessionOptions::default()).unwrap()
+    nth_text_tower(model, 0)
+}
+
+pub(crate) fn nth_text_tower(model: &Model, n: usize) -> TextTower {
+    TextTower::load_nth(&runtime(), model, n, &SessionOptions::default()).unwrap()
 }
 
 /// The error of loading the text tower of the model in a folder.

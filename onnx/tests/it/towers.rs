@@ -7,11 +7,9 @@ use sightline_onnx::{
     EncodeError, Language, Model, ModelError, Precision, SessionOptions, TextRole, TextTower,
 };
 
-use crate::support::{Tensors, chain, copy_folder, copy_of, cosine, data, edit, runtime};
-
-fn load(model: &Model, n: usize) -> TextTower {
-    TextTower::load_nth(&runtime(), model, n, &SessionOptions::default()).unwrap()
-}
+use crate::support::{
+    Tensors, chain, copy_folder, copy_of, cosine, data, edit, nth_text_tower, runtime,
+};
 
 fn codes(languages: &[Language]) -> Vec<&'static str> {
     languages.iter().map(|language| language.code()).collect()
@@ -48,7 +46,7 @@ fn each_text_tower_gives_the_ids_and_vectors_of_its_reference() {
     assert_eq!(texts.len(), 15);
     let model = Model::open(&data().join("towers")).unwrap();
     for (n, name) in ["first", "other"].into_iter().enumerate() {
-        let mut tower = load(&model, n);
+        let mut tower = nth_text_tower(&model, n);
         for (text, ids) in texts.iter().zip(listing["ids"][name].as_array().unwrap()) {
             let ids: Vec<u32> = serde_json::from_value(ids.clone()).unwrap();
             assert_eq!(tower.token_ids(text).unwrap(), ids, "{name}: {text:?}");
@@ -59,9 +57,13 @@ fn each_text_tower_gives_the_ids_and_vectors_of_its_reference() {
         compare(name, &texts, &found, &tensors.f32s(name));
     }
     // Only the other tower has words before a query.
-    let found = load(&model, 1).encode_as(TextRole::Query, &texts).unwrap();
+    let found = nth_text_tower(&model, 1)
+        .encode_as(TextRole::Query, &texts)
+        .unwrap();
     compare("other", &texts, &found, &tensors.f32s("other, query"));
-    let found = load(&model, 0).encode_as(TextRole::Query, &texts).unwrap();
+    let found = nth_text_tower(&model, 0)
+        .encode_as(TextRole::Query, &texts)
+        .unwrap();
     compare("first", &texts, &found, &tensors.f32s("first"));
 }
 
@@ -266,7 +268,7 @@ fn another_text_tower_may_be_in_a_folder_with_a_layout_of_its_own() {
     let texts: Vec<String> = serde_json::from_value(listing["texts"].clone()).unwrap();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     for (n, name) in ["clip-text", "multilingual-text"].into_iter().enumerate() {
-        let found = load(&model, n).encode(&texts).unwrap();
+        let found = nth_text_tower(&model, n).encode(&texts).unwrap();
         compare(name, &texts, &found, &tensors.f32s(name));
     }
     // The weights of its last layer are a file of the model.
@@ -310,8 +312,8 @@ fn a_text_tower_without_a_copy_of_the_precision_is_run_as_it_is() {
     assert_eq!(model.graphs()[2], copy);
     let plain = Model::open_with(folder.path(), Some(Precision::Fp32)).unwrap();
     let texts = ["一只狗在雪地里奔跑", "ein roter Bus auf der Straße"];
-    let found = load(&model, 1).encode(&texts).unwrap();
-    let expected = load(&plain, 1).encode(&texts).unwrap();
+    let found = nth_text_tower(&model, 1).encode(&texts).unwrap();
+    let expected = nth_text_tower(&plain, 1).encode(&texts).unwrap();
     for (found, expected) in found.iter().zip(&expected) {
         let similarity = cosine(found.as_slice(), expected.as_slice());
         assert!(similarity > 0.99, "{similarity}");
