@@ -384,6 +384,7 @@ fn an_index_of_a_former_starter_model_names_the_command_that_moves_it() {
     let found = run(&["search", "square", "--by", "words", "--paths"]).expect(0);
     assert!(found.stdout().ends_with("red.png\n"), "{found}");
     run(&["status"]).expect(0);
+    run(&["check"]).expect(0);
     run(&["export", "exported"]).expect(0);
 
     run(&["index", "photos", "--model", starter.name()]).expect(0);
