@@ -22,7 +22,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 import e5
-from graphs import shrink
+from graphs import export, shrink
 from texts import lists
 from vocabulary import kept_tokens
 
@@ -94,18 +94,8 @@ def export_e5(package, kept, head, out, accuracy=0):
     file = out / 'text-other.onnx'
     # Opset 18 for ONNX Runtime 1.17, which the program accepts. Nothing is folded: the blocks would
     # be unpacked.
-    torch.onnx.export(
-        exported,
-        inputs,
-        file,
-        input_names=list(names),
-        output_names=['embedding'],
-        opset_version=18,
-        dynamo=False,
-        do_constant_folding=False,
-        custom_opsets={'com.microsoft': 1},
-        dynamic_axes={**{n: {0: 'batch', 1: 'tokens'} for n in names}, 'embedding': {0: 'batch'}},
-    )
+    options = {'do_constant_folding': False, 'custom_opsets': {'com.microsoft': 1}}
+    export(exported, inputs, names, file, opset_version=18, **options)
     shrink(file, file)
     (out / 'tokenizer-other.json').write_text(
         json.dumps(e5.tokenizer_of(package, kept), ensure_ascii=False, separators=(',', ':'))

@@ -7,7 +7,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 
-def export(model, inputs, names, file):
+def export(model, inputs, names, file, **options):
     dynamic = {
         name: {0: 'batch', **({1: 'tokens'} if x.ndim == 2 else {})}
         for name, x in zip(names, inputs)
@@ -18,9 +18,9 @@ def export(model, inputs, names, file):
         file,
         input_names=list(names),
         output_names=['embedding'],
-        opset_version=17,
         dynamo=False,
         dynamic_axes={**dynamic, 'embedding': {0: 'batch'}},
+        **{'opset_version': 17, **options},
     )
 
 
