@@ -5,7 +5,8 @@ usage: evaluate_languages.py FLICKR8K EXTRA WORK_FOLDER STARTER_FOLDER [STAMPS_F
 WORK_FOLDER holds phrases.json; STAMPS_FOLDER is what stamps.py made. Prints a table: the share of
 Multi30k's held-back sentences whose translation finds the English one first among all 954; how many
 of the first ten of Flickr8k's 1,000 dev photos the names of the 150 held-back things have in common
-with their English names; and R@1 and R@10 of stamps by their names.
+with their English names; and R@1 and R@10 of stamps by their names. Then
+the time that the other tower takes for a query.
 """
 
 import json
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import e5
-from evaluate import Model, recalls
+from evaluate import Model, recalls, speed
 from phrases import LANGUAGES
 from texts import lists, rows
 
@@ -59,6 +60,7 @@ def main(flickr, extra, work, starter, stamps=None):
             r = recalls(similarity, np.array([place[row['image']] for row in told]))
             named = f'{r[0]} | {r[2]}'
         print(f'| {code} | {found} | {shared:.0f} | {named} |', flush=True)
+    print(f'{speed(other)[1]:.1f} ms per query in the other tower')
 
 
 if __name__ == '__main__':
