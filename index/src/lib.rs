@@ -80,6 +80,7 @@ pub use item::{
 };
 pub use language::{Language, UnknownLanguage};
 pub use reader::IndexReader;
+pub use reader::hubs::HubReferences;
 pub use reader::nearest::{Near, NearVector, Nearest};
 pub use reader::search::{Candidate, FullItem, SearchQuery};
 pub use reader::statistics::{Counts, GraphState, Leftovers, Sizes};

@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{PathAnswer, paths};
-use crate::engine::{By, CaptionHit, Query, Reading, SearchHit};
+use crate::engine::{
+    By, CaptionHit, CaptionMatch, Confidence, Query, Reading, SearchHit, Strength,
+};
 
 /// The answer to a search: the query and its hits, best first.
 #[derive(Debug, Clone, Serialize)]
@@ -70,11 +72,18 @@ answers! {
         #[serde(flatten)]
         file: PathAnswer<'a> = hit.path().into(),
         other_paths: Vec<PathAnswer<'a>> = paths(hit.paths.get(1..).unwrap_or_default()),
+        confidence: Option<f32> = hit.confidence.map(Confidence::value),
+        strength: Option<Strength> = hit.confidence.map(Confidence::strength),
         similarity: Option<f32> = hit.similarity,
         by: Vec<&'static str> = {
             let by_meaning = hit.rank_by_meaning.map(|_| "meaning");
-            by_meaning.into_iter().chain(hit.rank_by_words.map(|_| "words")).collect()
+            let by_words = hit.rank_by_words.map(|_| "words");
+            let by_caption = hit.caption.as_ref().map(|_| "caption");
+            [by_meaning, by_words, by_caption].into_iter().flatten().collect()
         },
+        rank_by_meaning: Option<usize> = hit.rank_by_meaning,
+        rank_by_words: Option<usize> = hit.rank_by_words,
+        caption: Option<CaptionMatchAnswer<'a>> = hit.caption.as_ref().map(Into::into),
         words: &'a [String] = &hit.words,
         captions: &'a [String] = &hit.captions,
         width: u32 = hit.width,
@@ -84,10 +93,18 @@ answers! {
         places: &'a [String] = &hit.details.places,
     }
 
+    /// The caption by which a picture was found.
+    struct CaptionMatchAnswer<'a> from hit in &'a CaptionMatch {
+        text: &'a str = &hit.text,
+        similarity: f32 = hit.similarity,
+    }
+
     /// A caption that was found, and its rank from 1.
     pub struct CaptionHitAnswer<'a> from (rank, hit) in (usize, &'a CaptionHit) {
         rank: usize = rank,
         text: &'a str = &hit.text,
+        confidence: Option<f32> = hit.confidence.map(Confidence::value),
+        strength: Option<Strength> = hit.confidence.map(Confidence::strength),
         similarity: Option<f32> = hit.similarity,
         words: &'a [String] = &hit.words,
         images: Vec<PathAnswer<'a>> = paths(&hit.pictures),

@@ -20,9 +20,9 @@ use super::*;
 use crate::engine::bench::{BenchReport, BenchRound, CpuTimes};
 use crate::engine::exchange::{ExportRequest, ImportReport};
 use crate::engine::{
-    By, CaptionHit, Details, EncodingFigures, Engine, Evaluation, IndexReport, IndexRequest,
-    ModelChange, Moment, Query, Reading, Recalls, RemoveReport, SearchHit, UnfinishedChange, fake,
-    quietly,
+    By, CaptionHit, CaptionMatch, Confidence, Details, EncodingFigures, Engine, Evaluation,
+    IndexReport, IndexRequest, ModelChange, Moment, Query, Reading, Recalls, RemoveReport,
+    SearchHit, UnfinishedChange, fake, quietly,
 };
 use crate::models::{
     Agreement, Check, Checked, Figures, Language, Matches, OtherText, Outcome, Registry, Rewritten,
@@ -199,12 +199,19 @@ fn of_searches(samples: &mut Samples) {
     let text = Query::Text("a dog".to_owned());
     let picture = Query::Picture(odd_path());
     let texts = || vec!["a".to_owned()];
+    let confidence = Confidence::new(0.5).unwrap();
     let images = [
         SearchHit::default(),
         SearchHit {
             paths: vec![odd_path(), odd_path()],
             similarity: Some(0.5),
+            confidence: Some(confidence),
+            caption: Some(CaptionMatch {
+                text: "a".to_owned(),
+                similarity: 0.5,
+            }),
             rank_by_meaning: Some(1),
+            rank_by_words: Some(1),
             words: texts(),
             captions: texts(),
             details: Details {
@@ -218,6 +225,7 @@ fn of_searches(samples: &mut Samples) {
     let caption = CaptionHit {
         text: "a dog".to_owned(),
         similarity: None,
+        confidence: None,
         words: texts(),
         pictures: vec![odd_path()],
         n_captions: 1,
@@ -226,6 +234,7 @@ fn of_searches(samples: &mut Samples) {
     };
     let other = CaptionHit {
         similarity: Some(0.5),
+        confidence: Some(confidence),
         ..caption.clone()
     };
     let captions = [caption, other];
@@ -425,6 +434,8 @@ fn of_measuring(samples: &mut Samples) {
         n_captions_cut: 0,
         text_to_image: recalls,
         image_to_text: recalls,
+        text_to_image_without_hubs: recalls,
+        image_to_text_without_hubs: recalls,
         skipped: vec![
             odd_file(),
             Skipped {

@@ -11,7 +11,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::engine::{DecodeOptions, IndexRequest, Language, TextLanguage};
+use crate::engine::{Confidence, DecodeOptions, IndexRequest, Language, TextLanguage};
 use crate::models::{Device, Precision};
 
 pub(super) use models::{
@@ -316,6 +316,12 @@ pub(super) struct OutputArgs {
     #[arg(short = 'k', long, value_name = "N", default_value_t = 10,
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(super) top: u32,
+    /// Leave out hits of lower confidence, 0 to 1
+    #[arg(long, value_name = "C", value_parser = confidence)]
+    pub(super) min_confidence: Option<f32>,
+    /// Show below each hit its similarity and ranks, and the caption by which it was found
+    #[arg(long)]
+    pub(super) why: bool,
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -538,6 +544,13 @@ pub(super) struct BenchArgs {
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+fn confidence(text: &str) -> Result<f32, String> {
+    let value = text.parse().ok().and_then(Confidence::new);
+    value
+        .map(Confidence::value)
+        .ok_or_else(|| "expected a number from 0 to 1".to_owned())
 }
 
 /// Accepts the known language codes, and lists them if it is given another.

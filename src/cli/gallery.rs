@@ -98,8 +98,12 @@ fn card(row: &Row<'_>) -> String {
         html,
         "<div class=\"about\"><span class=\"rank\">{rank}</span>"
     );
-    if let Some(similarity) = row.similarity {
-        let _ = write!(html, "<span class=\"similarity\">{similarity:.3}</span>");
+    let value = row
+        .confidence
+        .map(|confidence| format!("{:.2}", confidence.value()));
+    let value = value.or_else(|| row.similarity.map(|similarity| format!("{similarity:.3}")));
+    if let Some(value) = value {
+        let _ = write!(html, "<span class=\"similarity\">{value}</span>");
     }
     if row.picture.is_some() {
         let _ = write!(html, "<span class=\"why\">{}</span>", escape(&row.note));

@@ -232,6 +232,11 @@ impl Hint for EngineError {
             Self::PictureByWords => {
                 Some("leave out `--by words`, or search by text instead of `--image`".into())
             }
+            Self::NotCalibrated { model } => Some(format!(
+                "leave out `--min-confidence`, or measure the model: `sightline models check {}`",
+                shell_word(model)
+            )),
+            Self::ConfidenceByWords => Some("leave out `--by words` or `--min-confidence`".into()),
             Self::FolderMissing { n_indexed, .. } if *n_indexed > 0 => Some(format!(
                 "the index keeps its {n_indexed} files from this folder; to remove them, run again \
                  with `--prune`"

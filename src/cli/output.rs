@@ -11,7 +11,7 @@ use super::hints;
 use super::printer::{Printer, Style};
 use super::rows::{Hits, Row};
 use crate::answers::FoundAnswer;
-use crate::engine::{By, Engine, Query, Reading};
+use crate::engine::{By, Confidence, Engine, Query, Reading, Strength};
 use crate::workspace::Workspace;
 
 /// How many of a picture's captions are printed below it.
@@ -70,10 +70,16 @@ pub(super) fn show(
     } else if args.paths {
         print_paths(&rows, args.null, printer)?;
     } else {
-        print_lines(&rows, printer)?;
+        print_lines(&rows, args.why, printer)?;
     }
     if rows.is_empty() {
         note_nothing_found(&found.hits, workspace, printer);
+        return Ok(ExitStatus::Nothing);
+    }
+    let is_unlikely =
+        |row: &Row<'_>| row.confidence.map(Confidence::strength) == Some(Strength::Unlikely);
+    if rows.iter().all(is_unlikely) {
+        printer.note("probably nothing fits: even the best hit is unlikely");
         return Ok(ExitStatus::Nothing);
     }
     Ok(ExitStatus::Found)
@@ -87,21 +93,55 @@ fn shortened(caption: &str) -> String {
     }
 }
 
-fn print_lines(rows: &[Row<'_>], printer: &mut Printer) -> Result<()> {
-    for row in rows {
-        let rank = printer.paint(Style::Bold, &format!("{:>3}", row.rank));
-        let similarity = match row.similarity {
+/// Whether a hit is below the bound from which hits are as likely right as wrong.
+fn is_less_likely(row: &Row<'_>) -> bool {
+    let strength = row.confidence.map(Confidence::strength);
+    matches!(strength, Some(Strength::Weak | Strength::Unlikely))
+}
+
+/// The confidence in a hit, coloured by its strength; of an uncalibrated model the similarity.
+fn value(row: &Row<'_>, printer: &Printer) -> String {
+    let Some(confidence) = row.confidence else {
+        return match row.similarity {
             Some(similarity) => format!("{similarity:>6.3}"),
             None => "     –".to_owned(),
         };
+    };
+    let value = format!("{:>6.2}", confidence.value());
+    match confidence.strength() {
+        Strength::Strong => printer.paint(Style::Green, &value),
+        Strength::Fair => value,
+        Strength::Weak | Strength::Unlikely => printer.paint(Style::Dim, &value),
+    }
+}
+
+fn print_reasons(row: &Row<'_>, why: bool, printer: &mut Printer) -> Result<()> {
+    for reason in row.reasons.iter().filter(|_| why) {
+        printer.line(printer.paint(Style::Dim, &format!("{:INDENT$}{reason}", "")))?;
+    }
+    Ok(())
+}
+
+fn print_lines(rows: &[Row<'_>], why: bool, printer: &mut Printer) -> Result<()> {
+    let mut was_less_likely = false;
+    for row in rows {
+        let rank = printer.paint(Style::Bold, &format!("{:>3}", row.rank));
+        if is_less_likely(row) && !was_less_likely && row.rank > 1 {
+            let line = format!("{:INDENT$}less likely from here", "");
+            printer.line(printer.paint(Style::Dim, &line))?;
+        }
+        was_less_likely = is_less_likely(row);
+        let value = value(row, printer);
         let note = printer.paint(Style::Dim, &row.note);
         let Some(path) = row.picture else {
             let text = shortened(&row.texts.concat());
-            printer.line(format_args!("{rank}  {similarity}  {text}  {note}"))?;
+            printer.line(format_args!("{rank}  {value}  {text}  {note}"))?;
+            print_reasons(row, why, printer)?;
             continue;
         };
         let path = printer.paint(Style::Green, &printer.shown(path));
-        printer.line(format_args!("{rank}  {similarity}  {path}  {note}"))?;
+        printer.line(format_args!("{rank}  {value}  {path}  {note}"))?;
+        print_reasons(row, why, printer)?;
         let others = row.paths.iter().skip(1);
         let others = others.map(|path| format!("also {}", printer.shown(path)));
         let lines: Vec<String> = others.chain(row.details.clone()).collect();

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use image::RgbImage;
 use sightline_index::{Binding, Language};
 use sightline_onnx::{
-    Choice, Device, EncodeError, Language as TextLanguage, Model, ModelError, Pixels, Preprocessor,
-    Runtime, RuntimeError, SessionOptions, TextRole,
+    Calibration, Choice, Device, EncodeError, Language as TextLanguage, Model, ModelError, Pixels,
+    Preprocessor, Runtime, RuntimeError, SessionOptions, TextRole,
 };
 use sightline_picture::Smallest;
 
@@ -153,6 +153,7 @@ pub struct Encoders {
     image: Box<dyn ImageEncoder>,
     /// The first is for texts of all languages that no other one is for.
     texts: Vec<LanguageTower>,
+    calibration: Option<Calibration>,
 }
 
 /// A text encoder and the languages that it is for; a model with one may state none.
@@ -196,6 +197,7 @@ impl Encoders {
                 languages: Vec::new(),
                 encoder: text,
             }],
+            calibration: None,
         }
     }
 
@@ -263,7 +265,24 @@ impl Encoders {
             identity,
             image: Box::new(image),
             texts: texts.collect(),
+            calibration: model.calibration(),
         }
+    }
+
+    /// Sets what the model's cosines mean. Without it, hits have no confidence, and rankings are
+    /// fused by rank alone.
+    #[must_use]
+    pub fn with_calibration(self, calibration: Option<Calibration>) -> Self {
+        Self {
+            calibration,
+            ..self
+        }
+    }
+
+    /// What the model's cosines mean, if that is known.
+    #[must_use]
+    pub fn calibration(&self) -> Option<Calibration> {
+        self.calibration
     }
 
     /// Which model this is.

@@ -70,6 +70,15 @@ pub enum EngineError {
     /// A search by words was requested for a picture.
     #[error("a picture cannot be searched by words alone")]
     PictureByWords,
+    /// A lowest confidence was requested, and what the model's cosines mean is not known.
+    #[error("model {model} is not calibrated, so its hits have no confidence")]
+    NotCalibrated {
+        /// The model's name.
+        model: String,
+    },
+    /// A lowest confidence was requested of a search that has none.
+    #[error("a search by words alone has no confidence")]
+    ConfidenceByWords,
     /// A folder to index does not exist.
     #[error("{}: no such folder", path.display())]
     FolderMissing {

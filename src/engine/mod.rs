@@ -10,6 +10,7 @@ mod embed;
 mod encoder;
 mod error;
 pub mod exchange;
+mod hubs;
 mod indexing;
 mod isolate;
 mod measure;
@@ -47,12 +48,14 @@ pub use report::{
     EncodingFigures, FirstRuns, IndexReport, KindStatus, ModelChange, OnBuilding, OnProgress,
     Progress, Reading, Skipped, Stage, Status, UnfinishedChange,
 };
-pub use search::{By, CaptionHit, Query, SearchHit, SearchRequest};
+pub use search::{
+    By, CaptionHit, CaptionMatch, Confidence, Query, SearchHit, SearchRequest, Strength,
+};
 pub use sightline_index::{
     DamagedData, Details, Filter, GraphState, IdSet, IndexError, ItemId, ItemKind, Language,
     Moment, Orientation, Problem, Repair,
 };
-pub use sightline_onnx::{Choice, Language as TextLanguage};
+pub use sightline_onnx::{Calibration, Choice, Language as TextLanguage, Unrelated};
 pub use sightline_picture::DecodeLimits;
 pub use upkeep::RemoveReport;
 

@@ -1,6 +1,7 @@
 //! Reads the index. A reader sees one generation, whatever is written meanwhile, and writes nothing
 //! itself.
 
+pub(crate) mod hubs;
 mod look;
 pub(crate) mod nearest;
 mod newer;
@@ -23,6 +24,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use self::hubs::Hubs;
 use self::look::Look;
 use self::selections::Selections;
 use self::vectors::KindState;
@@ -53,6 +55,7 @@ pub struct IndexReader {
     kinds: [KindState; 2],
     words: ViewWords,
     selections: Selections,
+    hubs: Hubs,
 }
 
 /// How often opening is attempted while a writer is changing the index.
@@ -158,6 +161,7 @@ impl IndexReader {
                 kinds,
                 words,
                 selections: Selections::default(),
+                hubs: Hubs::default(),
             },
             settled,
         ))

@@ -38,6 +38,7 @@ pub(in crate::cli) fn search(
         n: args.output.top as usize,
         by,
         filter: None,
+        min_confidence: args.output.min_confidence,
         language: args.language,
     };
     let hits = match args.find {
@@ -118,7 +119,10 @@ pub(in crate::cli) fn captions(
     let hits = workspace
         .engine()?
         .with_decode_options(args.decode.options())
-        .captions(&args.image, args.output.top as usize)?;
+        .search_captions(&SearchRequest {
+            min_confidence: args.output.min_confidence,
+            ..SearchRequest::picture(&args.image, args.output.top as usize)
+        })?;
     let found = Found {
         query: &Query::Picture(args.image.clone()),
         by: By::Meaning,

@@ -6,12 +6,16 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use sightline_index::{
-    Candidate, Caption, FullItem, IdSet, IndexReader, Item, ItemId, ItemKind, Nearest, UnitVector,
+    Candidate, Caption, FullItem, IdSet, IndexReader, Item, ItemId, ItemKind, NearVector, Nearest,
+    UnitVector,
 };
+use sightline_onnx::Calibration;
 
+use super::evidence::{Asked, Confidence, Scale};
 use super::query::{EncodedQuery, FUSION_DEPTH};
 use super::rank;
 use crate::engine::error::EngineError;
+use crate::engine::hubs;
 
 /// Captions with the same vector that are read.
 const MAX_READ: usize = 32;
@@ -23,6 +27,9 @@ pub struct CaptionHit {
     pub text: String,
     /// Cosine of query and caption, −1…1; `None` in a search by words alone.
     pub similarity: Option<f32>,
+    /// How likely it is about the picture that was asked for. Falls from hit to hit. `None` for a
+    /// text as query, and for a model whose cosines are not calibrated.
+    pub confidence: Option<Confidence>,
     /// Words of the query found in it.
     pub words: Vec<String>,
     /// Files of the pictures it describes, at most [`MAX_PICTURES`](Self::MAX_PICTURES); empty for
@@ -55,12 +62,14 @@ struct Candidates {
     is_by_text: bool,
     ranked: Vec<Candidate>,
     equal: HashMap<ItemId, Equal>,
+    confidence: HashMap<ItemId, Confidence>,
 }
 
 /// The best `n` captions with different texts, best first.
 pub(super) fn ranked(
     reader: &IndexReader,
     query: &EncodedQuery<'_>,
+    calibration: Option<Calibration>,
     n: usize,
 ) -> Result<Vec<CaptionHit>, EngineError> {
     let kind = ItemKind::Caption;
@@ -71,7 +80,8 @@ pub(super) fn ranked(
         is_by_text,
         ranked,
         mut equal,
-    } = candidates(reader, query, n, among)?;
+        confidence,
+    } = candidates(reader, query, calibration, n, among)?;
     let mut hits = Vec::new();
     let mut texts = HashSet::new();
     for candidate in rank::fuse(ranked, usize::MAX) {
@@ -82,9 +92,10 @@ pub(super) fn ranked(
             Some(equal) => equal,
             None => equal_to(reader, candidate.id, among)?,
         };
+        let confidence = confidence.get(&candidate.id).copied();
         for hit in hits_of(reader, &candidate, equal, is_by_text)? {
             if texts.insert(hit.text.clone()) {
-                hits.push(hit);
+                hits.push(CaptionHit { confidence, ..hit });
             }
         }
     }
@@ -97,6 +108,7 @@ pub(super) fn ranked(
 fn candidates(
     reader: &IndexReader,
     query: &EncodedQuery<'_>,
+    calibration: Option<Calibration>,
     n: usize,
     among: Option<&IdSet>,
 ) -> Result<Candidates, EngineError> {
@@ -110,7 +122,12 @@ fn candidates(
         Some(words) => reader.matching_texts(words, depth, among)?,
         None => Vec::new(),
     };
+    let (near, confidence) = match query.asked {
+        Asked::Picture => without_hubs(reader, near, calibration)?,
+        Asked::Words => (near, HashMap::new()),
+    };
     let mut candidates = Candidates {
+        confidence,
         is_by_text: !matches.is_empty(),
         ..Candidates::default()
     };
@@ -155,6 +172,33 @@ fn candidates(
     Ok(candidates)
 }
 
+/// Captions near a picture in a new order: less by their similarity that they owe to being near
+/// everything. With the confidence in the first caption of each vector.
+fn without_hubs(
+    reader: &IndexReader,
+    near: Vec<NearVector>,
+    calibration: Option<Calibration>,
+) -> Result<(Vec<NearVector>, HashMap<ItemId, Confidence>), EngineError> {
+    let first = |near: &NearVector| near.ids.first().copied().unwrap_or(ItemId(0));
+    let ids: Vec<ItemId> = near.iter().map(first).collect();
+    let biases = reader.hub_biases(ItemKind::Caption, &ids, 1)?;
+    let corrected = near.into_iter().zip(biases).map(|(near, bias)| {
+        let similarity = near.similarity - hubs::SHARE_OF_CAPTION * bias;
+        (similarity, near)
+    });
+    let mut corrected: Vec<(f32, NearVector)> = corrected.collect();
+    corrected.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    let scale = calibration.map(|calibration| Scale::new(calibration, Asked::Picture));
+    let mut confidence = HashMap::new();
+    for (similarity, near) in &corrected {
+        if let Some(scale) = scale {
+            confidence.insert(first(near), scale.confidence_in_caption(*similarity));
+        }
+    }
+    let near = corrected.into_iter().map(|(_, near)| near);
+    Ok((near.collect(), confidence))
+}
+
 impl Candidates {
     /// Adds the next of the ranking by meaning.
     fn put_near(&mut self, similarity: f32, equal: Equal) {
@@ -172,6 +216,7 @@ impl Candidates {
             rank_by_words: None,
             bm25: None,
             words: Vec::new(),
+            coverage: 0.0,
         });
     }
 }
@@ -277,6 +322,7 @@ fn hit(
         let hit = hit.get_or_insert_with(|| CaptionHit {
             text: caption.text,
             similarity: candidate.similarity,
+            confidence: None,
             words: candidate.words.clone(),
             pictures: Vec::new(),
             n_captions,

@@ -1,8 +1,8 @@
 //! A query in the terms of the index: encoded once.
 
-use sightline_index::{Candidate, Filter, IndexReader, ItemKind, Nearest, SearchQuery, UnitVector};
+use sightline_index::{Filter, UnitVector};
 
-use super::rank;
+use super::evidence::Asked;
 use super::request::{By, Query, SearchRequest};
 use crate::engine::decode::{DecodeOptions, Decoding};
 use crate::engine::encoder::{Encoders, Lane, LanguageHint};
@@ -28,6 +28,7 @@ pub(super) struct EncodedQuery<'a> {
     pub(super) vector: Option<UnitVector>,
     pub(super) words: Option<&'a str>,
     pub(super) filter: Option<&'a Filter>,
+    pub(super) asked: Asked,
 }
 
 impl<'a> EncodedQuery<'a> {
@@ -53,25 +54,11 @@ impl<'a> EncodedQuery<'a> {
             },
             words: text.filter(|_| *by != By::Meaning),
             filter: filter.as_ref(),
+            asked: match query {
+                Query::Text(_) => Asked::Words,
+                Query::Picture(_) => Asked::Picture,
+            },
         })
-    }
-
-    /// The best `n` images, best first.
-    pub(super) fn images(
-        &self,
-        reader: &IndexReader,
-        n: usize,
-    ) -> Result<Vec<Candidate>, EngineError> {
-        let candidates = reader.search(&SearchQuery {
-            kind: ItemKind::Image,
-            vector: self.vector.as_ref(),
-            words: self.words,
-            n: n.max(FUSION_DEPTH),
-            among: None,
-            filter: self.filter,
-            nearest: Nearest::default(),
-        })?;
-        Ok(rank::fuse(candidates, n))
     }
 }
 

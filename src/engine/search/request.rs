@@ -30,7 +30,7 @@ pub enum By {
 
 /// A query for [`Engine::search`](crate::Engine::search) and
 /// [`Engine::search_captions`](crate::Engine::search_captions).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SearchRequest {
     /// What to look for.
     pub query: Query,
@@ -40,6 +40,8 @@ pub struct SearchRequest {
     pub by: By,
     /// A condition that hits meet.
     pub filter: Option<Filter>,
+    /// Leaves out hits of which less is likely, 0…1; for a model whose cosines are calibrated.
+    pub min_confidence: Option<f32>,
     /// The language of a text, which chooses among the text towers of a model; `None`: by its
     /// script, letters and words, and where those leave it open, the language of the index.
     pub language: Option<TextLanguage>,
@@ -53,6 +55,7 @@ impl SearchRequest {
             n,
             by: By::default(),
             filter: None,
+            min_confidence: None,
             language: None,
         }
     }
@@ -64,6 +67,7 @@ impl SearchRequest {
             n,
             by: By::Meaning,
             filter: None,
+            min_confidence: None,
             language: None,
         }
     }
