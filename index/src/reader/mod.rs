@@ -1,9 +1,11 @@
 //! Reads the index. A reader sees one generation, whatever is written meanwhile, and writes nothing
 //! itself.
 
+mod folders;
 mod look;
 pub(crate) mod nearest;
 mod newer;
+mod newest;
 pub(crate) mod search;
 mod select;
 #[cfg(test)]
