@@ -1,11 +1,14 @@
 //! Hits of `search` and `captions`.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{PathAnswer, paths};
-use crate::engine::{By, CaptionHit, Query, Reading, SearchHit};
+use super::{PathAnswer, each, paths};
+use crate::engine::{
+    By, CaptionHit, Condition, Part, PartContent, Query, Reading, SearchHit, UnknownKey,
+};
 
 /// The answer to a search: the query and its hits, best first.
 #[derive(Debug, Clone, Serialize)]
@@ -19,29 +22,106 @@ pub struct FoundAnswer<'a> {
     hits: Vec<HitAnswer<'a>>,
 }
 
+/// A query as it was understood.
 #[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum QueryAnswer<'a> {
-    Text(&'a str),
-    Image(PathAnswer<'a>),
+struct QueryAnswer<'a> {
+    /// The text, as it was typed where it was not taken literally.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    /// The first picture that is added.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<PathAnswer<'a>>,
+    parts: Vec<PartAnswer<'a>>,
+    phrases: &'a [String],
+    excluded: &'a [String],
+    filters: Vec<ConditionAnswer<'a>>,
+    unknown_keys: Vec<UnknownKeyAnswer<'a>>,
+}
+
+/// A part of a query.
+#[derive(Debug, Clone, Serialize)]
+struct PartAnswer<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<PathAnswer<'a>>,
+    /// Whether the picture is that of the index, not that of the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    is_indexed: Option<bool>,
+    weight: f32,
+    known_to_model: Option<bool>,
+}
+
+answers! {
+    /// A condition on hits.
+    struct ConditionAnswer<'a> from condition in &'a Condition {
+        key: &'static str = condition.key().name(),
+        value: &'a str = condition.value(),
+        negated: bool = condition.is_negated(),
+    }
+
+    /// Words that look like a condition.
+    struct UnknownKeyAnswer<'a> from unknown in &'a UnknownKey {
+        typed: &'a str = &unknown.typed,
+        similar: &'static str = unknown.similar,
+    }
+}
+
+impl<'a> QueryAnswer<'a> {
+    fn new(query: &'a Query, readings: &[Option<Reading>]) -> Self {
+        let readings = readings.iter().copied().chain(std::iter::repeat(None));
+        let weighted = query.parts.iter().zip(query.weights()).zip(readings);
+        let parts: Vec<PartAnswer<'a>> = weighted
+            .map(|((part, weight), reading)| PartAnswer::new(part, weight, reading))
+            .collect();
+        let added = || parts.iter().filter(|part| part.weight > 0.0);
+        Self {
+            text: query
+                .typed
+                .as_deref()
+                .or_else(|| added().find_map(|part| part.text)),
+            image: added().find_map(|part| part.image.clone()),
+            parts,
+            phrases: &query.phrases,
+            excluded: &query.excluded,
+            filters: each(&query.conditions),
+            unknown_keys: each(&query.unknown_keys),
+        }
+    }
+}
+
+impl<'a> PartAnswer<'a> {
+    fn new(part: &'a Part, weight: f32, reading: Option<Reading>) -> Self {
+        let (text, image, is_indexed) = match &part.content {
+            PartContent::Text(text) => (Some(text.as_str()), None, None),
+            PartContent::Picture(path) => (None, Some(path.as_path()), Some(false)),
+            PartContent::Bytes(_) => (None, Some(Path::new("-")), Some(false)),
+            PartContent::Item(path) => (None, Some(path.as_path()), Some(true)),
+        };
+        Self {
+            text,
+            image: image.map(PathAnswer::from),
+            is_indexed,
+            weight,
+            known_to_model: reading.map(|reading| reading.is_known),
+        }
+    }
 }
 
 impl<'a> FoundAnswer<'a> {
-    /// The answer to `query`, matched `by`, that `took` this long. `reading`: what the model made
-    /// of a text; none where no text was encoded.
+    /// The answer to `query`, matched `by`, that `took` this long. `readings`: what the model made
+    /// of the text of each part; none where no text was encoded.
     #[must_use]
     pub fn new(
         query: &'a Query,
         by: By,
-        reading: Option<Reading>,
+        readings: &[Option<Reading>],
         took: Duration,
         hits: Vec<HitAnswer<'a>>,
     ) -> Self {
+        let reading = readings.iter().flatten().next();
         Self {
-            query: match query {
-                Query::Text(text) => QueryAnswer::Text(text),
-                Query::Picture(path) => QueryAnswer::Image(path.as_path().into()),
-            },
+            query: QueryAnswer::new(query, readings),
             by,
             known_to_model: reading.map(|reading| reading.is_known),
             language: reading.and_then(|reading| Some(reading.language?.code())),

@@ -20,9 +20,9 @@ use super::*;
 use crate::engine::bench::{BenchReport, BenchRound, CpuTimes};
 use crate::engine::exchange::{ExportRequest, ImportReport};
 use crate::engine::{
-    By, CaptionHit, Details, EncodingFigures, Engine, Evaluation, IndexReport, IndexRequest,
-    ModelChange, Moment, Query, Reading, Recalls, RemoveReport, SearchHit, UnfinishedChange, fake,
-    quietly,
+    By, CaptionHit, Condition, Details, EncodingFigures, Engine, Evaluation, IndexReport,
+    IndexRequest, Key, ModelChange, Moment, Part, Query, Reading, Recalls, RemoveReport, SearchHit,
+    UnfinishedChange, UnknownKey, fake, quietly,
 };
 use crate::models::{
     Agreement, Check, Checked, Figures, Language, Matches, OtherText, Outcome, Registry, Rewritten,
@@ -196,8 +196,21 @@ fn odd_file() -> Skipped {
 }
 
 fn of_searches(samples: &mut Samples) {
-    let text = Query::Text("a dog".to_owned());
-    let picture = Query::Picture(odd_path());
+    let text = Query::text("a dog");
+    let picture = Query::picture(odd_path());
+    let camera = Condition::new(Key::Camera, "canon").unwrap();
+    let mut rich = Query::text("a dog")
+        .plus(Part::picture(odd_path()))
+        .plus(Part::item("a.jpg"))
+        .plus(Part::bytes([1, 2]))
+        .minus(Part::text("snow"))
+        .under(camera.negated());
+    rich.phrases.push("a dog".to_owned());
+    rich.excluded.push("cat".to_owned());
+    rich.unknown_keys.push(UnknownKey {
+        typed: "cameras".to_owned(),
+        similar: "camera",
+    });
     let texts = || vec!["a".to_owned()];
     let images = [
         SearchHit::default(),
@@ -240,7 +253,9 @@ fn of_searches(samples: &mut Samples) {
         (&text, Some(of_one)),
         (&text, Some(of_two)),
         (&picture, None),
+        (&rich, Some(of_one)),
     ] {
+        let reading = &[reading];
         let hits = (1..).zip(&images).map(HitAnswer::from).collect();
         let found = FoundAnswer::new(query, By::Both, reading, Duration::from_millis(8), hits);
         samples.add("search", &found);

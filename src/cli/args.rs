@@ -2,6 +2,7 @@
 
 mod dashed;
 mod models;
+mod query;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub(super) use models::{
     AddArgs, CheckArgs, DefaultArgs, InfoArgs, ListArgs, ModelsArgs, ModelsCommand, PullArgs,
     QuantizeArgs, RemoveArgs,
 };
+use query::{FilterArgs, QueryArgs};
 
 /// Find pictures with words and words with pictures, on your own machine, offline
 #[derive(Debug, Parser)]
@@ -216,15 +218,21 @@ Examples:
   sightline search --image beach.jpg -k 20      find similar pictures
   sightline search \"sunset\" --html sunset.html  write a page with thumbnails
   sightline search \"cat\" --paths -0 | xargs -0 -I{} cp {} cats/
-  sightline search \"birthday\" --find captions   find captions instead of pictures")]
-#[command(group = ArgGroup::new("query").args(["text", "image"]).required(true))]
+  sightline search \"birthday\" --find captions   find captions instead of pictures
+  sightline search \"beach\" --plus sunset.jpg --minus \"people\"
+  sightline search \"dog after:2023 -cat\" --camera nikon --in ~/Pictures/Italy
+
+TEXT may contain \"exact phrases\", -excluded words and filters: in:FOLDER after:DATE before:DATE
+date:DATE camera:TEXT place:TEXT type:EXT orientation:SHAPE min-size:N tag:TAG has:caption. A value
+with spaces is quoted: camera:\"canon eos\". Several values of one filter mean any of them,
+different filters all of them, and a dash in front the opposite: -type:png. In English,
+\"beach without people\" subtracts the people. Filters alone list pictures, the newest first.")]
+#[command(override_usage = "sightline search [OPTIONS] [TEXT]")]
 pub(super) struct SearchArgs {
-    /// Text to search for
-    #[arg(value_name = "TEXT")]
-    pub(super) text: Option<String>,
-    /// Find pictures similar to this one
-    #[arg(long, short, value_name = "FILE")]
-    pub(super) image: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) query: QueryArgs,
+    #[command(flatten)]
+    pub(super) filters: FilterArgs,
     /// Rank by meaning, words or both [default: both for a text, meaning for a picture]
     #[arg(long, value_enum)]
     pub(super) by: Option<ByArg>,
@@ -233,7 +241,7 @@ pub(super) struct SearchArgs {
     pub(super) find: FindArg,
     /// Language of the text, for a model with several text towers [default: chosen by its script,
     /// letters and words, else that of the index]
-    #[arg(long, value_name = "CODE", conflicts_with = "image")]
+    #[arg(long, value_name = "CODE", requires = "texts")]
     pub(super) language: Option<TextLanguage>,
     #[command(flatten)]
     pub(super) decode: DecodeArgs,
@@ -250,7 +258,7 @@ Examples:
 The picture need not be in the index. Captions come from `sightline index --captions` and from text
 files beside pictures.")]
 pub(super) struct CaptionsArgs {
-    /// Picture to find captions for
+    /// Picture to find captions for; - reads one from stdin
     #[arg(value_name = "IMAGE")]
     pub(super) image: PathBuf,
     #[command(flatten)]

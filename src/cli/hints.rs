@@ -230,8 +230,24 @@ impl Hint for EngineError {
                 Some(format!("give a text to search for: `{example}`"))
             }
             Self::PictureByWords => {
-                Some("leave out `--by words`, or search by text instead of `--image`".into())
+                Some("leave out `--by words`, or search by text instead of by pictures".into())
             }
+            Self::NegativeByWords => Some(
+                "leave out `--by words`, or exclude words instead: `-people` in the text".into(),
+            ),
+            Self::OnlyNegative => Some("say what to look for, too".into()),
+            Self::CancelledOut { .. } => Some("subtract less, or something else".into()),
+            Self::NotIndexed { what: "folder", .. } => Some(format!(
+                "to see which folders are indexed: `{}`",
+                command("status", index)
+            )),
+            Self::NotIndexed { path, .. } => Some(format!(
+                "index its folder, or search by the file itself: `{}`",
+                command(
+                    &format!("search --image {}", shell_word(&path.to_string_lossy())),
+                    index
+                )
+            )),
             Self::FolderMissing { n_indexed, .. } if *n_indexed > 0 => Some(format!(
                 "the index keeps its {n_indexed} files from this folder; to remove them, run again \
                  with `--prune`"

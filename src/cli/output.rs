@@ -27,8 +27,8 @@ const INDENT: usize = 13;
 pub(super) struct Found<'a> {
     pub(super) query: &'a Query,
     pub(super) by: By,
-    /// What the model made of a text; none where no text was encoded.
-    pub(super) reading: Option<Reading>,
+    /// What the model made of the text of each part; none where no text was encoded.
+    pub(super) readings: Vec<Option<Reading>>,
     pub(super) began: Instant,
     pub(super) hits: Hits,
 }
@@ -56,14 +56,14 @@ pub(super) fn show(
         let Found {
             query,
             by,
-            reading,
+            readings,
             began,
             hits,
         } = found;
         printer.json(&FoundAnswer::new(
             query,
             *by,
-            *reading,
+            readings,
             began.elapsed(),
             hits.answers(),
         ))?;

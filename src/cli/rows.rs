@@ -103,7 +103,8 @@ fn why(hit: &SearchHit) -> String {
     match (hit.rank_by_meaning, hit.rank_by_words) {
         (Some(_), Some(_)) => format!("meaning + {}", words()),
         (None, Some(_)) => words(),
-        _ => "meaning".to_owned(),
+        (Some(_), None) => "meaning".to_owned(),
+        (None, None) => "listed".to_owned(),
     }
 }
 

@@ -161,6 +161,11 @@ struct LanguageTower {
     encoder: Box<dyn TextEncoder>,
 }
 
+/// Languages that English is distinguished from.
+const OTHER_LANGUAGES: [&str; 15] = [
+    "zh", "de", "fr", "es", "it", "pt", "nl", "pl", "cs", "tr", "ru", "ar", "ja", "ko", "th",
+];
+
 /// What is known of the language of some texts, which chooses among the text towers of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LanguageHint {
@@ -178,6 +183,18 @@ impl LanguageHint {
             asked,
             usual: language.code().parse().ok(),
         }
+    }
+
+    /// Whether a text is taken for English, whichever languages the model has text towers for.
+    pub(crate) fn is_english(self, text: &str) -> bool {
+        let code = |code: &str| code.parse::<TextLanguage>().ok();
+        let english: Vec<TextLanguage> = code("en").into_iter().collect();
+        if let Some(asked) = self.asked {
+            return english.contains(&asked);
+        }
+        let others: Vec<TextLanguage> = OTHER_LANGUAGES.into_iter().filter_map(code).collect();
+        let choice = sightline_onnx::choose(&[&english, &others], text, None, self.usual);
+        choice.is_ok_and(|choice| choice.tower == 0)
     }
 }
 

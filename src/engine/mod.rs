@@ -39,7 +39,7 @@ pub use embed::TakeVector;
 pub use encoder::{
     Encoders, ImageEncoder, Lane, LanguageHint, ModelIdentity, RuntimeSource, TextEncoder,
 };
-pub use error::{EngineError, LineError};
+pub use error::{BadCondition, EngineError, LineError};
 pub(crate) use exchange::npy;
 pub use indexing::IndexRequest;
 pub use measure::{Evaluation, Recalls, bench, evaluate};
@@ -47,7 +47,9 @@ pub use report::{
     EncodingFigures, FirstRuns, IndexReport, KindStatus, ModelChange, OnBuilding, OnProgress,
     Progress, Reading, Skipped, Stage, Status, UnfinishedChange,
 };
-pub use search::{By, CaptionHit, Query, SearchHit, SearchRequest};
+pub use search::{
+    By, CaptionHit, Condition, Key, Part, PartContent, Query, SearchHit, SearchRequest, UnknownKey,
+};
 pub use sightline_index::{
     DamagedData, Details, Filter, GraphState, IdSet, IndexError, ItemId, ItemKind, Language,
     Moment, Orientation, Problem, Repair,
@@ -239,29 +241,63 @@ impl Engine {
         self.views.current(|| self.encoders.binding())
     }
 
-    /// The view for a request. A search by words alone needs no model.
+    /// The view for a request. A search by words alone needs no model, nor does a list.
     fn reader_for(&self, request: &SearchRequest) -> Result<Arc<IndexReader>, EngineError> {
         match self.reader() {
             Err(EngineError::Index(
                 IndexError::OtherModel { .. } | IndexError::OtherDimension { .. },
-            )) if request.by == By::Words => {
+            )) if request.by == By::Words || request.query.parts.is_empty() => {
                 Ok(Arc::new(IndexReader::open(self.views.folder(), None)?))
             }
             reader => reader,
         }
     }
 
-    /// Images that match a query, best first. No two hits have the same content.
+    /// The query that a text stands for as users type it: words, `"exact phrases"`, `-excluded`
+    /// words, and `key:value` for the keys of [`Key`]. Unless it is searched `by` words alone, what
+    /// an English text does not want ("a beach without people") is subtracted. Without a
+    /// `language`, that of the text is detected. Nothing is searched; the query says what would be.
     ///
     /// # Errors
-    /// When the query is empty, the picture cannot be read, the index is missing, or it is searched
-    /// by meaning and was made by another model, or the model cannot be run.
+    /// When a known key has a value that it cannot have, or the text has a negation and the index,
+    /// whose language decides where a text could be in several, cannot be opened.
+    pub fn understand(
+        &self,
+        text: &str,
+        by: Option<By>,
+        language: Option<TextLanguage>,
+    ) -> Result<Query, EngineError> {
+        let mut opened = Ok(());
+        let query = search::parse(text, |words| {
+            if by == Some(By::Words) {
+                return false;
+            }
+            match self.reader() {
+                Ok(reader) => LanguageHint::of_index(reader.language(), language).is_english(words),
+                Err(error) => {
+                    opened = Err(error);
+                    false
+                }
+            }
+        })?;
+        opened.map(|()| query)
+    }
+
+    /// Images that match a query, best first. No two hits have the same content. A query that only
+    /// restricts lists the images that it leaves: by date, the latest first, then those without a
+    /// date, the last added first.
+    ///
+    /// # Errors
+    /// When the query is empty, only subtracts or cancels out, a picture cannot be read, a folder
+    /// or item that it names is not in the index, the index is missing, or it is searched by
+    /// meaning and was made by another model, or the model cannot be run.
     pub fn search(&self, request: &SearchRequest) -> Result<Vec<SearchHit>, EngineError> {
         let reader = self.reader_for(request)?;
         search::images(&reader, self.query_encoder(&reader, request), request)
     }
 
-    /// Captions that match a query, best first. Equal texts are one hit.
+    /// Captions that match a query, best first. Equal texts are one hit. A query that only
+    /// restricts lists the captions that it leaves, the last added first.
     ///
     /// # Errors
     /// As [`Engine::search`].

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use image::ImageDecoder;
 use serde::Deserialize;
 use sightline::{
-    By, Encoders, Engine, IndexReport, IndexRequest, Query, SearchRequest, platform, quietly,
+    By, Encoders, Engine, IndexReport, IndexRequest, SearchRequest, platform, quietly,
 };
 use tempfile::TempDir;
 
@@ -159,7 +159,7 @@ fn photos_find_themselves() {
     let mut n_asked = 0;
     for Described { image, .. } in described() {
         let request = SearchRequest::picture(Path::new(PHOTOS).join(&image), 2);
-        assert!(matches!(request.query, Query::Picture(_)));
+        assert_eq!(request.by, By::Meaning);
         let hits = demo().engine.search(&request).unwrap();
         assert!(
             hits[0].path().ends_with(&image),

@@ -88,7 +88,7 @@ fn usage_errors_are_written_to_stderr() {
         &[],
         &["serach", "dog"],
         &["search"],
-        &["search", "dog", "--image", "dog.jpg"],
+        &["search", "--image", "dog.jpg", "--literal"],
         &["search", "dog", "--by", "luck"],
         &["search", "dog", "--jsno"],
         &["index"],

@@ -51,6 +51,8 @@ mod permissions;
 mod pull;
 /// `sightline models quantize`.
 mod quantize;
+/// Mixed queries, phrases, exclusions and filters of `sightline search`.
+mod queries;
 /// Killed and interrupted runs: nothing committed is lost, and the next run resumes.
 mod recovery;
 /// Where ONNX Runtime is searched for, and the error when it is missing.

@@ -294,7 +294,18 @@ fn hits_are_printed_as_json() {
       "known_to_model": true,
       "language": null,
       "query": {
-        "text": "green frog"
+        "excluded": [],
+        "filters": [],
+        "parts": [
+          {
+            "known_to_model": true,
+            "text": "green frog",
+            "weight": 1.0
+          }
+        ],
+        "phrases": [],
+        "text": "green frog",
+        "unknown_keys": []
       },
       "text_tower": null,
       "took_ms": [TIME]
@@ -330,7 +341,18 @@ fn hits_are_printed_as_json() {
       "known_to_model": false,
       "language": null,
       "query": {
-        "text": "frog"
+        "excluded": [],
+        "filters": [],
+        "parts": [
+          {
+            "known_to_model": false,
+            "text": "frog",
+            "weight": 1.0
+          }
+        ],
+        "phrases": [],
+        "text": "frog",
+        "unknown_keys": []
       },
       "text_tower": null,
       "took_ms": [TIME]
@@ -348,7 +370,18 @@ fn hits_are_printed_as_json() {
       "known_to_model": null,
       "language": null,
       "query": {
-        "text": "elephant"
+        "excluded": [],
+        "filters": [],
+        "parts": [
+          {
+            "known_to_model": null,
+            "text": "elephant",
+            "weight": 1.0
+          }
+        ],
+        "phrases": [],
+        "text": "elephant",
+        "unknown_keys": []
       },
       "text_tower": null,
       "took_ms": [TIME]

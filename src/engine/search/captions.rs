@@ -60,13 +60,13 @@ struct Candidates {
 /// The best `n` captions with different texts, best first.
 pub(super) fn ranked(
     reader: &IndexReader,
-    query: &EncodedQuery<'_>,
+    query: &EncodedQuery,
     n: usize,
 ) -> Result<Vec<CaptionHit>, EngineError> {
-    let kind = ItemKind::Caption;
-    let chosen = query.filter.map(|filter| reader.select(kind, filter));
-    let chosen = chosen.transpose()?;
-    let among = chosen.as_deref();
+    let among = query.chosen.as_deref();
+    if query.is_list {
+        return listed(reader, among, n);
+    }
     let Candidates {
         is_by_text,
         ranked,
@@ -92,11 +92,50 @@ pub(super) fn ranked(
     Ok(hits)
 }
 
+/// The chosen captions, the last added first.
+fn listed(
+    reader: &IndexReader,
+    chosen: Option<&IdSet>,
+    n: usize,
+) -> Result<Vec<CaptionHit>, EngineError> {
+    let mut ids: Vec<ItemId> = chosen.map_or_else(Vec::new, |chosen| chosen.iter().collect());
+    ids.reverse();
+    let (mut hits, mut texts) = (Vec::new(), HashSet::new());
+    for id in ids {
+        if hits.len() >= n {
+            break;
+        }
+        // The list may have ids of other items.
+        let Some(Item::Caption(Caption { text, .. })) = reader.item(id)? else {
+            continue;
+        };
+        if !texts.insert(text) {
+            continue;
+        }
+        let candidate = Candidate {
+            id,
+            similarity: None,
+            rank_by_meaning: None,
+            rank_by_words: None,
+            bm25: None,
+            words: Vec::new(),
+        };
+        hits.extend(hits_of(
+            reader,
+            &candidate,
+            equal_to(reader, id, chosen)?,
+            true,
+        )?);
+    }
+    hits.truncate(n);
+    Ok(hits)
+}
+
 /// The candidates for a query: one for each text where any matches by words, and otherwise one for
 /// each vector, whose texts are read when it is a hit.
 fn candidates(
     reader: &IndexReader,
-    query: &EncodedQuery<'_>,
+    query: &EncodedQuery,
     n: usize,
     among: Option<&IdSet>,
 ) -> Result<Candidates, EngineError> {
@@ -106,7 +145,7 @@ fn candidates(
         Some(vector) => reader.nearest_distinct(kind, vector, depth, MAX_READ, &how, among)?,
         None => Vec::new(),
     };
-    let matches = match query.words {
+    let matches = match &query.words {
         Some(words) => reader.matching_texts(words, depth, among)?,
         None => Vec::new(),
     };

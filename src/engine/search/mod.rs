@@ -1,24 +1,38 @@
-//! Answers a query: words or a picture against the images or the captions of the index.
+//! Answers a query: a weighted sum of texts and pictures against the images or the captions of the
+//! index, of which some may be chosen.
 //!
-//! The query is encoded once. One call of the index finds candidates ([`IndexReader::search`]),
-//! [`rank`] fuses their two rankings, and another call fetches the items of the final hits
+//! What a user types becomes a [`Query`] first ([`syntax`], [`negation`]), which says all that will
+//! be done. Its parts are encoded once and summed up ([`combine`]); its conditions choose items
+//! ([`restrict`]). One call of the index finds candidates ([`IndexReader::search`]), [`rank`] fuses
+//! their two rankings, and another call fetches the items of the final hits
 //! ([`IndexReader::items`]). Captions are found by their distinct vectors and texts ([`captions`]).
 
 mod captions;
+mod combine;
+mod condition;
 mod hits;
+mod negation;
+mod parts;
 mod query;
 mod rank;
 mod request;
+mod restrict;
+mod syntax;
+#[cfg(test)]
+mod tests;
 
-use sightline_index::IndexReader;
+use sightline_index::{IndexReader, ItemKind};
 
 use crate::engine::error::EngineError;
 
 pub use captions::CaptionHit;
+pub use condition::{Condition, Key};
 pub use hits::SearchHit;
+pub use parts::{By, Part, PartContent, Query, UnknownKey};
 use query::EncodedQuery;
 pub(super) use query::QueryEncoder;
-pub use request::{By, Query, SearchRequest};
+pub use request::SearchRequest;
+pub(super) use syntax::parse;
 
 /// Images that match a query, best first.
 ///
@@ -29,7 +43,7 @@ pub(super) fn images(
     encoder: QueryEncoder<'_>,
     request: &SearchRequest,
 ) -> Result<Vec<SearchHit>, EngineError> {
-    let query = EncodedQuery::new(encoder, request)?;
+    let query = EncodedQuery::new(encoder, reader, ItemKind::Image, request)?;
     hits::images(reader, query.images(reader, request.n)?)
 }
 
@@ -42,6 +56,6 @@ pub(super) fn captions(
     encoder: QueryEncoder<'_>,
     request: &SearchRequest,
 ) -> Result<Vec<CaptionHit>, EngineError> {
-    let query = EncodedQuery::new(encoder, request)?;
+    let query = EncodedQuery::new(encoder, reader, ItemKind::Caption, request)?;
     captions::ranked(reader, &query, request.n)
 }
