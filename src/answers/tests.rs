@@ -20,9 +20,9 @@ use super::*;
 use crate::engine::bench::{BenchReport, BenchRound, CpuTimes};
 use crate::engine::exchange::{ExportRequest, ImportReport};
 use crate::engine::{
-    By, CaptionHit, Details, EncodingFigures, Engine, Evaluation, IndexReport, IndexRequest,
-    ModelChange, Moment, Query, Reading, Recalls, RemoveReport, SearchHit, UnfinishedChange, fake,
-    quietly,
+    By, CaptionHit, Details, DuplicateFile, DuplicateGroup, DuplicatesReport, EncodingFigures,
+    Engine, Evaluation, IndexReport, IndexRequest, KeepReason, ModelChange, Moment, Query, Reading,
+    Recalls, RemoveReport, SearchHit, UnfinishedChange, fake, quietly,
 };
 use crate::models::{
     Agreement, Check, Checked, Figures, Language, Matches, OtherText, Outcome, Registry, Rewritten,
@@ -159,6 +159,7 @@ fn described() -> BTreeMap<String, Keys> {
 fn the_document_describes_every_key_and_no_other() {
     let mut samples = Samples::default();
     of_searches(&mut samples);
+    of_duplicates(&mut samples);
     of_indexing(&mut samples);
     of_an_index(&mut samples);
     of_upkeep(&mut samples);
@@ -248,6 +249,41 @@ fn of_searches(samples: &mut Samples) {
         let found = FoundAnswer::new(query, By::Meaning, reading, Duration::ZERO, hits);
         samples.add("captions", &found);
     }
+}
+
+fn of_duplicates(samples: &mut Samples) {
+    let file = |path: &Path, similarity, taken: &str| DuplicateFile {
+        path: path.to_path_buf(),
+        width: 4,
+        height: 3,
+        n_bytes: 12,
+        taken: taken.parse().ok(),
+        similarity,
+        hash_distance: 0,
+    };
+    let (odd, plain) = (odd_path(), Path::new("a"));
+    let group = |keep: &Path, others| DuplicateGroup {
+        keep: file(keep, None, if keep == plain { "2023" } else { "" }),
+        reason: KeepReason::MorePixels,
+        others,
+    };
+    let others = vec![file(&odd, Some(0.9), ""), file(plain, None, "2023")];
+    let report = DuplicatesReport {
+        groups: vec![group(plain, others.clone()), group(&odd, others)],
+        skipped: vec![
+            odd_file(),
+            Skipped {
+                path: "a".into(),
+                ..odd_file()
+            },
+        ],
+        ..DuplicatesReport::default()
+    };
+    samples.add("duplicates", &DuplicatesAnswer::from(&report));
+    samples.add(
+        "duplicates",
+        &DuplicatesAnswer::from(&DuplicatesReport::default()),
+    );
 }
 
 fn of_indexing(samples: &mut Samples) {

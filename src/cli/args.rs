@@ -124,6 +124,10 @@ pub(super) enum Command {
     Search(SearchArgs),
     /// Find the captions that fit a picture (reverse lookup)
     Captions(CaptionsArgs),
+    /// Find pictures similar to a picture, without that one
+    Similar(SimilarArgs),
+    /// Find files that show the same picture, and suggest which to keep
+    Duplicates(DuplicatesArgs),
     /// Show what the index contains
     Status(StatusArgs),
     /// Remove files or folders from the index, but not from disk
@@ -215,7 +219,8 @@ Examples:
   sightline search --by words IMG_2023          match captions, names, camera, date and places only
   sightline search --image beach.jpg -k 20      find similar pictures
   sightline search \"sunset\" --html sunset.html  write a page with thumbnails
-  sightline search \"cat\" --paths -0 | xargs -0 -I{} cp {} cats/
+  sightline search \"cat\" -k 50 --copy-to cats    copy the pictures found into a folder
+  sightline search \"sunset\" --preview            show the pictures in the terminal
   sightline search \"birthday\" --find captions   find captions instead of pictures")]
 #[command(group = ArgGroup::new("query").args(["text", "image"]).required(true))]
 pub(super) struct SearchArgs {
@@ -257,6 +262,65 @@ pub(super) struct CaptionsArgs {
     pub(super) decode: DecodeArgs,
     #[command(flatten)]
     pub(super) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sightline similar photo.jpg
+  sightline similar photo.jpg -k 30 --html similar.html
+  sightline similar photo.jpg --open=3              open the three most similar pictures
+
+The picture need not be in the index. If it is there and was not changed since, its vector is taken
+from the index, even if the file is on a disk that is not mounted. Copies with the same content are
+left out.")]
+pub(super) struct SimilarArgs {
+    /// Picture to start from
+    #[arg(value_name = "IMAGE")]
+    pub(super) image: PathBuf,
+    #[command(flatten)]
+    pub(super) decode: DecodeArgs,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sightline duplicates                              all groups, with the file to keep in each
+  sightline duplicates ~/Phone                      only groups with a file in this folder
+  sightline duplicates --exact                      only files with the same content
+  sightline duplicates --paths -0 | xargs -0 -I{} mv -n {} ~/to-check/
+
+Files in a group have the same content (exact), or look the same (near): another size, format or
+compression of one picture. Pictures of a burst are not duplicates of each other, unless nothing in
+them moved. Each file of a group is compared with the one to keep, which is the camera RAW, or has
+more pixels, a lossless format, a larger file, an earlier date or a plainer name. Nothing is ever
+deleted. Files that are missing or were changed since they were indexed are left out.
+
+--paths prints all files of all groups except those to keep, also those outside of FOLDER. Exit
+status 1 means that there are no duplicates.")]
+#[command(group = ArgGroup::new("form").args(["json", "paths"]))]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag that can be given or not"
+)]
+pub(super) struct DuplicatesArgs {
+    /// Show only groups with a file in this folder or below it
+    #[arg(value_name = "FOLDER")]
+    pub(super) folder: Option<PathBuf>,
+    /// Find only files with the same content; reads no picture
+    #[arg(long)]
+    pub(super) exact: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Print only the paths of the files not to keep, one per line
+    #[arg(long)]
+    pub(super) paths: bool,
+    /// End each path with NUL instead of a newline, for xargs -0
+    #[arg(short = '0', long, requires = "paths")]
+    pub(super) null: bool,
 }
 
 /// How pictures are read, decoded and encoded.
@@ -310,7 +374,7 @@ impl DecodeArgs {
     clippy::struct_excessive_bools,
     reason = "each is a flag that can be given or not"
 )]
-#[command(group = ArgGroup::new("form").args(["json", "paths"]))]
+#[command(group = ArgGroup::new("form").args(["json", "csv", "paths"]))]
 pub(super) struct OutputArgs {
     /// Maximum number of results
     #[arg(short = 'k', long, value_name = "N", default_value_t = 10,
@@ -325,6 +389,22 @@ pub(super) struct OutputArgs {
     /// End each path with NUL instead of a newline, for xargs -0
     #[arg(short = '0', long, requires = "paths")]
     pub(super) null: bool,
+    /// Print CSV with a header
+    #[arg(long)]
+    pub(super) csv: bool,
+    /// Show the pictures in the terminal
+    #[arg(long, conflicts_with = "form")]
+    pub(super) preview: bool,
+    /// Open the first N hits in the system's viewer [default: 1]
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true,
+          default_missing_value = "1", value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub(super) open: Option<u16>,
+    /// Copy the pictures found into a folder; nothing in it is replaced
+    #[arg(long, value_name = "DIR")]
+    pub(super) copy_to: Option<PathBuf>,
+    /// Put symbolic links to the pictures found into a folder; nothing in it is replaced
+    #[arg(long, value_name = "DIR")]
+    pub(super) link_to: Option<PathBuf>,
     /// Write the results to an HTML page with embedded thumbnails
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,

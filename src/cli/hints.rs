@@ -255,6 +255,16 @@ impl Hint for EngineError {
                 )
             )),
             Self::NotAFile { .. } => Some("save it as a file first".into()),
+            Self::NotIndexed {
+                path,
+                what: "folder",
+            } => Some(format!(
+                "index it first: `{}`",
+                command(
+                    &format!("index {}", shell_word(&path.to_string_lossy())),
+                    index
+                )
+            )),
             Self::NotText { .. } => Some("save the file as UTF-8".into()),
             _ => None,
         }

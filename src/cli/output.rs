@@ -5,12 +5,17 @@ use std::time::Instant;
 use anyhow::Result;
 
 use super::args::OutputArgs;
+pub(super) use super::count::counted;
+use super::deliver;
 use super::exit::ExitStatus;
+use super::fit;
 use super::gallery;
 use super::hints;
+use super::preview::Graphics;
 use super::printer::{Printer, Style};
 use super::rows::{Hits, Row};
 use crate::answers::FoundAnswer;
+use crate::answers::csv::{CAPTION_COLUMNS, IMAGE_COLUMNS, caption_cells, image_cells};
 use crate::engine::{By, Engine, Query, Reading};
 use crate::workspace::Workspace;
 
@@ -23,6 +28,9 @@ const MAX_SHOWN: usize = 400;
 /// Width of rank and similarity, below which further lines of a hit are indented.
 const INDENT: usize = 13;
 
+/// Columns that are used behind the indentation, however narrow the terminal is.
+const MIN_ROOM: usize = 24;
+
 /// The hits of a query, best first.
 pub(super) struct Found<'a> {
     pub(super) query: &'a Query,
@@ -31,13 +39,6 @@ pub(super) struct Found<'a> {
     pub(super) reading: Option<Reading>,
     pub(super) began: Instant,
     pub(super) hits: Hits,
-}
-
-/// `1 file`, `2 files`
-pub(super) fn counted(n: impl TryInto<u64>, what: &str) -> String {
-    let n = n.try_into().unwrap_or(u64::MAX);
-    let plural = if n == 1 { "" } else { "s" };
-    format!("{} {what}{plural}", indicatif::HumanCount(n))
 }
 
 /// Shows hits in the form that was asked for.
@@ -67,16 +68,24 @@ pub(super) fn show(
             began.elapsed(),
             hits.answers(),
         ))?;
+    } else if args.csv {
+        print_csv(&found.hits, printer)?;
     } else if args.paths {
         print_paths(&rows, args.null, printer)?;
     } else {
-        print_lines(&rows, printer)?;
+        let graphics = args.preview.then(|| printer.graphics()).transpose();
+        if let Err(reason) = graphics {
+            printer.note(format_args!("no pictures are shown: {reason}"));
+        }
+        print_lines(&rows, graphics.unwrap_or_default(), printer)?;
     }
     if rows.is_empty() {
         note_nothing_found(&found.hits, workspace, printer);
         return Ok(ExitStatus::Nothing);
     }
-    Ok(ExitStatus::Found)
+    // The results come before the notes on what is done with them.
+    printer.flush()?;
+    deliver::deliver(&rows, args, printer)
 }
 
 /// A caption as a line shows it.
@@ -87,29 +96,97 @@ fn shortened(caption: &str) -> String {
     }
 }
 
-fn print_lines(rows: &[Row<'_>], printer: &mut Printer) -> Result<()> {
+/// Fits a text into a number of columns.
+type Fit = fn(&str, usize) -> String;
+
+/// The text and the note of a hit within what `columns` leave for them. The note gives way first,
+/// down to two fifths.
+fn fitted(
+    (text, fit_text): (&str, Fit),
+    (note, fit_note): (&str, Fit),
+    columns: Option<usize>,
+) -> (String, String) {
+    let (wide, note_wide) = (fit::width(text), fit::width(note));
+    let room = columns.map_or(usize::MAX, |columns| room(columns).saturating_sub(2));
+    if wide.saturating_add(note_wide) <= room {
+        return (text.to_owned(), note.to_owned());
+    }
+    let for_note = room.saturating_sub(wide).max(room * 2 / 5);
+    let note = fit_note(note, for_note);
+    (fit_text(text, room - fit::width(&note)), note)
+}
+
+/// Columns behind the indentation.
+fn room(columns: usize) -> usize {
+    columns.saturating_sub(INDENT).max(MIN_ROOM)
+}
+
+/// A caption, or as much of it as fits.
+fn quoted(caption: &str, columns: Option<usize>) -> String {
+    let caption = shortened(caption);
+    match columns {
+        Some(columns) => format!("“{}”", fit::cut(&caption, room(columns) - 2)),
+        None => format!("“{caption}”"),
+    }
+}
+
+fn print_lines(rows: &[Row<'_>], graphics: Option<Graphics>, printer: &mut Printer) -> Result<()> {
+    let columns = Printer::width();
+    let within = |text: &str, before: usize, fit: Fit| match columns {
+        Some(columns) => fit(text, room(columns) - before),
+        None => text.to_owned(),
+    };
     for row in rows {
+        let note = Printer::safe(&row.note);
         let rank = printer.paint(Style::Bold, &format!("{:>3}", row.rank));
         let similarity = match row.similarity {
             Some(similarity) => format!("{similarity:>6.3}"),
             None => "     –".to_owned(),
         };
-        let note = printer.paint(Style::Dim, &row.note);
-        let Some(path) = row.picture else {
+        if let Some(path) = row.picture {
+            let path = printer.shown(path);
+            let (path, note) = fitted((&path, fit::shorten), (&note, fit::cut), columns);
+            let path = printer.paint(Style::Green, &path);
+            let note = printer.paint(Style::Dim, &note);
+            printer.line(format_args!("{rank}  {similarity}  {path}  {note}"))?;
+            let others = row.paths.iter().skip(1).map(|path| printer.shown(path));
+            let others = others.map(|path| format!("also {}", within(&path, 5, fit::shorten)));
+            let details = row
+                .details
+                .iter()
+                .map(|details| within(details, 0, fit::cut));
+            let lines: Vec<String> = others.chain(details).collect();
+            for line in lines {
+                printer.line(printer.paint(Style::Dim, &format!("{:INDENT$}{line}", "")))?;
+            }
+            for caption in row.texts.iter().take(N_CAPTIONS_SHOWN) {
+                printer.line(format_args!("{:INDENT$}{}", "", quoted(caption, columns)))?;
+            }
+        } else {
             let text = shortened(&row.texts.concat());
+            let (text, note) = fitted((&text, fit::cut), (&note, fit::shorten), columns);
+            let note = printer.paint(Style::Dim, &note);
             printer.line(format_args!("{rank}  {similarity}  {text}  {note}"))?;
-            continue;
-        };
-        let path = printer.paint(Style::Green, &printer.shown(path));
-        printer.line(format_args!("{rank}  {similarity}  {path}  {note}"))?;
-        let others = row.paths.iter().skip(1);
-        let others = others.map(|path| format!("also {}", printer.shown(path)));
-        let lines: Vec<String> = others.chain(row.details.clone()).collect();
-        for line in lines {
-            printer.line(printer.paint(Style::Dim, &format!("{:INDENT$}{line}", "")))?;
         }
-        for caption in row.texts.iter().take(N_CAPTIONS_SHOWN) {
-            printer.line(format_args!("{:INDENT$}“{}”", "", shortened(caption)))?;
+        if let Some((graphics, path)) = graphics.zip(row.paths.first()) {
+            match graphics.drawing(path, INDENT, columns.unwrap_or(MIN_ROOM)) {
+                Ok(drawing) => printer.bytes(drawing.as_bytes())?,
+                Err(reason) => {
+                    let line = format!("{:INDENT$}(no preview: {})", "", Printer::safe(&reason));
+                    printer.line(printer.paint(Style::Dim, &line))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The hits with all that CSV has of them, a header first.
+fn print_csv(hits: &Hits, printer: &mut Printer) -> Result<()> {
+    match hits {
+        Hits::Images(hits) => printer.csv(&IMAGE_COLUMNS, (1..).zip(hits).map(image_cells))?,
+        Hits::Captions(hits) => {
+            printer.csv(&CAPTION_COLUMNS, (1..).zip(hits).map(caption_cells))?;
         }
     }
     Ok(())
@@ -152,6 +229,39 @@ fn note_nothing_found(hits: &Hits, workspace: &Workspace, printer: &Printer) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_and_note_of_a_hit_share_a_line() {
+        let rows = [
+            (
+                None,
+                "photos/2023/holiday/IMG_1.jpg",
+                "meaning + words (dog, beach)",
+            ),
+            (
+                Some(80),
+                "photos/2023/holiday/IMG_1.jpg",
+                "meaning + words (dog, beach)",
+            ),
+            (
+                Some(60),
+                "photos/2023/h…day/IMG_1.jpg",
+                "meaning + words (…",
+            ),
+            (Some(50), "photos/202…/IMG_1.jpg", "meaning + wor…"),
+            (Some(40), "phot…/IMG_1.jpg", "meaning +…"),
+            (Some(1), "pho…/IMG_1.jpg", "meaning…"),
+        ];
+        assert_eq!(rows.len(), 6);
+        let (_, path, note) = rows[0];
+        for (columns, expected_path, expected_note) in rows {
+            let found = fitted((path, fit::shorten), (note, fit::cut), columns);
+            assert_eq!(
+                (found.0.as_str(), found.1.as_str()),
+                (expected_path, expected_note)
+            );
+        }
+    }
 
     #[test]
     fn long_captions_are_shortened_between_characters() {

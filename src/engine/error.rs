@@ -84,6 +84,14 @@ pub enum EngineError {
         /// The path.
         path: PathBuf,
     },
+    /// A file or folder named in a query is not in the index.
+    #[error("{}: no such {what} in the index", path.display())]
+    NotIndexed {
+        /// The path as it was given.
+        path: PathBuf,
+        /// `folder` or `picture`.
+        what: &'static str,
+    },
     /// A folder contains no readable pictures.
     #[error("{}: no readable pictures", path.display())]
     NoPictures {

@@ -6,10 +6,12 @@
 //! exits, reads no environment variable and installs no logger.
 
 mod decode;
+mod duplicates;
 mod embed;
 mod encoder;
 mod error;
 pub mod exchange;
+mod gather;
 mod indexing;
 mod isolate;
 mod measure;
@@ -35,12 +37,16 @@ use sightline_index::{Compacted, IndexReader, WriterOptions};
 use views::Views;
 
 pub use decode::DecodeOptions;
+pub use duplicates::{
+    DuplicateFile, DuplicateGroup, DuplicatesReport, DuplicatesRequest, KeepReason,
+};
 pub use embed::TakeVector;
 pub use encoder::{
     Encoders, ImageEncoder, Lane, LanguageHint, ModelIdentity, RuntimeSource, TextEncoder,
 };
 pub use error::{EngineError, LineError};
 pub(crate) use exchange::npy;
+pub use gather::{GatherReport, How, gather};
 pub use indexing::IndexRequest;
 pub use measure::{Evaluation, Recalls, bench, evaluate};
 pub use report::{
@@ -276,6 +282,33 @@ impl Engine {
     /// As [`Engine::search`].
     pub fn captions(&self, picture: &Path, n: usize) -> Result<Vec<CaptionHit>, EngineError> {
         self.search_captions(&SearchRequest::picture(picture, n))
+    }
+
+    /// Pictures similar to the one in this file, best first, without that picture itself: its
+    /// content is in no hit. If the file is indexed and was not changed since, it is not read, and
+    /// need not exist.
+    ///
+    /// # Errors
+    /// As [`Engine::search`].
+    pub fn similar(&self, picture: &Path, n: usize) -> Result<Vec<SearchHit>, EngineError> {
+        let reader = self.reader()?;
+        let request = SearchRequest::picture(picture, n);
+        search::similar(&reader, self.query_encoder(&reader, &request), picture, n)
+    }
+
+    /// Groups of files that show the same picture, each with the file to keep; see
+    /// [`DuplicatesRequest`]. Needs no model, and deletes nothing. `progress` is called often and
+    /// can stop the run; the groups found by then are returned.
+    ///
+    /// # Errors
+    /// When there is no index in `folder`, it cannot be read, or it has no file in the folder of
+    /// the request.
+    pub fn duplicates(
+        folder: &Path,
+        request: &DuplicatesRequest,
+        progress: &mut OnProgress<'_>,
+    ) -> Result<DuplicatesReport, EngineError> {
+        duplicates::find(&IndexReader::open(folder, None)?, request, progress)
     }
 
     /// What the model makes of a text as a query, in this language or in that which it seems to be

@@ -2,11 +2,13 @@
 
 use crate::support::TestEnv;
 
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 24] = [
     "",
     "index",
     "search",
     "captions",
+    "similar",
+    "duplicates",
     "status",
     "remove",
     "check",

@@ -1,11 +1,11 @@
-//! `sightline search` and `sightline captions`
+//! `sightline search`, `sightline captions` and `sightline similar`
 
 use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::cli::args::{ByArg, CaptionsArgs, FindArg, SearchArgs};
+use crate::cli::args::{ByArg, CaptionsArgs, FindArg, SearchArgs, SimilarArgs};
 use crate::cli::exit::ExitStatus;
 use crate::cli::hints;
 use crate::cli::output::{self, Found};
@@ -125,6 +125,26 @@ pub(in crate::cli) fn captions(
         reading: None,
         began,
         hits: Hits::Captions(hits),
+    };
+    output::show(&found, &args.output, workspace, printer)
+}
+
+pub(in crate::cli) fn similar(
+    args: &SimilarArgs,
+    workspace: &Workspace,
+    printer: &mut Printer,
+) -> Result<ExitStatus> {
+    let began = Instant::now();
+    let hits = workspace
+        .engine()?
+        .with_decode_options(args.decode.options())
+        .similar(&args.image, args.output.top as usize)?;
+    let found = Found {
+        query: &Query::Picture(args.image.clone()),
+        by: By::Meaning,
+        reading: None,
+        began,
+        hits: Hits::Images(hits),
     };
     output::show(&found, &args.output, workspace, printer)
 }

@@ -3,12 +3,14 @@
 //! The query is encoded once. One call of the index finds candidates ([`IndexReader::search`]),
 //! [`rank`] fuses their two rankings, and another call fetches the items of the final hits
 //! ([`IndexReader::items`]). Captions are found by their distinct vectors and texts ([`captions`]).
+//! A picture of the index needs no encoding (`similar`).
 
 mod captions;
 mod hits;
 mod query;
 mod rank;
 mod request;
+mod similar;
 
 use sightline_index::IndexReader;
 
@@ -19,6 +21,7 @@ pub use hits::SearchHit;
 use query::EncodedQuery;
 pub(super) use query::QueryEncoder;
 pub use request::{By, Query, SearchRequest};
+pub(super) use similar::similar;
 
 /// Images that match a query, best first.
 ///
