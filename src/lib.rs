@@ -48,7 +48,8 @@ pub mod platform;
 pub mod workspace;
 
 pub use engine::{
-    By, CaptionHit, Details, Encoders, Engine, EngineError, IndexReport, IndexRequest, Language,
-    Moment, Progress, Query, SearchHit, SearchRequest, quietly,
+    By, CaptionHit, CaptionMatch, Condition, Confidence, Details, Encoders, Engine, EngineError,
+    IndexReport, IndexRequest, Key, Language, Moment, Part, Progress, Query, SearchHit,
+    SearchRequest, Strength, quietly,
 };
 pub use workspace::{Workspace, WorkspaceError, WorkspaceOptions};

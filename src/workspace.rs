@@ -337,13 +337,12 @@ impl Workspace {
     fn encoders_for(&self, fingerprint: Option<&str>) -> Result<Encoders, WorkspaceError> {
         // Before any work is done, not when the first picture is decoded.
         self.session.device.check().map_err(EngineError::from)?;
-        let model = self.open(fingerprint)?.model;
+        let Opened { entry, model } = self.open(fingerprint)?;
         let runtime = Arc::clone(&self.runtime);
-        Ok(Encoders::from_model(
-            &model,
-            move || runtime(),
-            &self.session,
-        ))
+        let calibration = model.calibration();
+        let calibration = calibration.or_else(|| entry.calibration(model.precision()));
+        let encoders = Encoders::from_model(&model, move || runtime(), &self.session);
+        Ok(encoders.with_calibration(calibration))
     }
 
     fn open(&self, fingerprint: Option<&str>) -> Result<Opened, ModelsError> {

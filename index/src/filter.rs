@@ -47,6 +47,8 @@ pub enum Filter {
     Tag(String),
     /// Any tag at all.
     Tagged,
+    /// Any caption at all.
+    Captioned,
     /// One of these images. Ids of other items are ignored.
     Ids(IdSet),
     /// All of these conditions. Every image meets an empty list.
@@ -98,7 +100,7 @@ impl Leaf {
         }
     }
 
-    /// The condition of a filter on one facet; none for a set of ids or a combination.
+    /// The condition of a filter on one facet; none for a set of ids, a combination, or captions.
     pub(crate) fn new(filter: &Filter) -> Result<Option<Self>, RecordsError> {
         let leaf = |facet, start: &[u8], test| {
             let start = start.to_vec();
@@ -134,7 +136,11 @@ impl Leaf {
             Filter::SmallestSide(n) => leaf(Facet::SmallestSide, &n.to_be_bytes(), Test::Every),
             Filter::Tag(tag) => leaf(Facet::Tag, &[], Test::Text(folded(tag.trim()))),
             Filter::Tagged => leaf(Facet::Tag, &[], Test::Every),
-            Filter::Ids(_) | Filter::All(_) | Filter::Any(_) | Filter::Not(_) => Ok(None),
+            Filter::Captioned
+            | Filter::Ids(_)
+            | Filter::All(_)
+            | Filter::Any(_)
+            | Filter::Not(_) => Ok(None),
         }
     }
 

@@ -81,6 +81,7 @@ pub use item::{
 pub use language::{Language, UnknownLanguage};
 pub use reader::IndexReader;
 pub use reader::nearest::{Near, NearVector, Nearest};
+pub use reader::references::HubReferences;
 pub use reader::search::{Candidate, FullItem, SearchQuery};
 pub use reader::statistics::{Counts, GraphState, Leftovers, Sizes};
 pub use records::RecordsError;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::calibration::Calibration;
 use crate::error::ModelError;
 use crate::head::HeadSpec;
 use crate::language::Language;
@@ -18,6 +19,8 @@ pub(crate) struct Description {
     pub(crate) name: String,
     pub(crate) license: Option<String>,
     pub(crate) dimension: usize,
+    /// What its cosines mean, which no vector depends on.
+    pub(crate) calibration: Option<Calibration>,
     pub(crate) folder: Option<PathBuf>,
     /// The layout that the description was read from, for people.
     pub(crate) layout: &'static str,
@@ -162,6 +165,7 @@ impl Description {
         let Self {
             name: _,
             license: _,
+            calibration: _,
             folder: _,
             layout: _,
             precision: _,

@@ -74,8 +74,14 @@
 //! context_length = 77            # tokens, special tokens included
 //! pad = "longest"                # the default with a mask; "context": always to context_length
 //! pad_token = "[PAD]"            # optional if the tokenizer's file names it, or padding is masked
+//!
+//! [unrelated]                    # optional: cosines of unrelated pairs
+//! text-picture = { mean = 0.0, deviation = 0.1 }
+//! text-text = { mean = 0.0, deviation = 0.1 }
+//! picture-picture = { mean = 0.0, deviation = 0.1 }
 //! ```
 
+mod calibration;
 mod choice;
 mod description;
 mod device;
@@ -95,6 +101,7 @@ mod starter;
 mod text;
 mod tokenize;
 
+pub use calibration::{Calibration, Unrelated};
 pub use choice::{Choice, UnlistedLanguage, choose};
 pub use device::{Device, DeviceError};
 pub use embedding::Embedding;

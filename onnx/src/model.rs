@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::calibration::Calibration;
 use crate::description::{Description, ImageSpec, TextSpec};
 use crate::error::ModelError;
 use crate::language::Language;
@@ -160,6 +161,12 @@ impl Model {
     #[must_use]
     pub fn license(&self) -> Option<&str> {
         self.inner.description.license.as_deref()
+    }
+
+    /// What its cosines mean, if its files say so.
+    #[must_use]
+    pub fn calibration(&self) -> Option<Calibration> {
+        self.inner.description.calibration
     }
 
     /// Number of values of an embedding.

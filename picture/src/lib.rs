@@ -9,9 +9,9 @@
 //!   first one, camera RAW its largest embedded JPEG.
 //! - Large JPEGs can be decoded at a reduced size ([`decode_reduced`]).
 //!
-//! [`metadata`] reads what a file says about its picture, [`thumbnail`] makes a small JPEG of it,
-//! and [`formats`] lists the formats. All functions take any bytes: they return errors and never
-//! panic.
+//! [`metadata`] reads what a file says about its picture, [`reduced`] makes a small picture of it
+//! and [`thumbnail`] a small JPEG, [`PerceptualHash`] compares how pictures look, and [`formats`]
+//! lists the formats. All functions take any bytes: they return errors and never panic.
 //!
 //! ```
 //! use sightline_picture::{DecodeError, DecodeLimits, decode, thumbnail};
@@ -44,6 +44,7 @@ mod jxl;
 mod limits;
 mod metadata;
 mod orientation;
+mod perceptual;
 mod png;
 mod raw;
 mod sniff;
@@ -59,4 +60,5 @@ pub use formats::{Format, formats, is_picture, is_supported};
 pub use jpeg::Smallest;
 pub use limits::{DecodeLimits, panics_are_caught};
 pub use metadata::{Metadata, Taken, metadata};
-pub use thumbnail::{Thumbnail, thumbnail};
+pub use perceptual::PerceptualHash;
+pub use thumbnail::{Thumbnail, reduced, thumbnail};

@@ -1,5 +1,6 @@
 //! Thumbnails: small upright JPEGs for galleries and web pages.
 
+use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops;
 
@@ -34,23 +35,7 @@ pub fn thumbnail(
     limits: &DecodeLimits,
     max_side: u32,
 ) -> Result<Thumbnail, DecodeError> {
-    let max_side = max_side.clamp(1, MAX_JPEG_SIDE);
-    // Twice the size leaves enough pixels for a clean resize.
-    let decoded = decode_reduced(bytes, limits, Smallest::longer_side(2 * max_side))?;
-    let longer = decoded.width.max(decoded.height);
-    let scaled = |side: u32| {
-        let side = u64::from(side) * u64::from(max_side) + u64::from(longer) / 2;
-        u32::try_from(side / u64::from(longer)).map_or(max_side, |side| side.max(1))
-    };
-    let image = if longer > max_side {
-        imageops::thumbnail(
-            &decoded.image,
-            scaled(decoded.width),
-            scaled(decoded.height),
-        )
-    } else {
-        decoded.image
-    };
+    let image = reduced(bytes, limits, max_side)?;
     let mut jpeg = Vec::new();
     JpegEncoder::new_with_quality(&mut jpeg, QUALITY).encode_image(&image)?;
     Ok(Thumbnail {
@@ -58,4 +43,38 @@ pub fn thumbnail(
         width: image.width(),
         height: image.height(),
     })
+}
+
+/// Decodes a picture file's content to a small upright picture. Its longer side has at most
+/// `max_side` pixels; a picture that is smaller keeps its size.
+///
+/// Large JPEGs are decoded at a reduced size, so that this is cheap.
+///
+/// # Errors
+/// [`DecodeError`], as from [`decode`](super::decode); never panics, whatever the bytes are.
+pub fn reduced(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    max_side: u32,
+) -> Result<RgbImage, DecodeError> {
+    let max_side = max_side.clamp(1, MAX_JPEG_SIDE);
+    // Twice the size leaves enough pixels for a clean resize.
+    let decoded = decode_reduced(bytes, limits, Smallest::longer_side(2 * max_side))?;
+    let full = (decoded.width, decoded.height);
+    Ok(within(&decoded.image, full, max_side).unwrap_or(decoded.image))
+}
+
+/// A picture scaled down to at most `max_side` pixels; `None` if it is no larger. `full` is its
+/// size before any reduction, which decides the shape.
+pub(super) fn within(image: &RgbImage, full: (u32, u32), max_side: u32) -> Option<RgbImage> {
+    let longer = full.0.max(full.1);
+    if longer <= max_side {
+        return None;
+    }
+    let scaled = |side: u32| {
+        let side = u64::from(side) * u64::from(max_side) + u64::from(longer) / 2;
+        u32::try_from(side / u64::from(longer)).map_or(max_side, |side| side.max(1))
+    };
+    let (width, height) = (scaled(full.0), scaled(full.1));
+    Some(imageops::thumbnail(image, width, height))
 }

@@ -94,6 +94,8 @@ answers! {
         captions_cut: usize = evaluation.n_captions_cut,
         text_to_image: RecallsAnswer = (&evaluation.text_to_image).into(),
         image_to_text: RecallsAnswer = (&evaluation.image_to_text).into(),
+        text_to_image_without_hubs: RecallsAnswer = (&evaluation.text_to_image_without_hubs).into(),
+        image_to_text_without_hubs: RecallsAnswer = (&evaluation.image_to_text_without_hubs).into(),
         skipped: Vec<SkippedAnswer<'a>> = each(&evaluation.skipped),
     }
 

@@ -26,6 +26,8 @@ macro_rules! answers {
     )*};
 }
 
+pub mod csv;
+mod duplicates;
 mod index;
 mod measure;
 mod models;
@@ -42,6 +44,7 @@ use serde::Serialize;
 
 use crate::engine::Skipped;
 
+pub use duplicates::DuplicatesAnswer;
 pub use index::{
     CheckAnswer, CompactAnswer, ExportAnswer, FormatsAnswer, ImportAnswer, IndexAnswer,
     RemoveAnswer, StatusAnswer,

@@ -1,11 +1,15 @@
 //! Hits of `search` and `captions`.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{PathAnswer, paths};
-use crate::engine::{By, CaptionHit, Query, Reading, SearchHit};
+use super::{PathAnswer, each, paths};
+use crate::engine::{
+    By, CaptionHit, CaptionMatch, Condition, Confidence, Part, PartContent, Query, Reading,
+    SearchHit, Strength, UnknownKey,
+};
 
 /// The answer to a search: the query and its hits, best first.
 #[derive(Debug, Clone, Serialize)]
@@ -19,29 +23,106 @@ pub struct FoundAnswer<'a> {
     hits: Vec<HitAnswer<'a>>,
 }
 
+/// A query as it was understood.
 #[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum QueryAnswer<'a> {
-    Text(&'a str),
-    Image(PathAnswer<'a>),
+struct QueryAnswer<'a> {
+    /// The text, as it was typed where it was not taken literally.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    /// The first picture that is added.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<PathAnswer<'a>>,
+    parts: Vec<PartAnswer<'a>>,
+    phrases: &'a [String],
+    excluded: &'a [String],
+    filters: Vec<ConditionAnswer<'a>>,
+    unknown_keys: Vec<UnknownKeyAnswer<'a>>,
+}
+
+/// A part of a query.
+#[derive(Debug, Clone, Serialize)]
+struct PartAnswer<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<PathAnswer<'a>>,
+    /// Whether the picture is that of the index, not that of the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    is_indexed: Option<bool>,
+    weight: f32,
+    known_to_model: Option<bool>,
+}
+
+answers! {
+    /// A condition on hits.
+    struct ConditionAnswer<'a> from condition in &'a Condition {
+        key: &'static str = condition.key().name(),
+        value: &'a str = condition.value(),
+        negated: bool = condition.is_negated(),
+    }
+
+    /// Words that look like a condition.
+    struct UnknownKeyAnswer<'a> from unknown in &'a UnknownKey {
+        typed: &'a str = &unknown.typed,
+        similar: &'static str = unknown.similar,
+    }
+}
+
+impl<'a> QueryAnswer<'a> {
+    fn new(query: &'a Query, readings: &[Option<Reading>]) -> Self {
+        let readings = readings.iter().copied().chain(std::iter::repeat(None));
+        let weighted = query.parts.iter().zip(query.weights()).zip(readings);
+        let parts: Vec<PartAnswer<'a>> = weighted
+            .map(|((part, weight), reading)| PartAnswer::new(part, weight, reading))
+            .collect();
+        let added = || parts.iter().filter(|part| part.weight > 0.0);
+        Self {
+            text: query
+                .typed
+                .as_deref()
+                .or_else(|| added().find_map(|part| part.text)),
+            image: added().find_map(|part| part.image.clone()),
+            parts,
+            phrases: &query.phrases,
+            excluded: &query.excluded,
+            filters: each(&query.conditions),
+            unknown_keys: each(&query.unknown_keys),
+        }
+    }
+}
+
+impl<'a> PartAnswer<'a> {
+    fn new(part: &'a Part, weight: f32, reading: Option<Reading>) -> Self {
+        let (text, image, is_indexed) = match &part.content {
+            PartContent::Text(text) => (Some(text.as_str()), None, None),
+            PartContent::Picture(path) => (None, Some(path.as_path()), Some(false)),
+            PartContent::Bytes(_) => (None, Some(Path::new("-")), Some(false)),
+            PartContent::Item(path) => (None, Some(path.as_path()), Some(true)),
+        };
+        Self {
+            text,
+            image: image.map(PathAnswer::from),
+            is_indexed,
+            weight,
+            known_to_model: reading.map(|reading| reading.is_known),
+        }
+    }
 }
 
 impl<'a> FoundAnswer<'a> {
-    /// The answer to `query`, matched `by`, that `took` this long. `reading`: what the model made
-    /// of a text; none where no text was encoded.
+    /// The answer to `query`, matched `by`, that `took` this long. `readings`: what the model made
+    /// of the text of each part; none where no text was encoded.
     #[must_use]
     pub fn new(
         query: &'a Query,
         by: By,
-        reading: Option<Reading>,
+        readings: &[Option<Reading>],
         took: Duration,
         hits: Vec<HitAnswer<'a>>,
     ) -> Self {
+        let reading = readings.iter().flatten().next();
         Self {
-            query: match query {
-                Query::Text(text) => QueryAnswer::Text(text),
-                Query::Picture(path) => QueryAnswer::Image(path.as_path().into()),
-            },
+            query: QueryAnswer::new(query, readings),
             by,
             known_to_model: reading.map(|reading| reading.is_known),
             language: reading.and_then(|reading| Some(reading.language?.code())),
@@ -70,11 +151,18 @@ answers! {
         #[serde(flatten)]
         file: PathAnswer<'a> = hit.path().into(),
         other_paths: Vec<PathAnswer<'a>> = paths(hit.paths.get(1..).unwrap_or_default()),
+        confidence: Option<f32> = hit.confidence.map(Confidence::value),
+        strength: Option<Strength> = hit.confidence.map(Confidence::strength),
         similarity: Option<f32> = hit.similarity,
         by: Vec<&'static str> = {
             let by_meaning = hit.rank_by_meaning.map(|_| "meaning");
-            by_meaning.into_iter().chain(hit.rank_by_words.map(|_| "words")).collect()
+            let by_words = hit.rank_by_words.map(|_| "words");
+            let by_caption = hit.caption.as_ref().map(|_| "caption");
+            [by_meaning, by_words, by_caption].into_iter().flatten().collect()
         },
+        rank_by_meaning: Option<usize> = hit.rank_by_meaning,
+        rank_by_words: Option<usize> = hit.rank_by_words,
+        caption: Option<CaptionMatchAnswer<'a>> = hit.caption.as_ref().map(Into::into),
         words: &'a [String] = &hit.words,
         captions: &'a [String] = &hit.captions,
         width: u32 = hit.width,
@@ -84,10 +172,18 @@ answers! {
         places: &'a [String] = &hit.details.places,
     }
 
+    /// The caption by which a picture was found.
+    struct CaptionMatchAnswer<'a> from hit in &'a CaptionMatch {
+        text: &'a str = &hit.text,
+        similarity: f32 = hit.similarity,
+    }
+
     /// A caption that was found, and its rank from 1.
     pub struct CaptionHitAnswer<'a> from (rank, hit) in (usize, &'a CaptionHit) {
         rank: usize = rank,
         text: &'a str = &hit.text,
+        confidence: Option<f32> = hit.confidence.map(Confidence::value),
+        strength: Option<Strength> = hit.confidence.map(Confidence::strength),
         similarity: Option<f32> = hit.similarity,
         words: &'a [String] = &hit.words,
         images: Vec<PathAnswer<'a>> = paths(&hit.pictures),

@@ -20,9 +20,10 @@ use super::*;
 use crate::engine::bench::{BenchReport, BenchRound, CpuTimes};
 use crate::engine::exchange::{ExportRequest, ImportReport};
 use crate::engine::{
-    By, CaptionHit, Details, EncodingFigures, Engine, Evaluation, IndexReport, IndexRequest,
-    ModelChange, Moment, Query, Reading, Recalls, RemoveReport, SearchHit, UnfinishedChange, fake,
-    quietly,
+    By, CaptionHit, CaptionMatch, Condition, Confidence, Details, DuplicateFile, DuplicateGroup,
+    DuplicatesReport, EncodingFigures, Engine, Evaluation, IndexReport, IndexRequest, KeepReason,
+    Key, ModelChange, Moment, Part, Query, Reading, Recalls, RemoveReport, SearchHit,
+    UnfinishedChange, UnknownKey, fake, quietly,
 };
 use crate::models::{
     Agreement, Check, Checked, Figures, Language, Matches, OtherText, Outcome, Registry, Rewritten,
@@ -159,6 +160,7 @@ fn described() -> BTreeMap<String, Keys> {
 fn the_document_describes_every_key_and_no_other() {
     let mut samples = Samples::default();
     of_searches(&mut samples);
+    of_duplicates(&mut samples);
     of_indexing(&mut samples);
     of_an_index(&mut samples);
     of_upkeep(&mut samples);
@@ -196,15 +198,35 @@ fn odd_file() -> Skipped {
 }
 
 fn of_searches(samples: &mut Samples) {
-    let text = Query::Text("a dog".to_owned());
-    let picture = Query::Picture(odd_path());
+    let text = Query::text("a dog");
+    let picture = Query::picture(odd_path());
+    let camera = Condition::new(Key::Camera, "canon").unwrap();
+    let mut rich = Query::text("a dog")
+        .plus(Part::picture(odd_path()))
+        .plus(Part::item("a.jpg"))
+        .plus(Part::bytes([1, 2]))
+        .minus(Part::text("snow"))
+        .under(camera.negated());
+    rich.phrases.push("a dog".to_owned());
+    rich.excluded.push("cat".to_owned());
+    rich.unknown_keys.push(UnknownKey {
+        typed: "cameras".to_owned(),
+        similar: "camera",
+    });
     let texts = || vec!["a".to_owned()];
+    let confidence = Confidence::new(0.5).unwrap();
     let images = [
         SearchHit::default(),
         SearchHit {
             paths: vec![odd_path(), odd_path()],
             similarity: Some(0.5),
+            confidence: Some(confidence),
+            caption: Some(CaptionMatch {
+                text: "a".to_owned(),
+                similarity: 0.5,
+            }),
             rank_by_meaning: Some(1),
+            rank_by_words: Some(1),
             words: texts(),
             captions: texts(),
             details: Details {
@@ -218,6 +240,7 @@ fn of_searches(samples: &mut Samples) {
     let caption = CaptionHit {
         text: "a dog".to_owned(),
         similarity: None,
+        confidence: None,
         words: texts(),
         pictures: vec![odd_path()],
         n_captions: 1,
@@ -226,6 +249,7 @@ fn of_searches(samples: &mut Samples) {
     };
     let other = CaptionHit {
         similarity: Some(0.5),
+        confidence: Some(confidence),
         ..caption.clone()
     };
     let captions = [caption, other];
@@ -240,7 +264,9 @@ fn of_searches(samples: &mut Samples) {
         (&text, Some(of_one)),
         (&text, Some(of_two)),
         (&picture, None),
+        (&rich, Some(of_one)),
     ] {
+        let reading = &[reading];
         let hits = (1..).zip(&images).map(HitAnswer::from).collect();
         let found = FoundAnswer::new(query, By::Both, reading, Duration::from_millis(8), hits);
         samples.add("search", &found);
@@ -248,6 +274,41 @@ fn of_searches(samples: &mut Samples) {
         let found = FoundAnswer::new(query, By::Meaning, reading, Duration::ZERO, hits);
         samples.add("captions", &found);
     }
+}
+
+fn of_duplicates(samples: &mut Samples) {
+    let file = |path: &Path, similarity, taken: &str| DuplicateFile {
+        path: path.to_path_buf(),
+        width: 4,
+        height: 3,
+        n_bytes: 12,
+        taken: taken.parse().ok(),
+        similarity,
+        hash_distance: 0,
+    };
+    let (odd, plain) = (odd_path(), Path::new("a"));
+    let group = |keep: &Path, others| DuplicateGroup {
+        keep: file(keep, None, if keep == plain { "2023" } else { "" }),
+        reason: KeepReason::MorePixels,
+        others,
+    };
+    let others = vec![file(&odd, Some(0.9), ""), file(plain, None, "2023")];
+    let report = DuplicatesReport {
+        groups: vec![group(plain, others.clone()), group(&odd, others)],
+        skipped: vec![
+            odd_file(),
+            Skipped {
+                path: "a".into(),
+                ..odd_file()
+            },
+        ],
+        ..DuplicatesReport::default()
+    };
+    samples.add("duplicates", &DuplicatesAnswer::from(&report));
+    samples.add(
+        "duplicates",
+        &DuplicatesAnswer::from(&DuplicatesReport::default()),
+    );
 }
 
 fn of_indexing(samples: &mut Samples) {
@@ -425,6 +486,8 @@ fn of_measuring(samples: &mut Samples) {
         n_captions_cut: 0,
         text_to_image: recalls,
         image_to_text: recalls,
+        text_to_image_without_hubs: recalls,
+        image_to_text_without_hubs: recalls,
         skipped: vec![
             odd_file(),
             Skipped {
@@ -537,6 +600,7 @@ fn of_models(samples: &mut Samples) {
     };
     let works = |figures| {
         Ok(Outcome {
+            calibration: None,
             image: tower(),
             text: tower(),
             other_texts: vec![other(None), other(Some(matches))],

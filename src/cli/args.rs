@@ -2,6 +2,7 @@
 
 mod dashed;
 mod models;
+mod query;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,13 +12,14 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::engine::{DecodeOptions, IndexRequest, Language, TextLanguage};
+use crate::engine::{Confidence, DecodeOptions, IndexRequest, Language, TextLanguage};
 use crate::models::{Device, Precision};
 
 pub(super) use models::{
     AddArgs, CheckArgs, DefaultArgs, InfoArgs, ListArgs, ModelsArgs, ModelsCommand, PullArgs,
     QuantizeArgs, RemoveArgs,
 };
+use query::{FilterArgs, QueryArgs};
 
 /// Find pictures with words and words with pictures, on your own machine, offline
 #[derive(Debug, Parser)]
@@ -121,9 +123,13 @@ pub(super) enum Command {
     /// Index photo folders, or update their index
     Index(IndexArgs),
     /// Find pictures by text or by a picture
-    Search(SearchArgs),
+    Search(Box<SearchArgs>),
     /// Find the captions that fit a picture (reverse lookup)
     Captions(CaptionsArgs),
+    /// Find pictures similar to a picture, without that one
+    Similar(SimilarArgs),
+    /// Find files that show the same picture, and suggest which to keep
+    Duplicates(DuplicatesArgs),
     /// Show what the index contains
     Status(StatusArgs),
     /// Remove files or folders from the index, but not from disk
@@ -215,16 +221,21 @@ Examples:
   sightline search --by words IMG_2023          match captions, names, camera, date and places only
   sightline search --image beach.jpg -k 20      find similar pictures
   sightline search \"sunset\" --html sunset.html  write a page with thumbnails
-  sightline search \"cat\" --paths -0 | xargs -0 -I{} cp {} cats/
-  sightline search \"birthday\" --find captions   find captions instead of pictures")]
-#[command(group = ArgGroup::new("query").args(["text", "image"]).required(true))]
+  sightline search \"cat\" -k 50 --copy-to cats    copy the pictures found into a folder
+  sightline search \"sunset\" --preview            show the pictures in the terminal
+  sightline search \"birthday\" --find captions   find captions instead of pictures
+  sightline search \"beach\" --plus sunset.jpg --minus \"people\"
+  sightline search \"dog after:2023 -cat\" --camera nikon --in ~/Pictures/Italy
+
+TEXT may contain \"exact phrases\", -excluded words and filters: in:FOLDER after:DATE before:DATE
+date:DATE camera:TEXT place:TEXT type:EXT orientation:SHAPE min-size:N tag:TAG has:caption. A value
+with spaces is quoted: camera:\"canon eos\". Several values of one filter mean any of them,
+different filters all of them, and a dash in front the opposite: -type:png. In English,
+\"beach without people\" subtracts the people. Filters alone list pictures, the newest first.")]
+#[command(override_usage = "sightline search [OPTIONS] [TEXT]")]
 pub(super) struct SearchArgs {
-    /// Text to search for
-    #[arg(value_name = "TEXT")]
-    pub(super) text: Option<String>,
-    /// Find pictures similar to this one
-    #[arg(long, short, value_name = "FILE")]
-    pub(super) image: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) query: QueryArgs,
     /// Rank by meaning, words or both [default: both for a text, meaning for a picture]
     #[arg(long, value_enum)]
     pub(super) by: Option<ByArg>,
@@ -233,12 +244,14 @@ pub(super) struct SearchArgs {
     pub(super) find: FindArg,
     /// Language of the text, for a model with several text towers [default: chosen by its script,
     /// letters and words, else that of the index]
-    #[arg(long, value_name = "CODE", conflicts_with = "image")]
+    #[arg(long, value_name = "CODE", requires = "texts")]
     pub(super) language: Option<TextLanguage>,
     #[command(flatten)]
     pub(super) decode: DecodeArgs,
     #[command(flatten)]
     pub(super) output: OutputArgs,
+    #[command(flatten)]
+    pub(super) filters: FilterArgs,
 }
 
 #[derive(Debug, Args)]
@@ -250,13 +263,72 @@ Examples:
 The picture need not be in the index. Captions come from `sightline index --captions` and from text
 files beside pictures.")]
 pub(super) struct CaptionsArgs {
-    /// Picture to find captions for
+    /// Picture to find captions for; - reads one from stdin
     #[arg(value_name = "IMAGE")]
     pub(super) image: PathBuf,
     #[command(flatten)]
     pub(super) decode: DecodeArgs,
     #[command(flatten)]
     pub(super) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sightline similar photo.jpg
+  sightline similar photo.jpg -k 30 --html similar.html
+  sightline similar photo.jpg --open=3              open the three most similar pictures
+
+The picture need not be in the index. If it is there and was not changed since, its vector is taken
+from the index, even if the file is on a disk that is not mounted. Copies with the same content are
+left out.")]
+pub(super) struct SimilarArgs {
+    /// Picture to start from
+    #[arg(value_name = "IMAGE")]
+    pub(super) image: PathBuf,
+    #[command(flatten)]
+    pub(super) decode: DecodeArgs,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sightline duplicates                              all groups, with the file to keep in each
+  sightline duplicates ~/Phone                      only groups with a file in this folder
+  sightline duplicates --exact                      only files with the same content
+  sightline duplicates --paths -0 | xargs -0 -I{} mv -n {} ~/to-check/
+
+Files in a group have the same content (exact), or look the same (near): another size, format or
+compression of one picture. Pictures of a burst are not duplicates of each other, unless nothing in
+them moved. Each file of a group is compared with the one to keep, which is the camera RAW, or has
+more pixels, a lossless format, a larger file, an earlier date or a plainer name. Nothing is ever
+deleted. Files that are missing or were changed since they were indexed are left out.
+
+--paths prints all files of all groups except those to keep, also those outside of FOLDER. Exit
+status 1 means that there are no duplicates.")]
+#[command(group = ArgGroup::new("form").args(["json", "paths"]))]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag that can be given or not"
+)]
+pub(super) struct DuplicatesArgs {
+    /// Show only groups with a file in this folder or below it
+    #[arg(value_name = "FOLDER")]
+    pub(super) folder: Option<PathBuf>,
+    /// Find only files with the same content; reads no picture
+    #[arg(long)]
+    pub(super) exact: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Print only the paths of the files not to keep, one per line
+    #[arg(long)]
+    pub(super) paths: bool,
+    /// End each path with NUL instead of a newline, for xargs -0
+    #[arg(short = '0', long, requires = "paths", conflicts_with = "json")]
+    pub(super) null: bool,
 }
 
 /// How pictures are read, decoded and encoded.
@@ -310,12 +382,18 @@ impl DecodeArgs {
     clippy::struct_excessive_bools,
     reason = "each is a flag that can be given or not"
 )]
-#[command(group = ArgGroup::new("form").args(["json", "paths"]))]
+#[command(group = ArgGroup::new("form").args(["json", "csv", "paths"]))]
 pub(super) struct OutputArgs {
     /// Maximum number of results
     #[arg(short = 'k', long, value_name = "N", default_value_t = 10,
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(super) top: u32,
+    /// Leave out hits of lower confidence, 0 to 1
+    #[arg(long, value_name = "C", value_parser = confidence)]
+    pub(super) min_confidence: Option<f32>,
+    /// Show below each hit its similarity and ranks, and the caption by which it was found
+    #[arg(long)]
+    pub(super) why: bool,
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -325,6 +403,22 @@ pub(super) struct OutputArgs {
     /// End each path with NUL instead of a newline, for xargs -0
     #[arg(short = '0', long, requires = "paths")]
     pub(super) null: bool,
+    /// Print CSV with a header
+    #[arg(long)]
+    pub(super) csv: bool,
+    /// Show the pictures in the terminal
+    #[arg(long, conflicts_with = "form")]
+    pub(super) preview: bool,
+    /// Open the first N hits in the system's viewer [default: 1]
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true,
+          default_missing_value = "1", value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub(super) open: Option<u16>,
+    /// Copy the pictures found into a folder; nothing in it is replaced
+    #[arg(long, value_name = "DIR")]
+    pub(super) copy_to: Option<PathBuf>,
+    /// Put symbolic links to the pictures found into a folder; nothing in it is replaced
+    #[arg(long, value_name = "DIR")]
+    pub(super) link_to: Option<PathBuf>,
     /// Write the results to an HTML page with embedded thumbnails
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
@@ -538,6 +632,13 @@ pub(super) struct BenchArgs {
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+fn confidence(text: &str) -> Result<f32, String> {
+    let value = text.parse().ok().and_then(Confidence::new);
+    value
+        .map(Confidence::value)
+        .ok_or_else(|| "expected a number from 0 to 1".to_owned())
 }
 
 /// Accepts the known language codes, and lists them if it is given another.

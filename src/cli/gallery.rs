@@ -10,7 +10,7 @@ use sightline_picture::{DecodeLimits, Thumbnail};
 
 use super::rows::Row;
 use crate::atomic::AtomicFile;
-use crate::engine::Query;
+use crate::engine::{Part, PartContent, Query};
 
 /// Longest side of a thumbnail, in pixels: sharp on a dense screen at the width of a card.
 const THUMBNAIL_SIDE: u32 = 480;
@@ -63,16 +63,20 @@ pub(super) fn write(page: &Path, append: bool, query: &Query, rows: &[Row<'_>]) 
 
 /// A query with its hits.
 fn section(query: &Query, rows: &[Row<'_>]) -> String {
-    let heading = match query {
-        Query::Text(text) => format!("<h2>“{}”</h2>", escape(text)),
-        Query::Picture(path) => {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            format!(
-                "<div class=\"asked\">{}<h2>{}</h2></div>",
-                thumbnail(path, "query picture"),
-                escape(&name)
-            )
-        }
+    let pictures: String = query.parts.iter().filter_map(asked).collect();
+    let title = match &query.parts[..] {
+        [Part { content, .. }] if query.is_plain() => match content {
+            PartContent::Text(text) => format!("“{text}”"),
+            PartContent::Picture(path) | PartContent::Item(path) => name_of(path),
+            _ => query.to_string(),
+        },
+        _ => query.to_string(),
+    };
+    let title = format!("<h2>{}</h2>", escape(&title));
+    let heading = if pictures.is_empty() {
+        title
+    } else {
+        format!("<div class=\"asked\">{pictures}{title}</div>")
     };
     let body = if rows.is_empty() {
         "<p class=\"none\">nothing found</p>".to_owned()
@@ -83,6 +87,21 @@ fn section(query: &Query, rows: &[Row<'_>]) -> String {
         format!("<ol class=\"{class}\">\n{cards}</ol>")
     };
     format!("<section>\n{heading}\n{body}\n</section>\n{END}")
+}
+
+/// The thumbnail of a picture in the query.
+fn asked(part: &Part) -> Option<String> {
+    let alt = "query picture";
+    match &part.content {
+        PartContent::Picture(path) | PartContent::Item(path) => Some(thumbnail(path, alt)),
+        PartContent::Bytes(bytes) => Some(thumbnail_of(bytes, alt)),
+        _ => None,
+    }
+}
+
+fn name_of(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
 }
 
 /// One hit as a list item.
@@ -98,8 +117,12 @@ fn card(row: &Row<'_>) -> String {
         html,
         "<div class=\"about\"><span class=\"rank\">{rank}</span>"
     );
-    if let Some(similarity) = row.similarity {
-        let _ = write!(html, "<span class=\"similarity\">{similarity:.3}</span>");
+    let value = row
+        .confidence
+        .map(|confidence| format!("{:.2}", confidence.value()));
+    let value = value.or_else(|| row.similarity.map(|similarity| format!("{similarity:.3}")));
+    if let Some(value) = value {
+        let _ = write!(html, "<span class=\"similarity\">{value}</span>");
     }
     if row.picture.is_some() {
         let _ = write!(html, "<span class=\"why\">{}</span>", escape(&row.note));
@@ -109,8 +132,7 @@ fn card(row: &Row<'_>) -> String {
         let _ = write!(html, "<p>{}</p>", escape(text));
     }
     if let Some(path) = row.picture {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let (name, full) = (escape(&name), escape(&path.to_string_lossy()));
+        let (name, full) = (escape(&name_of(path)), escape(&path.to_string_lossy()));
         let _ = write!(html, "<p class=\"path\" title=\"{full}\">{name}</p>");
     }
     html.push_str("</li>\n");
@@ -119,12 +141,13 @@ fn card(row: &Row<'_>) -> String {
 
 /// An `<img>` with the thumbnail inside, or a note when the picture is unavailable.
 fn thumbnail(path: &Path, alt: &str) -> String {
+    thumbnail_of(&fs_err::read(path).unwrap_or_default(), alt)
+}
+
+fn thumbnail_of(bytes: &[u8], alt: &str) -> String {
     let limits = DecodeLimits::default();
-    let made = fs_err::read(path)
-        .ok()
-        .and_then(|bytes| sightline_picture::thumbnail(&bytes, &limits, THUMBNAIL_SIDE).ok());
-    match made {
-        Some(Thumbnail {
+    match sightline_picture::thumbnail(bytes, &limits, THUMBNAIL_SIDE) {
+        Ok(Thumbnail {
             jpeg,
             width,
             height,
@@ -134,7 +157,7 @@ fn thumbnail(path: &Path, alt: &str) -> String {
             base64::engine::general_purpose::STANDARD.encode(jpeg),
             escape(alt)
         ),
-        None => "<div class=\"missing\">picture unavailable</div>".to_owned(),
+        Err(_) => "<div class=\"missing\">picture unavailable</div>".to_owned(),
     }
 }
 
@@ -182,7 +205,7 @@ mod tests {
             ..SearchHit::default()
         };
         let rows = [Row::image((1, &hit))];
-        write(&page, append, &Query::Text(query.to_owned()), &rows)?;
+        write(&page, append, &Query::text(query), &rows)?;
         Ok(fs_err::read_to_string(&page)?)
     }
 

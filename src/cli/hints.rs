@@ -230,8 +230,39 @@ impl Hint for EngineError {
                 Some(format!("give a text to search for: `{example}`"))
             }
             Self::PictureByWords => {
-                Some("leave out `--by words`, or search by text instead of `--image`".into())
+                Some("leave out `--by words`, or search by text instead of by pictures".into())
             }
+            Self::NotCalibrated { model } => Some(format!(
+                "leave out `--min-confidence`, or measure the model: `sightline models check {}`",
+                shell_word(model)
+            )),
+            Self::ConfidenceByWords => Some("leave out `--by words` or `--min-confidence`".into()),
+            Self::NegativeByWords => Some(
+                "leave out `--by words`, or exclude words instead: `-people` in the text".into(),
+            ),
+            Self::OnlyNegative => Some("say what to look for, too".into()),
+            Self::CancelledOut { .. } => Some("subtract less, or something else".into()),
+            Self::NotIndexed {
+                what: "folder",
+                path,
+            } if path.is_dir() => Some(format!(
+                "index it first: `{}`",
+                command(
+                    &format!("index {}", shell_word(&path.to_string_lossy())),
+                    index
+                )
+            )),
+            Self::NotIndexed { what: "folder", .. } => Some(format!(
+                "to see which folders are indexed: `{}`",
+                command("status", index)
+            )),
+            Self::NotIndexed { path, .. } => Some(format!(
+                "index its folder, or search by the file itself: `{}`",
+                command(
+                    &format!("search --image {}", shell_word(&path.to_string_lossy())),
+                    index
+                )
+            )),
             Self::FolderMissing { n_indexed, .. } if *n_indexed > 0 => Some(format!(
                 "the index keeps its {n_indexed} files from this folder; to remove them, run again \
                  with `--prune`"

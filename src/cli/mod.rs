@@ -2,10 +2,14 @@
 
 mod args;
 mod commands;
+mod count;
+mod deliver;
 mod exit;
+mod fit;
 mod gallery;
 mod hints;
 mod output;
+mod preview;
 mod printer;
 mod progress;
 mod rows;
@@ -84,6 +88,8 @@ fn run(
         Command::Index(args) => commands::index::run(&args, workspace, printer),
         Command::Search(args) => commands::search::search(&args, workspace, printer),
         Command::Captions(args) => commands::search::captions(&args, workspace, printer),
+        Command::Similar(args) => commands::search::similar(&args, workspace, printer),
+        Command::Duplicates(args) => commands::duplicates::run(&args, workspace, printer),
         Command::Status(args) => commands::status::run(&args, workspace, printer),
         Command::Bench(args) => commands::bench::run(&args, workspace, printer),
         Command::Eval(args) => commands::eval::run(&args, workspace, printer),

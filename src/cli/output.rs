@@ -5,13 +5,18 @@ use std::time::Instant;
 use anyhow::Result;
 
 use super::args::OutputArgs;
+pub(super) use super::count::counted;
+use super::deliver;
 use super::exit::ExitStatus;
+use super::fit;
 use super::gallery;
 use super::hints;
+use super::preview::Graphics;
 use super::printer::{Printer, Style};
 use super::rows::{Hits, Row};
 use crate::answers::FoundAnswer;
-use crate::engine::{By, Engine, Query, Reading};
+use crate::answers::csv::{CAPTION_COLUMNS, IMAGE_COLUMNS, caption_cells, image_cells};
+use crate::engine::{By, Confidence, Engine, Query, Reading, Strength};
 use crate::workspace::Workspace;
 
 /// How many of a picture's captions are printed below it.
@@ -23,21 +28,17 @@ const MAX_SHOWN: usize = 400;
 /// Width of rank and similarity, below which further lines of a hit are indented.
 const INDENT: usize = 13;
 
+/// Columns that are used behind the indentation, however narrow the terminal is.
+const MIN_ROOM: usize = 24;
+
 /// The hits of a query, best first.
 pub(super) struct Found<'a> {
     pub(super) query: &'a Query,
     pub(super) by: By,
-    /// What the model made of a text; none where no text was encoded.
-    pub(super) reading: Option<Reading>,
+    /// What the model made of the text of each part; none where no text was encoded.
+    pub(super) readings: Vec<Option<Reading>>,
     pub(super) began: Instant,
     pub(super) hits: Hits,
-}
-
-/// `1 file`, `2 files`
-pub(super) fn counted(n: impl TryInto<u64>, what: &str) -> String {
-    let n = n.try_into().unwrap_or(u64::MAX);
-    let plural = if n == 1 { "" } else { "s" };
-    format!("{} {what}{plural}", indicatif::HumanCount(n))
 }
 
 /// Shows hits in the form that was asked for.
@@ -56,27 +57,42 @@ pub(super) fn show(
         let Found {
             query,
             by,
-            reading,
+            readings,
             began,
             hits,
         } = found;
         printer.json(&FoundAnswer::new(
             query,
             *by,
-            *reading,
+            readings,
             began.elapsed(),
             hits.answers(),
         ))?;
+    } else if args.csv {
+        print_csv(&found.hits, printer)?;
     } else if args.paths {
         print_paths(&rows, args.null, printer)?;
     } else {
-        print_lines(&rows, printer)?;
+        let graphics = args.preview.then(|| printer.graphics()).transpose();
+        if let Err(reason) = graphics {
+            printer.note(format_args!("no pictures are shown: {reason}"));
+        }
+        print_lines(&rows, args.why, graphics.unwrap_or_default(), printer)?;
     }
     if rows.is_empty() {
         note_nothing_found(&found.hits, workspace, printer);
         return Ok(ExitStatus::Nothing);
     }
-    Ok(ExitStatus::Found)
+    // The results come before the notes on what is done with them.
+    printer.flush()?;
+    let status = deliver::deliver(&rows, args, printer)?;
+    let is_unlikely =
+        |row: &Row<'_>| row.confidence.map(Confidence::strength) == Some(Strength::Unlikely);
+    if status == ExitStatus::Found && rows.iter().all(is_unlikely) {
+        printer.note("probably nothing fits: even the best hit is unlikely");
+        return Ok(ExitStatus::Nothing);
+    }
+    Ok(status)
 }
 
 /// A caption as a line shows it.
@@ -87,29 +103,136 @@ fn shortened(caption: &str) -> String {
     }
 }
 
-fn print_lines(rows: &[Row<'_>], printer: &mut Printer) -> Result<()> {
-    for row in rows {
-        let rank = printer.paint(Style::Bold, &format!("{:>3}", row.rank));
-        let similarity = match row.similarity {
+/// Whether a hit is below the bound from which hits are as likely right as wrong.
+fn is_less_likely(row: &Row<'_>) -> bool {
+    let strength = row.confidence.map(Confidence::strength);
+    matches!(strength, Some(Strength::Weak | Strength::Unlikely))
+}
+
+/// The confidence in a hit, coloured by its strength; of an uncalibrated model the similarity.
+fn value(row: &Row<'_>, printer: &Printer) -> String {
+    let Some(confidence) = row.confidence else {
+        return match row.similarity {
             Some(similarity) => format!("{similarity:>6.3}"),
             None => "     –".to_owned(),
         };
-        let note = printer.paint(Style::Dim, &row.note);
-        let Some(path) = row.picture else {
-            let text = shortened(&row.texts.concat());
-            printer.line(format_args!("{rank}  {similarity}  {text}  {note}"))?;
-            continue;
-        };
-        let path = printer.paint(Style::Green, &printer.shown(path));
-        printer.line(format_args!("{rank}  {similarity}  {path}  {note}"))?;
-        let others = row.paths.iter().skip(1);
-        let others = others.map(|path| format!("also {}", printer.shown(path)));
-        let lines: Vec<String> = others.chain(row.details.clone()).collect();
-        for line in lines {
-            printer.line(printer.paint(Style::Dim, &format!("{:INDENT$}{line}", "")))?;
+    };
+    let value = format!("{:>6.2}", confidence.value());
+    match confidence.strength() {
+        Strength::Strong => printer.paint(Style::Green, &value),
+        Strength::Fair => value,
+        Strength::Weak | Strength::Unlikely => printer.paint(Style::Dim, &value),
+    }
+}
+
+fn print_reasons(row: &Row<'_>, why: bool, printer: &mut Printer) -> Result<()> {
+    for reason in row.reasons.iter().filter(|_| why) {
+        printer.line(printer.paint(Style::Dim, &format!("{:INDENT$}{reason}", "")))?;
+    }
+    Ok(())
+}
+
+/// Fits a text into a number of columns.
+type Fit = fn(&str, usize) -> String;
+
+/// The text and the note of a hit within what `columns` leave for them. The note gives way first,
+/// down to two fifths.
+fn fitted(
+    (text, fit_text): (&str, Fit),
+    (note, fit_note): (&str, Fit),
+    columns: Option<usize>,
+) -> (String, String) {
+    let (wide, note_wide) = (fit::width(text), fit::width(note));
+    let room = columns.map_or(usize::MAX, |columns| room(columns).saturating_sub(2));
+    if wide.saturating_add(note_wide) <= room {
+        return (text.to_owned(), note.to_owned());
+    }
+    let for_note = room.saturating_sub(wide).max(room * 2 / 5);
+    let note = fit_note(note, for_note);
+    (fit_text(text, room - fit::width(&note)), note)
+}
+
+/// Columns behind the indentation.
+fn room(columns: usize) -> usize {
+    columns.saturating_sub(INDENT).max(MIN_ROOM)
+}
+
+/// A caption, or as much of it as fits.
+fn quoted(caption: &str, columns: Option<usize>) -> String {
+    let caption = shortened(caption);
+    match columns {
+        Some(columns) => format!("“{}”", fit::cut(&caption, room(columns) - 2)),
+        None => format!("“{caption}”"),
+    }
+}
+
+fn print_lines(
+    rows: &[Row<'_>],
+    why: bool,
+    graphics: Option<Graphics>,
+    printer: &mut Printer,
+) -> Result<()> {
+    let mut was_less_likely = false;
+    let columns = Printer::width();
+    let within = |text: &str, before: usize, fit: Fit| match columns {
+        Some(columns) => fit(text, room(columns) - before),
+        None => text.to_owned(),
+    };
+    for row in rows {
+        let note = Printer::safe(&row.note);
+        let rank = printer.paint(Style::Bold, &format!("{:>3}", row.rank));
+        if is_less_likely(row) && !was_less_likely && row.rank > 1 {
+            let line = format!("{:INDENT$}less likely from here", "");
+            printer.line(printer.paint(Style::Dim, &line))?;
         }
-        for caption in row.texts.iter().take(N_CAPTIONS_SHOWN) {
-            printer.line(format_args!("{:INDENT$}“{}”", "", shortened(caption)))?;
+        was_less_likely = is_less_likely(row);
+        let value = value(row, printer);
+        if let Some(path) = row.picture {
+            let path = printer.shown(path);
+            let (path, note) = fitted((&path, fit::shorten), (&note, fit::cut), columns);
+            let path = printer.paint(Style::Green, &path);
+            let note = printer.paint(Style::Dim, &note);
+            printer.line(format_args!("{rank}  {value}  {path}  {note}"))?;
+            print_reasons(row, why, printer)?;
+            let others = row.paths.iter().skip(1).map(|path| printer.shown(path));
+            let others = others.map(|path| format!("also {}", within(&path, 5, fit::shorten)));
+            let details = row
+                .details
+                .iter()
+                .map(|details| within(details, 0, fit::cut));
+            let lines: Vec<String> = others.chain(details).collect();
+            for line in lines {
+                printer.line(printer.paint(Style::Dim, &format!("{:INDENT$}{line}", "")))?;
+            }
+            for caption in row.texts.iter().take(N_CAPTIONS_SHOWN) {
+                printer.line(format_args!("{:INDENT$}{}", "", quoted(caption, columns)))?;
+            }
+        } else {
+            let text = shortened(&row.texts.concat());
+            let (text, note) = fitted((&text, fit::cut), (&note, fit::shorten), columns);
+            let note = printer.paint(Style::Dim, &note);
+            printer.line(format_args!("{rank}  {value}  {text}  {note}"))?;
+            print_reasons(row, why, printer)?;
+        }
+        if let Some((graphics, path)) = graphics.zip(row.paths.first()) {
+            match graphics.drawing(path, INDENT, columns.unwrap_or(MIN_ROOM)) {
+                Ok(drawing) => printer.bytes(drawing.as_bytes())?,
+                Err(reason) => {
+                    let line = format!("{:INDENT$}(no preview: {})", "", Printer::safe(&reason));
+                    printer.line(printer.paint(Style::Dim, &line))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The hits with all that CSV has of them, a header first.
+fn print_csv(hits: &Hits, printer: &mut Printer) -> Result<()> {
+    match hits {
+        Hits::Images(hits) => printer.csv(&IMAGE_COLUMNS, (1..).zip(hits).map(image_cells))?,
+        Hits::Captions(hits) => {
+            printer.csv(&CAPTION_COLUMNS, (1..).zip(hits).map(caption_cells))?;
         }
     }
     Ok(())
@@ -152,6 +275,39 @@ fn note_nothing_found(hits: &Hits, workspace: &Workspace, printer: &Printer) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_and_note_of_a_hit_share_a_line() {
+        let rows = [
+            (
+                None,
+                "photos/2023/holiday/IMG_1.jpg",
+                "meaning + words (dog, beach)",
+            ),
+            (
+                Some(80),
+                "photos/2023/holiday/IMG_1.jpg",
+                "meaning + words (dog, beach)",
+            ),
+            (
+                Some(60),
+                "photos/2023/h…day/IMG_1.jpg",
+                "meaning + words (…",
+            ),
+            (Some(50), "photos/202…/IMG_1.jpg", "meaning + wor…"),
+            (Some(40), "phot…/IMG_1.jpg", "meaning +…"),
+            (Some(1), "pho…/IMG_1.jpg", "meaning…"),
+        ];
+        assert_eq!(rows.len(), 6);
+        let (_, path, note) = rows[0];
+        for (columns, expected_path, expected_note) in rows {
+            let found = fitted((path, fit::shorten), (note, fit::cut), columns);
+            assert_eq!(
+                (found.0.as_str(), found.1.as_str()),
+                (expected_path, expected_note)
+            );
+        }
+    }
 
     #[test]
     fn long_captions_are_shortened_between_characters() {

@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::path::{Path, PathBuf};
 
+use super::preview::{Graphics, TerminalNames};
+
 /// Writes results and messages; knows about `--quiet`, colours and the current folder.
 pub(super) struct Printer {
     out: BufWriter<Stdout>,
@@ -78,6 +80,49 @@ impl Printer {
     pub(super) fn json_line(&mut self, value: &impl serde::Serialize) -> io::Result<()> {
         serde_json::to_writer(&mut self.out, value)?;
         self.out.write_all(b"\n")
+    }
+
+    /// Prints a header and rows as CSV (RFC 4180), with a newline after each.
+    pub(super) fn csv<R: AsRef<[String]>>(
+        &mut self,
+        header: &[&str],
+        rows: impl IntoIterator<Item = R>,
+    ) -> io::Result<()> {
+        let mut writer = csv::Writer::from_writer(&mut self.out);
+        writer.write_record(header)?;
+        for row in rows {
+            writer.write_record(row.as_ref())?;
+        }
+        writer.flush()
+    }
+
+    /// Columns of the terminal that stdout is; `None` if it is none, and lines are not to be cut.
+    pub(super) fn width() -> Option<usize> {
+        if !io::stdout().is_terminal() {
+            return None;
+        }
+        let (columns, _) = terminal_size::terminal_size_of(io::stdout())?;
+        Some(usize::from(columns.0)).filter(|columns| *columns > 0)
+    }
+
+    /// How stdout shows pictures, or why it cannot.
+    pub(super) fn graphics(&self) -> Result<Graphics, &'static str> {
+        if !io::stdout().is_terminal() {
+            return Err("stdout is not a terminal");
+        }
+        let read = |name| std::env::var(name).unwrap_or_default();
+        let graphics = Graphics::of(&TerminalNames {
+            term: read("TERM"),
+            term_program: read("TERM_PROGRAM"),
+            lc_terminal: read("LC_TERMINAL"),
+            colorterm: read("COLORTERM"),
+            is_in_kitty: std::env::var_os("KITTY_WINDOW_ID").is_some(),
+        });
+        let is_drawn_in_colour = matches!(graphics, Graphics::Blocks | Graphics::BlocksOf256);
+        if is_drawn_in_colour && !self.colour_out {
+            return Err("this terminal shows no colours, or NO_COLOR is set");
+        }
+        Ok(graphics)
     }
 
     pub(super) fn flush(&mut self) -> io::Result<()> {

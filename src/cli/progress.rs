@@ -52,9 +52,11 @@ impl<'a> ProgressView<'a> {
             let bar = ProgressBar::new(progress.n_total as u64);
             let template = match progress.stage {
                 Stage::Walking => "{spinner} {prefix}",
-                Stage::Details | Stage::Pictures | Stage::Captions | Stage::Building => {
-                    "{prefix} {wide_bar:.green} {human_pos}/{human_len}  {msg}"
-                }
+                Stage::Details
+                | Stage::Pictures
+                | Stage::Captions
+                | Stage::Building
+                | Stage::Comparing => "{prefix} {wide_bar:.green} {human_pos}/{human_len}  {msg}",
             };
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style.progress_chars("━╸─"));
@@ -141,6 +143,7 @@ fn title(stage: Stage) -> &'static str {
         Stage::Pictures => "Pictures",
         Stage::Captions => "Captions",
         Stage::Building => "Building the search graph",
+        Stage::Comparing => "Comparing pictures",
     }
 }
 

@@ -7,7 +7,7 @@ use indicatif::HumanCount;
 
 use super::printer::Printer;
 use crate::answers::HitAnswer;
-use crate::engine::{CaptionHit, Details, SearchHit};
+use crate::engine::{CaptionHit, Confidence, Details, SearchHit};
 
 /// Hits of either kind.
 pub(super) enum Hits {
@@ -20,6 +20,9 @@ pub(super) struct Row<'a> {
     /// From 1.
     pub(super) rank: usize,
     pub(super) similarity: Option<f32>,
+    pub(super) confidence: Option<Confidence>,
+    /// Ranks, and the caption by which a picture was found.
+    pub(super) reasons: Vec<String>,
     /// The picture that was found; `None` for a caption.
     pub(super) picture: Option<&'a Path>,
     /// The captions of the picture, or the caption itself.
@@ -37,6 +40,8 @@ impl<'a> Row<'a> {
         Self {
             rank,
             similarity: hit.similarity,
+            confidence: hit.confidence,
+            reasons: reasons(hit),
             picture: Some(hit.path()),
             texts: &hit.captions,
             note: why(hit),
@@ -49,6 +54,8 @@ impl<'a> Row<'a> {
         Self {
             rank,
             similarity: hit.similarity,
+            confidence: hit.confidence,
+            reasons: hit.similarity.map(cosine).into_iter().collect(),
             picture: None,
             texts: slice::from_ref(&hit.text),
             note: place(hit, printer),
@@ -97,14 +104,40 @@ fn place(hit: &CaptionHit, printer: &Printer) -> String {
     }
 }
 
-/// `meaning + words (dog, beach)`
+/// `meaning + words (dog, beach) + caption`
 fn why(hit: &SearchHit) -> String {
-    let words = || format!("words ({})", hit.words.join(", "));
-    match (hit.rank_by_meaning, hit.rank_by_words) {
-        (Some(_), Some(_)) => format!("meaning + {}", words()),
-        (None, Some(_)) => words(),
-        _ => "meaning".to_owned(),
+    let words = hit
+        .rank_by_words
+        .map(|_| format!("words ({})", hit.words.join(", ")));
+    let caption = hit.caption.as_ref().map(|_| "caption".to_owned());
+    let meaning = hit.rank_by_meaning.map(|_| "meaning".to_owned());
+    let found: Vec<String> = [meaning, words, caption].into_iter().flatten().collect();
+    if found.is_empty() {
+        "listed".to_owned()
+    } else {
+        found.join(" + ")
     }
+}
+
+/// `cosine 0.412, rank 1 by meaning, 3 by words` and `caption “a dog”, cosine 0.630`
+fn reasons(hit: &SearchHit) -> Vec<String> {
+    let by_meaning = hit
+        .rank_by_meaning
+        .map(|rank| format!("rank {rank} by meaning"));
+    let by_words = hit
+        .rank_by_words
+        .map(|rank| format!("rank {rank} by words"));
+    let ranks = hit.similarity.map(cosine).into_iter();
+    let ranks: Vec<String> = ranks.chain(by_meaning).chain(by_words).collect();
+    let caption = hit.caption.as_ref().map(|caption| {
+        let text = Printer::safe(&caption.text);
+        format!("caption “{text}”, {}", cosine(caption.similarity))
+    });
+    std::iter::once(ranks.join(", ")).chain(caption).collect()
+}
+
+fn cosine(similarity: f32) -> String {
+    format!("cosine {similarity:.3}")
 }
 
 /// `2023-08-14, Nikon D750, Kyoto`; `None` when the file says nothing.

@@ -48,10 +48,9 @@ pub(crate) struct Picture {
     pub(crate) pixels: Pixels,
 }
 
-/// Decodes pictures for one model; shared by all threads of a run.
-pub(crate) struct Decoding<'a> {
+/// Reads files and decodes them within a memory budget; shared by all threads of a run.
+pub(crate) struct Decoder<'a> {
     limits: &'a DecodeLimits,
-    encoders: &'a Encoders,
     smallest: Smallest,
     /// For the bytes of files. A thread that holds some of it may wait for `pictures`, never the
     /// other way round, so that no two threads wait for each other.
@@ -60,18 +59,13 @@ pub(crate) struct Decoding<'a> {
     pictures: MemoryBudget,
 }
 
-impl<'a> Decoding<'a> {
-    pub(crate) fn new(options: &'a DecodeOptions, encoders: &'a Encoders) -> Self {
-        let smallest = if options.full_decode {
-            Smallest::whole()
-        } else {
-            encoders.image().smallest()
-        };
+impl<'a> Decoder<'a> {
+    /// Large JPEGs are reduced as far as `smallest` allows.
+    pub(crate) fn new(options: &'a DecodeOptions, smallest: Smallest) -> Self {
         // Files are compressed: decoding them takes several times their bytes.
         let for_files = options.memory / 4;
         Self {
             limits: &options.limits,
-            encoders,
             smallest,
             files: MemoryBudget::new(for_files),
             pictures: MemoryBudget::new(options.memory - for_files),
@@ -94,8 +88,8 @@ impl<'a> Decoding<'a> {
         Ok(then(fs_err::read(path)?))
     }
 
-    /// Reads, decodes and preprocesses a file named by the user; see [`read_file`].
-    pub(crate) fn file(&self, path: &Path) -> Result<Picture, EngineError> {
+    /// Reads a file named by the user, with its share of the memory budget; see [`read_file`].
+    pub(crate) fn content(&self, path: &Path) -> Result<(Vec<u8>, Share<'_>), EngineError> {
         // A missing file fails in `read_file`, whose error names it.
         let about = std::fs::metadata(path).ok();
         if let Some(about) = about.as_ref().filter(|about| !about.is_file())
@@ -112,16 +106,17 @@ impl<'a> Decoding<'a> {
             });
         }
         let n_bytes = about.map_or(0, |about| about.len().min(self.limits.max_bytes));
-        let _share = self.files.take(n_bytes);
-        let bytes = read_file(path, self.limits)?;
-        self.picture(bytes).map_err(|source| EngineError::Picture {
-            path: path.to_path_buf(),
-            source,
-        })
+        let share = self.files.take(n_bytes);
+        Ok((read_file(path, self.limits)?, share))
     }
 
-    /// Decodes and preprocesses; the bytes are dropped as soon as they are decoded.
-    pub(crate) fn picture(&self, bytes: Vec<u8>) -> Result<Picture, DecodeError> {
+    /// Decodes the content of a file and passes the picture to `then` while holding its memory
+    /// budget; the bytes are dropped as soon as they are decoded.
+    pub(crate) fn decode<R>(
+        &self,
+        bytes: Vec<u8>,
+        then: impl FnOnce(&Decoded) -> R,
+    ) -> Result<R, DecodeError> {
         let whole = sightline_picture::memory_needed(&bytes);
         let reduced = sightline_picture::memory_needed_reduced(&bytes, self.smallest);
         if reduced < whole {
@@ -135,22 +130,57 @@ impl<'a> Decoding<'a> {
                 Err(error) => return Err(error),
                 Ok(decoded) => {
                     drop(bytes);
-                    return Ok(self.prepared(&decoded));
+                    return Ok(then(&decoded));
                 }
             }
         }
         let _share = self.pictures.take(whole);
         let decoded = sightline_picture::decode_reduced(&bytes, self.limits, self.smallest)?;
         drop(bytes);
-        Ok(self.prepared(&decoded))
+        Ok(then(&decoded))
+    }
+}
+
+/// Decodes pictures for one model; shared by all threads of a run.
+pub(crate) struct Decoding<'a> {
+    decoder: Decoder<'a>,
+    encoders: &'a Encoders,
+}
+
+impl<'a> Decoding<'a> {
+    pub(crate) fn new(options: &'a DecodeOptions, encoders: &'a Encoders) -> Self {
+        let smallest = if options.full_decode {
+            Smallest::whole()
+        } else {
+            encoders.image().smallest()
+        };
+        Self {
+            decoder: Decoder::new(options, smallest),
+            encoders,
+        }
     }
 
-    fn prepared(&self, decoded: &Decoded) -> Picture {
-        Picture {
+    pub(crate) fn decoder(&self) -> &Decoder<'a> {
+        &self.decoder
+    }
+
+    /// Reads, decodes and preprocesses a file named by the user.
+    pub(crate) fn file(&self, path: &Path) -> Result<Picture, EngineError> {
+        let (bytes, _share) = self.decoder.content(path)?;
+        self.picture(bytes).map_err(|source| EngineError::Picture {
+            path: path.to_path_buf(),
+            source,
+        })
+    }
+
+    /// Decodes and preprocesses the content of a file.
+    pub(crate) fn picture(&self, bytes: Vec<u8>) -> Result<Picture, DecodeError> {
+        let prepared = |decoded: &Decoded| Picture {
             width: decoded.width,
             height: decoded.height,
             pixels: self.encoders.image().prepare(&decoded.image),
-        }
+        };
+        self.decoder.decode(bytes, prepared)
     }
 }
 

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use image::RgbImage;
 use sightline_index::{Binding, Language};
 use sightline_onnx::{
-    Choice, Device, EncodeError, Language as TextLanguage, Model, ModelError, Pixels, Preprocessor,
-    Runtime, RuntimeError, SessionOptions, TextRole,
+    Calibration, Choice, Device, EncodeError, Language as TextLanguage, Model, ModelError, Pixels,
+    Preprocessor, Runtime, RuntimeError, SessionOptions, TextRole,
 };
 use sightline_picture::Smallest;
 
@@ -153,6 +153,7 @@ pub struct Encoders {
     image: Box<dyn ImageEncoder>,
     /// The first is for texts of all languages that no other one is for.
     texts: Vec<LanguageTower>,
+    calibration: Option<Calibration>,
 }
 
 /// A text encoder and the languages that it is for; a model with one may state none.
@@ -160,6 +161,11 @@ struct LanguageTower {
     languages: Vec<TextLanguage>,
     encoder: Box<dyn TextEncoder>,
 }
+
+/// Languages that English is distinguished from.
+const OTHER_LANGUAGES: [&str; 15] = [
+    "zh", "de", "fr", "es", "it", "pt", "nl", "pl", "cs", "tr", "ru", "ar", "ja", "ko", "th",
+];
 
 /// What is known of the language of some texts, which chooses among the text towers of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -179,6 +185,18 @@ impl LanguageHint {
             usual: language.code().parse().ok(),
         }
     }
+
+    /// Whether a text is taken for English, whichever languages the model has text towers for.
+    pub(crate) fn is_english(self, text: &str) -> bool {
+        let code = |code: &str| code.parse::<TextLanguage>().ok();
+        let english: Vec<TextLanguage> = code("en").into_iter().collect();
+        if let Some(asked) = self.asked {
+            return english.contains(&asked);
+        }
+        let others: Vec<TextLanguage> = OTHER_LANGUAGES.into_iter().filter_map(code).collect();
+        let choice = sightline_onnx::choose(&[&english, &others], text, None, self.usual);
+        choice.is_ok_and(|choice| choice.tower == 0)
+    }
 }
 
 impl Encoders {
@@ -196,6 +214,7 @@ impl Encoders {
                 languages: Vec::new(),
                 encoder: text,
             }],
+            calibration: None,
         }
     }
 
@@ -263,7 +282,24 @@ impl Encoders {
             identity,
             image: Box::new(image),
             texts: texts.collect(),
+            calibration: model.calibration(),
         }
+    }
+
+    /// Sets what the model's cosines mean. Without it, hits have no confidence, and rankings are
+    /// fused by rank alone.
+    #[must_use]
+    pub fn with_calibration(self, calibration: Option<Calibration>) -> Self {
+        Self {
+            calibration,
+            ..self
+        }
+    }
+
+    /// What the model's cosines mean, if that is known.
+    #[must_use]
+    pub fn calibration(&self) -> Option<Calibration> {
+        self.calibration
     }
 
     /// Which model this is.

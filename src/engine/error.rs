@@ -70,6 +70,41 @@ pub enum EngineError {
     /// A search by words was requested for a picture.
     #[error("a picture cannot be searched by words alone")]
     PictureByWords,
+    /// A lowest confidence was requested, and what the model's cosines mean is not known.
+    #[error("model {model} is not calibrated, so its hits have no confidence")]
+    NotCalibrated {
+        /// The model's name.
+        model: String,
+    },
+    /// A lowest confidence was requested of a search that has none.
+    #[error("a search by words alone has no confidence")]
+    ConfidenceByWords,
+    /// A search by words was requested that subtracts something.
+    #[error("a search by words alone cannot subtract")]
+    NegativeByWords,
+    /// All parts of the query are subtracted.
+    #[error("the query has only negative parts")]
+    OnlyNegative,
+    /// The weighted sum of the query has no direction.
+    #[error("the parts of the query cancel out: {query}")]
+    CancelledOut {
+        /// The sum.
+        query: String,
+    },
+    /// The weight of a part of the query is not usable, or has nothing after it.
+    #[error("`{0}`: expected a weight above 0 and at most 100, a colon and a text or a picture")]
+    BadWeight(String),
+    /// A condition has a value that its key cannot have.
+    #[error(transparent)]
+    Condition(#[from] BadCondition),
+    /// A file or folder named in a query is not in the index.
+    #[error("{}: no such {what} in the index", path.display())]
+    NotIndexed {
+        /// The path as it was given.
+        path: PathBuf,
+        /// `folder` or `picture`.
+        what: &'static str,
+    },
     /// A folder to index does not exist.
     #[error("{}: no such folder", path.display())]
     FolderMissing {
@@ -116,6 +151,27 @@ pub enum EngineError {
         /// Its first bad line, and what is wrong with it.
         bad_line: Option<String>,
     },
+}
+
+/// A condition of a query with a value that its key cannot have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key}:{}: expected {expected}", in_quotes(value))]
+pub struct BadCondition {
+    /// The key.
+    pub key: &'static str,
+    /// The value.
+    pub value: String,
+    /// What the value must be.
+    pub expected: &'static str,
+}
+
+/// A value as it is written in a query.
+fn in_quotes(value: &str) -> String {
+    if value.is_empty() || value.contains(char::is_whitespace) {
+        format!("\"{value}\"")
+    } else {
+        value.to_owned()
+    }
 }
 
 fn in_brackets(text: Option<&String>) -> String {

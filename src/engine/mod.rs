@@ -6,10 +6,13 @@
 //! exits, reads no environment variable and installs no logger.
 
 mod decode;
+mod duplicates;
 mod embed;
 mod encoder;
 mod error;
 pub mod exchange;
+mod gather;
+mod hubs;
 mod indexing;
 mod isolate;
 mod measure;
@@ -35,24 +38,31 @@ use sightline_index::{Compacted, IndexReader, WriterOptions};
 use views::Views;
 
 pub use decode::DecodeOptions;
+pub use duplicates::{
+    DuplicateFile, DuplicateGroup, DuplicatesReport, DuplicatesRequest, KeepReason,
+};
 pub use embed::TakeVector;
 pub use encoder::{
     Encoders, ImageEncoder, Lane, LanguageHint, ModelIdentity, RuntimeSource, TextEncoder,
 };
-pub use error::{EngineError, LineError};
+pub use error::{BadCondition, EngineError, LineError};
 pub(crate) use exchange::npy;
+pub use gather::{GatherReport, How, gather};
 pub use indexing::IndexRequest;
 pub use measure::{Evaluation, Recalls, bench, evaluate};
 pub use report::{
     EncodingFigures, FirstRuns, IndexReport, KindStatus, ModelChange, OnBuilding, OnProgress,
     Progress, Reading, Skipped, Stage, Status, UnfinishedChange,
 };
-pub use search::{By, CaptionHit, Query, SearchHit, SearchRequest};
+pub use search::{
+    By, CaptionHit, CaptionMatch, Condition, Confidence, Key, Part, PartContent, Query, SearchHit,
+    SearchRequest, Strength, UnknownKey,
+};
 pub use sightline_index::{
     DamagedData, Details, Filter, GraphState, IdSet, IndexError, ItemId, ItemKind, Language,
     Moment, Orientation, Problem, Repair,
 };
-pub use sightline_onnx::{Choice, Language as TextLanguage};
+pub use sightline_onnx::{Calibration, Choice, Language as TextLanguage, Unrelated};
 pub use sightline_picture::DecodeLimits;
 pub use upkeep::RemoveReport;
 
@@ -239,29 +249,63 @@ impl Engine {
         self.views.current(|| self.encoders.binding())
     }
 
-    /// The view for a request. A search by words alone needs no model.
+    /// The view for a request. A search by words alone needs no model, nor does a list.
     fn reader_for(&self, request: &SearchRequest) -> Result<Arc<IndexReader>, EngineError> {
         match self.reader() {
             Err(EngineError::Index(
                 IndexError::OtherModel { .. } | IndexError::OtherDimension { .. },
-            )) if request.by == By::Words => {
+            )) if request.by == By::Words || request.query.parts.is_empty() => {
                 Ok(Arc::new(IndexReader::open(self.views.folder(), None)?))
             }
             reader => reader,
         }
     }
 
-    /// Images that match a query, best first. No two hits have the same content.
+    /// The query that a text stands for as users type it: words, `"exact phrases"`, `-excluded`
+    /// words, and `key:value` for the keys of [`Key`]. Unless it is searched `by` words alone, what
+    /// an English text does not want ("a beach without people") is subtracted. Without a
+    /// `language`, that of the text is detected. Nothing is searched; the query says what would be.
     ///
     /// # Errors
-    /// When the query is empty, the picture cannot be read, the index is missing, or it is searched
-    /// by meaning and was made by another model, or the model cannot be run.
+    /// When a known key has a value that it cannot have, or the text has a negation and the index,
+    /// whose language decides where a text could be in several, cannot be opened.
+    pub fn understand(
+        &self,
+        text: &str,
+        by: Option<By>,
+        language: Option<TextLanguage>,
+    ) -> Result<Query, EngineError> {
+        let mut opened = Ok(());
+        let query = search::parse(text, |words| {
+            if by == Some(By::Words) {
+                return false;
+            }
+            match self.reader() {
+                Ok(reader) => LanguageHint::of_index(reader.language(), language).is_english(words),
+                Err(error) => {
+                    opened = Err(error);
+                    false
+                }
+            }
+        })?;
+        opened.map(|()| query)
+    }
+
+    /// Images that match a query, best first. No two hits have the same content. A query that only
+    /// restricts lists the images that it leaves: by date, the latest first, then those without a
+    /// date, the last added first.
+    ///
+    /// # Errors
+    /// When the query is empty, only subtracts or cancels out, a picture cannot be read, a folder
+    /// or item that it names is not in the index, the index is missing, or it is searched by
+    /// meaning and was made by another model, or the model cannot be run.
     pub fn search(&self, request: &SearchRequest) -> Result<Vec<SearchHit>, EngineError> {
         let reader = self.reader_for(request)?;
         search::images(&reader, self.query_encoder(&reader, request), request)
     }
 
-    /// Captions that match a query, best first. Equal texts are one hit.
+    /// Captions that match a query, best first. Equal texts are one hit. A query that only
+    /// restricts lists the captions that it leaves, the last added first.
     ///
     /// # Errors
     /// As [`Engine::search`].
@@ -276,6 +320,39 @@ impl Engine {
     /// As [`Engine::search`].
     pub fn captions(&self, picture: &Path, n: usize) -> Result<Vec<CaptionHit>, EngineError> {
         self.search_captions(&SearchRequest::picture(picture, n))
+    }
+
+    /// Pictures similar to the one in this file, best first, without that picture itself: its
+    /// content is in no hit. If the file is indexed and was not changed since, it is not read, and
+    /// need not exist. With `min_confidence`, 0…1, hits of which less is likely are left out.
+    ///
+    /// # Errors
+    /// As [`Engine::search`].
+    pub fn similar(
+        &self,
+        picture: &Path,
+        n: usize,
+        min_confidence: Option<f32>,
+    ) -> Result<Vec<SearchHit>, EngineError> {
+        let reader = self.reader()?;
+        let request = SearchRequest::picture(picture, n);
+        let encoder = self.query_encoder(&reader, &request);
+        search::similar(&reader, encoder, picture, n, min_confidence)
+    }
+
+    /// Groups of files that show the same picture, each with the file to keep; see
+    /// [`DuplicatesRequest`]. Needs no model, and deletes nothing. `progress` is called often and
+    /// can stop the run; the groups found by then are returned.
+    ///
+    /// # Errors
+    /// When there is no index in `folder`, it cannot be read, or it has no file in the folder of
+    /// the request.
+    pub fn duplicates(
+        folder: &Path,
+        request: &DuplicatesRequest,
+        progress: &mut OnProgress<'_>,
+    ) -> Result<DuplicatesReport, EngineError> {
+        duplicates::find(&IndexReader::open(folder, None)?, request, progress)
     }
 
     /// What the model makes of a text as a query, in this language or in that which it seems to be

@@ -50,6 +50,8 @@ pub enum Stage {
     Captions,
     /// Building the search graphs.
     Building,
+    /// Comparing pictures with those near them.
+    Comparing,
 }
 
 /// Progress of an index run or an evaluation.

@@ -422,6 +422,88 @@ fn hits_report_their_ranks_by_meaning_and_by_words() {
     assert!(both[0].similarity.is_some());
 }
 
+/// What the fake model's cosines mean: colours that have nothing in common have a cosine near 0.
+fn calibration() -> Calibration {
+    let unrelated = Unrelated::new(0.05, 0.2).unwrap();
+    Calibration {
+        text_picture: unrelated,
+        text_text: unrelated,
+        picture_picture: unrelated,
+    }
+}
+
+fn calibrated(place: &Place) -> Engine {
+    let encoders = fake::encoders("one").with_calibration(Some(calibration()));
+    Engine::open(&place.index, encoders)
+}
+
+#[test]
+fn captions_lift_their_photos_and_bury_no_others() {
+    let place = Place::new();
+    place.draw("shown.png", RED, 30);
+    for (name, caption, width) in [
+        ("both", "red", 31),
+        ("said", "red", 32),
+        ("none", "blue", 33),
+    ] {
+        let colour = if name == "both" { RED } else { GREEN };
+        place.draw(&format!("{name}.png"), colour, width);
+        fs_err::write(place.photos.join(format!("{name}.txt")), caption).unwrap();
+    }
+    place.index();
+    let request = SearchRequest {
+        by: By::Meaning,
+        ..SearchRequest::text("red", 10)
+    };
+    let hits = calibrated(&place).search(&request).unwrap();
+    let names: Vec<String> = hits.iter().map(|hit| name(hit.path())).collect();
+    assert_eq!(names, ["both.png", "shown.png", "said.png", "none.png"]);
+    let captions: Vec<Option<&str>> = hits
+        .iter()
+        .map(|hit| hit.caption.as_ref().map(|caption| caption.text.as_str()))
+        .collect();
+    assert_eq!(captions, [Some("red"), None, Some("red"), None]);
+    let confidences: Vec<f32> = hits
+        .iter()
+        .map(|hit| hit.confidence.unwrap().value())
+        .collect();
+    assert!(confidences.is_sorted_by(|a, b| a >= b), "{confidences:?}");
+    assert_eq!(hits[0].confidence.unwrap().strength(), Strength::Strong);
+    assert_eq!(hits[3].confidence.unwrap().strength(), Strength::Unlikely);
+}
+
+#[test]
+fn a_lowest_confidence_leaves_out_what_is_less_likely() {
+    let place = Place::new();
+    place.draw("red.png", RED, 30);
+    place.draw("green.png", GREEN, 31);
+    place.index();
+    let request = SearchRequest {
+        min_confidence: Some(Confidence::FAIR),
+        ..SearchRequest::text("red", 10)
+    };
+    let hits = calibrated(&place).search(&request).unwrap();
+    assert_eq!(hits.len(), 1);
+    assert_eq!(name(hits[0].path()), "red.png");
+    let error = place.engine().search(&request).unwrap_err();
+    assert!(
+        matches!(error, EngineError::NotCalibrated { .. }),
+        "{error}"
+    );
+    let by_words = SearchRequest {
+        by: By::Words,
+        ..request
+    };
+    let error = calibrated(&place).search(&by_words).unwrap_err();
+    assert!(matches!(error, EngineError::ConfidenceByWords), "{error}");
+    // Without it, a model that is not calibrated has hits without confidence.
+    let hits = place
+        .engine()
+        .search(&SearchRequest::text("red", 10))
+        .unwrap();
+    assert!(hits.len() == 2 && hits.iter().all(|hit| hit.confidence.is_none()));
+}
+
 #[test]
 fn a_query_by_picture_decodes_as_the_index_did() {
     let place = Place::new();

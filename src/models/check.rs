@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant, SystemTime};
 
 use sightline_onnx::{
-    Embedding, EncodeError, ImageTower, Model, Pixels, Precision, Runtime, SessionOptions,
-    TextTower,
+    Calibration, Embedding, EncodeError, ImageTower, Model, Pixels, Precision, Runtime,
+    SessionOptions, TextTower, Unrelated,
 };
 use sightline_picture::DecodeLimits;
 
@@ -77,6 +77,8 @@ pub struct Outcome {
     pub colours: f64,
     /// Speed, and comparison with fp32.
     pub figures: Figures,
+    /// The cosines of unrelated pairs; `None` if they are all equal.
+    pub calibration: Option<Calibration>,
 }
 
 /// How well pictures and texts of a language match.
@@ -267,20 +269,24 @@ impl Registry {
                 }
                 _ => model.stamp().map(ToOwned::to_owned),
             };
-            let figures = outcome.as_ref().ok().map(|outcome| outcome.figures.clone());
+            let outcome = outcome.as_ref().ok();
+            let figures = outcome.map(|outcome| outcome.figures.clone());
+            let calibration = outcome.and_then(|outcome| outcome.calibration);
             results.push((
                 model.precision(),
                 fingerprint,
                 stamp.unwrap_or_default(),
                 figures,
+                calibration,
             ));
         }
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         self.update_record(entry, |record| {
-            for (precision, fingerprint, stamp, figures) in results {
+            for (precision, fingerprint, stamp, figures, calibration) in results {
                 record.set_fingerprint(precision, fingerprint, stamp);
                 if let Some(variant) = record.precisions.get_mut(precision.as_str()) {
                     variant.figures = figures;
+                    variant.unrelated = calibration;
                 }
             }
             record.precision = check.verdict.chosen.map(|chosen| chosen.to_string());
@@ -488,6 +494,7 @@ impl LoadedModel {
         let others = self.other_texts.iter_mut();
         let others = others.map(|text| text.outcome(of_pictures));
         Ok(Outcome {
+            calibration: calibration(&self.of_texts, &self.of_pictures),
             other_texts: others.collect::<Result<_, _>>()?,
             image: Tower {
                 load: self.loading.0,
@@ -633,6 +640,22 @@ fn n_needed() -> usize {
     matches_needed(PAIRS.len(), Language::ALL.len())
 }
 
+/// The cosines of the pairs of a text and a picture, of two texts and of two pictures that do not
+/// belong together.
+fn calibration(of_texts: &[Embedding], of_pictures: &[Embedding]) -> Option<Calibration> {
+    let unrelated = |from: &[Embedding], to: &[Embedding]| {
+        let pairs = (0..from.len()).flat_map(|i| (0..to.len()).map(move |j| (i, j)));
+        let others = pairs.filter(|(i, j)| i != j);
+        let cosines: Vec<f32> = others.map(|(i, j)| from[i].similarity(&to[j])).collect();
+        Unrelated::of(&cosines)
+    };
+    Some(Calibration {
+        text_picture: unrelated(of_texts, of_pictures)?,
+        text_text: unrelated(of_texts, of_texts)?,
+        picture_picture: unrelated(of_pictures, of_pictures)?,
+    })
+}
+
 /// How many embeddings are the most similar to the one at the same position among the others.
 fn n_first(from: &[Embedding], to: &[Embedding]) -> usize {
     let is_first = |(at, one): (usize, &Embedding)| {
@@ -725,6 +748,7 @@ mod tests {
         };
         let refused = |n_first, others: Vec<OtherText>| {
             let outcome = Outcome {
+                calibration: None,
                 image: tower(),
                 text: tower(),
                 other_texts: others,

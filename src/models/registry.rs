@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use sightline_onnx::{Model, Precision};
+use sightline_onnx::{Calibration, Model, Precision};
 
 use super::error::ModelsError;
 use super::lock::lock;
@@ -109,6 +109,12 @@ impl Entry {
     pub fn figures(&self, precision: Precision) -> Option<&Figures> {
         let variant = self.record.precisions.get(precision.as_str())?;
         variant.figures.as_ref()
+    }
+
+    /// What the cosines of a precision mean, as the last check measured it.
+    #[must_use]
+    pub fn calibration(&self, precision: Precision) -> Option<Calibration> {
+        self.record.precisions.get(precision.as_str())?.unrelated
     }
 
     /// Which precision is used by default, and why; `None` if the model was not checked since it
@@ -437,6 +443,9 @@ pub(super) struct PrecisionRecord {
     /// What the last check measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) figures: Option<Figures>,
+    /// What its cosines mean, as the last check measured it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) unrelated: Option<Calibration>,
     #[serde(flatten)]
     rest: toml::Table,
 }

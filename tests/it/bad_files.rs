@@ -219,7 +219,7 @@ fn an_unreadable_query_picture_is_an_error() {
     ----- stderr -----
     error: a picture cannot be searched by words alone
 
-    hint: leave out `--by words`, or search by text instead of `--image`
+    hint: leave out `--by words`, or search by text instead of by pictures
     ");
 }
 

@@ -50,6 +50,7 @@ fn the_query_picture_need_not_be_in_the_index() {
       "by": "meaning",
       "hits": [
         {
+          "confidence": null,
           "count": 1,
           "images": [],
           "rank": 1,
@@ -57,6 +58,7 @@ fn the_query_picture_need_not_be_in_the_index() {
           "source": {
             "path": "[ROOT]/words.txt"
           },
+          "strength": null,
           "text": "blue",
           "words": []
         }
@@ -64,9 +66,23 @@ fn the_query_picture_need_not_be_in_the_index() {
       "known_to_model": null,
       "language": null,
       "query": {
+        "excluded": [],
+        "filters": [],
         "image": {
           "path": "sky.webp"
-        }
+        },
+        "parts": [
+          {
+            "image": {
+              "path": "sky.webp"
+            },
+            "is_indexed": false,
+            "known_to_model": null,
+            "weight": 1.0
+          }
+        ],
+        "phrases": [],
+        "unknown_keys": []
       },
       "text_tower": null,
       "took_ms": [TIME]

@@ -223,7 +223,18 @@ fn an_empty_folder_or_index_exits_with_1() {
       "known_to_model": true,
       "language": null,
       "query": {
-        "text": "red"
+        "excluded": [],
+        "filters": [],
+        "parts": [
+          {
+            "known_to_model": true,
+            "text": "red",
+            "weight": 1.0
+          }
+        ],
+        "phrases": [],
+        "text": "red",
+        "unknown_keys": []
       },
       "text_tower": null,
       "took_ms": [TIME]

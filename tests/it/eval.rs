@@ -38,6 +38,12 @@ fn figures_are_as_calculated_by_hand() {
         "captions_cut": 0,
         "text_to_image": { "r1": 66.67, "r5": 100.0, "r10": 100.0, "median_rank": 1.0 },
         "image_to_text": { "r1": 75.0, "r5": 100.0, "r10": 100.0, "median_rank": 1.0 },
+        "text_to_image_without_hubs": {
+            "r1": 66.67, "r5": 100.0, "r10": 100.0, "median_rank": 1.0
+        },
+        "image_to_text_without_hubs": {
+            "r1": 75.0, "r5": 100.0, "r10": 100.0, "median_rank": 1.0
+        },
         "skipped": [],
     });
     assert_eq!(ran.json(), expected);
@@ -55,9 +61,11 @@ fn figures_are_printed_as_a_table() {
     ----- stdout -----
     colours: 2 images, 4 captions, exact scan
 
-                   R@1     R@5    R@10   median rank
-    text → image   50.0%  100.0%  100.0%           1.5
-    image → text   50.0%  100.0%  100.0%             2
+                                  R@1     R@5    R@10   median rank
+    text → image                  50.0%  100.0%  100.0%           1.5
+    image → text                  50.0%  100.0%  100.0%             2
+    text → image, less hub bias   50.0%  100.0%  100.0%           1.5
+    image → text, less hub bias   50.0%  100.0%  100.0%             2
 
     ----- stderr -----
     skipped set/pictures/blue.png: this is not a picture

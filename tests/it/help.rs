@@ -2,11 +2,13 @@
 
 use crate::support::TestEnv;
 
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 24] = [
     "",
     "index",
     "search",
     "captions",
+    "similar",
+    "duplicates",
     "status",
     "remove",
     "check",
@@ -88,7 +90,7 @@ fn usage_errors_are_written_to_stderr() {
         &[],
         &["serach", "dog"],
         &["search"],
-        &["search", "dog", "--image", "dog.jpg"],
+        &["search", "--image", "dog.jpg", "--literal"],
         &["search", "dog", "--by", "luck"],
         &["search", "dog", "--jsno"],
         &["index"],

@@ -23,6 +23,8 @@ mod caption_files;
 mod captions;
 /// Search quality of the built-in model on the sample photos.
 mod demo_photos;
+/// `sightline duplicates`: groups, the file to keep, output forms, exit codes.
+mod duplicates;
 /// `sightline embed`: vectors for use in other programs.
 mod embed;
 /// Errors about the index, the model and the query: message, hint and exit code.
@@ -45,12 +47,16 @@ mod model_checks;
 mod model_folders;
 /// `sightline models`, `--model NAME`, `--precision`.
 mod models;
+/// Forms of hits: CSV, copies, links, the viewer, and lines and pictures on a terminal.
+mod output;
 /// Files and folders without read or write permission.
 mod permissions;
 /// `sightline models pull`, from a hub served by the test.
 mod pull;
 /// `sightline models quantize`.
 mod quantize;
+/// Mixed queries, phrases, exclusions and filters of `sightline search`.
+mod queries;
 /// Killed and interrupted runs: nothing committed is lost, and the next run resumes.
 mod recovery;
 /// Where ONNX Runtime is searched for, and the error when it is missing.
@@ -59,6 +65,8 @@ mod runtime;
 mod search;
 /// Errors of the set-up script when a tool is missing.
 mod setup;
+/// `sightline similar`.
+mod similar;
 /// `sightline status`.
 mod status;
 /// Circles and arrows: the drawing in `ARCHITECTURE.md`, held to the code's own imports.

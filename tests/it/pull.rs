@@ -92,7 +92,8 @@ fn a_model_is_downloaded_checked_and_used() {
             .run()
     };
     with_it(&["index", "photos"]).expect(0);
-    let hits = with_it(&["search", "a red square", "--paths"]).expect(0);
+    // Its weights are random, so nothing is likely.
+    let hits = with_it(&["search", "a red square", "--paths"]).expect(1);
     assert_eq!(hits.stdout().lines().count(), 8, "{hits}");
 
     // Again: only with another name or with --force.

@@ -92,7 +92,10 @@ fn full_decode_gives_a_query_the_vector_of_an_index_made_with_it() {
     env.write("photos/large.txt", "noise\n");
     let run = |arguments: &[&str]| {
         let ran = env.sightline(arguments).args(["--model", "starter"]);
-        ran.run().expect(0).json()
+        // Noise is nothing that a text is likely to be about.
+        let ran = ran.run();
+        let is_captions = arguments[0] == "captions";
+        ran.expect(i32::from(is_captions)).json()
     };
     run(&["index", "photos", "--full-decode", "--json"]);
     let similarity = |command: &[&str], full: &[&str]| {
@@ -275,15 +278,20 @@ fn hits_are_printed_as_json() {
             "words"
           ],
           "camera": null,
+          "caption": null,
           "captions": [
             "a frog on a leaf"
           ],
+          "confidence": null,
           "height": 32,
           "other_paths": [],
           "path": "[ROOT]/photos/IMG_1.png",
           "places": [],
           "rank": 1,
+          "rank_by_meaning": 1,
+          "rank_by_words": 1,
           "similarity": 0.990,
+          "strength": null,
           "taken": null,
           "width": 48,
           "words": [
@@ -294,7 +302,18 @@ fn hits_are_printed_as_json() {
       "known_to_model": true,
       "language": null,
       "query": {
-        "text": "green frog"
+        "excluded": [],
+        "filters": [],
+        "parts": [
+          {
+            "known_to_model": true,
+            "text": "green frog",
+            "weight": 1.0
+          }
+        ],
+        "phrases": [],
+        "text": "green frog",
+        "unknown_keys": []
       },
       "text_tower": null,
       "took_ms": [TIME]
@@ -310,6 +329,7 @@ fn hits_are_printed_as_json() {
       "by": "both",
       "hits": [
         {
+          "confidence": null,
           "count": 1,
           "images": [
             {
@@ -321,6 +341,7 @@ fn hits_are_printed_as_json() {
           "source": {
             "path": "[ROOT]/photos/IMG_1.txt"
           },
+          "strength": null,
           "text": "a frog on a leaf",
           "words": [
             "frog"
@@ -330,7 +351,18 @@ fn hits_are_printed_as_json() {
       "known_to_model": false,
       "language": null,
       "query": {
-        "text": "frog"
+        "excluded": [],
+        "filters": [],
+        "parts": [
+          {
+            "known_to_model": false,
+            "text": "frog",
+            "weight": 1.0
+          }
+        ],
+        "phrases": [],
+        "text": "frog",
+        "unknown_keys": []
       },
       "text_tower": null,
       "took_ms": [TIME]
@@ -348,7 +380,18 @@ fn hits_are_printed_as_json() {
       "known_to_model": null,
       "language": null,
       "query": {
-        "text": "elephant"
+        "excluded": [],
+        "filters": [],
+        "parts": [
+          {
+            "known_to_model": null,
+            "text": "elephant",
+            "weight": 1.0
+          }
+        ],
+        "phrases": [],
+        "text": "elephant",
+        "unknown_keys": []
       },
       "text_tower": null,
       "took_ms": [TIME]
@@ -506,9 +549,11 @@ fn a_query_unknown_to_the_model_is_searched_by_keywords_alone_and_says_so() {
             "{query} {by}"
         );
         assert_eq!(answer["known_to_model"].as_bool(), known, "{query} {by}");
+        let unlikely = "probably nothing fits: even the best hit is unlikely\n";
         let stderr = ran.stderr().replace("no picture found\n", "");
-        assert_eq!(stderr, said, "{query} {by}");
-        ran.expect(i32::from(n_hits == 0));
+        assert_eq!(stderr.replace(unlikely, ""), said, "{query} {by}");
+        let is_nothing = n_hits == 0 || ran.stderr().contains(unlikely);
+        ran.expect(i32::from(is_nothing));
     }
     assert_eq!(rows.len(), 7);
 }

@@ -356,7 +356,17 @@ fn keys_of_dependencies(manifest: &str) -> impl Iterator<Item = &str> {
 #[test]
 fn commands_on_an_index_are_built_in_one_place() {
     let verbs = [
-        "index", "search", "captions", "status", "remove", "check", "compact", "import", "eval",
+        "index",
+        "search",
+        "captions",
+        "similar",
+        "duplicates",
+        "status",
+        "remove",
+        "check",
+        "compact",
+        "import",
+        "eval",
         "bench",
     ];
     let mut found = Vec::new();

@@ -1,9 +1,13 @@
 //! Reads the index. A reader sees one generation, whatever is written meanwhile, and writes nothing
 //! itself.
 
+mod folders;
+mod hubs;
 mod look;
 pub(crate) mod nearest;
 mod newer;
+mod newest;
+pub(crate) mod references;
 pub(crate) mod search;
 mod select;
 #[cfg(test)]
@@ -24,6 +28,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use self::look::Look;
+use self::references::Hubs;
 use self::selections::Selections;
 use self::vectors::KindState;
 use self::view_words::ViewWords;
@@ -53,6 +58,7 @@ pub struct IndexReader {
     kinds: [KindState; 2],
     words: ViewWords,
     selections: Selections,
+    hubs: Hubs,
 }
 
 /// How often opening is attempted while a writer is changing the index.
@@ -158,6 +164,7 @@ impl IndexReader {
                 kinds,
                 words,
                 selections: Selections::default(),
+                hubs: Hubs::default(),
             },
             settled,
         ))

@@ -51,6 +51,8 @@ pub struct Candidate {
     pub bm25: Option<f32>,
     /// The words of the query that the item contains, as typed, in query order.
     pub words: Vec<String>,
+    /// Share of the query that these words are by inverse document frequency, 0…1.
+    pub coverage: f32,
 }
 
 /// An item with what a hit shows of it.
@@ -114,16 +116,23 @@ impl IndexReader {
                 rank_by_words: None,
                 bm25: None,
                 words: Vec::new(),
+                coverage: 0.0,
             })
             .collect();
         let places: HashMap<ItemId, usize> = near.iter().map(|near| near.id).zip(0..).collect();
         for (found, rank) in matches.into_iter().zip(1..) {
-            let Match { id, bm25, words } = found;
+            let Match {
+                id,
+                bm25,
+                words,
+                coverage,
+            } = found;
             let (rank_by_words, bm25) = (Some(rank), Some(bm25));
             if let Some(candidate) = places.get(&id).and_then(|&at| candidates.get_mut(at)) {
                 candidate.rank_by_words = rank_by_words;
                 candidate.bm25 = bm25;
                 candidate.words = words;
+                candidate.coverage = coverage;
             } else {
                 candidates.push(Candidate {
                     id,
@@ -135,6 +144,7 @@ impl IndexReader {
                     rank_by_words,
                     bm25,
                     words,
+                    coverage,
                 });
             }
         }

@@ -78,7 +78,7 @@ fn details(rng: &mut StdRng) -> Details {
 }
 
 fn filter(rng: &mut StdRng, depth: u32) -> Filter {
-    let n = if depth == 0 { 10 } else { 13 };
+    let n = if depth == 0 { 10 } else { 14 };
     let parts = |rng: &mut StdRng| {
         let n = rng.random_range(0..4);
         (0..n).map(|_| filter(rng, depth - 1)).collect()
@@ -114,6 +114,7 @@ fn filter(rng: &mut StdRng, depth: u32) -> Filter {
         9 => Filter::Tagged,
         10 => Filter::All(parts(rng)),
         11 => Filter::Any(parts(rng)),
+        12 => Filter::Captioned,
         _ => Filter::Not(Box::new(filter(rng, depth - 1))),
     }
 }
@@ -168,6 +169,7 @@ fn meets(image: &Expected, filter: &Filter) -> bool {
         Filter::SmallestSide(n) => image.size.0 >= *n && image.size.1 >= *n,
         Filter::Tag(tag) => image.tags.iter().any(|own| own.to_lowercase() == *tag),
         Filter::Tagged => !image.tags.is_empty(),
+        Filter::Captioned => !image.captions.is_empty(),
         Filter::Ids(ids) => ids.contains(ItemId(image.id)),
         Filter::All(parts) => parts.iter().all(|part| meets(image, part)),
         Filter::Any(parts) => parts.iter().any(|part| meets(image, part)),
@@ -370,6 +372,92 @@ fn a_newer_view_takes_over_selections_and_judges_changed_images_again() {
     );
     check_view(&newer, &images, &filters, "newer");
     assert_eq!(newer.selections.len(), n_known, "nothing was read");
+}
+
+#[test]
+fn captions_that_come_and_go_are_seen_by_the_next_view() {
+    let mut rng = StdRng::seed_from_u64(6);
+    let dir = tempfile::tempdir().unwrap();
+    let mut images = history(dir.path(), &mut rng);
+    let captioned = |reader: &IndexReader| {
+        let with = reader.select(ItemKind::Image, &Filter::Captioned).unwrap();
+        let without = Filter::Not(Box::new(Filter::Captioned));
+        let without = reader.select(ItemKind::Image, &without).unwrap();
+        [with, without].map(|ids| ids.iter().map(|id| id.0).collect::<BTreeSet<u32>>())
+    };
+    let expected = |images: &[Expected]| {
+        [false, true].map(|is_empty| -> BTreeSet<u32> {
+            let wanted = images
+                .iter()
+                .filter(|image| image.captions.is_empty() == is_empty);
+            wanted.map(|image| image.id).collect()
+        })
+    };
+    let mut reader = IndexReader::open(dir.path(), None).unwrap();
+    assert_eq!(captioned(&reader), expected(&images));
+    for step in [2, 3] {
+        let mut open = writer(dir.path());
+        for image in images.iter_mut().step_by(step) {
+            let source = Path::new("/c.txt");
+            open.set_captions(Some(ItemId(image.id)), source, Vec::new())
+                .unwrap();
+            image.captions.clear();
+        }
+        open.finish().unwrap();
+        reader = reader.newer().unwrap().unwrap();
+        let [with, without] = captioned(&reader);
+        assert!(with.len() > 20 && without.len() > 20);
+        assert_eq!([with, without], expected(&images));
+    }
+}
+
+#[test]
+fn the_newest_images_and_the_folders_are_those_of_a_naive_evaluation() {
+    let mut rng = StdRng::seed_from_u64(7);
+    let dir = tempfile::tempdir().unwrap();
+    let mut images = history(dir.path(), &mut rng);
+    let mut open = writer(dir.path());
+    // Times of one day.
+    for (image, minute) in images.iter_mut().step_by(5).zip(0..) {
+        let taken = Moment::new(1993, 8, 14, Some([12, minute % 60, 0]));
+        image.details.taken = taken;
+        open.set_details(ItemId(image.id), image.details.clone())
+            .unwrap();
+    }
+    open.finish().unwrap();
+    let mut sorted: Vec<&Expected> = images.iter().collect();
+    sorted.sort_by_key(|image| std::cmp::Reverse((image.details.taken, image.id)));
+    assert!(sorted.iter().any(|image| image.details.taken.is_none()));
+    let parents = images.iter().flat_map(|image| &image.paths);
+    let folders: BTreeSet<PathBuf> = parents.map(|path| path.parent().unwrap().into()).collect();
+    let check_order = |when: &str| {
+        let reader = IndexReader::open(dir.path(), None).unwrap();
+        let found: BTreeSet<PathBuf> = reader.folders().unwrap().into_iter().collect();
+        assert_eq!(found, folders, "{when}");
+        let everything = reader.every_id().unwrap();
+        for n in [0, 1, 10, 60, 1000] {
+            for some in [1, 3] {
+                let is_chosen = |id: u32| id.is_multiple_of(some);
+                let chosen: IdSet = everything.iter().filter(|id| is_chosen(id.0)).collect();
+                let found = reader.newest(&chosen, n).unwrap();
+                let expected = sorted
+                    .iter()
+                    .map(|image| image.id)
+                    .filter(|&id| is_chosen(id));
+                let expected: Vec<ItemId> = expected.take(n).map(ItemId).collect();
+                assert_eq!(found, expected, "{when}: {n} of every {some}");
+            }
+        }
+    };
+    check_order("recorded");
+    let store = records(dir.path());
+    let mut keys = facets::keys(&store).unwrap();
+    keys.push(meta::FACETED.to_vec());
+    store
+        .write(keys.iter().map(|key| (Column::Default, &**key, None)))
+        .unwrap();
+    drop(store);
+    check_order("without facets");
 }
 
 #[test]

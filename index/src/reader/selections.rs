@@ -7,7 +7,7 @@ use crate::ids::IdSet;
 use crate::item::ItemId;
 use crate::records::facet_keys;
 use crate::records::facets::{self, PORTION};
-use crate::records::keys::Column;
+use crate::records::keys::{self, Column};
 use crate::records::read::Records;
 use crate::records::store::Store;
 use crate::records::{RecordsError, damaged};
@@ -64,6 +64,7 @@ impl Selections {
         changed: &IdSet,
     ) -> Result<(), RecordsError> {
         let mut answers = older.answers();
+        answers.retain(|(condition, _)| *condition != Condition::Filter(Filter::Captioned));
         let leaves = answers.iter().map(|(condition, _)| condition.leaf());
         let leaves = leaves.collect::<Result<Vec<_>, _>>()?;
         if !answers.is_empty() {
@@ -168,7 +169,7 @@ fn conditions_in(filter: &Filter, found: &mut Vec<Condition>) {
             }
         }
         Filter::Not(part) => conditions_in(part, found),
-        Filter::Ids(_) => {}
+        Filter::Ids(_) | Filter::Captioned => {}
         leaf => found.push(Condition::Filter(leaf.clone())),
     }
 }
@@ -220,8 +221,29 @@ impl Selecting<'_> {
                 Arc::make_mut(&mut chosen).intersect_with(ids);
                 Ok(chosen)
             }
+            Filter::Captioned => self.captioned(),
             leaf => self.condition(Condition::Filter(leaf.clone())),
         }
+    }
+
+    /// The images with captions, remembered for this view only: a change of captions does not say
+    /// of which images they were.
+    fn captioned(&self) -> Result<Arc<IdSet>, RecordsError> {
+        let condition = Condition::Filter(Filter::Captioned);
+        if let Some(known) = self.selections.get(&condition) {
+            return Ok(known);
+        }
+        let mut ids = IdSet::new();
+        self.store
+            .scan(Column::Captions, keys::OWNERS, &[], &mut |key, _| {
+                let owner = keys::owner_in(key).ok_or(damaged("the key of a caption"))?;
+                ids.extend(owner);
+                Ok(true)
+            })?;
+        ids.intersect_with(&*self.condition(Condition::EveryImage)?);
+        let ids = Arc::new(ids);
+        self.selections.put(condition, &ids);
+        Ok(ids)
     }
 
     fn condition(&self, condition: Condition) -> Result<Arc<IdSet>, RecordsError> {

@@ -69,7 +69,7 @@ impl IndexReader {
                 Some(left) => left,
                 None => match among {
                     Some(among) => among.clone(),
-                    None => self.all_ids()?,
+                    None => self.every_id()?,
                 },
             };
             rest.subtract(&seen);
@@ -101,8 +101,11 @@ impl IndexReader {
             .unwrap_or_default())
     }
 
-    /// Every id that was ever given to an item.
-    fn all_ids(&self) -> Result<IdSet, IndexError> {
+    /// Every id that was ever given to an item, whether it still exists or not.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn every_id(&self) -> Result<IdSet, IndexError> {
         let next = self.store.next_id().within(self.dir())?;
         Ok((1..next.0).map(ItemId).collect())
     }

@@ -3,7 +3,8 @@ use std::path::Path;
 use super::IndexReader;
 use crate::disk::layout::Layout;
 use crate::disk::steps::{Step, Steps};
-use crate::item::ItemKind;
+use crate::item::{FileRecord, ItemId, ItemKind};
+use crate::vector::UnitVector;
 use crate::words::Words;
 use crate::writer::crash_tests::{first, open, second};
 
@@ -103,4 +104,63 @@ fn words_that_could_not_be_opened_once_are_opened_by_the_next_query() {
     show();
     let opened = IndexReader::open(dir.path(), None).unwrap();
     assert_eq!(found, ask(&opened, "60").unwrap());
+}
+
+/// A phrase is found in captions, in names and across neither; and of its words alone, in any
+/// inflection.
+#[test]
+fn phrases_are_found_in_one_line_of_an_item() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = open(dir.path(), Steps::default()).unwrap();
+    let vector = UnitVector::new(vec![1.0, 0.0, 0.0, 0.0, 0.0, 0.0]).unwrap();
+    let rows = [
+        ("/p/Golden Gate/a.jpg", "a red bridge"),
+        ("/p/b.jpg", "the golden garden gate"),
+        ("/p/golden.jpg", "gates of a park"),
+    ];
+    let mut ids = Vec::new();
+    for ((path, caption), n) in rows.into_iter().zip(1..) {
+        let image = writer.put_image([n; 32], 3, 2, vector.clone()).unwrap();
+        let (n_bytes, modified_ns, change) = (1, 2, None);
+        let file = FileRecord {
+            n_bytes,
+            modified_ns,
+            image,
+            change,
+        };
+        writer.put_file(Path::new(path), file).unwrap();
+        let captions = vec![(caption.to_owned(), vector.clone())];
+        writer
+            .set_captions(Some(image), Path::new("/c.txt"), captions)
+            .unwrap();
+        ids.push(image);
+    }
+    writer.finish().unwrap();
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    let found = |phrase: &str| -> Vec<usize> {
+        let found = reader.containing(ItemKind::Image, phrase).unwrap();
+        let place = |id: ItemId| ids.iter().position(|&known| known == id).unwrap();
+        found.iter().map(place).collect()
+    };
+    for (phrase, expected) in [
+        ("golden gate", vec![0]),
+        ("gate", vec![0, 1, 2]),
+        ("Gates", vec![0, 1, 2]),
+        ("the golden", vec![1]),
+        ("gate golden", vec![]),
+        ("unknown", vec![]),
+        ("?", vec![]),
+    ] {
+        assert_eq!(found(phrase), expected, "{phrase}");
+    }
+    let captions = reader
+        .containing(ItemKind::Caption, "golden garden")
+        .unwrap();
+    assert_eq!(captions.len(), 1);
+    assert!(
+        reader
+            .containing(ItemKind::Caption, "golden gate")
+            .unwrap()
+            .is_empty()
+    );
 }

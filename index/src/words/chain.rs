@@ -62,7 +62,7 @@ impl Chain {
     }
 
     /// The terms of a word: one, or two where accents make a difference.
-    fn forms(&self, word: &str) -> Vec<String> {
+    pub(super) fn forms(&self, word: &str) -> Vec<String> {
         let small = word.to_lowercase();
         let mut forms = vec![self.stem(&folded(&small))];
         if !small.is_ascii() {
@@ -76,7 +76,7 @@ impl Chain {
     }
 
     /// The terms of a text and their byte ranges.
-    fn indexed(&self, text: &str) -> Vec<(usize, usize, String)> {
+    pub(super) fn indexed(&self, text: &str) -> Vec<(usize, usize, String)> {
         let of_piece = |Piece { from, to, kind }| match kind {
             PieceKind::Word(word) => {
                 let forms = self.forms(&word).into_iter();

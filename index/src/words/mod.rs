@@ -12,6 +12,7 @@ mod error;
 mod files;
 mod merge;
 mod normal;
+mod phrase;
 pub(crate) mod query;
 mod schema;
 mod score;
@@ -42,6 +43,7 @@ use crate::ids::IdSet;
 use crate::language::Language;
 
 pub use self::error::WordsError;
+pub(crate) use self::phrase::Phrase;
 pub(crate) use self::schema::Document;
 pub(crate) use self::stamp::WordsStamp;
 pub(crate) use self::writer::{Merge, Prepared, WordsWriter};
@@ -242,6 +244,27 @@ impl Words {
                 n,
                 among,
             )?)
+        })
+    }
+
+    /// Adjacent words to look for.
+    pub(crate) fn phrase(&self, text: &str) -> Phrase {
+        Phrase::new(&self.chain, text)
+    }
+
+    /// The items of a kind that have all words of a phrase, in no order. Without words, none.
+    ///
+    /// # Errors
+    /// When files are damaged or cannot be read.
+    pub(crate) fn with_words_of(
+        &self,
+        kind: usize,
+        phrase: &Phrase,
+    ) -> Result<Vec<u32>, WordsError> {
+        let kind = kind.min(schema::N_KINDS - 1);
+        guarded(|| {
+            self.check()?;
+            Ok(phrase.candidates(&self.segments, &self.fields, kind)?)
         })
     }
 

@@ -31,6 +31,9 @@ pub struct Match {
     pub bm25: f32,
     /// The words of the query that the item contains, as typed, in query order.
     pub words: Vec<String>,
+    /// Share of the query that these words are, above 0 and at most 1. Each counts by its inverse
+    /// document frequency, so a rare word is a larger part of a query than a frequent one.
+    pub coverage: f32,
 }
 
 /// The words of a query, as terms of the searched field.
@@ -75,20 +78,29 @@ pub(super) fn matching(
         best.add(
             segment,
             number,
-            scored_words(&query, segment, infos, &weights)?,
+            scored_words(&query, segment, infos, &weights.bm25)?,
             &query,
             among,
         )?;
     }
     let best = best.into_sorted();
-    let matched = matched_words(&query, segments, &infos, &best, words)?;
+    let matched = matched_clauses(&query, segments, &infos, &best)?;
+    let of_query: f32 = query.clauses.iter().map(|clause| weights.idf(clause)).sum();
     Ok(best
         .into_iter()
         .zip(matched)
-        .map(|(scored, words)| Match {
-            id: ItemId(scored.id),
-            bm25: scored.bm25,
-            words,
+        .map(|(scored, mut clauses)| {
+            let words = whole_words(&clauses, words);
+            // A clause is there once for each alternative that the item contains.
+            clauses.sort_unstable_by_key(|clause| (clause.from, clause.to));
+            clauses.dedup_by_key(|clause| (clause.from, clause.to));
+            let of_item: f32 = clauses.iter().map(|clause| weights.idf(clause)).sum();
+            Match {
+                id: ItemId(scored.id),
+                bm25: scored.bm25,
+                words,
+                coverage: (of_item / of_query).min(1.0),
+            }
         })
         .collect())
 }
@@ -158,19 +170,41 @@ fn infos_of(
     segments.iter().map(of_segment).collect()
 }
 
-/// What each term is worth, by the live documents of all segments.
+/// What each term is worth.
+struct Weights {
+    bm25: Vec<Bm25Weight>,
+    /// Inverse document frequency, as BM25 has it, above 0.
+    idf: Vec<f32>,
+}
+
+impl Weights {
+    /// The inverse document frequency of a word of the query: that of its rarest alternative.
+    fn idf(&self, clause: &Clause) -> f32 {
+        let of_terms = |terms: &[usize]| terms.iter().map(|&term| self.idf[term]).sum();
+        let alternatives = clause.alternatives.iter();
+        alternatives
+            .map(|terms| of_terms(&terms.all))
+            .fold(f32::MIN_POSITIVE, f32::max)
+    }
+}
+
+/// The weights by the live documents of all segments.
 fn weights_of(
     query: &WordsQuery,
     segments: &[Arc<WordsSegment>],
     infos: &[Vec<Option<TermInfo>>],
     totals: Totals,
-) -> tantivy::Result<Vec<Bm25Weight>> {
+) -> tantivy::Result<Weights> {
     #[expect(
         clippy::cast_precision_loss,
         reason = "BM25 is computed in f32; the same numbers give the same result"
     )]
     let average_length = totals.n_words as f32 / totals.n_documents as f32;
-    let mut weights = Vec::with_capacity(query.terms.len());
+    let n_documents = totals.n_documents as f32;
+    let mut weights = Weights {
+        bm25: Vec::with_capacity(query.terms.len()),
+        idf: Vec::with_capacity(query.terms.len()),
+    };
     for term in 0..query.terms.len() {
         let mut n_with = 0;
         for (segment, infos) in segments.iter().zip(infos) {
@@ -178,11 +212,14 @@ fn weights_of(
                 n_with += segment.n_live(query.field, info)?;
             }
         }
-        weights.push(Bm25Weight::for_one_term_without_explain(
+        weights.bm25.push(Bm25Weight::for_one_term_without_explain(
             n_with,
             totals.n_documents,
             average_length,
         ));
+        let n_with = n_with as f32;
+        let idf = ((n_documents - n_with + 0.5) / (n_with + 0.5)).ln_1p();
+        weights.idf.push(idf);
     }
     Ok(weights)
 }
@@ -229,14 +266,14 @@ fn scored_words(
     Ok(words)
 }
 
-/// For each of `best`, the words of the query that it contains, as typed, in query order.
-fn matched_words(
-    query: &WordsQuery,
+/// For each of `best`, the words of the query that it contains, in query order: once for each
+/// alternative.
+fn matched_clauses<'a>(
+    query: &'a WordsQuery,
     segments: &[Arc<WordsSegment>],
     infos: &[Vec<Option<TermInfo>>],
     best: &[Scored],
-    text: &str,
-) -> tantivy::Result<Vec<Vec<String>>> {
+) -> tantivy::Result<Vec<Vec<&'a Clause>>> {
     let mut by_segment: BTreeMap<usize, Vec<(DocId, usize)>> = BTreeMap::new();
     for (rank, scored) in best.iter().enumerate() {
         let docs = by_segment.entry(scored.segment).or_default();
@@ -274,10 +311,7 @@ fn matched_words(
             }
         }
     }
-    Ok(matched
-        .into_iter()
-        .map(|clauses| whole_words(&clauses, text))
-        .collect())
+    Ok(matched)
 }
 
 /// Each clause with each of its alternatives.

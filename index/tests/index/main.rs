@@ -21,6 +21,8 @@ mod following;
 mod growth;
 /// Holes in the log of the records.
 mod holes;
+/// Hub biases.
+mod hubs;
 /// A writer killed at any moment, with concurrent readers.
 mod kill;
 /// Every kind of file, changed, truncated and deleted.

@@ -288,6 +288,7 @@ fn describe(
         Some(Description {
             name: manifest.name.unwrap_or_default(),
             license: manifest.license,
+            calibration: manifest.unrelated,
             dimension: dimension?,
             folder: None,
             layout: manifest.layout,

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::Error as _;
 
+use crate::calibration::Calibration;
 use crate::error::ModelError;
 use crate::head::{DenseSpec, Pool};
 use crate::language::Language;
@@ -32,6 +33,8 @@ pub(super) struct Manifest {
     pub(super) ignore: Vec<String>,
     pub(super) image: ImageKeys,
     pub(super) text: TextKeys,
+    /// Cosines of unrelated pairs. They change no vector.
+    pub(super) unrelated: Option<Calibration>,
     /// The text towers of other languages, [`TextKeys::other`] of the first.
     #[serde(skip)]
     pub(super) others: Vec<TextKeys>,
@@ -256,6 +259,7 @@ impl Manifest {
             ignore: self.ignore,
             image: self.image.over(base.image),
             text: self.text.over(base.text),
+            unrelated: self.unrelated.or(base.unrelated),
             others: if self.others.is_empty() {
                 base.others
             } else {

@@ -48,6 +48,7 @@ step "$python" "$here/features.py" "$flickr" "$extra" "$work" $option
 step "$python" "$here/texts.py" "$flickr" "$extra" "$work" "$wheel" $option
 [ -f "$model" ] || step "$python" "$here/train.py" "$flickr" "$extra" "$work" $option
 step "$python" "$here/export.py" "$flickr" "$extra" "$work" "$wheel" "$out" "$model"
+step "$python" "$here/calibrate.py" "$out" "$flickr/captions_dev.jsonl"
 step "$python" "$here/golden_tokens.py" "$wheel" "$out"
 for folder in "$work/fp32" "$out"; do
     step "$python" "$here/evaluate.py" "$folder" "$out/tokenizer.json" "$flickr/captions_dev.jsonl"

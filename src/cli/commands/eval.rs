@@ -52,10 +52,18 @@ pub(in crate::cli) fn run(
         printer.line(format_args!(
             "{model}: {n_images} images, {n_captions} captions, exact scan\n"
         ))?;
-        printer.line("               R@1     R@5    R@10   median rank")?;
+        printer.line("                              R@1     R@5    R@10   median rank")?;
         let rows = [
             ("text → image", evaluation.text_to_image),
             ("image → text", evaluation.image_to_text),
+            (
+                "text → image, less hub bias",
+                evaluation.text_to_image_without_hubs,
+            ),
+            (
+                "image → text, less hub bias",
+                evaluation.image_to_text_without_hubs,
+            ),
         ];
         for (
             name,
@@ -68,7 +76,7 @@ pub(in crate::cli) fn run(
         ) in rows
         {
             printer.line(format_args!(
-                "{name}  {r1:>5.1}%  {r5:>5.1}%  {r10:>5.1}%   {median_rank:>11}"
+                "{name:<27}  {r1:>5.1}%  {r5:>5.1}%  {r10:>5.1}%   {median_rank:>11}"
             ))?;
         }
     }

@@ -2,6 +2,7 @@
 
 pub(super) mod bench;
 pub(super) mod check;
+pub(super) mod duplicates;
 pub(super) mod embed;
 pub(super) mod eval;
 pub(super) mod exchange;

@@ -1,17 +1,20 @@
-//! `sightline search` and `sightline captions`
+//! `sightline search`, `sightline captions` and `sightline similar`
 
+use std::io::Read as _;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
-use crate::cli::args::{ByArg, CaptionsArgs, FindArg, SearchArgs};
+use crate::cli::args::{ByArg, CaptionsArgs, FindArg, SearchArgs, SimilarArgs};
 use crate::cli::exit::ExitStatus;
 use crate::cli::hints;
 use crate::cli::output::{self, Found};
 use crate::cli::printer::Printer;
 use crate::cli::rows::Hits;
-use crate::engine::{By, Query, Reading, SearchRequest};
+use crate::engine::{
+    By, DecodeOptions, Engine, Key, Part, PartContent, Query, Reading, SearchRequest, TextLanguage,
+};
 use crate::workspace::Workspace;
 
 pub(in crate::cli) fn search(
@@ -20,52 +23,158 @@ pub(in crate::cli) fn search(
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
     let began = Instant::now();
-    let query = match (&args.text, &args.image) {
-        (Some(text), _) => Query::Text(text.clone()),
-        (None, Some(image)) => Query::Picture(image.clone()),
-        (None, None) => unreachable!("clap requires one of the two"),
-    };
-    let by = match (args.by, &query) {
-        (Some(ByArg::Meaning), _) | (None, Query::Picture(_)) => By::Meaning,
-        (Some(ByArg::Words), _) => By::Words,
-        (Some(ByArg::Both), _) | (None, Query::Text(_)) => By::Both,
-    };
-    let engine = workspace
-        .engine()?
-        .with_decode_options(args.decode.options());
+    let options = args.decode.options();
+    let by = args.by.map(|by| match by {
+        ByArg::Meaning => By::Meaning,
+        ByArg::Words => By::Words,
+        ByArg::Both => By::Both,
+    });
+    let engine = workspace.engine()?.with_decode_options(options.clone());
+    let query = query(args, by, &engine, &options)?;
     let request = SearchRequest {
+        by: by.unwrap_or_else(|| query.usual_ranking()),
         query,
         n: args.output.top as usize,
-        by,
         filter: None,
+        min_confidence: args.output.min_confidence,
         language: args.language,
     };
     let hits = match args.find {
         FindArg::Images => Hits::Images(engine.search(&request)?),
         FindArg::Captions => Hits::Captions(engine.search_captions(&request)?),
     };
+    let SearchRequest { query, by, .. } = &request;
     let found = Found {
-        query: &request.query,
-        by,
-        reading: match &request.query {
-            Query::Text(text) if by != By::Words => Some(engine.reading(text, args.language)?),
-            Query::Text(_) | Query::Picture(_) => None,
-        },
+        query,
+        by: *by,
+        readings: readings(query, *by, args.language, &engine)?,
         began,
         hits,
     };
     let status = output::show(&found, &args.output, workspace, printer)?;
-    if let Some(reading) = found.reading {
-        note_on_reading(reading, by, printer);
-    }
-    if let Query::Text(text) = &request.query {
+    note_on_query(query, printer);
+    note_on_readings(&found, printer);
+    if let Some(text) = &args.query.text {
         note_on_text(text, workspace, printer);
     }
     Ok(status)
 }
 
-/// Notes on what the model made of the query, after the hits.
-fn note_on_reading(reading: Reading, by: By, printer: &Printer) {
+/// The query that the arguments stand for.
+fn query(
+    args: &SearchArgs,
+    by: Option<By>,
+    engine: &Engine,
+    options: &DecodeOptions,
+) -> Result<Query> {
+    let asked = &args.query;
+    let mut query = match &asked.text {
+        Some(text) if asked.literal => Query::text(text),
+        Some(text) => engine.understand(text, by, args.language)?,
+        None => Query::default(),
+    };
+    let mut stdin = Stdin {
+        options,
+        is_read: false,
+    };
+    for path in &asked.image {
+        query = query.plus(stdin.picture(path)?);
+    }
+    for path in &asked.like {
+        query = query.plus(Part::item(path));
+    }
+    for value in &asked.plus {
+        query = query.plus(stdin.part(value)?);
+    }
+    for value in &asked.minus {
+        query = query.minus(stdin.part(value)?);
+    }
+    query.conditions.extend(args.filters.conditions().cloned());
+    Ok(query)
+}
+
+/// Standard input, where a `-` stands for the picture in it.
+struct Stdin<'a> {
+    options: &'a DecodeOptions,
+    is_read: bool,
+}
+
+impl Stdin<'_> {
+    fn picture(&mut self, path: &Path) -> Result<Part> {
+        if path != Path::new("-") {
+            return Ok(Part::picture(path));
+        }
+        if std::mem::replace(&mut self.is_read, true) {
+            bail!("stdin holds one picture: `-` was given twice");
+        }
+        let mut bytes = Vec::new();
+        // One byte more than is allowed, so that the decoder refuses it.
+        let n_most = self.options.limits.max_bytes.saturating_add(1);
+        std::io::stdin()
+            .lock()
+            .take(n_most)
+            .read_to_end(&mut bytes)?;
+        Ok(Part::bytes(bytes))
+    }
+
+    fn part(&mut self, value: &str) -> Result<Part> {
+        match value {
+            "-" => self.picture(Path::new(value)),
+            value => Ok(Part::parse(value)?),
+        }
+    }
+}
+
+/// What the model makes of the text of each part.
+fn readings(
+    query: &Query,
+    by: By,
+    language: Option<TextLanguage>,
+    engine: &Engine,
+) -> Result<Vec<Option<Reading>>> {
+    let reading = |part: &Part| match &part.content {
+        PartContent::Text(text) if by != By::Words => Ok(Some(engine.reading(text, language)?)),
+        _ => Ok(None),
+    };
+    query.parts.iter().map(reading).collect()
+}
+
+/// How the query was understood, after the hits, if it is more than words.
+fn note_on_query(query: &Query, printer: &Printer) {
+    if !query.is_plain() {
+        let query = Printer::one_line(&query.to_string());
+        printer.note(format_args!("understood as: {query}"));
+    }
+    for unknown in &query.unknown_keys {
+        let (typed, similar) = (&unknown.typed, unknown.similar);
+        if Key::named(typed).is_some() {
+            printer.note(format_args!(
+                "`{typed}:` was searched as a word: the value of a filter follows without a space"
+            ));
+        } else {
+            printer.note(format_args!(
+                "`{typed}:` was searched as a word: did you mean `{similar}:`?"
+            ));
+        }
+    }
+}
+
+/// Notes on what the model made of the texts, after the hits.
+fn note_on_readings(found: &Found<'_>, printer: &Printer) {
+    let is_single = matches!(found.query.parts[..], [_]);
+    for (part, reading) in found.query.parts.iter().zip(&found.readings) {
+        if let (PartContent::Text(text), Some(reading)) = (&part.content, reading) {
+            let name = if is_single {
+                "query".to_owned()
+            } else {
+                format!("“{}”", Printer::one_line(text))
+            };
+            note_on_reading(&name, part, *reading, found.by, printer);
+        }
+    }
+}
+
+fn note_on_reading(name: &str, part: &Part, reading: Reading, by: By, printer: &Printer) {
     let Reading {
         language,
         tower,
@@ -77,25 +186,28 @@ fn note_on_reading(reading: Reading, by: By, printer: &Printer) {
         let tower = tower + 1;
         match language {
             Some(language) => printer.note(format_args!(
-                "query in language {language}, encoded by text tower {tower}"
+                "{name} in language {language}, encoded by text tower {tower}"
             )),
-            None => printer.note(format_args!("query encoded by text tower {tower}")),
+            None => printer.note(format_args!("{name} encoded by text tower {tower}")),
         }
     }
     if !is_known {
-        printer.note(match by {
-            By::Meaning => "the model knows no part of this query: the similarities mean nothing",
-            _ => "the model knows no part of this query: only keywords were searched",
-        });
+        let name = if name == "query" { "this query" } else { name };
+        let effect = match (by, part.is_negative) {
+            (By::Meaning, _) => "the similarities mean nothing",
+            (_, false) => "only keywords were searched",
+            (_, true) => "it was not subtracted",
+        };
+        printer.note(format_args!("the model knows no part of {name}: {effect}"));
     }
     if n_tokens_dropped > 0 {
         printer.note(format_args!(
-            "query too long for the model: its last {n_tokens_dropped} tokens were ignored"
+            "{name} too long for the model: its last {n_tokens_dropped} tokens were ignored"
         ));
     }
 }
 
-/// Notes on the text of the query, after the hits.
+/// Notes on the text as it was typed, after the hits.
 fn note_on_text(text: &str, workspace: &Workspace, printer: &Printer) {
     if Path::new(text).is_file() {
         printer.hint(format_args!(
@@ -115,16 +227,48 @@ pub(in crate::cli) fn captions(
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
     let began = Instant::now();
+    let options = args.decode.options();
+    let engine = workspace.engine()?.with_decode_options(options.clone());
+    let mut stdin = Stdin {
+        options: &options,
+        is_read: false,
+    };
+    let query = Query::default().plus(stdin.picture(&args.image)?);
+    let request = SearchRequest {
+        min_confidence: args.output.min_confidence,
+        ..SearchRequest::new(query, args.output.top as usize)
+    };
+    let hits = engine.search_captions(&request)?;
+    let found = Found {
+        query: &request.query,
+        by: request.by,
+        readings: Vec::new(),
+        began,
+        hits: Hits::Captions(hits),
+    };
+    output::show(&found, &args.output, workspace, printer)
+}
+
+pub(in crate::cli) fn similar(
+    args: &SimilarArgs,
+    workspace: &Workspace,
+    printer: &mut Printer,
+) -> Result<ExitStatus> {
+    let began = Instant::now();
     let hits = workspace
         .engine()?
         .with_decode_options(args.decode.options())
-        .captions(&args.image, args.output.top as usize)?;
+        .similar(
+            &args.image,
+            args.output.top as usize,
+            args.output.min_confidence,
+        )?;
     let found = Found {
-        query: &Query::Picture(args.image.clone()),
+        query: &Query::picture(&args.image),
         by: By::Meaning,
-        reading: None,
+        readings: Vec::new(),
         began,
-        hits: Hits::Captions(hits),
+        hits: Hits::Images(hits),
     };
     output::show(&found, &args.output, workspace, printer)
 }

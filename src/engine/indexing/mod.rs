@@ -13,7 +13,7 @@ mod metadata;
 mod missing;
 mod model_change;
 pub(crate) mod pipeline;
-mod prepare;
+pub(crate) mod prepare;
 mod request;
 mod run;
 mod sidecars;

@@ -82,7 +82,7 @@ impl<'a, 'w> Preparing<'a, 'w> {
             hash: None,
             reason: error.reason(),
         };
-        let max_bytes = self.decoding.max_bytes();
+        let max_bytes = self.decoding.decoder().max_bytes();
         if file.n_bytes > max_bytes {
             return Err(refused(DecodeError::FileTooLarge { max_bytes }));
         }
@@ -93,6 +93,7 @@ impl<'a, 'w> Preparing<'a, 'w> {
             return Err(refused(error));
         }
         self.decoding
+            .decoder()
             .read(&file.path, file.n_bytes, |bytes| self.decode(file, bytes))
             .map_err(unreadable)?
     }
@@ -141,7 +142,7 @@ impl<'a, 'w> Preparing<'a, 'w> {
 }
 
 /// The cause alone; the report names the path beside it.
-fn io_reason(error: &std::io::Error) -> String {
+pub(crate) fn io_reason(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         std::io::ErrorKind::NotFound => "deleted before it was read".to_owned(),

@@ -296,6 +296,13 @@ fn change(_: &Metadata, _: bool) -> Option<ChangeStamp> {
     None
 }
 
+/// Whether a file still has the size and the time of its record.
+pub(crate) fn is_current(metadata: &Metadata, record: &FileRecord) -> bool {
+    metadata.is_file()
+        && metadata.len() == record.n_bytes
+        && metadata.modified().map_or(0, nanoseconds_since_1970) == record.modified_ns
+}
+
 fn nanoseconds_since_1970(time: SystemTime) -> i128 {
     let signed = |nanoseconds: u128| i128::try_from(nanoseconds).unwrap_or(i128::MAX);
     match time.duration_since(UNIX_EPOCH) {

@@ -308,7 +308,9 @@ fn decode(encoders: &Encoders, request: &BenchRequest, files: &[Candidate]) -> (
         files.iter(),
         shape,
         |file| {
-            let read = decoding.read(&file.path, file.n_bytes, |bytes| decoding.picture(bytes));
+            let read = decoding
+                .decoder()
+                .read(&file.path, file.n_bytes, |bytes| decoding.picture(bytes));
             let pixels = read.ok()?.ok()?.pixels;
             let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
             if kept.len() < N_KEPT {

@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rayon::prelude::*;
+use sightline_index::{HubReferences, ItemKind};
 
 use crate::engine::decode::{DecodeOptions, Decoding};
 use crate::engine::encoder::{Encoders, Lane, LanguageHint};
 use crate::engine::error::EngineError;
+use crate::engine::hubs;
 use crate::engine::indexing::caption_file::{BadLine, CaptionText, read_json_lines};
 use crate::engine::indexing::pipeline::{self, Event, Shape};
 use crate::engine::isolate;
@@ -47,6 +49,11 @@ pub struct Evaluation {
     pub text_to_image: Recalls,
     /// Each picture as a query for any of its captions among all captions.
     pub image_to_text: Recalls,
+    /// The same less the hub biases of the images, as searches are ranked; the same as
+    /// [`text_to_image`](Self::text_to_image) for few images, which show no hubs.
+    pub text_to_image_without_hubs: Recalls,
+    /// The same less the hub biases of the captions.
+    pub image_to_text_without_hubs: Recalls,
     /// Pictures that could not be read or encoded, which are left out with their captions, and
     /// captions and lines that were left out.
     pub skipped: Vec<Skipped>,
@@ -158,16 +165,35 @@ pub fn evaluate(
     } else {
         &queries
     };
-    let text_to_image = ranks_of_images(&images, queries, &owners);
-    let image_to_text = ranks_of_captions(&images, &captions, &owners);
     Ok(Some(Evaluation {
+        n_captions_cut,
+        skipped,
+        ..measured(&images, queries, &captions, &owners)
+    }))
+}
+
+/// Recall, with and without hub biases. `queries` are the captions as queries, `owners` the picture
+/// of each.
+fn measured(
+    images: &[Vec<f32>],
+    queries: &[Vec<f32>],
+    captions: &[Vec<f32>],
+    owners: &[usize],
+) -> Evaluation {
+    let to_images = |biases: &[f32]| Recalls::of(ranks_of_images(images, queries, owners, biases));
+    let to_captions =
+        |biases: &[f32]| Recalls::of(ranks_of_captions(images, captions, owners, biases));
+    let (of_images, of_captions) = hub_biases(images, captions);
+    Evaluation {
         n_images: images.len(),
         n_captions: captions.len(),
-        n_captions_cut,
-        text_to_image: Recalls::of(text_to_image),
-        image_to_text: Recalls::of(image_to_text),
-        skipped,
-    }))
+        n_captions_cut: 0,
+        text_to_image: to_images(&vec![0.0; images.len()]),
+        image_to_text: to_captions(&vec![0.0; captions.len()]),
+        text_to_image_without_hubs: to_images(&of_images),
+        image_to_text_without_hubs: to_captions(&of_captions),
+        skipped: Vec::new(),
+    }
 }
 
 fn skipped_line(dataset: &Path, bad: &BadLine) -> Skipped {
@@ -320,32 +346,57 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(x, y)| x * y).sum()
 }
 
-/// The rank of each caption's picture among all pictures.
-fn ranks_of_images(images: &[Vec<f32>], queries: &[Vec<f32>], owners: &[usize]) -> Vec<usize> {
+/// What is subtracted from the similarities of images and captions because they are near
+/// everything.
+fn hub_biases(images: &[Vec<f32>], captions: &[Vec<f32>]) -> (Vec<f32>, Vec<f32>) {
+    let references = HubReferences::of(images);
+    let biases = |kind, vectors: &[Vec<f32>], share| {
+        let bias = |vector: &Vec<f32>| share * references.bias(kind, vector);
+        vectors.par_iter().map(bias).collect()
+    };
+    let of_images = if images.len() < hubs::MIN_PICTURES {
+        vec![0.0; images.len()]
+    } else {
+        biases(ItemKind::Image, images, hubs::SHARE_OF_PICTURE)
+    };
+    let of_captions = biases(ItemKind::Caption, captions, hubs::SHARE_OF_CAPTION);
+    (of_images, of_captions)
+}
+
+/// The rank of each caption's picture among all pictures. `biases` of the pictures are subtracted.
+fn ranks_of_images(
+    images: &[Vec<f32>],
+    queries: &[Vec<f32>],
+    owners: &[usize],
+    biases: &[f32],
+) -> Vec<usize> {
     queries
         .par_iter()
         .zip(owners)
         .map(|(caption, &owner)| {
-            let right = dot(caption, &images[owner]);
-            let before =
-                |(place, image): (usize, &Vec<f32>)| place != owner && dot(caption, image) >= right;
-            1 + images
-                .iter()
-                .enumerate()
-                .filter(|&pair| before(pair))
-                .count()
+            let similarity = |place: usize| dot(caption, &images[place]) - biases[place];
+            let right = similarity(owner);
+            let before = |&place: &usize| place != owner && similarity(place) >= right;
+            1 + (0..images.len()).filter(before).count()
         })
         .collect()
 }
 
-/// The rank of each picture's best caption among the captions of other pictures.
-fn ranks_of_captions(images: &[Vec<f32>], captions: &[Vec<f32>], owners: &[usize]) -> Vec<usize> {
+/// The rank of each picture's best caption among the captions of other pictures. `biases` of the
+/// captions are subtracted.
+fn ranks_of_captions(
+    images: &[Vec<f32>],
+    captions: &[Vec<f32>],
+    owners: &[usize],
+    biases: &[f32],
+) -> Vec<usize> {
     images
         .par_iter()
         .enumerate()
         .map(|(place, image)| {
-            let similarities: Vec<f32> =
-                captions.iter().map(|caption| dot(image, caption)).collect();
+            let captions = captions.iter().zip(biases);
+            let similarities = captions.map(|(caption, bias)| dot(image, caption) - bias);
+            let similarities: Vec<f32> = similarities.collect();
             let own = |&(_, &owner): &(&f32, &usize)| owner == place;
             let best = similarities
                 .iter()
@@ -389,10 +440,14 @@ mod tests {
         // The third caption belongs to the second picture but points at the first.
         let captions = vec![vec![0.9, 0.1], vec![0.1, 0.9], vec![0.8, 0.2]];
         let owners = [0, 1, 1];
-        assert_eq!(ranks_of_images(&images, &captions, &owners), [1, 1, 2]);
-        assert_eq!(ranks_of_captions(&images, &captions, &owners), [1, 1]);
-        let swapped = ranks_of_captions(&images, &captions, &[1, 0, 1]);
-        assert_eq!(swapped, [3, 2]);
+        let (none, of_second) = ([0.0; 3], [0.0, 0.0, 0.9]);
+        let to_images = |biases: &[f32]| ranks_of_images(&images, &captions, &owners, biases);
+        assert_eq!(to_images(&none), [1, 1, 2]);
+        assert_eq!(to_images(&[0.9, 0.0]), [2, 1, 1]);
+        let to_captions = |owners, biases| ranks_of_captions(&images, &captions, owners, biases);
+        assert_eq!(to_captions(&owners, &none), [1, 1]);
+        assert_eq!(to_captions(&[1, 0, 1], &none), [3, 2]);
+        assert_eq!(to_captions(&[1, 0, 1], &of_second), [2, 2]);
     }
 
     #[test]
@@ -400,8 +455,8 @@ mod tests {
         let same = vec![vec![1.0, 0.0]; 20];
         let owners: Vec<usize> = (0..20).collect();
         for ranks in [
-            ranks_of_images(&same, &same, &owners),
-            ranks_of_captions(&same, &same, &owners),
+            ranks_of_images(&same, &same, &owners, &[0.0; 20]),
+            ranks_of_captions(&same, &same, &owners, &[0.0; 20]),
         ] {
             assert_eq!(Recalls::of(ranks).r10, 0.0);
         }

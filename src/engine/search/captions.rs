@@ -6,12 +6,16 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use sightline_index::{
-    Candidate, Caption, FullItem, IdSet, IndexReader, Item, ItemId, ItemKind, Nearest, UnitVector,
+    Candidate, Caption, FullItem, IdSet, IndexReader, Item, ItemId, ItemKind, NearVector, Nearest,
+    UnitVector,
 };
+use sightline_onnx::Calibration;
 
+use super::evidence::{Asked, Confidence, Scale};
 use super::query::{EncodedQuery, FUSION_DEPTH};
 use super::rank;
 use crate::engine::error::EngineError;
+use crate::engine::hubs;
 
 /// Captions with the same vector that are read.
 const MAX_READ: usize = 32;
@@ -23,6 +27,9 @@ pub struct CaptionHit {
     pub text: String,
     /// Cosine of query and caption, −1…1; `None` in a search by words alone.
     pub similarity: Option<f32>,
+    /// How likely it is about the picture that was asked for. Falls from hit to hit. `None` for a
+    /// text as query, and for a model whose cosines are not calibrated.
+    pub confidence: Option<Confidence>,
     /// Words of the query found in it.
     pub words: Vec<String>,
     /// Files of the pictures it describes, at most [`MAX_PICTURES`](Self::MAX_PICTURES); empty for
@@ -55,23 +62,26 @@ struct Candidates {
     is_by_text: bool,
     ranked: Vec<Candidate>,
     equal: HashMap<ItemId, Equal>,
+    confidence: HashMap<ItemId, Confidence>,
 }
 
 /// The best `n` captions with different texts, best first.
 pub(super) fn ranked(
     reader: &IndexReader,
-    query: &EncodedQuery<'_>,
+    query: &EncodedQuery,
+    calibration: Option<Calibration>,
     n: usize,
 ) -> Result<Vec<CaptionHit>, EngineError> {
-    let kind = ItemKind::Caption;
-    let chosen = query.filter.map(|filter| reader.select(kind, filter));
-    let chosen = chosen.transpose()?;
-    let among = chosen.as_deref();
+    let among = query.chosen.as_deref();
+    if query.is_list {
+        return listed(reader, among, n);
+    }
     let Candidates {
         is_by_text,
         ranked,
         mut equal,
-    } = candidates(reader, query, n, among)?;
+        confidence,
+    } = candidates(reader, query, calibration, n, among)?;
     let mut hits = Vec::new();
     let mut texts = HashSet::new();
     for candidate in rank::fuse(ranked, usize::MAX) {
@@ -82,11 +92,52 @@ pub(super) fn ranked(
             Some(equal) => equal,
             None => equal_to(reader, candidate.id, among)?,
         };
+        let confidence = confidence.get(&candidate.id).copied();
         for hit in hits_of(reader, &candidate, equal, is_by_text)? {
             if texts.insert(hit.text.clone()) {
-                hits.push(hit);
+                hits.push(CaptionHit { confidence, ..hit });
             }
         }
+    }
+    hits.truncate(n);
+    Ok(hits)
+}
+
+/// The chosen captions, the last added first.
+fn listed(
+    reader: &IndexReader,
+    chosen: Option<&IdSet>,
+    n: usize,
+) -> Result<Vec<CaptionHit>, EngineError> {
+    let mut ids: Vec<ItemId> = chosen.map_or_else(Vec::new, |chosen| chosen.iter().collect());
+    ids.reverse();
+    let (mut hits, mut texts) = (Vec::new(), HashSet::new());
+    for id in ids {
+        if hits.len() >= n {
+            break;
+        }
+        // The list may have ids of other items.
+        let Some(Item::Caption(Caption { text, .. })) = reader.item(id)? else {
+            continue;
+        };
+        if !texts.insert(text) {
+            continue;
+        }
+        let candidate = Candidate {
+            id,
+            similarity: None,
+            rank_by_meaning: None,
+            rank_by_words: None,
+            bm25: None,
+            words: Vec::new(),
+            coverage: 0.0,
+        };
+        hits.extend(hits_of(
+            reader,
+            &candidate,
+            equal_to(reader, id, chosen)?,
+            true,
+        )?);
     }
     hits.truncate(n);
     Ok(hits)
@@ -96,7 +147,8 @@ pub(super) fn ranked(
 /// each vector, whose texts are read when it is a hit.
 fn candidates(
     reader: &IndexReader,
-    query: &EncodedQuery<'_>,
+    query: &EncodedQuery,
+    calibration: Option<Calibration>,
     n: usize,
     among: Option<&IdSet>,
 ) -> Result<Candidates, EngineError> {
@@ -106,11 +158,16 @@ fn candidates(
         Some(vector) => reader.nearest_distinct(kind, vector, depth, MAX_READ, &how, among)?,
         None => Vec::new(),
     };
-    let matches = match query.words {
+    let matches = match &query.words {
         Some(words) => reader.matching_texts(words, depth, among)?,
         None => Vec::new(),
     };
+    let (near, confidence) = match query.asked {
+        Asked::Picture => without_hubs(reader, near, calibration)?,
+        Asked::Words => (near, HashMap::new()),
+    };
     let mut candidates = Candidates {
+        confidence,
         is_by_text: !matches.is_empty(),
         ..Candidates::default()
     };
@@ -155,6 +212,33 @@ fn candidates(
     Ok(candidates)
 }
 
+/// Captions near a picture in a new order: less by their similarity that they owe to being near
+/// everything. With the confidence in the first caption of each vector.
+fn without_hubs(
+    reader: &IndexReader,
+    near: Vec<NearVector>,
+    calibration: Option<Calibration>,
+) -> Result<(Vec<NearVector>, HashMap<ItemId, Confidence>), EngineError> {
+    let first = |near: &NearVector| near.ids.first().copied().unwrap_or(ItemId(0));
+    let ids: Vec<ItemId> = near.iter().map(first).collect();
+    let biases = reader.hub_biases(ItemKind::Caption, &ids, 1)?;
+    let corrected = near.into_iter().zip(biases).map(|(near, bias)| {
+        let similarity = near.similarity - hubs::SHARE_OF_CAPTION * bias;
+        (similarity, near)
+    });
+    let mut corrected: Vec<(f32, NearVector)> = corrected.collect();
+    corrected.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    let scale = calibration.map(|calibration| Scale::new(calibration, Asked::Picture));
+    let mut confidence = HashMap::new();
+    for (similarity, near) in &corrected {
+        if let Some(scale) = scale {
+            confidence.insert(first(near), scale.confidence_in_caption(*similarity));
+        }
+    }
+    let near = corrected.into_iter().map(|(_, near)| near);
+    Ok((near.collect(), confidence))
+}
+
 impl Candidates {
     /// Adds the next of the ranking by meaning.
     fn put_near(&mut self, similarity: f32, equal: Equal) {
@@ -172,6 +256,7 @@ impl Candidates {
             rank_by_words: None,
             bm25: None,
             words: Vec::new(),
+            coverage: 0.0,
         });
     }
 }
@@ -277,6 +362,7 @@ fn hit(
         let hit = hit.get_or_insert_with(|| CaptionHit {
             text: caption.text,
             similarity: candidate.similarity,
+            confidence: None,
             words: candidate.words.clone(),
             pictures: Vec::new(),
             n_captions,

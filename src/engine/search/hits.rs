@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use sightline_index::{Candidate, Details, FullItem, IndexReader, ItemId};
+use sightline_index::{Details, FullItem, IndexReader, Item, ItemId};
 
+use super::evidence::Confidence;
+use super::pictures::Ranked;
 use crate::engine::error::EngineError;
 
 /// A picture that matches a query.
@@ -13,6 +15,11 @@ pub struct SearchHit {
     pub paths: Vec<PathBuf>,
     /// Cosine of query and picture, −1…1, higher is nearer; `None` in a search by words alone.
     pub similarity: Option<f32>,
+    /// How likely it is what was asked for. Falls from hit to hit. `None` in a search by words
+    /// alone, and for a model whose cosines are not calibrated.
+    pub confidence: Option<Confidence>,
+    /// The caption by which it was found, if the meaning of one was near the query.
+    pub caption: Option<CaptionMatch>,
     /// Rank by similarity, from 1; `None` when it is not among the candidates.
     pub rank_by_meaning: Option<usize>,
     /// Rank among the keyword matches, from 1; `None` when it is not one.
@@ -37,22 +44,49 @@ impl SearchHit {
     }
 }
 
+/// A caption whose meaning is near a query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CaptionMatch {
+    /// The caption.
+    pub text: String,
+    /// Cosine of query and caption, −1…1, higher is nearer.
+    pub similarity: f32,
+}
+
 /// The images of ranked candidates.
 pub(super) fn images(
     reader: &IndexReader,
-    ranked: Vec<Candidate>,
+    ranked: Vec<Ranked>,
 ) -> Result<Vec<SearchHit>, EngineError> {
-    let ids: Vec<ItemId> = ranked.iter().map(|candidate| candidate.id).collect();
+    let ids: Vec<ItemId> = ranked.iter().map(|ranked| ranked.candidate.id).collect();
     let mut items = reader.items(&ids)?;
-    let hit = |candidate: Candidate| {
+    let mut hits = Vec::with_capacity(ranked.len());
+    for ranked in ranked {
+        let Ranked {
+            candidate,
+            confidence,
+            caption,
+        } = ranked;
         let Some(FullItem::Image { image, captions }) = items.remove(&candidate.id) else {
-            return None;
+            continue;
         };
         // Its file was overwritten by a run that may still find the content elsewhere.
         if image.paths.is_empty() {
-            return None;
+            continue;
         }
-        Some(SearchHit {
+        let caption = match caption {
+            Some(near) => match reader.item(near.id)? {
+                Some(Item::Caption(caption)) => Some(CaptionMatch {
+                    text: caption.text,
+                    similarity: near.similarity,
+                }),
+                _ => None,
+            },
+            None => None,
+        };
+        hits.push(SearchHit {
+            confidence,
+            caption,
             paths: image.paths,
             similarity: candidate.similarity,
             rank_by_meaning: candidate.rank_by_meaning,
@@ -62,7 +96,7 @@ pub(super) fn images(
             width: image.width,
             height: image.height,
             details: image.details.unwrap_or_default(),
-        })
-    };
-    Ok(ranked.into_iter().filter_map(hit).collect())
+        });
+    }
+    Ok(hits)
 }

@@ -1,24 +1,46 @@
-//! Answers a query: words or a picture against the images or the captions of the index.
+//! Answers a query: a weighted sum of texts and pictures against the images or the captions of the
+//! index, of which some may be chosen.
 //!
-//! The query is encoded once. One call of the index finds candidates ([`IndexReader::search`]),
-//! [`rank`] fuses their two rankings, and another call fetches the items of the final hits
+//! What a user types becomes a [`Query`] first ([`syntax`], [`negation`]), which says all that will
+//! be done. Its parts are encoded once and summed up ([`combine`]); its conditions choose items
+//! ([`restrict`]). One call of the index finds candidates ([`IndexReader::search`]); [`pictures`]
+//! ranks them by how likely they are ([`evidence`]), or where the model's cosines are not
+//! calibrated, [`rank`] fuses their two rankings. Another call fetches the items of the final hits
 //! ([`IndexReader::items`]). Captions are found by their distinct vectors and texts ([`captions`]).
+//! A picture of the index needs no encoding (`similar`).
 
 mod captions;
+mod combine;
+mod condition;
+mod evidence;
 mod hits;
+mod negation;
+mod parts;
+mod pictures;
 mod query;
 mod rank;
 mod request;
+mod restrict;
+mod similar;
+mod syntax;
+#[cfg(test)]
+mod tests;
 
-use sightline_index::IndexReader;
+use sightline_index::{IndexReader, ItemKind};
+use sightline_onnx::Calibration;
 
 use crate::engine::error::EngineError;
 
 pub use captions::CaptionHit;
-pub use hits::SearchHit;
+pub use condition::{Condition, Key};
+pub use evidence::{Confidence, Strength};
+pub use hits::{CaptionMatch, SearchHit};
+pub use parts::{By, Part, PartContent, Query, UnknownKey};
 use query::EncodedQuery;
 pub(super) use query::QueryEncoder;
-pub use request::{By, Query, SearchRequest};
+pub use request::SearchRequest;
+pub(super) use similar::similar;
+pub(super) use syntax::parse;
 
 /// Images that match a query, best first.
 ///
@@ -29,8 +51,11 @@ pub(super) fn images(
     encoder: QueryEncoder<'_>,
     request: &SearchRequest,
 ) -> Result<Vec<SearchHit>, EngineError> {
-    let query = EncodedQuery::new(encoder, request)?;
-    hits::images(reader, query.images(reader, request.n)?)
+    let query = EncodedQuery::new(encoder, reader, ItemKind::Image, request)?;
+    let calibration = calibration(encoder, request)?;
+    let mut ranked = pictures::ranked(reader, &query, calibration, request.n)?;
+    ranked.retain(|ranked| is_likely(ranked.confidence, request.min_confidence));
+    hits::images(reader, ranked)
 }
 
 /// Captions that match a query, best first. Equal texts are one hit.
@@ -42,6 +67,41 @@ pub(super) fn captions(
     encoder: QueryEncoder<'_>,
     request: &SearchRequest,
 ) -> Result<Vec<CaptionHit>, EngineError> {
-    let query = EncodedQuery::new(encoder, request)?;
-    captions::ranked(reader, &query, request.n)
+    let query = EncodedQuery::new(encoder, reader, ItemKind::Caption, request)?;
+    let calibration = calibration(encoder, request)?;
+    let mut hits = captions::ranked(reader, &query, calibration, request.n)?;
+    hits.retain(|hit| is_likely(hit.confidence, request.min_confidence));
+    Ok(hits)
+}
+
+/// What the model's cosines mean, which a lowest confidence requires.
+fn calibration(
+    encoder: QueryEncoder<'_>,
+    request: &SearchRequest,
+) -> Result<Option<Calibration>, EngineError> {
+    if request.min_confidence.is_some() && request.by == By::Words {
+        return Err(EngineError::ConfidenceByWords);
+    }
+    calibration_for(encoder, request.min_confidence)
+}
+
+fn calibration_for(
+    encoder: QueryEncoder<'_>,
+    min_confidence: Option<f32>,
+) -> Result<Option<Calibration>, EngineError> {
+    let calibration = encoder.encoders.calibration();
+    if min_confidence.is_some() && calibration.is_none() {
+        return Err(EngineError::NotCalibrated {
+            model: encoder.encoders.identity().name.clone(),
+        });
+    }
+    Ok(calibration)
+}
+
+/// Whether a hit has at least the confidence that was asked for. One without any was found by words
+/// alone, as of a query that the model does not know.
+fn is_likely(confidence: Option<Confidence>, min: Option<f32>) -> bool {
+    confidence
+        .zip(min)
+        .is_none_or(|(confidence, min)| confidence.value() >= min)
 }

@@ -73,6 +73,7 @@ mod tests {
             rank_by_words: None,
             bm25: None,
             words: Vec::new(),
+            coverage: 0.0,
         }
     }
 

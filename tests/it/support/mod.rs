@@ -4,6 +4,7 @@ mod copy;
 pub(crate) mod corpus;
 pub(crate) mod hub;
 pub(crate) mod numbers;
+mod terminal;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

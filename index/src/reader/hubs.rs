@@ -1,0 +1,98 @@
+//! Hub biases: how near an item is to everything.
+//!
+//! In spaces of many dimensions some items, hubs, are among the nearest of far more queries than
+//! others (Radovanović, Nanopoulos and Ivanović, JMLR 2010). The mean similarity of an item to its
+//! nearest pictures shows how much of a hub it is; a share of that is subtracted from its
+//! similarity to a query (Chowdhury et al., "Nearest Neighbor Normalization Improves Multimodal
+//! Retrieval", EMNLP 2024).
+//!
+//! A sample of the pictures, the references, stands for all, so that a bias costs the same however
+//! many there are. Biases are derived from the vectors of a view and kept with it.
+
+use std::sync::{Arc, PoisonError};
+
+use super::IndexReader;
+use super::references::{HubReferences, MAX_REFERENCES, N_FOR_MEAN, sample};
+use crate::error::{IndexError, Within};
+use crate::graph::codes::{self, Query};
+use crate::item::{ItemId, ItemKind};
+use crate::records::read::Records;
+
+impl IndexReader {
+    /// How much nearer each of these items is to everything than items of its kind are on average:
+    /// the mean cosine to the nearest of a sample of the pictures, less the average of that; −2…2,
+    /// above 0 for a hub. Of pictures, those that show nearly the same do not count. 0 for an item
+    /// that does not exist, and where there are fewer than `min_pictures` different pictures.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn hub_biases(
+        &self,
+        kind: ItemKind,
+        ids: &[ItemId],
+        min_pictures: usize,
+    ) -> Result<Vec<f32>, IndexError> {
+        let references = self.references()?;
+        if references.n_pictures < min_pictures {
+            return Ok(vec![0.0; ids.len()]);
+        }
+        let mean = self.mean_bias(kind, &references)?;
+        let known = &self.hubs.known[kind.number()];
+        let lookup = |id| {
+            let known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.of_items.get(&id).copied()
+        };
+        let mut biases = Vec::with_capacity(ids.len());
+        for &id in ids {
+            if let Some(bias) = lookup(id) {
+                biases.push(bias);
+                continue;
+            }
+            let vector = self
+                .store
+                .vector_values(kind, id, self.binding.dimension)
+                .within(self.dir())?;
+            let bias = |vector: Vec<f32>| references.bias(kind, &vector) - mean;
+            let bias = vector.map_or(0.0, bias);
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.of_items.insert(id, bias);
+            biases.push(bias);
+        }
+        Ok(biases)
+    }
+
+    /// The mean of the biases of a sample of the items of a kind.
+    fn mean_bias(&self, kind: ItemKind, references: &HubReferences) -> Result<f32, IndexError> {
+        let known = &self.hubs.known[kind.number()];
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mean) = known.mean {
+            return Ok(mean);
+        }
+        let state = &self.kinds[kind.number()];
+        let vectors = state.vectors(&self.store).within(self.dir())?;
+        let (rows, _) = sample(&vectors, N_FOR_MEAN);
+        let biases = rows.map(|row| references.bias_of(kind, &Query::of_row(row)));
+        let (sum, n) = biases.fold((0.0, 0), |(sum, n), bias| (sum + bias, n + 1));
+        let mean = if n == 0 { 0.0 } else { sum / n as f32 };
+        known.mean = Some(mean);
+        Ok(mean)
+    }
+
+    fn references(&self) -> Result<Arc<HubReferences>, IndexError> {
+        let references = &self.hubs.references;
+        let mut slot = references.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(references) = &*slot {
+            return Ok(Arc::clone(references));
+        }
+        let state = &self.kinds[ItemKind::Image.number()];
+        let vectors = state.vectors(&self.store).within(self.dir())?;
+        let (rows, n_pictures) = sample(&vectors, MAX_REFERENCES);
+        let references = Arc::new(HubReferences {
+            rows: rows.flatten().copied().collect(),
+            stride: codes::stride(self.binding.dimension),
+            n_pictures,
+        });
+        *slot = Some(Arc::clone(&references));
+        Ok(references)
+    }
+}

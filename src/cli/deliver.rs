@@ -1,0 +1,80 @@
+//! What is done with hits besides printing them: copies, links, the system's viewer.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::slice;
+
+use anyhow::{Context as _, Result};
+
+use super::args::OutputArgs;
+use super::count::counted;
+use super::exit::ExitStatus;
+use super::printer::Printer;
+use super::rows::Row;
+use crate::engine::{GatherReport, How, gather};
+
+/// Copies, links and opens the pictures of the hits, as far as that was asked for.
+pub(super) fn deliver(
+    rows: &[Row<'_>],
+    args: &OutputArgs,
+    printer: &Printer,
+) -> Result<ExitStatus> {
+    let mut status = ExitStatus::Found;
+    let folders = [
+        (How::Copy, args.copy_to.as_deref()),
+        (How::Link, args.link_to.as_deref()),
+    ];
+    for (how, folder) in folders {
+        if let Some(folder) = folder {
+            let report = gather(&pictures(rows), folder, how)?;
+            if !report.skipped.is_empty() {
+                status = ExitStatus::Error;
+            }
+            show(&report, how, folder, printer);
+        }
+    }
+    for files in pictures(rows).iter().take(args.open.map_or(0, usize::from)) {
+        let file = files.iter().find(|file| file.exists()).or(files.first());
+        if let Some(file) = file {
+            let what = || format!("{}: cannot be opened in a viewer", file.display());
+            open::that_detached(file).with_context(what)?;
+        }
+    }
+    Ok(status)
+}
+
+/// The files of each picture: of a hit that is one, all that have its content; of a caption, those
+/// of its pictures.
+fn pictures<'a>(rows: &'a [Row<'_>]) -> Vec<&'a [PathBuf]> {
+    let mut pictures = Vec::new();
+    for row in rows {
+        match row.picture {
+            Some(_) => pictures.push(row.paths),
+            None => pictures.extend(row.paths.iter().map(slice::from_ref)),
+        }
+    }
+    pictures
+}
+
+/// `8 pictures copied to cats, 2 were there already`
+fn show(report: &GatherReport, how: How, folder: &Path, printer: &Printer) {
+    let (done, verb) = match how {
+        How::Copy => ("copied", "copy"),
+        How::Link => ("linked", "link"),
+    };
+    for skipped in &report.skipped {
+        let reason = Printer::safe(&skipped.reason);
+        let path = printer.shown(&skipped.path);
+        printer.error(format_args!("cannot {verb} {path}: {reason}"), None);
+    }
+    let pictures = counted(report.n_done as u64, "picture");
+    let mut summary = format!("{done} {pictures} to {}", printer.shown(folder));
+    if report.n_there > 0 {
+        let were = if report.n_there == 1 { "was" } else { "were" };
+        let _ = write!(summary, ", {} {were} there already", report.n_there);
+    }
+    if !report.skipped.is_empty() {
+        let _ = write!(summary, ", {} failed", report.skipped.len());
+    }
+    printer.note(summary);
+}

@@ -1,0 +1,128 @@
+//! Pictures similar to a given one, which is not among them.
+
+use std::path::Path;
+
+use sightline_index::{IndexReader, ItemId, ItemKind, Nearest, SearchQuery, UnitVector};
+
+use super::evidence::{Asked, Evidence, Scale};
+use super::hits::{self, SearchHit};
+use super::pictures::Ranked;
+use super::query::QueryEncoder;
+use crate::engine::decode::Decoding;
+use crate::engine::encoder::Lane;
+use crate::engine::error::EngineError;
+use crate::engine::indexing::walk::is_current;
+use crate::engine::isolate;
+use crate::engine::names::{Finder, places};
+
+/// The picture that is asked with: its vector, and its item if the index has its content.
+struct Known {
+    vector: UnitVector,
+    item: Option<ItemId>,
+}
+
+/// The `n` images nearest to the picture at `path`, nearest first, without those of the same
+/// content. A picture of the index is not decoded, unless all pictures are to be decoded at full
+/// size.
+pub(in crate::engine) fn similar(
+    reader: &IndexReader,
+    encoder: QueryEncoder<'_>,
+    path: &Path,
+    n: usize,
+    min_confidence: Option<f32>,
+) -> Result<Vec<SearchHit>, EngineError> {
+    let path = Finder::default().find(path);
+    let asked = match indexed(reader, encoder, &path)? {
+        Some(asked) => asked,
+        None => encoded(reader, encoder, &path)?,
+    };
+    let mut candidates = reader.search(&SearchQuery {
+        kind: ItemKind::Image,
+        vector: Some(&asked.vector),
+        words: None,
+        n: n.saturating_add(1),
+        among: None,
+        filter: None,
+        nearest: Nearest::default(),
+    })?;
+    candidates.retain(|candidate| Some(candidate.id) != asked.item);
+    candidates.truncate(n);
+    for (candidate, rank) in candidates.iter_mut().zip(1..) {
+        candidate.rank_by_meaning = Some(rank);
+    }
+    let calibration = super::calibration_for(encoder, min_confidence)?;
+    let scale = calibration.map(|calibration| Scale::new(calibration, Asked::Picture));
+    let ranked = candidates.into_iter().map(|candidate| Ranked {
+        confidence: scale.map(|scale| {
+            scale.confidence(Evidence {
+                picture: candidate.similarity.unwrap_or(-1.0),
+                caption: None,
+                coverage: 0.0,
+            })
+        }),
+        candidate,
+        caption: None,
+    });
+    let ranked = ranked.filter(|ranked| super::is_likely(ranked.confidence, min_confidence));
+    hits::images(reader, ranked.collect())
+}
+
+/// The item of the file at `path`, if it is indexed and was not changed since. A file that is
+/// missing, as on a disk that is not mounted, counts as unchanged.
+fn indexed(
+    reader: &IndexReader,
+    encoder: QueryEncoder<'_>,
+    path: &Path,
+) -> Result<Option<Known>, EngineError> {
+    let about = std::fs::metadata(path).ok();
+    if about.is_some() && encoder.decode.full_decode {
+        return Ok(None);
+    }
+    for place in places(path).unwrap_or_default() {
+        let Some(record) = reader.file(&place)? else {
+            continue;
+        };
+        if about.is_none_or(|about| is_current(&about, &record)) {
+            return of_item(reader, record.image);
+        }
+        break;
+    }
+    Ok(None)
+}
+
+fn of_item(reader: &IndexReader, item: ItemId) -> Result<Option<Known>, EngineError> {
+    let vector = reader.vector(item)?;
+    Ok(vector.map(|vector| Known {
+        vector,
+        item: Some(item),
+    }))
+}
+
+/// Reads the file; decodes and encodes it if the index does not have its content.
+fn encoded(
+    reader: &IndexReader,
+    encoder: QueryEncoder<'_>,
+    path: &Path,
+) -> Result<Known, EngineError> {
+    let decoding = Decoding::new(encoder.decode, encoder.encoders);
+    let (bytes, _share) = decoding.decoder().content(path)?;
+    let item = reader.image_with_hash(blake3::hash(&bytes).as_bytes())?;
+    if let Some(item) = item.filter(|_| !encoder.decode.full_decode)
+        && let Some(asked) = of_item(reader, item)?
+    {
+        return Ok(asked);
+    }
+    let picture = decoding.picture(bytes);
+    let picture = picture.map_err(|source| EngineError::Picture {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    let pixels = std::slice::from_ref(&picture.pixels);
+    let mut embeddings = isolate::pictures(encoder.encoders, Lane::Whole, pixels)?;
+    if let Some(Err(EngineError::NotEncoded { what, .. })) = embeddings.first_mut() {
+        *what = path.display().to_string().into();
+    }
+    let embedding = embeddings.into_iter().next().transpose()?;
+    let vector = UnitVector::new(embedding.unwrap_or_default())?;
+    Ok(Known { vector, item })
+}

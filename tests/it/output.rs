@@ -1,0 +1,284 @@
+//! Forms of hits: CSV, copies, links, the viewer, and lines and pictures on a terminal.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use base64::Engine as _;
+
+use crate::support::corpus;
+use crate::support::{TestEnv, file_names, set_mode, wait_until};
+
+#[test]
+fn csv_has_a_header_and_quotes_what_needs_it() {
+    let env = TestEnv::new();
+    corpus::plain(&env.path("photos/a, \"b\".png"), "red");
+    env.write("photos/a, \"b\".txt", "a \"red\" door,\nand more\n");
+    let odd = OsStr::from_bytes(b"caf\xe9.png");
+    corpus::plain(&env.path("photos").join(odd), "green");
+    env.index_photos();
+    let ran = env.succeed(["search", "red", "--by", "meaning", "--csv"]);
+    let root = env.path("photos");
+    let root = root.to_str().unwrap();
+    let mut lines = ran.stdout().split('\n');
+    assert_eq!(
+        lines.next().unwrap(),
+        "rank,path,path_base64,other_paths,confidence,strength,similarity,by,words,captions,\
+         caption,width,height,camera,taken,places"
+    );
+    let first = format!("1,\"{root}/a, \"\"b\"\".png\",,,,,");
+    let line = lines.next().unwrap();
+    assert!(line.starts_with(&first), "{line}");
+    assert!(line.ends_with(",meaning,,\"a \"\"red\"\" door,"), "{line}");
+    assert_eq!(lines.next().unwrap(), "and more\",,48,32,,,");
+    let second = lines.next().unwrap();
+    let bytes = [root.as_bytes(), b"/caf\xe9.png"].concat();
+    let exact = base64::engine::general_purpose::STANDARD.encode(bytes);
+    assert!(
+        second.starts_with(&format!("2,{root}/caf\u{fffd}.png,{exact},,")),
+        "{second}"
+    );
+
+    let ran = env.succeed(["captions", "photos/a, \"b\".png", "--csv", "-k1"]);
+    let mut lines = ran.stdout().lines();
+    assert_eq!(
+        lines.next().unwrap(),
+        "rank,text,confidence,strength,similarity,words,images,count,source,source_base64"
+    );
+    assert!(
+        lines
+            .next()
+            .unwrap()
+            .starts_with("1,\"a \"\"red\"\" door,\","),
+        "{ran}"
+    );
+    let ran = env
+        .sightline(["search", "elephant", "--by", "words", "--csv"])
+        .run()
+        .expect(1);
+    assert_eq!(ran.stdout().lines().count(), 1);
+    for other in ["--json", "--paths", "--preview"] {
+        env.sightline(["search", "red", "--csv", other])
+            .run()
+            .expect_usage_error();
+    }
+}
+
+#[test]
+fn hits_are_copied_and_linked_without_replacing_anything() {
+    let env = TestEnv::indexed();
+    corpus::plain(&env.path("photos/below/red.png"), "blue");
+    env.index_photos();
+    env.write("to/red.png", "mine");
+    let copy = ["search", "red", "--by", "meaning", "-k9", "--copy-to", "to"];
+    let ran = env.succeed(copy);
+    assert_eq!(ran.stderr(), "copied 8 pictures to to\n");
+    assert!(
+        ran.stdout().contains("photos/red.png"),
+        "the hits are printed too: {ran}"
+    );
+    assert_eq!(fs_err::read(env.path("to/red.png")).unwrap(), b"mine");
+    let read = |path: &str| fs_err::read(env.path(path)).unwrap();
+    assert_eq!(read("to/red-2.png"), read("photos/red.png"));
+    assert_eq!(file_names(&env.path("to")).len(), 9);
+    assert_eq!(
+        env.succeed(copy).stderr(),
+        "copied 0 pictures to to, 8 were there already\n"
+    );
+    assert_eq!(file_names(&env.path("to")).len(), 9);
+
+    let ran = env.succeed(["similar", "photos/red.png", "-k2", "--link-to", "new/links"]);
+    assert_eq!(ran.stderr(), "linked 2 pictures to new/links\n");
+    for name in file_names(&env.path("new/links")) {
+        let link = env.path("new/links").join(&name);
+        assert!(
+            fs_err::read_link(&link)
+                .unwrap()
+                .starts_with(env.path("photos"))
+        );
+        assert!(image::open(&link).is_ok(), "{name}");
+    }
+    env.write("file", "");
+    assert!(
+        env.fail(["search", "red", "--copy-to", "file"])
+            .stderr()
+            .contains("file")
+    );
+}
+
+#[test]
+fn a_picture_that_cannot_be_copied_is_named_and_the_others_are_copied() {
+    let env = TestEnv::indexed();
+    fs_err::remove_file(env.path("photos/red.png")).unwrap();
+    for (verb, done) in [("copy", "copied"), ("link", "linked")] {
+        let option = format!("--{verb}-to");
+        let search = ["search", "red", "--by", "meaning", &option, done];
+        let ran = env.sightline(search).run().expect(2);
+        let failed = format!("error: cannot {verb} photos/red.png: ");
+        let summary = format!("{done} 7 pictures to {done}, 1 failed");
+        assert!(ran.stderr().contains(&failed), "{ran}");
+        assert!(ran.stderr().contains(&summary), "{ran}");
+        assert_eq!(file_names(&env.path(done)).len(), 7);
+    }
+    // The pictures of captions.
+    env.write("photos/green.txt", "a frog\n");
+    env.index_photos();
+    let ran = env.succeed([
+        "search",
+        "frog",
+        "--find",
+        "captions",
+        "-k1",
+        "--copy-to",
+        "frogs",
+    ]);
+    assert!(ran.stderr().contains("copied 1 picture to frogs"), "{ran}");
+    assert_eq!(file_names(&env.path("frogs")), ["green.png"]);
+}
+
+#[test]
+fn hits_are_opened_in_the_viewer_of_the_system() {
+    let env = TestEnv::indexed();
+    let viewer = env.write(
+        "bin/xdg-open",
+        "#!/bin/sh\necho \"$1\" >> \"$HOME/opened\"\n",
+    );
+    set_mode(&viewer, 0o755);
+    let opened = |option: &str, n: usize| {
+        let _ = fs_err::remove_file(env.path("home/opened"));
+        let ran = env.sightline(["search", "red", "--by", "meaning", option]);
+        ran.env("PATH", env.path("bin")).run().expect(0);
+        let read = || fs_err::read_to_string(env.path("home/opened")).unwrap_or_default();
+        wait_until("a viewer", || read().lines().count() >= n);
+        let mut opened: Vec<String> = read().lines().map(|path| env.shown(path)).collect();
+        opened.sort();
+        opened
+    };
+    assert_eq!(opened("--open", 1), ["photos/red.png"]);
+    let three = opened("--open=3", 3);
+    assert_eq!(
+        (three.len(), three.contains(&"photos/red.png".to_owned())),
+        (3, true)
+    );
+    let ran = env
+        .sightline(["search", "red", "--open"])
+        .env("PATH", "/nowhere")
+        .run()
+        .expect(2);
+    assert!(
+        ran.stderr().contains("cannot be opened in a viewer"),
+        "{ran}"
+    );
+    for wrong in ["--open=0", "--open=101", "--open=all"] {
+        env.fail(["search", "red", wrong]);
+    }
+}
+
+#[test]
+fn lines_fit_a_terminal_and_are_whole_in_a_pipe() {
+    let env = TestEnv::new();
+    let folder = "photos/a folder with a long name/and another one below it";
+    corpus::plain(&env.path(format!("{folder}/IMG_1.png")), "red");
+    let caption = "a red door ".repeat(20);
+    env.write(format!("{folder}/IMG_1.txt"), &caption);
+    env.index_photos();
+    let piped = env.succeed(["search", "red"]);
+    assert!(
+        piped.stdout().contains(&format!("{folder}/IMG_1.png")),
+        "{piped}"
+    );
+    assert!(
+        piped.stdout().contains(&format!("“{}”", caption.trim())),
+        "{piped}"
+    );
+    for columns in [40, 60, 80] {
+        for find in ["images", "captions"] {
+            let command = env.sightline(["search", "red", "--find", find]);
+            let ran = command.env("NO_COLOR", "1").run_on_terminal(columns);
+            assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+            let lines: Vec<&str> = ran.screen.lines().collect();
+            assert_eq!(lines.len(), if find == "images" { 2 } else { 1 });
+            for line in &lines {
+                let width = line.chars().count();
+                assert!(width <= usize::from(columns), "{columns}: {line}");
+                assert!(line.contains('…'), "{columns}: {line}");
+            }
+            assert!(lines[0].contains("IMG_1.png"), "{}", lines[0]);
+        }
+    }
+    let wide = env
+        .sightline(["search", "red"])
+        .env("NO_COLOR", "1")
+        .run_on_terminal(400);
+    assert_eq!(wide.screen, piped.stdout());
+    // Other forms are never cut.
+    let paths = env
+        .sightline(["search", "red", "--paths"])
+        .run_on_terminal(20);
+    assert_eq!(
+        env.shown(paths.screen.trim_end()),
+        format!("{folder}/IMG_1.png")
+    );
+}
+
+#[test]
+fn pictures_are_shown_on_terminals_only() {
+    let env = TestEnv::indexed();
+    let search = || env.sightline(["search", "red", "--by", "meaning", "-k2", "--preview"]);
+    let blocks = search()
+        .env("TERM", "xterm")
+        .env("COLORTERM", "truecolor")
+        .run_on_terminal(80);
+    assert_eq!((blocks.code, blocks.stderr.as_str()), (Some(0), ""));
+    assert!(
+        blocks.screen.contains("\u{1b}[38;2;255;0;0;48;2;255;0;0m▀"),
+        "{}",
+        blocks.screen
+    );
+    // Twelve lines for each picture, and its own.
+    assert_eq!(blocks.screen.lines().count(), 2 * 13);
+    let few = search().env("TERM", "xterm").run_on_terminal(80);
+    assert!(
+        few.screen.contains("\u{1b}[38;5;196;48;5;196m▀"),
+        "{}",
+        few.screen
+    );
+    let kitty = search().env("TERM", "xterm-kitty").run_on_terminal(80);
+    assert_eq!(
+        kitty
+            .screen
+            .matches("\u{1b}_Ga=T,f=100,r=12,q=2,m=0;")
+            .count(),
+        2
+    );
+    let iterm = search()
+        .env("TERM", "xterm")
+        .env("TERM_PROGRAM", "iTerm.app");
+    let iterm = iterm.run_on_terminal(80);
+    assert_eq!(
+        iterm.screen.matches("\u{1b}]1337;File=inline=1;").count(),
+        2
+    );
+
+    let piped = search().run().expect(0);
+    assert_eq!(
+        piped.stderr(),
+        "no pictures are shown: stdout is not a terminal\n"
+    );
+    assert!(!piped.stdout().contains('\u{1b}'), "{piped}");
+    let plain = search()
+        .env("TERM", "xterm")
+        .env("NO_COLOR", "1")
+        .run_on_terminal(80);
+    let expected = "no pictures are shown: this terminal shows no colours, or NO_COLOR is set\n";
+    assert_eq!(
+        (plain.stderr.as_str(), plain.screen.lines().count()),
+        (expected, 2)
+    );
+    fs_err::remove_file(env.path("photos/red.png")).unwrap();
+    let missing = search().env("TERM", "xterm").run_on_terminal(80);
+    assert!(
+        missing.screen.contains("(no preview: "),
+        "{}",
+        missing.screen
+    );
+}
