@@ -433,7 +433,7 @@ pub(super) enum ByArg {
     Meaning,
     /// Keywords in captions, file and folder names, camera, date and places
     Words,
-    /// Both rankings, fused
+    /// Both, weighed by how likely they make a hit
     Both,
 }
 

@@ -16,7 +16,8 @@ pub enum By {
     Meaning,
     /// Keywords in captions, file and folder names, camera, date and places (BM25).
     Words,
-    /// Both rankings, fused. Pictures have no words and are matched by meaning alone.
+    /// Both, weighed by how likely they make a hit. Pictures have no words and are matched by
+    /// meaning alone.
     #[default]
     Both,
 }
