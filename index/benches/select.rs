@@ -73,6 +73,7 @@ fn make(dir: &Path, n: u32) {
                 format!("Town {}", scattered(number, 3) % 2_000),
                 format!("Country {}", scattered(number, 3) % 40),
             ],
+            ..Details::default()
         };
         writer.set_details(image, details).unwrap();
         let tags = TAGS

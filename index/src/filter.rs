@@ -43,9 +43,9 @@ pub enum Filter {
     Orientation(Orientation),
     /// At least this many pixels both wide and tall.
     SmallestSide(u32),
-    /// Exactly this tag; upper and lower case are equal.
+    /// Exactly this tag or keyword; upper and lower case are equal.
     Tag(String),
-    /// Any tag at all.
+    /// Any tag or keyword at all.
     Tagged,
     /// Any caption at all.
     Captioned,

@@ -55,10 +55,10 @@ pub struct Image {
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
-    /// Metadata of its file. None when it was never read, as in an index written by an older
-    /// version.
+    /// Metadata of its file, completed by those of its sidecars. None when neither was ever read,
+    /// as in an index written by an older version.
     pub details: Option<Details>,
-    /// Its tags, sorted, each once.
+    /// The tags that it was given, sorted, each once. Keywords are among the details.
     pub tags: Vec<String>,
     /// The paths of its files, sorted by their bytes.
     pub paths: Vec<PathBuf>,
@@ -143,7 +143,8 @@ pub struct LastRun {
     pub interrupted: bool,
 }
 
-/// Metadata of a picture file. The texts are copied unchecked and may contain anything.
+/// Metadata of a picture, of its file or of sidecars. The texts are copied unchecked and may
+/// contain anything.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Details {
     /// Maker and model of the camera.
@@ -152,6 +153,90 @@ pub struct Details {
     pub taken: Option<Moment>,
     /// Names of the place where it was taken, narrowest first: location, city, region, country.
     pub places: Vec<String>,
+    /// Where it was taken.
+    pub position: Option<Coordinates>,
+    /// Keywords, found as tags are.
+    pub keywords: Vec<String>,
+    /// Titles and descriptions. The index only keeps them: whoever indexes a file makes captions of
+    /// them.
+    pub texts: Vec<String>,
+}
+
+impl Details {
+    /// These details and what `other` adds: its camera, date and position where they are missing
+    /// here, and its places, keywords and texts after those here. Names that differ in case alone
+    /// are the same.
+    #[must_use]
+    pub fn completed_by(mut self, other: &Self) -> Self {
+        fn add(to: &mut Vec<String>, from: &[String]) {
+            for text in from {
+                let lower = text.to_lowercase();
+                if !to.iter().any(|known| known.to_lowercase() == lower) {
+                    to.push(text.clone());
+                }
+            }
+        }
+        self.camera = self.camera.or_else(|| other.camera.clone());
+        self.taken = self.taken.or(other.taken);
+        self.position = self.position.or(other.position);
+        add(&mut self.places, &other.places);
+        add(&mut self.keywords, &other.keywords);
+        add(&mut self.texts, &other.texts);
+        self
+    }
+}
+
+/// A place on earth (WGS 84), to a ten-millionth of a degree: about a centimetre.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Coordinates {
+    latitude_e7: i32,
+    longitude_e7: i32,
+}
+
+impl Coordinates {
+    const E7: f64 = 1e7;
+
+    /// From a latitude of -90° to 90° and a longitude of -180° to 180°, both in degrees. None
+    /// outside these ranges.
+    #[must_use]
+    pub fn new(latitude: f64, longitude: f64) -> Option<Self> {
+        let is_sound = latitude.abs() <= 90.0 && longitude.abs() <= 180.0;
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "180e7 is less than the largest i32"
+        )]
+        let scaled = |degrees: f64| (degrees * Self::E7).round() as i32;
+        is_sound.then(|| Self {
+            latitude_e7: scaled(latitude),
+            longitude_e7: scaled(longitude),
+        })
+    }
+
+    /// Degrees north of the equator, -90 to 90.
+    #[must_use]
+    pub fn latitude(self) -> f64 {
+        f64::from(self.latitude_e7) / Self::E7
+    }
+
+    /// Degrees east of Greenwich, -180 to 180.
+    #[must_use]
+    pub fn longitude(self) -> f64 {
+        f64::from(self.longitude_e7) / Self::E7
+    }
+
+    /// Both in ten-millionths of a degree, as they are on disk.
+    pub(crate) fn e7(self) -> [i32; 2] {
+        [self.latitude_e7, self.longitude_e7]
+    }
+
+    pub(crate) fn from_e7([latitude_e7, longitude_e7]: [i32; 2]) -> Option<Self> {
+        let is_sound = latitude_e7.unsigned_abs() <= 900_000_000
+            && longitude_e7.unsigned_abs() <= 1_800_000_000;
+        is_sound.then_some(Self {
+            latitude_e7,
+            longitude_e7,
+        })
+    }
 }
 
 /// Whether a picture, as it is shown, is wider than tall.
@@ -405,6 +490,50 @@ mod tests {
             assert_eq!(text.parse::<Moment>(), Err(ParseMomentError), "{text}");
         }
         assert_eq!(wrong.len(), 10);
+    }
+
+    #[test]
+    fn coordinates_are_on_earth_and_keep_seven_decimals() {
+        let here = Coordinates::new(48.858_370_1, -2.294_481_3).unwrap();
+        assert_eq!(
+            (here.latitude(), here.longitude()),
+            (48.858_370_1, -2.294_481_3)
+        );
+        assert_eq!(Coordinates::from_e7(here.e7()), Some(here));
+        for (latitude, longitude) in [(90.0, 180.0), (-90.0, -180.0), (0.0, 0.0)] {
+            let corner = Coordinates::new(latitude, longitude).unwrap();
+            assert_eq!(Coordinates::from_e7(corner.e7()), Some(corner));
+        }
+        for (latitude, longitude) in [(90.1, 0.0), (0.0, -180.1), (f64::NAN, 0.0)] {
+            assert_eq!(Coordinates::new(latitude, longitude), None);
+        }
+        assert_eq!(Coordinates::from_e7([i32::MIN, 0]), None);
+    }
+
+    #[test]
+    fn details_are_completed_and_never_replaced() {
+        let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
+        let own = Details {
+            taken: Moment::new(2023, 8, 14, None),
+            places: texts(&["Kyoto"]),
+            keywords: texts(&["Temple"]),
+            ..Details::default()
+        };
+        let other = Details {
+            camera: Some("Nikon".into()),
+            taken: Moment::new(2020, 1, 1, None),
+            places: texts(&["kyoto", "Japan"]),
+            position: Coordinates::new(35.0, 135.7),
+            keywords: texts(&["rain", "temple", "rain"]),
+            texts: texts(&["a gate"]),
+        };
+        let expected = Details {
+            taken: own.taken,
+            places: texts(&["Kyoto", "Japan"]),
+            keywords: texts(&["Temple", "rain"]),
+            ..other.clone()
+        };
+        assert_eq!(own.completed_by(&other), expected);
     }
 
     #[test]

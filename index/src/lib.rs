@@ -75,8 +75,8 @@ pub use health::problem::Problem;
 pub use health::repair::{Repair, discard_damaged, repair};
 pub use ids::IdSet;
 pub use item::{
-    Caption, ChangeStamp, Details, FileRecord, Generation, Image, Item, ItemId, ItemKind, LastRun,
-    Library, Moment, Orientation, ParseMomentError,
+    Caption, ChangeStamp, Coordinates, Details, FileRecord, Generation, Image, Item, ItemId,
+    ItemKind, LastRun, Library, Moment, Orientation, ParseMomentError,
 };
 pub use language::{Language, UnknownLanguage};
 pub use reader::IndexReader;

@@ -12,6 +12,7 @@ pub(crate) mod tag {
     pub(crate) const BITS_PER_SAMPLE: u16 = 258;
     pub(crate) const COMPRESSION: u16 = 259;
     pub(crate) const PHOTOMETRIC: u16 = 262;
+    pub(crate) const IMAGE_DESCRIPTION: u16 = 270;
     pub(crate) const MAKE: u16 = 271;
     pub(crate) const MODEL: u16 = 272;
     pub(crate) const STRIP_OFFSETS: u16 = 273;
@@ -31,9 +32,20 @@ pub(crate) mod tag {
     pub(crate) const PHOTOSHOP: u16 = 34_377;
     pub(crate) const EXIF: u16 = 34_665;
     pub(crate) const ICC_PROFILE: u16 = 34_675;
+    pub(crate) const GPS: u16 = 34_853;
     pub(crate) const DATE_TIME_ORIGINAL: u16 = 36_867;
     pub(crate) const DATE_TIME_DIGITIZED: u16 = 36_868;
+    pub(crate) const USER_COMMENT: u16 = 37_510;
+    pub(crate) const XP_TITLE: u16 = 40_091;
+    pub(crate) const XP_COMMENT: u16 = 40_092;
+    pub(crate) const XP_KEYWORDS: u16 = 40_094;
+    pub(crate) const XP_SUBJECT: u16 = 40_095;
     pub(crate) const DNG_VERSION: u16 = 50_706;
+    /// In the GPS directory.
+    pub(crate) const LATITUDE_REF: u16 = 1;
+    pub(crate) const LATITUDE: u16 = 2;
+    pub(crate) const LONGITUDE_REF: u16 = 3;
+    pub(crate) const LONGITUDE: u16 = 4;
 }
 
 /// Maximum number of directories, and of entries in each, that are read: far more than any program
@@ -75,6 +87,20 @@ impl<'a> Tiff<'a> {
         } else {
             u16::from_be_bytes(bytes)
         })
+    }
+
+    /// A text in UTF-16, in the order of the file's numbers.
+    pub(crate) fn utf16(&self, bytes: &[u8]) -> String {
+        let (pairs, _) = bytes.as_chunks::<2>();
+        let units = pairs.iter().map(|&pair| {
+            if self.is_little {
+                u16::from_le_bytes(pair)
+            } else {
+                u16::from_be_bytes(pair)
+            }
+        });
+        let units: Vec<u16> = units.take_while(|&unit| unit != 0).collect();
+        String::from_utf16_lossy(&units)
     }
 
     fn long(&self, at: usize) -> Option<u32> {
@@ -217,6 +243,23 @@ impl Directory {
             [number] => Some(number),
             _ => None,
         }
+    }
+
+    /// The unsigned fractions of an entry; `None` if it has other values or a denominator is zero.
+    pub(crate) fn fractions<const N: usize>(&self, tiff: &Tiff<'_>, tag: u16) -> Option<[f64; N]> {
+        let entry = self.entry(tag).filter(|entry| entry.kind == 5)?;
+        let at = entry.offset(tiff).filter(|_| entry.n_values >= N)?;
+        let mut fractions = [0.0; N];
+        for (n, fraction) in fractions.iter_mut().enumerate() {
+            let (above, below) = (tiff.long(at + 8 * n)?, tiff.long(at + 8 * n + 4)?);
+            // Some programs write 0/0 for missing seconds.
+            *fraction = match (above, below) {
+                (0, 0) => 0.0,
+                (_, 0) => return None,
+                _ => f64::from(above) / f64::from(below),
+            };
+        }
+        Some(fractions)
     }
 
     /// The orientation of the picture. The standard asks for one SHORT; programs write every type

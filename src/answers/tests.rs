@@ -233,6 +233,7 @@ fn of_searches(samples: &mut Samples) {
                 camera: Some("Nikon D750".to_owned()),
                 taken: Moment::new(2023, 8, 14, None),
                 places: texts(),
+                ..Details::default()
             },
             ..SearchHit::default()
         },

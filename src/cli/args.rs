@@ -158,11 +158,13 @@ Examples:
   sightline index ~/Pictures                        index a folder, or update its index
   sightline index ~/Pictures ~/Phone                two library folders in one index
   sightline index photos --captions photos/captions.jsonl
+  sightline index coco/val2017 --captions coco/annotations/captions_val2017.json
   sightline index --captions words.txt              captions without pictures
   sightline index ~/Pictures --reread               read all files again
   sightline index --model my-clip                   change the model of the index
 
-A text file beside a picture (photo.txt beside photo.jpg) holds its captions, one per line. Files
+A text file beside a picture (photo.txt beside photo.jpg) holds its captions, one per line. XMP and
+Google Takeout's JSON beside a picture, and what is written in its own file, are read as well. Files
 that match a rule in .sightlineignore or .ignore (.gitignore syntax) are left out. Ctrl-C stops as
 soon as the work in progress is committed; a second Ctrl-C quits at once. The next run resumes.
 
@@ -177,10 +179,13 @@ pub(super) struct IndexArgs {
     /// Folders to index, subfolders included
     #[arg(value_name = "FOLDER")]
     pub(super) folders: Vec<PathBuf>,
-    /// Captions file: JSON lines {"image": relative path, "captions": […]}, or plain text with one
-    /// caption per line
+    /// Captions file: JSON lines {"image": relative path, "captions": […]}, CSV or TSV, the
+    /// captions of a public data set, or plain text with one caption per line
     #[arg(long, value_name = "FILE")]
     pub(super) captions: Vec<PathBuf>,
+    /// Format of the captions files [default: recognized by their content]
+    #[arg(long, value_name = "FORMAT", value_enum, requires = "captions")]
+    pub(super) captions_format: Option<CaptionsFormatArg>,
     /// Remove missing files from the index even if a whole folder is missing or empty
     #[arg(long)]
     pub(super) prune: bool,
@@ -435,6 +440,18 @@ pub(super) enum ByArg {
     Words,
     /// Both, weighed by how likely they make a hit
     Both,
+}
+
+// Without a description of each, so that the help of `index` stays short; the cookbook has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum CaptionsFormatArg {
+    Text,
+    Jsonl,
+    Csv,
+    Tsv,
+    Tokens,
+    Coco,
+    Karpathy,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

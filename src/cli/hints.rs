@@ -287,6 +287,11 @@ impl Hint for EngineError {
             )),
             Self::NotAFile { .. } => Some("save it as a file first".into()),
             Self::NotText { .. } => Some("save the file as UTF-8".into()),
+            Self::UnclearCaptions { .. } => Some(
+                "begin a table with a line such as `image,caption`, or name the format with \
+                 `--captions-format`"
+                    .into(),
+            ),
             _ => None,
         }
     }

@@ -143,6 +143,22 @@ pub enum EngineError {
         /// The file.
         path: PathBuf,
     },
+    /// The format of a captions file is unclear, or not the one that was asked for.
+    #[error("{}: {what}", path.display())]
+    UnclearCaptions {
+        /// The file.
+        path: PathBuf,
+        /// What is unclear.
+        what: &'static str,
+    },
+    /// A captions file in one JSON document is malformed.
+    #[error("{}: not valid JSON of a data set", path.display())]
+    CaptionsDocument {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said.
+        source: serde_json::Error,
+    },
     /// A data set has nothing to measure.
     #[error("{}: no pictures with captions{}", path.display(), in_brackets(bad_line.as_ref()))]
     EmptyDataset {

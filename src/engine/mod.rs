@@ -48,7 +48,7 @@ pub use encoder::{
 pub use error::{BadCondition, EngineError, LineError};
 pub(crate) use exchange::npy;
 pub use gather::{GatherReport, How, gather};
-pub use indexing::IndexRequest;
+pub use indexing::{CaptionFormat, IndexRequest};
 pub use measure::{Evaluation, Recalls, bench, evaluate};
 pub use report::{
     EncodingFigures, FirstRuns, IndexReport, KindStatus, ModelChange, OnBuilding, OnProgress,
@@ -59,8 +59,8 @@ pub use search::{
     SearchRequest, Strength, UnknownKey,
 };
 pub use sightline_index::{
-    DamagedData, Details, Filter, GraphState, IdSet, IndexError, ItemId, ItemKind, Language,
-    Moment, Orientation, Problem, Repair,
+    Coordinates, DamagedData, Details, Filter, GraphState, IdSet, IndexError, ItemId, ItemKind,
+    Language, Moment, Orientation, Problem, Repair,
 };
 pub use sightline_onnx::{Calibration, Choice, Language as TextLanguage, Unrelated};
 pub use sightline_picture::DecodeLimits;

@@ -67,6 +67,8 @@ mod search;
 mod setup;
 /// `sightline similar`.
 mod similar;
+/// Where captions and facts come from: data sets, XMP, Google Takeout, the pictures themselves.
+mod sources;
 /// `sightline status`.
 mod status;
 /// Circles and arrows: the drawing in `ARCHITECTURE.md`, held to the code's own imports.

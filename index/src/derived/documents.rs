@@ -1,5 +1,5 @@
 //! The searchable words of an item: a caption's text; an image's captions, file and folder names,
-//! camera, date, places and tags.
+//! camera, date, places, keywords and tags.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path};
@@ -7,7 +7,7 @@ use std::path::{Component, Path};
 use crate::error::{IndexError, Within};
 use crate::item::{Generation, ItemId, Library};
 use crate::records::RecordsError;
-use crate::records::codec::StoredItem;
+use crate::records::codec::{StoredItem, joined};
 use crate::records::read::Records;
 use crate::words::Document;
 use crate::words::calendar;
@@ -30,18 +30,24 @@ pub(crate) fn document(
     let kind = item.kind().number();
     let text = match item {
         StoredItem::Caption { text, .. } => text,
-        StoredItem::Image { details, tags, .. } => {
+        StoredItem::Image {
+            details,
+            beside,
+            tags,
+            ..
+        } => {
             let captions = records
                 .captions_of(Some(id))?
                 .into_iter()
                 .map(|caption| caption.text);
             let paths = records.paths_of(id)?;
             let names = paths.iter().map(|path| names(path, libraries));
-            let details = details.unwrap_or_default();
+            let details = joined(details, &beside).unwrap_or_default();
             let language = records.language()?;
             let date = details.taken.map(|taken| calendar::words(taken, language));
             let facts = details.camera.into_iter().chain(date);
-            let facts = facts.chain(details.places).chain(tags);
+            let facts = facts.chain(details.places).chain(details.keywords);
+            let facts = facts.chain(tags);
             captions
                 .chain(names)
                 .chain(facts)

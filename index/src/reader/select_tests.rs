@@ -74,6 +74,7 @@ fn details(rng: &mut StdRng) -> Details {
         places: (0..n_places)
             .map(|_| any(rng, &PLACES).to_owned())
             .collect(),
+        ..Details::default()
     }
 }
 
@@ -140,6 +141,7 @@ fn meets(image: &Expected, filter: &Filter) -> bool {
         camera,
         taken,
         places,
+        ..
     } = &image.details;
     match filter {
         Filter::Taken { from, to } => taken.is_some_and(|taken| {
@@ -548,5 +550,83 @@ fn tags_are_words_and_survive_other_changes() {
     );
     let filter = Filter::Tag("zebra".into());
     assert!(reader.select(ItemKind::Image, &filter).unwrap().is_empty());
+    assert_eq!(check(dir.path()).unwrap(), []);
+}
+
+#[test]
+fn sidecars_complete_the_details_and_keywords_are_found_as_tags() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut open = writer(dir.path());
+    let mut rng = StdRng::seed_from_u64(4);
+    let image = open.put_image([1; 32], 3, 2, vector(&mut rng)).unwrap();
+    let file = FileRecord {
+        n_bytes: 1,
+        modified_ns: 2,
+        image,
+        change: None,
+    };
+    open.put_file(Path::new("/a.jpg"), file).unwrap();
+    let keywords = |words: &[&str]| Details {
+        keywords: words.iter().map(|&word| word.to_owned()).collect(),
+        ..Details::default()
+    };
+    let own = keywords(&["zebra"]);
+    open.set_details(image, own.clone()).unwrap();
+    let (xmp, json) = (Path::new("/a.xmp"), Path::new("/a.jpg.json"));
+    open.set_sidecar_details(image, xmp, keywords(&["Zebra", "heron"]))
+        .unwrap();
+    let dated = Details {
+        taken: Moment::new(1994, 5, 6, None),
+        ..keywords(&["otter"])
+    };
+    open.set_sidecar_details(image, json, dated.clone())
+        .unwrap();
+    open.finish().unwrap();
+    let finds = |filter: &Filter| {
+        let reader = IndexReader::open(dir.path(), None).unwrap();
+        !reader.select(ItemKind::Image, filter).unwrap().is_empty()
+    };
+    let has_word = |word: &str| {
+        let reader = IndexReader::open(dir.path(), None).unwrap();
+        !reader
+            .matching(ItemKind::Image, word, 5)
+            .unwrap()
+            .is_empty()
+    };
+    for word in ["zebra", "heron", "otter"] {
+        assert!(finds(&Filter::Tag(word.into())) && has_word(word), "{word}");
+    }
+    let in_1994 = Filter::Taken {
+        from: Moment::new(1994, 1, 1, None),
+        to: Moment::new(1994, 12, 31, None),
+    };
+    assert!(finds(&in_1994));
+    let reader = IndexReader::open(dir.path(), None).unwrap();
+    let Some(crate::Item::Image(found)) = reader.item(image).unwrap() else {
+        panic!("no image")
+    };
+    let expected = own
+        .clone()
+        .completed_by(&dated)
+        .completed_by(&keywords(&["heron"]));
+    assert_eq!((found.details, found.tags.len()), (Some(expected), 0));
+    // Each file's are kept apart, so that what a deleted one said is forgotten.
+    let mut open = writer(dir.path());
+    let (stored, beside) = open.details_of(image).unwrap();
+    assert_eq!((stored, beside.len()), (own.clone(), 2));
+    let generation = open.generation();
+    open.set_sidecar_details(image, json, dated).unwrap();
+    assert_eq!(open.commit().unwrap(), generation, "nothing changed");
+    open.set_sidecar_details(image, json, Details::default())
+        .unwrap();
+    open.finish().unwrap();
+    assert!(!finds(&in_1994) && !has_word("otter") && !finds(&Filter::Tag("otter".into())));
+    assert!(has_word("heron"));
+    let mut open = writer(dir.path());
+    open.set_sidecar_details(image, xmp, Details::default())
+        .unwrap();
+    open.finish().unwrap();
+    assert!(!has_word("heron") && has_word("zebra"));
+    assert_eq!(writer(dir.path()).details_of(image).unwrap().0, own);
     assert_eq!(check(dir.path()).unwrap(), []);
 }

@@ -1,10 +1,12 @@
 //! The encoding of values: a version byte, then little-endian numbers and length-prefixed bytes.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use super::{RecordsError, damaged, keys};
 use crate::item::{
-    ChangeStamp, Details, FileRecord, Generation, ItemId, ItemKind, LastRun, Library, Moment,
+    ChangeStamp, Coordinates, Details, FileRecord, Generation, ItemId, ItemKind, LastRun, Library,
+    Moment,
 };
 use crate::language::Language;
 
@@ -17,8 +19,14 @@ const DETAILED_VERSION: u8 = 2;
 /// The version byte of an image with tags.
 const TAGGED_VERSION: u8 = 3;
 
+/// The version byte of an image whose metadata or sidecars say more than camera, date and places.
+const DESCRIBED_VERSION: u8 = 4;
+
 /// The version byte of a file with a change stamp.
 const STAMPED_VERSION: u8 = 2;
+
+/// What sidecars say about an image, by their paths. None of it is empty.
+pub(crate) type Beside = BTreeMap<PathBuf, Details>;
 
 /// A value of the `items` column. The paths of an image are in the `paths` column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,15 +35,17 @@ pub(crate) enum StoredItem {
         content_hash: [u8; 32],
         width: u32,
         height: u32,
-        /// None when never read.
+        /// Those of its file; none when never read.
         details: Option<Details>,
+        /// Those of its sidecars, by path.
+        beside: Beside,
         /// Sorted, each once.
         tags: Vec<String>,
     },
     Caption {
         owner: Option<ItemId>,
         rank: u32,
-        source: std::path::PathBuf,
+        source: PathBuf,
         text: String,
     },
 }
@@ -47,6 +57,16 @@ impl StoredItem {
             Self::Caption { .. } => ItemKind::Caption,
         }
     }
+}
+
+/// The metadata of an image: those of its file, completed by those of its sidecars. None when
+/// neither says anything.
+pub(crate) fn joined(details: Option<Details>, beside: &Beside) -> Option<Details> {
+    if beside.is_empty() {
+        return details;
+    }
+    let own = details.unwrap_or_default();
+    Some(beside.values().fold(own, Details::completed_by))
 }
 
 /// The counts stored in the records.
@@ -119,6 +139,10 @@ impl<'a> In<'a> {
         Ok(u32::from_le_bytes(self.array()?))
     }
 
+    fn signed(&mut self) -> Result<i32, RecordsError> {
+        Ok(i32::from_le_bytes(self.array()?))
+    }
+
     pub(super) fn long(&mut self) -> Result<u64, RecordsError> {
         Ok(u64::from_le_bytes(self.array()?))
     }
@@ -146,10 +170,13 @@ pub(crate) fn encode_item(item: &StoredItem) -> Result<Vec<u8>, RecordsError> {
             width,
             height,
             details,
+            beside,
             tags,
         } => {
             // Without tags or metadata, an older version suffices.
+            let is_plain = beside.is_empty() && details.as_ref().is_none_or(is_plain);
             let version = match details {
+                _ if !is_plain => DESCRIBED_VERSION,
                 _ if !tags.is_empty() => TAGGED_VERSION,
                 Some(_) => DETAILED_VERSION,
                 None => VERSION,
@@ -159,13 +186,21 @@ pub(crate) fn encode_item(item: &StoredItem) -> Result<Vec<u8>, RecordsError> {
                 .put(content_hash)
                 .put(&width.to_le_bytes())
                 .put(&height.to_le_bytes());
-            if version == TAGGED_VERSION {
+            if version >= TAGGED_VERSION {
                 out = put_texts(out, tags)?.put(&[u8::from(details.is_some())]);
             }
-            match details {
-                Some(details) => put_details(out, details)?,
-                None => out,
+            if let Some(details) = details {
+                out = put_details(out, details, version)?;
             }
+            if version == DESCRIBED_VERSION {
+                let n = u32::try_from(beside.len()).map_err(|_| damaged("a list of sidecars"))?;
+                out = out.put(&n.to_le_bytes());
+                for (source, details) in beside {
+                    out = out.put_sized(&keys::path_bytes(source)?)?;
+                    out = put_details(out, details, version)?;
+                }
+            }
+            out
         }
         StoredItem::Caption {
             owner,
@@ -184,21 +219,30 @@ pub(crate) fn encode_item(item: &StoredItem) -> Result<Vec<u8>, RecordsError> {
 
 pub(crate) fn decode_item(bytes: &[u8]) -> Result<StoredItem, RecordsError> {
     const WHAT: &str = "an item";
-    let (mut input, version) = In::up_to(TAGGED_VERSION, bytes, WHAT)?;
+    let (mut input, version) = In::up_to(DESCRIBED_VERSION, bytes, WHAT)?;
     match input.array::<1>()? {
         [0] => {
             let content_hash = input.array()?;
             let (width, height) = (input.number()?, input.number()?);
             let (tags, has_details) = match version {
-                TAGGED_VERSION => (take_texts(&mut input)?, input.array()? != [0]),
+                TAGGED_VERSION.. => (take_texts(&mut input)?, input.array()? != [0]),
                 _ => (Vec::new(), version == DETAILED_VERSION),
             };
-            let details = has_details.then(|| take_details(&mut input)).transpose()?;
+            let details = has_details.then(|| take_details(&mut input, version));
+            let details = details.transpose()?;
+            let mut beside = Beside::new();
+            if version == DESCRIBED_VERSION {
+                for _ in 0..input.number()? {
+                    let source = keys::path_from(input.sized()?)?;
+                    beside.insert(source, take_details(&mut input, version)?);
+                }
+            }
             input.end(StoredItem::Image {
                 content_hash,
                 width,
                 height,
                 details,
+                beside,
                 tags,
             })
         }
@@ -224,13 +268,31 @@ pub(crate) fn decode_item(bytes: &[u8]) -> Result<StoredItem, RecordsError> {
     }
 }
 
+/// Whether versions before [`DESCRIBED_VERSION`] can hold the details.
+fn is_plain(details: &Details) -> bool {
+    let Details {
+        camera: _,
+        taken: _,
+        places: _,
+        position,
+        keywords,
+        texts,
+    } = details;
+    position.is_none() && keywords.is_empty() && texts.is_empty()
+}
+
 /// Camera (empty for none), date (eight bytes: year u16, month, day, whether it has a time, hour,
-/// minute, second; zeros for none), number of places, places.
-fn put_details(out: Out, details: &Details) -> Result<Out, RecordsError> {
+/// minute, second; zeros for none), number of places, places. From [`DESCRIBED_VERSION`] on also
+/// keywords, texts, and the position (nine bytes: whether there is one, then latitude and longitude
+/// as i32).
+fn put_details(out: Out, details: &Details, version: u8) -> Result<Out, RecordsError> {
     let Details {
         camera,
         taken,
         places,
+        position,
+        keywords,
+        texts,
     } = details;
     let mut moment = [0; 8];
     if let Some(taken) = taken {
@@ -243,7 +305,16 @@ fn put_details(out: Out, details: &Details) -> Result<Out, RecordsError> {
     let out = out
         .put_sized(camera.as_deref().unwrap_or_default().as_bytes())?
         .put(&moment);
-    put_texts(out, places)
+    let out = put_texts(out, places)?;
+    if version < DESCRIBED_VERSION {
+        return Ok(out);
+    }
+    let out = put_texts(put_texts(out, keywords)?, texts)?;
+    let [latitude, longitude] = position.map_or([0; 2], Coordinates::e7);
+    Ok(out
+        .put(&[u8::from(position.is_some())])
+        .put(&latitude.to_le_bytes())
+        .put(&longitude.to_le_bytes()))
 }
 
 /// Their number, then each.
@@ -265,7 +336,7 @@ fn take_texts(input: &mut In<'_>) -> Result<Vec<String>, RecordsError> {
     Ok(texts)
 }
 
-fn take_details(input: &mut In<'_>) -> Result<Details, RecordsError> {
+fn take_details(input: &mut In<'_>, version: u8) -> Result<Details, RecordsError> {
     let camera = Some(input.text()?).filter(|camera| !camera.is_empty());
     let taken = match input.array::<8>()? {
         [0, 0, 0, 0, 0, 0, 0, 0] => None,
@@ -275,11 +346,23 @@ fn take_details(input: &mut In<'_>) -> Result<Details, RecordsError> {
             Some(taken.ok_or(damaged(input.what))?)
         }
     };
-    Ok(Details {
+    let mut details = Details {
         camera,
         taken,
         places: take_texts(input)?,
-    })
+        ..Details::default()
+    };
+    if version >= DESCRIBED_VERSION {
+        details.keywords = take_texts(input)?;
+        details.texts = take_texts(input)?;
+        let [has_position] = input.array()?;
+        let position = [input.signed()?, input.signed()?];
+        if has_position != 0 {
+            let position = Coordinates::from_e7(position);
+            details.position = Some(position.ok_or(damaged(input.what))?);
+        }
+    }
+    Ok(details)
 }
 
 pub(crate) fn decode_language(bytes: &[u8]) -> Result<Language, RecordsError> {
@@ -485,15 +568,15 @@ pub(crate) fn decode_vector(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::PathBuf;
 
-    #[test]
-    fn values_round_trip_and_every_truncation_is_detected() {
+    /// Images with and without every part.
+    fn images() -> Vec<StoredItem> {
         let image = |details| StoredItem::Image {
             content_hash: [7; 32],
             width: 640,
             height: u32::MAX,
             details,
+            beside: Beside::new(),
             tags: Vec::new(),
         };
         let tagged = |details| StoredItem::Image {
@@ -501,18 +584,36 @@ mod tests {
             width: 640,
             height: 1,
             details,
+            beside: Beside::new(),
             tags: vec!["best".into(), "Ü".into()],
         };
         let details = Details {
             camera: Some("Nikon".into()),
             taken: Moment::new(2023, 8, 14, Some([17, 3, 21])),
             places: vec!["Köln".into(), "Germany".into()],
+            ..Details::default()
+        };
+        let described = Details {
+            position: Coordinates::new(-33.85, 151.2),
+            keywords: vec!["sea".into()],
+            texts: vec!["a bay".into(), String::new()],
+            ..details.clone()
+        };
+        let beside = |details| StoredItem::Image {
+            content_hash: [7; 32],
+            width: 1,
+            height: 1,
+            details,
+            beside: ["/a.xmp", "/b"]
+                .map(|path| (PathBuf::from(path), described.clone()))
+                .into(),
+            tags: Vec::new(),
         };
         let dated = |month, day| Details {
             taken: Moment::new(1993, month, day, None),
             ..Details::default()
         };
-        let items = [
+        vec![
             image(None),
             image(Some(Details::default())),
             image(Some(details)),
@@ -521,6 +622,15 @@ mod tests {
             image(Some(dated(0, 0))),
             tagged(None),
             tagged(Some(Details::default())),
+            image(Some(described.clone())),
+            beside(None),
+            beside(Some(described.clone())),
+        ]
+    }
+
+    #[test]
+    fn values_round_trip_and_every_truncation_is_detected() {
+        let captions = [
             StoredItem::Caption {
                 owner: None,
                 rank: 3,
@@ -535,7 +645,7 @@ mod tests {
             },
         ];
         let mut n_cuts = 0;
-        for item in items {
+        for item in images().into_iter().chain(captions) {
             let bytes = encode_item(&item).unwrap();
             assert_eq!(decode_item(&bytes).unwrap(), item);
             for cut in 0..bytes.len() {
@@ -547,7 +657,10 @@ mod tests {
                 "one byte too many"
             );
         }
-        assert_eq!(n_cuts, 42 + 4 * 58 + 83 + 61 + 77 + 25 + 30);
+        assert_eq!(
+            n_cuts,
+            42 + 4 * 58 + 83 + 61 + 77 + 25 + 30 + 129 + 223 + 301
+        );
         let library = Library {
             folder: PathBuf::from("/x"),
             n_files: 3,
@@ -633,7 +746,7 @@ mod tests {
             text: String::new(),
         };
         let mut bytes = encode_item(&caption).unwrap();
-        for version in [0, 2, 3] {
+        for version in [0, 2, 3, 4] {
             bytes[0] = version;
             let found = decode_item(&bytes);
             assert!(

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::codec::StoredItem;
+use super::codec::{self, StoredItem};
 use super::facet_keys::{self, CHUNK, Facet, FacetValue, date_bytes};
 use super::keys::{self, Column, meta};
 use super::read::Records;
@@ -35,6 +35,7 @@ pub(crate) fn facets_of(item: &StoredItem, paths: &[PathBuf]) -> Result<FacetVal
         width,
         height,
         details,
+        beside,
         tags,
         ..
     } = item
@@ -50,7 +51,8 @@ pub(crate) fn facets_of(item: &StoredItem, paths: &[PathBuf]) -> Result<FacetVal
         &[Orientation::of(*width, *height).number()],
     );
     put(Facet::SmallestSide, &width.min(height).to_be_bytes());
-    if let Some(details) = details {
+    let details = codec::joined(details.clone(), beside);
+    if let Some(details) = &details {
         if let Some(camera) = &details.camera {
             put(Facet::Camera, camera.as_bytes());
         }
@@ -59,6 +61,9 @@ pub(crate) fn facets_of(item: &StoredItem, paths: &[PathBuf]) -> Result<FacetVal
         }
         for place in &details.places {
             put(Facet::Place, place.as_bytes());
+        }
+        for keyword in &details.keywords {
+            put(Facet::Tag, keyword.as_bytes());
         }
     }
     for tag in tags {
@@ -365,12 +370,20 @@ mod tests {
             camera: Some("NIKON Z 6".into()),
             taken: Moment::new(1993, 8, 0, None),
             places: vec!["Köln".into(), "Germany".into()],
+            keywords: vec!["best".into(), "river".into()],
+            ..Details::default()
+        };
+        let beside = Details {
+            camera: Some("other".into()),
+            keywords: vec!["River".into(), "boat".into()],
+            ..Details::default()
         };
         let image = StoredItem::Image {
             content_hash: [1; 32],
             width: 300,
             height: 4000,
             details: Some(details),
+            beside: [(PathBuf::from("/a/b/x.xmp"), beside)].into(),
             tags: vec!["best".into()],
         };
         let paths = ["/a/b/x.JPG".into(), "/a/b/y.jpg".into(), "/z".into()];
@@ -390,6 +403,8 @@ mod tests {
             r"Place K\xc3\xb6ln",
             r"SmallestSide \x00\x00\x01,",
             r"Tag best",
+            r"Tag boat",
+            r"Tag river",
         ];
         assert_eq!(facets.iter().map(text).collect::<Vec<_>>(), expected);
     }

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::path::Path;
 
 use super::RecordsError;
-use super::codec::{self, StoredCounts, StoredItem};
+use super::codec::{self, Beside, StoredCounts, StoredItem};
 use super::facets::{self, FacetValues};
 use super::keys::{self, Column, meta};
 use super::read::{Records, Visit};
@@ -300,6 +300,7 @@ impl Overlay {
             width,
             height,
             details: None,
+            beside: Beside::new(),
             tags: Vec::new(),
         };
         self.insert(id, &item, vector)?;
@@ -363,7 +364,37 @@ impl Overlay {
         self.pathless.extend(images);
     }
 
-    /// Sets the metadata of an image.
+    /// The metadata of an image's file, and of its sidecars by path.
+    pub(crate) fn details(&self, id: ItemId) -> Result<(Details, Beside), RecordsError> {
+        match self.stored_item(id)? {
+            Some(StoredItem::Image {
+                details, beside, ..
+            }) => Ok((details.unwrap_or_default(), beside)),
+            _ => Ok((Details::default(), Beside::new())),
+        }
+    }
+
+    /// Sets the metadata that a sidecar gives an image; empty ones remove the sidecar.
+    pub(crate) fn set_sidecar_details(
+        &mut self,
+        id: ItemId,
+        source: &Path,
+        details: Details,
+    ) -> Result<(), RecordsError> {
+        let details = Some(details).filter(|details| *details != Details::default());
+        self.change_image(id, |item| match item {
+            StoredItem::Image { beside, .. } if beside.get(source) != details.as_ref() => {
+                match details {
+                    Some(details) => beside.insert(source.to_path_buf(), details),
+                    None => beside.remove(source),
+                };
+                true
+            }
+            _ => false,
+        })
+    }
+
+    /// Sets the metadata of an image's file.
     pub(crate) fn set_details(&mut self, id: ItemId, details: Details) -> Result<(), RecordsError> {
         self.change_image(id, |item| match item {
             StoredItem::Image { details: known, .. } if known.as_ref() != Some(&details) => {

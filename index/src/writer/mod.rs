@@ -11,6 +11,7 @@
 mod captions;
 #[cfg(test)]
 pub(crate) mod crash_tests;
+mod facts;
 #[cfg(test)]
 mod fault_tests;
 pub(crate) mod open;
@@ -22,7 +23,6 @@ mod successor_tests;
 mod upgrade;
 mod word_index;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ use crate::disk::manifest::{Binding, Manifest};
 use crate::disk::steps::{Step, Steps};
 use crate::disk::sweep::sweep;
 use crate::error::{IndexError, Within};
-use crate::item::{Details, FileRecord, Generation, Item, ItemId, LastRun, Library};
+use crate::item::{FileRecord, Generation, ItemId, LastRun, Library};
 use crate::language::Language;
 use crate::records::codec::StoredItem;
 use crate::records::overlay::Overlay;
@@ -341,43 +341,6 @@ impl IndexWriter {
         self.check_dimension(&vector)?;
         let id = self.overlay.put_image(hash, width, height, &vector);
         id.within(self.layout.dir())
-    }
-
-    /// Sets the metadata of an image, whose words become searchable. A new image has none.
-    ///
-    /// # Errors
-    /// When there is no such image, or the records cannot be read.
-    pub fn set_details(&mut self, image: ItemId, details: Details) -> Result<(), IndexError> {
-        self.overlay
-            .set_details(image, details)
-            .within(self.layout.dir())
-    }
-
-    /// Sets the tags of an image, which become searchable as words. Spaces around a tag, empty tags
-    /// and repeated ones are dropped.
-    ///
-    /// # Errors
-    /// When there is no such image, or the records cannot be read.
-    pub fn set_tags(
-        &mut self,
-        image: ItemId,
-        tags: impl IntoIterator<Item = String>,
-    ) -> Result<(), IndexError> {
-        let tags = tags.into_iter().map(|tag| tag.trim().to_owned());
-        let tags: BTreeSet<String> = tags.filter(|tag| !tag.is_empty()).collect();
-        let tags = tags.into_iter().collect();
-        self.overlay.set_tags(image, tags).within(self.layout.dir())
-    }
-
-    /// The tags of an image; none when it does not exist.
-    ///
-    /// # Errors
-    /// When the records cannot be read.
-    pub fn tags_of(&self, image: ItemId) -> Result<Vec<String>, IndexError> {
-        match self.overlay.item(image).within(self.dir())? {
-            Some(Item::Image(image)) => Ok(image.tags),
-            _ => Ok(Vec::new()),
-        }
     }
 
     /// The committed images without metadata, as written by an older version of this program. An

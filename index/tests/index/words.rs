@@ -153,6 +153,7 @@ fn metadata_is_stored_and_its_words_are_found() {
         camera: Some("Nikon D750".into()),
         taken: Moment::new(2023, 8, 14, Some([17, 3, 21])),
         places: vec!["Köln".into(), "Germany".into()],
+        ..Details::default()
     };
     let mut writer = open(dir.path(), Some(Language::French));
     let id = put(&mut writer, 1, "a.jpg", &[]);

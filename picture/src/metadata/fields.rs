@@ -36,7 +36,7 @@ impl Taken {
 }
 
 /// What one block says.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Fields {
     pub(super) make: Option<String>,
     pub(super) model: Option<String>,
@@ -45,6 +45,12 @@ pub(super) struct Fields {
     pub(super) changed: Option<Taken>,
     /// Names of places, the narrowest first.
     pub(super) places: Vec<String>,
+    /// Latitude and longitude in degrees, as written.
+    pub(super) position: Option<(f64, f64)>,
+    /// Titles, then descriptions, as written.
+    pub(super) texts: Vec<String>,
+    /// Keywords, as written.
+    pub(super) keywords: Vec<String>,
 }
 
 /// Maximum length of a text in characters; longer ones are cut.
@@ -56,25 +62,34 @@ pub(super) const MAX_PLACES: usize = 16;
 /// Decodes a text up to the first NUL, without control characters and repeated spaces; `None` when
 /// nothing is left.
 pub(super) fn text(bytes: &[u8]) -> Option<String> {
-    // An entry may be as long as its file.
-    let bytes = &bytes[..bytes.len().min(4 * MAX_CHARS)];
-    let bytes = bytes.split(|&byte| byte == 0).next()?;
+    clean(&decoded(bytes, 4 * MAX_CHARS))
+}
+
+/// Decodes a text up to the first NUL, at most `max_bytes` of it, since an entry may be as long as
+/// its file.
+pub(super) fn decoded(bytes: &[u8], max_bytes: usize) -> String {
+    let bytes = &bytes[..bytes.len().min(max_bytes)];
+    let bytes = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
     // Before Unicode, most programs wrote Latin-1; ASCII is both.
-    let text = match std::str::from_utf8(bytes) {
+    match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
         Err(error) if error.error_len().is_none() => {
             String::from_utf8_lossy(&bytes[..error.valid_up_to()]).into_owned()
         }
         Err(_) => bytes.iter().copied().map(char::from).collect(),
-    };
-    clean(&text)
+    }
 }
 
 /// Removes control characters and repeated spaces; `None` when nothing is left.
 pub(super) fn clean(text: &str) -> Option<String> {
+    clean_to(MAX_CHARS, text)
+}
+
+/// The same, cut after a number of characters.
+pub(super) fn clean_to(max_chars: usize, text: &str) -> Option<String> {
     let is_gap = |c: char| c.is_whitespace() || c.is_control();
     let words: Vec<&str> = text.split(is_gap).filter(|word| !word.is_empty()).collect();
-    let clean: String = words.join(" ").chars().take(MAX_CHARS).collect();
+    let clean: String = words.join(" ").chars().take(max_chars).collect();
     let clean = clean.trim_end();
     (!clean.is_empty()).then(|| clean.to_owned())
 }

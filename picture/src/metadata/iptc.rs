@@ -1,11 +1,16 @@
 //! IPTC records (IPTC-NAA Information Interchange Model, version 4.2).
 
-use super::fields::{Fields, Taken, date, text};
+use super::fields::{Fields, Taken, date, decoded, text};
+
+/// How much of a text is read, in bytes.
+const MAX_BYTES: usize = 8_000;
 
 /// Reads a list of data sets: marker, record, number, length and content.
 pub(super) fn read(mut rest: &[u8]) -> Fields {
     let mut fields = Fields::default();
     let (mut spot, mut city, mut region, mut country) = (None, None, None, None);
+    let (mut title, mut headline, mut caption) = (None, None, None);
+    let described = |content| Some(decoded(content, MAX_BYTES));
     // Lengths from 32,768 are encoded differently; no name is that long.
     while let [0x1C, record, number, l0 @ 0..0x80, l1, tail @ ..] = rest {
         let length = usize::from(u16::from_be_bytes([*l0, *l1]));
@@ -14,6 +19,10 @@ pub(super) fn read(mut rest: &[u8]) -> Fields {
         };
         rest = after;
         match (record, number) {
+            (2, 5) => title = title.or_else(|| described(content)),
+            (2, 25) => fields.keywords.extend(described(content)),
+            (2, 105) => headline = headline.or_else(|| described(content)),
+            (2, 120) => caption = caption.or_else(|| described(content)),
             (2, 55) => {
                 let day = std::str::from_utf8(content).ok();
                 fields.taken = Taken::merged(fields.taken, day.and_then(date));
@@ -29,6 +38,8 @@ pub(super) fn read(mut rest: &[u8]) -> Fields {
         .into_iter()
         .flatten()
         .collect();
+    let texts = [title, headline, caption];
+    fields.texts = texts.into_iter().flatten().collect();
     fields
 }
 

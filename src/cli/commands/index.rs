@@ -6,13 +6,15 @@ use anyhow::Result;
 use indicatif::HumanCount;
 
 use crate::answers::IndexAnswer;
-use crate::cli::args::IndexArgs;
+use crate::cli::args::{CaptionsFormatArg, IndexArgs};
 use crate::cli::exit::{self, ExitStatus};
 use crate::cli::hints;
 use crate::cli::output::counted;
 use crate::cli::printer::Printer;
 use crate::cli::progress::ProgressView;
-use crate::engine::{Engine, IndexReport, IndexRequest, ModelChange, Skipped, UnfinishedChange};
+use crate::engine::{
+    CaptionFormat, Engine, IndexReport, IndexRequest, ModelChange, Skipped, UnfinishedChange,
+};
 use crate::workspace::Workspace;
 
 /// Number of skipped files listed without `--list-skipped`.
@@ -43,6 +45,7 @@ pub(in crate::cli) fn run(
     let request = IndexRequest {
         folders: args.folders.clone(),
         captions: args.captions.clone(),
+        captions_format: args.captions_format.map(format_of),
         prune: args.prune,
         reread: args.reread,
         change_model: change.is_some(),
@@ -93,6 +96,18 @@ pub(in crate::cli) fn run(
     } else {
         ExitStatus::Found
     })
+}
+
+fn format_of(format: CaptionsFormatArg) -> CaptionFormat {
+    match format {
+        CaptionsFormatArg::Text => CaptionFormat::Text,
+        CaptionsFormatArg::Jsonl => CaptionFormat::JsonLines,
+        CaptionsFormatArg::Csv => CaptionFormat::Csv,
+        CaptionsFormatArg::Tsv => CaptionFormat::Tsv,
+        CaptionsFormatArg::Tokens => CaptionFormat::Tokens,
+        CaptionsFormatArg::Coco => CaptionFormat::Coco,
+        CaptionsFormatArg::Karpathy => CaptionFormat::Karpathy,
+    }
 }
 
 /// What a change of the model is going to do.

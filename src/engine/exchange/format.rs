@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
-use sightline_index::Details;
+use sightline_index::{Coordinates, Details};
 
 /// Value of `format` in index.json.
 pub(super) const FORMAT: &str = "sightline-export";
@@ -103,6 +103,14 @@ pub(super) struct DetailsLine {
     pub(super) camera: Option<String>,
     pub(super) taken: Option<String>,
     pub(super) places: Vec<String>,
+    /// Latitude and longitude in degrees. This and what follows is missing where there is none, and
+    /// in exports of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) position: Option<[f64; 2]>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) keywords: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) texts: Vec<String>,
 }
 
 impl DetailsLine {
@@ -111,11 +119,17 @@ impl DetailsLine {
             camera,
             taken,
             places,
+            position,
+            keywords,
+            texts,
         } = details;
         Self {
             camera: camera.clone(),
             taken: taken.map(|taken| taken.to_string()),
             places: places.clone(),
+            position: position.map(|at| [at.latitude(), at.longitude()]),
+            keywords: keywords.clone(),
+            texts: texts.clone(),
         }
     }
 
@@ -124,10 +138,17 @@ impl DetailsLine {
             let invalid = |error| format!("invalid \"taken\" {taken:?}: {error}");
             taken.parse().map_err(invalid)
         });
+        let position = self.position.map(|[latitude, longitude]| {
+            let invalid = || format!("invalid \"position\" [{latitude}, {longitude}]");
+            Coordinates::new(latitude, longitude).ok_or_else(invalid)
+        });
         Ok(Details {
             camera: self.camera,
             taken: taken.transpose()?,
             places: self.places,
+            position: position.transpose()?,
+            keywords: self.keywords,
+            texts: self.texts,
         })
     }
 }

@@ -122,7 +122,7 @@ impl<'s, 'a> Changes<'s, 'a> {
         }
         let captions = before.iter().map(|text| CaptionText {
             text: text.clone(),
-            line: None,
+            at: None,
         });
         self.wait(Change {
             image,
@@ -190,7 +190,7 @@ impl<'s, 'a> Changes<'s, 'a> {
         let mut revision = writer.revise_captions(*image, source)?;
         let wanted: HashSet<&str> = captions.iter().map(|caption| &*caption.text).collect();
         let mut places = Places::new(before);
-        for (number, CaptionText { text, line }) in captions.iter().enumerate() {
+        for (number, CaptionText { text, at }) in captions.iter().enumerate() {
             if !renewed.contains(text) && revision.keep(text) {
                 places.pass(text);
                 continue;
@@ -215,7 +215,7 @@ impl<'s, 'a> Changes<'s, 'a> {
                     ledger.report.n_captions_added += 1;
                 }
                 Err(reason) => {
-                    ledger.skipped_caption(source, *line, reason);
+                    ledger.skipped_caption(source, *at, reason);
                     if renewed.contains(text) {
                         revision.keep(text);
                     } else if let Some(old) = before.get(places.next)

@@ -1,20 +1,23 @@
-//! Brings captions up to date: those of sidecars (`photo.txt` beside `photo.jpg`) and of captions
-//! files are encoded where they changed.
+//! Brings captions up to date: those of sidecars (`photo.txt` beside `photo.jpg`), of the pictures
+//! themselves and of captions files are encoded where they changed. What sidecars say beyond that
+//! is stored beside the metadata of the pictures.
 //!
 //! A caption that the model cannot encode is skipped, and what the index has in its place stays.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use sightline_index::{Caption, IndexReader, IndexWriter, Item, ItemId};
+use sightline_index::{Caption, Details, IndexReader, IndexWriter, Item, ItemId};
 
 use super::caption_changes::Changes;
-use super::caption_file::{CaptionFile, CaptionSet, CaptionText, read_sidecar};
-use super::sidecars::{SidecarNames, Sidecars, assign};
+use super::caption_file::{CaptionFile, CaptionText};
+use super::caption_owners::owners;
+use super::metadata;
+use super::sidecar_files::{self, SidecarContent};
+use super::sidecars::{SidecarKind, SidecarNames, Sidecars, assign};
 use super::store::Store;
 use super::walk::Visit;
-use crate::engine::names::{composed, places, with_slashes};
 use crate::engine::report::Skipped;
 use crate::engine::{Encoders, EngineError};
 
@@ -45,8 +48,9 @@ pub(crate) fn update(
     {
         return Ok(ControlFlow::Break(()));
     }
+    let folders: Vec<&Path> = visits.iter().map(|visit| &*visit.folder).collect();
     for (source, file) in files {
-        if by_file(&mut changes, source, file)?.is_break() {
+        if by_file(&mut changes, source, file, &folders)?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
     }
@@ -80,8 +84,8 @@ fn renew(store: &mut Store<'_>, encoders: &Encoders) -> Result<ControlFlow<()>, 
     Ok(ControlFlow::Continue(()))
 }
 
-/// Removes the captions that sidecars gave images from the files that they are beside. The files
-/// are no longer there, but the images may live on under other paths. Returns how many.
+/// Removes what files and their sidecars gave images: captions and facts. The files are no longer
+/// there, but the images may live on under other paths. Returns how many.
 pub(crate) fn drop_sidecars<'p>(
     writer: &mut IndexWriter,
     files: impl IntoIterator<Item = (&'p Path, ItemId)>,
@@ -89,10 +93,14 @@ pub(crate) fn drop_sidecars<'p>(
     let mut n_removed = 0;
     for (image, paths) in by_image(files) {
         let sources = writer.caption_sources_of(Some(image))?;
-        if sources.is_empty() {
+        let (_, beside) = writer.details_of(image)?;
+        if sources.is_empty() && beside.is_empty() {
             continue;
         }
         let names = SidecarNames::of(paths);
+        for source in beside.keys().filter(|source| names.contains(source)) {
+            writer.set_sidecar_details(image, source, Details::default())?;
+        }
         for source in sources.iter().filter(|source| names.contains(source)) {
             n_removed += writer.captions_from(Some(image), source)?.len();
             writer.set_captions(Some(image), source, Vec::new())?;
@@ -135,11 +143,11 @@ fn by_sidecars(
 ) -> Result<ControlFlow<()>, EngineError> {
     let pictures = || visits.iter().flat_map(|visit| &visit.walk.candidates);
     let pictures = || pictures().map(|candidate| candidate.path.as_path());
-    let odd = visits.iter().flat_map(|visit| &visit.walk.odd_texts);
+    let odd = visits.iter().flat_map(|visit| &visit.walk.odd_sidecars);
     let odd: HashSet<&Path> = odd.map(PathBuf::as_path).collect();
-    let texts = visits.iter().flat_map(|visit| &visit.walk.texts);
-    let texts = texts.map(PathBuf::as_path).chain(odd.iter().copied());
-    let sidecars = assign(pictures(), texts);
+    let files = visits.iter().flat_map(|visit| &visit.walk.sidecars);
+    let files = files.map(PathBuf::as_path).chain(odd.iter().copied());
+    let sidecars = assign(pictures(), files);
     note_unused(changes.store, &sidecars, given, &odd)?;
 
     let in_order = in_order(&sidecars);
@@ -152,40 +160,62 @@ fn by_sidecars(
             continue;
         };
         for &source in sources {
-            if !current.insert((record.image, source.to_path_buf())) {
-                continue;
-            }
-            let captions = if odd.contains(source) {
-                Err("not a file".to_owned())
-            } else {
-                read_sidecar(source).map_err(|error| error.to_string())
-            };
-            let ledger = &mut changes.store.ledger;
-            match captions {
-                Ok((captions, bad)) => {
-                    for line in bad {
-                        ledger.skipped_caption(source, Some(line.line), &line.reason);
-                    }
-                    if changes
-                        .set(Some(record.image), source, &captions)?
-                        .is_break()
-                    {
-                        return Ok(ControlFlow::Break(()));
-                    }
-                }
-                // What it says is unknown, so what the index has from it stays.
-                Err(reason) => ledger.report.skipped.push(Skipped {
-                    path: source.to_path_buf(),
-                    reason,
-                }),
+            if current.insert((record.image, source.to_path_buf()))
+                && by_sidecar(changes, record.image, source, odd.contains(source))?.is_break()
+            {
+                return Ok(ControlFlow::Break(()));
             }
         }
     }
-    without_missing_sidecars(changes, visits, &current)
+    by_pictures(changes, visits, &current)
 }
 
-/// Removes the captions of deleted sidecars, and of those that another one has replaced.
-fn without_missing_sidecars(
+/// Sets what one sidecar says about an image.
+fn by_sidecar(
+    changes: &mut Changes<'_, '_>,
+    image: ItemId,
+    source: &Path,
+    is_odd: bool,
+) -> Result<ControlFlow<()>, EngineError> {
+    let content = if is_odd {
+        Err("not a file".to_owned())
+    } else {
+        sidecar_files::read(source).map_err(|error| error.to_string())
+    };
+    let Store { writer, ledger, .. } = &mut *changes.store;
+    let SidecarContent {
+        captions,
+        bad,
+        mut details,
+    } = match content {
+        Ok(content) => content,
+        // What it says is unknown, so what the index has from it stays.
+        Err(reason) => {
+            ledger.report.skipped.push(Skipped {
+                path: source.to_path_buf(),
+                reason,
+            });
+            return Ok(ControlFlow::Continue(()));
+        }
+    };
+    for row in bad {
+        ledger.skipped_caption(source, Some(row.at), &row.reason);
+    }
+    if SidecarKind::of(source) != Some(SidecarKind::Text) {
+        let (own, _) = writer.details_of(image)?;
+        if own.position.is_some() {
+            details.position = None;
+        }
+        let details = metadata::with_places_near(details);
+        writer.set_sidecar_details(image, source, details)?;
+        changes.store.commit_if_due()?;
+    }
+    changes.set(Some(image), source, &captions)
+}
+
+/// Brings what follows from the pictures themselves up to date: the captions in their files, and
+/// what is left of sidecars that were deleted or that another one has replaced.
+fn by_pictures(
     changes: &mut Changes<'_, '_>,
     visits: &[Visit],
     current: &HashSet<(ItemId, PathBuf)>,
@@ -196,25 +226,44 @@ fn without_missing_sidecars(
             files.push((&candidate.path, record.image));
         }
     }
+    let is_hidden = |source: &Path| visits.iter().any(|visit| visit.walk.hides(source));
     for (image, paths) in by_image(files) {
-        let sources = changes.store.writer.caption_sources_of(Some(image))?;
-        if sources.is_empty() {
+        let writer = &mut changes.store.writer;
+        let sources = writer.caption_sources_of(Some(image))?;
+        let (own, beside) = writer.details_of(image)?;
+        if sources.is_empty() && beside.is_empty() && own.texts.is_empty() {
             continue;
         }
         let names = SidecarNames::of(paths);
-        for source in sources {
-            let is_hidden = |source: &Path| visits.iter().any(|visit| visit.walk.hides(source));
-            let key = (image, source);
-            let source = key.1.as_path();
-            if names.contains(source)
-                && !current.contains(&key)
-                && !is_hidden(source)
-                && changes
-                    .set(Some(image), source, &[] as &[CaptionText])?
-                    .is_break()
-            {
+        let is_stale = |source: &Path| {
+            let is_current = current.contains(&(image, source.to_path_buf()));
+            names.contains(source) && !is_current && !is_hidden(source)
+        };
+        for source in beside.keys().filter(|source| is_stale(source)) {
+            writer.set_sidecar_details(image, source, Details::default())?;
+        }
+        let holder = match own.texts.as_slice() {
+            [] => None,
+            _ => writer.paths_of(image)?.into_iter().next(),
+        };
+        let texts = own
+            .texts
+            .into_iter()
+            .map(|text| CaptionText { text, at: None });
+        let texts: Vec<CaptionText> = texts.collect();
+        for source in sources
+            .iter()
+            .filter(|source| Some(*source) != holder.as_ref())
+        {
+            let none: [CaptionText; 0] = [];
+            if is_stale(source) && changes.set(Some(image), source, &none)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
+        }
+        if let Some(holder) = holder
+            && changes.set(Some(image), &holder, &texts)?.is_break()
+        {
+            return Ok(ControlFlow::Break(()));
         }
     }
     Ok(ControlFlow::Continue(()))
@@ -258,14 +307,15 @@ fn by_file(
     changes: &mut Changes<'_, '_>,
     source: &Path,
     file: &CaptionFile,
+    folders: &[&Path],
 ) -> Result<ControlFlow<()>, EngineError> {
     let store = &mut *changes.store;
-    for line in &file.bad {
+    for row in &file.bad {
         store
             .ledger
-            .skipped_caption(source, Some(line.line), &line.reason);
+            .skipped_caption(source, Some(row.at), &row.reason);
     }
-    let owners = owners(store, source, &file.sets)?;
+    let owners = owners(store, source, file, folders)?;
     // Identical pictures are one image, so that several lines may be about the same one.
     let mut wanted: BTreeMap<Option<ItemId>, Vec<&CaptionText>> = BTreeMap::new();
     let mut seen: HashSet<(Option<ItemId>, &str)> = HashSet::new();
@@ -278,8 +328,8 @@ fn by_file(
             }
         }
     }
-    // A bad line may be about any picture, so that none loses its captions for want of a line.
-    if !file.bad.iter().any(|line| line.is_whole) {
+    // A bad row may be about any picture, so that none loses its captions for want of a row.
+    if !file.bad.iter().any(|row| row.is_whole) {
         for owner in store.writer.caption_owners(source)? {
             wanted.entry(owner).or_default();
         }
@@ -291,131 +341,6 @@ fn by_file(
         }
     }
     Ok(ControlFlow::Continue(()))
-}
-
-/// The image that each set of captions is about; the outer option is none for a picture that is not
-/// in the index, which is reported.
-#[expect(
-    clippy::option_option,
-    reason = "captions of no picture and captions of a missing one are different"
-)]
-fn owners(
-    store: &mut Store<'_>,
-    source: &Path,
-    sets: &[CaptionSet],
-) -> Result<Vec<Option<Option<ItemId>>>, EngineError> {
-    let mut owners = Vec::with_capacity(sets.len());
-    // Places in `owners` of pictures that must be looked for by what their names look like.
-    let mut missing: Vec<usize> = Vec::new();
-    for set in sets {
-        let Some(picture) = &set.image else {
-            owners.push(Some(None));
-            continue;
-        };
-        let mut found = indexed(&store.writer, picture)?;
-        if found.is_none()
-            && !picture.exists()
-            && let Some(picture) = with_slashes(picture)
-        {
-            found = indexed(&store.writer, &picture)?;
-        }
-        if found.is_none() {
-            missing.push(owners.len());
-        }
-        owners.push(found.map(Some));
-    }
-    if missing.is_empty() {
-        return Ok(owners);
-    }
-    let mut alike = images_that_look_like(store, sets, &missing)?;
-    for place in missing {
-        let set = &sets[place];
-        let Some(picture) = &set.image else { continue };
-        let images = alike.remove(&place).unwrap_or_default();
-        if images.len() == 1 {
-            owners[place] = Some(images.first().copied());
-            continue;
-        }
-        let what = if images.is_empty() {
-            "is not in the index"
-        } else {
-            "looks like several pictures of the index"
-        };
-        let given = picture.strip_prefix(source.parent().unwrap_or(Path::new("")));
-        let hint = if given.is_ok_and(has_drive) {
-            "; its path must be relative to that file, without a drive"
-        } else {
-            ""
-        };
-        let reason = format!(
-            "has captions in {} (line {}) but {what}{hint}",
-            source.display(),
-            set.line
-        );
-        let path = fs_err::canonicalize(picture).unwrap_or_else(|_| picture.clone());
-        store.ledger.report.skipped.push(Skipped { path, reason });
-    }
-    Ok(owners)
-}
-
-/// Whether a path begins like `C:\`.
-fn has_drive(path: &Path) -> bool {
-    matches!(
-        path.as_os_str().as_encoded_bytes(),
-        [drive, b':', b'\\' | b'/', ..] if drive.is_ascii_alphabetic()
-    )
-}
-
-/// The image in a file of the index.
-fn indexed(writer: &IndexWriter, picture: &Path) -> Result<Option<ItemId>, EngineError> {
-    if let Ok(resolved) = fs_err::canonicalize(picture)
-        && let Some(record) = writer.file(&resolved)?
-    {
-        return Ok(Some(record.image));
-    }
-    for place in places(picture)? {
-        if let Some(record) = writer.file(&place)? {
-            return Ok(Some(record.image));
-        }
-    }
-    Ok(None)
-}
-
-/// For each of these sets, the images whose paths look like that of its picture. Reads the paths of
-/// the whole index once.
-fn images_that_look_like(
-    store: &Store<'_>,
-    sets: &[CaptionSet],
-    missing: &[usize],
-) -> Result<HashMap<usize, BTreeSet<ItemId>>, EngineError> {
-    let mut wanted: HashMap<Vec<u8>, Vec<usize>> = HashMap::new();
-    for &set in missing {
-        let given = sets[set].image.iter();
-        let slashed = sets[set].image.as_deref().and_then(with_slashes);
-        let mut keys: HashSet<Vec<u8>> = HashSet::new();
-        for path in given.chain(slashed.iter()) {
-            let places = places(path)?;
-            keys.extend(
-                places
-                    .iter()
-                    .map(|at| composed(at.as_os_str()).into_owned()),
-            );
-        }
-        for key in keys {
-            wanted.entry(key).or_default().push(set);
-        }
-    }
-    let mut alike: HashMap<usize, BTreeSet<ItemId>> = HashMap::new();
-    store.writer.for_each_file(&mut |path, record| {
-        for &set in wanted
-            .get(&*composed(path.as_os_str()))
-            .into_iter()
-            .flatten()
-        {
-            alike.entry(set).or_default().insert(record.image);
-        }
-    })?;
-    Ok(alike)
 }
 
 /// Takes over the captions that `before` has from captions files, for its images that are here too.
@@ -458,11 +383,11 @@ fn by_old_index(
 fn by_source(captions: Vec<Caption>) -> BTreeMap<PathBuf, Vec<CaptionText>> {
     let mut texts: BTreeMap<PathBuf, Vec<CaptionText>> = BTreeMap::new();
     for caption in captions {
-        let (text, line) = (caption.text, None);
+        let (text, at) = (caption.text, None);
         texts
             .entry(caption.source)
             .or_default()
-            .push(CaptionText { text, line });
+            .push(CaptionText { text, at });
     }
     texts
 }

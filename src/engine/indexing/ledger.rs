@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sightline_index::ItemId;
 
+use super::caption_file::RowPlace;
 use crate::engine::report::{IndexReport, Skipped};
 
 /// The report under construction.
@@ -70,13 +71,13 @@ impl Ledger {
         self.report.skipped.push(skipped);
     }
 
-    /// A caption, or a line of a captions file, was skipped; `line` is from 1.
-    pub(crate) fn skipped_caption(&mut self, source: &Path, line: Option<usize>, reason: &str) {
+    /// A caption, or a row of a captions file, was skipped.
+    pub(crate) fn skipped_caption(&mut self, source: &Path, at: Option<RowPlace>, reason: &str) {
         self.report.n_captions_skipped += 1;
         self.report.skipped.push(Skipped {
             path: source.to_path_buf(),
-            reason: match line {
-                Some(line) => format!("line {line}: {reason}"),
+            reason: match at {
+                Some(at) => format!("{at}: {reason}"),
                 None => reason.to_owned(),
             },
         });

@@ -1,29 +1,56 @@
-//! What a file says about its picture: camera, date, places.
+//! What a file says about its picture: camera, date, places, keywords and descriptions.
 
 use std::io::Read as _;
 use std::path::Path;
 
-use sightline_index::{Details, Moment};
+use sightline_index::{Coordinates, Details, Moment};
+use sightline_picture::{Metadata, Taken};
+
+use super::geography::names_near;
 
 /// How much of a JPEG is read: its metadata comes before its pixels, in segments of at most 64 KB.
 const JPEG_BYTES: u64 = 1 << 20;
 
-/// The metadata in the content of a picture file.
+/// The metadata in the content of a picture file, with the names of the places near its position.
 pub(crate) fn of(bytes: &[u8]) -> Details {
-    let sightline_picture::Metadata {
+    with_places_near(details(sightline_picture::metadata(bytes)))
+}
+
+/// Metadata as the index stores them.
+pub(crate) fn details(found: Metadata) -> Details {
+    let Metadata {
         camera,
         taken,
         places,
-    } = sightline_picture::metadata(bytes);
-    let moment = |taken: sightline_picture::Taken| {
+        position,
+        texts,
+        keywords,
+    } = found;
+    let moment = |taken: Taken| {
         let moment = |time| Moment::new(taken.year, taken.month, taken.day, time);
         moment(taken.time).or_else(|| moment(None))
     };
+    let position = position.and_then(|(latitude, longitude)| Coordinates::new(latitude, longitude));
     Details {
         camera,
         taken: taken.and_then(moment),
         places,
+        position,
+        keywords,
+        texts,
     }
+}
+
+/// Adds the names of the places near the position to those that are named.
+pub(crate) fn with_places_near(details: Details) -> Details {
+    let Some(position) = details.position else {
+        return details;
+    };
+    let near = Details {
+        places: names_near(position),
+        ..Details::default()
+    };
+    details.completed_by(&near)
 }
 
 /// The metadata of a picture file. Reads no more than necessary, and at most `max_bytes`.

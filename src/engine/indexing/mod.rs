@@ -6,8 +6,10 @@
 
 mod caption_changes;
 pub(crate) mod caption_file;
+mod caption_owners;
 pub(crate) mod captions;
 mod encode;
+mod geography;
 mod ledger;
 mod metadata;
 mod missing;
@@ -16,8 +18,10 @@ pub(crate) mod pipeline;
 pub(crate) mod prepare;
 mod request;
 mod run;
+mod sidecar_files;
 mod sidecars;
 mod store;
+mod takeout_names;
 pub(crate) mod tuning;
 pub(crate) mod walk;
 
@@ -42,6 +46,7 @@ use crate::engine::names::Finder;
 use crate::engine::report::{IndexReport, OnProgress};
 use crate::engine::{Encoders, EngineError};
 
+pub use caption_file::CaptionFormat;
 pub(crate) use model_change::planned as planned_change;
 pub use request::IndexRequest;
 
@@ -61,7 +66,8 @@ pub(crate) fn index(
         // The error about a missing file names it as it was given.
         fs_err::File::open(path)?;
         let path = fs_err::canonicalize(path)?;
-        caption_sets.push((path.clone(), caption_file::read_file(&path)?));
+        let file = caption_file::read_file(&path, request.captions_format)?;
+        caption_sets.push((path, file));
     }
     let run = run::Run {
         request,

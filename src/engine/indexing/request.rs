@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sightline_index::{IndexReader, Language};
 
+use super::caption_file::CaptionFormat;
 use crate::engine::EngineError;
 use crate::engine::names::Finder;
 
@@ -14,9 +15,11 @@ use crate::engine::names::Finder;
 pub struct IndexRequest {
     /// Library folders, walked recursively.
     pub folders: Vec<PathBuf>,
-    /// Captions files: JSON lines `{"image": …, "captions": […]}` with paths relative to the file,
-    /// or plain text with one caption per line. Sidecars (`photo.txt`) are found by the walk.
+    /// Captions files: JSON lines, tables, data sets in JSON or plain text, see [`CaptionFormat`].
+    /// Sidecars (`photo.txt`) are found by the walk.
     pub captions: Vec<PathBuf>,
+    /// The format of all captions files; `None`: recognized by the content of each.
+    pub captions_format: Option<CaptionFormat>,
     /// Removes deleted files from the index even when a whole library folder is missing or empty.
     pub prune: bool,
     /// Reads all files again, not only those of another size or time. Those whose content is in the
@@ -91,6 +94,7 @@ impl Default for IndexRequest {
         Self {
             folders: Vec::new(),
             captions: Vec::new(),
+            captions_format: None,
             prune: false,
             reread: false,
             change_model: false,

@@ -1,4 +1,4 @@
-//! Finds the pictures of a library folder and the texts beside them.
+//! Finds the pictures of a library folder and the sidecars beside them.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::Metadata;
@@ -9,6 +9,7 @@ use ignore::WalkBuilder;
 use sightline_index::{ChangeStamp, FileRecord, ItemId};
 use sightline_picture::is_picture;
 
+use super::sidecars::SidecarKind;
 use crate::engine::decode::extension;
 use crate::engine::report::Skipped;
 
@@ -160,10 +161,10 @@ impl Visit {
 pub(crate) struct Walk {
     /// Sorted by path.
     pub(crate) candidates: Vec<Candidate>,
-    /// Text files, which may be sidecars of pictures.
-    pub(crate) texts: HashSet<PathBuf>,
-    /// Folders, pipes and the like whose names are those of text files.
-    pub(crate) odd_texts: Vec<PathBuf>,
+    /// Files that may be sidecars of pictures.
+    pub(crate) sidecars: HashSet<PathBuf>,
+    /// Folders, pipes and the like whose names are those of sidecars.
+    pub(crate) odd_sidecars: Vec<PathBuf>,
     /// Files and folders that could not be read. What the index holds below them stays.
     pub(crate) unreadable: Vec<Skipped>,
 }
@@ -192,8 +193,8 @@ pub(crate) fn walk(folder: &Path) -> Walk {
             Ok(entry) => {
                 if entry.file_type().is_some_and(|kind| kind.is_file()) {
                     found.add(folder, entry, &mut disks);
-                } else if entry.depth() > 0 && extension(entry.path()) == "txt" {
-                    found.odd_texts.push(entry.into_path());
+                } else if entry.depth() > 0 && SidecarKind::of(entry.path()).is_some() {
+                    found.odd_sidecars.push(entry.into_path());
                 }
             }
             Err(error) => found.unreadable.push(unreadable(folder, &error)),
@@ -205,10 +206,9 @@ pub(crate) fn walk(folder: &Path) -> Walk {
 
 impl Walk {
     fn add(&mut self, folder: &Path, entry: ignore::DirEntry, disks: &mut Disks) {
-        let extension = extension(entry.path());
-        if extension == "txt" {
-            self.texts.insert(entry.into_path());
-        } else if is_picture(&extension) {
+        if SidecarKind::of(entry.path()).is_some() {
+            self.sidecars.insert(entry.into_path());
+        } else if is_picture(&extension(entry.path())) {
             match entry.metadata() {
                 Ok(metadata) => {
                     let modified_ns = metadata.modified().map_or(0, nanoseconds_since_1970);

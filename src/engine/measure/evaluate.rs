@@ -14,7 +14,7 @@ use crate::engine::decode::{DecodeOptions, Decoding};
 use crate::engine::encoder::{Encoders, Lane, LanguageHint};
 use crate::engine::error::EngineError;
 use crate::engine::hubs;
-use crate::engine::indexing::caption_file::{BadLine, CaptionText, read_json_lines};
+use crate::engine::indexing::caption_file::{CaptionText, RowPlace, read_json_lines};
 use crate::engine::indexing::pipeline::{self, Event, Shape};
 use crate::engine::isolate;
 use crate::engine::names::Finder;
@@ -120,7 +120,11 @@ pub fn evaluate(
     };
     let mut asked = asked.into_iter().flatten();
     let mut skipped = files.skipped;
-    skipped.extend(file.bad.iter().map(|bad| skipped_line(dataset, bad)));
+    skipped.extend(
+        file.bad
+            .iter()
+            .map(|bad| skipped_row(dataset, Some(bad.at), &bad.reason)),
+    );
     let mut n_captions_cut = 0;
     // Only pictures and captions that could be encoded, renumbered.
     let (mut images, mut captions, mut owners) = (Vec::new(), Vec::new(), Vec::new());
@@ -139,14 +143,9 @@ pub fn evaluate(
                     captions.push(embedding);
                     queries.extend(query);
                 }
-                (Err(error), _) | (_, Err(error)) => skipped.push(skipped_line(
-                    dataset,
-                    &BadLine {
-                        line: caption.line.unwrap_or_default(),
-                        reason: error.to_string(),
-                        is_whole: false,
-                    },
-                )),
+                (Err(error), _) | (_, Err(error)) => {
+                    skipped.push(skipped_row(dataset, caption.at, &error.to_string()));
+                }
             }
         }
         if captions.len() > n_before {
@@ -157,7 +156,7 @@ pub fn evaluate(
         let bad_line = file.bad.first();
         return Err(EngineError::EmptyDataset {
             path: dataset.to_path_buf(),
-            bad_line: bad_line.map(|bad| format!("line {}: {}", bad.line, bad.reason)),
+            bad_line: bad_line.map(|bad| format!("{}: {}", bad.at, bad.reason)),
         });
     }
     let queries = if queries.is_empty() {
@@ -196,10 +195,10 @@ fn measured(
     }
 }
 
-fn skipped_line(dataset: &Path, bad: &BadLine) -> Skipped {
+fn skipped_row(dataset: &Path, at: Option<RowPlace>, reason: &str) -> Skipped {
     Skipped {
         path: dataset.to_path_buf(),
-        reason: format!("line {}: {}", bad.line, bad.reason),
+        reason: at.map_or_else(|| reason.to_owned(), |at| format!("{at}: {reason}")),
     }
 }
 
