@@ -212,6 +212,13 @@ pub(super) struct IndexArgs {
     pub(super) json: bool,
 }
 
+impl Command {
+    /// Whether a model is loaded for one query at most.
+    pub(super) fn is_one_query(&self) -> bool {
+        matches!(self, Self::Search(_) | Self::Captions(_) | Self::Similar(_))
+    }
+}
+
 impl IndexArgs {
     /// Whether neither folders nor captions files are given.
     pub(super) fn has_no_input(&self) -> bool {

@@ -41,7 +41,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let mut printer = Printer::new(cli.global.quiet);
-    let status = match workspace(&cli.global) {
+    let status = match workspace(&cli.global, &cli.command) {
         Ok(workspace) => {
             let result = run(cli.command, &workspace, &mut printer);
             let result = result.and_then(|status| Ok(printer.flush().map(|()| status)?));
@@ -62,10 +62,11 @@ fn silence_caught_panics() {
     }));
 }
 
-fn workspace(global: &Global) -> Result<Workspace, WorkspaceError> {
+fn workspace(global: &Global, command: &Command) -> Result<Workspace, WorkspaceError> {
     let session = SessionOptions {
         n_threads: global.threads.map(Into::into),
         device: global.device,
+        few_runs: command.is_one_query(),
     };
     let options = WorkspaceOptions {
         index: global.index.clone(),

@@ -87,7 +87,7 @@ impl Session {
         };
         let builder = || {
             let builder = ort::session::Session::builder(runtime.environment()).map_err(load)?;
-            options.apply(builder, runtime.library(), &file)
+            options.apply(builder, runtime.library(), source)
         };
         let part = if target.is_part {
             part_of(&file, output, builder()?)

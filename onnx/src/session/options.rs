@@ -4,10 +4,11 @@ use std::path::Path;
 use std::thread::available_parallelism;
 
 use ort::ep::{CPU, ExecutionProviderDispatch};
-use ort::session::builder::SessionBuilder;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 
 use crate::device::{Device, DeviceError};
 use crate::error::EncodeError;
+use crate::source::Source;
 
 /// How a tower's session runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +18,12 @@ pub struct SessionOptions {
     /// What runs the graph. A device that is unavailable is an error; the processor never takes
     /// its place.
     pub device: Device,
+    /// Whether the session will run a few times only, as for one query from the command line. A
+    /// built-in graph is then run as it is: ONNX Runtime takes longer to optimize it, mostly to
+    /// unpack its weights to f32, than it saves in the first runs. Embeddings differ by less than
+    /// 1e-6. The graphs of other models are optimized in any case; with quantized ones, that may
+    /// change more.
+    pub few_runs: bool,
 }
 
 impl SessionOptions {
@@ -28,16 +35,17 @@ impl SessionOptions {
             .max(1)
     }
 
-    /// Configures a session for the graph in `file`; `library` is the loaded ONNX Runtime, for
+    /// Configures a session for the graph in `source`; `library` is the loaded ONNX Runtime, for
     /// messages.
     pub(super) fn apply(
         &self,
         builder: SessionBuilder,
         library: &Path,
-        file: &Path,
+        source: &Source,
     ) -> Result<SessionBuilder, EncodeError> {
+        let file = &source.path;
         let failed = |source: ort::Error| EncodeError::Load {
-            file: file.to_path_buf(),
+            file: file.clone(),
             source: Box::new(source),
         };
         self.device.check()?;
@@ -59,7 +67,13 @@ impl SessionOptions {
                 // A memory pattern is computed for one input shape, but batches differ in size.
                 .with_memory_pattern(false)?)
         };
-        let builder = configured().map_err(failed)?;
+        let mut builder = configured().map_err(failed)?;
+        if self.few_runs && source.built_in.is_some() {
+            let level = GraphOptimizationLevel::Disable;
+            builder = builder
+                .with_optimization_level(level)
+                .map_err(|error| failed(error.into()))?;
+        }
         providers.push(CPU::default().with_arena_allocator(true).build());
         match builder.with_execution_providers(providers) {
             Ok(builder) => Ok(builder),

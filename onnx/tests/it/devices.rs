@@ -49,6 +49,7 @@ fn embeddings_do_not_depend_on_the_number_of_threads() {
             let options = SessionOptions {
                 n_threads,
                 device: Device::Cpu,
+                ..SessionOptions::default()
             };
             let mut encoder = ImageTower::load(&runtime, &model, &options).unwrap();
             encoder.encode(&pixels).unwrap().swap_remove(0)

@@ -1,7 +1,7 @@
-use sightline_onnx::{Model, TextRole};
+use sightline_onnx::{ImageTower, Model, SessionOptions, TextRole, TextTower};
 use sightline_picture::DecodeLimits;
 
-use crate::support::{cosine, image_tower, nth_text_tower};
+use crate::support::{cosine, image_tower, nth_text_tower, runtime};
 
 /// The shipped weights are int8, the golden embeddings come from the fp32 network.
 const LEAST_COSINE: f64 = 0.99;
@@ -89,6 +89,38 @@ fn embeddings_of_texts_equal_those_of_training() {
         }
         assert!(together.len() >= 9, "{}", together.len());
     }
+}
+
+#[test]
+fn a_session_for_few_runs_gives_the_same_embeddings() {
+    let model = Model::starter().unwrap();
+    let few_runs = SessionOptions {
+        few_runs: true,
+        ..SessionOptions::default()
+    };
+    let is_near = |a: &[f32], b: &[f32]| {
+        let apart = a.iter().zip(b).map(|(a, b)| (a - b).abs());
+        assert!(apart.fold(0.0, f32::max) <= 1e-6);
+    };
+    for n in 0..2 {
+        let mut brief = TextTower::load_nth(&runtime(), &model, n, &few_runs).unwrap();
+        let texts = ["a dog in the snow", "雪地里的狗", "x"];
+        let embeddings = nth_text_tower(&model, n).encode(&texts).unwrap();
+        let brief = brief.encode(&texts).unwrap();
+        for (a, b) in embeddings.iter().zip(&brief) {
+            is_near(a.as_slice(), b.as_slice());
+        }
+        assert_eq!(brief.len(), 3);
+    }
+    let bytes = fs_err::read(folder().join("golden/photo.jpg")).unwrap();
+    let picture = sightline_picture::decode(&bytes, &DecodeLimits::default());
+    let pixels = [model.preprocessor().pixels(&picture.unwrap())];
+    let brief = ImageTower::load(&runtime(), &model, &few_runs)
+        .unwrap()
+        .encode(&pixels)
+        .unwrap();
+    let embedding = image_tower(&model).encode(&pixels).unwrap();
+    is_near(embedding[0].as_slice(), brief[0].as_slice());
 }
 
 #[test]

@@ -105,6 +105,7 @@ fn parts_split_the_threads() {
     let device = SessionOptions {
         n_threads: Some(8),
         device: sightline_onnx::Device::Cuda,
+        ..SessionOptions::default()
     };
     assert_eq!(options_of_parts(&model, &device), []);
 }
