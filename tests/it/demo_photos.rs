@@ -211,6 +211,33 @@ fn confidence_tells_photos_that_are_there_from_those_that_are_not() {
 }
 
 #[test]
+fn captions_found_for_a_text_are_ranked_by_confidence() {
+    let captions_of = |text: &str| {
+        let request = SearchRequest::text(text, 10);
+        let hits = demo().engine.search_captions(&request).unwrap();
+        let confidences: Vec<f32> = hits
+            .iter()
+            .map(|hit| hit.confidence.unwrap().value())
+            .collect();
+        assert!(confidences.is_sorted_by(|a, b| a >= b), "{text}");
+        (hits, confidences)
+    };
+    let (mut n_first, described) = (0, described());
+    for Described { captions, .. } in &described {
+        // The caption itself, and then mostly the other one of its photo.
+        let (hits, confidences) = captions_of(&captions[0]);
+        assert_eq!(hits[0].text, captions[0]);
+        assert!(confidences[0] > 0.9, "{}: {}", captions[0], confidences[0]);
+        n_first += usize::from(captions.contains(&hits[1].text));
+    }
+    let share = 100.0 * n_first as f64 / described.len() as f64;
+    eprintln!("the other caption is second for {share:.0} %");
+    assert!(share >= 70.0, "{share}");
+    let (_, absent) = captions_of("an astronaut on the moon");
+    assert!(absent[0] < 0.27, "{}", absent[0]);
+}
+
+#[test]
 fn photos_find_themselves() {
     let mut n_asked = 0;
     for Described { image, .. } in described() {

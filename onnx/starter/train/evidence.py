@@ -7,7 +7,8 @@ caption of each photo is the query and one to four others are known, in turn. Pr
 regressions of right and wrong photos; R@1/5/10
 with captions of all photos and of every second one; and for each bound of the log-odds, how many
 hits among the first ten of SAMPLES (the sample photos) are right, how many right ones are there,
-and how many of the data set's captions, of which there is no sample photo, have any hit.
+and how many of the data set's captions, of which there is no sample photo, have any hit. Then the
+same for captions as the answer to a text.
 """
 
 import json
@@ -23,6 +24,8 @@ from evaluate import Model
 
 FOLDS = (0, (1, 2, 3, 4)), (1, (0, 2, 3, 4)), (2, (0,)), (3, (0, 1)), (4, (0,))
 HUB_SHARE, N_HUB, SAME = 0.25, 20, 0.9
+EQUAL_TEXTS = 8.03  # cosine 1, in deviations of unrelated texts
+TEXT, TEXT_WORDS, TEXT_BASE = 1.73, 1.0, -10.30  # as in the program
 OFFSET = 3  # of the odds: one picture in a hundred fits, not one in a thousand
 STOP = set('a an and are as at be by for if in into is it of on or that the to was with'.split())
 
@@ -104,6 +107,31 @@ def fold(dev, pairs, query, known):
     return pictures, captions, coverage(written, asked), right
 
 
+def captions_of_texts(dev, pairs):
+    """Of each photo one caption as the query and all other captions as what is searched: prints the
+    regression of captions of the same photo, R@1/5/10 of the first of them by meaning, by ranks and
+    by the program's weights, and how many hits are right from each bound on."""
+    rows = np.flatnonzero(dev.place == np.arange(len(dev.images))[dev.own] % 5)
+    mean = pairs['text-text'][0]
+    near = (dev.texts[rows] @ dev.texts.T - mean) / ((1 - mean) / EQUAL_TEXTS)
+    split = [words(c) for of_photo in dev.captions for c in of_photo]
+    share = coverage(split, [split[row] for row in rows])
+    right = dev.own[rows][:, None] == dev.own
+    others = np.arange(len(dev.texts)) != rows[:, None]
+    w = regression(np.stack([near[others], share[others]], 1), right[others])
+    print('caption of a text:', *(f'{x:.2f}' for x in w))
+    odds = TEXT * near + TEXT_WORDS * share + TEXT_BASE
+    place = lambda values: np.where(others, -values, 9e9).argsort(1).argsort(1)
+    fused = 1 / (60 + place(near)) + np.where(share > 0, 1 / (60 + place(share)), 0)
+    for name, values in ('meaning', near), ('ranks', fused), ('weights', odds):
+        best = np.where(right & others, values, -9e9).max(1)
+        ranks = ((values > best[:, None]) & others).sum(1)
+        print(f'  by {name} R@1/5/10', *(f'{100 * float((ranks < k).mean()):.1f}' for k in (1, 5, 10)))
+    for bound in (0.73, 0.27, 0.05):
+        above = (odds >= math.log(bound / (1 - bound))) & others
+        print(f'  confidence {bound}: {100 * right[above].mean():.0f} % right')
+
+
 def log_odds(weights, *known):
     return sum(w * x for w, x in zip(weights, known)) + weights[-1]
 
@@ -123,6 +151,8 @@ def main(starter, dataset, samples):
     print('log-odds, constants', f'{OFFSET} higher:')
     for name, w in ('picture', alone), ('picture, words', with_words), ('all', captioned):
         print(f'  {name}:', *(f'{x:.2f}' for x in w[:-1]), f'{w[-1] + OFFSET:.2f}')
+
+    captions_of_texts(dev, pairs)
 
     for every in (1, 2):
         pictures, captions, share, is_right = fold(dev, pairs, 4, (0, 1, 2, 3))

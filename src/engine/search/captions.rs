@@ -27,8 +27,9 @@ pub struct CaptionHit {
     pub text: String,
     /// Cosine of query and caption, −1…1; `None` in a search by words alone.
     pub similarity: Option<f32>,
-    /// How likely it is about the picture that was asked for. Falls from hit to hit. `None` for a
-    /// text as query, and for a model whose cosines are not calibrated.
+    /// How likely it is about the picture that was asked for, or about the same picture as the text
+    /// that was. Falls from hit to hit. `None` in a search by words alone, and for a model whose
+    /// cosines are not calibrated.
     pub confidence: Option<Confidence>,
     /// Words of the query found in it.
     pub words: Vec<String>,
@@ -84,7 +85,7 @@ pub(super) fn ranked(
     } = candidates(reader, query, calibration, n, among)?;
     let mut hits = Vec::new();
     let mut texts = HashSet::new();
-    for candidate in rank::fuse(ranked, usize::MAX) {
+    for candidate in in_order(ranked, &confidence) {
         if hits.len() >= n {
             break;
         }
@@ -101,6 +102,20 @@ pub(super) fn ranked(
     }
     hits.truncate(n);
     Ok(hits)
+}
+
+/// The candidates, the likeliest first; without confidence, their two rankings fused.
+fn in_order(
+    mut candidates: Vec<Candidate>,
+    confidence: &HashMap<ItemId, Confidence>,
+) -> Vec<Candidate> {
+    if candidates.iter().any(|of| !confidence.contains_key(&of.id)) {
+        return rank::fuse(candidates, usize::MAX);
+    }
+    let value = |of: &Candidate| confidence.get(&of.id).map_or(0.0, |found| found.value());
+    // Stable: of equal confidence, the more similar one first.
+    candidates.sort_by(|a, b| value(b).total_cmp(&value(a)));
+    candidates
 }
 
 /// The chosen captions, the last added first.
@@ -208,6 +223,10 @@ fn candidates(
         candidate.rank_by_words = Some(rank);
         candidate.bm25 = Some(found.bm25);
         candidate.words = found.words;
+        candidate.coverage = found.coverage;
+    }
+    if let (Asked::Words, Some(calibration)) = (query.asked, calibration) {
+        candidates.weigh(Scale::new(calibration, Asked::Words));
     }
     Ok(candidates)
 }
@@ -245,6 +264,16 @@ impl Candidates {
         if let Some(&id) = equal.ids.first() {
             self.put(id, Some(similarity), Some(self.ranked.len() + 1));
             self.equal.insert(id, equal);
+        }
+    }
+
+    /// Adds the confidence in captions that were found for a text.
+    fn weigh(&mut self, scale: Scale) {
+        for candidate in &self.ranked {
+            if let Some(similarity) = candidate.similarity {
+                let confidence = scale.confidence_in_text(similarity, candidate.coverage);
+                self.confidence.insert(candidate.id, confidence);
+            }
         }
     }
 

@@ -43,6 +43,13 @@ const CAPTION_BASE: f32 = -8.60;
 /// night”.
 const WORDS_BESIDE_A_PICTURE: f32 = 1.0;
 
+/// Weights for a caption in view of a text: the similarity, and the share of the text's words found.
+/// Fitted to captions of the same photo among 5,000; the share says next to nothing beside the
+/// similarity, and counts only that much that of similar captions, the one with the words is first.
+const TEXT: f32 = 1.73;
+const TEXT_WORDS: f32 = 1.0;
+const TEXT_BASE: f32 = -10.30;
+
 /// A caption may say nothing about what is seen. It costs at most this many log-odds …
 const USELESS_CAPTION: f32 = 2.0;
 
@@ -82,7 +89,7 @@ impl Strength {
 }
 
 /// How likely a hit is what was asked for, 0…1, for a collection in which about one picture in a
-/// hundred is: see [`Strength`].
+/// hundred is, or one caption in a thousand: see [`Strength`].
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Confidence(f32);
 
@@ -191,7 +198,7 @@ impl Scale {
         if self.asked == Asked::Picture {
             return alone + WORDS_BESIDE_A_PICTURE * coverage;
         }
-        let all_words = (coverage - WELL_MATCHED).max(0.0) / (1.0 - WELL_MATCHED) * ALL_WORDS;
+        let all_words = all_words(coverage);
         let with_words = WITH_WORDS * picture + WORDS * coverage + all_words + WITH_WORDS_BASE;
         let without_caption = if coverage > 0.0 {
             alone.max(with_words)
@@ -209,11 +216,7 @@ impl Scale {
                 both.max(without_caption - USELESS_CAPTION * (1.0 - is_near))
             }
         };
-        if coverage >= WELL_MATCHED {
-            log_odds.max(log_odds_of(Confidence::FAIR))
-        } else {
-            log_odds
-        }
+        at_least_fair_if_matched(log_odds, coverage)
     }
 
     /// The similarity of a caption, 0 for unrelated ones.
@@ -226,9 +229,30 @@ impl Scale {
         Confidence::of_log_odds(self.log_odds(evidence))
     }
 
+    /// The confidence in a caption in view of a text: its cosine, and the share of the text's words
+    /// found in it.
+    pub(super) fn confidence_in_text(self, cosine: f32, coverage: f32) -> Confidence {
+        let words = TEXT_WORDS * coverage + all_words(coverage);
+        let log_odds = TEXT * self.caption(cosine) + words + TEXT_BASE;
+        Confidence::of_log_odds(at_least_fair_if_matched(log_odds, coverage))
+    }
+
     /// The confidence in a caption found by its similarity to a picture.
     pub(super) fn confidence_in_caption(self, cosine: f32) -> Confidence {
         Confidence::of_log_odds(PICTURE * self.caption(cosine) + PICTURE_BASE)
+    }
+}
+
+/// What a query that is matched well counts for beyond the share of its words.
+fn all_words(coverage: f32) -> f32 {
+    (coverage - WELL_MATCHED).max(0.0) / (1.0 - WELL_MATCHED) * ALL_WORDS
+}
+
+fn at_least_fair_if_matched(log_odds: f32, coverage: f32) -> f32 {
+    if coverage >= WELL_MATCHED {
+        log_odds.max(log_odds_of(Confidence::FAIR))
+    } else {
+        log_odds
     }
 }
 
@@ -331,6 +355,10 @@ mod tests {
             for evidence in better {
                 prop_assert!(scale.log_odds(evidence) >= log_odds - 1e-3, "{evidence:?}");
             }
+            let in_text = |cosine, coverage| scale.confidence_in_text(cosine, coverage).value();
+            let least = in_text(picture, coverage) - 1e-6;
+            prop_assert!(in_text(picture + more, coverage) >= least);
+            prop_assert!(in_text(picture, (coverage + more).min(1.0)) >= least);
         }
     }
 }
