@@ -55,6 +55,22 @@ pub struct Candidate {
     pub coverage: f32,
 }
 
+impl Candidate {
+    /// An item that is in neither ranking, of which nothing is known.
+    #[must_use]
+    pub fn unranked(id: ItemId) -> Self {
+        Self {
+            id,
+            similarity: None,
+            rank_by_meaning: None,
+            rank_by_words: None,
+            bm25: None,
+            words: Vec::new(),
+            coverage: 0.0,
+        }
+    }
+}
+
 /// An item with what a hit shows of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FullItem {
@@ -110,13 +126,9 @@ impl IndexReader {
             .iter()
             .zip(1..)
             .map(|(near, rank)| Candidate {
-                id: near.id,
                 similarity: Some(near.similarity),
                 rank_by_meaning: Some(rank),
-                rank_by_words: None,
-                bm25: None,
-                words: Vec::new(),
-                coverage: 0.0,
+                ..Candidate::unranked(near.id)
             })
             .collect();
         let places: HashMap<ItemId, usize> = near.iter().map(|near| near.id).zip(0..).collect();

@@ -138,18 +138,9 @@ fn listed(
         if !texts.insert(text) {
             continue;
         }
-        let candidate = Candidate {
-            id,
-            similarity: None,
-            rank_by_meaning: None,
-            rank_by_words: None,
-            bm25: None,
-            words: Vec::new(),
-            coverage: 0.0,
-        };
         hits.extend(hits_of(
             reader,
-            &candidate,
+            &Candidate::unranked(id),
             equal_to(reader, id, chosen)?,
             true,
         )?);
@@ -279,13 +270,9 @@ impl Candidates {
 
     fn put(&mut self, id: ItemId, similarity: Option<f32>, rank_by_meaning: Option<usize>) {
         self.ranked.push(Candidate {
-            id,
             similarity,
             rank_by_meaning,
-            rank_by_words: None,
-            bm25: None,
-            words: Vec::new(),
-            coverage: 0.0,
+            ..Candidate::unranked(id)
         });
     }
 }

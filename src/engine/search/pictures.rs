@@ -87,20 +87,7 @@ fn listed(
 ) -> Result<Vec<Candidate>, EngineError> {
     let chosen = query.chosen.as_deref();
     let ids = chosen.map_or_else(|| Ok(Vec::new()), |chosen| reader.newest(chosen, n))?;
-    Ok(ids.into_iter().map(unranked).collect())
-}
-
-/// A candidate of which nothing is known.
-fn unranked(id: ItemId) -> Candidate {
-    Candidate {
-        id,
-        similarity: None,
-        rank_by_meaning: None,
-        rank_by_words: None,
-        bm25: None,
-        words: Vec::new(),
-        coverage: 0.0,
-    }
+    Ok(ids.into_iter().map(Candidate::unranked).collect())
 }
 
 /// All candidates of a query.
@@ -201,7 +188,7 @@ impl<'a> Pool<'a> {
             if similarity.is_some() {
                 self.candidates.push(Candidate {
                     similarity,
-                    ..unranked(id)
+                    ..Candidate::unranked(id)
                 });
             }
         }

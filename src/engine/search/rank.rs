@@ -51,30 +51,18 @@ mod tests {
         for (&id, rank) in by_meaning.iter().zip(1..) {
             found.push(Candidate {
                 rank_by_meaning: Some(rank),
-                ..candidate(id)
+                ..Candidate::unranked(ItemId(id))
             });
         }
         for (&(id, bm25), rank) in by_words.iter().zip(1..) {
             let at = found.iter().position(|known| known.id == ItemId(id));
             let at = at.unwrap_or_else(|| {
-                found.push(candidate(id));
+                found.push(Candidate::unranked(ItemId(id)));
                 found.len() - 1
             });
             (found[at].rank_by_words, found[at].bm25) = (Some(rank), Some(bm25));
         }
         found
-    }
-
-    fn candidate(id: u32) -> Candidate {
-        Candidate {
-            id: ItemId(id),
-            similarity: None,
-            rank_by_meaning: None,
-            rank_by_words: None,
-            bm25: None,
-            words: Vec::new(),
-            coverage: 0.0,
-        }
     }
 
     fn fused(by_meaning: &[u32], by_words: &[(u32, f32)], n: usize) -> Vec<u32> {
