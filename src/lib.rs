@@ -49,7 +49,7 @@ pub mod workspace;
 
 pub use engine::{
     By, CaptionHit, CaptionMatch, Condition, Confidence, Details, Encoders, Engine, EngineError,
-    IndexReport, IndexRequest, Key, Language, Moment, Part, Progress, Query, SearchHit,
-    SearchRequest, Strength, quietly,
+    IndexReport, IndexRequest, Key, Language, Moment, Part, Progress, Query, QueryChange,
+    RefineError, RefineOptions, Refinement, SearchHit, SearchRequest, Strength, Turn, quietly,
 };
 pub use workspace::{Workspace, WorkspaceError, WorkspaceOptions};

@@ -27,6 +27,12 @@ pub fn data_folder() -> Option<PathBuf> {
     ProjectDirs::from("", "", "sightline").map(|dirs| dirs.data_dir().to_path_buf())
 }
 
+/// The user's home folder, if there is one.
+#[must_use]
+pub fn home_folder() -> Option<PathBuf> {
+    BaseDirs::new().map(|dirs| dirs.home_dir().to_path_buf())
+}
+
 /// The folder to which [`install_command`] installs the `onnxruntime` Python package.
 fn wheel_folder() -> Option<PathBuf> {
     data_folder().map(|data| data.join("onnxruntime"))

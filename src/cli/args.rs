@@ -19,7 +19,7 @@ pub(super) use models::{
     AddArgs, CheckArgs, DefaultArgs, InfoArgs, ListArgs, ModelsArgs, ModelsCommand, PullArgs,
     QuantizeArgs, RemoveArgs,
 };
-use query::{FilterArgs, QueryArgs};
+pub(super) use query::{FilterArgs, QueryArgs};
 
 /// Find pictures with words and words with pictures, on your own machine, offline
 #[derive(Debug, Parser)]
@@ -44,11 +44,26 @@ pub(super) struct Cli {
 }
 
 impl Cli {
+    /// The commands and options. A search may begin without a query if one is asked for later.
+    fn definition() -> clap::Command {
+        let command = Self::command();
+        let command = command.mut_subcommand("search", |search| {
+            search.mut_group("query", |query| query.arg("interactive"))
+        });
+        command.mut_subcommand("refine", |refine| {
+            let refine = refine.mut_group("query", |query| query.required(false));
+            // Its stdin holds what is typed.
+            refine.mut_arg("image", |image| {
+                image.help("Add the picture in a file to the query")
+            })
+        })
+    }
+
     /// Parses the arguments, the program's name first.
     pub(super) fn parse_arguments(
         arguments: impl IntoIterator<Item = OsString>,
     ) -> Result<Self, clap::Error> {
-        let mut command = Self::command();
+        let mut command = Self::definition();
         let arguments: Vec<OsString> = arguments.into_iter().collect();
         let matches = command
             .try_get_matches_from_mut(&arguments)
@@ -124,6 +139,8 @@ pub(super) enum Command {
     Index(IndexArgs),
     /// Find pictures by text or by a picture
     Search(Box<SearchArgs>),
+    /// Find pictures step by step: more like this one, but at night
+    Refine(Box<RefineArgs>),
     /// Find the captions that fit a picture (reverse lookup)
     Captions(CaptionsArgs),
     /// Find pictures similar to a picture, without that one
@@ -215,7 +232,11 @@ pub(super) struct IndexArgs {
 impl Command {
     /// Whether a model is loaded for one query at most.
     pub(super) fn is_one_query(&self) -> bool {
-        matches!(self, Self::Search(_) | Self::Captions(_) | Self::Similar(_))
+        match self {
+            Self::Search(args) => !args.interactive,
+            Self::Captions(_) | Self::Similar(_) => true,
+            _ => false,
+        }
     }
 }
 
@@ -238,6 +259,7 @@ Examples:
   sightline search \"birthday\" --find captions   find captions instead of pictures
   sightline search \"beach\" --plus sunset.jpg --minus \"people\"
   sightline search \"dog after:2023 -cat\" --camera nikon --in ~/Pictures/Italy
+  sightline search -i \"dog\"                    refine the search step by step
 
 TEXT may contain \"exact phrases\", -excluded words and filters: in:FOLDER after:DATE before:DATE
 date:DATE camera:TEXT place:TEXT type:EXT orientation:SHAPE min-size:N tag:TAG has:caption. A value
@@ -248,6 +270,9 @@ different filters all of them, and a dash in front the opposite: -type:png. In E
 pub(super) struct SearchArgs {
     #[command(flatten)]
     pub(super) query: QueryArgs,
+    /// Refine the search step by step, as `sightline refine` does
+    #[arg(short, long, conflicts_with_all = ["find", "csv", "open", "copy_to", "link_to", "html"])]
+    pub(super) interactive: bool,
     /// Rank by meaning, words or both [default: both for a text, meaning for a picture]
     #[arg(long, value_enum)]
     pub(super) by: Option<ByArg>,
@@ -264,6 +289,87 @@ pub(super) struct SearchArgs {
     pub(super) output: OutputArgs,
     #[command(flatten)]
     pub(super) filters: FilterArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sightline refine \"a dog on the beach\"
+  sightline refine --image ~/Pictures/sunset.jpg --preview
+  printf 'more like 2\\nonly 2023\\n' | sightline refine \"a dog\" --paths
+
+Then type, after each list of hits:
+  more like 3, +3          more like the third hit; also several: more like 3 and 5
+  less like 2, -2          less like the second hit
+  but at night             adds a text to the query
+  no people                subtracts one
+  only 2023                filters: a date, only in FOLDER, camera:nikon, -type:png
+  undo, redo, reset        go back and forth, or to the query as it was asked
+  next, show 30            more hits
+  open 3, why 3            open a hit in the viewer, or show why it was found
+  copy DIR, copy 3 to DIR  copy hits into a folder
+  help, quit               quit with Ctrl-D, too
+
+Anything else is a new query. After each step, the `sightline search` command with the same hits is
+shown. Commands are read from stdin, line by line, if it is not a terminal; the exit status is then
+2 if one was refused. --json prints one answer per step, on one line.")]
+#[command(override_usage = "sightline refine [OPTIONS] [TEXT]")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag that can be given or not"
+)]
+pub(super) struct RefineArgs {
+    #[command(flatten)]
+    pub(super) query: QueryArgs,
+    /// Rank by meaning, words or both [default: both for a text, meaning for a picture]
+    #[arg(long, value_enum)]
+    pub(super) by: Option<ByArg>,
+    /// Language of the texts, for a model with several text towers [default: chosen by their
+    /// script, letters and words, else that of the index]
+    #[arg(long, value_name = "CODE")]
+    pub(super) language: Option<TextLanguage>,
+    #[command(flatten)]
+    pub(super) decode: DecodeArgs,
+    /// Number of hits in each list
+    #[arg(short = 'k', long, value_name = "N", default_value_t = 10,
+          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(super) top: u32,
+    /// Leave out hits of lower confidence, 0 to 1
+    #[arg(long, value_name = "C", value_parser = confidence)]
+    pub(super) min_confidence: Option<f32>,
+    /// Show below each hit its similarity and ranks, and the caption by which it was found
+    #[arg(long)]
+    pub(super) why: bool,
+    /// Print one JSON answer per step, on one line
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Print only paths, one per line
+    #[arg(long, conflicts_with = "json")]
+    pub(super) paths: bool,
+    /// End each path with NUL instead of a newline
+    #[arg(short = '0', long, requires = "paths")]
+    pub(super) null: bool,
+    /// Show the pictures in the terminal
+    #[arg(long, conflicts_with_all = ["json", "paths"])]
+    pub(super) preview: bool,
+    #[command(flatten)]
+    pub(super) filters: FilterArgs,
+}
+
+impl RefineArgs {
+    /// How hits are printed.
+    pub(super) fn output(&self) -> OutputArgs {
+        OutputArgs {
+            top: self.top,
+            min_confidence: self.min_confidence,
+            why: self.why,
+            json: self.json,
+            paths: self.paths,
+            null: self.null,
+            preview: self.preview,
+            ..OutputArgs::default()
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -389,7 +495,7 @@ impl DecodeArgs {
 }
 
 /// Output options of the commands that print hits.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a flag that can be given or not"
@@ -677,6 +783,6 @@ mod tests {
 
     #[test]
     fn clap_accepts_the_definitions() {
-        Cli::command().debug_assert();
+        Cli::definition().debug_assert();
     }
 }

@@ -25,22 +25,42 @@ pub(super) fn deliver(
         (How::Link, args.link_to.as_deref()),
     ];
     for (how, folder) in folders {
-        if let Some(folder) = folder {
-            let report = gather(&pictures(rows), folder, how)?;
-            if !report.skipped.is_empty() {
-                status = ExitStatus::Error;
-            }
-            show(&report, how, folder, printer);
+        if let Some(folder) = folder
+            && gather_in(folder, how, &pictures(rows), printer)? == ExitStatus::Error
+        {
+            status = ExitStatus::Error;
         }
     }
     for files in pictures(rows).iter().take(args.open.map_or(0, usize::from)) {
-        let file = files.iter().find(|file| file.exists()).or(files.first());
-        if let Some(file) = file {
-            let what = || format!("{}: cannot be opened in a viewer", file.display());
-            open::that_detached(file).with_context(what)?;
-        }
+        open_in_viewer(files)?;
     }
     Ok(status)
+}
+
+/// Copies or links pictures, each with all of its files, into a folder.
+pub(super) fn gather_in(
+    folder: &Path,
+    how: How,
+    pictures: &[&[PathBuf]],
+    printer: &Printer,
+) -> Result<ExitStatus> {
+    let report = gather(pictures, folder, how)?;
+    show(&report, how, folder, printer);
+    Ok(if report.skipped.is_empty() {
+        ExitStatus::Found
+    } else {
+        ExitStatus::Error
+    })
+}
+
+/// Opens the first of a picture's files that exists.
+pub(super) fn open_in_viewer(files: &[PathBuf]) -> Result<()> {
+    let file = files.iter().find(|file| file.exists()).or(files.first());
+    if let Some(file) = file {
+        let what = || format!("{}: cannot be opened in a viewer", file.display());
+        open::that_detached(file).with_context(what)?;
+    }
+    Ok(())
 }
 
 /// The files of each picture: of a hit that is one, all that have its content; of a caption, those

@@ -5,7 +5,7 @@ use std::path::Path;
 use sightline_picture::DecodeError;
 
 use crate::engine::exchange::ExchangeError;
-use crate::engine::{EngineError, IndexError, UnfinishedChange};
+use crate::engine::{EngineError, IndexError, RefineError, UnfinishedChange};
 use crate::models::hub::HubError;
 use crate::models::{
     DeviceError, EncodeError, Entry, ModelError, ModelsError, Precision, QuantizeError, TowerKind,
@@ -32,6 +32,7 @@ pub(super) fn hint(error: &anyhow::Error, workspace: Option<&Workspace>) -> Opti
         return Some("raise the limit on open files, e.g. `ulimit -n 1024`".to_owned());
     }
     let advised = of::<EngineError>(error)
+        .or_else(|| of::<RefineError>(error))
         .or_else(|| of::<WorkspaceError>(error))
         .or_else(|| of::<ModelsError>(error))
         .or_else(|| of::<HubError>(error))
@@ -205,6 +206,21 @@ impl Hint for WorkspaceError {
             Self::NoIndexFolder => Some("give an index folder with `--index DIR`".to_owned()),
             Self::Engine(error) => error.hint(index),
             Self::Models(error) => error.hint(index),
+            _ => None,
+        }
+    }
+
+    fn is_other_model(&self) -> bool {
+        matches!(self, Self::Engine(error) if error.is_other_model())
+    }
+}
+
+impl Hint for RefineError {
+    fn hint(&self, index: Option<&Path>) -> Option<String> {
+        match self {
+            Self::Engine(error) => error.hint(index),
+            Self::NoSuchHit { n, .. } if *n > 0 => Some("`next` shows more hits".to_owned()),
+            Self::NoQuery => Some("type what to look for, such as: a dog on the beach".to_owned()),
             _ => None,
         }
     }

@@ -14,8 +14,8 @@ use super::hints;
 use super::preview::Graphics;
 use super::printer::{Printer, Style};
 use super::rows::{Hits, Row};
-use crate::answers::FoundAnswer;
 use crate::answers::csv::{CAPTION_COLUMNS, IMAGE_COLUMNS, caption_cells, image_cells};
+use crate::answers::{FoundAnswer, HitAnswer};
 use crate::engine::{By, Confidence, Engine, Query, Reading, Strength};
 use crate::workspace::Workspace;
 
@@ -53,32 +53,7 @@ pub(super) fn show(
         gallery::write(page, args.append, found.query, &rows)?;
         printer.note(format_args!("wrote {}", printer.shown(page)));
     }
-    if args.json {
-        let Found {
-            query,
-            by,
-            readings,
-            began,
-            hits,
-        } = found;
-        printer.json(&FoundAnswer::new(
-            query,
-            *by,
-            readings,
-            began.elapsed(),
-            hits.answers(),
-        ))?;
-    } else if args.csv {
-        print_csv(&found.hits, printer)?;
-    } else if args.paths {
-        print_paths(&rows, args.null, printer)?;
-    } else {
-        let graphics = args.preview.then(|| printer.graphics()).transpose();
-        if let Err(reason) = graphics {
-            printer.note(format_args!("no pictures are shown: {reason}"));
-        }
-        print_lines(&rows, args.why, graphics.unwrap_or_default(), printer)?;
-    }
+    print(found, &rows, false, args, printer)?;
     if rows.is_empty() {
         note_nothing_found(&found.hits, workspace, printer);
         return Ok(ExitStatus::Nothing);
@@ -86,13 +61,87 @@ pub(super) fn show(
     // The results come before the notes on what is done with them.
     printer.flush()?;
     let status = deliver::deliver(&rows, args, printer)?;
-    let is_unlikely =
-        |row: &Row<'_>| row.confidence.map(Confidence::strength) == Some(Strength::Unlikely);
-    if status == ExitStatus::Found && rows.iter().all(is_unlikely) {
-        printer.note("probably nothing fits: even the best hit is unlikely");
+    if status == ExitStatus::Found && note_if_unlikely(&rows, printer) {
         return Ok(ExitStatus::Nothing);
     }
     Ok(status)
+}
+
+/// Shows the hits of these ranks, from 1, of a search that goes on: JSON on one line.
+pub(super) fn show_some(
+    found: &Found<'_>,
+    ranks: &dyn Fn(usize) -> bool,
+    args: &OutputArgs,
+    printer: &mut Printer,
+) -> Result<()> {
+    if args.json {
+        let answers = (1..).zip(found.hits.answers());
+        let answers = answers.filter(|(rank, _)| ranks(*rank));
+        let answer = found.answer(answers.map(|(_, answer)| answer).collect());
+        // Sorted by name, as in answers of several lines.
+        printer.json_line(&serde_json::to_value(answer)?)?;
+    } else {
+        let rows = found.hits.rows(printer);
+        let (shown, others): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| ranks(row.rank));
+        let first = shown.first().map_or(0, |row| row.rank);
+        let before = others.iter().find(|row| row.rank + 1 == first);
+        print(
+            found,
+            &shown,
+            before.is_some_and(is_less_likely),
+            args,
+            printer,
+        )?;
+    }
+    Ok(printer.flush()?)
+}
+
+/// Says that even the best of some hits is unlikely, if it is.
+pub(super) fn note_if_unlikely(rows: &[Row<'_>], printer: &Printer) -> bool {
+    let is_unlikely =
+        |row: &Row<'_>| row.confidence.map(Confidence::strength) == Some(Strength::Unlikely);
+    let is_none_likely = rows.iter().all(is_unlikely);
+    if is_none_likely {
+        printer.note("probably nothing fits: even the best hit is unlikely");
+    }
+    is_none_likely
+}
+
+impl Found<'_> {
+    fn answer<'a>(&'a self, hits: Vec<HitAnswer<'a>>) -> FoundAnswer<'a> {
+        FoundAnswer::new(
+            self.query,
+            self.by,
+            &self.readings,
+            self.began.elapsed(),
+            hits,
+        )
+    }
+}
+
+/// Prints hits in the form that was asked for. `was_less_likely`: whether the hit before them is.
+fn print(
+    found: &Found<'_>,
+    rows: &[Row<'_>],
+    was_less_likely: bool,
+    args: &OutputArgs,
+    printer: &mut Printer,
+) -> Result<()> {
+    if args.json {
+        return Ok(printer.json(&found.answer(found.hits.answers()))?);
+    }
+    if args.csv {
+        return print_csv(&found.hits, printer);
+    }
+    if args.paths {
+        return print_paths(rows, args.null, printer);
+    }
+    let graphics = args.preview.then(|| printer.graphics()).transpose();
+    if let Err(reason) = graphics {
+        printer.note(format_args!("no pictures are shown: {reason}"));
+    }
+    let graphics = graphics.unwrap_or_default();
+    print_lines(rows, was_less_likely, args.why, graphics, printer)
 }
 
 /// A caption as a line shows it.
@@ -168,11 +217,11 @@ fn quoted(caption: &str, columns: Option<usize>) -> String {
 
 fn print_lines(
     rows: &[Row<'_>],
+    mut was_less_likely: bool,
     why: bool,
     graphics: Option<Graphics>,
     printer: &mut Printer,
 ) -> Result<()> {
-    let mut was_less_likely = false;
     let columns = Printer::width();
     let within = |text: &str, before: usize, fit: Fit| match columns {
         Some(columns) => fit(text, room(columns) - before),
@@ -250,7 +299,8 @@ fn print_paths(rows: &[Row<'_>], null: bool, printer: &mut Printer) -> Result<()
     Ok(())
 }
 
-fn note_nothing_found(hits: &Hits, workspace: &Workspace, printer: &Printer) {
+/// Says that nothing was found, and why if the index is empty.
+pub(super) fn note_nothing_found(hits: &Hits, workspace: &Workspace, printer: &Printer) {
     let (what, arguments, also) = match hits {
         Hits::Images(_) => ("picture", "index ~/Pictures", ""),
         Hits::Captions(_) => (

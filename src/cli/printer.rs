@@ -96,6 +96,11 @@ impl Printer {
         writer.flush()
     }
 
+    /// Whether stdout is a terminal.
+    pub(super) fn is_terminal() -> bool {
+        io::stdout().is_terminal()
+    }
+
     /// Columns of the terminal that stdout is; `None` if it is none, and lines are not to be cut.
     pub(super) fn width() -> Option<usize> {
         if !io::stdout().is_terminal() {
@@ -175,13 +180,16 @@ impl Printer {
 
     /// A path for people: relative if it is below the current folder, control characters escaped.
     pub(super) fn shown(&self, path: &Path) -> String {
-        let relative = self
-            .current_folder
+        Self::safe(&self.relative(path).to_string_lossy())
+    }
+
+    /// A path, relative if it is below the current folder.
+    pub(super) fn relative<'a>(&self, path: &'a Path) -> &'a Path {
+        self.current_folder
             .as_deref()
             .and_then(|folder| path.strip_prefix(folder).ok())
             .filter(|relative| !relative.as_os_str().is_empty())
-            .unwrap_or(path);
-        Self::safe(&relative.to_string_lossy())
+            .unwrap_or(path)
     }
 
     /// Text for stdout, styled when it is a terminal.

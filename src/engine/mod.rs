@@ -33,7 +33,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use exchange::{ExportReport, ExportRequest, ImportReport};
-use search::QueryEncoder;
+use search::{KnownTexts, QueryEncoder};
 use sightline_index::{Compacted, IndexReader, WriterOptions};
 use views::Views;
 
@@ -55,8 +55,9 @@ pub use report::{
     Progress, Reading, Skipped, Stage, Status, UnfinishedChange,
 };
 pub use search::{
-    By, CaptionHit, CaptionMatch, Condition, Confidence, Key, Part, PartContent, Query, SearchHit,
-    SearchRequest, Strength, UnknownKey,
+    By, CaptionHit, CaptionMatch, Condition, Confidence, Key, Part, PartContent, Query,
+    QueryChange, RefineError, RefineOptions, Refinement, SearchHit, SearchRequest, Strength, Turn,
+    TurnError, UnknownKey,
 };
 pub use sightline_index::{
     Coordinates, DamagedData, Details, Filter, GraphState, IdSet, IndexError, ItemId, ItemKind,
@@ -80,6 +81,7 @@ pub struct Engine {
     encoders: Encoders,
     decode: DecodeOptions,
     views: Views,
+    texts: KnownTexts,
 }
 
 impl Engine {
@@ -91,6 +93,7 @@ impl Engine {
             encoders,
             decode: DecodeOptions::default(),
             views: Views::new(folder.into()),
+            texts: KnownTexts::default(),
         }
     }
 
@@ -304,6 +307,30 @@ impl Engine {
         search::images(&reader, self.query_encoder(&reader, request), request)
     }
 
+    /// Changes the query of a refined search, and searches again. When that fails, the refinement
+    /// stays as it is.
+    ///
+    /// # Errors
+    /// When a hit is named that there is not, there is no query yet, or as [`Engine::understand`]
+    /// and [`Engine::search`].
+    pub fn refine(
+        &self,
+        refinement: &mut Refinement,
+        changes: &[QueryChange],
+    ) -> Result<(), RefineError> {
+        let RefineOptions { by, language, .. } = refinement.options();
+        let understand = |text: &str| self.understand(text, by, language);
+        refinement.change(changes, understand, |request| self.search(request))
+    }
+
+    /// Searches for the first `n` hits of the present query of a refined search, at least one.
+    ///
+    /// # Errors
+    /// When there is no query yet, or as [`Engine::search`].
+    pub fn show(&self, refinement: &mut Refinement, n: usize) -> Result<(), RefineError> {
+        refinement.resize(n, |request| self.search(request))
+    }
+
     /// Captions that match a query, best first. Equal texts are one hit. A query that only
     /// restricts lists the captions that it leaves, the last added first.
     ///
@@ -382,6 +409,7 @@ impl Engine {
             encoders: &self.encoders,
             decode: &self.decode,
             hint: LanguageHint::of_index(reader.language(), request.language),
+            known: &self.texts,
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use crate::support::TestEnv;
 
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 25] = [
     "",
     "index",
     "search",
+    "refine",
     "captions",
     "similar",
     "duplicates",

@@ -59,6 +59,8 @@ mod quantize;
 mod queries;
 /// Killed and interrupted runs: nothing committed is lost, and the next run resumes.
 mod recovery;
+/// `sightline refine` and `search -i`, also on a terminal.
+mod refine;
 /// Where ONNX Runtime is searched for, and the error when it is missing.
 mod runtime;
 /// `sightline search`: ranking, output forms, exit codes, pages.

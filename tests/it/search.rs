@@ -65,7 +65,7 @@ fn similarities_are_cosines_in_descending_order() {
 #[test]
 fn a_picture_query_finds_similar_pictures() {
     let env = eight_pictures();
-    let answer = env.succeed(["search", "-i", "photos/IMG_4.png", "--json"]);
+    let answer = env.succeed(["search", "--image", "photos/IMG_4.png", "--json"]);
     let found = hits(&answer.json());
     assert_eq!(found[0].0, "IMG_4.png");
     assert!((found[0].1 - 1.0).abs() < 1e-4, "{}", found[0].1);
@@ -615,7 +615,7 @@ fn the_html_page_is_self_contained() {
     // A second query appended to the page, then the page overwritten.
     let again = [
         "search",
-        "-i",
+        "--image",
         "photos/IMG_1.png",
         "-k2",
         "--html",

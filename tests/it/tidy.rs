@@ -358,6 +358,7 @@ fn commands_on_an_index_are_built_in_one_place() {
     let verbs = [
         "index",
         "search",
+        "refine",
         "captions",
         "similar",
         "duplicates",

@@ -1,5 +1,6 @@
 //! Options of `sightline search` that say what is looked for.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{StringValueParser, TypedValueParser};
@@ -10,8 +11,8 @@ use crate::engine::{Condition, Key};
 /// What is added and subtracted.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("query").args([
-    "text", "image", "like", "plus", "folder", "since", "until", "camera", "place", "ending",
-    "orientation", "min_size", "tag", "has",
+    "text", "image", "like", "plus", "phrase", "folder", "since", "until", "camera", "place",
+    "ending", "orientation", "min_size", "tag", "has",
 ]).required(true).multiple(true))]
 #[command(group = ArgGroup::new("texts").args(["text", "plus", "minus"]).multiple(true))]
 pub(in crate::cli) struct QueryArgs {
@@ -19,11 +20,14 @@ pub(in crate::cli) struct QueryArgs {
     #[arg(value_name = "TEXT")]
     pub(in crate::cli) text: Option<String>,
     /// Add the picture in a file to the query; - reads one from stdin
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub(in crate::cli) image: Vec<PathBuf>,
     /// Add an indexed picture to the query, by its path, without reading the file
-    #[arg(long, value_name = "PATH")]
-    pub(in crate::cli) like: Vec<PathBuf>,
+    #[arg(long, value_name = "[WEIGHT:]PATH")]
+    pub(in crate::cli) like: Vec<OsString>,
+    /// Subtract an indexed picture from the query [default weight: 0.5]
+    #[arg(long, value_name = "[WEIGHT:]PATH")]
+    pub(in crate::cli) unlike: Vec<OsString>,
     /// Add a text or a picture file to the query, with a weight if you like: 2:"red car"
     #[arg(long, value_name = "[WEIGHT:]TEXT|FILE")]
     pub(in crate::cli) plus: Vec<String>,
@@ -39,6 +43,9 @@ pub(in crate::cli) struct QueryArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Filters")]
 pub(in crate::cli) struct FilterArgs {
+    /// Only pictures with these words side by side; given twice, with both phrases
+    #[arg(long, value_name = "WORDS")]
+    pub(in crate::cli) phrase: Vec<String>,
     /// Only pictures in this folder or below it
     #[arg(long = "in", value_name = "FOLDER", value_parser = condition(Key::In))]
     folder: Vec<Condition>,

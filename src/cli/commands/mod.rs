@@ -8,6 +8,7 @@ pub(super) mod eval;
 pub(super) mod exchange;
 pub(super) mod index;
 pub(super) mod models;
+pub(super) mod refine;
 pub(super) mod search;
 pub(super) mod status;
 pub(super) mod upkeep;

@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-use crate::cli::args::{ByArg, CaptionsArgs, FindArg, SearchArgs, SimilarArgs};
+use crate::cli::args::{
+    ByArg, CaptionsArgs, FilterArgs, FindArg, QueryArgs, SearchArgs, SimilarArgs,
+};
 use crate::cli::exit::ExitStatus;
 use crate::cli::hints;
 use crate::cli::output::{self, Found};
@@ -24,13 +26,10 @@ pub(in crate::cli) fn search(
 ) -> Result<ExitStatus> {
     let began = Instant::now();
     let options = args.decode.options();
-    let by = args.by.map(|by| match by {
-        ByArg::Meaning => By::Meaning,
-        ByArg::Words => By::Words,
-        ByArg::Both => By::Both,
-    });
+    let by = args.by.map(ranking);
     let engine = workspace.engine()?.with_decode_options(options.clone());
-    let query = query(args, by, &engine, &options)?;
+    let understand = |text: &str| Ok(engine.understand(text, by, args.language)?);
+    let query = query(&args.query, &args.filters, understand, &options)?;
     let request = SearchRequest {
         by: by.unwrap_or_else(|| query.usual_ranking()),
         query,
@@ -52,7 +51,11 @@ pub(in crate::cli) fn search(
         hits,
     };
     let status = output::show(&found, &args.output, workspace, printer)?;
-    note_on_query(query, printer);
+    if !query.is_plain() {
+        let query = Printer::one_line(&query.to_string());
+        printer.note(format_args!("understood as: {query}"));
+    }
+    note_on_keys(query, printer);
     note_on_readings(&found, printer);
     if let Some(text) = &args.query.text {
         note_on_text(text, workspace, printer);
@@ -60,17 +63,24 @@ pub(in crate::cli) fn search(
     Ok(status)
 }
 
+pub(super) fn ranking(by: ByArg) -> By {
+    match by {
+        ByArg::Meaning => By::Meaning,
+        ByArg::Words => By::Words,
+        ByArg::Both => By::Both,
+    }
+}
+
 /// The query that the arguments stand for.
-fn query(
-    args: &SearchArgs,
-    by: Option<By>,
-    engine: &Engine,
+pub(super) fn query(
+    asked: &QueryArgs,
+    filters: &FilterArgs,
+    understand: impl FnOnce(&str) -> Result<Query>,
     options: &DecodeOptions,
 ) -> Result<Query> {
-    let asked = &args.query;
     let mut query = match &asked.text {
         Some(text) if asked.literal => Query::text(text),
-        Some(text) => engine.understand(text, by, args.language)?,
+        Some(text) => understand(text)?,
         None => Query::default(),
     };
     let mut stdin = Stdin {
@@ -80,8 +90,8 @@ fn query(
     for path in &asked.image {
         query = query.plus(stdin.picture(path)?);
     }
-    for path in &asked.like {
-        query = query.plus(Part::item(path));
+    for value in &asked.like {
+        query = query.plus(Part::parse_item(value)?);
     }
     for value in &asked.plus {
         query = query.plus(stdin.part(value)?);
@@ -89,7 +99,11 @@ fn query(
     for value in &asked.minus {
         query = query.minus(stdin.part(value)?);
     }
-    query.conditions.extend(args.filters.conditions().cloned());
+    for value in &asked.unlike {
+        query = query.minus(Part::parse_item(value)?);
+    }
+    query.phrases.extend(filters.phrase.iter().cloned());
+    query.conditions.extend(filters.conditions().cloned());
     Ok(query)
 }
 
@@ -126,7 +140,7 @@ impl Stdin<'_> {
 }
 
 /// What the model makes of the text of each part.
-fn readings(
+pub(super) fn readings(
     query: &Query,
     by: By,
     language: Option<TextLanguage>,
@@ -139,12 +153,8 @@ fn readings(
     query.parts.iter().map(reading).collect()
 }
 
-/// How the query was understood, after the hits, if it is more than words.
-fn note_on_query(query: &Query, printer: &Printer) {
-    if !query.is_plain() {
-        let query = Printer::one_line(&query.to_string());
-        printer.note(format_args!("understood as: {query}"));
-    }
+/// Which words look like a filter with a mistake in it.
+pub(super) fn note_on_keys(query: &Query, printer: &Printer) {
     for unknown in &query.unknown_keys {
         let (typed, similar) = (&unknown.typed, unknown.similar);
         if Key::named(typed).is_some() {
@@ -160,7 +170,7 @@ fn note_on_query(query: &Query, printer: &Printer) {
 }
 
 /// Notes on what the model made of the texts, after the hits.
-fn note_on_readings(found: &Found<'_>, printer: &Printer) {
+pub(super) fn note_on_readings(found: &Found<'_>, printer: &Printer) {
     let is_single = matches!(found.query.parts[..], [_]);
     for (part, reading) in found.query.parts.iter().zip(&found.readings) {
         if let (PartContent::Text(text), Some(reading)) = (&part.content, reading) {
@@ -208,7 +218,7 @@ fn note_on_reading(name: &str, part: &Part, reading: Reading, by: By, printer: &
 }
 
 /// Notes on the text as it was typed, after the hits.
-fn note_on_text(text: &str, workspace: &Workspace, printer: &Printer) {
+pub(super) fn note_on_text(text: &str, workspace: &Workspace, printer: &Printer) {
     if Path::new(text).is_file() {
         printer.hint(format_args!(
             "{} is a file; to search by the picture itself: `{}`",

@@ -7,24 +7,28 @@
 //! ranks them by how likely they are ([`evidence`]), or where the model's cosines are not
 //! calibrated, [`rank`] fuses their two rankings. Another call fetches the items of the final hits
 //! ([`IndexReader::items`]). Captions are found by their distinct vectors and texts ([`captions`]).
-//! A picture of the index needs no encoding (`similar`).
+//! A picture of the index needs no encoding (`similar`). A query is changed turn by turn in a
+//! [`Refinement`], by what was typed ([`Turn`]).
 
 mod captions;
 mod combine;
 mod condition;
 mod evidence;
 mod hits;
+mod known;
 mod negation;
 mod parts;
 mod pictures;
 mod query;
 mod rank;
+mod refine;
 mod request;
 mod restrict;
 mod similar;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 use sightline_index::{IndexReader, ItemKind};
 use sightline_onnx::Calibration;
@@ -35,12 +39,15 @@ pub use captions::CaptionHit;
 pub use condition::{Condition, Key};
 pub use evidence::{Confidence, Strength};
 pub use hits::{CaptionMatch, SearchHit};
+pub(super) use known::KnownTexts;
 pub use parts::{By, Part, PartContent, Query, UnknownKey};
 use query::EncodedQuery;
 pub(super) use query::QueryEncoder;
+pub use refine::{RefineError, RefineOptions, Refinement};
 pub use request::SearchRequest;
 pub(super) use similar::similar;
 pub(super) use syntax::parse;
+pub use turn::{QueryChange, Turn, TurnError};
 
 /// Images that match a query, best first.
 ///

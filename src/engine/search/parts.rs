@@ -1,5 +1,7 @@
 //! What is looked for: a weighted sum of texts and pictures, and what hits must and must not have.
 
+use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -35,7 +37,7 @@ const NEGATIVE: f32 = 0.5;
 const WORDS_BESIDE_A_PICTURE: f32 = 2.0;
 
 /// The largest weight of a part.
-const MAX_WEIGHT: f32 = 100.0;
+pub(super) const MAX_WEIGHT: f32 = 100.0;
 
 /// A query. Its vector is the weighted sum of its parts' unit vectors, scaled to unit length; its
 /// keywords are those of the texts that are added. Weighted sums are those of Rocchio's relevance
@@ -136,6 +138,7 @@ impl Part {
     /// A part as users write it: a text, or the path of a picture file, both with or without a
     /// weight in front, as in `2:red car`. What names an existing file is that file; so is a name
     /// without spaces that ends like one of a picture, and a missing one is an error of the search.
+    /// In quotation marks behind a weight, as in `1:"dog.jpg"`, it is always a text.
     ///
     /// # Errors
     /// When the weight is not above 0 and at most 100, or nothing follows it.
@@ -150,12 +153,14 @@ impl Part {
         });
         let (weight, rest) = match weighted {
             Some((weight, rest)) => {
-                let number = weight.parse::<f32>().ok();
-                let weight = number.filter(|&number| number > 0.0 && number <= MAX_WEIGHT);
-                let Some(weight) = weight.filter(|_| !rest.trim().is_empty()) else {
+                let weight = read_weight(weight).filter(|_| !rest.trim().is_empty());
+                let Some(weight) = weight else {
                     return Err(EngineError::BadWeight(value.to_owned()));
                 };
-                (Some(weight), without_quotes(rest.trim()))
+                if let Some(text) = without_quotes(rest.trim()) {
+                    return Ok(Self::text(text).weighing(weight));
+                }
+                (Some(weight), rest.trim())
             }
             None => (None, value),
         };
@@ -171,6 +176,30 @@ impl Part {
             Self::text(rest)
         };
         Ok(Self { weight, ..part })
+    }
+
+    /// An image of the index as users write it: the path of one of its files, with or without a
+    /// weight in front, as in `2:photos/dog.jpg`. What names an existing file is that file.
+    ///
+    /// # Errors
+    /// When the weight is not above 0 and at most 100, or nothing follows it.
+    pub fn parse_item(value: &OsStr) -> Result<Self, EngineError> {
+        if Path::new(value).exists() {
+            return Ok(Self::item(value));
+        }
+        let bytes = value.as_encoded_bytes();
+        let is_number = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+        let n_digits = bytes.iter().take_while(|byte| is_number(byte)).count();
+        if n_digits == 0 || bytes.get(n_digits) != Some(&b':') {
+            return Ok(Self::item(value));
+        }
+        let weight = str::from_utf8(&bytes[..n_digits]).ok();
+        let weight = weight.and_then(read_weight);
+        let rest = after_ascii(value, n_digits + 1);
+        match weight.filter(|_| !rest.is_empty()) {
+            Some(weight) => Ok(Self::item(&*rest).weighing(weight)),
+            None => Err(EngineError::BadWeight(value.to_string_lossy().into_owned())),
+        }
     }
 
     /// The same with another weight, above 0.
@@ -189,11 +218,29 @@ impl Part {
     }
 }
 
-fn without_quotes(text: &str) -> &str {
-    let inner = text
-        .strip_prefix('"')
-        .and_then(|text| text.strip_suffix('"'));
-    inner.unwrap_or(text)
+fn read_weight(text: &str) -> Option<f32> {
+    let weight = text.parse::<f32>().ok();
+    weight.filter(|&weight| weight > 0.0 && weight <= MAX_WEIGHT)
+}
+
+/// What stands in quotation marks, if it is not blank.
+fn without_quotes(text: &str) -> Option<&str> {
+    let inner = text.strip_prefix('"')?.strip_suffix('"')?;
+    Some(inner).filter(|inner| !inner.trim().is_empty())
+}
+
+/// What follows the first `n` bytes of a path, which are ASCII. On Windows, of a path that is not
+/// Unicode, with replacement characters.
+#[cfg(unix)]
+fn after_ascii(path: &OsStr, n: usize) -> Cow<'_, OsStr> {
+    use std::os::unix::ffi::OsStrExt as _;
+    Cow::Borrowed(OsStr::from_bytes(&path.as_bytes()[n..]))
+}
+
+#[cfg(not(unix))]
+fn after_ascii(path: &OsStr, n: usize) -> Cow<'_, OsStr> {
+    let text = path.to_string_lossy();
+    Cow::Owned(text[n..].into())
 }
 
 impl Query {

@@ -8,6 +8,7 @@ use sightline_picture::DecodeError;
 
 use super::combine::combined;
 use super::evidence::Asked;
+use super::known::KnownTexts;
 use super::parts::{By, Part, PartContent, Query};
 use super::request::SearchRequest;
 use super::restrict;
@@ -28,6 +29,7 @@ pub(in crate::engine) struct QueryEncoder<'a> {
     pub(in crate::engine) decode: &'a DecodeOptions,
     /// The language of texts.
     pub(in crate::engine) hint: LanguageHint,
+    pub(in crate::engine) known: &'a KnownTexts,
 }
 
 /// A query in the terms of the index. Without a vector and words, it asks for a list.
@@ -114,9 +116,13 @@ impl QueryEncoder<'_> {
             encoders,
             decode,
             hint,
+            known,
         } = self;
         let embeddings = match &part.content {
-            PartContent::Text(text) => isolate::queries(encoders, &[text], hint)?,
+            PartContent::Text(text) => {
+                let encode = || unit_vector(isolate::queries(encoders, &[text], hint)?);
+                return known.vector(text, hint, encode);
+            }
             PartContent::Picture(path) => {
                 let path = Finder::default().find(path);
                 let picture = Decoding::new(decode, encoders).file(&path)?;
@@ -138,8 +144,7 @@ impl QueryEncoder<'_> {
             }
             PartContent::Item(path) => return stored(reader, path),
         };
-        let embedding = embeddings.into_iter().next();
-        Ok(UnitVector::new(embedding.transpose()?.unwrap_or_default())?)
+        unit_vector(embeddings)
     }
 
     fn picture(self, picture: &Picture, path: &Path) -> Result<isolate::Embeddings, EngineError> {
@@ -150,6 +155,12 @@ impl QueryEncoder<'_> {
         }
         Ok(embeddings)
     }
+}
+
+/// The vector of the only embedding.
+fn unit_vector(embeddings: isolate::Embeddings) -> Result<UnitVector, EngineError> {
+    let embedding = embeddings.into_iter().next().transpose()?;
+    Ok(UnitVector::new(embedding.unwrap_or_default())?)
 }
 
 /// The vector of the image that a file has in the index.

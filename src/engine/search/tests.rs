@@ -1,5 +1,9 @@
 //! Mixed, restricted and refused queries on a real index with a fake encoder.
 
+use std::ffi::OsStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::*;
 use crate::engine::tests::{BLUE, GREEN, Place, RED, name};
 use crate::engine::{Engine, fake};
@@ -309,8 +313,10 @@ fn parts_are_read_as_users_write_them() {
         ("missing.jpg", Part::picture("missing.jpg")),
         ("a photo.jpg", Part::text("a photo.jpg")),
         ("note: red", Part::text("note: red")),
+        ("1:\"missing.jpg\"", Part::text("missing.jpg").weighing(1.0)),
+        ("2:\"2:red\"", Part::text("2:red").weighing(2.0)),
     ];
-    assert_eq!(rows.len(), 10);
+    assert_eq!(rows.len(), 12);
     for (value, expected) in rows {
         assert_eq!(Part::parse(value).unwrap(), expected, "{value}");
     }
@@ -321,4 +327,103 @@ fn parts_are_read_as_users_write_them() {
             "{error}"
         );
     }
+    // An image of the index has a path in any case.
+    let rows = [
+        (file, Part::item(file)),
+        (odd, Part::item(odd)),
+        (weighted.as_str(), Part::item(file).weighing(1.5)),
+        ("0.667:a b.jpg", Part::item("a b.jpg").weighing(0.667)),
+        ("2:3:a.jpg", Part::item("3:a.jpg").weighing(2.0)),
+        ("a:b.jpg", Part::item("a:b.jpg")),
+        ("2023", Part::item("2023")),
+    ];
+    assert_eq!(rows.len(), 7);
+    for (value, expected) in rows {
+        assert_eq!(
+            Part::parse_item(OsStr::new(value)).unwrap(),
+            expected,
+            "{value}"
+        );
+    }
+    for value in ["0:a.jpg", "2:", "101:a.jpg"] {
+        assert!(Part::parse_item(OsStr::new(value)).is_err(), "{value}");
+    }
+}
+
+#[test]
+fn a_refined_search_is_the_search_for_its_query() {
+    let place = place();
+    let n_encoded = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&n_encoded);
+    let count = move |texts: &[&str]| {
+        counted.fetch_add(texts.len(), Ordering::Relaxed);
+    };
+    let engine = Engine::open(
+        &place.index,
+        fake::encoders_with_watched_texts("one", count),
+    );
+    let mut refinement = Refinement::new(RefineOptions {
+        by: Some(By::Meaning),
+        ..RefineOptions::new(10)
+    });
+    let found = |refinement: &Refinement| -> Vec<String> {
+        refinement
+            .hits()
+            .iter()
+            .map(|hit| name(hit.path()))
+            .collect()
+    };
+    let mut lists = Vec::new();
+    for line in [
+        "red",
+        "more like 2",
+        "but blue",
+        "only in spain",
+        "-car",
+        "less like 1",
+        "reset",
+    ] {
+        let Ok(Turn::Change(changes)) = Turn::parse(line) else {
+            panic!("{line}");
+        };
+        engine.refine(&mut refinement, &changes).unwrap();
+        let request = refinement.request().unwrap();
+        assert_eq!(
+            engine.search(&request).unwrap(),
+            refinement.hits(),
+            "{line}"
+        );
+        lists.push(found(&refinement));
+    }
+    // Each text was encoded once.
+    assert_eq!(n_encoded.load(Ordering::Relaxed), 2);
+    assert_eq!(lists[0][..2], ["red.png", "yellow.jpeg"]);
+    assert_eq!(lists[1][0], "yellow.jpeg");
+    assert_eq!(
+        (lists[3].len(), &lists[4][..]),
+        (2, &["yellow.jpeg".to_owned()][..])
+    );
+    assert_eq!(lists[6], lists[0]);
+    for list in lists.iter().rev().skip(1) {
+        refinement.undo(1).unwrap();
+        assert_eq!(&found(&refinement), list);
+    }
+    // What is refused changes nothing.
+    let before = found(&refinement);
+    let refused = engine.refine(&mut refinement, &[QueryChange::Like(vec![7])]);
+    assert!(matches!(
+        refused,
+        Err(RefineError::NoSuchHit { number: 7, n: 6 })
+    ));
+    let nothing = [QueryChange::Narrow(
+        engine.understand("date:1999", None, None).unwrap(),
+    )];
+    engine.refine(&mut refinement, &nothing).unwrap();
+    assert!(refinement.hits().is_empty() && refinement.can_undo());
+    refinement.undo(1).unwrap();
+    assert_eq!(found(&refinement), before);
+    engine.show(&mut refinement, 3).unwrap();
+    assert_eq!(found(&refinement), before[..3]);
+    // Another number of hits is no turn.
+    assert!(!refinement.can_undo());
 }

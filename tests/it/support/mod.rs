@@ -9,6 +9,7 @@ mod terminal;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::io::{Seek as _, Write as _};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use sightline_index::{IndexError, IndexReader, Item};
 use tempfile::TempDir;
 
 pub(crate) use copy::copy_folder;
+pub(crate) use terminal::Typing;
 
 /// The executable under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_sightline");
@@ -113,6 +115,13 @@ impl TestEnv {
     #[track_caller]
     pub(crate) fn succeed<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Ran {
         self.sightline(arguments).run().expect(0)
+    }
+
+    /// Runs a command line in a shell that finds the program.
+    pub(crate) fn shell(&self, line: &str) -> TestCommand {
+        let folder = Path::new(PROGRAM).parent().unwrap();
+        let path = format!("{}:/usr/bin:/bin", folder.display());
+        self.program("bash", ["-c", line]).env("PATH", path)
     }
 
     /// Runs the program, which must fail with exit code 2.
@@ -258,6 +267,15 @@ impl TestCommand {
     pub(crate) fn stdin(mut self, file: &Path) -> Self {
         self.command
             .stdin(fs_err::File::open(file).unwrap().into_parts().0);
+        self
+    }
+
+    /// Uses this text as stdin.
+    pub(crate) fn typed(mut self, text: &str) -> Self {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file.rewind().unwrap();
+        self.command.stdin(file);
         self
     }
 

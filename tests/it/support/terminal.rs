@@ -1,8 +1,10 @@
-//! Runs the program with a terminal as its stdout.
+//! Runs the program with a terminal as its stdout, or on a terminal on which something is typed.
 
 use std::fs::File;
-use std::io::Read as _;
-use std::process::Stdio;
+use std::io::{Read as _, Write as _};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
 
 use nix::pty::{Winsize, openpty};
 
@@ -42,4 +44,98 @@ impl TestCommand {
             code: output.status.code(),
         }
     }
+}
+
+/// A command that runs on a terminal.
+pub(crate) struct Typing {
+    child: Child,
+    keyboard: File,
+    output: Receiver<Vec<u8>>,
+    bytes: Vec<u8>,
+    /// How much of what was printed was looked at.
+    n_seen: usize,
+}
+
+impl TestCommand {
+    /// Starts the command on a terminal.
+    pub(crate) fn type_on_terminal(mut self) -> Typing {
+        let size = Winsize {
+            ws_row: 50,
+            ws_col: 500,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        let pair = openpty(&size, None).unwrap();
+        let end = || Stdio::from(pair.slave.try_clone().unwrap());
+        self.command.stdin(end()).stdout(end()).stderr(end());
+        self.command.env("TERM", "xterm");
+        let child = self.command.spawn().unwrap();
+        drop((self, pair.slave));
+        let keyboard = File::from(pair.master);
+        let mut screen = keyboard.try_clone().unwrap();
+        let (sender, output) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(n @ 1..) = screen.read(&mut buffer) {
+                if sender.send(buffer[..n].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        Typing {
+            child,
+            keyboard,
+            output,
+            bytes: Vec::new(),
+            n_seen: 0,
+        }
+    }
+}
+
+impl Typing {
+    /// Presses keys; Enter is `\r`.
+    pub(crate) fn press(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Waits for a text, and returns what was printed up to its end, without escape sequences.
+    /// Lines end with `\n` alone.
+    #[track_caller]
+    pub(crate) fn wait_for(&mut self, what: &str) -> String {
+        loop {
+            let screen = plain(&self.bytes);
+            let shown = &screen[self.n_seen..];
+            if let Some(at) = shown.find(what) {
+                let end = at + what.len();
+                self.n_seen += end;
+                return shown[..end].to_owned();
+            }
+            match self.output.recv_timeout(Duration::from_mins(1)) {
+                Ok(bytes) => self.bytes.extend(bytes),
+                Err(error) => panic!("no {what:?}: {error}\n{shown}"),
+            }
+        }
+    }
+
+    /// Waits for the end of the command, and returns its exit code.
+    pub(crate) fn end(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+}
+
+/// A text of a terminal without escape sequences and carriage returns.
+fn plain(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let mut plain = String::new();
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\u{1b}' if characters.next() == Some('[') => {
+                characters.find(|&c| c.is_ascii_alphabetic());
+            }
+            '\u{1b}' | '\r' => {}
+            character => plain.push(character),
+        }
+    }
+    plain
 }
