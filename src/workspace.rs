@@ -130,6 +130,12 @@ impl Workspace {
         self.may_change_model
     }
 
+    /// The requested model, if it is that of the environment.
+    #[must_use]
+    pub fn model_of_environment(&self) -> Option<&Path> {
+        self.model.as_deref().filter(|_| !self.may_change_model)
+    }
+
     /// The requested precision.
     #[must_use]
     pub fn precision(&self) -> Option<Precision> {

@@ -115,7 +115,7 @@ pub use language::{Language, UnknownLanguage};
 pub use model::Model;
 pub use precision::{Precision, UnknownPrecision};
 pub use preprocess::{
-    Channels, Interpolation, Pixels, PreprocessConfig, Preprocessor, Resize, Rounding,
+    Channels, Interpolation, Pixels, PreprocessConfig, Preprocessor, Resize, Rounding, SeenPart,
 };
 pub use session::{Runtime, RuntimeError, SessionOptions, Signature};
 pub use text::TextTower;

@@ -28,6 +28,7 @@ macro_rules! answers {
 
 pub mod csv;
 mod duplicates;
+mod explain;
 mod index;
 mod measure;
 mod models;
@@ -45,6 +46,7 @@ use serde::Serialize;
 use crate::engine::Skipped;
 
 pub use duplicates::DuplicatesAnswer;
+pub use explain::ExplainAnswer;
 pub use index::{
     CheckAnswer, CompactAnswer, ExportAnswer, FormatsAnswer, ImportAnswer, IndexAnswer,
     RemoveAnswer, StatusAnswer,

@@ -21,9 +21,9 @@ use crate::engine::bench::{BenchReport, BenchRound, CpuTimes};
 use crate::engine::exchange::{ExportRequest, ImportReport};
 use crate::engine::{
     By, CaptionHit, CaptionMatch, Condition, Confidence, Details, DuplicateFile, DuplicateGroup,
-    DuplicatesReport, EncodingFigures, Engine, Evaluation, IndexReport, IndexRequest, KeepReason,
-    Key, ModelChange, Moment, Part, Query, Reading, Recalls, RemoveReport, SearchHit,
-    UnfinishedChange, UnknownKey, fake, quietly,
+    DuplicatesReport, EncodingFigures, Engine, Evaluation, Explanation, Heat, IndexReport,
+    IndexRequest, KeepReason, Key, ModelChange, Moment, Part, Query, Reading, Recalls,
+    RemoveReport, SearchHit, SeenPart, UnfinishedChange, UnknownKey, WordEffect, fake, quietly,
 };
 use crate::models::{
     Agreement, Check, Checked, Figures, Language, Matches, OtherText, Outcome, Registry, Rewritten,
@@ -161,6 +161,7 @@ fn the_document_describes_every_key_and_no_other() {
     let mut samples = Samples::default();
     of_searches(&mut samples);
     of_duplicates(&mut samples);
+    of_explanations(&mut samples);
     of_indexing(&mut samples);
     of_an_index(&mut samples);
     of_upkeep(&mut samples);
@@ -310,6 +311,43 @@ fn of_duplicates(samples: &mut Samples) {
         "duplicates",
         &DuplicatesAnswer::from(&DuplicatesReport::default()),
     );
+}
+
+fn of_explanations(samples: &mut Samples) {
+    let bare = Explanation {
+        similarity: 0.5,
+        confidence: None,
+        reading: Reading {
+            language: None,
+            tower: None,
+            is_known: true,
+            n_tokens_dropped: 0,
+        },
+        heat: Heat {
+            seen: SeenPart::WHOLE,
+            side: 12,
+            values: vec![0.5; 144],
+        },
+        words: Vec::new(),
+        n_encoded: 60,
+        overlay: None,
+        elapsed: Duration::ZERO,
+    };
+    let rich = Explanation {
+        confidence: Confidence::new(0.5),
+        reading: Reading {
+            language: "de".parse().ok(),
+            tower: Some(1),
+            ..bare.reading
+        },
+        words: vec![WordEffect {
+            word: "a".to_owned(),
+            support: 0.5,
+        }],
+        ..bare.clone()
+    };
+    samples.add("explain", &ExplainAnswer::new(&odd_path(), "a", &bare));
+    samples.add("explain", &ExplainAnswer::new(Path::new("-"), "a", &rich));
 }
 
 fn of_indexing(samples: &mut Samples) {

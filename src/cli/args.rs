@@ -1,8 +1,11 @@
 //! The command line's options. Parsing touches no file, so `--help` always works.
 
 mod dashed;
+mod explain;
 mod models;
 mod query;
+mod upkeep;
+mod words;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,11 +18,15 @@ use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, V
 use crate::engine::{Confidence, DecodeOptions, IndexRequest, Language, TextLanguage};
 use crate::models::{Device, Precision};
 
+pub(super) use explain::ExplainArgs;
 pub(super) use models::{
     AddArgs, CheckArgs, DefaultArgs, InfoArgs, ListArgs, ModelsArgs, ModelsCommand, PullArgs,
     QuantizeArgs, RemoveArgs,
 };
 pub(super) use query::{FilterArgs, QueryArgs};
+pub(super) use upkeep::{
+    CheckIndexArgs, CompactArgs, ExportArgs, ImportArgs, RemoveFilesArgs, StatusArgs,
+};
 
 /// Find pictures with words and words with pictures, on your own machine, offline
 #[derive(Debug, Parser)]
@@ -69,6 +76,7 @@ impl Cli {
             .try_get_matches_from_mut(&arguments)
             .map_err(|mut error| {
                 dashed::correct_tip(&mut error, &command, &arguments);
+                words::add_tip(&mut error, &arguments);
                 error
             })?;
         let mut cli =
@@ -145,6 +153,8 @@ pub(super) enum Command {
     Captions(CaptionsArgs),
     /// Find pictures similar to a picture, without that one
     Similar(SimilarArgs),
+    /// Show which parts of a picture and which words of a text make them match
+    Explain(ExplainArgs),
     /// Find files that show the same picture, and suggest which to keep
     Duplicates(DuplicatesArgs),
     /// Show what the index contains
@@ -573,115 +583,6 @@ pub(super) enum FindArg {
     Images,
     /// Captions
     Captions,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  sightline status
-  sightline status --json
-  sightline status --formats                        list the supported picture formats")]
-pub(super) struct StatusArgs {
-    /// List the picture formats this build can read, instead of showing the index
-    #[arg(long)]
-    pub(super) formats: bool,
-    /// Print JSON
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  sightline remove ~/Pictures/holiday/blurred.jpg
-  sightline remove ~/Pictures/holiday               the folder and everything below it
-  sightline remove words.txt                        the captions read from this file
-
-Files on disk are not touched, and need not exist. A removed library folder is forgotten. Indexing a
-folder again brings its files back, unless a rule in .sightlineignore leaves them out. Exit status 1
-means that a path is not in the index.")]
-pub(super) struct RemoveFilesArgs {
-    /// Files and folders to remove, by their paths on disk
-    #[arg(value_name = "PATH", required = true)]
-    pub(super) paths: Vec<PathBuf>,
-    /// Print the report as JSON
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  sightline check
-  sightline check --repair
-  sightline check --discard-damaged
-  sightline check --json
-
-Reads the whole index and compares its parts. --repair rebuilds everything derived from the records,
-keeps all records that can be read, and lists what is lost; `sightline index` restores that from the
-files. Damaged records are kept beside the repaired ones in damaged-1, damaged-2 and so on, until
---discard-damaged deletes them. Exit status: 0 no problems, 2 problems found.")]
-pub(super) struct CheckIndexArgs {
-    /// Repair the problems found
-    #[arg(long)]
-    pub(super) repair: bool,
-    /// If there are no problems, delete the damaged data that repairs have kept
-    #[arg(long, conflicts_with = "repair")]
-    pub(super) discard_damaged: bool,
-    /// Print JSON
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  sightline compact
-  sightline compact --json
-
-Rebuilds graphs that have new or removed items, and drops removed and replaced data from the records
-and the word index. Searches can run meanwhile.")]
-pub(super) struct CompactArgs {
-    /// Print the report as JSON
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  sightline export ~/index-export
-  sightline export ~/index-export --force           replace an earlier export
-
-Writes index.json (model and library folders), items.jsonl (one line per item) and vectors.npy (f32,
-one row per item). In Python: numpy.load('vectors.npy').")]
-pub(super) struct ExportArgs {
-    /// Folder to create
-    #[arg(value_name = "DIR")]
-    pub(super) to: PathBuf,
-    /// Replace an existing export
-    #[arg(long)]
-    pub(super) force: bool,
-    /// Print the report as JSON
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  sightline import ~/index-export
-  sightline import ~/index-export --index ~/new-index
-
-Creates a new index, or adds to an existing one of the same model. Images that are already in the
-index keep their vectors. The whole export is checked before anything is written.")]
-pub(super) struct ImportArgs {
-    /// Folder written by `sightline export`
-    #[arg(value_name = "DIR")]
-    pub(super) from: PathBuf,
-    /// Print the report as JSON
-    #[arg(long)]
-    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -41,7 +41,24 @@ pub(super) fn hint(error: &anyhow::Error, workspace: Option<&Workspace>) -> Opti
     let on_model = workspace
         .filter(|_| advised.is_other_model())
         .and_then(on_other_model);
-    on_model.or_else(|| advised.hint(workspace.and_then(Workspace::named_index)))
+    let advice = on_model.or_else(|| advised.hint(workspace.and_then(Workspace::named_index)));
+    match workspace.and_then(Workspace::model_of_environment) {
+        Some(model) if is_unknown(error, model) => {
+            let advice = advice.unwrap_or_default();
+            Some(format!(
+                "{advice}; SIGHTLINE_MODEL names it in the environment"
+            ))
+        }
+        _ => advice,
+    }
+}
+
+/// Whether an error says that there is no such model.
+fn is_unknown(error: &anyhow::Error, model: &Path) -> bool {
+    matches!(
+        error.downcast_ref(),
+        Some(WorkspaceError::Models(ModelsError::Unknown { name, .. })) if Path::new(name) == model
+    )
 }
 
 /// Whether the process or the system has too many files open. RocksDB and tantivy pass on the
@@ -302,6 +319,8 @@ impl Hint for EngineError {
                 )
             )),
             Self::NotAFile { .. } => Some("save it as a file first".into()),
+            Self::NotAnOverlay { .. } => Some("give another name with `-o`".into()),
+            Self::NotNamedPng { .. } => Some("give a name that ends with .png".into()),
             Self::NotText { .. } => Some("save the file as UTF-8".into()),
             Self::UnclearCaptions { .. } => Some(
                 "begin a table with a line such as `image,caption`, or name the format with \

@@ -98,6 +98,7 @@ fn run(
         Command::Refine(args) => commands::refine::refine(&args, workspace, printer),
         Command::Captions(args) => commands::search::captions(&args, workspace, printer),
         Command::Similar(args) => commands::search::similar(&args, workspace, printer),
+        Command::Explain(args) => commands::explain::run(&args, workspace, printer),
         Command::Duplicates(args) => commands::duplicates::run(&args, workspace, printer),
         Command::Status(args) => commands::status::run(&args, workspace, printer),
         Command::Bench(args) => commands::bench::run(&args, workspace, printer),

@@ -20,6 +20,9 @@ const MAX_COLUMNS: u32 = 48;
 /// Pixels of the longer side of a picture that the terminal itself draws.
 const SIDE: u32 = 480;
 
+/// The same of one that is drawn in characters: enough for a clean reduction.
+const SIDE_OF_BLOCKS: u32 = 4 * MAX_COLUMNS;
+
 /// Bytes of base64 in one escape sequence of kitty's protocol, which allows 4,096.
 const KITTY_CHUNK: usize = 4096;
 
@@ -86,34 +89,55 @@ impl Graphics {
         columns: usize,
     ) -> Result<String, String> {
         let bytes = fs_err::read(path).map_err(|error| error.to_string())?;
-        let limits = DecodeLimits::default();
+        let side = match self {
+            Self::Kitty | Self::ITerm => SIDE,
+            Self::Blocks | Self::BlocksOf256 => SIDE_OF_BLOCKS,
+        };
+        let picture = sightline_picture::reduced(&bytes, &DecodeLimits::default(), side);
+        self.drawn(&picture.map_err(|error| error.reason())?, indent, columns)
+    }
+
+    /// The same for a picture in memory.
+    ///
+    /// # Errors
+    /// As [`drawing`](Self::drawing).
+    pub(super) fn drawn(
+        self,
+        picture: &RgbImage,
+        indent: usize,
+        columns: usize,
+    ) -> Result<String, String> {
         let columns = u32::try_from(columns.saturating_sub(indent)).unwrap_or(u32::MAX);
         let columns = columns.clamp(1, MAX_COLUMNS);
+        let small = small(picture);
+        let picture = small.as_ref().unwrap_or(picture);
+        let (_, lines) = cells(picture.dimensions(), columns);
         let left = " ".repeat(indent);
-        match self {
-            Self::Kitty => {
-                let picture = sightline_picture::reduced(&bytes, &limits, SIDE);
-                let picture = picture.map_err(|error| error.reason())?;
-                let (_, lines) = cells(picture.dimensions(), columns);
-                let mut png = Cursor::new(Vec::new());
-                let written = picture.write_to(&mut png, ImageFormat::Png);
-                written.map_err(|error| error.to_string())?;
-                Ok(left + &kitty(&png.into_inner(), lines) + "\n")
-            }
-            Self::ITerm => {
-                let picture = sightline_picture::thumbnail(&bytes, &limits, SIDE);
-                let picture = picture.map_err(|error| error.reason())?;
-                let (_, lines) = cells((picture.width, picture.height), columns);
-                Ok(left + &iterm(&picture.jpeg, lines) + "\n")
-            }
+        let encoded = |format| {
+            let mut file = Cursor::new(Vec::new());
+            let written = picture.write_to(&mut file, format);
+            written.map_err(|error| error.to_string())?;
+            Ok::<_, String>(file.into_inner())
+        };
+        Ok(match self {
+            Self::Kitty => left + &kitty(&encoded(ImageFormat::Png)?, lines) + "\n",
+            Self::ITerm => left + &iterm(&encoded(ImageFormat::Jpeg)?, lines) + "\n",
             Self::Blocks | Self::BlocksOf256 => {
-                let side = MAX_COLUMNS.max(2 * MAX_LINES);
-                let picture = sightline_picture::reduced(&bytes, &limits, 4 * side);
-                let picture = picture.map_err(|error| error.reason())?;
-                Ok(blocks(&picture, &left, columns, self == Self::Blocks))
+                blocks(picture, &left, columns, self == Self::Blocks)
             }
-        }
+        })
     }
+}
+
+/// A picture that the terminal need not make much smaller itself; `None` if it is small.
+fn small(picture: &RgbImage) -> Option<RgbImage> {
+    let (width, height) = picture.dimensions();
+    let longer = width.max(height);
+    let scaled = |side: u32| {
+        let side = u64::from(side) * u64::from(SIDE) / u64::from(longer);
+        u32::try_from(side).unwrap_or(SIDE).max(1)
+    };
+    (longer > SIDE).then(|| imageops::thumbnail(picture, scaled(width), scaled(height)))
 }
 
 /// Columns and lines of a picture of this size, a character being twice as high as wide.

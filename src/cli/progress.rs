@@ -56,7 +56,8 @@ impl<'a> ProgressView<'a> {
                 | Stage::Pictures
                 | Stage::Captions
                 | Stage::Building
-                | Stage::Comparing => "{prefix} {wide_bar:.green} {human_pos}/{human_len}  {msg}",
+                | Stage::Comparing
+                | Stage::Masking => "{prefix} {wide_bar:.green} {human_pos}/{human_len}  {msg}",
             };
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style.progress_chars("━╸─"));
@@ -144,6 +145,7 @@ fn title(stage: Stage) -> &'static str {
         Stage::Captions => "Captions",
         Stage::Building => "Building the search graph",
         Stage::Comparing => "Comparing pictures",
+        Stage::Masking => "Masking parts",
     }
 }
 

@@ -9,16 +9,22 @@ use image::RgbImage;
 use sightline_index::{Binding, Language};
 use sightline_onnx::{
     Calibration, Choice, Device, EncodeError, Language as TextLanguage, Model, ModelError, Pixels,
-    Preprocessor, Runtime, RuntimeError, SessionOptions, TextRole,
+    Preprocessor, Runtime, RuntimeError, SeenPart, SessionOptions, TextRole,
 };
 use sightline_picture::Smallest;
 
-use crate::engine::EngineError;
+use crate::engine::error::EngineError;
+use crate::engine::report::Reading;
 
 /// Turns pictures into embeddings.
 pub trait ImageEncoder: Send + Sync {
     /// Resizes, crops and normalises an upright RGB picture; called from many threads at once.
     fn prepare(&self, picture: &RgbImage) -> Pixels;
+
+    /// The part that remains of a picture of this size, in pixels, after the crop.
+    fn seen(&self, _width: u32, _height: u32) -> SeenPart {
+        SeenPart::WHOLE
+    }
 
     /// The smallest size to which a picture may be reduced while it is decoded.
     fn smallest(&self) -> Smallest {
@@ -353,6 +359,21 @@ impl Encoders {
         Ok(self.texts[choice.tower].encoder.as_ref())
     }
 
+    /// What the model makes of a text as a query.
+    ///
+    /// # Errors
+    /// When the model cannot be loaded, or a language was asked for that no text encoder is for.
+    pub fn reading(&self, text: &str, hint: LanguageHint) -> Result<Reading, EngineError> {
+        let choice = self.choose(text, hint)?;
+        let tower = self.text_tower(choice.tower);
+        Ok(Reading {
+            language: choice.language,
+            tower: (self.texts.len() > 1).then_some(choice.tower),
+            is_known: tower.knows(text)?,
+            n_tokens_dropped: tower.n_query_tokens_dropped(text)?,
+        })
+    }
+
     /// Some text encoder, by its position in [`text_languages`](Self::text_languages).
     pub(crate) fn text_tower(&self, number: usize) -> &dyn TextEncoder {
         self.texts[number].encoder.as_ref()
@@ -469,6 +490,10 @@ impl OnnxImageEncoder {
 impl ImageEncoder for OnnxImageEncoder {
     fn prepare(&self, picture: &RgbImage) -> Pixels {
         self.preprocessor().pixels(picture)
+    }
+
+    fn seen(&self, width: u32, height: u32) -> SeenPart {
+        self.preprocessor().seen(width, height)
     }
 
     fn smallest(&self) -> Smallest {

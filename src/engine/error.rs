@@ -105,6 +105,18 @@ pub enum EngineError {
         /// `folder` or `picture`.
         what: &'static str,
     },
+    /// A file that a heat map was to be written to is something else.
+    #[error("{}: not a map that Sightline wrote; refusing to replace it", path.display())]
+    NotAnOverlay {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file that a heat map is to be written to has another ending.
+    #[error("{}: the map is written as PNG", path.display())]
+    NotNamedPng {
+        /// The file.
+        path: PathBuf,
+    },
     /// A folder to index does not exist.
     #[error("{}: no such folder", path.display())]
     FolderMissing {

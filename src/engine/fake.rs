@@ -5,7 +5,7 @@
 
 use image::RgbImage;
 use sightline_onnx::{
-    Channels, Interpolation, Pixels, PreprocessConfig, Preprocessor, Resize, Rounding,
+    Channels, Interpolation, Pixels, PreprocessConfig, Preprocessor, Resize, Rounding, SeenPart,
 };
 use sightline_picture::Smallest;
 
@@ -152,6 +152,10 @@ struct FakeImageEncoder {
 impl ImageEncoder for FakeImageEncoder {
     fn prepare(&self, picture: &RgbImage) -> Pixels {
         self.preprocessor.pixels(picture)
+    }
+
+    fn seen(&self, width: u32, height: u32) -> SeenPart {
+        self.preprocessor.seen(width, height)
     }
 
     fn smallest(&self) -> Smallest {

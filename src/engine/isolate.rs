@@ -45,6 +45,24 @@ pub(crate) fn queries(
     })
 }
 
+/// The same, all by one tower, whatever language each seems to be in.
+pub(crate) fn queries_of_tower(
+    encoders: &Encoders,
+    tower: usize,
+    texts: &[&str],
+) -> Result<Embeddings, EngineError> {
+    let tower = encoders.text_tower(tower);
+    of_tower(texts, |texts| tower.encode_queries(texts))
+}
+
+fn of_tower(
+    texts: &[&str],
+    encode: impl Fn(&[&str]) -> Result<Vec<Vec<f32>>, EngineError>,
+) -> Result<Embeddings, EngineError> {
+    let works = || HARMLESS.into_iter().any(|text| encode(&[text]).is_ok());
+    each("this text", texts, &encode, works)
+}
+
 fn by_tower(
     encoders: &Encoders,
     texts: &[&str],
@@ -58,15 +76,10 @@ fn by_tower(
     }
     let mut with_places = Vec::with_capacity(texts.len());
     for (tower, places) in places {
-        let of_tower: Vec<&str> = places.iter().map(|&place| texts[place]).collect();
+        let for_it: Vec<&str> = places.iter().map(|&place| texts[place]).collect();
         let tower = encoders.text_tower(tower);
-        let encode = |texts: &[&str]| encode(tower, texts);
-        let works = || HARMLESS.into_iter().any(|text| encode(&[text]).is_ok());
-        with_places.extend(
-            places
-                .into_iter()
-                .zip(each("this text", &of_tower, encode, works)?),
-        );
+        let encoded = of_tower(&for_it, |texts| encode(tower, texts))?;
+        with_places.extend(places.into_iter().zip(encoded));
     }
     with_places.sort_by_key(|(place, _)| *place);
     Ok(with_places

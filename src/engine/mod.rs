@@ -1,8 +1,9 @@
 //! [`Engine`]: one index and the model its vectors are made with.
 //!
 //! Everything a caller may do is a method here; the work is in the modules below: `indexing` turns
-//! files into items, `search` answers queries, `measure` evaluates and benchmarks, `exchange`
-//! exports and imports, `upkeep` checks, repairs and compacts. The engine prints nothing, never
+//! files into items, `search` answers queries, `explain` says why a picture and a text match,
+//! `measure` evaluates and benchmarks, `exchange` exports and imports, `upkeep` checks, repairs and
+//! compacts. The engine prints nothing, never
 //! exits, reads no environment variable and installs no logger.
 
 mod decode;
@@ -11,6 +12,7 @@ mod embed;
 mod encoder;
 mod error;
 pub mod exchange;
+mod explain;
 mod gather;
 mod hubs;
 mod indexing;
@@ -47,6 +49,9 @@ pub use encoder::{
 };
 pub use error::{BadCondition, EngineError, LineError};
 pub(crate) use exchange::npy;
+pub use explain::{
+    ExplainRequest, ExplainedPicture, Explanation, Heat, Ninth, OverlayFile, WordEffect,
+};
 pub use gather::{GatherReport, How, gather};
 pub use indexing::{CaptionFormat, IndexRequest};
 pub use measure::{Evaluation, Recalls, bench, evaluate};
@@ -57,13 +62,13 @@ pub use report::{
 pub use search::{
     By, CaptionHit, CaptionMatch, Condition, Confidence, Key, Part, PartContent, Query,
     QueryChange, RefineError, RefineOptions, Refinement, SearchHit, SearchRequest, Strength, Turn,
-    TurnError, UnknownKey,
+    TurnError, TypedPath, UnknownKey,
 };
 pub use sightline_index::{
     Coordinates, DamagedData, Details, Filter, GraphState, IdSet, IndexError, ItemId, ItemKind,
     Language, Moment, Orientation, Problem, Repair,
 };
-pub use sightline_onnx::{Calibration, Choice, Language as TextLanguage, Unrelated};
+pub use sightline_onnx::{Calibration, Choice, Language as TextLanguage, SeenPart, Unrelated};
 pub use sightline_picture::DecodeLimits;
 pub use upkeep::RemoveReport;
 
@@ -382,6 +387,29 @@ impl Engine {
         duplicates::find(&IndexReader::open(folder, None)?, request, progress)
     }
 
+    /// Which parts of a picture and which words of a text make them match; see [`Explanation`].
+    /// Encodes the picture about 60 times with parts of it masked, and the text once per word.
+    /// Needs no index; with one, its language counts for texts that could be in several. `None`
+    /// when `progress`, which is called often, stopped it.
+    ///
+    /// # Errors
+    /// When the text is blank, the picture cannot be read, or the model cannot be run or has no
+    /// text tower for the language asked for.
+    pub fn explain(
+        &self,
+        request: &ExplainRequest,
+        progress: &mut OnProgress<'_>,
+    ) -> Result<Option<Explanation>, EngineError> {
+        let hint = match self.reader() {
+            Ok(reader) => LanguageHint::of_index(reader.language(), request.language),
+            Err(_) => LanguageHint {
+                asked: request.language,
+                usual: None,
+            },
+        };
+        explain::explain(&self.encoders, &self.decode, hint, request, progress)
+    }
+
     /// What the model makes of a text as a query, in this language or in that which it seems to be
     /// in.
     ///
@@ -394,14 +422,7 @@ impl Engine {
         language: Option<TextLanguage>,
     ) -> Result<Reading, EngineError> {
         let hint = LanguageHint::of_index(self.reader()?.language(), language);
-        let choice = self.encoders.choose(text, hint)?;
-        let tower = self.encoders.text_tower(choice.tower);
-        Ok(Reading {
-            language: choice.language,
-            tower: (self.encoders.text_languages().len() > 1).then_some(choice.tower),
-            is_known: tower.knows(text)?,
-            n_tokens_dropped: tower.n_query_tokens_dropped(text)?,
-        })
+        self.encoders.reading(text, hint)
     }
 
     fn query_encoder(&self, reader: &IndexReader, request: &SearchRequest) -> QueryEncoder<'_> {

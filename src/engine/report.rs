@@ -52,6 +52,8 @@ pub enum Stage {
     Building,
     /// Comparing pictures with those near them.
     Comparing,
+    /// Encoding a picture with parts of it masked.
+    Masking,
 }
 
 /// Progress of an index run or an evaluation.

@@ -89,6 +89,18 @@ fn invalid_model_folders_are_refused() {
 
     hint: known models: starter; any other model is given by its folder
     ");
+    let of_environment = env
+        .sightline(["search", "red"])
+        .env("SIGHTLINE_MODEL", "absent");
+    snapshot!(env, of_environment.run(), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: absent: no such model or folder
+
+    hint: known models: starter; any other model is given by its folder; SIGHTLINE_MODEL names it in the environment
+    ");
     snapshot!(env, search("photos"), @r"
     exit code: 2
     ----- stdout -----

@@ -2,13 +2,14 @@
 
 use crate::support::TestEnv;
 
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 26] = [
     "",
     "index",
     "search",
     "refine",
     "captions",
     "similar",
+    "explain",
     "duplicates",
     "status",
     "remove",

@@ -33,6 +33,8 @@ mod errors;
 mod eval;
 /// `sightline export` and `import`: an index as files for other programs.
 mod exchange;
+/// `sightline explain`: the parts and words that matter, the map as a file, and JSON.
+mod explain;
 /// Indexing on a full disk.
 mod full_disk;
 /// `--help` of every command, word for word.

@@ -586,6 +586,29 @@ fn a_query_that_names_a_file_gets_a_hint() {
 }
 
 #[test]
+fn texts_that_look_like_paths_get_a_hint() {
+    let env = eight_pictures();
+    env.write("photos/notes.txt", "red");
+    let rows = [
+        ("IMG_9.JPG", Some("IMG_9.JPG: no such file, so its words")),
+        ("photos/", Some("`sightline search --in photos/ --index")),
+        ("./photos", Some("`sightline index ./photos --index")),
+        ("photos", None),
+        ("photos/notes.txt", None),
+        ("red in a.jpg", None),
+        ("red 3.5", None),
+    ];
+    assert_eq!(rows.len(), 7);
+    for (text, expected) in rows {
+        let ran = env.sightline(["search", text, "-k1"]).run();
+        match expected {
+            Some(expected) => assert!(ran.stderr().contains(expected), "{ran}"),
+            None => assert!(!ran.stderr().contains("hint: "), "{ran}"),
+        }
+    }
+}
+
+#[test]
 fn the_html_page_is_self_contained() {
     let env = eight_pictures();
     let ran = env.succeed(["search", "red", "-k3", "--html", "out.html"]);

@@ -42,6 +42,30 @@ impl Pixels {
     }
 }
 
+/// The part of a picture that a model sees, as shares of its width and height, 0…1 from the upper
+/// left corner. A crop around the centre leaves out the ends of the longer side.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SeenPart {
+    /// Where it begins, from the left.
+    pub left: f32,
+    /// Where it begins, from the top.
+    pub top: f32,
+    /// Where it ends, from the left.
+    pub right: f32,
+    /// Where it ends, from the top.
+    pub bottom: f32,
+}
+
+impl SeenPart {
+    /// All of the picture.
+    pub const WHOLE: Self = Self {
+        left: 0.0,
+        top: 0.0,
+        right: 1.0,
+        bottom: 1.0,
+    };
+}
+
 /// Prepares pictures for one model. Cheap to clone; threads can share one.
 #[derive(Debug, Clone)]
 pub struct Preprocessor {
@@ -85,6 +109,24 @@ impl Preprocessor {
             Resize::Squash => Smallest::both_sides(2 * config.width, 2 * config.height),
             Resize::SquashTo(edge) => Smallest::both_sides(2 * edge, 2 * edge),
             Resize::Keep => Smallest::whole(),
+        }
+    }
+
+    /// The part of a picture of this size, in pixels, that the model sees.
+    #[must_use]
+    pub fn seen(&self, width: u32, height: u32) -> SeenPart {
+        if width == 0 || height == 0 {
+            return SeenPart::WHOLE;
+        }
+        let resized = resize::target(&self.config, width, height);
+        let output = (self.config.width, self.config.height);
+        let window = resize::Window::centered(resized, output, self.config.rounding);
+        let share = |pixels: u32, of: u32| pixels as f32 / of as f32;
+        SeenPart {
+            left: share(window.from.0, resized.0),
+            top: share(window.from.1, resized.1),
+            right: share(window.from.0 + window.size.0, resized.0),
+            bottom: share(window.from.1 + window.size.1, resized.1),
         }
     }
 

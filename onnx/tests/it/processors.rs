@@ -5,7 +5,7 @@ use std::path::Path;
 use image::RgbImage;
 use serde_json::{Value, json};
 use sightline_onnx::{
-    Channels, Interpolation, Model, Pad, PreprocessConfig, Preprocessor, Resize, Rounding,
+    Channels, Interpolation, Model, Pad, PreprocessConfig, Preprocessor, Resize, Rounding, SeenPart,
 };
 
 use crate::support::{chain, copy_of, edit};
@@ -208,4 +208,47 @@ fn a_squashed_picture_is_cropped() {
     let cropped = Preprocessor::new(&config).resized(&picture);
     let expected = image::imageops::crop_imm(&squashed, 5, 4, 30, 32).to_image();
     assert_eq!(cropped, expected);
+}
+
+#[test]
+fn the_part_that_is_seen_is_what_the_crop_leaves() {
+    let folder = copy_of("clip");
+    let mut config = Model::open(folder.path()).unwrap().preprocess().clone();
+    (config.height, config.width) = (32, 32);
+    let part = |left, top, right, bottom| SeenPart {
+        left,
+        top,
+        right,
+        bottom,
+    };
+    let rows = [
+        (
+            Resize::ShortestEdge(32),
+            (64, 32),
+            part(0.25, 0.0, 0.75, 1.0),
+        ),
+        (
+            Resize::ShortestEdge(32),
+            (30, 60),
+            part(0.0, 0.25, 1.0, 0.75),
+        ),
+        (Resize::ShortestEdge(32), (500, 500), SeenPart::WHOLE),
+        (
+            Resize::ShortestEdge(64),
+            (10, 10),
+            part(0.25, 0.25, 0.75, 0.75),
+        ),
+        (Resize::LongestEdge(32), (64, 32), SeenPart::WHOLE),
+        (Resize::Squash, (64, 32), SeenPart::WHOLE),
+        (Resize::SquashTo(64), (9, 5), part(0.25, 0.25, 0.75, 0.75)),
+        (Resize::Keep, (64, 128), part(0.25, 0.375, 0.75, 0.625)),
+        (Resize::Keep, (8, 8), SeenPart::WHOLE),
+        (Resize::Squash, (0, 0), SeenPart::WHOLE),
+    ];
+    assert_eq!(rows.len(), 10);
+    for (resize, (width, height), expected) in rows {
+        config.resize = resize;
+        let seen = Preprocessor::new(&config).seen(width, height);
+        assert_eq!(seen, expected, "{resize:?} {width} × {height}");
+    }
 }

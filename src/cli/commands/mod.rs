@@ -6,6 +6,7 @@ pub(super) mod duplicates;
 pub(super) mod embed;
 pub(super) mod eval;
 pub(super) mod exchange;
+pub(super) mod explain;
 pub(super) mod index;
 pub(super) mod models;
 pub(super) mod refine;

@@ -16,6 +16,7 @@ use crate::cli::printer::Printer;
 use crate::cli::rows::Hits;
 use crate::engine::{
     By, DecodeOptions, Engine, Key, Part, PartContent, Query, Reading, SearchRequest, TextLanguage,
+    TypedPath,
 };
 use crate::workspace::Workspace;
 
@@ -83,10 +84,7 @@ pub(super) fn query(
         Some(text) => understand(text)?,
         None => Query::default(),
     };
-    let mut stdin = Stdin {
-        options,
-        is_read: false,
-    };
+    let mut stdin = Stdin::new(options);
     for path in &asked.image {
         query = query.plus(stdin.picture(path)?);
     }
@@ -108,13 +106,18 @@ pub(super) fn query(
 }
 
 /// Standard input, where a `-` stands for the picture in it.
-struct Stdin<'a> {
+pub(super) struct Stdin<'a> {
     options: &'a DecodeOptions,
     is_read: bool,
 }
 
-impl Stdin<'_> {
-    fn picture(&mut self, path: &Path) -> Result<Part> {
+impl<'a> Stdin<'a> {
+    pub(super) fn new(options: &'a DecodeOptions) -> Self {
+        let is_read = false;
+        Self { options, is_read }
+    }
+
+    pub(super) fn picture(&mut self, path: &Path) -> Result<Part> {
         if path != Path::new("-") {
             return Ok(Part::picture(path));
         }
@@ -184,7 +187,13 @@ pub(super) fn note_on_readings(found: &Found<'_>, printer: &Printer) {
     }
 }
 
-fn note_on_reading(name: &str, part: &Part, reading: Reading, by: By, printer: &Printer) {
+pub(super) fn note_on_reading(
+    name: &str,
+    part: &Part,
+    reading: Reading,
+    by: By,
+    printer: &Printer,
+) {
     let Reading {
         language,
         tower,
@@ -217,17 +226,32 @@ fn note_on_reading(name: &str, part: &Part, reading: Reading, by: By, printer: &
     }
 }
 
-/// Notes on the text as it was typed, after the hits.
+/// Notes on a text that is a path or looks like one, after the hits.
 pub(super) fn note_on_text(text: &str, workspace: &Workspace, printer: &Printer) {
-    if Path::new(text).is_file() {
-        printer.hint(format_args!(
-            "{} is a file; to search by the picture itself: `{}`",
-            Printer::safe(text),
+    let typed = TypedPath::of(text);
+    let command = |arguments: &str| {
+        let arguments = format!("{arguments} {}", hints::shell_word(text));
+        Printer::safe(&hints::command(&arguments, workspace.named_index()))
+    };
+    let shown = Printer::safe(text);
+    match typed {
+        TypedPath::Picture => printer.hint(format_args!(
+            "{shown} is a file; to search by the picture itself: `{}`",
+            command("search --image")
+        )),
+        TypedPath::MissingPicture => printer.hint(format_args!(
+            "{shown}: no such file, so its words were searched; to search by a picture: `{}`",
             Printer::safe(&hints::command(
-                &format!("search --image {}", hints::shell_word(text)),
+                "search --image FILE",
                 workspace.named_index()
             ))
-        ));
+        )),
+        TypedPath::Folder => printer.hint(format_args!(
+            "{shown} is a folder; to list its indexed pictures: `{}`; to index it: `{}`",
+            command("search --in"),
+            command("index")
+        )),
+        TypedPath::No => {}
     }
 }
 
@@ -239,10 +263,7 @@ pub(in crate::cli) fn captions(
     let began = Instant::now();
     let options = args.decode.options();
     let engine = workspace.engine()?.with_decode_options(options.clone());
-    let mut stdin = Stdin {
-        options: &options,
-        is_read: false,
-    };
+    let mut stdin = Stdin::new(&options);
     let query = Query::default().plus(stdin.picture(&args.image)?);
     let request = SearchRequest {
         min_confidence: args.output.min_confidence,

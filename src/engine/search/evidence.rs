@@ -256,6 +256,18 @@ fn at_least_fair_if_matched(log_odds: f32, coverage: f32) -> f32 {
     }
 }
 
+/// The confidence in a picture of which nothing but its similarity to a text is known.
+pub(in crate::engine) fn confidence_in_picture(
+    calibration: Calibration,
+    similarity: f32,
+) -> Confidence {
+    Scale::new(calibration, Asked::Words).confidence(Evidence {
+        picture: similarity,
+        caption: None,
+        coverage: 0.0,
+    })
+}
+
 fn log_odds_of(probability: f32) -> f32 {
     (probability / (1.0 - probability)).ln()
 }

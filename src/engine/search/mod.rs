@@ -37,10 +37,11 @@ use crate::engine::error::EngineError;
 
 pub use captions::CaptionHit;
 pub use condition::{Condition, Key};
+pub(super) use evidence::confidence_in_picture;
 pub use evidence::{Confidence, Strength};
 pub use hits::{CaptionMatch, SearchHit};
 pub(super) use known::KnownTexts;
-pub use parts::{By, Part, PartContent, Query, UnknownKey};
+pub use parts::{By, Part, PartContent, Query, TypedPath, UnknownKey};
 use query::EncodedQuery;
 pub(super) use query::QueryEncoder;
 pub use refine::{RefineError, RefineOptions, Refinement};

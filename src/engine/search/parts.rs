@@ -164,13 +164,7 @@ impl Part {
             }
             None => (None, value),
         };
-        let path = Path::new(rest);
-        let has_ending = path.extension().and_then(|ending| ending.to_str());
-        let is_named_so = has_ending.is_some_and(|ending| {
-            sightline_picture::is_picture(&ending.to_ascii_lowercase())
-                && !rest.contains(char::is_whitespace)
-        });
-        let part = if path.is_file() || is_named_so {
+        let part = if Path::new(rest).is_file() || is_named_like_a_picture(rest) {
             Self::picture(rest)
         } else {
             Self::text(rest)
@@ -241,6 +235,48 @@ fn after_ascii(path: &OsStr, n: usize) -> Cow<'_, OsStr> {
 fn after_ascii(path: &OsStr, n: usize) -> Cow<'_, OsStr> {
     let text = path.to_string_lossy();
     Cow::Owned(text[n..].into())
+}
+
+/// What a text is that may have been meant as a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TypedPath {
+    /// The path of a picture file.
+    Picture,
+    /// Named like a picture, but no such file is there.
+    MissingPicture,
+    /// The path of a folder, with a separator in it: a single word may be a folder by accident.
+    Folder,
+    /// Words, as far as can be seen.
+    No,
+}
+
+impl TypedPath {
+    /// Of this text, as it was typed.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        let path = Path::new(text);
+        if path.is_file() {
+            let is_picture = path.extension().is_none() || has_ending_of_picture(path);
+            return if is_picture { Self::Picture } else { Self::No };
+        }
+        if is_named_like_a_picture(text) {
+            return Self::MissingPicture;
+        }
+        if text.contains(std::path::is_separator) && path.is_dir() {
+            return Self::Folder;
+        }
+        Self::No
+    }
+}
+
+/// Whether a text without spaces ends like the name of a picture.
+fn is_named_like_a_picture(text: &str) -> bool {
+    has_ending_of_picture(Path::new(text)) && !text.contains(char::is_whitespace)
+}
+
+fn has_ending_of_picture(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    ending.is_some_and(|ending| sightline_picture::is_picture(&ending.to_ascii_lowercase()))
 }
 
 impl Query {
