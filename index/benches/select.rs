@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sightline_index::{
-    Binding, Details, FileRecord, Filter, IndexReader, IndexWriter, ItemKind, Library, Moment,
-    Orientation, UnitVector, WriterOptions,
+    Binding, Coordinates, Details, FileRecord, Filter, IndexReader, IndexWriter, ItemKind, Library,
+    Moment, Orientation, UnitVector, WriterOptions,
 };
 
 /// Tags and the number of images, of 10,000, that have them.
@@ -38,6 +38,20 @@ fn date(day: u32) -> Moment {
     // February has no 29th and 30th.
     let day = part(rest % 30 + 1).min(28);
     Moment::new(year, part(rest / 30 + 1), day, None).unwrap()
+}
+
+/// Most pictures around one of 50 towns, the others anywhere.
+fn position(number: u32) -> Coordinates {
+    let share = |salt: u32| f64::from(scattered(number, salt)) / f64::from(u32::MAX);
+    let town = scattered(number, 4) % 60;
+    let (latitude, longitude) = if town < 50 {
+        let centre = f64::from(town);
+        let small = [5, 6].map(|salt| 0.2 * (share(salt) + share(salt + 2) - 1.0));
+        (centre + small[0], 3.0 * centre - 60.0 + small[1])
+    } else {
+        (180.0 * share(5) - 90.0, 360.0 * share(6) - 180.0)
+    };
+    Coordinates::new(latitude, longitude).unwrap()
 }
 
 fn make(dir: &Path, n: u32) {
@@ -73,6 +87,7 @@ fn make(dir: &Path, n: u32) {
                 format!("Town {}", scattered(number, 3) % 2_000),
                 format!("Country {}", scattered(number, 3) % 40),
             ],
+            position: Some(position(number)),
             ..Details::default()
         };
         writer.set_details(image, details).unwrap();
@@ -103,6 +118,10 @@ fn filters() -> Vec<(String, Filter)> {
         from: Some(date(from)),
         to: Some(date(to)),
     };
+    let near = |town: i16, metres| Filter::Near {
+        centre: Coordinates::new(f64::from(town), 3.0 * f64::from(town) - 60.0).unwrap(),
+        metres,
+    };
     let mut filters: Vec<(String, Filter)> = TAGS
         .iter()
         .map(|(name, _)| (format!("tag of {name}"), tag(name)))
@@ -117,6 +136,10 @@ fn filters() -> Vec<(String, Filter)> {
         ("one of 20 cameras", Filter::Camera("camera 13".into())),
         ("one of 2,000 places", Filter::Place("town 1234".into())),
         ("part of 2,000 places", Filter::Place("town".into())),
+        ("10 km around a town", near(20, 10_000)),
+        ("1,000 km around it", near(20, 1_000_000)),
+        ("10 km around nothing", near(70, 10_000)),
+        ("half the earth", near(20, 10_000_000)),
         ("tall", Filter::Orientation(Orientation::Portrait)),
         ("large", Filter::SmallestSide(2000)),
         ("not a tag", Filter::Not(Box::new(tag("10 %")))),

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use unicode_normalization::UnicodeNormalization;
 
+use crate::circle::Circle;
 use crate::ids::IdSet;
-use crate::item::{Moment, Orientation};
+use crate::item::{Coordinates, Moment, Orientation};
 use crate::records::RecordsError;
-use crate::records::facet_keys::{Facet, date_bytes};
+use crate::records::facet_keys::{self, Facet, date_bytes};
 use crate::records::facets::FacetValues;
 use crate::records::keys;
 
@@ -36,6 +37,14 @@ pub enum Filter {
     Camera(String),
     /// A place whose name contains this text; upper and lower case are equal.
     Place(String),
+    /// A position at most this far away, along a great circle. An image without a position is near
+    /// nothing.
+    Near {
+        /// From where.
+        centre: Coordinates,
+        /// How far.
+        metres: u32,
+    },
     /// A file with this ending, such as `jpg`, with or without the dot; upper and lower case ASCII
     /// letters are equal.
     Extension(String),
@@ -49,6 +58,8 @@ pub enum Filter {
     Tagged,
     /// Any caption at all.
     Captioned,
+    /// Several files: copies with the same content.
+    Copied,
     /// One of these images. Ids of other items are ignored.
     Ids(IdSet),
     /// All of these conditions. Every image meets an empty list.
@@ -79,6 +90,8 @@ enum Test {
     Part(String),
     /// Is a text, which is folded.
     Text(String),
+    /// Is a position within a circle.
+    Within(Circle),
 }
 
 /// Whether a value meets a condition.
@@ -126,6 +139,15 @@ impl Leaf {
             }
             Filter::Camera(text) => part(Facet::Camera, text),
             Filter::Place(text) => part(Facet::Place, text),
+            Filter::Near { centre, metres } => {
+                let (centre, metres) = (*centre, *metres);
+                leaf(
+                    Facet::Position,
+                    &[],
+                    Test::Within(Circle { centre, metres }),
+                )
+            }
+            Filter::Copied => leaf(Facet::Copied, &[], Test::Every),
             Filter::Extension(ending) => {
                 let ending = ending.trim_start_matches('.').to_ascii_lowercase();
                 leaf(Facet::Extension, ending.as_bytes(), Test::Equal)
@@ -141,6 +163,19 @@ impl Leaf {
             | Filter::All(_)
             | Filter::Any(_)
             | Filter::Not(_) => Ok(None),
+        }
+    }
+
+    /// Where the values that can meet the condition are: each range from its first value to its
+    /// last; without a last one, until a value is beyond.
+    pub(crate) fn ranges(&self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        match &self.test {
+            Test::Within(circle) => {
+                let boxes = circle.boxes().into_iter();
+                let ranges = boxes.flat_map(facet_keys::position_ranges);
+                ranges.map(|[first, last]| (first, Some(last))).collect()
+            }
+            _ => vec![(self.start.clone(), None)],
         }
     }
 
@@ -170,6 +205,10 @@ impl Leaf {
             },
             Test::Part(text) => yes(folded(&String::from_utf8_lossy(value)).contains(text)),
             Test::Text(text) => yes(folded(&String::from_utf8_lossy(value)) == *text),
+            Test::Within(circle) => {
+                yes(facet_keys::position_of(value)
+                    .is_some_and(|position| circle.contains(position)))
+            }
         }
     }
 

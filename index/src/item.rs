@@ -196,6 +196,9 @@ pub struct Coordinates {
 impl Coordinates {
     const E7: f64 = 1e7;
 
+    /// The mean radius of the earth, in metres.
+    pub const EARTH_RADIUS_M: f64 = 6_371_008.8;
+
     /// From a latitude of -90° to 90° and a longitude of -180° to 180°, both in degrees. None
     /// outside these ranges.
     #[must_use]
@@ -222,6 +225,17 @@ impl Coordinates {
     #[must_use]
     pub fn longitude(self) -> f64 {
         f64::from(self.longitude_e7) / Self::E7
+    }
+
+    /// Metres to another position along a great circle of a sphere, up to 0.5 % from the way on the
+    /// ellipsoid (haversine formula; Sinnott, "Virtues of the Haversine", 1984).
+    #[must_use]
+    pub fn metres_to(self, other: Self) -> f64 {
+        let [from, to] = [self, other].map(|place| place.latitude().to_radians());
+        let turn = (other.longitude() - self.longitude()).to_radians();
+        let haversine = |angle: f64| (angle / 2.0).sin().powi(2);
+        let h = haversine(to - from) + from.cos() * to.cos() * haversine(turn);
+        2.0 * Self::EARTH_RADIUS_M * h.clamp(0.0, 1.0).sqrt().asin()
     }
 
     /// Both in ten-millionths of a degree, as they are on disk.

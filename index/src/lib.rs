@@ -49,6 +49,7 @@
 //! ```
 
 mod atomic;
+mod circle;
 mod derived;
 mod disk;
 mod error;

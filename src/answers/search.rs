@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{PathAnswer, each, paths};
 use crate::engine::{
     By, CaptionHit, CaptionMatch, Condition, Confidence, Part, PartContent, Query, Reading,
-    SearchHit, Strength, UnknownKey,
+    SearchHit, Strength, Town, UnknownKey, Vicinity,
 };
 
 /// The answer to a search: the query and its hits, best first.
@@ -59,6 +59,24 @@ answers! {
         key: &'static str = condition.key().name(),
         value: &'a str = condition.value(),
         negated: bool = condition.is_negated(),
+        #[serde(skip_serializing_if = "Option::is_none")]
+        near: Option<VicinityAnswer> = condition.vicinity().map(Into::into),
+    }
+
+    /// The circle that a condition asks for.
+    struct VicinityAnswer from vicinity in &Vicinity {
+        latitude: f64 = vicinity.centre.latitude(),
+        longitude: f64 = vicinity.centre.longitude(),
+        km: f64 = vicinity.km(),
+        town: Option<TownAnswer> = vicinity.town.as_ref().map(Into::into),
+        n_others: usize = vicinity.others.len(),
+    }
+
+    /// A town that was named.
+    struct TownAnswer from town in &Town {
+        name: &'static str = town.name,
+        region: &'static str = town.region,
+        country: &'static str = town.country(),
     }
 
     /// Words that look like a condition.

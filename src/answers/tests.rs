@@ -207,7 +207,9 @@ fn of_searches(samples: &mut Samples) {
         .plus(Part::item("a.jpg"))
         .plus(Part::bytes([1, 2]))
         .minus(Part::text("snow"))
-        .under(camera.negated());
+        .under(camera.negated())
+        .under(Condition::new(Key::Near, "kyoto,20").unwrap())
+        .under(Condition::new(Key::Near, "35,135.7").unwrap());
     rich.phrases.push("a dog".to_owned());
     rich.excluded.push("cat".to_owned());
     rich.unknown_keys.push(UnknownKey {

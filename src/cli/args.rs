@@ -272,10 +272,11 @@ Examples:
   sightline search -i \"dog\"                    refine the search step by step
 
 TEXT may contain \"exact phrases\", -excluded words and filters: in:FOLDER after:DATE before:DATE
-date:DATE camera:TEXT place:TEXT type:EXT orientation:SHAPE min-size:N tag:TAG has:caption. A value
-with spaces is quoted: camera:\"canon eos\". Several values of one filter mean any of them,
-different filters all of them, and a dash in front the opposite: -type:png. In English,
-\"beach without people\" subtracts the people. Filters alone list pictures, the newest first.")]
+date:DATE camera:TEXT place:TEXT near:TOWN near:LAT,LON,KM type:EXT orientation:SHAPE min-size:N
+tag:TAG has:caption is:duplicate. A value with spaces is quoted: camera:\"canon eos\". Several
+values of one filter mean any of them, different filters all of them, and a dash in front the
+opposite: -type:png. In English, \"beach without people\" subtracts the people. Filters alone list
+pictures, the newest first.")]
 #[command(override_usage = "sightline search [OPTIONS] [TEXT]")]
 pub(super) struct SearchArgs {
     #[command(flatten)]

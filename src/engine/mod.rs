@@ -61,8 +61,8 @@ pub use report::{
 };
 pub use search::{
     By, CaptionHit, CaptionMatch, Condition, Confidence, Key, Part, PartContent, Query,
-    QueryChange, RefineError, RefineOptions, Refinement, SearchHit, SearchRequest, Strength, Turn,
-    TurnError, TypedPath, UnknownKey,
+    QueryChange, RefineError, RefineOptions, Refinement, SearchHit, SearchRequest, Strength, Town,
+    Turn, TurnError, TypedPath, UnknownKey, Vicinity,
 };
 pub use sightline_index::{
     Coordinates, DamagedData, Details, Filter, GraphState, IdSet, IndexError, ItemId, ItemKind,
@@ -297,6 +297,20 @@ impl Engine {
             }
         })?;
         opened.map(|()| query)
+    }
+
+    /// The query of a request, in which the name of a town stands for the one that a search takes
+    /// it for: of several, the one with the most pictures near it. A search does not need it;
+    /// whoever shows how a query is understood does.
+    ///
+    /// # Errors
+    /// When the query names a town of which there are several, and the index cannot be read.
+    pub fn settled(&self, request: &SearchRequest) -> Result<Query, EngineError> {
+        let mut query = request.query.clone();
+        if query.conditions.iter().any(Condition::is_open) {
+            query.settle(&*self.reader_for(request)?)?;
+        }
+        Ok(query)
     }
 
     /// Images that match a query, best first. No two hits have the same content. A query that only

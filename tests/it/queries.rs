@@ -155,6 +155,15 @@ fn what_was_understood_is_said() {
     let unknown = "the model knows no part of “street”: only keywords were searched\n";
     assert!(mixed.contains(unknown), "{mixed}");
     assert_eq!(said(&["type:jpg"]), "understood as: type: jpg\n");
+    assert_eq!(
+        said(&["red -near:0,180,20000"]),
+        "understood as: red; not near: 20000 km around 0, 180\n"
+    );
+    assert_eq!(
+        said(&["red -near:paris,5"]),
+        "understood as: red; not near: 5 km around Paris, Ile-de-France, France \
+         (48.85341, 2.3488)\n9 other towns of the same name: near:\"Paris, Maine\" means another\n"
+    );
     let remarks = said(&["red cameras:nikon on: 2023", "--by", "meaning"]);
     let expected = "`cameras:` was searched as a word: did you mean `camera:`?\n\
                     `on:` was searched as a word: the value of a filter follows without a space\n";
@@ -203,7 +212,7 @@ fn what_was_understood_is_said() {
 #[test]
 fn mistakes_in_queries_are_named() {
     let env = two_folders();
-    let rows: [(&[&str], &str); 11] = [
+    let rows: [(&[&str], &str); 16] = [
         (
             &["dog after:\"last summer\""],
             "after:\"last summer\": expected a date such as 2023, 2023-06 or 2023-06-14",
@@ -216,6 +225,23 @@ fn mistakes_in_queries_are_named() {
             &["--orientation", "tall"],
             "expected landscape, portrait or square",
         ),
+        (
+            &["--near", "95,0"],
+            "invalid value '95,0' for '--near <LAT,LON,KM|TOWN>': expected a latitude from -90",
+        ),
+        (
+            &["--near", "-35,200,5"],
+            "expected a latitude from -90 to 90, a longitude from -180 to 180",
+        ),
+        (
+            &["dog near:xanadu9"],
+            "near:xanadu9: expected a town of GeoNames by its English name",
+        ),
+        (
+            &["near:kyoto,0"],
+            "near:kyoto,0: expected a distance above 0 and at most 20000 km",
+        ),
+        (&["is:sharp"], "is:sharp: expected duplicate"),
         (
             &["red", "--in", "photos/hot"],
             "photos/hot: no such folder in the index",
@@ -246,7 +272,7 @@ fn mistakes_in_queries_are_named() {
             "stdin holds one picture: `-` was given twice",
         ),
     ];
-    assert_eq!(rows.len(), 11);
+    assert_eq!(rows.len(), 16);
     for (arguments, expected) in rows {
         let ran = env.sightline(["search"]).args(arguments).run().expect(2);
         assert!(ran.stderr().contains(expected), "{ran}");

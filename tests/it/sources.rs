@@ -379,6 +379,19 @@ fn what_is_written_in_a_picture_is_its_caption_and_follows_it() {
         json!(["Munich", "Upper Bavaria", "Bavaria", "Germany"])
     );
     assert_eq!(found(&env, "munich").len(), 2);
+    // And is found by distance: the centre of the town is 9 m from it, Augsburg 57 km.
+    for (value, n) in [
+        ("munich", 2),
+        ("48.1375,11.5755556,0.001", 2),
+        ("\"48.2, 11.5\"", 2),
+        ("48.2,11.5,8", 0),
+        ("augsburg,50", 0),
+        ("\"Augsburg, Germany, 60\"", 2),
+    ] {
+        let ran = env.sightline(["search", "--paths", &format!("near:{value}")]);
+        let ran = ran.run();
+        assert_eq!(ran.stdout().lines().count(), n, "{value}: {ran}");
+    }
     assert_eq!(index(&env, &["photos"]), [0, 0, 0]);
     // As a caption, it is found by a picture too, and named with its source.
     let ran = env.succeed(["captions", "photos/a.jpg", "--json"]).json();
@@ -391,8 +404,12 @@ fn what_is_written_in_a_picture_is_its_caption_and_follows_it() {
     fs_err::copy(env.path("photos/c.jpg"), env.path("photos/a.jpg")).unwrap();
     index(&env, &["photos"]);
     assert_eq!(env.counts()[2], 1);
+    let copied = env.succeed(["search", "--paths", "is:duplicate"]);
+    assert_eq!(copied.stdout().lines().count(), 1, "{copied}");
     fs_err::remove_file(env.path("photos/a.jpg")).unwrap();
     index(&env, &["photos"]);
+    let copied = env.sightline(["search", "--is", "duplicate"]);
+    copied.run().expect(1);
     assert_eq!(env.counts()[2], 1);
     // Another text in the file replaces it.
     env.write(

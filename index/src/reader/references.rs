@@ -86,8 +86,12 @@ impl HubReferences {
         if n == 0 {
             return 0.0;
         }
-        nearest.sort_unstable_by(|a, b| b.total_cmp(a));
-        let sum: f32 = nearest[..n].iter().sum();
+        let descending = |a: &f32, b: &f32| b.total_cmp(a);
+        let _ = nearest.select_nth_unstable_by(n - 1, descending);
+        // In order, so that the sum is the same however they were found.
+        let nearest = &mut nearest[..n];
+        nearest.sort_unstable_by(descending);
+        let sum: f32 = nearest.iter().sum();
         (sum / n as f32).clamp(-1.0, 1.0)
     }
 }

@@ -14,8 +14,8 @@ use crate::records::facets;
 use crate::records::keys::{Column, meta};
 use crate::records::store::Store;
 use crate::{
-    Binding, Details, FileRecord, Filter, IdSet, IndexReader, IndexWriter, ItemId, ItemKind,
-    Moment, Nearest, Orientation, SearchQuery, UnitVector, WriterOptions, check,
+    Binding, Coordinates, Details, FileRecord, Filter, IdSet, IndexReader, IndexWriter, ItemId,
+    ItemKind, Moment, Nearest, Orientation, SearchQuery, UnitVector, WriterOptions, check,
 };
 
 /// What an image should be found by.
@@ -66,6 +66,20 @@ fn moment(rng: &mut StdRng) -> Moment {
     Moment::new(year, month, day, None).unwrap_or_else(|| moment(rng))
 }
 
+/// Some in one town, some on both sides of the date line, some at the poles, some anywhere.
+fn position(rng: &mut StdRng) -> Coordinates {
+    let small = rng.random::<f64>() - 0.5;
+    let any = rng.random::<f64>() * 360.0 - 180.0;
+    let (latitude, longitude) = match rng.random_range(0..6) {
+        0 | 1 => (35.0 + small, 135.7 + small * rng.random::<f64>()),
+        2 => (-17.0 + small, 179.9 * small.signum()),
+        3 => (89.9_f64.copysign(small), any),
+        4 => (90.0_f64.copysign(small), 180.0_f64.copysign(any)),
+        _ => (any / 2.0, any),
+    };
+    Coordinates::new(latitude, longitude).unwrap()
+}
+
 fn details(rng: &mut StdRng) -> Details {
     let n_places = rng.random_range(0..3);
     Details {
@@ -74,12 +88,13 @@ fn details(rng: &mut StdRng) -> Details {
         places: (0..n_places)
             .map(|_| any(rng, &PLACES).to_owned())
             .collect(),
+        position: (rng.random_range(0..4) > 0).then(|| position(rng)),
         ..Details::default()
     }
 }
 
 fn filter(rng: &mut StdRng, depth: u32) -> Filter {
-    let n = if depth == 0 { 10 } else { 14 };
+    let n = if depth == 0 { 13 } else { 17 };
     let parts = |rng: &mut StdRng| {
         let n = rng.random_range(0..4);
         (0..n).map(|_| filter(rng, depth - 1)).collect()
@@ -113,9 +128,14 @@ fn filter(rng: &mut StdRng, depth: u32) -> Filter {
                 .collect(),
         ),
         9 => Filter::Tagged,
-        10 => Filter::All(parts(rng)),
-        11 => Filter::Any(parts(rng)),
-        12 => Filter::Captioned,
+        10 | 11 => Filter::Near {
+            centre: position(rng),
+            metres: [1, 30_000, 300_000, 9_000_000][rng.random_range(0..4)],
+        },
+        12 => Filter::Copied,
+        13 => Filter::All(parts(rng)),
+        14 => Filter::Any(parts(rng)),
+        15 => Filter::Captioned,
         _ => Filter::Not(Box::new(filter(rng, depth - 1))),
     }
 }
@@ -131,6 +151,20 @@ fn days(date: Moment) -> Vec<(u16, u8, u8)> {
         .collect()
 }
 
+/// Metres between two positions, by the angle between their directions from the earth's centre.
+fn metres(from: Coordinates, to: Coordinates) -> f64 {
+    let direction = |at: Coordinates| {
+        let (latitude, longitude) = (at.latitude().to_radians(), at.longitude().to_radians());
+        let [x, y] = [longitude.cos(), longitude.sin()].map(|value| value * latitude.cos());
+        [x, y, latitude.sin()]
+    };
+    let (from, to) = (direction(from), direction(to));
+    let cross = [(1, 2), (2, 0), (0, 1)].map(|(i, j)| from[i] * to[j] - from[j] * to[i]);
+    let sine = cross.map(|value| value * value).iter().sum::<f64>().sqrt();
+    let cosine: f64 = from.iter().zip(to).map(|(one, other)| one * other).sum();
+    Coordinates::EARTH_RADIUS_M * sine.atan2(cosine)
+}
+
 fn contains(text: &str, part: &str) -> bool {
     let lower = |text: &str| text.to_lowercase().replace("o\u{308}", "ö");
     lower(text).contains(&lower(part))
@@ -141,6 +175,7 @@ fn meets(image: &Expected, filter: &Filter) -> bool {
         camera,
         taken,
         places,
+        position,
         ..
     } = &image.details;
     match filter {
@@ -168,6 +203,11 @@ fn meets(image: &Expected, filter: &Filter) -> bool {
                 Orientation::Square => width == height,
             }
         }
+        Filter::Near {
+            centre,
+            metres: most,
+        } => position.is_some_and(|position| metres(*centre, position) <= f64::from(*most)),
+        Filter::Copied => image.paths.len() > 1,
         Filter::SmallestSide(n) => image.size.0 >= *n && image.size.1 >= *n,
         Filter::Tag(tag) => image.tags.iter().any(|own| own.to_lowercase() == *tag),
         Filter::Tagged => !image.tags.is_empty(),
@@ -350,6 +390,41 @@ fn filters_select_what_a_naive_evaluation_selects() {
         check_filters(dir, &images, &filters, "recorded again");
         assert_eq!(check(dir).unwrap(), []);
     }
+}
+
+#[test]
+fn facets_that_an_older_program_did_not_know_are_recorded_by_the_next_writer() {
+    let mut rng = StdRng::seed_from_u64(21);
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let images = history(dir, &mut rng);
+    let centre = Coordinates::new(35.0, 135.7).unwrap();
+    let metres = 50_000;
+    let filters = [Filter::Near { centre, metres }, Filter::Copied];
+    check_filters(dir, &images, &filters, "recorded");
+    let store = records(dir);
+    let keys = facets::keys(&store).unwrap();
+    let is_new = |key: &&Vec<u8>| key.starts_with(b"xg") || key.starts_with(b"xm");
+    let new: Vec<_> = keys.iter().filter(is_new).collect();
+    assert!(new.len() > 20 && new.len() < keys.len(), "{}", new.len());
+    let removed = new.iter().map(|key| (Column::Default, &***key, None));
+    let everything = codec::encode_id(facets::ALL);
+    let note = (Column::Default, meta::FACETED, Some(everything.as_slice()));
+    store.write(removed.chain([note])).unwrap();
+    drop(store);
+    assert!(!facets::are_complete(&records(dir)).unwrap());
+    check_filters(dir, &images, &filters, "computed");
+    assert_eq!(check(dir).unwrap(), []);
+    drop(writer(dir));
+    check_filters(dir, &images, &filters, "upgraded");
+    assert_eq!(facets::keys(&records(dir)).unwrap(), keys);
+    assert_eq!(check(dir).unwrap(), []);
+    // One of a newer program is not taken for nothing.
+    let newer = [everything.as_slice(), &[3]].concat();
+    records(dir)
+        .write([(Column::Default, meta::FACETED, Some(newer.as_slice()))])
+        .unwrap();
+    assert!(facets::are_complete(&records(dir)).is_err());
 }
 
 #[test]

@@ -267,8 +267,22 @@ impl Selecting<'_> {
 /// Reads the images that meet a condition from the facets.
 fn read(store: &Store, leaf: &Leaf) -> Result<IdSet, RecordsError> {
     let mut ids = IdSet::new();
+    for (first, last) in leaf.ranges() {
+        read_range(store, leaf, &first, last.as_deref(), &mut ids)?;
+    }
+    Ok(ids)
+}
+
+/// Adds the images with a value from `first` to `last` that meets a condition.
+fn read_range(
+    store: &Store,
+    leaf: &Leaf,
+    first: &[u8],
+    last: Option<&[u8]>,
+    ids: &mut IdSet,
+) -> Result<(), RecordsError> {
     let prefix = facet_keys::prefix(leaf.facet);
-    let mut start = facet_keys::first(leaf.facet, &leaf.start);
+    let mut start = facet_keys::first(leaf.facet, first);
     loop {
         // The value that is being read, how it is judged, and how many of its chunks were passed.
         let mut current: Option<(Vec<u8>, Verdict, u32)> = None;
@@ -278,7 +292,11 @@ fn read(store: &Store, leaf: &Leaf) -> Result<IdSet, RecordsError> {
             match &mut current {
                 Some((known, _, n_steps)) if known == value => *n_steps += 1,
                 _ => {
-                    let verdict = leaf.judge(&facet_keys::unescaped(value));
+                    let plain = facet_keys::unescaped(value);
+                    let verdict = match last {
+                        Some(last) if *plain > *last => Verdict::Beyond,
+                        _ => leaf.judge(&plain),
+                    };
                     current = Some((value.to_vec(), verdict, 0));
                 }
             }
@@ -286,7 +304,7 @@ fn read(store: &Store, leaf: &Leaf) -> Result<IdSet, RecordsError> {
                 return Ok(false);
             };
             match verdict {
-                Verdict::Yes => facets::add_to(&mut ids, number, bytes)?,
+                Verdict::Yes => facets::add_to(ids, number, bytes)?,
                 Verdict::No if *n_steps == N_STEPS => {
                     is_skipped = true;
                     return Ok(false);
@@ -297,7 +315,7 @@ fn read(store: &Store, leaf: &Leaf) -> Result<IdSet, RecordsError> {
             Ok(true)
         })?;
         let Some((value, ..)) = current.filter(|_| is_skipped) else {
-            return Ok(ids);
+            return Ok(());
         };
         start = facet_keys::after(leaf.facet, &value);
     }

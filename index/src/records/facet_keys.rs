@@ -6,7 +6,8 @@
 use std::borrow::Cow;
 
 use super::keys;
-use crate::item::ItemId;
+use crate::circle::GeoBox;
+use crate::item::{Coordinates, ItemId};
 
 /// What a facet states of an image. The byte is the one on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +21,10 @@ pub(crate) enum Facet {
     Extension = b'e',
     /// Folder of a file.
     Folder = b'f',
+    /// Position, as [`position_bytes`].
+    Position = b'g',
+    /// That it has several files. No value.
+    Copied = b'm',
     /// An [`Orientation`](crate::item::Orientation). Every image has one.
     Orientation = b'o',
     /// Name of a place.
@@ -44,6 +49,62 @@ pub(crate) const CHUNK: u32 = 4096;
 pub(crate) fn date_bytes(year: u16, month: u8, day: u8) -> [u8; 4] {
     let [y1, y0] = year.to_be_bytes();
     [y1, y0, month, day]
+}
+
+/// Height of a band of latitude in ten-millionths of a degree: a quarter of a degree, 28 km.
+const BAND: u32 = 2_500_000;
+
+/// What is added to ten-millionths of a degree so that none is below 0.
+const SOUTH: u32 = 900_000_000;
+const WEST: u32 = 1_800_000_000;
+
+/// The position in a key, so that positions sort by their band of latitude, then by longitude: a
+/// circle is a range of keys in each of its bands.
+pub(crate) fn position_bytes(position: Coordinates) -> [u8; 9] {
+    let [latitude, longitude] = position.e7();
+    let north = SOUTH.wrapping_add_signed(latitude);
+    let [_, _, b1, b0] = (north / BAND).to_be_bytes();
+    let [e3, e2, e1, e0] = WEST.wrapping_add_signed(longitude).to_be_bytes();
+    let [_, n2, n1, n0] = (north % BAND).to_be_bytes();
+    [b1, b0, e3, e2, e1, e0, n2, n1, n0]
+}
+
+/// The position in a key made by [`position_bytes`].
+pub(crate) fn position_of(value: &[u8]) -> Option<Coordinates> {
+    let &[b1, b0, e3, e2, e1, e0, n2, n1, n0] = value else {
+        return None;
+    };
+    let band = u32::from(u16::from_be_bytes([b1, b0]));
+    let north = band.checked_mul(BAND)? + u32::from_be_bytes([0, n2, n1, n0]);
+    let east = u32::from_be_bytes([e3, e2, e1, e0]);
+    let signed = |number: u32, zero: u32| number.wrapping_sub(zero).cast_signed();
+    Coordinates::from_e7([signed(north, SOUTH), signed(east, WEST)])
+}
+
+/// The first and the last value that a position in this box can have, for each band of latitude.
+pub(crate) fn position_ranges(area: GeoBox) -> Vec<[Vec<u8>; 2]> {
+    let corner = |side: usize| Coordinates::new(area.latitudes[side], area.longitudes[side]);
+    let (Some(first), Some(last)) = (corner(0), corner(1)) else {
+        return Vec::new();
+    };
+    let [first, last] = [first, last].map(position_bytes);
+    let band_of = |bytes: [u8; 9]| u16::from_be_bytes([bytes[0], bytes[1]]);
+    let in_band = |band: u16, bytes: [u8; 9], rest: u8| {
+        let [e3, e2, e1, e0] = [bytes[2], bytes[3], bytes[4], bytes[5]];
+        let [b1, b0] = band.to_be_bytes();
+        vec![b1, b0, e3, e2, e1, e0, rest, rest, rest]
+    };
+    let bands = band_of(first)..=band_of(last);
+    if area.longitudes == [-180.0, 180.0] {
+        let (first, last) = (
+            in_band(*bands.start(), first, 0),
+            in_band(*bands.end(), last, u8::MAX),
+        );
+        return vec![[first, last]];
+    }
+    bands
+        .map(|band| [in_band(band, first, 0), in_band(band, last, u8::MAX)])
+        .collect()
 }
 
 pub(crate) fn prefix(facet: Facet) -> Vec<u8> {
@@ -137,5 +198,31 @@ mod tests {
         }
         assert_eq!(n_checked, 9);
         assert_eq!(parts(b"xf\0"), None);
+    }
+
+    #[test]
+    fn positions_sort_by_band_and_longitude_and_come_back() {
+        let at = |latitude, longitude| Coordinates::new(latitude, longitude).unwrap();
+        let sorted = [
+            at(-90.0, -180.0),
+            at(-90.0, 180.0),
+            at(-89.75, -180.0),
+            at(-0.000_000_1, 0.0),
+            at(0.1, -0.000_000_1),
+            at(0.2, 0.0),
+            at(0.1, 0.000_000_1),
+            at(0.25, -180.0),
+            at(48.858_370_1, -2.294_481_3),
+            at(90.0, -180.0),
+            at(90.0, 180.0),
+        ];
+        let bytes = sorted.map(position_bytes);
+        assert!(bytes.is_sorted());
+        assert_eq!(bytes[0], [0; 9]);
+        assert_eq!(bytes[10], [2, 208, 214, 147, 164, 0, 0, 0, 0]);
+        let back: Vec<_> = bytes.iter().map(|bytes| position_of(bytes)).collect();
+        assert_eq!(back, sorted.map(Some));
+        assert_eq!(position_of(&[0; 8]), None);
+        assert_eq!(position_of(&[255; 9]), None);
     }
 }

@@ -59,6 +59,9 @@ pub(crate) fn facets_of(item: &StoredItem, paths: &[PathBuf]) -> Result<FacetVal
         if let Some(taken) = details.taken {
             put(Facet::Taken, &moment_bytes(taken));
         }
+        if let Some(position) = details.position {
+            put(Facet::Position, &facet_keys::position_bytes(position));
+        }
         for place in &details.places {
             put(Facet::Place, place.as_bytes());
         }
@@ -68,6 +71,9 @@ pub(crate) fn facets_of(item: &StoredItem, paths: &[PathBuf]) -> Result<FacetVal
     }
     for tag in tags {
         put(Facet::Tag, tag.as_bytes());
+    }
+    if paths.len() > 1 {
+        put(Facet::Copied, &[]);
     }
     for path in paths {
         put(Facet::Folder, &keys::path_bytes(folder_of(path))?);
@@ -192,8 +198,30 @@ pub(crate) fn are_complete(records: &impl Records) -> Result<bool, RecordsError>
 
 /// The first id whose facets are not recorded; none when all are.
 pub(crate) fn next_to_record(records: &impl Records) -> Result<Option<ItemId>, RecordsError> {
-    let found = records.decoded(Column::Default, meta::FACETED, super::codec::decode_id)?;
+    let found = records.decoded(Column::Default, meta::FACETED, decode_cursor)?;
     Ok(Some(found.unwrap_or(ItemId(0))).filter(|id| *id != ALL))
+}
+
+/// Which facets there are; 1, of which only ids were noted, had neither positions nor copies.
+const FACETS_VERSION: u8 = 2;
+
+/// The value of [`meta::FACETED`]: the first id whose facets are not recorded.
+pub(crate) fn encode_cursor(next: ItemId) -> Vec<u8> {
+    let mut bytes = codec::encode_id(next);
+    bytes.push(FACETS_VERSION);
+    bytes
+}
+
+fn decode_cursor(bytes: &[u8]) -> Result<ItemId, RecordsError> {
+    match bytes {
+        [id @ .., FACETS_VERSION] if id.len() == 4 => codec::decode_id(id),
+        [_, _, _, _, found] => Err(RecordsError::OtherVersion {
+            what: "the note on facets",
+            found: *found,
+        }),
+        // Where an older program was. All are recorded again.
+        older => codec::decode_id(older).map(|_| ItemId(0)),
+    }
 }
 
 /// Stored under [`meta::FACETED`] when the facets of all images are recorded.
@@ -315,7 +343,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Chunk, RecordsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::item::Details;
+    use crate::item::{Coordinates, Details};
 
     #[test]
     fn chunks_round_trip_and_wrong_bytes_are_detected() {
@@ -370,6 +398,7 @@ mod tests {
             camera: Some("NIKON Z 6".into()),
             taken: Moment::new(1993, 8, 0, None),
             places: vec!["Köln".into(), "Germany".into()],
+            position: Coordinates::new(50.9, 6.9),
             keywords: vec!["best".into(), "river".into()],
             ..Details::default()
         };
@@ -398,6 +427,8 @@ mod tests {
             r"Extension jpg",
             r"Folder /",
             r"Folder /a/b",
+            r"Position \x023of\xad@\x16\xe3`",
+            r"Copied ",
             r"Orientation \x01",
             r"Place Germany",
             r"Place K\xc3\xb6ln",

@@ -83,7 +83,8 @@ pub(crate) mod meta {
     /// Format 2: for each kind, the generation up to which tombstones were dropped. Older graphs
     /// are unusable.
     pub(crate) const PURGED: &[u8] = b"mpurged";
-    /// The first id whose facets are not recorded; the highest number if all are.
+    /// The first id whose facets are not recorded, the highest number if all are, and which facets
+    /// there are.
     pub(crate) const FACETED: &[u8] = b"mfaceted";
     /// Statistics of the last indexing run.
     pub(crate) const LAST_RUN: &[u8] = b"mlast_run";

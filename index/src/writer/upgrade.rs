@@ -1,10 +1,9 @@
-//! Records the facets of an index of an older format, which has none.
+//! Records the facets of an index that has none of them, or not all.
 
 use crate::disk::layout::Layout;
 use crate::disk::steps::{Step, Steps};
 use crate::error::{IndexError, Within};
 use crate::item::ItemId;
-use crate::records::codec;
 use crate::records::facets::{self, PORTION};
 use crate::records::keys::{Column, meta};
 use crate::records::read::Records;
@@ -32,7 +31,7 @@ pub(super) fn record_facets(
         };
         let next = ItemId(first.0.saturating_add(PORTION));
         let next = if next < end { next } else { facets::ALL };
-        let cursor = codec::encode_id(next);
+        let cursor = facets::encode_cursor(next);
         let removed = stale.iter().map(|key| (Column::Default, &**key, None));
         let put = chunks
             .iter()

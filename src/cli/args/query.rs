@@ -12,7 +12,7 @@ use crate::engine::{Condition, Key};
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("query").args([
     "text", "image", "like", "plus", "phrase", "folder", "since", "until", "camera", "place",
-    "ending", "orientation", "min_size", "tag", "has",
+    "near", "ending", "orientation", "min_size", "tag", "has", "is",
 ]).required(true).multiple(true))]
 #[command(group = ArgGroup::new("texts").args(["text", "plus", "minus"]).multiple(true))]
 pub(in crate::cli) struct QueryArgs {
@@ -61,6 +61,11 @@ pub(in crate::cli) struct FilterArgs {
     /// Only pictures of a place whose name contains this
     #[arg(long, value_name = "TEXT", value_parser = condition(Key::Place))]
     place: Vec<Condition>,
+    /// Only pictures taken near a position or a town: 35.01,135.77,20 (latitude, longitude, km),
+    /// kyoto or "Paris, US, 20" [default distance: 10 km]
+    #[arg(long, value_name = "LAT,LON,KM|TOWN", allow_hyphen_values = true,
+          value_parser = condition(Key::Near))]
+    near: Vec<Condition>,
     /// Only files whose names end with this, such as jpg
     #[arg(long = "type", value_name = "EXT", value_parser = condition(Key::Type))]
     ending: Vec<Condition>,
@@ -76,6 +81,9 @@ pub(in crate::cli) struct FilterArgs {
     /// Only pictures that have this: caption
     #[arg(long, value_name = "WHAT", value_parser = condition(Key::Has))]
     has: Vec<Condition>,
+    /// Only pictures that are this: duplicate, with several files of the same content
+    #[arg(long, value_name = "WHAT", value_parser = condition(Key::Is))]
+    is: Vec<Condition>,
 }
 
 impl FilterArgs {
@@ -87,11 +95,13 @@ impl FilterArgs {
             &self.until,
             &self.camera,
             &self.place,
+            &self.near,
             &self.ending,
             &self.orientation,
             &self.min_size,
             &self.tag,
             &self.has,
+            &self.is,
         ];
         options.into_iter().flatten()
     }

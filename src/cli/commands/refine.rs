@@ -250,9 +250,10 @@ impl Session<'_> {
     }
 
     fn show_hits(&mut self, began: Instant, ranks: &dyn Fn(usize) -> bool) -> Result<()> {
-        let Some(request) = self.refinement.request() else {
+        let Some(mut request) = self.refinement.request() else {
             bail!(crate::engine::RefineError::NoQuery);
         };
+        request.query = self.engine.settled(&request)?;
         let found = Found {
             query: &request.query,
             by: request.by,

@@ -9,14 +9,15 @@ use anyhow::{Result, bail};
 use crate::cli::args::{
     ByArg, CaptionsArgs, FilterArgs, FindArg, QueryArgs, SearchArgs, SimilarArgs,
 };
+use crate::cli::count::counted;
 use crate::cli::exit::ExitStatus;
 use crate::cli::hints;
 use crate::cli::output::{self, Found};
 use crate::cli::printer::Printer;
 use crate::cli::rows::Hits;
 use crate::engine::{
-    By, DecodeOptions, Engine, Key, Part, PartContent, Query, Reading, SearchRequest, TextLanguage,
-    TypedPath,
+    By, Condition, DecodeOptions, Engine, Key, Part, PartContent, Query, Reading, SearchRequest,
+    TextLanguage, TypedPath,
 };
 use crate::workspace::Workspace;
 
@@ -31,7 +32,7 @@ pub(in crate::cli) fn search(
     let engine = workspace.engine()?.with_decode_options(options.clone());
     let understand = |text: &str| Ok(engine.understand(text, by, args.language)?);
     let query = query(&args.query, &args.filters, understand, &options)?;
-    let request = SearchRequest {
+    let mut request = SearchRequest {
         by: by.unwrap_or_else(|| query.usual_ranking()),
         query,
         n: args.output.top as usize,
@@ -39,6 +40,7 @@ pub(in crate::cli) fn search(
         min_confidence: args.output.min_confidence,
         language: args.language,
     };
+    request.query = engine.settled(&request)?;
     let hits = match args.find {
         FindArg::Images => Hits::Images(engine.search(&request)?),
         FindArg::Captions => Hits::Captions(engine.search_captions(&request)?),
@@ -156,8 +158,11 @@ pub(super) fn readings(
     query.parts.iter().map(reading).collect()
 }
 
-/// Which words look like a filter with a mistake in it.
+/// Which words look like a filter with a mistake in it, and which names could mean other towns.
 pub(super) fn note_on_keys(query: &Query, printer: &Printer) {
+    for condition in &query.conditions {
+        note_on_vicinity(condition, printer);
+    }
     for unknown in &query.unknown_keys {
         let (typed, similar) = (&unknown.typed, unknown.similar);
         if Key::named(typed).is_some() {
@@ -170,6 +175,24 @@ pub(super) fn note_on_keys(query: &Query, printer: &Printer) {
             ));
         }
     }
+}
+
+/// That a name could mean other towns.
+fn note_on_vicinity(condition: &Condition, printer: &Printer) {
+    let others = condition.vicinity().map(|vicinity| &vicinity.others[..]);
+    let Some([other, ..]) = others else {
+        return;
+    };
+    let within = if other.region.is_empty() {
+        other.country()
+    } else {
+        other.region
+    };
+    printer.note(format_args!(
+        "{} of the same name: near:\"{}, {within}\" means another",
+        counted(others.unwrap_or_default().len(), "other town"),
+        other.name
+    ));
 }
 
 /// Notes on what the model made of the texts, after the hits.

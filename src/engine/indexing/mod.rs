@@ -9,7 +9,7 @@ pub(crate) mod caption_file;
 mod caption_owners;
 pub(crate) mod captions;
 mod encode;
-mod geography;
+pub(crate) mod geography;
 mod ledger;
 mod metadata;
 mod missing;

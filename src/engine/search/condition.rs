@@ -1,10 +1,12 @@
 //! Conditions on hits as users write them: a key and a value.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use sightline_index::{Filter, Moment, Orientation};
+use sightline_index::{Filter, IndexError, IndexReader, Moment, Orientation};
 
+use super::near::Vicinity;
 use crate::engine::error::BadCondition;
 
 /// The forms of a date that are understood.
@@ -29,6 +31,8 @@ pub enum Key {
     Camera,
     /// A part of a place's name.
     Place,
+    /// Near a position or a town.
+    Near,
     /// The ending of the file's name.
     Type,
     /// Landscape, portrait or square.
@@ -39,22 +43,26 @@ pub enum Key {
     Tag,
     /// What there is of an image: a caption.
     Has,
+    /// What an image is: one with a copy.
+    Is,
 }
 
 impl Key {
     /// All keys.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::In,
         Self::Date,
         Self::After,
         Self::Before,
         Self::Camera,
         Self::Place,
+        Self::Near,
         Self::Type,
         Self::Orientation,
         Self::MinSize,
         Self::Tag,
         Self::Has,
+        Self::Is,
     ];
 
     /// The key as it is written before the colon.
@@ -67,11 +75,13 @@ impl Key {
             Self::Before => "before",
             Self::Camera => "camera",
             Self::Place => "place",
+            Self::Near => "near",
             Self::Type => "type",
             Self::Orientation => "orientation",
             Self::MinSize => "min-size",
             Self::Tag => "tag",
             Self::Has => "has",
+            Self::Is => "is",
         }
     }
 
@@ -90,8 +100,12 @@ impl Key {
     pub(super) fn similar_to(name: &str) -> Option<Self> {
         let name = name.to_ascii_lowercase();
         let distance = |key: &Self| strsim::osa_distance(&name, key.name());
-        // Two letters resemble everything.
-        let keys = Self::ALL.into_iter().filter(|key| key.name().len() > 2);
+        // Two letters resemble everything, and few mistype the first: `year` is not `near`.
+        let is_alike = |key: &Self| {
+            let is_short = key.name().len() < 5;
+            key.name().len() > 2 && !(is_short && key.name()[..1] != name[..name.len().min(1)])
+        };
+        let keys = Self::ALL.into_iter().filter(is_alike);
         let nearest = keys.min_by_key(distance)?;
         let n_most = if nearest.name().len() > 5 { 2 } else { 1 };
         (name.len() > 2 && (1..=n_most).contains(&distance(&nearest))).then_some(nearest)
@@ -114,6 +128,7 @@ pub struct Condition {
     is_negated: bool,
     /// A folder is as it was written; a search finds it in the index.
     filter: Filter,
+    vicinity: Option<Vicinity>,
 }
 
 impl Condition {
@@ -123,17 +138,44 @@ impl Condition {
     /// When the value is not one that the key takes.
     pub fn new(key: Key, value: &str) -> Result<Self, BadCondition> {
         let text = value.trim();
-        let found = filter(key, text).filter(|_| !text.is_empty());
-        let filter = found.ok_or_else(|| BadCondition {
+        let refused = |expected| BadCondition {
             key: key.name(),
             value: value.to_owned(),
-            expected: expected(key),
-        })?;
+            expected,
+        };
+        let (filter, vicinity) = if key == Key::Near {
+            let vicinity = Vicinity::parse(text).map_err(refused)?;
+            (vicinity.filter(), Some(vicinity))
+        } else {
+            let found = filter(key, text).filter(|_| !text.is_empty());
+            (found.ok_or_else(|| refused(expected(key)))?, None)
+        };
         Ok(Self {
             key,
             value: text.to_owned(),
             is_negated: false,
             filter,
+            vicinity,
+        })
+    }
+
+    /// Whether it names a town of which there are several.
+    pub(in crate::engine) fn is_open(&self) -> bool {
+        let vicinity = self.vicinity.as_ref();
+        vicinity.is_some_and(|vicinity| !vicinity.others.is_empty())
+    }
+
+    /// The same condition, with the town that a name stands for in this index: of several, the one
+    /// with the most pictures near it.
+    pub(super) fn settled(&self, reader: &IndexReader) -> Result<Self, IndexError> {
+        let Some(vicinity) = &self.vicinity else {
+            return Ok(self.clone());
+        };
+        let vicinity = vicinity.settled(reader)?;
+        Ok(Self {
+            filter: vicinity.filter(),
+            vicinity: Some(vicinity),
+            ..self.clone()
         })
     }
 
@@ -156,6 +198,20 @@ impl Condition {
     #[must_use]
     pub fn value(&self) -> &str {
         &self.value
+    }
+
+    /// The circle that `near` asks for.
+    #[must_use]
+    pub fn vicinity(&self) -> Option<&Vicinity> {
+        self.vicinity.as_ref()
+    }
+
+    /// Its value as people read it.
+    pub(super) fn shown(&self) -> Cow<'_, str> {
+        match &self.vicinity {
+            Some(vicinity) => Cow::Owned(vicinity.to_string()),
+            None => Cow::Borrowed(&self.value),
+        }
     }
 
     /// Whether hits do not meet it.
@@ -201,6 +257,11 @@ fn filter(key: Key, value: &str) -> Option<Filter> {
             "caption" | "captions" => Filter::Captioned,
             _ => return None,
         },
+        Key::Is => match value.to_ascii_lowercase().as_str() {
+            "duplicate" | "duplicates" => Filter::Copied,
+            _ => return None,
+        },
+        Key::Near => return None,
     })
 }
 
@@ -216,6 +277,8 @@ fn expected(key: Key) -> &'static str {
         Key::MinSize => "a number of pixels above 0",
         Key::Tag => "a tag",
         Key::Has => "caption",
+        Key::Is => "duplicate",
+        Key::Near => "latitude,longitude,km or a town",
     }
 }
 
@@ -312,10 +375,15 @@ mod tests {
             (Key::Type, ".", false),
             (Key::Has, "caption", true),
             (Key::Has, "faces", false),
+            (Key::Is, "Duplicate", true),
+            (Key::Is, "sharp", false),
+            (Key::Near, "35.01,135.77,20", true),
+            (Key::Near, "95,135.77,20", false),
+            (Key::Near, " ", false),
             (Key::Camera, " ", false),
             (Key::In, "Italy/Rome", true),
         ];
-        assert_eq!(rows.len(), 13);
+        assert_eq!(rows.len(), 18);
         for (key, value, expected) in rows {
             assert_eq!(
                 Condition::new(key, value).is_ok(),
@@ -338,7 +406,10 @@ mod tests {
             ("minsize", Some(Key::MinSize)),
             ("dates", Some(Key::Date)),
             ("http", None),
-            ("is", None),
+            ("ix", None),
+            ("nera", Some(Key::Near)),
+            ("year", None),
+            ("", None),
             ("re", None),
             ("title", None),
             ("time", None),
@@ -349,7 +420,7 @@ mod tests {
             assert_eq!(Key::named(name), None, "{name}");
             assert_eq!(Key::similar_to(name), expected, "{name}");
         }
-        assert_eq!(rows.len(), 16);
+        assert_eq!(rows.len(), 19);
         for key in Key::ALL {
             assert_eq!(Key::named(key.name()), Some(key));
         }

@@ -16,6 +16,7 @@ mod condition;
 mod evidence;
 mod hits;
 mod known;
+mod near;
 mod negation;
 mod parts;
 mod pictures;
@@ -35,12 +36,14 @@ use sightline_onnx::Calibration;
 
 use crate::engine::error::EngineError;
 
+pub use crate::engine::indexing::geography::Town;
 pub use captions::CaptionHit;
 pub use condition::{Condition, Key};
 pub(super) use evidence::confidence_in_picture;
 pub use evidence::{Confidence, Strength};
 pub use hits::{CaptionMatch, SearchHit};
 pub(super) use known::KnownTexts;
+pub use near::Vicinity;
 pub use parts::{By, Part, PartContent, Query, TypedPath, UnknownKey};
 use query::EncodedQuery;
 pub(super) use query::QueryEncoder;

@@ -6,6 +6,7 @@ use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use sightline_index::IndexReader;
 
 use super::condition::{Condition, Key};
 use crate::engine::error::EngineError;
@@ -349,6 +350,14 @@ impl Query {
         if has_words { By::Both } else { By::Meaning }
     }
 
+    /// Replaces each name of several towns by the town that it stands for in this index.
+    pub(in crate::engine) fn settle(&mut self, reader: &IndexReader) -> Result<(), EngineError> {
+        for condition in &mut self.conditions {
+            *condition = condition.settled(reader)?;
+        }
+        Ok(())
+    }
+
     /// Whether it is one text or one picture and nothing else.
     #[must_use]
     pub fn is_plain(&self) -> bool {
@@ -408,13 +417,13 @@ impl fmt::Display for Query {
             self.conditions.iter().partition(|c| c.is_negated());
         for key in Key::ALL {
             let of_key = wanted.iter().filter(|condition| condition.key() == key);
-            let values: Vec<&str> = of_key.map(|condition| condition.value()).collect();
+            let values: Vec<_> = of_key.map(|condition| condition.shown()).collect();
             if !values.is_empty() {
                 add(&format!("{key}: {}", values.join(" or ")));
             }
         }
         for condition in negated {
-            add(&format!("not {}: {}", condition.key(), condition.value()));
+            add(&format!("not {}: {}", condition.key(), condition.shown()));
         }
         formatter.write_str(&said)
     }

@@ -75,6 +75,7 @@ fn conditions(reader: &IndexReader, conditions: &[Condition]) -> Result<Vec<Filt
 
 /// The filter of a condition, with folders as they are in the index.
 fn resolved(reader: &IndexReader, condition: &Condition) -> Result<Filter, EngineError> {
+    let condition = condition.settled(reader)?;
     let Filter::Folder(folder) = condition.filter() else {
         return Ok(condition.filter().clone());
     };
