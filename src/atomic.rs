@@ -48,6 +48,23 @@ impl AtomicFile {
         })
     }
 
+    /// Gives the file the permissions and, on Unix, the owner of the one that it will replace.
+    ///
+    /// # Errors
+    /// When they cannot be set, as those of another user's file.
+    pub(crate) fn take_after(&self, existing: &std::fs::Metadata) -> io::Result<()> {
+        let file = self.file.as_file().file();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt as _;
+            let own = file.metadata()?;
+            if (own.uid(), own.gid()) != (existing.uid(), existing.gid()) {
+                std::os::unix::fs::fchown(file, Some(existing.uid()), Some(existing.gid()))?;
+            }
+        }
+        file.set_permissions(existing.permissions())
+    }
+
     /// Puts the file in place, replacing what is there.
     ///
     /// # Errors

@@ -48,8 +48,10 @@ pub mod platform;
 pub mod workspace;
 
 pub use engine::{
-    By, CaptionHit, CaptionMatch, Condition, Confidence, Details, Encoders, Engine, EngineError,
-    IndexReport, IndexRequest, Key, Language, Moment, Part, Progress, Query, QueryChange,
-    RefineError, RefineOptions, Refinement, SearchHit, SearchRequest, Strength, Turn, quietly,
+    By, CaptionHit, CaptionMatch, CaptionSource, Condition, Confidence, DescribeRequest,
+    Description, DescriptionHits, Details, Encoders, Engine, EngineError, IndexReport,
+    IndexRequest, Key, Language, Moment, Part, Progress, Query, QueryChange, RefineError,
+    RefineOptions, Refinement, SearchHit, SearchRequest, Strength, Tag, TagReport, TagRequest,
+    TaggedPicture, Turn, quietly,
 };
 pub use workspace::{Workspace, WorkspaceError, WorkspaceOptions};

@@ -21,6 +21,8 @@ pub struct Workspace {
     index: PathBuf,
     named_index: Option<PathBuf>,
     registry: Registry,
+    /// Where the vectors of the phrase bank are kept.
+    bank: Option<PathBuf>,
     model: Option<PathBuf>,
     may_change_model: bool,
     precision: Option<Precision>,
@@ -77,8 +79,9 @@ pub struct KeptModel {
 }
 
 impl Workspace {
-    /// Applies the options. `data_folder` holds the default index and the models, and need not
-    /// exist; `runtime` opens ONNX Runtime when a model is first run.
+    /// Applies the options. `data_folder` holds the default index, the models and the vectors
+    /// of the phrase bank, and need not exist; `runtime` opens ONNX Runtime when a model is first
+    /// run.
     ///
     /// # Errors
     /// When no index folder is given and there is no data folder, or its path is invalid.
@@ -97,6 +100,7 @@ impl Workspace {
         Ok(Self {
             index,
             named_index,
+            bank: data_folder.as_ref().map(|data| data.join("bank")),
             registry: Registry::new(data_folder),
             model: options.model,
             may_change_model: options.may_change_model,
@@ -337,7 +341,8 @@ impl Workspace {
     }
 
     fn engine_for(&self, fingerprint: Option<&str>) -> Result<Engine, WorkspaceError> {
-        Ok(Engine::open(&self.index, self.encoders_for(fingerprint)?))
+        let engine = Engine::open(&self.index, self.encoders_for(fingerprint)?);
+        Ok(engine.with_bank_folder(self.bank.clone()))
     }
 
     fn encoders_for(&self, fingerprint: Option<&str>) -> Result<Encoders, WorkspaceError> {

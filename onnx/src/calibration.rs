@@ -73,6 +73,12 @@ impl Unrelated {
         self.mean
     }
 
+    /// The cosine this many standard deviations above the mean of unrelated pairs.
+    #[must_use]
+    pub fn cosine(self, standard: f32) -> f32 {
+        self.mean + standard * self.deviation
+    }
+
     /// By how many standard deviations a cosine is above the mean of unrelated pairs.
     #[must_use]
     pub fn standard(self, cosine: f32) -> f32 {
@@ -89,6 +95,7 @@ mod tests {
         let unrelated = Unrelated::of(&[0.1, 0.3]).unwrap();
         assert!((unrelated.standard(0.2)).abs() < 1e-6);
         assert!((unrelated.standard(0.5) - 3.0).abs() < 1e-5);
+        assert!((unrelated.cosine(3.0) - 0.5).abs() < 1e-5);
     }
 
     #[test]

@@ -6,10 +6,10 @@
 use std::path::Path;
 
 use super::PathAnswer;
-use crate::engine::{CaptionHit, Confidence, SearchHit};
+use crate::engine::{CaptionHit, Confidence, PhraseHit, SearchHit, Tag, TaggedPicture};
 
 /// What a row says of a picture.
-pub const IMAGE_COLUMNS: [&str; 16] = [
+pub const IMAGE_COLUMNS: [&str; 18] = [
     "rank",
     "path",
     "path_base64",
@@ -26,6 +26,8 @@ pub const IMAGE_COLUMNS: [&str; 16] = [
     "camera",
     "taken",
     "places",
+    "keywords",
+    "tags",
 ];
 
 /// What a row says of a caption.
@@ -42,9 +44,30 @@ pub const CAPTION_COLUMNS: [&str; 10] = [
     "source_base64",
 ];
 
+/// What a row says of a phrase of the bank.
+pub const PHRASE_COLUMNS: [&str; 6] = [
+    "rank",
+    "text",
+    "group",
+    "confidence",
+    "strength",
+    "similarity",
+];
+
+/// What a row says of a tag of a picture.
+pub const TAG_COLUMNS: [&str; 7] = [
+    "path",
+    "path_base64",
+    "tag",
+    "set",
+    "confidence",
+    "strength",
+    "similarity",
+];
+
 /// The cells of a picture, under [`IMAGE_COLUMNS`], with its rank from 1.
 #[must_use]
-pub fn image_cells((rank, hit): (usize, &SearchHit)) -> [String; 16] {
+pub fn image_cells((rank, hit): (usize, &SearchHit)) -> [String; 18] {
     let [path, path_base64] = path_cells(hit.path());
     let by = [
         hit.rank_by_meaning.map(|_| "meaning"),
@@ -72,6 +95,8 @@ pub fn image_cells((rank, hit): (usize, &SearchHit)) -> [String; 16] {
         hit.details.camera.clone().unwrap_or_default(),
         optional(hit.details.taken),
         list(&hit.details.places),
+        list(&hit.details.keywords),
+        list(&hit.tags),
     ]
 }
 
@@ -91,6 +116,36 @@ pub fn caption_cells((rank, hit): (usize, &CaptionHit)) -> [String; 10] {
         hit.n_captions.to_string(),
         source,
         source_base64,
+    ]
+}
+
+/// The cells of a phrase of the bank, under [`PHRASE_COLUMNS`], with its rank from 1.
+#[must_use]
+pub fn phrase_cells((rank, hit): (usize, &PhraseHit)) -> [String; 6] {
+    let [confidence, strength] = confidence(hit.confidence);
+    [
+        rank.to_string(),
+        hit.text.clone(),
+        hit.group.to_owned(),
+        confidence,
+        strength,
+        hit.similarity.to_string(),
+    ]
+}
+
+/// The cells of a tag of a picture, under [`TAG_COLUMNS`].
+#[must_use]
+pub fn tag_cells((picture, tag): (&TaggedPicture, &Tag)) -> [String; 7] {
+    let [path, path_base64] = path_cells(&picture.path);
+    let [confidence, strength] = confidence(Some(tag.confidence));
+    [
+        path,
+        path_base64,
+        tag.name.clone(),
+        tag.set.clone().unwrap_or_default(),
+        confidence,
+        strength,
+        tag.similarity.to_string(),
     ]
 }
 

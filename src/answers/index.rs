@@ -34,6 +34,7 @@ answers! {
         held_back: Vec<HeldBackAnswer<'a>> = each(&report.held_back),
         model_change: Option<ModelChangeAnswer<'a>> = report.model_change.as_ref().map(Into::into),
         postponed: &'a [String] = &report.postponed,
+        tagged: Option<usize> = report.n_tagged,
         interrupted: bool = report.interrupted,
         seconds: f64 = report.elapsed.as_secs_f64(),
         images_per_second: f64 = report.rate(),

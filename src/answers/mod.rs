@@ -33,6 +33,7 @@ mod index;
 mod measure;
 mod models;
 mod search;
+mod tag;
 #[cfg(test)]
 mod tests;
 
@@ -54,7 +55,8 @@ pub use index::{
 pub use measure::{BenchAnswer, EmbedAnswer, EvalAnswer};
 pub use models::{ModelCheckAnswer, ModelInfoAnswer, ModelListAnswer};
 pub(crate) use models::{PrecisionAnswer, SignatureAnswer, TensorAnswer};
-pub use search::{CaptionHitAnswer, FoundAnswer, HitAnswer, ImageHitAnswer};
+pub use search::{CaptionHitAnswer, FoundAnswer, HitAnswer, ImageHitAnswer, PhraseHitAnswer};
+pub use tag::TagAnswer;
 
 /// A file or folder: its path as text, and its exact bytes when that is not UTF-8.
 #[derive(Debug, Clone, Serialize)]

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::{PathAnswer, each, paths};
 use crate::engine::{
-    By, CaptionHit, CaptionMatch, Condition, Confidence, Part, PartContent, Query, Reading,
-    SearchHit, Strength, Town, UnknownKey, Vicinity,
+    By, CaptionHit, CaptionMatch, Condition, Confidence, Part, PartContent, PhraseHit, Query,
+    Reading, SearchHit, Strength, Town, UnknownKey, Vicinity,
 };
 
 /// The answer to a search: the query and its hits, best first.
@@ -160,6 +160,8 @@ pub enum HitAnswer<'a> {
     Image(ImageHitAnswer<'a>),
     /// A caption.
     Caption(CaptionHitAnswer<'a>),
+    /// A phrase of the bank.
+    Phrase(PhraseHitAnswer<'a>),
 }
 
 answers! {
@@ -188,6 +190,8 @@ answers! {
         camera: Option<&'a str> = hit.details.camera.as_deref(),
         taken: Option<String> = hit.details.taken.map(|taken| taken.to_string()),
         places: &'a [String] = &hit.details.places,
+        keywords: &'a [String] = &hit.details.keywords,
+        tags: &'a [String] = &hit.tags,
     }
 
     /// The caption by which a picture was found.
@@ -207,12 +211,30 @@ answers! {
         images: Vec<PathAnswer<'a>> = paths(&hit.pictures),
         count: usize = hit.n_captions,
         source: PathAnswer<'a> = hit.source.as_path().into(),
+        from: &'static str = "captions",
+    }
+
+    /// A phrase of the bank that fits a picture, and its rank from 1.
+    pub struct PhraseHitAnswer<'a> from (rank, hit) in (usize, &'a PhraseHit) {
+        rank: usize = rank,
+        text: &'a str = &hit.text,
+        group: &'static str = hit.group,
+        confidence: Option<f32> = hit.confidence.map(Confidence::value),
+        strength: Option<Strength> = hit.confidence.map(Confidence::strength),
+        similarity: f32 = hit.similarity,
+        from: &'static str = "bank",
     }
 }
 
 impl<'a> From<(usize, &'a SearchHit)> for HitAnswer<'a> {
     fn from(hit: (usize, &'a SearchHit)) -> Self {
         Self::Image(hit.into())
+    }
+}
+
+impl<'a> From<(usize, &'a PhraseHit)> for HitAnswer<'a> {
+    fn from(hit: (usize, &'a PhraseHit)) -> Self {
+        Self::Phrase(hit.into())
     }
 }
 

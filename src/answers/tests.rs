@@ -22,8 +22,9 @@ use crate::engine::exchange::{ExportRequest, ImportReport};
 use crate::engine::{
     By, CaptionHit, CaptionMatch, Condition, Confidence, Details, DuplicateFile, DuplicateGroup,
     DuplicatesReport, EncodingFigures, Engine, Evaluation, Explanation, Heat, IndexReport,
-    IndexRequest, KeepReason, Key, ModelChange, Moment, Part, Query, Reading, Recalls,
-    RemoveReport, SearchHit, SeenPart, UnfinishedChange, UnknownKey, WordEffect, fake, quietly,
+    IndexRequest, KeepReason, Key, ModelChange, Moment, Part, PhraseHit, Query, Reading, Recalls,
+    RemoveReport, SearchHit, SeenPart, Tag, TagReport, TagSidecar, TaggedPicture, UnfinishedChange,
+    UnknownKey, WordEffect, fake, quietly,
 };
 use crate::models::{
     Agreement, Check, Checked, Figures, Language, Matches, OtherText, Outcome, Registry, Rewritten,
@@ -160,6 +161,7 @@ fn described() -> BTreeMap<String, Keys> {
 fn the_document_describes_every_key_and_no_other() {
     let mut samples = Samples::default();
     of_searches(&mut samples);
+    of_tags(&mut samples);
     of_duplicates(&mut samples);
     of_explanations(&mut samples);
     of_indexing(&mut samples);
@@ -196,6 +198,39 @@ fn odd_file() -> Skipped {
         path: odd_path(),
         reason: "truncated".to_owned(),
     }
+}
+
+fn caption_hits() -> [CaptionHit; 2] {
+    let caption = CaptionHit {
+        text: "a dog".to_owned(),
+        similarity: None,
+        confidence: None,
+        words: vec!["a".to_owned()],
+        pictures: vec![odd_path()],
+        n_captions: 1,
+        are_equal: true,
+        source: odd_path(),
+    };
+    let other = CaptionHit {
+        similarity: Some(0.5),
+        confidence: Confidence::new(0.5),
+        ..caption.clone()
+    };
+    [caption, other]
+}
+
+fn phrase_hits() -> [PhraseHit; 2] {
+    let phrase = PhraseHit {
+        text: "a dog".to_owned(),
+        group: "animals",
+        similarity: 0.5,
+        confidence: None,
+    };
+    let other = PhraseHit {
+        confidence: Confidence::new(0.5),
+        ..phrase.clone()
+    };
+    [phrase, other]
 }
 
 fn of_searches(samples: &mut Samples) {
@@ -236,27 +271,14 @@ fn of_searches(samples: &mut Samples) {
                 camera: Some("Nikon D750".to_owned()),
                 taken: Moment::new(2023, 8, 14, None),
                 places: texts(),
+                keywords: texts(),
                 ..Details::default()
             },
+            tags: texts(),
             ..SearchHit::default()
         },
     ];
-    let caption = CaptionHit {
-        text: "a dog".to_owned(),
-        similarity: None,
-        confidence: None,
-        words: texts(),
-        pictures: vec![odd_path()],
-        n_captions: 1,
-        are_equal: true,
-        source: odd_path(),
-    };
-    let other = CaptionHit {
-        similarity: Some(0.5),
-        confidence: Some(confidence),
-        ..caption.clone()
-    };
-    let captions = [caption, other];
+    let (captions, phrases) = (caption_hits(), phrase_hits());
     let reading = |tower, language: &str| Reading {
         language: language.parse().ok(),
         tower,
@@ -277,7 +299,45 @@ fn of_searches(samples: &mut Samples) {
         let hits = (1..).zip(&captions).map(HitAnswer::from).collect();
         let found = FoundAnswer::new(query, By::Meaning, reading, Duration::ZERO, hits);
         samples.add("captions", &found);
+        let hits = (1..).zip(&phrases).map(HitAnswer::from).collect();
+        let found = FoundAnswer::new(query, By::Meaning, reading, Duration::ZERO, hits);
+        samples.add("captions", &found);
     }
+}
+
+fn of_tags(samples: &mut Samples) {
+    let tag = |set: Option<&str>| Tag {
+        name: "outdoors".to_owned(),
+        set: set.map(ToOwned::to_owned),
+        similarity: 0.5,
+        confidence: Confidence::new(0.5).unwrap(),
+    };
+    let skipped = |path: &Path| Skipped {
+        path: path.to_path_buf(),
+        ..odd_file()
+    };
+    let picture = |path: &Path, has_sidecar: bool| TaggedPicture {
+        path: path.to_path_buf(),
+        tags: vec![tag(None), tag(Some("place"))],
+        sidecar: has_sidecar.then(|| TagSidecar {
+            path: path.to_path_buf(),
+            is_changed: true,
+        }),
+    };
+    let (odd, plain) = (odd_path(), Path::new("a"));
+    let report = TagReport {
+        pictures: vec![
+            picture(plain, false),
+            picture(plain, true),
+            picture(&odd, true),
+        ],
+        skipped: vec![skipped(plain), skipped(&odd)],
+        unwritten: vec![skipped(plain), skipped(&odd)],
+        postponed: vec!["why".to_owned()],
+        ..TagReport::default()
+    };
+    samples.add("tag", &TagAnswer::from(&report));
+    samples.add("tag", &TagAnswer::from(&TagReport::default()));
 }
 
 fn of_duplicates(samples: &mut Samples) {
@@ -374,6 +434,7 @@ fn of_indexing(samples: &mut Samples) {
         held_back: vec![(odd_path(), 3), (path.to_path_buf(), 3)],
         model_change: Some(change(discarded)),
         postponed: vec!["why".to_owned()],
+        n_tagged: Some(3),
         encoding: EncodingFigures {
             batch_size: Some(8),
             ..EncodingFigures::default()

@@ -4,6 +4,7 @@ mod dashed;
 mod explain;
 mod models;
 mod query;
+mod tag;
 mod upkeep;
 mod words;
 
@@ -24,6 +25,7 @@ pub(super) use models::{
     QuantizeArgs, RemoveArgs,
 };
 pub(super) use query::{FilterArgs, QueryArgs};
+pub(super) use tag::TagArgs;
 pub(super) use upkeep::{
     CheckIndexArgs, CompactArgs, ExportArgs, ImportArgs, RemoveFilesArgs, StatusArgs,
 };
@@ -149,8 +151,10 @@ pub(super) enum Command {
     Search(Box<SearchArgs>),
     /// Find pictures step by step: more like this one, but at night
     Refine(Box<RefineArgs>),
-    /// Find the captions that fit a picture (reverse lookup)
+    /// Find the captions or phrases that fit a picture (reverse lookup)
     Captions(CaptionsArgs),
+    /// Tag pictures: say what is in them, in words of a fixed list
+    Tag(TagArgs),
     /// Find pictures similar to a picture, without that one
     Similar(SimilarArgs),
     /// Show which parts of a picture and which words of a text make them match
@@ -188,6 +192,7 @@ Examples:
   sightline index coco/val2017 --captions coco/annotations/captions_val2017.json
   sightline index --captions words.txt              captions without pictures
   sightline index ~/Pictures --reread               read all files again
+  sightline index ~/Pictures --tag                  tag the pictures on the way
   sightline index --model my-clip                   change the model of the index
 
 A text file beside a picture (photo.txt beside photo.jpg) holds its captions, one per line. XMP and
@@ -220,6 +225,10 @@ pub(super) struct IndexArgs {
     /// are decoded and embedded
     #[arg(long)]
     pub(super) reread: bool,
+    /// Tag the pictures of the index that have no tags yet, as `sightline tag` does; found by
+    /// tag:TAG and as words
+    #[arg(long)]
+    pub(super) tag: bool,
     #[command(flatten)]
     pub(super) pipeline: PipelineArgs,
     /// Language of captions and file names, by which "beaches" finds "beach", and of captions and
@@ -244,7 +253,9 @@ impl Command {
     pub(super) fn is_one_query(&self) -> bool {
         match self {
             Self::Search(args) => !args.interactive,
-            Self::Captions(_) | Self::Similar(_) => true,
+            // Without captions, the bank's phrases may have to be encoded.
+            Self::Captions(args) => args.from == Some(FromArg::Captions),
+            Self::Similar(_) => true,
             _ => false,
         }
     }
@@ -388,13 +399,18 @@ impl RefineArgs {
 Examples:
   sightline captions photo.jpg
   sightline captions photo.jpg -k 3 --json
+  sightline captions photo.jpg --from bank          phrases of the built-in bank
 
 The picture need not be in the index. Captions come from `sightline index --captions` and from text
-files beside pictures.")]
+files beside pictures. Where the index has none, or there is no index, answers come from a bank of
+5,600 English phrases, which is encoded once per model.")]
 pub(super) struct CaptionsArgs {
     /// Picture to find captions for; - reads one from stdin
     #[arg(value_name = "IMAGE")]
     pub(super) image: PathBuf,
+    /// Where answers come from [default: captions if the index has any, else bank]
+    #[arg(long, value_name = "SOURCE", value_enum)]
+    pub(super) from: Option<FromArg>,
     #[command(flatten)]
     pub(super) decode: DecodeArgs,
     #[command(flatten)]
@@ -556,6 +572,14 @@ pub(super) struct OutputArgs {
     pub(super) append: bool,
 }
 
+impl OutputArgs {
+    /// Whether something is to be done with the files of the hits.
+    pub(super) fn wants_files(&self) -> bool {
+        let to_folder = self.copy_to.is_some() || self.link_to.is_some();
+        self.paths || self.open.is_some() || to_folder
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum ByArg {
     /// Similarity of the embeddings
@@ -576,6 +600,14 @@ pub(super) enum CaptionsFormatArg {
     Tokens,
     Coco,
     Karpathy,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum FromArg {
+    /// Captions of the index
+    Captions,
+    /// Phrases of the built-in bank
+    Bank,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

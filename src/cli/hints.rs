@@ -207,6 +207,13 @@ fn quoted(entry: &Entry) -> String {
     }
 }
 
+fn to_calibrate(model: &str) -> String {
+    format!(
+        "measure the model: `sightline models check {}`",
+        shell_word(model)
+    )
+}
+
 trait Hint {
     /// What the user can do about the error; commands act on the index of this name.
     fn hint(&self, index: Option<&Path>) -> Option<String>;
@@ -247,6 +254,25 @@ impl Hint for RefineError {
     }
 }
 
+/// What to do about a folder or picture that is not in the index.
+fn to_index(what: &str, path: &Path, index: Option<&Path>) -> String {
+    let shown = shell_word(&path.to_string_lossy());
+    match what {
+        "folder" if path.is_dir() => {
+            let command = command(&format!("index {shown}"), index);
+            format!("index it first: `{command}`")
+        }
+        "folder" => {
+            let command = command("status", index);
+            format!("to see which folders are indexed: `{command}`")
+        }
+        _ => {
+            let command = command(&format!("search --image {shown}"), index);
+            format!("index its folder, or search by the file itself: `{command}`")
+        }
+    }
+}
+
 impl Hint for EngineError {
     fn hint(&self, index: Option<&Path>) -> Option<String> {
         match self {
@@ -265,37 +291,18 @@ impl Hint for EngineError {
             Self::PictureByWords => {
                 Some("leave out `--by words`, or search by text instead of by pictures".into())
             }
-            Self::NotCalibrated { model } => Some(format!(
-                "leave out `--min-confidence`, or measure the model: `sightline models check {}`",
-                shell_word(model)
-            )),
+            Self::NotCalibrated { model } => {
+                let measure = to_calibrate(model);
+                Some(format!("leave out `--min-confidence`, or {measure}"))
+            }
+            Self::TagsNotCalibrated { model } => Some(to_calibrate(model)),
             Self::ConfidenceByWords => Some("leave out `--by words` or `--min-confidence`".into()),
             Self::NegativeByWords => Some(
                 "leave out `--by words`, or exclude words instead: `-people` in the text".into(),
             ),
             Self::OnlyNegative => Some("say what to look for, too".into()),
             Self::CancelledOut { .. } => Some("subtract less, or something else".into()),
-            Self::NotIndexed {
-                what: "folder",
-                path,
-            } if path.is_dir() => Some(format!(
-                "index it first: `{}`",
-                command(
-                    &format!("index {}", shell_word(&path.to_string_lossy())),
-                    index
-                )
-            )),
-            Self::NotIndexed { what: "folder", .. } => Some(format!(
-                "to see which folders are indexed: `{}`",
-                command("status", index)
-            )),
-            Self::NotIndexed { path, .. } => Some(format!(
-                "index its folder, or search by the file itself: `{}`",
-                command(
-                    &format!("search --image {}", shell_word(&path.to_string_lossy())),
-                    index
-                )
-            )),
+            Self::NotIndexed { what, path } => Some(to_index(what, path, index)),
             Self::FolderMissing { n_indexed, .. } if *n_indexed > 0 => Some(format!(
                 "the index keeps its {n_indexed} files from this folder; to remove them, run again \
                  with `--prune`"

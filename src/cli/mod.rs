@@ -97,6 +97,7 @@ fn run(
         Command::Search(args) => commands::search::search(&args, workspace, printer),
         Command::Refine(args) => commands::refine::refine(&args, workspace, printer),
         Command::Captions(args) => commands::search::captions(&args, workspace, printer),
+        Command::Tag(args) => commands::tag::run(&args, workspace, printer),
         Command::Similar(args) => commands::search::similar(&args, workspace, printer),
         Command::Explain(args) => commands::explain::run(&args, workspace, printer),
         Command::Duplicates(args) => commands::duplicates::run(&args, workspace, printer),

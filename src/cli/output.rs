@@ -14,7 +14,9 @@ use super::hints;
 use super::preview::Graphics;
 use super::printer::{Printer, Style};
 use super::rows::{Hits, Row};
-use crate::answers::csv::{CAPTION_COLUMNS, IMAGE_COLUMNS, caption_cells, image_cells};
+use crate::answers::csv::{
+    CAPTION_COLUMNS, IMAGE_COLUMNS, PHRASE_COLUMNS, caption_cells, image_cells, phrase_cells,
+};
 use crate::answers::{FoundAnswer, HitAnswer};
 use crate::engine::{By, Confidence, Engine, Query, Reading, Strength};
 use crate::workspace::Workspace;
@@ -283,6 +285,9 @@ fn print_csv(hits: &Hits, printer: &mut Printer) -> Result<()> {
         Hits::Captions(hits) => {
             printer.csv(&CAPTION_COLUMNS, (1..).zip(hits).map(caption_cells))?;
         }
+        Hits::Phrases(hits) => {
+            printer.csv(&PHRASE_COLUMNS, (1..).zip(hits).map(phrase_cells))?;
+        }
     }
     Ok(())
 }
@@ -308,11 +313,13 @@ pub(super) fn note_nothing_found(hits: &Hits, workspace: &Workspace, printer: &P
             "index --captions FILE",
             ", or text files beside pictures",
         ),
+        // The bank is never empty.
+        Hits::Phrases(_) => return printer.note("no phrase found"),
     };
     printer.note(format_args!("no {what} found"));
     let is_empty = Engine::status(workspace.index()).is_ok_and(|status| match hits {
         Hits::Images(_) => status.n_images == 0,
-        Hits::Captions(_) => status.n_captions == 0,
+        Hits::Captions(_) | Hits::Phrases(_) => status.n_captions == 0,
     });
     if is_empty {
         printer.hint(format_args!(

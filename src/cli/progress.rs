@@ -57,7 +57,9 @@ impl<'a> ProgressView<'a> {
                 | Stage::Captions
                 | Stage::Building
                 | Stage::Comparing
-                | Stage::Masking => "{prefix} {wide_bar:.green} {human_pos}/{human_len}  {msg}",
+                | Stage::Masking
+                | Stage::Phrases
+                | Stage::Tagging => "{prefix} {wide_bar:.green} {human_pos}/{human_len}  {msg}",
             };
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style.progress_chars("━╸─"));
@@ -146,6 +148,8 @@ fn title(stage: Stage) -> &'static str {
         Stage::Building => "Building the search graph",
         Stage::Comparing => "Comparing pictures",
         Stage::Masking => "Masking parts",
+        Stage::Phrases => "Encoding the phrase bank, once per model",
+        Stage::Tagging => "Tagging pictures",
     }
 }
 

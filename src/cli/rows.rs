@@ -7,12 +7,13 @@ use indicatif::HumanCount;
 
 use super::printer::Printer;
 use crate::answers::HitAnswer;
-use crate::engine::{CaptionHit, Confidence, Details, SearchHit};
+use crate::engine::{CaptionHit, Confidence, Details, PhraseHit, SearchHit};
 
-/// Hits of either kind.
+/// Hits of one kind.
 pub(super) enum Hits {
     Images(Vec<SearchHit>),
     Captions(Vec<CaptionHit>),
+    Phrases(Vec<PhraseHit>),
 }
 
 /// One hit, as lines, paths and the page show it.
@@ -63,6 +64,20 @@ impl<'a> Row<'a> {
             details: None,
         }
     }
+
+    fn phrase((rank, hit): (usize, &'a PhraseHit)) -> Self {
+        Self {
+            rank,
+            similarity: Some(hit.similarity),
+            confidence: hit.confidence,
+            reasons: vec![cosine(hit.similarity)],
+            picture: None,
+            texts: slice::from_ref(&hit.text),
+            note: hit.group.to_owned(),
+            paths: &[],
+            details: None,
+        }
+    }
 }
 
 impl Hits {
@@ -73,6 +88,7 @@ impl Hits {
                 let row = |hit| Row::caption(hit, printer);
                 (1..).zip(hits).map(row).collect()
             }
+            Self::Phrases(hits) => (1..).zip(hits).map(Row::phrase).collect(),
         }
     }
 
@@ -80,6 +96,7 @@ impl Hits {
         match self {
             Self::Images(hits) => (1..).zip(hits).map(HitAnswer::from).collect(),
             Self::Captions(hits) => (1..).zip(hits).map(HitAnswer::from).collect(),
+            Self::Phrases(hits) => (1..).zip(hits).map(HitAnswer::from).collect(),
         }
     }
 }

@@ -29,7 +29,17 @@ impl Encoders {
             full_decode: true,
             ..DecodeOptions::default()
         };
-        let decoding = Decoding::new(&options, self);
+        self.embed_decoded(files, &options, take)
+    }
+
+    /// The same with pictures decoded as `options` say.
+    pub(crate) fn embed_decoded(
+        &self,
+        files: &[PathBuf],
+        options: &DecodeOptions,
+        take: &mut TakeVector<'_>,
+    ) -> Result<(), EngineError> {
+        let decoding = Decoding::new(options, self);
         let shape = Shape {
             n_workers: pipeline::default_workers(),
             n_prepared: BATCH,

@@ -76,6 +76,12 @@ pub enum EngineError {
         /// The model's name.
         model: String,
     },
+    /// Tags were requested, and what the model's cosines mean is not known.
+    #[error("model {model} is not calibrated, so nothing says which tags are likely")]
+    TagsNotCalibrated {
+        /// The model's name.
+        model: String,
+    },
     /// A lowest confidence was requested of a search that has none.
     #[error("a search by words alone has no confidence")]
     ConfidenceByWords,
@@ -154,6 +160,14 @@ pub enum EngineError {
     NotText {
         /// The file.
         path: PathBuf,
+    },
+    /// A file of labels has no labels, or a line that is none.
+    #[error("{}: {what}", path.display())]
+    BadLabels {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the line.
+        what: String,
     },
     /// The format of a captions file is unclear, or not the one that was asked for.
     #[error("{}: {what}", path.display())]

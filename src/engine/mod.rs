@@ -6,7 +6,9 @@
 //! compacts. The engine prints nothing, never
 //! exits, reads no environment variable and installs no logger.
 
+mod bank;
 mod decode;
+mod describe;
 mod duplicates;
 mod embed;
 mod encoder;
@@ -21,6 +23,7 @@ mod measure;
 mod names;
 mod report;
 mod search;
+mod tagging;
 mod upkeep;
 mod views;
 
@@ -34,12 +37,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bank::Bank;
 use exchange::{ExportReport, ExportRequest, ImportReport};
 use search::{KnownTexts, QueryEncoder};
 use sightline_index::{Compacted, IndexReader, WriterOptions};
 use views::Views;
 
 pub use decode::DecodeOptions;
+pub use describe::{
+    CaptionSource, DescribeRequest, Description, DescriptionHits, NoCaptions, PhraseHit,
+};
 pub use duplicates::{
     DuplicateFile, DuplicateGroup, DuplicatesReport, DuplicatesRequest, KeepReason,
 };
@@ -56,8 +63,8 @@ pub use gather::{GatherReport, How, gather};
 pub use indexing::{CaptionFormat, IndexRequest};
 pub use measure::{Evaluation, Recalls, bench, evaluate};
 pub use report::{
-    EncodingFigures, FirstRuns, IndexReport, KindStatus, ModelChange, OnBuilding, OnProgress,
-    Progress, Reading, Skipped, Stage, Status, UnfinishedChange,
+    BankReport, EncodingFigures, FirstRuns, IndexReport, KindStatus, ModelChange, OnBuilding,
+    OnProgress, Progress, Reading, Skipped, Stage, Status, UnfinishedChange,
 };
 pub use search::{
     By, CaptionHit, CaptionMatch, Condition, Confidence, Key, Part, PartContent, Query,
@@ -70,6 +77,7 @@ pub use sightline_index::{
 };
 pub use sightline_onnx::{Calibration, Choice, Language as TextLanguage, SeenPart, Unrelated};
 pub use sightline_picture::DecodeLimits;
+pub use tagging::{MIN_TAG_CONFIDENCE, Tag, TagReport, TagRequest, TagSidecar, TaggedPicture};
 pub use upkeep::RemoveReport;
 
 /// A progress callback that shows nothing and never stops the run.
@@ -87,6 +95,7 @@ pub struct Engine {
     decode: DecodeOptions,
     views: Views,
     texts: KnownTexts,
+    bank: Bank,
 }
 
 impl Engine {
@@ -99,6 +108,17 @@ impl Engine {
             decode: DecodeOptions::default(),
             views: Views::new(folder.into()),
             texts: KnownTexts::default(),
+            bank: Bank::default(),
+        }
+    }
+
+    /// Keeps the vectors of the phrase bank in this folder, which need not exist. Otherwise each
+    /// engine that needs them encodes them itself, thousands of phrases.
+    #[must_use]
+    pub fn with_bank_folder(self, folder: Option<PathBuf>) -> Self {
+        Self {
+            bank: Bank::kept_in(folder),
+            ..self
         }
     }
 
@@ -131,6 +151,19 @@ impl Engine {
             request,
             progress,
         );
+        let report = report.and_then(|mut report| {
+            let changed = report.model_change.as_ref();
+            // Until the change of the model is complete, the index is one of another model.
+            if request.tag && !report.interrupted && changed.is_none_or(|change| change.is_done) {
+                let (folder, encoders) = (self.views.folder(), &self.encoders);
+                let done = tagging::tag_untagged(folder, encoders, &self.bank, progress)?;
+                report.n_tagged = Some(done.n_tagged);
+                report.postponed.extend(done.postponed);
+                report.bank = done.bank;
+                report.interrupted = done.interrupted;
+            }
+            Ok(report)
+        });
         self.views.refresh();
         report
     }
@@ -366,6 +399,59 @@ impl Engine {
     /// As [`Engine::search`].
     pub fn captions(&self, picture: &Path, n: usize) -> Result<Vec<CaptionHit>, EngineError> {
         self.search_captions(&SearchRequest::picture(picture, n))
+    }
+
+    /// Captions for a picture, which need not be indexed. Where nobody wrote any: phrases of the
+    /// built-in bank, which are encoded once per model. See [`DescribeRequest`]. `None` when
+    /// `progress` stops the encoding.
+    ///
+    /// # Errors
+    /// As [`Engine::search`]. The bank needs no index.
+    pub fn describe(
+        &self,
+        request: &DescribeRequest,
+        progress: &mut OnProgress<'_>,
+    ) -> Result<Option<Description>, EngineError> {
+        let reader = self.reader();
+        let encoder = self.picture_encoder(reader.as_deref().ok());
+        describe::describe(reader, encoder, &self.bank, request, progress)
+    }
+
+    /// Tags pictures; see [`TagRequest`]. Those of the index are not decoded again, and none need
+    /// be in it. `progress` is called often and can stop the run.
+    ///
+    /// # Errors
+    /// When something named does not exist, the file of labels is malformed, the model is not
+    /// calibrated or cannot be run, or the index cannot be read, or written where tags are to be
+    /// stored. A picture that cannot be read is skipped.
+    pub fn tag(
+        &self,
+        request: &TagRequest,
+        progress: &mut OnProgress<'_>,
+    ) -> Result<TagReport, EngineError> {
+        let reader = match self.reader() {
+            Ok(reader) => Some(reader),
+            // Pictures can be tagged without an index.
+            Err(EngineError::Index(IndexError::NoIndex { .. })) if !request.save => None,
+            Err(error) => return Err(error),
+        };
+        let reader = reader.as_deref();
+        let encoder = self.picture_encoder(reader);
+        let folder = self.views.folder();
+        let report = tagging::tag(folder, reader, encoder, &self.bank, request, progress);
+        self.views.refresh();
+        report
+    }
+
+    fn picture_encoder(&self, reader: Option<&IndexReader>) -> QueryEncoder<'_> {
+        QueryEncoder {
+            encoders: &self.encoders,
+            decode: &self.decode,
+            hint: reader.map_or(LanguageHint::default(), |reader| {
+                LanguageHint::of_index(reader.language(), None)
+            }),
+            known: &self.texts,
+        }
     }
 
     /// Pictures similar to the one in this file, best first, without that picture itself: its

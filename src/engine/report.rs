@@ -54,6 +54,10 @@ pub enum Stage {
     Comparing,
     /// Encoding a picture with parts of it masked.
     Masking,
+    /// Encoding the phrases of the bank, once per model.
+    Phrases,
+    /// Tagging pictures.
+    Tagging,
 }
 
 /// Progress of an index run or an evaluation.
@@ -147,6 +151,15 @@ pub(crate) fn reasons(postponed: &[IndexError]) -> Vec<String> {
         text
     };
     postponed.iter().map(reason).collect()
+}
+
+/// What became of the file with the vectors of the phrase bank.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BankReport {
+    /// The file was there and could not be used, and why: all was encoded again.
+    pub unusable: Option<(PathBuf, &'static str)>,
+    /// Why the vectors could not be kept. The next process encodes them again.
+    pub not_kept: Option<String>,
 }
 
 /// Throughput of the encoder in an index run, over all its lanes.
@@ -293,6 +306,10 @@ pub struct IndexReport {
     /// Work after the last commit that failed, and why: the next run does it. Searches may be
     /// slower until then.
     pub postponed: Vec<String>,
+    /// Images that were tagged; `None` if that was not asked for.
+    pub n_tagged: Option<usize>,
+    /// What became of the file of vectors of the phrase bank.
+    pub bank: BankReport,
     /// Whether the run was stopped early. Finished work is committed.
     pub interrupted: bool,
     /// Wall time of the run.

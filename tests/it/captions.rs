@@ -52,6 +52,7 @@ fn the_query_picture_need_not_be_in_the_index() {
         {
           "confidence": null,
           "count": 1,
+          "from": "captions",
           "images": [],
           "rank": 1,
           "similarity": 1.0,
@@ -150,7 +151,8 @@ fn an_index_without_captions_gives_a_hint() {
     let env = TestEnv::new();
     corpus::plain(&env.path("photos/red.png"), "red");
     env.index_photos();
-    snapshot!(env, env.sightline(["captions", "photos/red.png"]).run(), @r"
+    let command = ["captions", "photos/red.png", "--from", "captions"];
+    snapshot!(env, env.sightline(command).run(), @r"
     exit code: 1
     ----- stdout -----
 

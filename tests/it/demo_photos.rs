@@ -7,7 +7,8 @@ use std::sync::OnceLock;
 use image::ImageDecoder;
 use serde::Deserialize;
 use sightline::{
-    By, Encoders, Engine, IndexReport, IndexRequest, SearchRequest, Strength, platform, quietly,
+    By, CaptionSource, DescribeRequest, DescriptionHits, Encoders, Engine, IndexReport,
+    IndexRequest, Part, SearchRequest, Strength, TagRequest, platform, quietly,
 };
 use tempfile::TempDir;
 
@@ -21,6 +22,12 @@ const RIGHT_FIRST_BY_MEANING: f64 = 60.0;
 
 /// Minimum percentage of photos that find one of their own captions first.
 const OWN_CAPTION_FIRST: f64 = 65.0;
+
+/// Minimum percentage of photos of which one of the first five phrases of the bank names the thing.
+const NAMED_BY_A_PHRASE: usize = 85;
+
+/// Minimum percentage of tags that are right, at the usual confidence.
+const RIGHT_TAGS: usize = 80;
 
 #[derive(Deserialize)]
 struct Described {
@@ -294,5 +301,104 @@ fn rotated_photos_are_upright() {
     assert!(
         turned.values().all(|state| *state == (true, true)),
         "not portrait: {turned:?}"
+    );
+}
+
+#[test]
+fn phrases_of_the_bank_name_what_is_in_the_photos() {
+    let named = [
+        ("animals/butterfly.jpg", "butterfly"),
+        ("animals/camels.jpg", "camel"),
+        ("animals/clownfish.webp", "fish"),
+        ("animals/cow.jpg", "cow"),
+        ("animals/crab.jpg", "crab"),
+        ("animals/elephant.png", "elephant"),
+        ("animals/giraffes.jpg", "giraffe"),
+        ("animals/hens.jpg", "chicken"),
+        ("animals/horses.jpg", "horse"),
+        ("animals/koala.jpg", "koala"),
+        ("animals/macaw.jpg", "parrot"),
+        ("animals/panda.jpg", "panda"),
+        ("animals/penguin.jpg", "penguin"),
+        ("animals/swans.jpg", "swan"),
+        ("flowers/bee_on_aster.jpg", "bee"),
+        ("flowers/zinnias.gif", "flower"),
+        ("food/coffee.jpg", "coffee"),
+        ("nature/forest_stream.jpg", "river"),
+        ("nature/hay_bales.jpg", "hay"),
+        ("nature/mountain_path.jpg", "mountain"),
+        ("night/suspension_bridge.jpg", "bridge"),
+        ("objects/light_bulb.png", "light bulb"),
+        ("objects/paintbrushes.jpg", "paintbrush"),
+        ("people/orchestra.jpg", "orchestra"),
+        ("sea/beach.jpg", "beach"),
+        ("sea/wave.jpg", "wave"),
+        ("sport/football_stadium.jpg", "stadium"),
+        ("vehicles/blue_car.png", "blue car"),
+        ("vehicles/bus.png", "bus"),
+        ("vehicles/sailing_ship.png", "sailing boat"),
+    ];
+    let mut n_right = 0;
+    for (photo, word) in named {
+        let request = DescribeRequest {
+            picture: Part::picture(Path::new(PHOTOS).join(photo)),
+            n: 5,
+            min_confidence: None,
+            from: Some(CaptionSource::Bank),
+        };
+        let found = demo().engine.describe(&request, &mut quietly);
+        let DescriptionHits::Phrases(hits) = found.unwrap().unwrap().hits else {
+            panic!("captions");
+        };
+        let phrases: Vec<&str> = hits.iter().map(|hit| hit.text.as_str()).collect();
+        if phrases.iter().any(|phrase| phrase.contains(word)) {
+            n_right += 1;
+        } else {
+            eprintln!("{photo}: {phrases:?}");
+        }
+    }
+    assert!(
+        100 * n_right >= NAMED_BY_A_PHRASE * named.len(),
+        "{n_right} of {}",
+        named.len()
+    );
+}
+
+#[test]
+fn most_tags_of_the_photos_are_right() {
+    let right = include_str!("../data/tags.tsv").lines().skip(1);
+    let right: BTreeMap<&str, Vec<&str>> = right
+        .map(|line| {
+            let (photo, tags) = line.split_once('\t').unwrap();
+            (photo, tags.split(", ").collect())
+        })
+        .collect();
+    let report = demo().engine.tag(&TagRequest::new([PHOTOS]), &mut quietly);
+    let report = report.unwrap();
+    assert_eq!(report.pictures.len(), right.len());
+    let photos = fs_err::canonicalize(PHOTOS).unwrap();
+    let (mut n_tags, mut n_right, mut n_tagged) = (0, 0, 0);
+    for picture in &report.pictures {
+        let photo = picture
+            .path
+            .strip_prefix(&photos)
+            .unwrap()
+            .to_str()
+            .unwrap();
+        n_tagged += usize::from(!picture.tags.is_empty());
+        for tag in &picture.tags {
+            n_tags += 1;
+            if right[photo].contains(&tag.name.as_str()) {
+                n_right += 1;
+            } else {
+                eprintln!("{photo}: {} {:.2}", tag.name, tag.confidence.value());
+            }
+        }
+    }
+    eprintln!("{n_right} of {n_tags} tags right, {n_tagged} photos tagged");
+    assert!(n_tagged >= 60, "{n_tagged}");
+    assert!(
+        100 * n_right >= RIGHT_TAGS * n_tags,
+        "{n_right} of {n_tags}"
     );
 }

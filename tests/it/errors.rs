@@ -161,7 +161,10 @@ fn reading_commands_need_an_index() {
 
     hint: index a folder first: `sightline index ~/Pictures --index [ROOT]/index`
     ");
-    for command in [&["captions", "photos/red.png"][..], &["status"]] {
+    for command in [
+        &["captions", "photos/red.png", "--from", "captions"][..],
+        &["status"],
+    ] {
         let ran = env.fail(command);
         assert_eq!((ran.stdout(), ran.stderr()), ("", expected.stderr()));
     }
@@ -258,7 +261,8 @@ fn an_empty_folder_or_index_exits_with_1() {
     hint: the index has no pictures yet; add some with `sightline index ~/Pictures --index [ROOT]/index`
     "#);
     corpus::plain(&env.path("elsewhere/red.png"), "red");
-    snapshot!(env, env.sightline(["captions", "elsewhere/red.png"]).run(), @r"
+    let command = ["captions", "elsewhere/red.png", "--from", "captions"];
+    snapshot!(env, env.sightline(command).run(), @r"
     exit code: 1
     ----- stdout -----
 

@@ -2,12 +2,13 @@
 
 use crate::support::TestEnv;
 
-const COMMANDS: [&str; 26] = [
+const COMMANDS: [&str; 27] = [
     "",
     "index",
     "search",
     "refine",
     "captions",
+    "tag",
     "similar",
     "explain",
     "duplicates",

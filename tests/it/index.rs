@@ -181,7 +181,7 @@ fn the_json_report_has_every_field() {
         "captions_cut": 0, "captions_skipped": 0, "unused_texts": [],
         "skipped": [{ "path": env.path("photos/bad.png"), "reason": "this is not a picture" }],
         "held_back": [], "interrupted": false, "batch_size": null, "model_change": null,
-        "postponed": [],
+        "postponed": [], "tagged": null,
     });
     let starved = report.as_object_mut().unwrap().remove("starved").unwrap();
     assert!(

@@ -15,6 +15,7 @@ mod support;
 
 /// Files that are not pictures, damaged, dangerous or oddly named.
 mod bad_files;
+mod bank;
 /// `sightline bench`, and the options for devices, threads and batches.
 mod bench;
 /// Files of captions: bad lines and captions, encodings, and whose they are.

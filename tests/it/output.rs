@@ -23,13 +23,13 @@ fn csv_has_a_header_and_quotes_what_needs_it() {
     assert_eq!(
         lines.next().unwrap(),
         "rank,path,path_base64,other_paths,confidence,strength,similarity,by,words,captions,\
-         caption,width,height,camera,taken,places"
+         caption,width,height,camera,taken,places,keywords,tags"
     );
     let first = format!("1,\"{root}/a, \"\"b\"\".png\",,,,,");
     let line = lines.next().unwrap();
     assert!(line.starts_with(&first), "{line}");
     assert!(line.ends_with(",meaning,,\"a \"\"red\"\" door,"), "{line}");
-    assert_eq!(lines.next().unwrap(), "and more\",,48,32,,,");
+    assert_eq!(lines.next().unwrap(), "and more\",,48,32,,,,,");
     let second = lines.next().unwrap();
     let bytes = [root.as_bytes(), b"/caf\xe9.png"].concat();
     let exact = base64::engine::general_purpose::STANDARD.encode(bytes);

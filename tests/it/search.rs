@@ -284,6 +284,7 @@ fn hits_are_printed_as_json() {
           ],
           "confidence": null,
           "height": 32,
+          "keywords": [],
           "other_paths": [],
           "path": "[ROOT]/photos/IMG_1.png",
           "places": [],
@@ -292,6 +293,7 @@ fn hits_are_printed_as_json() {
           "rank_by_words": 1,
           "similarity": 0.990,
           "strength": null,
+          "tags": [],
           "taken": null,
           "width": 48,
           "words": [
@@ -331,6 +333,7 @@ fn hits_are_printed_as_json() {
         {
           "confidence": null,
           "count": 1,
+          "from": "captions",
           "images": [
             {
               "path": "[ROOT]/photos/IMG_1.png"

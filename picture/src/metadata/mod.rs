@@ -11,6 +11,7 @@ mod described_tests;
 mod exif;
 mod fields;
 mod iptc;
+mod keywords;
 #[cfg(test)]
 mod tests;
 mod xmp;
@@ -57,6 +58,32 @@ pub fn sidecar_metadata(bytes: &[u8]) -> Result<Metadata, String> {
     let fields = guarded(|| xmp::parse(bytes, MAX_SIDECAR_NODES));
     let fields = fields.unwrap_or_else(|| Err("the XML parser failed".to_owned()))?;
     Ok(joined(Fields::default(), fields, Fields::default()))
+}
+
+/// The content of an XMP sidecar with these keywords (`dc:subject`) added to those that it has;
+/// `None` if it has them all, in upper or lower case. Everything else in it stays as it is, to the
+/// byte. Without an `existing` sidecar, the content of a new one.
+///
+/// # Errors
+/// As [`sidecar_metadata`]; and when it is not XMP in UTF-8, or a keyword has characters that XML
+/// does not allow.
+pub fn with_keywords(
+    existing: Option<&[u8]>,
+    keywords: &[impl AsRef<str>],
+) -> Result<Option<String>, String> {
+    let keywords: Vec<&str> = keywords
+        .iter()
+        .map(|keyword| keyword.as_ref().trim())
+        .collect();
+    let Some(bytes) = existing else {
+        return keywords::added(keywords::EMPTY, &keywords, MAX_SIDECAR_NODES);
+    };
+    if bytes.len() > MAX_SIDECAR {
+        return Err(format!("larger than {} MiB", MAX_SIDECAR >> 20));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| "not UTF-8 text")?;
+    let added = guarded(|| keywords::added(text, &keywords, MAX_SIDECAR_NODES));
+    added.unwrap_or_else(|| Err("the XML parser failed".to_owned()))
 }
 
 /// Reads a picture file's metadata, without decoding the picture. Empty for files without metadata

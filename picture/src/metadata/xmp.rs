@@ -16,7 +16,7 @@ pub(super) const MAX_BYTES: usize = 128 << 10;
 const MAX_NODES: u32 = 1 << 15;
 const MAX_DEPTH: usize = 64;
 
-const DUBLIN_CORE: &str = "http://purl.org/dc/elements/1.1/";
+pub(super) const DUBLIN_CORE: &str = "http://purl.org/dc/elements/1.1/";
 const PHOTOSHOP: &str = "http://ns.adobe.com/photoshop/1.0/";
 const IPTC_CORE: &str = "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/";
 const IPTC_EXTENSION: &str = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/";
@@ -36,19 +36,7 @@ pub(super) fn read(bytes: &[u8]) -> Fields {
 /// Properties may be written as elements or as attributes.
 pub(super) fn parse(bytes: &[u8], max_nodes: u32) -> Result<Fields, String> {
     let text = decoded(bytes).ok_or("not UTF-8 text")?;
-    let text = text.trim_matches(['\u{feff}', '\0', ' ', '\n', '\r', '\t']);
-    if is_deep(text) {
-        return Err(format!("elements inside one another beyond {MAX_DEPTH}"));
-    }
-    let options = ParsingOptions {
-        allow_dtd: false,
-        nodes_limit: max_nodes,
-        ..ParsingOptions::default()
-    };
-    let document = Document::parse_with_options(text, options).map_err(|error| match error {
-        Error::NodesLimitReached => format!("more than {max_nodes} elements and texts"),
-        error => error.to_string(),
-    })?;
+    let document = document(trimmed(&text), max_nodes)?;
     let mut found = Found::default();
     for node in document.descendants().filter(Node::is_element) {
         for attribute in node.attributes() {
@@ -71,6 +59,27 @@ pub(super) fn parse(bytes: &[u8], max_nodes: u32) -> Result<Fields, String> {
     let position = found.latitude.zip(found.longitude);
     found.fields.position = position;
     Ok(found.fields)
+}
+
+/// A packet without what some programs write around it.
+pub(super) fn trimmed(text: &str) -> &str {
+    text.trim_matches(['\u{feff}', '\0', ' ', '\n', '\r', '\t'])
+}
+
+/// The elements of a packet, or why it cannot be read.
+pub(super) fn document(text: &str, max_nodes: u32) -> Result<Document<'_>, String> {
+    if is_deep(text) {
+        return Err(format!("elements inside one another beyond {MAX_DEPTH}"));
+    }
+    let options = ParsingOptions {
+        allow_dtd: false,
+        nodes_limit: max_nodes,
+        ..ParsingOptions::default()
+    };
+    Document::parse_with_options(text, options).map_err(|error| match error {
+        Error::NodesLimitReached => format!("more than {max_nodes} elements and texts"),
+        error => error.to_string(),
+    })
 }
 
 /// A packet as text: UTF-8, or UTF-16 with a byte order mark.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use indicatif::HumanCount;
 
+use super::tag::note_on_bank;
 use crate::answers::IndexAnswer;
 use crate::cli::args::{CaptionsFormatArg, IndexArgs};
 use crate::cli::exit::{self, ExitStatus};
@@ -48,6 +49,7 @@ pub(in crate::cli) fn run(
         captions_format: args.captions_format.map(format_of),
         prune: args.prune,
         reread: args.reread,
+        tag: args.tag,
         change_model: change.is_some(),
         language: args.language,
         commit_every: usize::try_from(args.commit_every).unwrap_or(usize::MAX),
@@ -217,7 +219,12 @@ fn show(report: &IndexReport, args: &IndexArgs, printer: &Printer) {
             .hint("if they were deleted, and not on an unmounted disk, run again with `--prune`");
     }
     printer.postponed(&report.postponed);
+    note_on_bank(&report.bank, printer);
     printer.note(summary(report));
+    if let Some(n_tagged) = report.n_tagged {
+        let tagged = counted(n_tagged as u64, "picture");
+        printer.note(format_args!("tagged {tagged}"));
+    }
     if report.n_seen == 0 && !args.folders.is_empty() && report.held_back.is_empty() {
         printer.note("no pictures found in the given folders");
     }

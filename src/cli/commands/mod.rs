@@ -12,4 +12,5 @@ pub(super) mod models;
 pub(super) mod refine;
 pub(super) mod search;
 pub(super) mod status;
+pub(super) mod tag;
 pub(super) mod upkeep;

@@ -6,18 +6,20 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
+use super::tag::note_on_bank;
 use crate::cli::args::{
-    ByArg, CaptionsArgs, FilterArgs, FindArg, QueryArgs, SearchArgs, SimilarArgs,
+    ByArg, CaptionsArgs, FilterArgs, FindArg, FromArg, QueryArgs, SearchArgs, SimilarArgs,
 };
 use crate::cli::count::counted;
-use crate::cli::exit::ExitStatus;
+use crate::cli::exit::{self, ExitStatus};
 use crate::cli::hints;
 use crate::cli::output::{self, Found};
 use crate::cli::printer::Printer;
+use crate::cli::progress::ProgressView;
 use crate::cli::rows::Hits;
 use crate::engine::{
-    By, Condition, DecodeOptions, Engine, Key, Part, PartContent, Query, Reading, SearchRequest,
-    TextLanguage, TypedPath,
+    By, CaptionSource, Condition, DecodeOptions, DescribeRequest, DescriptionHits, Engine, Key,
+    NoCaptions, Part, PartContent, Query, Reading, SearchRequest, TextLanguage, TypedPath,
 };
 use crate::workspace::Workspace;
 
@@ -287,18 +289,50 @@ pub(in crate::cli) fn captions(
     let options = args.decode.options();
     let engine = workspace.engine()?.with_decode_options(options.clone());
     let mut stdin = Stdin::new(&options);
-    let query = Query::default().plus(stdin.picture(&args.image)?);
-    let request = SearchRequest {
+    let request = DescribeRequest {
+        picture: stdin.picture(&args.image)?,
+        n: args.output.top as usize,
         min_confidence: args.output.min_confidence,
-        ..SearchRequest::new(query, args.output.top as usize)
+        from: args.from.map(|from| match from {
+            FromArg::Captions => CaptionSource::Captions,
+            FromArg::Bank => CaptionSource::Bank,
+        }),
     };
-    let hits = engine.search_captions(&request)?;
+    exit::catch_ctrl_c();
+    let mut view = ProgressView::new(printer);
+    let described = engine.describe(&request, &mut |progress| {
+        view.show(progress);
+        exit::check_ctrl_c()
+    });
+    drop(view);
+    let Some(described) = described? else {
+        printer.note("interrupted: the phrase bank is not encoded");
+        return Ok(ExitStatus::Interrupted);
+    };
+    note_on_bank(&described.bank, printer);
+    if let Some(why) = described.fallback {
+        let why = match why {
+            NoCaptions::NoIndex => "there is no index",
+            NoCaptions::NoneIndexed => "the index has no captions",
+        };
+        printer.note(format_args!(
+            "{why}: answered with phrases of the built-in bank (--from bank)"
+        ));
+    }
+    let query = Query::default().plus(request.picture);
     let found = Found {
-        query: &request.query,
-        by: request.by,
+        query: &query,
+        by: By::Meaning,
         readings: Vec::new(),
         began,
-        hits: Hits::Captions(hits),
+        hits: match described.hits {
+            DescriptionHits::Phrases(_) if args.output.wants_files() => bail!(
+                "phrases of the bank have no files: leave out `--paths`, `--open`, `--copy-to` and \
+                 `--link-to`, or give `--from captions`"
+            ),
+            DescriptionHits::Captions(hits) => Hits::Captions(hits),
+            DescriptionHits::Phrases(hits) => Hits::Phrases(hits),
+        },
     };
     output::show(&found, &args.output, workspace, printer)
 }

@@ -25,6 +25,8 @@ pub struct IndexRequest {
     /// Reads all files again, not only those of another size or time. Those whose content is in the
     /// index are not decoded.
     pub reread: bool,
+    /// Tags the images of the index that have no tags yet, with those of the phrase bank.
+    pub tag: bool,
     /// If another model made the index, switches it to this one: everything in it is embedded again
     /// beside it, and takes its place when complete. Otherwise such an index is an error.
     pub change_model: bool,
@@ -97,6 +99,7 @@ impl Default for IndexRequest {
             captions_format: None,
             prune: false,
             reread: false,
+            tag: false,
             change_model: false,
             batch_size: None,
             no_split: false,

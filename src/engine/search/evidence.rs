@@ -43,9 +43,10 @@ const CAPTION_BASE: f32 = -8.60;
 /// night”.
 const WORDS_BESIDE_A_PICTURE: f32 = 1.0;
 
-/// Weights for a caption in view of a text: the similarity, and the share of the text's words found.
-/// Fitted to captions of the same photo among 5,000; the share says next to nothing beside the
-/// similarity, and counts only that much that of similar captions, the one with the words is first.
+/// Weights for a caption in view of a text: the similarity, and the share of the text's words that
+/// were found. Fitted to captions of the same photo among 5,000; the share says next to nothing
+/// beside the similarity, and counts just enough to put the one with the words first among similar
+/// captions.
 const TEXT: f32 = 1.73;
 const TEXT_WORDS: f32 = 1.0;
 const TEXT_BASE: f32 = -10.30;
@@ -100,7 +101,7 @@ impl Confidence {
         (0.0..=1.0).contains(&value).then_some(Self(value))
     }
 
-    fn of_log_odds(log_odds: f32) -> Self {
+    pub(in crate::engine) fn of_log_odds(log_odds: f32) -> Self {
         Self(1.0 / (1.0 + (-log_odds).exp()))
     }
 
@@ -261,11 +262,12 @@ pub(in crate::engine) fn confidence_in_picture(
     calibration: Calibration,
     similarity: f32,
 ) -> Confidence {
-    Scale::new(calibration, Asked::Words).confidence(Evidence {
-        picture: similarity,
-        caption: None,
-        coverage: 0.0,
-    })
+    Confidence::of_log_odds(log_odds_of_text(calibration, similarity))
+}
+
+/// Log-odds that a text is about a picture of which nothing else is known, from their cosine.
+pub(in crate::engine) fn log_odds_of_text(calibration: Calibration, cosine: f32) -> f32 {
+    PICTURE * calibration.text_picture.standard(cosine) + PICTURE_BASE
 }
 
 fn log_odds_of(probability: f32) -> f32 {

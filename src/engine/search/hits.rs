@@ -34,6 +34,9 @@ pub struct SearchHit {
     pub height: u32,
     /// What its file says about it: camera, date, places.
     pub details: Details,
+    /// The tags that it was given by [`Engine::tag`](crate::Engine::tag) or in indexing. Keywords,
+    /// which somebody wrote, are among the details.
+    pub tags: Vec<String>,
 }
 
 impl SearchHit {
@@ -96,6 +99,7 @@ pub(super) fn images(
             width: image.width,
             height: image.height,
             details: image.details.unwrap_or_default(),
+            tags: image.tags,
         });
     }
     Ok(hits)

@@ -39,8 +39,8 @@ use crate::engine::error::EngineError;
 pub use crate::engine::indexing::geography::Town;
 pub use captions::CaptionHit;
 pub use condition::{Condition, Key};
-pub(super) use evidence::confidence_in_picture;
 pub use evidence::{Confidence, Strength};
+pub(super) use evidence::{confidence_in_picture, log_odds_of_text};
 pub use hits::{CaptionMatch, SearchHit};
 pub(super) use known::KnownTexts;
 pub use near::Vicinity;
@@ -49,7 +49,7 @@ use query::EncodedQuery;
 pub(super) use query::QueryEncoder;
 pub use refine::{RefineError, RefineOptions, Refinement};
 pub use request::SearchRequest;
-pub(super) use similar::similar;
+pub(super) use similar::{indexed, picture_vector, similar};
 pub(super) use syntax::parse;
 pub use turn::{QueryChange, Turn, TurnError};
 
@@ -96,7 +96,8 @@ fn calibration(
     calibration_for(encoder, request.min_confidence)
 }
 
-fn calibration_for(
+/// The same for a picture as query, of which there is no search by words.
+pub(super) fn calibration_for(
     encoder: QueryEncoder<'_>,
     min_confidence: Option<f32>,
 ) -> Result<Option<Calibration>, EngineError> {
@@ -111,7 +112,7 @@ fn calibration_for(
 
 /// Whether a hit has at least the confidence that was asked for. One without any was found by words
 /// alone, as of a query that the model does not know.
-fn is_likely(confidence: Option<Confidence>, min: Option<f32>) -> bool {
+pub(super) fn is_likely(confidence: Option<Confidence>, min: Option<f32>) -> bool {
     confidence
         .zip(min)
         .is_none_or(|(confidence, min)| confidence.value() >= min)

@@ -111,7 +111,12 @@ impl QueryEncoder<'_> {
         }
     }
 
-    fn encode(self, reader: &IndexReader, part: &Part) -> Result<UnitVector, EngineError> {
+    /// The vector of a part.
+    pub(super) fn encode(
+        self,
+        reader: &IndexReader,
+        part: &Part,
+    ) -> Result<UnitVector, EngineError> {
         let Self {
             encoders,
             decode,
@@ -128,23 +133,26 @@ impl QueryEncoder<'_> {
                 let picture = Decoding::new(decode, encoders).file(&path)?;
                 self.picture(&picture, &path)?
             }
-            PartContent::Bytes(bytes) => {
-                let path = PathBuf::from("the given picture");
-                let max_bytes = decode.limits.max_bytes;
-                let picture = if bytes.len() as u64 > max_bytes {
-                    Err(DecodeError::FileTooLarge { max_bytes })
-                } else {
-                    Decoding::new(decode, encoders).picture(bytes.clone())
-                };
-                let refused = |source| {
-                    let path = path.clone();
-                    EngineError::Picture { path, source }
-                };
-                self.picture(&picture.map_err(refused)?, &path)?
-            }
+            PartContent::Bytes(bytes) => self.bytes(bytes)?,
             PartContent::Item(path) => return stored(reader, path),
         };
         unit_vector(embeddings)
+    }
+
+    /// The embedding of the picture whose file has these bytes.
+    pub(super) fn bytes(self, bytes: &[u8]) -> Result<isolate::Embeddings, EngineError> {
+        let path = PathBuf::from("the given picture");
+        let max_bytes = self.decode.limits.max_bytes;
+        let picture = if bytes.len() as u64 > max_bytes {
+            Err(DecodeError::FileTooLarge { max_bytes })
+        } else {
+            Decoding::new(self.decode, self.encoders).picture(bytes.to_vec())
+        };
+        let refused = |source| {
+            let path = path.clone();
+            EngineError::Picture { path, source }
+        };
+        self.picture(&picture.map_err(refused)?, &path)
     }
 
     fn picture(self, picture: &Picture, path: &Path) -> Result<isolate::Embeddings, EngineError> {

@@ -6,6 +6,7 @@ use sightline_index::{IndexReader, ItemId, ItemKind, Nearest, SearchQuery, UnitV
 
 use super::evidence::{Asked, Evidence, Scale};
 use super::hits::{self, SearchHit};
+use super::parts::{Part, PartContent};
 use super::pictures::Ranked;
 use super::query::QueryEncoder;
 use crate::engine::decode::Decoding;
@@ -31,11 +32,7 @@ pub(in crate::engine) fn similar(
     n: usize,
     min_confidence: Option<f32>,
 ) -> Result<Vec<SearchHit>, EngineError> {
-    let path = Finder::default().find(path);
-    let asked = match indexed(reader, encoder, &path)? {
-        Some(asked) => asked,
-        None => encoded(reader, encoder, &path)?,
-    };
+    let asked = known(Some(reader), encoder, path)?;
     let mut candidates = reader.search(&SearchQuery {
         kind: ItemKind::Image,
         vector: Some(&asked.vector),
@@ -67,13 +64,53 @@ pub(in crate::engine) fn similar(
     hits::images(reader, ranked.collect())
 }
 
-/// The item of the file at `path`, if it is indexed and was not changed since. A file that is
-/// missing, as on a disk that is not mounted, counts as unchanged.
-fn indexed(
+/// The vector of a part that is a picture. That of a file in the index and unchanged is not encoded
+/// again.
+///
+/// # Errors
+/// When the picture cannot be read or encoded, or is to be in the index and is not.
+pub(in crate::engine) fn picture_vector(
+    reader: Option<&IndexReader>,
+    encoder: QueryEncoder<'_>,
+    part: &Part,
+) -> Result<UnitVector, EngineError> {
+    match (&part.content, reader) {
+        (PartContent::Picture(path), _) => Ok(known(reader, encoder, path)?.vector),
+        (PartContent::Bytes(bytes), _) => {
+            let embedding = encoder.bytes(bytes)?.into_iter().next();
+            Ok(UnitVector::new(embedding.transpose()?.unwrap_or_default())?)
+        }
+        (_, Some(reader)) => encoder.encode(reader, part),
+        (PartContent::Item(path), None) => Err(EngineError::NotIndexed {
+            path: path.clone(),
+            what: "picture",
+        }),
+        (PartContent::Text(_), None) => Err(EngineError::EmptyQuery),
+    }
+}
+
+fn known(
+    reader: Option<&IndexReader>,
+    encoder: QueryEncoder<'_>,
+    path: &Path,
+) -> Result<Known, EngineError> {
+    let path = Finder::default().find(path);
+    if let Some(reader) = reader
+        && let Some((vector, item)) = indexed(reader, encoder, &path)?
+    {
+        let item = Some(item);
+        return Ok(Known { vector, item });
+    }
+    encoded(reader, encoder, &path)
+}
+
+/// The vector and the item of the file at `path`, if it is indexed and was not changed since. One
+/// that is missing, as on a disk that is not mounted, counts as unchanged.
+pub(in crate::engine) fn indexed(
     reader: &IndexReader,
     encoder: QueryEncoder<'_>,
     path: &Path,
-) -> Result<Option<Known>, EngineError> {
+) -> Result<Option<(UnitVector, ItemId)>, EngineError> {
     let about = std::fs::metadata(path).ok();
     if about.is_some() && encoder.decode.full_decode {
         return Ok(None);
@@ -83,34 +120,30 @@ fn indexed(
             continue;
         };
         if about.is_none_or(|about| is_current(&about, &record)) {
-            return of_item(reader, record.image);
+            let vector = reader.vector(record.image)?;
+            return Ok(vector.map(|vector| (vector, record.image)));
         }
         break;
     }
     Ok(None)
 }
 
-fn of_item(reader: &IndexReader, item: ItemId) -> Result<Option<Known>, EngineError> {
-    let vector = reader.vector(item)?;
-    Ok(vector.map(|vector| Known {
-        vector,
-        item: Some(item),
-    }))
-}
-
 /// Reads the file; decodes and encodes it if the index does not have its content.
 fn encoded(
-    reader: &IndexReader,
+    reader: Option<&IndexReader>,
     encoder: QueryEncoder<'_>,
     path: &Path,
 ) -> Result<Known, EngineError> {
     let decoding = Decoding::new(encoder.decode, encoder.encoders);
     let (bytes, _share) = decoding.decoder().content(path)?;
-    let item = reader.image_with_hash(blake3::hash(&bytes).as_bytes())?;
-    if let Some(item) = item.filter(|_| !encoder.decode.full_decode)
-        && let Some(asked) = of_item(reader, item)?
-    {
-        return Ok(asked);
+    let mut item = None;
+    if let Some(reader) = reader {
+        item = reader.image_with_hash(blake3::hash(&bytes).as_bytes())?;
+        if let Some(known) = item.filter(|_| !encoder.decode.full_decode)
+            && let Some(vector) = reader.vector(known)?
+        {
+            return Ok(Known { vector, item });
+        }
     }
     let picture = decoding.picture(bytes);
     let picture = picture.map_err(|source| EngineError::Picture {
