@@ -17,8 +17,8 @@ mkdir -p demo
 
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$(printf '\033[1m') plain=$(printf '\033[0m'); else bold='' plain=''; fi
 say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
-# Prints a command as typed, then runs it. Exit status 1, nothing found, is not a failure here.
-try() {
+# Prints a command as typed.
+show() {
     shown='$ sightline'
     for word in "$@"; do
         case $word in
@@ -27,6 +27,17 @@ try() {
         esac
     done
     printf '\n%s%s%s\n' "$bold" "$shown" "$plain"
+}
+# Shows and runs a command. Exit status 1, nothing found, is not a failure here.
+tell() {
+    show "$@"
+    status=0
+    "$sightline" --quiet --index "$index" "$@" || status=$?
+    [ "$status" -le 1 ] || exit "$status"
+}
+# The same, with the hits added to the page.
+try() {
+    show "$@"
     status=0
     "$sightline" --quiet --index "$index" "$@" --html "$page" --append || status=$?
     [ "$status" -le 1 ] || exit "$status"
@@ -62,6 +73,8 @@ if [ $# -gt 1 ]; then
     for picture in "$first" "$second" "$third"; do
         [ -z "$picture" ] || try captions "$picture" -k 3
     done
+    say 'What is in a photo'
+    [ -z "$first" ] || tell tag "$first"
 else
     short=tests/data/photos
     say 'Six searches by words'
@@ -82,6 +95,9 @@ else
     try captions $short/animals/panda.jpg -k 3
     try captions $short/nature/hay_bales.jpg -k 3
     try captions $short/people/photographer.jpg -k 3
+    say 'What is in a photo, and where'
+    tell tag $short/nature/forest_stream.jpg
+    tell explain $short/people/astronaut.jpg 'an American flag'
 fi
 
 say "All results with thumbnails: $root/$page"

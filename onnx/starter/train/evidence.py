@@ -173,6 +173,9 @@ def main(starter, dataset, samples):
 
     of = lambda s, texts: log_odds(alone, standard(s.pictures(texts), pairs['text-picture']))
     hits, absent = of(photos, photos.texts) + OFFSET, of(photos, dev.texts) + OFFSET
+    best, none = hits.max(1), np.sort(absent.max(1))
+    below = (np.searchsorted(none, best, 'left') + np.searchsorted(none, best, 'right')) / 2
+    print(f'AUC of the best hit, photo there or not: {below.mean() / len(none):.3f}')
     first = np.argsort(-hits, 1)[:, :10]
     values, is_own = np.take_along_axis(hits, first, 1), first == photos.own[:, None]
     for bound in range(-4, 3):
