@@ -97,7 +97,7 @@ else
     try captions $short/people/photographer.jpg -k 3
     say 'What is in a photo, and where'
     tell tag $short/nature/forest_stream.jpg
-    tell explain $short/people/astronaut.jpg 'an American flag'
+    tell explain $short/animals/german_shepherd.jpg 'a dog with its tongue out'
 fi
 
 say "All results with thumbnails: $root/$page"
