@@ -12,7 +12,7 @@ const MARGIN: f64 = 1e-5;
 /// From this latitude on, a box goes all around the earth.
 const POLAR: f64 = 89.9;
 
-/// The positions at most a distance away from another.
+/// The positions within a distance of another.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Circle {
     pub(crate) centre: Coordinates,
@@ -119,7 +119,7 @@ mod tests {
         ) {
             let centre = at(latitude, longitude);
             let circle = Circle { centre, metres };
-            // The position that far away in that direction.
+            // The position at that distance in that direction.
             let angle = share * f64::from(metres) / Coordinates::EARTH_RADIUS_M;
             let (sin, cos) = latitude.to_radians().sin_cos();
             let to = sin * angle.cos() + cos * angle.sin() * bearing.cos();

@@ -37,7 +37,7 @@ pub enum Filter {
     Camera(String),
     /// A place whose name contains this text; upper and lower case are equal.
     Place(String),
-    /// A position at most this far away, along a great circle. An image without a position is near
+    /// A position within this distance, along a great circle. An image without a position is near
     /// nothing.
     Near {
         /// From where.

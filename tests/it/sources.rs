@@ -304,7 +304,7 @@ fn the_metadata_of_google_takeout_are_found_in_all_their_names() {
                     it has neither `photoTakenTime` nor `geoData`";
     assert_eq!(skipped(&env, &["photos"]), [expected]);
     assert_eq!(found(&env, "gate"), ["photos/IMG_2.jpg"]);
-    // Moved away with its picture, it is found there.
+    // Moved with its picture, it is found there.
     fs_err::create_dir(env.path("photos/album")).unwrap();
     for name in ["IMG_1(1).jpg", "IMG_1.jpg.supplemental-metadata(1).json"] {
         let (from, to) = (format!("photos/{name}"), format!("photos/album/{name}"));

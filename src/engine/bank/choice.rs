@@ -89,7 +89,7 @@ impl LabelVectors {
 /// each exclusive set.
 ///
 /// In a set, the texts of all labels and what speaks for none compete (softmax), and the confidence
-/// in a label is the share of its texts. So a set can be told by many texts of which one fits:
+/// in a label is the share of its texts. So a set can be described by many texts of which one fits:
 /// "outdoors" by streets, forests and towers.
 pub(crate) fn labels(
     candidates: &[LabelVectors],

@@ -39,7 +39,7 @@ pub(crate) fn tags() -> Vec<Label> {
                 .map(|text| text.trim().to_owned())
                 .collect(),
         };
-        // The bank says what a set is told by; a thing is named, and named as in captions.
+        // The bank says what a set is described by; a thing is named, and named as in captions.
         Some(match label.set {
             Some(_) => label,
             None => label.photographed(),

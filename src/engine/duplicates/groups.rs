@@ -154,7 +154,7 @@ mod tests {
                     prop_assert!(file.width <= group.keep.width);
                 }
             }
-            // Whatever has a second file or looks like anything is in a group, unless all that
+            // Whatever has another file or looks like anything is in a group, unless all that
             // looks like it is in others.
             for (id, &n) in (1_u32..).zip(&n_files) {
                 let is_met = met.contains(&PathBuf::from(format!("{id}-0.jpg")));

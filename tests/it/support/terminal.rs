@@ -52,7 +52,7 @@ pub(crate) struct Typing {
     keyboard: File,
     output: Receiver<Vec<u8>>,
     bytes: Vec<u8>,
-    /// How much of what was printed was looked at.
+    /// How much of what was printed was read.
     n_seen: usize,
 }
 
