@@ -49,6 +49,7 @@
 //! ```
 
 mod atomic;
+mod bias;
 mod circle;
 mod derived;
 mod disk;
@@ -65,7 +66,8 @@ mod vector;
 mod words;
 mod writer;
 
-pub use derived::graph_files::BuildProgress;
+pub use bias::HubReferences;
+pub use derived::graph_files::{BuildProgress, BuildStep};
 pub use disk::kept::{DamagedData, damaged_data};
 pub use disk::manifest::{Binding, binding};
 pub use error::IndexError;
@@ -82,7 +84,6 @@ pub use item::{
 pub use language::{Language, UnknownLanguage};
 pub use reader::IndexReader;
 pub use reader::nearest::{Near, NearVector, Nearest};
-pub use reader::references::HubReferences;
 pub use reader::search::{Candidate, FullItem, SearchQuery};
 pub use reader::statistics::{Counts, GraphState, Leftovers, Sizes};
 pub use records::RecordsError;

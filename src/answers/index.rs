@@ -312,6 +312,7 @@ impl<'a> From<&'a Problem> for ProblemAnswer<'a> {
                 ..of("graph", what)
             },
             Problem::Words { what } => of("words", what),
+            Problem::Hubs { what } => of("hubs", what),
             Problem::Records { what } => of("records", what),
             Problem::Manifest { what } => of("manifest", what),
             Problem::Counts { .. } => of("counts", &problem.to_string()),

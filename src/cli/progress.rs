@@ -56,6 +56,7 @@ impl<'a> ProgressView<'a> {
                 | Stage::Pictures
                 | Stage::Captions
                 | Stage::Building
+                | Stage::Biases
                 | Stage::Comparing
                 | Stage::Masking
                 | Stage::Phrases
@@ -146,6 +147,7 @@ fn title(stage: Stage) -> &'static str {
         Stage::Pictures => "Pictures",
         Stage::Captions => "Captions",
         Stage::Building => "Building the search graph",
+        Stage::Biases => "Comparing pictures with a sample of all",
         Stage::Comparing => "Comparing pictures",
         Stage::Masking => "Masking parts",
         Stage::Phrases => "Encoding the phrase bank, once per model",

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sightline_index::{
-    Binding, BuildProgress, DamagedData, GraphState, IndexError, IndexReader, ItemKind, Language,
-    LastRun, Library, Sizes,
+    Binding, BuildProgress, BuildStep, DamagedData, GraphState, IndexError, IndexReader, ItemKind,
+    Language, LastRun, Library, Sizes,
 };
 
 use sightline_onnx::Language as TextLanguage;
@@ -50,6 +50,8 @@ pub enum Stage {
     Captions,
     /// Building the search graphs.
     Building,
+    /// Computing how near pictures are to everything.
+    Biases,
     /// Comparing pictures with those near them.
     Comparing,
     /// Encoding a picture with parts of it masked.
@@ -58,6 +60,15 @@ pub enum Stage {
     Phrases,
     /// Tagging pictures.
     Tagging,
+}
+
+impl Stage {
+    pub(crate) fn of(step: BuildStep) -> Self {
+        match step {
+            BuildStep::HubBiases => Self::Biases,
+            _ => Self::Building,
+        }
+    }
 }
 
 /// Progress of an index run or an evaluation.
@@ -128,7 +139,7 @@ pub(crate) fn building(
     let began = Instant::now();
     move |build: BuildProgress| {
         progress(&Progress {
-            stage: Stage::Building,
+            stage: Stage::of(build.step),
             n_done: build.n_done,
             n_total: build.n_total,
             n_skipped: 0,

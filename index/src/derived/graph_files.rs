@@ -7,6 +7,7 @@ use std::ops::{ControlFlow, RangeInclusive};
 use super::building::{self, Job, Place};
 use super::plan::{self, Due, SegmentSizes, Span, Wear};
 use super::segments;
+use crate::atomic::temporary_path;
 use crate::disk::layout::Layout;
 use crate::disk::steps::Step;
 use crate::error::{IndexError, Within};
@@ -16,15 +17,27 @@ use crate::records::overlay::{Overlay, Relisting};
 use crate::records::read::Records;
 use crate::records::segments::SegmentEntry;
 
-/// Progress of building a graph.
+/// What is derived from the vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BuildStep {
+    /// A graph.
+    Graph,
+    /// Hub biases.
+    HubBiases,
+}
+
+/// Progress of building a graph, or of computing the hub biases of many images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BuildProgress {
-    /// The kind of items in the graph.
+    /// Which of the two.
+    pub step: BuildStep,
+    /// The kind of the items.
     pub kind: ItemKind,
     /// Number of items added so far.
     pub n_done: usize,
-    /// Number of items in the complete graph.
+    /// Number of items to be added in all.
     pub n_total: usize,
 }
 
@@ -116,6 +129,7 @@ impl GraphFiles {
             }
             self.count_number(file.kind, file.number);
         }
+        layout.discard(&temporary_path(&layout.hubs()))?;
         for kind in ItemKind::ALL {
             let listed = self.lists[kind.number()].iter();
             let highest = listed.map(|entry| entry.number).max();
@@ -255,6 +269,7 @@ impl GraphFiles {
             };
             let mut report = |n| {
                 progress(BuildProgress {
+                    step: BuildStep::Graph,
                     kind,
                     n_done: n_done + n,
                     n_total,

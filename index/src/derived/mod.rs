@@ -9,6 +9,7 @@
 pub(crate) mod building;
 pub(crate) mod documents;
 pub(crate) mod graph_files;
+pub(crate) mod hub_biases;
 pub(crate) mod plan;
 pub(crate) mod segments;
 

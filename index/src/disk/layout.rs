@@ -163,6 +163,11 @@ impl Layout {
         }
     }
 
+    /// The file of the hub biases of images.
+    pub(crate) fn hubs(&self) -> PathBuf {
+        self.graphs().join("image.hubs")
+    }
+
     /// The graph files of both kinds, listed in the records or not, and temporary ones.
     ///
     /// # Errors

@@ -48,6 +48,8 @@ pub(crate) enum Step {
     GraphListed,
     /// The files of the replaced segments are deleted.
     GraphsDeleted,
+    /// Finishing: the hub biases are complete under a temporary name.
+    HubsAside,
     /// Finishing: segments of the words are rewritten without their removed documents.
     WordsMerged,
     /// The records of the successor state that they are current; the manifest does not name them

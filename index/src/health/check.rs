@@ -7,6 +7,7 @@ use super::problem::Problem;
 use super::rules::{Brief, Survey};
 use crate::derived;
 use crate::derived::documents;
+use crate::derived::hub_biases::{FoundBiases, HubBiases};
 use crate::derived::segments::{self, Opened};
 use crate::disk::layout::Layout;
 use crate::disk::manifest::Manifest;
@@ -25,8 +26,8 @@ use crate::writer::open::{Unnamed, data_without_manifest};
 /// with each other.
 ///
 /// An empty list means that the index is sound. Words that the next writer completes, as after a
-/// kill, are sound. Writes nothing. While a writer commits, words and graphs may be reported as not
-/// belonging to the records.
+/// kill, are sound. Writes nothing. While a writer commits, words, graphs and hub biases may be
+/// reported as not belonging to the records.
 ///
 /// # Errors
 /// When there is no index, it has another format, or it cannot be read for another reason than
@@ -182,6 +183,7 @@ impl Checker {
         for kind in ItemKind::ALL {
             self.check_graph(kind, &items)?;
         }
+        self.check_hubs(&items)?;
         self.check_words(&items)
     }
 
@@ -272,6 +274,29 @@ impl Checker {
         for id in expected {
             report(format!("it lacks item {}", id.0));
         }
+        Ok(())
+    }
+
+    /// Checks that the hub biases, if there is a file of them, are those of the images.
+    fn check_hubs(&mut self, items: &BTreeMap<ItemId, Brief>) -> Result<(), IndexError> {
+        let (kind, dir) = (ItemKind::Image, self.layout.dir());
+        let dimension = self.manifest.binding.dimension;
+        let what = match HubBiases::read(&self.layout, self.manifest.index_id(), dimension) {
+            FoundBiases::Missing => None,
+            FoundBiases::Unusable(what) => Some(what),
+            FoundBiases::Usable(found) => {
+                let images = items.iter().filter(|(_, item)| item.kind() == kind);
+                let images: Vec<ItemId> = images.map(|(&id, _)| id).collect();
+                // Damaged vectors are reported by their own rule.
+                let vector = |id| match self.store.vector_values(kind, id, dimension) {
+                    Err(error) if error.is_damage() => Ok(None),
+                    found => found,
+                };
+                found.defect(&images, vector).within(dir)?
+            }
+        };
+        self.problems
+            .extend(what.map(|what| Problem::Hubs { what }));
         Ok(())
     }
 

@@ -367,7 +367,10 @@ fn a_graph_that_does_not_match_the_records_is_reported() {
         .collect();
     assert_eq!(
         problems,
-        ["the image graph: it contains another vector of item 3"]
+        [
+            "the image graph: it contains another vector of item 3",
+            "the hub biases: that of item 3 is another"
+        ]
     );
 }
 

@@ -66,6 +66,13 @@ pub enum Problem {
         /// What is wrong.
         what: String,
     },
+    /// The hub biases are damaged or not those of the images. Readers compute their own until the
+    /// next writer computes them again.
+    #[error("the hub biases: {what}")]
+    Hubs {
+        /// What is wrong.
+        what: String,
+    },
     /// The word index is damaged or does not belong to the records. Readers build one in memory
     /// until the next writer rebuilds it.
     #[error("the word index: {what}")]

@@ -124,7 +124,10 @@ pub(crate) fn repair_stepwise(
     let derived = |problem: &Problem| {
         matches!(
             problem,
-            Problem::Manifest { .. } | Problem::Graph { .. } | Problem::Words { .. }
+            Problem::Manifest { .. }
+                | Problem::Graph { .. }
+                | Problem::Words { .. }
+                | Problem::Hubs { .. }
         )
     };
     let is_replaced = !repair.found.iter().all(derived);
@@ -223,6 +226,7 @@ fn rebuild(
         match problem {
             Problem::Graph { kind, .. } => discard_graphs(layout, *kind)?,
             Problem::Words { .. } => layout.discard(&layout.words())?,
+            Problem::Hubs { .. } => layout.discard(&layout.hubs())?,
             _ => {}
         }
     }

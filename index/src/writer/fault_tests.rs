@@ -9,7 +9,9 @@ use super::crash_tests::{
     answers, binding, copy_folder, finish, first, go_on, open, put_first, second,
 };
 use super::successor_tests::to_format_1;
+use crate::atomic::temporary_path;
 use crate::disk::layout::Layout;
+use crate::disk::manifest::Manifest;
 use crate::disk::steps::{Fault, Step, Steps};
 use crate::health::repair::repair_stepwise;
 use crate::records::store::{MAX_LOGS, Store};
@@ -310,6 +312,10 @@ fn check_left(scenario: &Scenario, expected: &Uninterrupted, dir: &Path, when: &
         .unwrap_or_else(|error| panic!("{when}, then: {error}"));
     assert_eq!(answers(dir), expected.after, "{when}");
     assert_eq!(check(dir).unwrap(), [], "{when}");
+    let manifest = Manifest::read(&Layout::new(dir)).unwrap().unwrap();
+    let hubs = Layout::new(dir).with_data(&manifest.data).hubs();
+    assert!(hubs.exists(), "{when}");
+    assert!(!temporary_path(&hubs).exists(), "{when}");
 }
 
 #[test]

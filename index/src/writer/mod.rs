@@ -29,6 +29,7 @@ use std::path::{Path, PathBuf};
 
 use crate::derived::building::Place;
 use crate::derived::graph_files::{BuildProgress, GraphFiles, OnBuild};
+use crate::derived::hub_biases;
 use crate::derived::plan::{Due, SegmentSizes};
 use crate::disk::layout::Layout;
 use crate::disk::lock::WriteLock;
@@ -89,8 +90,8 @@ pub struct Compacted {
 pub struct Finished {
     /// The newest generation.
     pub generation: Generation,
-    /// Why graphs, words or tables could not be brought into the form in which they are searched
-    /// fastest. The next writer tries again. Empty if all went well.
+    /// Why graphs, hub biases, words or tables could not be brought into the form in which they are
+    /// searched fastest. The next writer tries again. Empty if all went well.
     pub postponed: Vec<IndexError>,
 }
 
@@ -631,8 +632,12 @@ impl IndexWriter {
         progress: &mut dyn FnMut(BuildProgress) -> ControlFlow<()>,
     ) -> Result<Finished, IndexError> {
         let generation = self.commit()?;
-        let built = self.build_due(Due::Worthwhile, progress).map(drop);
-        self.postpone(built);
+        let built = self.build_due(Due::Worthwhile, progress);
+        if !matches!(built, Ok(ControlFlow::Break(()))) {
+            let biased = self.update_hubs(progress);
+            self.postpone(biased);
+        }
+        self.postpone(built.map(drop));
         let merged = self.finish_words();
         self.postpone(merged);
         let flushed = self.flush_if_due(true);
@@ -677,6 +682,7 @@ impl IndexWriter {
         };
         self.commit()?;
         let _ = self.build_due(Due::Outdated, progress)?;
+        self.update_hubs(progress)?;
         self.overlay.store.flush().within(&dir)?;
         self.steps.reach(Step::CompactFlushed).map_err(stopped)?;
         self.overlay.store.compact().within(&dir)?;
@@ -687,6 +693,11 @@ impl IndexWriter {
             n_bytes_before,
             n_bytes_after: self.layout.n_bytes(),
         })
+    }
+
+    fn update_hubs(&self, progress: &mut OnBuild<'_>) -> Result<(), IndexError> {
+        let store = &self.overlay.store;
+        hub_biases::update(&self.layout, &self.manifest, store, self.steps, progress)
     }
 
     fn build_due(

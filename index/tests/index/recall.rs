@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use sightline_index::{
-    GraphState, IdSet, IndexReader, IndexWriter, ItemId, ItemKind, Nearest, SearchQuery, UnitVector,
+    BuildStep, GraphState, IdSet, IndexReader, IndexWriter, ItemId, ItemKind, Nearest, SearchQuery,
+    UnitVector,
 };
 
 use crate::support::{
@@ -29,11 +30,14 @@ fn recall_at_10_is_high() {
     let mut reported = Vec::new();
     writer
         .finish_with(&mut |progress| {
-            reported.push((progress.kind, progress.n_done, progress.n_total));
+            let number = (progress.n_done, progress.n_total);
+            reported.push((progress.step, progress.kind, number));
             std::ops::ControlFlow::Continue(())
         })
         .unwrap();
-    assert_eq!(reported.last(), Some(&(ItemKind::Image, 12_000, 12_000)));
+    let built = (BuildStep::Graph, ItemKind::Image, (12_000, 12_000));
+    let biased = (BuildStep::HubBiases, ItemKind::Image, (8_192, 12_000));
+    assert!(reported.ends_with(&[built, (biased.0, biased.1, (4_096, 12_000)), biased]));
 
     let reader = IndexReader::open(dir.path(), None).unwrap();
     assert_eq!(

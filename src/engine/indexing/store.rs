@@ -56,7 +56,7 @@ pub(crate) fn building(
     let began = Instant::now();
     move |build| {
         progress(&Progress {
-            stage: Stage::Building,
+            stage: Stage::of(build.step),
             n_done: build.n_done,
             n_total: build.n_total,
             n_skipped,
