@@ -60,6 +60,8 @@ pub struct Image {
     pub details: Option<Details>,
     /// The tags that it was given, sorted, each once. Keywords are among the details.
     pub tags: Vec<String>,
+    /// Whether its tags were ever set. With no tags then, none of those it was compared with fits.
+    pub is_tagged: bool,
     /// The paths of its files, sorted by their bytes.
     pub paths: Vec<PathBuf>,
 }

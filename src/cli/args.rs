@@ -225,7 +225,7 @@ pub(super) struct IndexArgs {
     /// are decoded and embedded
     #[arg(long)]
     pub(super) reread: bool,
-    /// Tag the pictures of the index that have no tags yet, as `sightline tag` does; found by
+    /// Tag the pictures of the index that were never tagged, as `sightline tag` does; found by
     /// tag:TAG and as words
     #[arg(long)]
     pub(super) tag: bool,

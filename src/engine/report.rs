@@ -113,6 +113,18 @@ impl FirstRuns {
 pub type OnProgress<'a> = dyn FnMut(&Progress) -> ControlFlow<()> + 'a;
 
 impl Progress {
+    /// How far tagging is.
+    pub(super) fn tagging(n_done: usize, n_total: usize, n_skipped: usize, began: Instant) -> Self {
+        Self {
+            stage: Stage::Tagging,
+            n_done,
+            n_total,
+            n_skipped,
+            elapsed: began.elapsed(),
+            first_runs: FirstRuns::default(),
+        }
+    }
+
     /// Files or captions per second since the stage began, without the first runs on a device.
     #[must_use]
     pub fn rate(&self) -> f64 {

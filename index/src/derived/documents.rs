@@ -47,7 +47,7 @@ pub(crate) fn document(
             let date = details.taken.map(|taken| calendar::words(taken, language));
             let facts = details.camera.into_iter().chain(date);
             let facts = facts.chain(details.places).chain(details.keywords);
-            let facts = facts.chain(tags);
+            let facts = facts.chain(tags.unwrap_or_default());
             captions
                 .chain(names)
                 .chain(facts)

@@ -22,6 +22,10 @@ const TAGGED_VERSION: u8 = 3;
 /// The version byte of an image whose metadata or sidecars say more than camera, date and places.
 const DESCRIBED_VERSION: u8 = 4;
 
+/// The version byte of an image that was tagged and got no tags; otherwise as
+/// [`DESCRIBED_VERSION`].
+const UNTAGGABLE_VERSION: u8 = 5;
+
 /// The version byte of a file with a change stamp.
 const STAMPED_VERSION: u8 = 2;
 
@@ -39,8 +43,8 @@ pub(crate) enum StoredItem {
         details: Option<Details>,
         /// Those of its sidecars, by path.
         beside: Beside,
-        /// Sorted, each once.
-        tags: Vec<String>,
+        /// Sorted, each once; `None` if it was never tagged.
+        tags: Option<Vec<String>>,
     },
     Caption {
         owner: Option<ItemId>,
@@ -176,8 +180,9 @@ pub(crate) fn encode_item(item: &StoredItem) -> Result<Vec<u8>, RecordsError> {
             // Without tags or metadata, an older version suffices.
             let is_plain = beside.is_empty() && details.as_ref().is_none_or(is_plain);
             let version = match details {
+                _ if tags.as_ref().is_some_and(Vec::is_empty) => UNTAGGABLE_VERSION,
                 _ if !is_plain => DESCRIBED_VERSION,
-                _ if !tags.is_empty() => TAGGED_VERSION,
+                _ if tags.is_some() => TAGGED_VERSION,
                 Some(_) => DETAILED_VERSION,
                 None => VERSION,
             };
@@ -187,12 +192,13 @@ pub(crate) fn encode_item(item: &StoredItem) -> Result<Vec<u8>, RecordsError> {
                 .put(&width.to_le_bytes())
                 .put(&height.to_le_bytes());
             if version >= TAGGED_VERSION {
+                let tags = tags.as_deref().unwrap_or_default();
                 out = put_texts(out, tags)?.put(&[u8::from(details.is_some())]);
             }
             if let Some(details) = details {
                 out = put_details(out, details, version)?;
             }
-            if version == DESCRIBED_VERSION {
+            if version >= DESCRIBED_VERSION {
                 let n = u32::try_from(beside.len()).map_err(|_| damaged("a list of sidecars"))?;
                 out = out.put(&n.to_le_bytes());
                 for (source, details) in beside {
@@ -219,7 +225,7 @@ pub(crate) fn encode_item(item: &StoredItem) -> Result<Vec<u8>, RecordsError> {
 
 pub(crate) fn decode_item(bytes: &[u8]) -> Result<StoredItem, RecordsError> {
     const WHAT: &str = "an item";
-    let (mut input, version) = In::up_to(DESCRIBED_VERSION, bytes, WHAT)?;
+    let (mut input, version) = In::up_to(UNTAGGABLE_VERSION, bytes, WHAT)?;
     match input.array::<1>()? {
         [0] => {
             let content_hash = input.array()?;
@@ -230,8 +236,9 @@ pub(crate) fn decode_item(bytes: &[u8]) -> Result<StoredItem, RecordsError> {
             };
             let details = has_details.then(|| take_details(&mut input, version));
             let details = details.transpose()?;
+            let is_tagged = version == UNTAGGABLE_VERSION || !tags.is_empty();
             let mut beside = Beside::new();
-            if version == DESCRIBED_VERSION {
+            if version >= DESCRIBED_VERSION {
                 for _ in 0..input.number()? {
                     let source = keys::path_from(input.sized()?)?;
                     beside.insert(source, take_details(&mut input, version)?);
@@ -243,7 +250,7 @@ pub(crate) fn decode_item(bytes: &[u8]) -> Result<StoredItem, RecordsError> {
                 height,
                 details,
                 beside,
-                tags,
+                tags: is_tagged.then_some(tags),
             })
         }
         [1] if version != VERSION => Err(RecordsError::OtherVersion {
@@ -577,7 +584,7 @@ mod tests {
             height: u32::MAX,
             details,
             beside: Beside::new(),
-            tags: Vec::new(),
+            tags: None,
         };
         let tagged = |details| StoredItem::Image {
             content_hash: [7; 32],
@@ -585,7 +592,7 @@ mod tests {
             height: 1,
             details,
             beside: Beside::new(),
-            tags: vec!["best".into(), "Ü".into()],
+            tags: Some(vec!["best".into(), "Ü".into()]),
         };
         let details = Details {
             camera: Some("Nikon".into()),
@@ -599,7 +606,7 @@ mod tests {
             texts: vec!["a bay".into(), String::new()],
             ..details.clone()
         };
-        let beside = |details| StoredItem::Image {
+        let beside = |details, tags| StoredItem::Image {
             content_hash: [7; 32],
             width: 1,
             height: 1,
@@ -607,7 +614,15 @@ mod tests {
             beside: ["/a.xmp", "/b"]
                 .map(|path| (PathBuf::from(path), described.clone()))
                 .into(),
-            tags: Vec::new(),
+            tags,
+        };
+        let untaggable = |details| StoredItem::Image {
+            content_hash: [7; 32],
+            width: 1,
+            height: 2,
+            details,
+            beside: Beside::new(),
+            tags: Some(Vec::new()),
         };
         let dated = |month, day| Details {
             taken: Moment::new(1993, month, day, None),
@@ -623,8 +638,13 @@ mod tests {
             tagged(None),
             tagged(Some(Details::default())),
             image(Some(described.clone())),
-            beside(None),
-            beside(Some(described.clone())),
+            beside(None, None),
+            beside(Some(described.clone()), None),
+            beside(None, Some(vec!["best".into()])),
+            untaggable(None),
+            untaggable(Some(Details::default())),
+            untaggable(Some(described.clone())),
+            beside(None, Some(Vec::new())),
         ]
     }
 
@@ -659,7 +679,7 @@ mod tests {
         }
         assert_eq!(
             n_cuts,
-            42 + 4 * 58 + 83 + 61 + 77 + 25 + 30 + 129 + 223 + 301
+            42 + 4 * 58 + 83 + 61 + 77 + 25 + 30 + 129 + 223 + 301 + 231 + 51 + 84 + 129 + 223
         );
         let library = Library {
             folder: PathBuf::from("/x"),

@@ -69,7 +69,7 @@ pub(crate) fn facets_of(item: &StoredItem, paths: &[PathBuf]) -> Result<FacetVal
             put(Facet::Tag, keyword.as_bytes());
         }
     }
-    for tag in tags {
+    for tag in tags.iter().flatten() {
         put(Facet::Tag, tag.as_bytes());
     }
     if paths.len() > 1 {
@@ -413,7 +413,7 @@ mod tests {
             height: 4000,
             details: Some(details),
             beside: [(PathBuf::from("/a/b/x.xmp"), beside)].into(),
-            tags: vec!["best".into()],
+            tags: Some(vec!["best".into()]),
         };
         let paths = ["/a/b/x.JPG".into(), "/a/b/y.jpg".into(), "/z".into()];
         let facets = facets_of(&image, &paths).unwrap();

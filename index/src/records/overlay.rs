@@ -301,17 +301,17 @@ impl Overlay {
             height,
             details: None,
             beside: Beside::new(),
-            tags: Vec::new(),
+            tags: None,
         };
         self.insert(id, &item, vector)?;
         Ok(id)
     }
 
-    /// Sets the tags of an image, sorted and each once.
+    /// Sets the tags of an image, sorted and each once, and that it was tagged.
     pub(crate) fn set_tags(&mut self, id: ItemId, tags: Vec<String>) -> Result<(), RecordsError> {
         self.change_image(id, |item| match item {
-            StoredItem::Image { tags: known, .. } if *known != tags => {
-                *known = tags;
+            StoredItem::Image { tags: known, .. } if known.as_ref() != Some(&tags) => {
+                *known = Some(tags);
                 true
             }
             _ => false,

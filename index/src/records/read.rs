@@ -118,7 +118,8 @@ pub(crate) trait Records {
                 width,
                 height,
                 details: codec::joined(details, &beside),
-                tags,
+                is_tagged: tags.is_some(),
+                tags: tags.unwrap_or_default(),
                 paths: self.paths_of(id)?,
             })),
             Some(StoredItem::Caption {

@@ -48,7 +48,7 @@ impl IndexWriter {
     }
 
     /// Sets the tags of an image, which become searchable as words. Spaces around a tag, empty tags
-    /// and repeated ones are dropped.
+    /// and repeated ones are dropped. That it has been tagged is kept, even if there are none.
     ///
     /// # Errors
     /// When there is no such image, or the records cannot be read.

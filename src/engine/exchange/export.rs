@@ -42,8 +42,9 @@ struct ImageLine<'a> {
     height: u32,
     files: Vec<FileLine>,
     details: Option<DetailsLine>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    tags: &'a [String],
+    /// Left out for an image that was never tagged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<&'a [String]>,
 }
 
 #[derive(Serialize)]
@@ -204,7 +205,7 @@ fn write_item(
                 height: image.height,
                 files,
                 details: image.details.as_ref().map(DetailsLine::new),
-                tags: &image.tags,
+                tags: image.is_tagged.then_some(image.tags.as_slice()),
             };
             serde_json::to_writer(out, &line)
         }

@@ -44,9 +44,8 @@ struct ItemLine {
     height: Option<u32>,
     files: Option<Vec<FileLine>>,
     details: Option<DetailsLine>,
-    /// Missing for an image without tags, and in exports of older versions.
-    #[serde(default)]
-    tags: Vec<String>,
+    /// Missing for an image that was never tagged, and in exports of older versions.
+    tags: Option<Vec<String>>,
     text: Option<String>,
     image: Option<u32>,
     source: Option<PathText>,
@@ -69,7 +68,7 @@ enum ExportedItem {
         height: u32,
         files: Vec<(PathBuf, u64, i128)>,
         details: Option<Details>,
-        tags: Vec<String>,
+        tags: Option<Vec<String>>,
     },
     Caption {
         row: usize,
@@ -417,7 +416,7 @@ fn put_all(
                 if let Some(details) = details.as_ref().filter(|_| !is_known) {
                     writer.set_details(image, details.clone())?;
                 }
-                if !tags.is_empty() {
+                if let Some(tags) = tags {
                     let known = writer.tags_of(image)?;
                     writer.set_tags(image, known.into_iter().chain(tags.iter().cloned()))?;
                 }

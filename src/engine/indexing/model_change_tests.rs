@@ -1,8 +1,9 @@
 //! Changes of the model of an index, on real pictures with fake encoders.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 
-use sightline_index::{IndexError, IndexWriter};
+use sightline_index::{IndexError, IndexReader, IndexWriter, Item, ItemKind};
 
 use crate::engine::exchange::ExportRequest;
 use crate::engine::tests::{BLUE, GREEN, Place, RED, name};
@@ -141,7 +142,24 @@ fn tags_survive_a_change_of_the_model_and_an_export() {
     let red = place.photos.join("a/red.png");
     let image = writer.file(&red).unwrap().unwrap().image;
     writer.set_tags(image, ["Best".to_owned()]).unwrap();
+    let blue = writer.file(&place.photos.join("b/blue.png")).unwrap();
+    writer.set_tags(blue.unwrap().image, []).unwrap();
     writer.finish().unwrap();
+    let tagged = |index: &Path| {
+        let reader = IndexReader::open(index, None).unwrap();
+        let all = reader.select(ItemKind::Image, &Filter::All(Vec::new()));
+        let images = all.unwrap().iter().collect::<Vec<_>>().into_iter();
+        let mut tagged = images
+            .filter_map(|id| match reader.item(id).unwrap() {
+                Some(Item::Image(image)) if image.is_tagged => Some(name(&image.paths[0])),
+                _ => None,
+            })
+            .collect::<Vec<_>>();
+        tagged.sort();
+        tagged
+    };
+    let all_tagged = ["blue.png", "red.png"];
+    assert_eq!(tagged(&place.index), all_tagged);
     let found = |engine: &Engine, filter| {
         let request = SearchRequest {
             filter: Some(filter),
@@ -164,6 +182,7 @@ fn tags_survive_a_change_of_the_model_and_an_export() {
     assert!(is_done(&change(&place, encoders(), &request)));
     let engine = Engine::open(&place.index, encoders());
     assert_eq!(found(&engine, tag()), expected);
+    assert_eq!(tagged(&place.index), all_tagged);
 
     let exported = place.index.with_file_name("exported");
     let to = ExportRequest {
@@ -175,6 +194,7 @@ fn tags_survive_a_change_of_the_model_and_an_export() {
     for _ in 0..2 {
         Engine::import(&copy, &exported, &mut |_| {}).unwrap();
         assert_eq!(found(&Engine::open(&copy, encoders()), tag()), expected);
+        assert_eq!(tagged(&copy), all_tagged);
     }
     // Tags of an image that the index has already are joined.
     let binding = encoders().binding();

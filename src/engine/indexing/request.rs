@@ -25,7 +25,7 @@ pub struct IndexRequest {
     /// Reads all files again, not only those of another size or time. Those whose content is in the
     /// index are not decoded.
     pub reread: bool,
-    /// Tags the images of the index that have no tags yet, with those of the phrase bank.
+    /// Tags the images of the index that were never tagged, with the tags of the phrase bank.
     pub tag: bool,
     /// If another model made the index, switches it to this one: everything in it is embedded again
     /// beside it, and takes its place when complete. Otherwise such an index is an error.

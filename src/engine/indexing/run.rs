@@ -155,11 +155,17 @@ impl Run<'_> {
         let Some(before) = self.before else {
             return Ok(());
         };
-        for id in before.select(ItemKind::Image, &Filter::Tagged)?.iter() {
+        // No filter finds those that were tagged and got none.
+        for id in before
+            .select(ItemKind::Image, &Filter::All(Vec::new()))?
+            .iter()
+        {
             let Some(Item::Image(image)) = before.item(id)? else {
                 continue;
             };
-            if let Some(id) = store.writer.image_with_hash(&image.content_hash)? {
+            if image.is_tagged
+                && let Some(id) = store.writer.image_with_hash(&image.content_hash)?
+            {
                 store.writer.set_tags(id, image.tags)?;
                 store.commit_if_due()?;
             }

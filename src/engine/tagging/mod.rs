@@ -17,16 +17,13 @@ use sightline_index::{IndexReader, ItemId};
 
 use super::bank::Bank;
 use super::error::EngineError;
-use super::report::{FirstRuns, OnProgress, Progress, Stage};
+use super::report::{OnProgress, Progress};
 use super::search::QueryEncoder;
 use pictures::PictureVector;
-use request::names;
+use request::{BATCH, names};
 pub use request::{MIN_TAG_CONFIDENCE, Tag, TagReport, TagRequest, TagSidecar, TaggedPicture};
 pub(super) use store::tag_untagged;
 use tagger::Tagger;
-
-/// Pictures that are tagged between two reports of progress.
-const BATCH: usize = 64;
 
 /// See [`Engine::tag`](crate::Engine::tag).
 pub(super) fn tag(
@@ -48,14 +45,8 @@ pub(super) fn tag(
     let began = Instant::now();
     let mut saved: Vec<(ItemId, Vec<String>)> = Vec::new();
     for batch in files.chunks(BATCH) {
-        let flow = progress(&Progress {
-            stage: Stage::Tagging,
-            n_done: report.pictures.len(),
-            n_total: files.len(),
-            n_skipped: report.skipped.len(),
-            elapsed: began.elapsed(),
-            first_runs: FirstRuns::default(),
-        });
+        let (n_done, n_skipped) = (report.pictures.len(), report.skipped.len());
+        let flow = progress(&Progress::tagging(n_done, files.len(), n_skipped, began));
         if flow == ControlFlow::Break(()) {
             report.interrupted = true;
             break;

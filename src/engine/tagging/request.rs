@@ -11,6 +11,9 @@ use crate::engine::search::Confidence;
 /// of at least this confidence are right (benches/RESULTS.md).
 pub const MIN_TAG_CONFIDENCE: f32 = 0.5;
 
+/// Pictures that are tagged between two reports of progress.
+pub(super) const BATCH: usize = 64;
+
 /// What to tag and how; for [`Engine::tag`](crate::Engine::tag).
 #[derive(Debug, Clone, PartialEq)]
 pub struct TagRequest {

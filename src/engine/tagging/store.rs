@@ -1,13 +1,15 @@
 //! Tags in the index: those that the program makes, apart from the keywords that people gave.
 
+use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::Instant;
 
 use sightline_index::{Filter, IndexReader, IndexWriter, Item, ItemId, ItemKind, WriterOptions};
 
-use super::request::{MIN_TAG_CONFIDENCE, names};
+use super::request::{BATCH, MIN_TAG_CONFIDENCE, names};
 use super::tagger::Tagger;
 use crate::engine::bank::Bank;
-use crate::engine::report::{BankReport, OnProgress, building, reasons};
+use crate::engine::report::{BankReport, OnProgress, Progress, building, reasons};
 use crate::engine::{Encoders, EngineError};
 
 /// Images whose tags are stored between two commits.
@@ -52,7 +54,8 @@ pub(super) fn save(
     Ok(reasons(&finished.postponed))
 }
 
-/// Tags the images of the index in `folder` that have no tags yet; keywords are no tags.
+/// Tags the images of the index in `folder` that were never tagged; keywords are no tags. One that
+/// gets no tag counts as tagged from then on, so that a run costs no more than what is new.
 pub(in crate::engine) fn tag_untagged(
     folder: &Path,
     encoders: &Encoders,
@@ -65,7 +68,7 @@ pub(in crate::engine) fn tag_untagged(
     let mut untagged = Vec::new();
     for id in images.iter() {
         if let Some(Item::Image(image)) = reader.item(id)?
-            && image.tags.is_empty()
+            && !image.is_tagged
         {
             untagged.push(id);
         }
@@ -79,15 +82,21 @@ pub(in crate::engine) fn tag_untagged(
     };
     done.bank = bank;
     let mut tags = Vec::new();
-    for id in untagged {
-        if let Some(vector) = reader.vector(id)? {
-            let found = tagger.tags(&vector, MIN_TAG_CONFIDENCE);
-            if !found.is_empty() {
+    let began = Instant::now();
+    for batch in untagged.chunks(BATCH) {
+        let flow = progress(&Progress::tagging(tags.len(), untagged.len(), 0, began));
+        if flow == ControlFlow::Break(()) {
+            done.interrupted = true;
+            break;
+        }
+        for &id in batch {
+            if let Some(vector) = reader.vector(id)? {
+                let found = tagger.tags(&vector, MIN_TAG_CONFIDENCE);
+                done.n_tagged += usize::from(!found.is_empty());
                 tags.push((id, names(&found)));
             }
         }
     }
-    done.n_tagged = tags.len();
     done.postponed = save(folder, encoders, tags, progress)?;
     Ok(done)
 }

@@ -10,7 +10,8 @@ use sightline_picture::sidecar_metadata;
 use crate::engine::tests::{BLUE, GREEN, Place, RED, name};
 use crate::engine::{
     CaptionSource, Condition, DescribeRequest, DescriptionHits, Engine, EngineError, IndexRequest,
-    Key, NoCaptions, Part, Query, SearchRequest, TagReport, TagRequest, fake, quietly,
+    Key, NoCaptions, Part, Progress, Query, SearchRequest, Stage, TagReport, TagRequest, fake,
+    quietly,
 };
 
 /// A colour is seen from a cosine of 0.7 on.
@@ -187,6 +188,64 @@ fn indexing_tags_pictures_that_have_no_tags_yet() {
         &mut quietly,
     );
     assert!(matches!(error, Err(EngineError::TagsNotCalibrated { .. })));
+}
+
+#[test]
+fn pictures_that_got_no_tag_are_not_tagged_again() {
+    let place = three_colours();
+    // With unrelated pairs that near, no tag is likely.
+    let [unlikely, likely] = [1.0, -1.0].map(|mean| calibrated(&place, mean));
+    let request = IndexRequest {
+        tag: true,
+        ..IndexRequest::folder(&place.photos)
+    };
+    // Images that got tags, and images that were compared with tags.
+    let index = |engine: &Engine| {
+        let mut n_compared = 0;
+        let report = engine.index(&request, &mut |now| {
+            if now.stage == Stage::Tagging {
+                n_compared = now.n_total;
+            }
+            ControlFlow::Continue(())
+        });
+        (report.unwrap().n_tagged.unwrap(), n_compared)
+    };
+    assert_eq!(index(&unlikely), (0, 3));
+    assert_eq!(index(&unlikely), (0, 0));
+    assert_eq!(index(&likely), (0, 0));
+    place.draw("d.png", RED, 33);
+    assert_eq!(index(&likely), (1, 1));
+    // Nor those that have none of the user's own labels.
+    place.draw("e.png", RED, 34);
+    place.index();
+    let own = TagRequest {
+        save: true,
+        min_confidence: 1.0,
+        ..self::request(&place)
+    };
+    assert_eq!(tag(&place, &own).n_saved, 5);
+    assert_eq!(index(&likely), (0, 0));
+}
+
+#[test]
+fn indexing_that_is_stopped_while_it_tags_goes_on_later() {
+    let place = three_colours();
+    for number in 0..70 {
+        place.draw(&format!("more/{number}.png"), RED, 40 + number);
+    }
+    let engine = calibrated(&place, -1.0);
+    let request = IndexRequest {
+        tag: true,
+        ..IndexRequest::folder(&place.photos)
+    };
+    let mut stop = |now: &Progress| match (now.stage, now.n_done) {
+        (Stage::Tagging, 1..) => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
+    let report = engine.index(&request, &mut stop).unwrap();
+    assert_eq!((report.n_tagged, report.interrupted), (Some(64), true));
+    let report = engine.index(&request, &mut quietly).unwrap();
+    assert_eq!((report.n_tagged, report.interrupted), (Some(9), false));
 }
 
 #[test]
