@@ -1,7 +1,8 @@
 //! Files that appear under their name complete, or not at all.
 //!
 //! The content goes to a temporary file in the same folder, which is synced and then renamed; the
-//! folder is synced last. Neither a killed process nor a power failure leaves half a file.
+//! folder is synced last. Neither a killed process nor a power failure leaves half a file. The
+//! temporary file that it leaves is removed by whoever calls [`remove_leftovers`].
 
 use std::fs::OpenOptions;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -9,7 +10,16 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+/// What temporary files are called: this, [`N_RANDOM`] letters and digits, and [`SUFFIX`].
+const PREFIX: &str = ".sightline-";
+const SUFFIX: &str = ".tmp";
+const N_RANDOM: usize = 10;
+
+/// Attempts to lock a new temporary file before another process takes it for a leftover.
+const N_ATTEMPTS: usize = 8;
+
 /// A file that is being written. Deleted when dropped, unless [`AtomicFile::commit`] was called.
+/// The temporary file is locked meanwhile, where the file system has locks.
 #[derive(Debug)]
 pub(crate) struct AtomicFile {
     file: NamedTempFile<fs_err::File>,
@@ -22,13 +32,25 @@ impl AtomicFile {
     /// # Errors
     /// When no file can be created in the folder of `path`.
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
-        let mut prefix = std::ffi::OsString::from(".");
-        prefix.push(path.file_name().unwrap_or_default());
-        prefix.push(".");
+        let mut n_left = N_ATTEMPTS;
+        loop {
+            let file = Self::new_temporary(path)?;
+            let is_locked = file.as_file().file().try_lock().is_ok();
+            n_left -= 1;
+            // Before it was locked, another process may have removed it.
+            if !is_locked || file.path().exists() || n_left == 0 {
+                let path = path.to_path_buf();
+                return Ok(Self { file, path });
+            }
+        }
+    }
+
+    fn new_temporary(path: &Path) -> io::Result<NamedTempFile<fs_err::File>> {
         let folder = path.parent().filter(|folder| *folder != Path::new(""));
-        let file = tempfile::Builder::new()
-            .prefix(&prefix)
-            .suffix(".tmp")
+        tempfile::Builder::new()
+            .prefix(PREFIX)
+            .rand_bytes(N_RANDOM)
+            .suffix(SUFFIX)
             .make_in(folder.unwrap_or(Path::new(".")), |temporary| {
                 // Opened here, so that the permissions are those of any new file. Errors name the
                 // file that it will be.
@@ -41,11 +63,7 @@ impl AtomicFile {
             .map_err(|error| {
                 let message = format!("failed to create file `{}`: {error}", path.display());
                 io::Error::new(error.kind(), message)
-            })?;
-        Ok(Self {
-            file,
-            path: path.to_path_buf(),
-        })
+            })
     }
 
     /// Gives the file the permissions and, on Unix, the owner of the one that it will replace.
@@ -96,6 +114,36 @@ impl Seek for AtomicFile {
     }
 }
 
+/// Removes the temporary files of killed processes from a folder: those with the name of one that
+/// nobody has locked. What cannot be read, locked or removed stays.
+pub(crate) fn remove_leftovers(folder: &Path) {
+    for entry in fs_err::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_file
+            && is_temporary(&entry.file_name())
+            // Network file systems lock what is open for writing; a file may be read-only.
+            && let Ok(file) = OpenOptions::new()
+                .write(true)
+                .open(&path)
+                .or_else(|_| OpenOptions::new().read(true).open(&path))
+            && file.try_lock().is_ok()
+        {
+            let _ = fs_err::remove_file(&path);
+        }
+    }
+}
+
+/// Whether a file has the name of a temporary file of this program.
+fn is_temporary(name: &std::ffi::OsStr) -> bool {
+    let name = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+    let random = name.and_then(|name| name.strip_suffix(SUFFIX));
+    let is_random = |random: &str| {
+        random.len() == N_RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    random.is_some_and(is_random)
+}
+
 /// Renames a synced file or folder, and syncs the folder that it is in now.
 ///
 /// # Errors
@@ -137,6 +185,43 @@ mod tests {
         file.commit().unwrap();
         assert_eq!(fs_err::read(&path).unwrap(), b"new");
         assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn only_temporary_files_that_nobody_writes_are_leftovers() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        let file = AtomicFile::create(&path).unwrap();
+        let own = [
+            ".sightline-0123456789.tmp",
+            ".sightline-012345678.tmp",
+            ".sightline-0123456789.tmp.txt",
+            ".sightline-01234-6789.tmp",
+            "sightline-0123456789.tmp",
+            "0123456789.tmp",
+        ];
+        for name in own {
+            fs_err::write(folder.path().join(name), "").unwrap();
+        }
+        fs_err::create_dir(folder.path().join(".sightline-folder0000.tmp")).unwrap();
+        remove_leftovers(folder.path());
+        for (number, name) in own.iter().enumerate() {
+            let stays = number > 0;
+            assert_eq!(folder.path().join(name).exists(), stays, "{name}");
+        }
+        assert_eq!(own.len(), 6);
+        // The folder, the five other files and the one that is being written.
+        assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 7);
+        file.commit().unwrap();
+        assert!(path.exists());
+        let abandoned = AtomicFile::create(&path).unwrap();
+        // As the operating system does when it ends a process.
+        let (file, kept) = abandoned.file.keep().unwrap();
+        drop(file);
+        assert!(kept.exists());
+        remove_leftovers(folder.path());
+        assert!(!kept.exists());
+        remove_leftovers(&folder.path().join("missing"));
     }
 
     #[test]

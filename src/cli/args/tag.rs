@@ -22,10 +22,11 @@ has one label per line; lines that begin with # are left out. Of the labels writ
 `place: indoors` and `place: outdoors` a picture gets at most one. Pictures that are in the index
 are not decoded again.
 
---write-xmp adds the tags to the keywords (dc:subject) of photo.xmp or photo.jpg.xmp, and creates
-the latter where there is neither. Everything else in a sidecar stays as it is, and the picture
-itself is never changed. When the folder is indexed again, they count as keywords. Exit status: 1 no
-picture got a tag, 2 a picture named here could not be read, or a sidecar not be written.")]
+--write-xmp adds the tags to the keywords (dc:subject) of photo.jpg.xmp or photo.xmp, and creates
+the former where there is neither, or where another picture shares the name photo. Everything else
+in a sidecar stays as it is, and the picture itself is never changed. When the folder is indexed
+again, they count as keywords. Exit status: 1 no picture got a tag, 2 a picture named here could not
+be read, or a sidecar not be written.")]
 #[command(group = ArgGroup::new("form").args(["json", "csv"]))]
 #[expect(
     clippy::struct_excessive_bools,

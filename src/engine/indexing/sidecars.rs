@@ -68,8 +68,8 @@ impl SidecarKind {
 enum NameSlot {
     TextStem,
     TextName,
-    XmpStem,
     XmpName,
+    XmpStem,
     Takeout,
     /// The picture is an edited copy: the metadata of the original.
     TakeoutOfOriginal,
@@ -97,8 +97,8 @@ fn names_of(picture: &Path) -> Vec<SlotName<'_>> {
     let plain = [
         (NameSlot::TextStem, stem),
         (NameSlot::TextName, name),
-        (NameSlot::XmpStem, stem),
         (NameSlot::XmpName, name),
+        (NameSlot::XmpStem, stem),
     ];
     let plain = plain.map(|(slot, name)| (slot, Cow::Borrowed(name), None));
     let numbered = |slot| {
@@ -178,7 +178,7 @@ impl<'a> SidecarNames<'a> {
 /// The sidecars of the pictures of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Sidecars<'a> {
-    /// For each picture that has any: `photo.txt`, `photo.jpg.txt`, `photo.xmp`, `photo.jpg.xmp`,
+    /// For each picture that has any: `photo.txt`, `photo.jpg.txt`, `photo.jpg.xmp`, `photo.xmp`,
     /// then that of Google Takeout.
     pub(crate) of: HashMap<&'a Path, Vec<&'a Path>>,
     /// Files that look like sidecars and are not used, and why.
@@ -492,7 +492,7 @@ mod tests {
             "video.xmp",
             "c.json",
         ];
-        let expected = "B.JPG < b.xmp\na.cr2 < a.xmp\na.jpg < a.jpg.txt a.xmp a.jpg.xmp";
+        let expected = "B.JPG < b.xmp\na.cr2 < a.xmp\na.jpg < a.jpg.txt a.jpg.xmp a.xmp";
         assert_eq!(assigned(&pictures, &files), expected);
     }
 

@@ -22,6 +22,7 @@ use super::search::QueryEncoder;
 use pictures::PictureVector;
 use request::{BATCH, names};
 pub use request::{MIN_TAG_CONFIDENCE, Tag, TagReport, TagRequest, TagSidecar, TaggedPicture};
+use sidecar::SidecarWriter;
 pub(super) use store::tag_untagged;
 use tagger::Tagger;
 
@@ -44,6 +45,7 @@ pub(super) fn tag(
     report.bank = bank;
     let began = Instant::now();
     let mut saved: Vec<(ItemId, Vec<String>)> = Vec::new();
+    let mut sidecars = SidecarWriter::default();
     for batch in files.chunks(BATCH) {
         let (n_done, n_skipped) = (report.pictures.len(), report.skipped.len());
         let flow = progress(&Progress::tagging(n_done, files.len(), n_skipped, began));
@@ -61,7 +63,7 @@ pub(super) fn tag(
                 }
             }
             let sidecar = (request.write_xmp && !tags.is_empty())
-                .then(|| sidecar::write(&path, &names(&tags)));
+                .then(|| sidecars.write(&path, &names(&tags)));
             let sidecar = sidecar.and_then(|written| match written {
                 Ok(sidecar) => Some(sidecar),
                 Err(skipped) => {

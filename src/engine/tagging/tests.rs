@@ -300,6 +300,58 @@ fn tags_are_merged_into_sidecars_and_nothing_else_changes() {
     );
 }
 
+#[test]
+fn pictures_that_share_a_name_get_a_sidecar_each() {
+    let place = three_colours();
+    place.draw("a.jpg", GREEN, 33);
+    let empty = sightline_picture::with_keywords(None, &["sea"]);
+    let empty = empty.unwrap().unwrap();
+    let file = |name: &str| place.photos.join(name);
+    for name in ["a.xmp", "b.xmp"] {
+        fs_err::write(file(name), &empty).unwrap();
+    }
+    let write = TagRequest {
+        write_xmp: true,
+        ..request(&place)
+    };
+    let report = tag(&place, &write);
+    let sidecars = report.pictures.iter().map(|one| one.sidecar.as_ref());
+    let names: Vec<_> = sidecars.map(|one| name(&one.unwrap().path)).collect();
+    assert_eq!(names, ["a.jpg.xmp", "a.png.xmp", "b.xmp", "c.png.xmp"]);
+    assert_eq!(fs_err::read_to_string(file("a.xmp")).unwrap(), empty);
+    // What is written for one is not found for the other; what is for both is.
+    place.index();
+    let found = |tag: &str| {
+        let condition = Condition::new(Key::Tag, tag).unwrap();
+        let request = SearchRequest::new(Query::default().under(condition), 10);
+        let hits = place.engine().search(&request).unwrap();
+        let mut names: Vec<_> = hits.iter().map(|hit| name(hit.path())).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(found("red"), ["a.png"]);
+    assert_eq!(found("green"), ["a.jpg", "b.png"]);
+    assert_eq!(found("sea"), ["a.jpg", "a.png", "b.png"]);
+}
+
+#[test]
+fn what_a_killed_run_left_beside_pictures_is_removed() {
+    let place = three_colours();
+    let left = place.photos.join(".sightline-0aB3456789.tmp");
+    let other = place.photos.join(".sightline-notes.tmp");
+    for path in [&left, &other] {
+        fs_err::write(path, "<x").unwrap();
+    }
+    let write = TagRequest {
+        write_xmp: true,
+        ..request(&place)
+    };
+    tag(&place, &request(&place));
+    assert!(left.exists(), "nothing was to be written");
+    tag(&place, &write);
+    assert!(!left.exists() && other.exists());
+}
+
 #[cfg(unix)]
 #[test]
 fn links_and_permissions_of_sidecars_stay() {
