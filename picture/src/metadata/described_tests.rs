@@ -186,6 +186,10 @@ fn iptc_and_xmp_come_before_exif_and_equal_texts_count_once() {
         assert_eq!(sidecar_metadata(other).unwrap(), alone);
     }
     assert_eq!(sidecar_metadata(b"\xff").unwrap_err(), "not UTF-8 text");
+    // A latitude has neither east nor west.
+    let odd = packet.replace("33,51.408S", "33,51.408W");
+    assert_ne!(odd, packet);
+    assert_eq!(sidecar_metadata(odd.as_bytes()).unwrap().position, None);
     let large = vec![b' '; (8 << 20) + 1];
     assert_eq!(sidecar_metadata(&large).unwrap_err(), "larger than 8 MiB");
 }
@@ -222,5 +226,10 @@ fn positions_are_read_and_impossible_ones_are_not() {
         gps(&paris[..1], "N", &east, "E"),
     ];
     assert_eq!(rows, [None; 4]);
+    // Neither north nor south, east nor west.
+    for (side, other) in [("X", "E"), ("E", "E"), ("", "E"), ("N", "N"), ("N", " ")] {
+        assert_eq!(gps(&paris, side, &east, other), None, "{side} {other}");
+    }
+    assert!(gps(&paris, "n", &east, "w").is_some());
     assert!(gps(&zero, "N", &east, "E").is_some(), "on the equator");
 }

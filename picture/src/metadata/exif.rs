@@ -75,16 +75,20 @@ fn comment_of(tiff: &Tiff<'_>, bytes: &[u8]) -> Option<String> {
     }
 }
 
-/// Latitude and longitude in degrees. Some devices write zeros while they do not know them.
+/// Latitude and longitude in degrees; `None` when one of them does not say on which side it is.
 fn position(tiff: &Tiff<'_>, first: &Directory) -> Option<(f64, f64)> {
     let gps = tiff.at(first.number(tiff, tag::GPS)? as usize)?;
-    let degrees = |tag, reference, negative: u8| {
+    let degrees = |tag, reference, [positive, negative]: [u8; 2]| {
         let [degrees, minutes, seconds] = gps.fractions(tiff, tag)?;
         let degrees = degrees + minutes / 60.0 + seconds / 3600.0;
         let side = gps.bytes(tiff, reference)?.first()?.to_ascii_uppercase();
-        Some(if side == negative { -degrees } else { degrees })
+        match side {
+            _ if side == positive => Some(degrees),
+            _ if side == negative => Some(-degrees),
+            _ => None,
+        }
     };
-    let latitude = degrees(tag::LATITUDE, tag::LATITUDE_REF, b'S')?;
-    let longitude = degrees(tag::LONGITUDE, tag::LONGITUDE_REF, b'W')?;
+    let latitude = degrees(tag::LATITUDE, tag::LATITUDE_REF, *b"NS")?;
+    let longitude = degrees(tag::LONGITUDE, tag::LONGITUDE_REF, *b"EW")?;
     Some((latitude, longitude))
 }

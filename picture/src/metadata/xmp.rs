@@ -113,13 +113,15 @@ fn is_deep(text: &str) -> bool {
     false
 }
 
-/// Reads `48,51.5022N`, `48,51,30N` or `-48.8583`: degrees, minutes, seconds, and the side.
-fn degrees(text: &str) -> Option<f64> {
+/// Reads `48,51.5022N`, `48,51,30N` or `-48.8583`: degrees, minutes, seconds, and one of two sides,
+/// `NS` or `EW`.
+fn degrees(text: &str, [positive, negative]: [char; 2]) -> Option<f64> {
     let text = text.trim();
-    let (numbers, is_negative) = match text.as_bytes().last()? {
-        b'N' | b'E' | b'n' | b'e' => (&text[..text.len() - 1], false),
-        b'S' | b'W' | b's' | b'w' => (&text[..text.len() - 1], true),
-        _ => (text, false),
+    let side = text.chars().last()?.to_ascii_uppercase();
+    let (numbers, is_negative) = if side == positive || side == negative {
+        (&text[..text.len() - 1], side == negative)
+    } else {
+        (text, false)
     };
     let mut degrees = 0.0;
     let mut unit = 1.0;
@@ -183,11 +185,11 @@ impl Found {
             }
             (EXIF, "UserComment") => return self.texts.push((3, value())),
             (EXIF, "GPSLatitude") => {
-                self.latitude = self.latitude.or_else(|| degrees(&value()));
+                self.latitude = self.latitude.or_else(|| degrees(&value(), ['N', 'S']));
                 return;
             }
             (EXIF, "GPSLongitude") => {
-                self.longitude = self.longitude.or_else(|| degrees(&value()));
+                self.longitude = self.longitude.or_else(|| degrees(&value(), ['E', 'W']));
                 return;
             }
             (TIFF, "Make") => {
