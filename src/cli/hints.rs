@@ -329,6 +329,10 @@ impl Hint for EngineError {
             Self::NotAnOverlay { .. } => Some("give another name with `-o`".into()),
             Self::NotNamedPng { .. } => Some("give a name that ends with .png".into()),
             Self::NotText { .. } => Some("save the file as UTF-8".into()),
+            Self::CaptionsFolder { .. } => Some(
+                "give a file in it; texts beside photos, as `photo.txt`, are read without this"
+                    .into(),
+            ),
             Self::UnclearCaptions { .. } => Some(
                 "begin a table with a line such as `image,caption`, or name the format with \
                  `--captions-format`"

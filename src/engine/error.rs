@@ -178,12 +178,18 @@ pub enum EngineError {
         what: &'static str,
     },
     /// A captions file in one JSON document is malformed.
-    #[error("{}: not valid JSON of a data set", path.display())]
+    #[error("{}: not a data set", path.display())]
     CaptionsDocument {
         /// The file.
         path: PathBuf,
-        /// What the parser said.
-        source: serde_json::Error,
+        /// What is wrong, and where.
+        source: DocumentError,
+    },
+    /// A folder was given where a captions file or data set is expected.
+    #[error("{}: a folder, not a file of captions", path.display())]
+    CaptionsFolder {
+        /// The folder.
+        path: PathBuf,
     },
     /// A data set has nothing to measure.
     #[error("{}: no pictures with captions{}", path.display(), in_brackets(bad_line.as_ref()))]
@@ -277,19 +283,133 @@ pub enum ExchangeError {
 
 /// A parser's error about a single line, of whose position only the column is meaningful.
 #[derive(Debug, thiserror::Error)]
-#[error("{} at column {}", reason(.0), .0.column())]
+#[error("{} at column {}", fault(.0), .0.column())]
 pub struct LineError(pub(crate) serde_json::Error);
 
-fn reason(error: &serde_json::Error) -> String {
+/// A parser's error about a JSON document.
+#[derive(Debug, thiserror::Error)]
+#[error("{} at line {}, column {}", fault(.0), .0.line(), .0.column())]
+pub struct DocumentError(pub(crate) serde_json::Error);
+
+/// What is wrong with a JSON text, in plain words and without the place.
+fn fault(error: &serde_json::Error) -> String {
     let message = error.to_string();
-    message
-        .split_once(" at line ")
-        .map_or(message.as_str(), |(reason, _)| reason)
-        .to_owned()
+    let message = message.split(" at line ").next().unwrap_or_default();
+    let fault = match message {
+        "EOF while parsing an object" => "not valid JSON: an object is not closed with `}`",
+        "EOF while parsing a list" => "not valid JSON: a list is not closed with `]`",
+        "EOF while parsing a string" => "not valid JSON: a text is not closed with `\"`",
+        "EOF while parsing a value" => "not valid JSON: it ends where a value is expected",
+        "expected ident" | "expected value" | "invalid number" => {
+            "not valid JSON: expected a text in double quotes, a number, a list or an object"
+        }
+        "key must be a string" => "not valid JSON: a key is not in double quotes",
+        "trailing characters" => "not valid JSON: something follows its end",
+        "invalid escape"
+        | "unexpected end of hex escape"
+        | "lone leading surrogate in hex escape"
+        | "invalid unicode code point" => {
+            "not valid JSON: an escape that begins with `\\` is wrong"
+        }
+        _ if message.starts_with("control character") => {
+            "not valid JSON: a line break or control character in a text is not escaped"
+        }
+        _ if error.is_data() => return data_fault(message),
+        _ => return format!("not valid JSON: {message}"),
+    };
+    fault.to_owned()
+}
+
+/// What is wrong with the values of a valid JSON text.
+fn data_fault(message: &str) -> String {
+    if let Some(key) = message.strip_prefix("missing field ") {
+        return format!("{key} is missing");
+    }
+    if let Some(key) = message.strip_prefix("duplicate field ") {
+        return format!("{key} occurs twice");
+    }
+    let Some(found) = message.strip_prefix("invalid type: ") else {
+        return message.to_owned();
+    };
+    let names = [("sequence,", "a list,"), ("map,", "an object,")];
+    let mut text = format!("found {found}");
+    for (name, plain) in names {
+        if let Some(rest) = found.strip_prefix(name) {
+            text = format!("found {plain}{rest}");
+        }
+    }
+    match text.strip_suffix("expected a sequence") {
+        Some(found) => format!("{found}expected a list"),
+        None => text,
+    }
 }
 
 impl From<DeviceError> for EngineError {
     fn from(error: DeviceError) -> Self {
         Self::Encode(EncodeError::Device(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(expecting = "an object")]
+    #[expect(dead_code, reason = "only read")]
+    struct Line {
+        image: String,
+        captions: Vec<String>,
+    }
+
+    #[test]
+    fn faults_of_json_are_named_in_plain_words() {
+        let expected = "expected a text in double quotes, a number, a list or an object";
+        let rows = [
+            ("nope", expected),
+            ("{\"image\": }", expected),
+            ("", "it ends where a value is expected"),
+            ("{\"image\"", "an object is not closed with `}`"),
+            ("{\"captions\": [\"a\"", "a list is not closed with `]`"),
+            ("{\"image\": \"a", "a text is not closed with `\"`"),
+            ("{image: 1}", "a key is not in double quotes"),
+            (
+                "{\"image\": \"\\x\"}",
+                "an escape that begins with `\\` is wrong",
+            ),
+            (
+                "{\"image\": \"\\ud83d\"}",
+                "an escape that begins with `\\` is wrong",
+            ),
+            (
+                "{\"image\": \"a\tb\"}",
+                "a line break or control character in a text",
+            ),
+            ("{\"image\": \"a\",}", "trailing comma"),
+            ("{\"image\" 1}", "expected `:`"),
+            ("{}", "`image` is missing at column 2"),
+            ("[1]", "found integer `1`, expected a string"),
+            ("{\"image\": [1]}", "found a list, expected a string"),
+            ("{\"image\": {}}", "found an object, expected a string"),
+            (
+                "{\"captions\": \"a\"}",
+                "found string \"a\", expected a list",
+            ),
+            ("5", "found integer `5`, expected an object"),
+            ("{\"image\": \"\", \"image\": \"\"}", "`image` occurs twice"),
+        ];
+        for (text, expected) in rows {
+            let error = serde_json::from_str::<Line>(text).unwrap_err();
+            let fault = LineError(error).to_string();
+            assert!(fault.contains(expected), "{text}: {fault}");
+            assert!(
+                !fault.contains("EOF") && fault.contains(" at column "),
+                "{fault}"
+            );
+        }
+        assert_eq!(rows.len(), 19);
+        let error = serde_json::from_str::<Line>("{\n}").unwrap_err();
+        let fault = DocumentError(error).to_string();
+        assert_eq!(fault, "`image` is missing at line 2, column 1");
     }
 }

@@ -54,7 +54,7 @@ pub use embed::TakeVector;
 pub use encoder::{
     Encoders, ImageEncoder, Lane, LanguageHint, ModelIdentity, RuntimeSource, TextEncoder,
 };
-pub use error::{BadCondition, EngineError, LineError};
+pub use error::{BadCondition, DocumentError, EngineError, LineError};
 pub(crate) use exchange::npy;
 pub use explain::{
     ExplainRequest, ExplainedPicture, Explanation, Heat, Ninth, OverlayFile, WordEffect,

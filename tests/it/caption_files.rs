@@ -228,6 +228,89 @@ fn a_model_that_encodes_no_text_ends_the_run() {
 }
 
 #[test]
+fn captions_files_without_captions_and_folders_are_named() {
+    let env = TestEnv::new();
+    corpus::one_of_each(&env.path("photos"));
+    env.write("list.txt", "a walrus\n");
+    index(&env, &["--captions", "list.txt"]);
+    assert_eq!(env.counts(), [8, 8, 1]);
+    for (name, text) in [
+        ("list.txt", " \n\n"),
+        ("none.jsonl", ""),
+        ("none.csv", "image,caption\n"),
+        (
+            "empty.jsonl",
+            "{\"image\": \"red.png\", \"captions\": []}\n",
+        ),
+    ] {
+        env.write(name, text);
+        let ran = env.sightline(["index", "photos", "--captions", name]).run();
+        let ran = ran.expect(0);
+        let expected = format!("skipped {name}: it has no captions\n");
+        assert!(ran.stderr().contains(&expected), "{ran}");
+    }
+    // That is how the captions of a list are removed.
+    assert_eq!(env.counts(), [8, 8, 0]);
+    snapshot!(env, env.sightline(["index", "photos", "--captions", "photos"]).run(), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: photos: a folder, not a file of captions
+
+    hint: give a file in it; texts beside photos, as `photo.txt`, are read without this
+    ");
+    snapshot!(env, env.sightline(["eval", "photos"]).run(), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: photos: a folder, not a file of captions
+
+    hint: give a file in it; texts beside photos, as `photo.txt`, are read without this
+    ");
+    env.write(
+        "cut.json",
+        "{\"images\": [{\"id\": 1, \"file_name\": \"red.png\"}],\n\"x\": nope}",
+    );
+    snapshot!(env, env.sightline(["index", "--captions", "cut.json"]).run(), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error: [ROOT]/cut.json: not a data set: not valid JSON: expected a text in double quotes, a number, a list or an object at line 2, column 7
+    ");
+}
+
+#[test]
+fn what_is_wrong_with_a_sidecar_of_several_pictures_is_reported_once() {
+    let env = TestEnv::new();
+    for name in ["a.png", "a.jpg", "b.png"] {
+        let picture = match name {
+            "a.png" => corpus::halves("red", "blue"),
+            "a.jpg" => corpus::halves("red", "green"),
+            _ => corpus::halves("pink", "green"),
+        };
+        corpus::save(&env.path(format!("photos/{name}")), &picture);
+    }
+    env.write("photos/a.xmp", "<x");
+    env.write("photos/a.txt", "a fine line\na bad \0 line\n");
+    let ran = env.sightline(["index", "photos"]).run().expect(0);
+    for name in ["a.xmp: not valid XMP", "a.txt: "] {
+        assert_eq!(ran.stderr().matches(name).count(), 1, "{name} {ran}");
+    }
+    assert_eq!(found_by(&env, "fine").len(), 0, "a text with a NUL is none");
+    env.write(
+        "photos/a.txt",
+        format!("a fine line\n{}\n", "x".repeat(1 << 21)),
+    );
+    let ran = env.sightline(["index", "photos"]).run().expect(0);
+    assert_eq!(ran.stderr().matches("a.txt: line 2").count(), 1, "{ran}");
+    assert!(ran.stderr().contains("1 caption skipped"), "{ran}");
+    assert_eq!(found_by(&env, "fine").len(), 2);
+}
+
+#[test]
 fn bad_lines_of_a_captions_file_are_named_and_left_out() {
     let env = TestEnv::new();
     corpus::one_of_each(&env.path("photos"));
@@ -253,8 +336,8 @@ fn bad_lines_of_a_captions_file_are_named_and_left_out() {
 
     ----- stderr -----
     skipped photos/C:\Photos\black.png: has captions in [ROOT]/photos/list.jsonl (line 5) but is not in the index; its path must be relative to that file, without a drive
-    skipped photos/list.jsonl: line 2: expected {"image": "relative/path.jpg", "captions": ["…"]}: unexpected end of hex escape at column 49
-    skipped photos/list.jsonl: line 6: expected {"image": "relative/path.jpg", "captions": ["…"]}: EOF while parsing an object at column 33
+    skipped photos/list.jsonl: line 2: expected {"image": "relative/path.jpg", "captions": ["…"]}: not valid JSON: an escape that begins with `\` is wrong at column 49
+    skipped photos/list.jsonl: line 6: expected {"image": "relative/path.jpg", "captions": ["…"]}: not valid JSON: an object is not closed with `}` at column 33
     9 picture files in [TIME]: 9 added, 1 skipped, 3 captions added, 2 captions skipped
     "#);
     assert_eq!(found_by(&env, "gamma"), ["photos/red.png"]);

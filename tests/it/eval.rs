@@ -125,7 +125,7 @@ fn empty_and_invalid_datasets_are_refused() {
     ----- stdout -----
 
     ----- stderr -----
-    error: bad.jsonl: no pictures with captions (line 2: expected {"image": "relative/path.jpg", "captions": ["…"]}: expected value at column 1)
+    error: bad.jsonl: no pictures with captions (line 2: expected {"image": "relative/path.jpg", "captions": ["…"]}: not valid JSON: expected a text in double quotes, a number, a list or an object at column 1)
     "#);
     snapshot!(env, env.sightline(["eval", "absent.jsonl"]).run(), @r"
     exit code: 2

@@ -156,7 +156,7 @@ fn a_captions_file_of_unclear_format_is_refused_before_anything_is_written() {
     assert_eq!(index(&env, &text), [1, 0, 0]);
     env.write("cut.json", "{\"images\": [{\"id\": 1, ");
     let ran = env.fail(["index", "photos", "--captions", "cut.json"]);
-    let what = "cut.json: not valid JSON of a data set";
+    let what = "cut.json: not a data set: not valid JSON: it ends where a value is expected";
     assert!(ran.stderr().contains(what), "{ran}");
     env.sightline(["index", "photos", "--captions-format", "csv"])
         .run()
@@ -301,7 +301,7 @@ fn the_metadata_of_google_takeout_are_found_in_all_their_names() {
     // A file of that name that is something else is named.
     env.write("photos/IMG_2.jpg.supplemental-me.json", "{\"size\": 3}");
     let expected = "photos/IMG_2.jpg.supplemental-me.json: not valid metadata of Google Takeout: \
-                    it has neither `photoTakenTime` nor `geoData`";
+                    it has none of `photoTakenTime`, `geoData` and `description`";
     assert_eq!(skipped(&env, &["photos"]), [expected]);
     assert_eq!(found(&env, "gate"), ["photos/IMG_2.jpg"]);
     // Moved with its picture, it is found there.

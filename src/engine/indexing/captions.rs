@@ -154,14 +154,28 @@ fn by_sidecars(
     changes.expect(in_order.iter().map(|(_, sources)| sources.len()).sum());
     // An image may have several files, each with sidecars.
     let mut current: HashSet<(ItemId, PathBuf)> = HashSet::new();
+    // Several pictures may share a sidecar; what is wrong with it is reported once.
+    let mut read: HashSet<&Path> = HashSet::new();
     for (picture, sources) in in_order {
         changes.compared(sources.len());
         let Some(record) = changes.store.writer.file(picture)? else {
             continue;
         };
         for &source in sources {
-            if current.insert((record.image, source.to_path_buf()))
-                && by_sidecar(changes, record.image, source, odd.contains(source))?.is_break()
+            if !current.insert((record.image, source.to_path_buf())) {
+                continue;
+            }
+            let content = if odd.contains(source) {
+                Err("not a file".to_owned())
+            } else {
+                sidecar_files::read(source).map_err(|error| error.to_string())
+            };
+            if read.insert(source) {
+                note_faults(changes.store, source, &content);
+            }
+            // Of a sidecar that cannot be read, what the index has from it stays.
+            if let Ok(content) = content
+                && by_sidecar(changes, record.image, source, content)?.is_break()
             {
                 return Ok(ControlFlow::Break(()));
             }
@@ -170,37 +184,36 @@ fn by_sidecars(
     by_pictures(changes, visits, &current)
 }
 
+/// Reports why a sidecar, or some of its lines, could not be read.
+fn note_faults(store: &mut Store<'_>, source: &Path, content: &Result<SidecarContent, String>) {
+    match content {
+        Ok(content) => {
+            for row in &content.bad {
+                store
+                    .ledger
+                    .skipped_caption(source, Some(row.at), &row.reason);
+            }
+        }
+        Err(reason) => store.ledger.report.skipped.push(Skipped {
+            path: source.to_path_buf(),
+            reason: reason.clone(),
+        }),
+    }
+}
+
 /// Sets what one sidecar says about an image.
 fn by_sidecar(
     changes: &mut Changes<'_, '_>,
     image: ItemId,
     source: &Path,
-    is_odd: bool,
+    content: SidecarContent,
 ) -> Result<ControlFlow<()>, EngineError> {
-    let content = if is_odd {
-        Err("not a file".to_owned())
-    } else {
-        sidecar_files::read(source).map_err(|error| error.to_string())
-    };
-    let Store { writer, ledger, .. } = &mut *changes.store;
+    let writer = &mut changes.store.writer;
     let SidecarContent {
         captions,
-        bad,
         mut details,
-    } = match content {
-        Ok(content) => content,
-        // What it says is unknown, so what the index has from it stays.
-        Err(reason) => {
-            ledger.report.skipped.push(Skipped {
-                path: source.to_path_buf(),
-                reason,
-            });
-            return Ok(ControlFlow::Continue(()));
-        }
-    };
-    for row in bad {
-        ledger.skipped_caption(source, Some(row.at), &row.reason);
-    }
+        ..
+    } = content;
     if SidecarKind::of(source) != Some(SidecarKind::Text) {
         let (own, _) = writer.details_of(image)?;
         if own.position.is_some() {
@@ -314,6 +327,10 @@ fn by_file(
         store
             .ledger
             .skipped_caption(source, Some(row.at), &row.reason);
+    }
+    if file.bad.is_empty() && file.sets.iter().all(|set| set.captions.is_empty()) {
+        let (path, reason) = (source.to_path_buf(), "it has no captions".to_owned());
+        store.ledger.report.skipped.push(Skipped { path, reason });
     }
     let owners = owners(store, source, file, folders)?;
     // Identical pictures are one image, so that several lines may be about the same one.

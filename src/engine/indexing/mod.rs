@@ -63,7 +63,11 @@ pub(crate) fn index(
     let mut caption_sets = Vec::new();
     for path in &request.captions {
         let path = &Finder::default().find(path);
-        // The error about a missing file names it as it was given.
+        // The error about a missing file names it as it was given, as does the one about a folder.
+        if path.is_dir() {
+            let path = path.clone();
+            return Err(EngineError::CaptionsFolder { path });
+        }
         fs_err::File::open(path)?;
         let path = fs_err::canonicalize(path)?;
         let file = caption_file::read_file(&path, request.captions_format)?;

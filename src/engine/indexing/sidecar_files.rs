@@ -11,6 +11,7 @@ use super::caption_file::{BadRow, CaptionText, SidecarError, read_limited, read_
 use super::metadata;
 use super::sidecars::SidecarKind;
 use crate::engine::decode::extension;
+use crate::engine::error::DocumentError;
 
 /// The largest XMP and the largest metadata of Google Takeout that are read, in bytes.
 const MAX_XMP: u64 = 8 << 20;
@@ -62,7 +63,7 @@ fn xmp(bytes: &[u8]) -> Result<SidecarContent, SidecarError> {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object")]
 struct TakeoutFile {
     title: Option<String>,
     description: Option<String>,
@@ -74,18 +75,21 @@ struct TakeoutFile {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct TakeoutTime {
     /// Seconds since 1970, in UTC, as a text.
     timestamp: Option<String>,
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct TakeoutPlace {
     latitude: f64,
     longitude: f64,
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct TakeoutPerson {
     name: Option<String>,
 }
@@ -94,13 +98,21 @@ fn takeout(bytes: &[u8]) -> Result<SidecarContent, SidecarError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let malformed = |error: serde_json::Error| SidecarError::Malformed {
         format: "metadata of Google Takeout",
-        reason: error.to_string(),
+        reason: DocumentError(error).to_string(),
     };
-    let found: TakeoutFile = serde_json::from_slice(bytes).map_err(malformed)?;
-    if found.photo_taken_time.is_none() && found.geo_data.is_none() {
+    // A list of the values would be read too.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
         return Err(SidecarError::Malformed {
             format: "metadata of Google Takeout",
-            reason: "it has neither `photoTakenTime` nor `geoData`".to_owned(),
+            reason: "expected a JSON object".to_owned(),
+        });
+    }
+    let found: TakeoutFile = serde_json::from_slice(bytes).map_err(malformed)?;
+    let has_place = found.geo_data.is_some() || found.geo_data_exif.is_some();
+    if found.photo_taken_time.is_none() && !has_place && found.description.is_none() {
+        return Err(SidecarError::Malformed {
+            format: "metadata of Google Takeout",
+            reason: "it has none of `photoTakenTime`, `geoData` and `description`".to_owned(),
         });
     }
     // The title is the name of the file, unless somebody changed it.
@@ -179,18 +191,36 @@ mod tests {
     }
 
     #[test]
+    fn a_description_alone_makes_metadata_of_takeout() {
+        let json = r#"{"title": "IMG_1.jpg", "description": "Two dogs", "imageViews": "3"}"#;
+        let found = takeout(json.as_bytes()).unwrap();
+        assert_eq!(texts(&found), ["Two dogs"]);
+        assert_eq!(found.details, Details::default());
+        let json = r#"{"geoDataExif": {"latitude": 48.8583, "longitude": 2.2945}}"#;
+        let found = takeout(json.as_bytes()).unwrap();
+        assert_eq!(found.details.position, Coordinates::new(48.8583, 2.2945));
+    }
+
+    #[test]
     fn other_files_are_refused_with_a_reason() {
         let rows: [(&[u8], &str); 4] = [
             (
                 b"{\"title\": \"a\"}",
-                "neither `photoTakenTime` nor `geoData`",
+                "it has none of `photoTakenTime`, `geoData` and `description`",
             ),
-            (b"[1]", "not valid metadata of Google Takeout: "),
+            (
+                b"[1]",
+                "not valid metadata of Google Takeout: expected a JSON object",
+            ),
             (
                 b"{\"geoData\": 5}",
-                "not valid metadata of Google Takeout: ",
+                "not valid metadata of Google Takeout: found integer `5`, expected ",
             ),
-            (b"{", "not valid metadata of Google Takeout: "),
+            (
+                b"{",
+                "not valid metadata of Google Takeout: not valid JSON: an object is not closed \
+                 with `}` at line 1, column 1",
+            ),
         ];
         for (json, reason) in rows {
             let error = takeout(json).unwrap_err().to_string();

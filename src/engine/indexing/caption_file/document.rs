@@ -23,6 +23,7 @@ pub(super) enum DatasetKind {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct DatasetFile {
     images: Entries<ImageEntry>,
     annotations: Option<Entries<Annotation>>,

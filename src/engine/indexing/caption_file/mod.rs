@@ -19,6 +19,7 @@ use std::io::{BufRead, Cursor, Read as _};
 use std::path::Path;
 
 use crate::engine::EngineError;
+use crate::engine::error::DocumentError;
 
 pub use format::CaptionFormat;
 use format::ReadAs;
@@ -30,12 +31,13 @@ const MAX_SIDECAR: u64 = 16 << 20;
 /// Reads a captions file of this format, or of the one that its content shows.
 ///
 /// # Errors
-/// When it cannot be read, its format is unclear, a plain list is not text, or a JSON document is
-/// malformed.
+/// When it is a folder or cannot be read, its format is unclear, a plain list is not text, or a
+/// JSON document is malformed.
 pub(crate) fn read_file(
     path: &Path,
     format: Option<CaptionFormat>,
 ) -> Result<CaptionFile, EngineError> {
+    refuse_folder(path)?;
     let reading = format::reading(path, format)?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let text = lines::open(path)?;
@@ -47,7 +49,7 @@ pub(crate) fn read_file(
             let read = document::read(folder, kind, text);
             let read = read.map_err(|source| EngineError::CaptionsDocument {
                 path: path.to_path_buf(),
-                source,
+                source: DocumentError(source),
             })?;
             read.ok_or_else(|| EngineError::UnclearCaptions {
                 path: path.to_path_buf(),
@@ -70,8 +72,17 @@ pub(crate) fn read_file(
 
 /// Reads a captions file of JSON lines, the form of data sets.
 pub(crate) fn read_json_lines(path: &Path) -> Result<CaptionFile, EngineError> {
+    refuse_folder(path)?;
     let folder = path.parent().unwrap_or(Path::new(""));
     Ok(json_lines::read(folder, lines::open(path)?)?)
+}
+
+fn refuse_folder(path: &Path) -> Result<(), EngineError> {
+    if path.is_dir() {
+        let path = path.to_path_buf();
+        return Err(EngineError::CaptionsFolder { path });
+    }
+    Ok(())
 }
 
 /// Reads a sidecar of text: one caption per line, for the picture that it is beside.
