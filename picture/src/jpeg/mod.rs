@@ -7,8 +7,9 @@
 //! the second gets them wrong where colour is subsampled.
 //!
 //! The second decoder shows what it has of a damaged file, so what is left to it is walked over
-//! first: the end of the coded data decides whether the picture is whole, not the end marker.
-//! Progressive files with their end marker are not; that would take half as long as decoding them.
+//! first: the end of the coded data decides whether the picture is whole, not the end marker. That
+//! takes half as long as decoding a progressive file, of which the first decoder leaves only small
+//! and damaged ones.
 
 mod reduced;
 mod whole;
@@ -105,7 +106,7 @@ pub(super) fn decode(
     }
     let structure = whole::structure(bytes);
     let is_regular = structure == Structure::Regular;
-    let walked = reduced::walk(bytes, is_regular, limits.max_bytes, deadline);
+    let walked = reduced::walk(bytes, limits.max_bytes, deadline);
     let (data, is_open) = match walked.map_err(|_| too_slow())? {
         Walk::Whole { end } => (bytes.get(..end).unwrap_or(bytes), true),
         // Programs write many a regular file that violates the standard.

@@ -29,18 +29,12 @@ pub(crate) enum Walk {
     Other,
 }
 
-/// Walks over a file from the start to the end of its picture. Progressive files can be left out,
-/// since a walk over them must store all coefficients.
+/// Walks over a file from the start to the end of its picture. All coefficients of a progressive
+/// one are stored meanwhile.
 ///
 /// # Errors
 /// [`Stop::Late`] only.
-pub(crate) fn walk(
-    bytes: &[u8],
-    only_sequential: bool,
-    max_bytes: u64,
-    deadline: Deadline,
-) -> Result<Walk, Stop> {
-    let max_bytes = if only_sequential { 0 } else { max_bytes };
+pub(crate) fn walk(bytes: &[u8], max_bytes: u64, deadline: Deadline) -> Result<Walk, Stop> {
     match Walker::new(bytes, max_bytes, deadline).and_then(Walker::run) {
         Ok(found) => Ok(found),
         Err(Stop::Late) => Err(Stop::Late),
