@@ -93,10 +93,11 @@ impl Chain {
         let mut stop_words = self.stop_words();
         let mut words = Vec::new();
         let pieces = split(text);
-        let dates = dates::of_query(text, &pieces);
+        let ranges = dates::ranges_of_words(&pieces);
+        let dates = dates::of_query(text, &pieces, &ranges);
         for Piece { from, to, kind } in pieces.iter().cloned() {
             // A date means the whole date. Its parts would match any picture of an eighth.
-            if dates.iter().any(|date| date.covers(from, to)) {
+            if dates::covers(&dates, from, to) {
                 continue;
             }
             match kind {
@@ -116,7 +117,7 @@ impl Chain {
                 }
                 // Eight digits without hyphens mean the whole date, not its parts.
                 PieceKind::Date(date)
-                    if date.len() < WHOLE_DATE.len() && dates::is_word(&pieces, from, to) => {}
+                    if date.len() < WHOLE_DATE.len() && ranges.contains(&(from, to)) => {}
                 PieceKind::Date(date) => words.push(QueryWord {
                     from,
                     to,

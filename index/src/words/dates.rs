@@ -1,6 +1,8 @@
 //! Dates in queries. An index has a term for each date that it knows, `1993-08-14`, and for its
 //! month, `1993-08`. People type other forms, too.
 
+use std::collections::HashSet;
+
 use super::split::{Piece, PieceKind, is_day, is_month};
 use super::terms::{Alternative, Terms};
 
@@ -14,24 +16,28 @@ pub(super) struct QueryDate {
     pub(super) alternatives: Terms,
 }
 
-impl QueryDate {
-    /// Whether a piece of the query is a part of the date.
-    pub(super) fn covers(&self, from: usize, to: usize) -> bool {
-        self.from <= from && to <= self.to
-    }
+/// Whether a piece of the query is a part of one of the dates, which are in its order.
+pub(super) fn covers(dates: &[QueryDate], from: usize, to: usize) -> bool {
+    let n_before = dates.partition_point(|date| date.from <= from);
+    let date = n_before.checked_sub(1).and_then(|last| dates.get(last));
+    date.is_some_and(|date| to <= date.to)
 }
 
-/// The dates in a query: `1993-08`, and what means the same, such as `1993-8`, `08.1993` and
-/// `14.8.1993`. With slashes, day and month may stand in either order.
-pub(super) fn of_query(text: &str, pieces: &[Piece]) -> Vec<QueryDate> {
+/// The dates in a query, in its order: `1993-08`, and what means the same, such as `1993-8`,
+/// `08.1993` and `14.8.1993`. With slashes, day and month may stand in either order. `words`: the
+/// ranges of those pieces that are words.
+pub(super) fn of_query(
+    text: &str,
+    pieces: &[Piece],
+    words: &HashSet<(usize, usize)>,
+) -> Vec<QueryDate> {
     let mut dates: Vec<QueryDate> = Vec::new();
     for Piece { from, to, kind } in pieces {
         // A date that is written as one number is a word of its own, and has no parts in a query.
         // The month of a date comes after the date.
-        let is_known = |date: &QueryDate| date.covers(*from, *to);
         if let PieceKind::Date(date) = kind
-            && !is_word(pieces, *from, *to)
-            && !dates.iter().any(is_known)
+            && !words.contains(&(*from, *to))
+            && !covers(&dates, *from, *to)
         {
             let mut alternatives = vec![Alternative::all(vec![date.clone()])];
             let parts: Vec<&str> = date.split('-').collect();
@@ -43,12 +49,13 @@ pub(super) fn of_query(text: &str, pieces: &[Piece]) -> Vec<QueryDate> {
             });
         }
     }
+    let mut others = Vec::new();
     for numbers in joined_numbers(text, pieces) {
         let (Some(first), Some(last)) = (numbers.first(), numbers.last()) else {
             continue;
         };
         let (from, to) = (first.from, last.to);
-        if dates.iter().any(|date| date.from <= from && to <= date.to) {
+        if covers(&dates, from, to) {
             continue;
         }
         let parts: Vec<&str> = numbers.iter().map(|number| number.digits).collect();
@@ -61,13 +68,15 @@ pub(super) fn of_query(text: &str, pieces: &[Piece]) -> Vec<QueryDate> {
             .collect();
         if !alternatives.is_empty() {
             alternatives.extend(as_written(&parts));
-            dates.push(QueryDate {
+            others.push(QueryDate {
                 from,
                 to,
                 alternatives,
             });
         }
     }
+    dates.extend(others);
+    dates.sort_by_key(|date| date.from);
     dates
 }
 
@@ -99,12 +108,11 @@ fn as_written(parts: &[&str]) -> Terms {
     forms.into_iter().map(in_form).collect()
 }
 
-/// Whether this range of the query is a word.
-pub(super) fn is_word(pieces: &[Piece], from: usize, to: usize) -> bool {
-    let mut words = pieces
-        .iter()
-        .filter(|piece| matches!(piece.kind, PieceKind::Word(_)));
-    words.any(|word| (word.from, word.to) == (from, to))
+/// The ranges of the query that are words.
+pub(super) fn ranges_of_words(pieces: &[Piece]) -> HashSet<(usize, usize)> {
+    let is_word = |piece: &&Piece| matches!(piece.kind, PieceKind::Word(_));
+    let words = pieces.iter().filter(is_word);
+    words.map(|word| (word.from, word.to)).collect()
 }
 
 struct QueryNumber<'a> {
@@ -214,6 +222,10 @@ mod tests {
             ("3/4/1993", &[("3/4/1993", &["1993-04-03", "1993-03-04"])]),
             ("8/14/1993", &[("8/14/1993", &["1993-08-14"])]),
             ("8.14.1993", &[]),
+            (
+                "14.8.1993 or 1994-05",
+                &[("14.8.1993", &["1993-08-14"]), ("1994-05", &["1994-05"])],
+            ),
             ("1993-13", &[]),
             ("13.1993", &[]),
             ("08.93", &[]),
@@ -223,9 +235,10 @@ mod tests {
             ("08.1993x", &[]),
             ("1701.08", &[]),
         ];
-        assert_eq!(rows.len(), 20);
+        assert_eq!(rows.len(), 21);
         for (text, expected) in rows {
-            let found = of_query(text, &split(text));
+            let pieces = split(text);
+            let found = of_query(text, &pieces, &ranges_of_words(&pieces));
             assert_eq!(found.len(), expected.len(), "{text}");
             for (date, (span, terms)) in found.iter().zip(*expected) {
                 assert_eq!(&text[date.from..date.to], *span);
