@@ -321,7 +321,7 @@ Examples:
   printf 'more like 2\\nonly 2023\\n' | sightline refine \"a dog\" --paths
 
 Then type, after each list of hits:
-  more like 3, +3          more like the third hit; also several: more like 3 and 5
+  more like 3, +3          more like the third hit; also several: more like 3 and 5, or 2-4
   less like 2, -2          less like the second hit
   but at night             adds a text to the query
   no people                subtracts one
@@ -378,18 +378,27 @@ pub(super) struct RefineArgs {
     pub(super) filters: FilterArgs,
 }
 
-impl RefineArgs {
-    /// How hits are printed.
-    pub(super) fn output(&self) -> OutputArgs {
-        OutputArgs {
-            top: self.top,
-            min_confidence: self.min_confidence,
-            why: self.why,
-            json: self.json,
-            paths: self.paths,
-            null: self.null,
-            preview: self.preview,
-            ..OutputArgs::default()
+/// `search --interactive` with the same options.
+impl From<RefineArgs> for SearchArgs {
+    fn from(args: RefineArgs) -> Self {
+        Self {
+            query: args.query,
+            interactive: true,
+            by: args.by,
+            find: FindArg::Images,
+            language: args.language,
+            decode: args.decode,
+            output: OutputArgs {
+                top: args.top,
+                min_confidence: args.min_confidence,
+                why: args.why,
+                json: args.json,
+                paths: args.paths,
+                null: args.null,
+                preview: args.preview,
+                ..OutputArgs::default()
+            },
+            filters: args.filters,
         }
     }
 }

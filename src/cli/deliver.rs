@@ -1,10 +1,11 @@
 //! What is done with hits besides printing them: copies, links, the system's viewer.
 
 use std::fmt::Write as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::slice;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, anyhow};
 
 use super::args::OutputArgs;
 use super::count::counted;
@@ -54,13 +55,25 @@ pub(super) fn gather_in(
 }
 
 /// Opens the first of a picture's files that exists.
+///
+/// # Errors
+/// When the system has no program that opens files, or that program refuses this one.
 pub(super) fn open_in_viewer(files: &[PathBuf]) -> Result<()> {
     let file = files.iter().find(|file| file.exists()).or(files.first());
     if let Some(file) = file {
-        let what = || format!("{}: cannot be opened in a viewer", file.display());
-        open::that_detached(file).with_context(what)?;
+        open::that_detached(file).map_err(|error| not_opened(file, &error))?;
     }
     Ok(())
+}
+
+/// What kept a file from being opened. The library's own words name its commands in Rust's syntax.
+fn not_opened(file: &Path, error: &io::Error) -> anyhow::Error {
+    let why = match (error.kind(), error.raw_os_error()) {
+        (io::ErrorKind::NotFound, _) => "no program that opens pictures was found".to_owned(),
+        (_, Some(_)) => error.to_string(),
+        _ => "the program that opens pictures failed".to_owned(),
+    };
+    anyhow!("{}: cannot be opened in a viewer: {why}", file.display())
 }
 
 /// The files of each picture: of a hit that is one, all that have its content; of a caption, those

@@ -244,6 +244,9 @@ impl Hint for RefineError {
         match self {
             Self::Engine(error) => error.hint(index),
             Self::NoSuchHit { n, .. } if *n > 0 => Some("`next` shows more hits".to_owned()),
+            Self::TooManyToUndo { n, .. } => {
+                Some(format!("`undo {n}` goes back to the first query"))
+            }
             Self::NoQuery => Some("type what to look for, such as: a dog on the beach".to_owned()),
             _ => None,
         }

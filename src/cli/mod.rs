@@ -92,10 +92,10 @@ fn run(
     match command {
         Command::Index(args) => commands::index::run(&args, workspace, printer),
         Command::Search(args) if args.interactive => {
-            commands::refine::search(&args, workspace, printer)
+            commands::refine::run(&args, workspace, printer)
         }
         Command::Search(args) => commands::search::search(&args, workspace, printer),
-        Command::Refine(args) => commands::refine::refine(&args, workspace, printer),
+        Command::Refine(args) => commands::refine::run(&(*args).into(), workspace, printer),
         Command::Captions(args) => commands::search::captions(&args, workspace, printer),
         Command::Tag(args) => commands::tag::run(&args, workspace, printer),
         Command::Similar(args) => commands::search::similar(&args, workspace, printer),

@@ -165,7 +165,8 @@ fn hits_are_opened_in_the_viewer_of_the_system() {
         .run()
         .expect(2);
     assert!(
-        ran.stderr().contains("cannot be opened in a viewer"),
+        ran.stderr()
+            .contains("cannot be opened in a viewer: no program that opens pictures was found"),
         "{ran}"
     );
     for wrong in ["--open=0", "--open=101", "--open=all"] {

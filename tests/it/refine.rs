@@ -249,7 +249,7 @@ fn a_search_is_refined_on_a_terminal() {
             "error: unknown command `udno`: did you mean `undo`?",
         ),
         ("more like 99", "error: no hit 99: there are 8"),
-        ("undo 9", "error: nothing to undo: this is the first query"),
+        ("undo 9", "error: cannot undo 9 turns: there are 2"),
         (
             "only in nowhere",
             "error: nowhere: no such folder in the index",
@@ -343,6 +343,12 @@ fn hits_are_opened_copied_explained_and_continued() {
     let read = || fs_err::read_to_string(env.path("home/opened")).unwrap_or_default();
     wait_until("a viewer", || read().lines().count() == 2);
     assert!(read().contains("red.png"), "{ran}");
+    let broken = env.write("bin/xdg-open", "#!/bin/sh\nexit 3\n");
+    set_mode(&broken, 0o755);
+    let ran = run("open 1\n").expect(2);
+    let refused = "red.png: cannot be opened in a viewer: the program that opens pictures failed";
+    assert!(ran.stderr().contains(refused), "{ran}");
+    assert!(!ran.stderr().contains("xdg-open"), "{ran}");
     let ran = run("green\nred.png\n").expect(0);
     assert!(
         ran.stderr().contains("new query: green (`undo` goes back)"),
@@ -368,9 +374,13 @@ fn refused_lines_are_named_and_make_the_exit_status_2() {
         ("only dogs", "error: `only dogs`: expected a date"),
         ("undo", "error: nothing to undo"),
         ("redo", "error: nothing to redo"),
+        ("undo 0", "error: `undo 0`: expected a number from 1"),
+        ("show 0", "error: `show 0`: expected a number from 1"),
+        ("but", "error: `but`: expected what to add"),
+        ("more like 7-9", "error: no hit 9: there are 8"),
         ("copy", "error: `copy`: expected a folder"),
     ];
-    assert_eq!(rows.len(), 7);
+    assert_eq!(rows.len(), 11);
     for (line, expected) in rows {
         let ran = run(&format!("{line}\nmore like 1\n")).expect(2);
         assert!(ran.stderr().contains(expected), "{ran}");

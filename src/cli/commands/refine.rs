@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use super::search::{note_on_keys, note_on_readings, note_on_text, query, ranking, readings};
-use crate::cli::args::{ByArg, FilterArgs, OutputArgs, QueryArgs, RefineArgs, SearchArgs};
+use crate::cli::args::{OutputArgs, QueryArgs, SearchArgs};
 use crate::cli::deliver;
 use crate::cli::exit::ExitStatus;
 use crate::cli::failure::{is_broken_pipe, report};
@@ -16,8 +16,7 @@ use crate::cli::printer::Printer;
 use crate::cli::query_line;
 use crate::cli::rows::Hits;
 use crate::engine::{
-    DecodeOptions, Engine, How, Query, QueryChange, RefineOptions, Refinement, SearchHit,
-    TextLanguage, Turn,
+    DecodeOptions, Engine, How, Query, QueryChange, RefineOptions, Refinement, SearchHit, Turn,
 };
 use crate::platform;
 use crate::workspace::Workspace;
@@ -25,7 +24,7 @@ use crate::workspace::Workspace;
 const PROMPT: &str = "refine> ";
 
 const HELP: &str = "\
-more like 3, +3          more like the third hit; also several: more like 3 and 5
+more like 3, +3          more like the third hit; also several: more like 3 and 5, or 2-4
 less like 2, -2          less like the second hit
 but at night, + night    adds a text to the query
 no people, without cars  subtracts one
@@ -40,68 +39,30 @@ copy DIR, copy 3 to DIR  copies the hits into a folder
 search TEXT              a new query, as is any line that is no command
 quit, Ctrl-D             ends";
 
-/// What the two commands are given.
-struct Given<'a> {
-    query: &'a QueryArgs,
-    filters: &'a FilterArgs,
-    by: Option<ByArg>,
-    language: Option<TextLanguage>,
-    decode: DecodeOptions,
-    output: OutputArgs,
-}
-
-pub(in crate::cli) fn search(
+/// The same for both commands.
+pub(in crate::cli) fn run(
     args: &SearchArgs,
     workspace: &Workspace,
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
-    let given = Given {
-        query: &args.query,
-        filters: &args.filters,
-        by: args.by,
-        language: args.language,
-        decode: args.decode.options(),
-        output: args.output.clone(),
-    };
-    run(given, workspace, printer)
-}
-
-pub(in crate::cli) fn refine(
-    args: &RefineArgs,
-    workspace: &Workspace,
-    printer: &mut Printer,
-) -> Result<ExitStatus> {
-    let given = Given {
-        query: &args.query,
-        filters: &args.filters,
-        by: args.by,
-        language: args.language,
-        decode: args.decode.options(),
-        output: args.output(),
-    };
-    run(given, workspace, printer)
-}
-
-fn run(given: Given<'_>, workspace: &Workspace, printer: &mut Printer) -> Result<ExitStatus> {
-    if reads_stdin(given.query) {
+    if reads_stdin(&args.query) {
         bail!("stdin holds the commands of a refined search: `-` cannot be a picture as well");
     }
+    let decode = args.decode.options();
     let options = RefineOptions {
-        by: given.by.map(ranking),
-        n: given.output.top as usize,
-        min_confidence: given.output.min_confidence,
-        language: given.language,
+        by: args.by.map(ranking),
+        n: args.output.top as usize,
+        min_confidence: args.output.min_confidence,
+        language: args.language,
     };
-    let engine = workspace
-        .engine()?
-        .with_decode_options(given.decode.clone());
+    let engine = workspace.engine()?.with_decode_options(decode.clone());
     let understand = |text: &str| Ok(engine.understand(text, options.by, options.language)?);
-    let first = query(given.query, given.filters, understand, &given.decode)?;
+    let first = query(&args.query, &args.filters, understand, &decode)?;
     let mut session = Session {
         engine: &engine,
         workspace,
-        output: given.output,
-        decode: given.decode,
+        output: args.output.clone(),
+        decode,
         refinement: Refinement::new(options),
         printer,
     };
@@ -112,7 +73,7 @@ fn run(given: Given<'_>, workspace: &Workspace, printer: &mut Printer) -> Result
             .note("type what to look for; `help` lists what else can be typed");
     } else {
         session.refine(&[QueryChange::Search(first)])?;
-        if let Some(text) = &given.query.text {
+        if let Some(text) = &args.query.text {
             note_on_text(text, workspace, session.printer);
         }
         if lines.are_typed() {

@@ -116,9 +116,25 @@ pub enum RefineError {
     /// No turn can be taken back.
     #[error("nothing to undo: this is the first query")]
     NothingToUndo,
+    /// Fewer turns can be taken back.
+    #[error("cannot undo {asked} turns: there {}", turns(*n))]
+    TooManyToUndo {
+        /// The number asked for.
+        asked: usize,
+        /// The number that can be.
+        n: usize,
+    },
     /// No turn was taken back.
     #[error("nothing to redo: no turn was undone")]
     NothingToRedo,
+    /// Fewer turns were taken back.
+    #[error("cannot redo {asked} turns: there {}", turns(*n))]
+    TooManyToRedo {
+        /// The number asked for.
+        asked: usize,
+        /// The number that were.
+        n: usize,
+    },
 }
 
 fn has(n: usize) -> String {
@@ -126,6 +142,13 @@ fn has(n: usize) -> String {
         0 => "there are none".to_owned(),
         1 => "there is 1".to_owned(),
         n => format!("there are {n}"),
+    }
+}
+
+fn turns(n: usize) -> String {
+    match n {
+        1 => "is 1".to_owned(),
+        n => format!("are {n}"),
     }
 }
 
@@ -260,12 +283,15 @@ impl Refinement {
     ///
     /// # Errors
     /// When there are not that many, counting from the second query.
-    pub fn undo(&mut self, n: usize) -> Result<(), RefineError> {
-        let before = self.n_valid.checked_sub(n).filter(|&left| left > 0);
-        self.n_valid = before.ok_or(match self.n_valid {
-            0 => RefineError::NoQuery,
-            _ => RefineError::NothingToUndo,
-        })?;
+    pub fn undo(&mut self, asked: usize) -> Result<(), RefineError> {
+        let n = self.n_valid.checked_sub(1).ok_or(RefineError::NoQuery)?;
+        if n == 0 {
+            return Err(RefineError::NothingToUndo);
+        }
+        if asked > n {
+            return Err(RefineError::TooManyToUndo { asked, n });
+        }
+        self.n_valid -= asked;
         Ok(())
     }
 
@@ -279,10 +305,15 @@ impl Refinement {
     ///
     /// # Errors
     /// When there are not that many.
-    pub fn redo(&mut self, n: usize) -> Result<(), RefineError> {
-        let after = self.n_valid.checked_add(n);
-        let after = after.filter(|&after| after <= self.steps.len() && self.n_valid > 0);
-        self.n_valid = after.ok_or(RefineError::NothingToRedo)?;
+    pub fn redo(&mut self, asked: usize) -> Result<(), RefineError> {
+        let n = self.steps.len() - self.n_valid;
+        if n == 0 {
+            return Err(RefineError::NothingToRedo);
+        }
+        if asked > n {
+            return Err(RefineError::TooManyToRedo { asked, n });
+        }
+        self.n_valid += asked;
         Ok(())
     }
 
@@ -494,8 +525,13 @@ mod tests {
             refinement.undo(1),
             Err(RefineError::NothingToUndo)
         ));
+        let error = refinement.redo(2).unwrap_err().to_string();
+        assert_eq!(error, "cannot redo 2 turns: there is 1");
         // What was undone is still there to be redone, until something else is asked.
         refinement.redo(1).unwrap();
+        let error = refinement.undo(99).unwrap_err().to_string();
+        assert_eq!(error, "cannot undo 99 turns: there is 1");
+        assert_eq!(shown(&refinement), "“dog” + 2 × 1.jpg");
         refinement.undo(1).unwrap();
         change(&mut refinement, QueryChange::Add("at night".into())).unwrap();
         assert!(matches!(

@@ -73,6 +73,22 @@ pub enum TurnError {
     /// A command without the numbers of hits.
     #[error("`{0}`: expected the number of a hit, as in `{0} 3`")]
     NoNumber(String),
+    /// A command that takes one number, from 1, with something else.
+    #[error("`{typed}`: expected a number from 1, as in `{command} 2`")]
+    OneNumber {
+        /// The line.
+        typed: String,
+        /// The command.
+        command: &'static str,
+    },
+    /// The first words of a change, with nothing behind them.
+    #[error("`{typed}`: expected {expected}; `search {typed}` looks for the word itself")]
+    NothingFollows {
+        /// The words.
+        typed: String,
+        /// What should follow, with an example.
+        expected: &'static str,
+    },
     /// `copy` without a folder.
     #[error("`copy`: expected a folder, as in `copy cats` or `copy 1 3 to cats`")]
     NoFolder,
@@ -96,6 +112,9 @@ pub enum TurnError {
 const COMMANDS: [&str; 10] = [
     "copy", "exit", "help", "next", "open", "quit", "redo", "reset", "show", "undo",
 ];
+
+/// The longest range of ranks, as in `more like 2-5`. No list of hits is longer.
+const LONGEST_RANGE: usize = 1_000_000;
 
 /// Words that follow "new" in a name or a compound, where it does not ask for a new query.
 const AFTER_NEW: [&str; 17] = [
@@ -157,13 +176,9 @@ impl Turn {
                     });
                 }
             }
-            ("undo" | "redo" | "show", [n]) => {
-                if let Some([n]) = numbers(&[*n]).as_deref() {
-                    return Ok(match first {
-                        "undo" => Self::Undo(*n),
-                        "redo" => Self::Redo(*n),
-                        _ => Self::Show(Some(*n)),
-                    });
+            ("undo" | "redo" | "show", rest) => {
+                if let Some(turn) = counted(first, rest, line)? {
+                    return Ok(turn);
                 }
             }
             _ => {}
@@ -179,6 +194,25 @@ impl Turn {
             None => Ok(Self::Change(vec![QueryChange::Ask(line.to_owned())])),
         }
     }
+}
+
+/// `undo 2`, `redo 2`, `show 30`. What has other words than numbers is a query.
+fn counted(command: &str, rest: &[&str], line: &str) -> Result<Option<Turn>, TurnError> {
+    let is_negative = |word: &&str| word.parse::<i64>().is_ok_and(|number| number < 0);
+    let turn = match (command, numbers(rest).as_deref()) {
+        ("undo", Some(&[n])) if n > 0 => Turn::Undo(n),
+        ("redo", Some(&[n])) if n > 0 => Turn::Redo(n),
+        ("show", Some(&[n])) if n > 0 => Turn::Show(Some(n)),
+        (_, None) if !rest.iter().all(is_negative) => return Ok(None),
+        _ => {
+            let command = COMMANDS.into_iter().find(|&known| known == command);
+            return Err(TurnError::OneNumber {
+                typed: line.to_owned(),
+                command: command.unwrap_or_default(),
+            });
+        }
+    };
+    Ok(Some(turn))
 }
 
 /// `copy cats`, `copy 1 3 to cats`, `copy "my cats"`. Several words without quotation marks are not
@@ -234,8 +268,16 @@ fn changes(line: &str) -> Result<Option<Vec<QueryChange>>, TurnError> {
             }
         }
     }
-    if numbers(&words).is_some() {
+    // `2023-06` reads as a range, too.
+    let is_date = || line.contains('-') && Condition::new(Key::Date, line.trim()).is_ok();
+    if numbers(&words).is_some() && !is_date() {
         return Err(TurnError::OnlyNumbers(line.to_owned()));
+    }
+    if let Some(expected) = expected_after(&words) {
+        return Err(TurnError::NothingFollows {
+            typed: lower.trim().to_owned(),
+            expected,
+        });
     }
     let (first, rest) = split_word(line);
     let one = |change| Ok(Some(vec![change]));
@@ -271,7 +313,18 @@ fn changes(line: &str) -> Result<Option<Vec<QueryChange>>, TurnError> {
     Ok(restriction(line)?.map(|query| vec![QueryChange::Narrow(query)]))
 }
 
-/// `more like 3 and 5`, `less like 2`, `+3 -2`.
+/// What is missing from a line that is nothing but the first word of a change.
+fn expected_after(words: &[&str]) -> Option<&'static str> {
+    match words {
+        ["but" | "and" | "also" | "plus" | "+"] => Some("what to add, as in `but at night`"),
+        ["no" | "not" | "without" | "-"] => Some("what to subtract, as in `no people`"),
+        ["only"] => Some("a filter, as in `only 2023`"),
+        ["new" | "search"] => Some("what to look for, as in `search a dog`"),
+        _ => None,
+    }
+}
+
+/// `more like 3 and 5`, `more like 2-4`, `less like 2`, `+3 -2`.
 fn feedback(words: &[&str]) -> Option<Result<Vec<QueryChange>, TurnError>> {
     let mut is_liked = None;
     let (mut liked, mut disliked) = (Vec::new(), Vec::new());
@@ -285,7 +338,8 @@ fn feedback(words: &[&str]) -> Option<Result<Vec<QueryChange>, TurnError>> {
             "more" | "less" | "not" if next == "like" => (Some(*word == "more"), 2),
             "like" | "unlike" if after.is_empty() || is_number(next) => (Some(*word == "like"), 1),
             "more" | "less" if is_number(next) => (Some(*word == "more"), 1),
-            "and" | "but" | "or" | "&" | "," if is_liked.is_some() => (None, 1),
+            "," if is_liked.is_some() => (None, 1),
+            "and" | "but" | "or" | "&" if is_liked.is_some() && !after.is_empty() => (None, 1),
             _ => (None, 0),
         };
         is_liked = mode.or(is_liked);
@@ -300,13 +354,13 @@ fn feedback(words: &[&str]) -> Option<Result<Vec<QueryChange>, TurnError>> {
             }
             None => word,
         };
-        let found = numbers(&[number])?;
+        let (found, n_words) = leading_ranks(number, after)?;
         if is_liked? {
             liked.extend(found);
         } else {
             disliked.extend(found);
         }
-        rest = after;
+        rest = &rest[n_words..];
     }
     is_liked?;
     if liked.is_empty() && disliked.is_empty() {
@@ -317,26 +371,58 @@ fn feedback(words: &[&str]) -> Option<Result<Vec<QueryChange>, TurnError>> {
     Some(Ok(liked.into_iter().chain(disliked).collect()))
 }
 
-/// The numbers that words stand for, as in `3, 5 and 7`; `None` if one is something else, or there
-/// are none.
+/// The numbers that words stand for, as in `3, 5 and 7` or `2-4`; `None` if one is something else,
+/// or there are none.
 fn numbers(words: &[&str]) -> Option<Vec<usize>> {
     let mut found = Vec::new();
-    for word in words {
-        let is_joint = matches!(*word, "and" | "&" | ",") && !found.is_empty();
-        for number in word.split(',').filter(|number| !number.is_empty()) {
-            let number = number.trim_end_matches(['.', ';', ':', '!', ')']);
-            let number = number.strip_prefix('#').unwrap_or(number);
-            let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-            if !is_number && !is_joint {
-                return None;
-            }
-            if is_number {
-                // A number too large for a rank is too large for the list, too.
-                found.push(number.parse().unwrap_or(usize::MAX));
-            }
+    let mut rest = words;
+    while let [word, after @ ..] = rest {
+        if matches!(*word, "and" | "&" | ",") && !found.is_empty() {
+            rest = after;
+            continue;
         }
+        let (ranks, n_words) = leading_ranks(word, after)?;
+        found.extend(ranks);
+        rest = &rest[n_words..];
     }
     (!found.is_empty()).then_some(found)
+}
+
+/// The ranks that a word stands for, together with the words after it in `2 - 4` and `2 to 4`, and
+/// how many words that are; `None` if it is not a number.
+fn leading_ranks(word: &str, after: &[&str]) -> Option<(Vec<usize>, usize)> {
+    if let ["-" | "–" | "to", last, ..] = after
+        && let (Some(from), Some(to)) = (rank(word), rank(last))
+    {
+        return Some((range(from, to), 3));
+    }
+    let mut found = Vec::new();
+    for part in word.split(',').filter(|part| !part.is_empty()) {
+        match part.split_once(['-', '–']) {
+            Some((from, to)) => found.extend(range(rank(from)?, rank(to)?)),
+            None => found.push(rank(part)?),
+        }
+    }
+    (!found.is_empty()).then_some((found, 1))
+}
+
+/// A single number: `3`, `#3`, `3.`
+fn rank(text: &str) -> Option<usize> {
+    let text = text.trim_end_matches(['.', ',', ';', ':', '!', ')']);
+    let text = text.strip_prefix('#').unwrap_or(text);
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    // A number too large for a rank is too large for the list, too.
+    is_number.then(|| text.parse().unwrap_or(usize::MAX))
+}
+
+/// All ranks between two, in whichever order.
+fn range(one: usize, other: usize) -> Vec<usize> {
+    let (first, last) = (one.min(other), one.max(other));
+    if last - first < LONGEST_RANGE {
+        (first..=last).collect()
+    } else {
+        vec![last]
+    }
 }
 
 /// What `only` restricts hits to: a filter as in the search box, or as people say it.
@@ -483,6 +569,16 @@ mod tests {
             ("less like 2", vec![unlike(&[2])]),
             ("not like 2", vec![unlike(&[2])]),
             ("unlike 2 & 4", vec![unlike(&[2, 4])]),
+            ("more like 2-4", vec![like(&[2, 3, 4])]),
+            ("more like 2–4, 7", vec![like(&[2, 3, 4, 7])]),
+            ("more like 2 - 4 and 6", vec![like(&[2, 3, 4, 6])]),
+            ("less like #2 to #3", vec![unlike(&[2, 3])]),
+            ("+4-3", vec![like(&[3, 4])]),
+            (
+                "more like 2-3, less like 5-6",
+                vec![like(&[2, 3]), unlike(&[5, 6])],
+            ),
+            ("more like 1-99999999999", vec![like(&[99_999_999_999])]),
             ("-2", vec![unlike(&[2])]),
             ("but less like 2", vec![unlike(&[2])]),
             ("+3 -2", vec![like(&[3]), unlike(&[2])]),
@@ -507,7 +603,7 @@ mod tests {
                 vec![like(&[usize::MAX])],
             ),
         ];
-        assert_eq!(rows.len(), 18);
+        assert_eq!(rows.len(), 25);
         for (line, expected) in rows {
             assert_eq!(Turn::parse(line), Ok(Turn::Change(expected)), "{line}");
         }
@@ -533,7 +629,10 @@ mod tests {
             ("new no parking sign", ask("no parking sign")),
             ("New York at night", ask("New York at night")),
             ("new year's eve", ask("new year's eve")),
-            ("new", ask("new")),
+            ("no exit", without(&["exit"])),
+            ("2023-06", ask("2023-06")),
+            ("search but", ask("but")),
+            ("more like a 2-3", add("a 2-3")),
             ("search 3", ask("3")),
             ("dog camera:nikon", ask("dog camera:nikon")),
             ("open window", ask("open window")),
@@ -543,10 +642,9 @@ mod tests {
             ("snow", ask("snow")),
             ("like a painting", ask("like a painting")),
             ("3 dogs", ask("3 dogs")),
-            ("and", ask("and")),
             ("reset", change(QueryChange::Reset)),
         ];
-        assert_eq!(rows.len(), 29);
+        assert_eq!(rows.len(), 31);
         for (line, expected) in rows {
             assert_eq!(Turn::parse(line), Ok(expected), "{line}");
         }
@@ -605,6 +703,10 @@ mod tests {
             ("show 30", Turn::Show(Some(30))),
             ("open 3", Turn::Open(vec![3])),
             ("open 1 and 2", Turn::Open(vec![1, 2])),
+            ("open 2-4", Turn::Open(vec![2, 3, 4])),
+            ("copy 1-3 to cats", copy(&[1, 2, 3], "cats")),
+            ("copy 2023-06", copy(&[], "2023-06")),
+            ("copy 1 to 2023", copy(&[1], "2023")),
             ("why", Turn::Why(vec![])),
             ("why 3", Turn::Why(vec![3])),
             ("copy cats", copy(&[], "cats")),
@@ -615,7 +717,7 @@ mod tests {
             ("?", Turn::Help),
             ("exit", Turn::Quit),
         ];
-        assert_eq!(rows.len(), 20);
+        assert_eq!(rows.len(), 24);
         for (line, expected) in rows {
             assert_eq!(Turn::parse(line), Ok(expected), "{line}");
         }
@@ -628,6 +730,35 @@ mod tests {
             ("3 5", "`3 5`: expected a command"),
             ("more like", "`more like`: expected the number of a hit"),
             ("open", "`open`: expected the number of a hit"),
+            ("2-3", "`2-3`: expected a command, as in `more like 2-3`"),
+            (
+                "undo 0",
+                "`undo 0`: expected a number from 1, as in `undo 2`",
+            ),
+            (
+                "redo -1",
+                "`redo -1`: expected a number from 1, as in `redo 2`",
+            ),
+            (
+                "Show 0",
+                "`Show 0`: expected a number from 1, as in `show 2`",
+            ),
+            ("show 2-3", "`show 2-3`: expected a number from 1"),
+            ("undo 2 3", "`undo 2 3`: expected a number from 1"),
+            (
+                "but",
+                "`but`: expected what to add, as in `but at night`; `search but` looks for",
+            ),
+            ("+", "`+`: expected what to add"),
+            ("No", "`no`: expected what to subtract, as in `no people`"),
+            ("without", "`without`: expected what to subtract"),
+            ("only", "`only`: expected a filter, as in `only 2023`"),
+            ("but only", "`only`: expected a filter"),
+            ("+3 but", "`but`: expected what to add"),
+            (
+                "new",
+                "`new`: expected what to look for, as in `search a dog`",
+            ),
             ("copy", "`copy`: expected a folder"),
             ("only dogs", "`only dogs`: expected a date, `in` a folder"),
             ("only last summer", "`only last summer`: expected a date"),
@@ -638,7 +769,7 @@ mod tests {
             ("udno", "unknown command `udno`: did you mean `undo`?"),
             ("opne 3", "unknown command `opne`: did you mean `open`?"),
         ];
-        assert_eq!(rows.len(), 10);
+        assert_eq!(rows.len(), 24);
         for (line, expected) in rows {
             let error = Turn::parse(line).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{line}: {error}");
