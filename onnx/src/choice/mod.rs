@@ -81,13 +81,13 @@ pub fn choose(
         _ if writing.is_latin() => match words::latin(text, &listed) {
             words::Verdict::Is(language) => Some(language),
             words::Verdict::NotEnglish => {
-                return Ok(match usual.language {
-                    Some(language)
-                        if listed.contains(&language) && !words::is_english(&language) =>
-                    {
-                        usual
-                    }
-                    _ => without_english(towers, &listed),
+                let is_other =
+                    |language: &Language| listed.contains(language) && !words::is_english(language);
+                let is_usual = usual.language.as_ref().is_some_and(is_other);
+                return Ok(if is_usual {
+                    usual
+                } else {
+                    without_english(towers, &listed)
                 });
             }
             words::Verdict::Unsure => None,
@@ -263,6 +263,36 @@ mod tests {
             assert!(chosen(&TOWERS, text, "").starts_with('0'), "{text}");
         }
         assert_eq!(chosen(&TOWERS, "kitchen remodel", "de"), "1 de");
+    }
+
+    #[test]
+    fn months_speak_for_no_other_language() {
+        let full = "January February March April May June July August September October November \
+                    December";
+        let short = "Jan Feb Mar Apr May Jun Jul Aug Sep Sept Oct Nov Dec";
+        let mut n = 0;
+        for month in full.split(' ').chain(short.split(' ')) {
+            for month in [month, &month.to_lowercase(), &month.to_uppercase()] {
+                for text in [
+                    month.to_owned(),
+                    format!("{month} 1993"),
+                    format!("1993 {month}"),
+                    format!("12 {month}. 2020"),
+                    format!("{month} 5, 2020"),
+                    format!("{month}-93"),
+                ] {
+                    for usual in ["en", ""] {
+                        assert!(chosen(&TOWERS, &text, usual).starts_with('0'), "{text}");
+                    }
+                    n += 1;
+                }
+            }
+        }
+        assert_eq!(n, 25 * 3 * 6);
+        // Beside other words, those decide; a month of two languages is in the usual one.
+        assert_eq!(chosen(&TOWERS, "Aug 1993", "de"), "1 de");
+        assert_eq!(chosen(&TOWERS, "Katze Aug 1993", "de"), "1 de");
+        assert!(chosen(&TOWERS, "Bahnhof 12 Dec 2019", "en").starts_with('1'));
     }
 
     #[test]

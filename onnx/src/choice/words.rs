@@ -27,6 +27,11 @@ const LONG: usize = 5;
 /// Words in capitals of at most this many letters tell no language: `USA`, `BMW`, `IMG`.
 const LONGEST_ABBREVIATION: usize = 4;
 
+/// English names of months, which are also written in capitals and beside texts in any language.
+/// The detector is not believed if nothing else is there: `DEC 2019`.
+const MONTHS: &str = "jan january feb february mar march apr april may jun june jul july aug \
+                      august sep sept september oct october nov november dec december";
+
 /// What is put before a text that the detector is to find in another language than English.
 const ENGLISH_WORD: &str = "the";
 
@@ -153,7 +158,7 @@ pub(super) fn latin(text: &str, listed: &[Language]) -> Verdict {
         return Verdict::Is(english);
     }
     let of_words = english_words(text);
-    let is_english_only = of_words.n_others == 0 && of_words.n_english > 0;
+    let is_english_only = of_words.others == 0 && of_words.english + of_words.months > 0;
     let is_long = words.len() >= LONG;
     let is_other_letter = |letter: char| letter.is_alphabetic() && !letter.is_ascii();
     let behind_english = if is_english_only {
@@ -165,7 +170,7 @@ pub(super) fn latin(text: &str, listed: &[Language]) -> Verdict {
         Some((language, sure)) if language != english && sure >= SURE_BEHIND_ENGLISH => {
             Verdict::Is(language)
         }
-        _ if of_words.n_others > of_words.n_english || lower.contains(is_other_letter) => {
+        _ if of_words.others > of_words.english || lower.contains(is_other_letter) => {
             Verdict::NotEnglish
         }
         _ => match detector::detect(text, listed) {
@@ -177,15 +182,21 @@ pub(super) fn latin(text: &str, listed: &[Language]) -> Verdict {
     }
 }
 
-/// How many words of a text are English, and how many are not.
+/// How many words of a text are English, how many are not, and how many are names of months.
 #[derive(Default)]
 struct EnglishWords {
-    n_english: usize,
-    n_others: usize,
+    english: usize,
+    others: usize,
+    months: usize,
+}
+
+fn is_month(word: &str) -> bool {
+    MONTHS.split(' ').any(|month| month == word)
 }
 
 /// Counts the English words of a text and the others. Those that tell nothing are in neither: names
-/// of files and others with digits, abbreviations, single letters, articles before an apostrophe.
+/// of files and others with digits, abbreviations, single letters, articles before an apostrophe,
+/// names of months.
 fn english_words(text: &str) -> EnglishWords {
     let text = text.replace('’', "'");
     let tokens = text.split_whitespace();
@@ -196,13 +207,17 @@ fn english_words(text: &str) -> EnglishWords {
         let n_letters = word.chars().count();
         let is_abbreviation =
             n_letters <= LONGEST_ABBREVIATION && word.chars().all(char::is_uppercase);
+        if is_month(&word.to_lowercase()) {
+            counts.months += 1;
+            continue;
+        }
         if n_letters < 2 || word.contains('\'') || is_abbreviation {
             continue;
         }
         if english::is_word(&word.to_lowercase()) {
-            counts.n_english += 1;
+            counts.english += 1;
         } else {
-            counts.n_others += 1;
+            counts.others += 1;
         }
     }
     counts
