@@ -162,7 +162,7 @@ fn what_was_understood_is_said() {
     assert_eq!(
         said(&["red -near:paris,5"]),
         "understood as: red; not near: 5 km around Paris, Ile-de-France, France \
-         (48.85341, 2.3488)\n9 other towns of the same name: near:\"Paris, Maine\" means another\n"
+         (48.85341, 2.3488)\n10 other towns of the same name: near:\"Paris, Maine\" means another\n"
     );
     let remarks = said(&["red cameras:nikon on: 2023", "--by", "meaning"]);
     let expected = "`cameras:` was searched as a word: did you mean `camera:`?\n\
@@ -235,7 +235,7 @@ fn mistakes_in_queries_are_named() {
         ),
         (
             &["dog near:xanadu9"],
-            "near:xanadu9: expected a town of GeoNames by its English name",
+            "near:xanadu9: expected a town of GeoNames (kyoto)",
         ),
         (
             &["near:kyoto,0"],

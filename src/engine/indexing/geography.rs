@@ -9,7 +9,8 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 /// A line that begins with `@` has a country's code, a region and a district; each other line a
-/// place there, its latitude and its longitude.
+/// place there, its latitude, its longitude and, of 9,000 large towns, the [`spellings`] of its
+/// names in other languages with `|` between them.
 const LIST: &str = include_str!("../../../data/places/places.tsv");
 
 /// Up to this distance, in kilometres, the nearest town says where a picture was taken.
@@ -25,7 +26,7 @@ const MAX_DEGREES: f64 = 1.0;
 /// largest.
 const AROUND: f64 = 0.25;
 
-/// A place of the list. Its names are those in English, in ASCII letters.
+/// A place of the list. The names in its fields are those in English, in ASCII letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Town {
     /// Its name.
@@ -38,6 +39,8 @@ pub struct Town {
     pub country_code: &'static str,
     /// Where it is.
     pub position: Coordinates,
+    /// Spellings of its names in other languages, with `|` between them; may be empty.
+    other_names: &'static str,
 }
 
 impl Town {
@@ -45,6 +48,18 @@ impl Town {
     #[must_use]
     pub fn country(&self) -> &'static str {
         country_emoji::code_to_name(self.country_code).unwrap_or(self.country_code)
+    }
+
+    /// Whether the list has it under this name.
+    fn is_listed_as(&self, wanted: &[String; 2]) -> bool {
+        let short = self.name.strip_suffix(" City");
+        is_spelled(self.name, wanted) || short.is_some_and(|name| is_spelled(name, wanted))
+    }
+
+    /// Whether it has this name, in English or another language.
+    fn is_named(&self, wanted: &[String; 2]) -> bool {
+        let mut others = self.other_names.split('|').filter(|name| !name.is_empty());
+        self.is_listed_as(wanted) || others.any(|name| wanted.iter().any(|wanted| wanted == name))
     }
 
     /// Whether it lies in a country, region or district of this name, or of this code.
@@ -78,6 +93,7 @@ fn towns() -> impl Iterator<Item = Town> {
             region,
             country_code,
             position: Coordinates::new(latitude.parse().ok()?, longitude.parse().ok()?)?,
+            other_names: field(),
         })
     })
 }
@@ -153,7 +169,8 @@ pub(crate) fn names_near(position: Coordinates) -> Vec<String> {
 
 /// The places of this name, in capitals or not and with or without accents, the largest first:
 /// `kyoto`. What they are in may follow: `Paris, US`, `Paris, Texas`. `new york` also means
-/// `New York City`.
+/// `New York City`, and a large town has its names in other languages, after towns that are listed
+/// under them: `München`, `京都`.
 pub(crate) fn named(text: &str) -> Vec<Town> {
     let mut parts = text.split(',').map(str::trim);
     let wanted = spellings(parts.next().unwrap_or_default());
@@ -161,16 +178,12 @@ pub(crate) fn named(text: &str) -> Vec<Town> {
     if wanted.iter().any(String::is_empty) {
         return Vec::new();
     }
-    let is_named = |town: &Town| {
-        let short = town.name.strip_suffix(" City");
-        is_spelled(town.name, &wanted) || short.is_some_and(|name| is_spelled(name, &wanted))
-    };
-    let mut found: Vec<Town> = towns().filter(is_named).collect();
+    let mut found: Vec<Town> = towns().filter(|town| town.is_named(&wanted)).collect();
     found.retain(|town| within.iter().all(|name| town.is_in(name)));
     if found.len() > 1 {
         let n_around = n_places_around(&found);
         let mut ranked: Vec<(usize, Town)> = n_around.into_iter().zip(found).collect();
-        ranked.sort_by_key(|&(n, _)| Reverse(n));
+        ranked.sort_by_key(|(n, town)| (!town.is_listed_as(&wanted), Reverse(*n)));
         found = ranked.into_iter().map(|(_, town)| town).collect();
     }
     found
@@ -190,8 +203,8 @@ fn n_places_around(towns_of_a_name: &[Town]) -> Vec<usize> {
     counts
 }
 
-/// The ASCII letters and digits of a name in lower case, in both ways in which the list writes `ö`:
-/// `o` and `oe`.
+/// The letters and digits of a name in lower case without accents, in both ways in which the list
+/// writes `ö`: `o` and `oe`.
 fn spellings(name: &str) -> [String; 2] {
     let lower = name.to_lowercase();
     let mut both = [String::new(), String::new()];
@@ -221,7 +234,8 @@ fn spellings(name: &str) -> [String; 2] {
         both[0].push_str(short);
         both[1].push_str(long);
     }
-    both
+    // Korean syllables were taken apart.
+    both.map(|text| text.nfc().collect())
 }
 
 /// Whether a name of the list, which is ASCII, has one of these [`spellings`].
@@ -298,16 +312,38 @@ mod tests {
     }
 
     #[test]
+    fn other_names_are_listed_as_they_are_compared() {
+        let (mut n_towns, mut n_names) = (0, 0);
+        for town in towns().filter(|town| !town.other_names.is_empty()) {
+            for name in town.other_names.split('|') {
+                assert_eq!(spellings(name)[0], name, "{town:?}");
+                n_names += 1;
+            }
+            n_towns += 1;
+        }
+        assert!(n_towns > 8_500 && n_names > 100_000, "{n_towns} {n_names}");
+    }
+
+    #[test]
     fn names_have_positions_the_largest_town_first() {
         let rows = [
             ("kyoto", 1, ("Kyoto", "Kyoto", "JP")),
-            ("Paris", 10, ("Paris", "Ile-de-France", "FR")),
+            ("Paris", 11, ("Paris", "Ile-de-France", "FR")),
             ("paris, us", 8, ("Paris", "Maine", "US")),
             ("Paris, Texas", 1, ("Paris", "Texas", "US")),
             ("Paris, Texas, USA", 1, ("Paris", "Texas", "US")),
             ("Paris, Deutschland", 0, ("", "", "")),
             ("London", 6, ("London", "England", "GB")),
-            ("München", 0, ("", "", "")),
+            ("München", 1, ("Munich", "Bavaria", "DE")),
+            ("Muenchen, DE", 1, ("Munich", "Bavaria", "DE")),
+            ("munchen", 1, ("Munich", "Bavaria", "DE")),
+            ("東京", 1, ("Tokyo", "Tokyo", "JP")),
+            ("京都, JP", 1, ("Kyoto", "Kyoto", "JP")),
+            ("서울", 1, ("Seoul", "Seoul", "KR")),
+            ("Москва", 1, ("Moscow", "Moscow", "RU")),
+            ("Αθήνα", 1, ("Athens", "Attica", "GR")),
+            ("القاهرة", 1, ("Cairo", "Muhafazat al Qahirah", "EG")),
+            ("กรุงเทพมหานคร", 1, ("Bangkok", "Bangkok", "TH")),
             ("Köln", 1, ("Koeln", "North Rhine-Westphalia", "DE")),
             ("KO\u{308}LN", 1, ("Koeln", "North Rhine-Westphalia", "DE")),
             ("Zürich", 1, ("Zurich", "Zurich", "CH")),
@@ -317,7 +353,7 @@ mod tests {
             ("", 0, ("", "", "")),
             (", US", 0, ("", "", "")),
         ];
-        assert_eq!(rows.len(), 16);
+        assert_eq!(rows.len(), 25);
         for (text, n, first) in rows {
             let found = named(text);
             assert_eq!(found.len(), n, "{text}: {found:?}");

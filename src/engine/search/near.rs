@@ -27,10 +27,17 @@ pub struct Vicinity {
 
 impl Vicinity {
     /// What `35.01,135.77,20` (latitude and longitude in degrees, kilometres), `kyoto`, `kyoto,20`
-    /// or `Paris, US, 20` stands for; 10 km without a distance. Or what the value must be.
+    /// or `Paris, US, 20km` stands for; 10 km without a distance. Or what the value must be.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         let parts: Vec<&str> = text.split(',').map(str::trim).collect();
-        let numbers: Vec<Option<f64>> = parts.iter().map(|part| number(part)).collect();
+        let mut numbers: Vec<Option<f64>> = parts.iter().map(|part| number(part)).collect();
+        if let ([.., last], [.., value]) = (&parts[..], &mut numbers[..]) {
+            let km = in_km(last);
+            if km.is_some() && parts.len() == 1 {
+                return Err("a town or a position before the distance, such as kyoto,20");
+            }
+            *value = value.or(km);
+        }
         if let [Some(latitude), Some(longitude), rest @ ..] = &numbers[..] {
             const POSITION: &str = "a latitude from -90 to 90, a longitude from -180 to 180 and a \
                                     distance in km, such as 35.01,135.77,20";
@@ -52,8 +59,8 @@ impl Vicinity {
         };
         let mut towns = geography::named(&names.join(",")).into_iter();
         let town = towns.next().ok_or(
-            "a town of GeoNames by its English name, with its country if there are several \
-             (Paris, US), or latitude,longitude,km",
+            "a town of GeoNames (kyoto), with its country if there are several, in quotation marks \
+             if there is a space (\"Paris, US\"), or latitude,longitude,km",
         )?;
         Ok(Self {
             centre: town.position,
@@ -132,6 +139,13 @@ fn number(text: &str) -> Option<f64> {
         .bytes()
         .all(|byte| byte.is_ascii_digit() || byte == b'.');
     text.parse().ok().filter(|_| is_number)
+}
+
+/// The distance in `20km` or `20 KM`.
+fn in_km(text: &str) -> Option<f64> {
+    let at = text.len().checked_sub("km".len())?;
+    let (value, unit) = text.split_at_checked(at)?;
+    number(value.trim_end()).filter(|_| unit.eq_ignore_ascii_case("km"))
 }
 
 fn in_metres(km: f64) -> Result<u32, &'static str> {
@@ -219,8 +233,14 @@ mod tests {
                 "7.5 km around Paris, Maine, United States (44.25979, -70.50062)",
             ),
             ("nan", "10 km around Nan, Thailand (18.78378, 100.77899)"),
+            (
+                "Kyoto, 20km",
+                "20 km around Kyoto, Japan (35.02107, 135.75385)",
+            ),
+            ("東京", "10 km around Tokyo, Japan (35.6895, 139.69171)"),
+            ("35.01,135.77,2.5 KM", "2.5 km around 35.01, 135.77"),
         ];
-        assert_eq!(rows.len(), 7);
+        assert_eq!(rows.len(), 10);
         for (text, expected) in rows {
             let shown = Vicinity::parse(text).map(|found| found.to_string());
             assert_eq!(shown.as_deref(), Ok(expected), "{text}");
@@ -241,8 +261,12 @@ mod tests {
             ("0,0,-5", "a distance above 0"),
             ("kyoto,20001", "a distance above 0"),
             ("kyoto,0", "a distance above 0"),
+            ("kyoto,0km", "a distance above 0"),
+            ("20km", "a town or a position before the distance"),
+            ("20 km", "a town or a position before the distance"),
+            ("kyoto,km", "a town of"),
         ];
-        assert_eq!(rows.len(), 14);
+        assert_eq!(rows.len(), 18);
         for (text, expected) in rows {
             let refused = Vicinity::parse(text).unwrap_err();
             assert!(refused.starts_with(expected), "{text}: {refused}");
