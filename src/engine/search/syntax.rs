@@ -85,7 +85,8 @@ fn next<'a>(
         };
         return Ok((item, after));
     }
-    if let Some((name, value)) = keyed(body) {
+    // Nothing that has a scheme is a filter, whatever it is called: `in://x`.
+    if let Some((name, value)) = keyed(body).filter(|(_, value)| !value.starts_with("//")) {
         if let Some(key) = Key::named(name) {
             if let Some((value, after)) = value_of(key, value)? {
                 let condition = Condition::new(key, value)?;
@@ -100,7 +101,7 @@ fn next<'a>(
                 typed: name.to_owned(),
                 similar: key.name(),
             });
-        } else if let Some(similar) = Key::similar_to(name).filter(|_| !value.starts_with("//")) {
+        } else if let Some(similar) = Key::similar_to(name) {
             unknown_keys.push(UnknownKey {
                 typed: name.to_owned(),
                 similar: similar.name(),
@@ -237,12 +238,14 @@ mod tests {
             "field:value",
             "12:30 clock",
             "http://x.org/a",
+            "date://x",
+            "see in://x.org?type=png now",
             "C:\\photos",
             "a:b:c",
             ":",
             "日期:2023",
         ];
-        assert_eq!(rows.len(), 17);
+        assert_eq!(rows.len(), 19);
         for text in rows {
             let query = parsed(text);
             assert!(query.is_plain(), "{text}: {query:?}");
