@@ -8,6 +8,7 @@ mod tag;
 mod upkeep;
 mod words;
 
+use std::any::TypeId;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -56,6 +57,7 @@ impl Cli {
     /// The commands and options. A search may begin without a query if one is asked for later.
     fn definition() -> clap::Command {
         let command = Self::command();
+        let command = numbers_may_be_negative(command);
         let command = command.mut_subcommand("search", |search| {
             search.mut_group("query", |query| query.arg("interactive"))
         });
@@ -705,6 +707,24 @@ pub(super) struct BenchArgs {
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// Lets options for numbers take a negative one, so that the error names the numbers that they can
+/// have, and does not take it for another option.
+fn numbers_may_be_negative(command: clap::Command) -> clap::Command {
+    let is_number = |arg: &clap::Arg| {
+        let id = arg.get_value_parser().type_id();
+        id == TypeId::of::<u16>() || id == TypeId::of::<u32>() || id == TypeId::of::<f32>()
+    };
+    let command = command.mut_args(|arg| {
+        let is_number = arg.get_action().takes_values() && is_number(&arg);
+        if is_number {
+            arg.allow_negative_numbers(true)
+        } else {
+            arg
+        }
+    });
+    command.mut_subcommands(numbers_may_be_negative)
 }
 
 fn confidence(text: &str) -> Result<f32, String> {

@@ -83,8 +83,9 @@ impl<'a> Options<'a> {
     }
 
     fn tip(&self, error: &clap::Error, arguments: &[&str]) -> Option<String> {
-        let is_dashed = |argument: &str| {
-            argument.len() > 2 && argument.starts_with('-') && self.find(argument).is_none()
+        let is_dashed = |argument: &str, has_option: bool| {
+            let is_long = argument.len() > if has_option { 1 } else { 2 };
+            is_long && argument.starts_with('-') && self.find(argument).is_none()
         };
         let mut before: Option<&str> = None;
         for &argument in arguments {
@@ -94,7 +95,13 @@ impl<'a> Options<'a> {
             let option = before
                 .and_then(|before| self.find_alone(before))
                 .filter(|option| option.get_action().takes_values());
-            if is_dashed(argument) && is_about(error, argument, option) {
+            // Such a number is a value already, and was refused.
+            let is_negative = argument.parse::<f64>().is_ok()
+                && option.is_some_and(Arg::is_allow_negative_numbers_set);
+            if is_negative {
+                return None;
+            }
+            if is_dashed(argument, option.is_some()) && is_about(error, argument, option) {
                 return Some(match option.and_then(Arg::get_long) {
                     Some(name) => {
                         format!("to pass '{argument}' as a value, use '--{name}={argument}'")
@@ -115,6 +122,38 @@ mod tests {
     use super::super::Cli;
 
     #[test]
+    fn a_negative_number_is_refused_as_a_value() {
+        let rows = [
+            (
+                "search dog --min-confidence -1",
+                "expected a number from 0 to 1",
+            ),
+            (
+                "refine dog --min-confidence -0.5",
+                "expected a number from 0 to 1",
+            ),
+            (
+                "tag a.jpg --min-confidence -1",
+                "expected a number from 0 to 1",
+            ),
+            ("search dog -k -1", "-1 is not in 1..=10000"),
+            ("similar a.jpg --top -1", "-1 is not in 1..=10000"),
+            ("search dog --threads -2", "-2 is not in 1..=1024"),
+        ];
+        for (line, expected) in rows {
+            let arguments = std::iter::once("sightline").chain(line.split(' '));
+            let error = Cli::parse_arguments(arguments.map(std::ffi::OsString::from));
+            let error = error.unwrap_err().to_string();
+            assert!(error.starts_with("error: invalid value '-"), "{error}");
+            assert!(
+                error.contains(expected) && !error.contains("tip:"),
+                "{error}"
+            );
+        }
+        assert_eq!(rows.len(), 6);
+    }
+
+    #[test]
     fn a_value_that_begins_with_a_dash_gets_a_tip_that_works() {
         let rows = [
             ("search --image -rf.jpg", "'--image=-rf.jpg'"),
@@ -126,6 +165,7 @@ mod tests {
             ("captions -rf.jpg", "'-- -rf.jpg'"),
             ("remove -rf.jpg", "'-- -rf.jpg'"),
             ("embed -rf.jpg", "'-- -rf.jpg'"),
+            ("search --camera -z dog", "'--camera=-z'"),
         ];
         let parse = |line: &str| {
             let arguments = line.split(' ').map(std::ffi::OsString::from);
@@ -145,7 +185,7 @@ mod tests {
                 assert!(parse(&joined).is_ok());
             }
         }
-        assert_eq!(rows.len(), 9);
+        assert_eq!(rows.len(), 10);
         let others = [
             "search --imag a.jpg",
             "search --image --json",
