@@ -60,6 +60,7 @@ impl<'a> ProgressView<'a> {
                 | Stage::Comparing
                 | Stage::Masking
                 | Stage::Phrases
+                | Stage::Labels
                 | Stage::Tagging => "{prefix} {wide_bar:.green} {human_pos}/{human_len}  {msg}",
             };
             if let Ok(style) = ProgressStyle::with_template(template) {
@@ -151,6 +152,7 @@ fn title(stage: Stage) -> &'static str {
         Stage::Comparing => "Comparing pictures",
         Stage::Masking => "Masking parts",
         Stage::Phrases => "Encoding the phrase bank, once per model",
+        Stage::Labels => "Encoding the tags, once per model",
         Stage::Tagging => "Tagging pictures",
     }
 }

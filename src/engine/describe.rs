@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sightline_index::{IndexError, IndexReader};
 
-use super::bank::{Bank, choice, contents};
+use super::bank::{Bank, BankPart, choice, contents};
 use super::error::EngineError;
 use super::report::{BankReport, OnProgress};
 use super::search::{self, CaptionHit, Confidence, Part, Query, QueryEncoder, SearchRequest};
@@ -103,10 +103,10 @@ pub(super) fn describe(
     let calibration = search::calibration_for(encoder, request.min_confidence)?;
     // The bank needs no index, nor one of this model.
     let picture = search::picture_vector(reader.as_deref().ok(), encoder, &request.picture)?;
-    let Some((vectors, bank)) = bank.vectors(encoder.encoders, progress)? else {
+    let Some((vectors, bank)) = bank.vectors(BankPart::Phrases, encoder.encoders, progress)? else {
         return Ok(None);
     };
-    let chosen = choice::phrases(vectors.phrases(), &picture, calibration, request.n);
+    let chosen = choice::phrases(&vectors, &picture, calibration, request.n);
     let phrases: Vec<contents::Phrase> = contents::phrases().collect();
     let hits = chosen.into_iter().filter_map(|chosen| {
         let phrase = phrases.get(chosen.place)?;

@@ -58,6 +58,8 @@ pub enum Stage {
     Masking,
     /// Encoding the phrases of the bank, once per model.
     Phrases,
+    /// Encoding the tags of the bank, once per model.
+    Labels,
     /// Tagging pictures.
     Tagging,
 }

@@ -48,14 +48,6 @@ pub(crate) fn tags() -> Vec<Label> {
     lines.filter_map(label).collect()
 }
 
-/// All texts that are encoded: the phrases, then those of each tag, in order.
-pub(crate) fn texts() -> Vec<String> {
-    let phrases = phrases().map(|phrase| phrase.text.to_owned());
-    phrases
-        .chain(tags().into_iter().flat_map(|tag| tag.texts))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet, HashSet};

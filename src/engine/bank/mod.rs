@@ -9,4 +9,4 @@ pub(crate) mod contents;
 pub(crate) mod labels;
 pub(crate) mod vectors;
 
-pub(crate) use vectors::Bank;
+pub(crate) use vectors::{Bank, BankPart};

@@ -30,56 +30,71 @@ const HASH: usize = 32;
 /// Texts encoded between two reports of progress.
 const BATCH: usize = 32;
 
-/// The bank of one model, encoded or read when first needed.
+/// What is encoded together. Tagging needs no phrase, and phrases are ten times as many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BankPart {
+    Phrases,
+    /// The texts of the tags.
+    Tags,
+}
+
+impl BankPart {
+    /// Its texts, in the order of their vectors.
+    fn texts(self) -> Vec<String> {
+        match self {
+            Self::Phrases => contents::phrases()
+                .map(|phrase| phrase.text.to_owned())
+                .collect(),
+            Self::Tags => contents::tags()
+                .into_iter()
+                .flat_map(|tag| tag.texts)
+                .collect(),
+        }
+    }
+}
+
+/// The bank of one model, each part of it encoded or read when first needed.
 #[derive(Default)]
 pub(crate) struct Bank {
     /// Where files of vectors are kept; `None`: nowhere.
     folder: Option<PathBuf>,
-    loaded: Mutex<Option<Arc<BankVectors>>>,
+    phrases: Mutex<Option<BankVectors>>,
+    tags: Mutex<Option<BankVectors>>,
 }
 
-/// The vectors of [`contents::texts`], in that order.
-pub(crate) struct BankVectors(Vec<UnitVector>);
-
-impl BankVectors {
-    /// The phrases' vectors.
-    pub(crate) fn phrases(&self) -> &[UnitVector] {
-        self.0
-            .split_at(self.0.len().min(contents::phrases().count()))
-            .0
-    }
-
-    /// Those of the tags' texts.
-    pub(crate) fn tags(&self) -> &[UnitVector] {
-        self.0
-            .split_at(self.0.len().min(contents::phrases().count()))
-            .1
-    }
-}
+/// The vectors of a part's texts, in order.
+pub(crate) type BankVectors = Arc<Vec<UnitVector>>;
 
 impl Bank {
     /// A bank whose vectors are kept in this folder, which need not exist.
     pub(crate) fn kept_in(folder: Option<PathBuf>) -> Self {
         Self {
             folder,
-            loaded: Mutex::default(),
+            ..Self::default()
         }
     }
 
-    /// The vectors: of this process, of the file, or encoded now. `None` when `progress` breaks.
+    /// The vectors of a part: of this process, of its file, or encoded now. `None` when `progress`
+    /// breaks.
     pub(crate) fn vectors(
         &self,
+        part: BankPart,
         encoders: &Encoders,
         progress: &mut OnProgress<'_>,
-    ) -> Result<Option<(Arc<BankVectors>, BankReport)>, EngineError> {
-        let mut slot = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+    ) -> Result<Option<(BankVectors, BankReport)>, EngineError> {
+        let slot = match part {
+            BankPart::Phrases => &self.phrases,
+            BankPart::Tags => &self.tags,
+        };
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
         let mut report = BankReport::default();
         if let Some(loaded) = slot.as_ref() {
             return Ok(Some((Arc::clone(loaded), report)));
         }
-        let texts = contents::texts();
+        let texts = part.texts();
         let key = key(&encoders.identity().fingerprint, &texts);
-        let file = self.folder.as_deref().map(|folder| file(folder, encoders));
+        let folder = self.folder.as_deref();
+        let file = folder.map(|folder| file(folder, part, encoders));
         let mut found = None;
         if let Some(path) = &file {
             match read(path, &key, texts.len(), encoders.identity().dimension) {
@@ -90,7 +105,7 @@ impl Bank {
         let vectors = if let Some(vectors) = found {
             vectors
         } else {
-            let Some(vectors) = encoded(encoders, &texts, progress)? else {
+            let Some(vectors) = encoded(encoders, part, &texts, progress)? else {
                 return Ok(None);
             };
             if let Some(path) = &file {
@@ -99,7 +114,7 @@ impl Bank {
             }
             vectors
         };
-        let vectors = Arc::new(BankVectors(vectors));
+        let vectors = Arc::new(vectors);
         *slot = Some(Arc::clone(&vectors));
         Ok(Some((vectors, report)))
     }
@@ -127,11 +142,14 @@ fn key(fingerprint: &str, texts: &[String]) -> [u8; HASH] {
     *hasher.finalize().as_bytes()
 }
 
-/// One file per model, so that a new bank replaces the old one.
-fn file(folder: &Path, encoders: &Encoders) -> PathBuf {
+/// One file per model and part, so that a new bank replaces the old one.
+fn file(folder: &Path, part: BankPart, encoders: &Encoders) -> PathBuf {
     let hash = blake3::hash(encoders.identity().fingerprint.as_bytes());
     let name: String = hash.to_hex().chars().take(16).collect();
-    folder.join(format!("{name}.vectors"))
+    folder.join(match part {
+        BankPart::Phrases => format!("{name}.vectors"),
+        BankPart::Tags => format!("{name}.tags.vectors"),
+    })
 }
 
 /// The vectors in a file; `None` if it does not exist.
@@ -201,6 +219,7 @@ fn write(path: &Path, key: &[u8; HASH], vectors: &[UnitVector]) -> std::io::Resu
 /// Encodes English texts as captions; `None` when `progress` breaks.
 fn encoded(
     encoders: &Encoders,
+    part: BankPart,
     texts: &[String],
     progress: &mut OnProgress<'_>,
 ) -> Result<Option<Vec<UnitVector>>, EngineError> {
@@ -208,7 +227,10 @@ fn encoded(
     let mut vectors = Vec::with_capacity(texts.len());
     for batch in texts.chunks(BATCH) {
         let flow = progress(&Progress {
-            stage: Stage::Phrases,
+            stage: match part {
+                BankPart::Phrases => Stage::Phrases,
+                BankPart::Tags => Stage::Labels,
+            },
             n_done: vectors.len(),
             n_total: texts.len(),
             n_skipped: 0,
@@ -231,8 +253,9 @@ mod tests {
     use super::*;
     use crate::engine::{fake, quietly};
 
-    fn vectors(bank: &Bank, encoders: &Encoders) -> (Arc<BankVectors>, BankReport) {
-        bank.vectors(encoders, &mut quietly).unwrap().unwrap()
+    fn vectors(bank: &Bank, encoders: &Encoders) -> (BankVectors, BankReport) {
+        let found = bank.vectors(BankPart::Tags, encoders, &mut quietly);
+        found.unwrap().unwrap()
     }
 
     #[test]
@@ -242,19 +265,44 @@ mod tests {
         let encoders = fake::encoders("a");
         let (first, report) = vectors(&Bank::kept_in(Some(folder.clone())), &encoders);
         assert_eq!(report, BankReport::default());
-        assert_eq!(first.phrases().len(), contents::phrases().count());
-        let n_texts = contents::texts().len();
-        assert_eq!(first.tags().len(), n_texts - contents::phrases().count());
+        assert_eq!(first.len(), BankPart::Tags.texts().len());
         let bank = Bank::kept_in(Some(folder.clone()));
         let mut n_reports = 0;
-        let found = bank.vectors(&encoders, &mut |_| {
+        let found = bank.vectors(BankPart::Tags, &encoders, &mut |_| {
             n_reports += 1;
             ControlFlow::Continue(())
         });
         let (again, report) = found.unwrap().unwrap();
         assert_eq!((n_reports, report), (0, BankReport::default()));
-        assert_eq!(again.0, first.0);
+        assert_eq!(again, first);
         assert_eq!(fs_err::read_dir(&folder).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn phrases_and_tags_are_encoded_when_they_are_needed() {
+        let folder = tempfile::tempdir().unwrap();
+        let bank = Bank::kept_in(Some(folder.path().to_path_buf()));
+        let encoders = fake::encoders("a");
+        let mut n_total = Vec::new();
+        let mut of = |part| {
+            let found = bank.vectors(part, &encoders, &mut |progress| {
+                n_total.push((progress.stage, progress.n_total));
+                ControlFlow::Continue(())
+            });
+            found.unwrap().unwrap().0.len()
+        };
+        let n_tags = of(BankPart::Tags);
+        let n_phrases = of(BankPart::Phrases);
+        assert_eq!(n_phrases, contents::phrases().count());
+        assert!(n_tags < n_phrases / 4, "{n_tags}");
+        let is_right = |&(stage, n)| match stage {
+            Stage::Labels => n == n_tags,
+            Stage::Phrases => n == n_phrases,
+            _ => false,
+        };
+        assert!(n_total.iter().all(is_right));
+        assert_eq!(n_total[0].0, Stage::Labels);
+        assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[test]
@@ -263,7 +311,7 @@ mod tests {
         let bank = || Bank::kept_in(Some(folder.path().to_path_buf()));
         let encoders = fake::encoders("a");
         let (first, _) = vectors(&bank(), &encoders);
-        let path = file(folder.path(), &encoders);
+        let path = file(folder.path(), BankPart::Tags, &encoders);
         let whole = fs_err::read(&path).unwrap();
         let changed = |place: usize| {
             let mut bytes = whole.clone();
@@ -284,7 +332,7 @@ mod tests {
             fs_err::write(&path, bytes).unwrap();
             let (again, report) = vectors(&bank(), &encoders);
             assert_eq!(report.unusable, Some((path.clone(), why)));
-            assert_eq!(again.0, first.0);
+            assert_eq!(again, first);
             assert_eq!(fs_err::read(&path).unwrap(), whole);
         }
     }
@@ -312,7 +360,7 @@ mod tests {
         let file = folder.path().join("file");
         fs_err::write(&file, "").unwrap();
         let (found, report) = vectors(&Bank::kept_in(Some(file)), &fake::encoders("a"));
-        assert!(!found.phrases().is_empty());
+        assert!(!found.is_empty());
         assert!(report.not_kept.is_some());
     }
 }

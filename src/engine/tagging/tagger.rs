@@ -6,7 +6,7 @@ use sightline_onnx::Calibration;
 use super::request::{Tag, TagRequest};
 use crate::engine::bank::choice::LabelVectors;
 use crate::engine::bank::labels::Label;
-use crate::engine::bank::{Bank, choice, contents, labels};
+use crate::engine::bank::{Bank, BankPart, choice, contents, labels};
 use crate::engine::error::EngineError;
 use crate::engine::isolate;
 use crate::engine::report::{BankReport, OnProgress};
@@ -72,11 +72,11 @@ impl Tagger {
         progress: &mut OnProgress<'_>,
     ) -> Result<Option<(Self, BankReport)>, EngineError> {
         let calibration = calibration(encoders)?;
-        let Some((vectors, report)) = bank.vectors(encoders, progress)? else {
+        let Some((vectors, report)) = bank.vectors(BankPart::Tags, encoders, progress)? else {
             return Ok(None);
         };
         let tagger = Self {
-            candidates: candidates(contents::tags(), vectors.tags())?,
+            candidates: candidates(contents::tags(), &vectors)?,
             calibration,
             in_chinese,
         };
