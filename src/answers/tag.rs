@@ -1,7 +1,9 @@
 //! Tags of pictures.
 
 use super::{PathAnswer, SkippedAnswer, each};
-use crate::engine::{Confidence, Strength, Tag, TagReport, TagSidecar, TaggedPicture};
+use crate::engine::{
+    Confidence, RepeatedLabel, Strength, Tag, TagReport, TagSidecar, TaggedPicture,
+};
 
 answers! {
     /// The answer of `tag`.
@@ -12,7 +14,14 @@ answers! {
         saved: usize = report.n_saved,
         not_indexed: usize = report.n_not_indexed,
         postponed: &'a [String] = &report.postponed,
+        unknown_labels: &'a [String] = &report.labels.unknown,
+        repeated_labels: Vec<RepeatedLabelAnswer<'a>> = each(&report.labels.repeated),
         interrupted: bool = report.interrupted,
+    }
+
+    struct RepeatedLabelAnswer<'a> from label in &'a RepeatedLabel {
+        label: &'a str = &label.name,
+        line: usize = label.line,
     }
 
     struct TaggedAnswer<'a> from picture in &'a TaggedPicture {

@@ -22,9 +22,9 @@ use crate::engine::exchange::{ExportRequest, ImportReport};
 use crate::engine::{
     By, CaptionHit, CaptionMatch, Condition, Confidence, Details, DuplicateFile, DuplicateGroup,
     DuplicatesReport, EncodingFigures, Engine, Evaluation, Explanation, Heat, IndexReport,
-    IndexRequest, KeepReason, Key, ModelChange, Moment, Part, PhraseHit, Query, Reading, Recalls,
-    RemoveReport, SearchHit, SeenPart, Tag, TagReport, TagSidecar, TaggedPicture, UnfinishedChange,
-    UnknownKey, WordEffect, fake, quietly,
+    IndexRequest, KeepReason, Key, LabelReport, ModelChange, Moment, Part, PhraseHit, Query,
+    Reading, Recalls, RemoveReport, RepeatedLabel, SearchHit, SeenPart, Tag, TagReport, TagSidecar,
+    TaggedPicture, UnfinishedChange, UnknownKey, WordEffect, fake, quietly,
 };
 use crate::models::{
     Agreement, Check, Checked, Figures, Language, Matches, OtherText, Outcome, Registry, Rewritten,
@@ -334,6 +334,13 @@ fn of_tags(samples: &mut Samples) {
         skipped: vec![skipped(plain), skipped(&odd)],
         unwritten: vec![skipped(plain), skipped(&odd)],
         postponed: vec!["why".to_owned()],
+        labels: LabelReport {
+            repeated: vec![RepeatedLabel {
+                line: 2,
+                name: "Dog".to_owned(),
+            }],
+            unknown: vec!["🐶".to_owned()],
+        },
         ..TagReport::default()
     };
     samples.add("tag", &TagAnswer::from(&report));

@@ -16,6 +16,7 @@ mod printer;
 mod progress;
 mod query_line;
 mod rows;
+mod stdin;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

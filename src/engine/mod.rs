@@ -77,7 +77,10 @@ pub use sightline_index::{
 };
 pub use sightline_onnx::{Calibration, Choice, Language as TextLanguage, SeenPart, Unrelated};
 pub use sightline_picture::DecodeLimits;
-pub use tagging::{MIN_TAG_CONFIDENCE, Tag, TagReport, TagRequest, TagSidecar, TaggedPicture};
+pub use tagging::{
+    LabelReport, MIN_TAG_CONFIDENCE, RepeatedLabel, Tag, TagReport, TagRequest, TagSidecar,
+    TaggedPicture,
+};
 pub use upkeep::RemoveReport;
 
 /// A progress callback that shows nothing and never stops the run.

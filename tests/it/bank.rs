@@ -42,11 +42,12 @@ fn pictures_are_tagged_with_the_labels_of_a_file() {
         lines[0],
         "path,path_base64,tag,set,confidence,strength,similarity"
     );
-    assert!(lines[1].starts_with("photos/red.png,,red,,0.99"), "{table}");
-    assert!(
-        lines[2].starts_with("photos/green.png,,green,tone,0.99"),
-        "{table}"
-    );
+    // In a table a file is named as those of a folder are.
+    let path = |name: &str| env.path(name).display().to_string();
+    let red = format!("{},,red,,0.99", path("photos/red.png"));
+    let green = format!("{},,green,tone,0.99", path("photos/green.png"));
+    assert!(lines[1].starts_with(&red), "{table}");
+    assert!(lines[2].starts_with(&green), "{table}");
     assert_eq!(lines.len(), 3);
     let answer = tag(&["photos", "--json"]).expect(0).json();
     let pictures = answer["pictures"].as_array().unwrap();
@@ -61,6 +62,30 @@ fn pictures_are_tagged_with_the_labels_of_a_file() {
             .stderr()
             .contains("none.png")
     );
+    let stdin = env.sightline(["tag", "--labels", "labels.txt", "-", "photos/green.png"]);
+    let stdin = stdin.env("SIGHTLINE_MODEL", &model);
+    snapshot!(env, stdin.stdin(&env.path("photos/red.png")).run(), @r"
+    exit code: 0
+    ----- stdout -----
+    -  red 1.00
+    photos/green.png  green 1.00
+
+    ----- stderr -----
+    ");
+    let named = tag(&["photos/red.png", "--json"]).expect(0).json();
+    let path = named["pictures"][0]["path"].as_str().unwrap();
+    assert_eq!(Path::new(path), env.path("photos/red.png"));
+    env.write("labels.txt", "red\nblue\n\nRed\nplace: RED\n");
+    snapshot!(env, tag(&["photos/red.png"]), @r"
+    exit code: 0
+    ----- stdout -----
+    photos/red.png  red 1.00
+
+    ----- stderr -----
+    labels.txt: line 4: the label `Red` is there already, so it was left out (1 more was, too)
+    ");
+    let answer = tag(&["photos/red.png", "--json"]).expect(0).json();
+    assert_eq!(answer["repeated_labels"][1]["line"], 5);
     env.write("labels.txt", "red\n: blue\n");
     snapshot!(env, tag(&["photos"]), @r"
     exit code: 2

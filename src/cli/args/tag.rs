@@ -12,15 +12,16 @@ use crate::engine::{MIN_TAG_CONFIDENCE, TagRequest, TextLanguage};
 #[command(after_help = "\
 Examples:
   sightline tag photo.jpg                           dog 0.93, beach 0.71, outdoors 0.88
+  sightline tag - < photo.jpg
   sightline tag ~/Pictures --csv > tags.csv
   sightline tag ~/Pictures --save                   store the tags in the index
   sightline tag ~/Pictures --write-xmp              write them into XMP sidecars
   sightline tag ~/Pictures --labels mine.txt --min-confidence 0.7
 
 Without --labels, tags come from a built-in list of things, scenes and activities. A file of labels
-has one label per line; lines that begin with # are left out. Of the labels written as
-`place: indoors` and `place: outdoors` a picture gets at most one. Pictures that are in the index
-are not decoded again.
+has one label per line; lines that begin with # are left out, as are labels that the model does not
+know. Of the labels written as `place: indoors` and `place: outdoors` a picture gets at most one.
+Pictures that are in the index are not decoded again.
 
 --write-xmp adds the tags to the keywords (dc:subject) of photo.jpg.xmp or photo.xmp, and creates
 the former where there is neither, or where another picture shares the name photo. Everything else
@@ -33,7 +34,7 @@ be read, or a sidecar not be written.")]
     reason = "each is a flag that can be given or not"
 )]
 pub(in crate::cli) struct TagArgs {
-    /// Pictures, and folders with everything below them
+    /// Pictures, and folders with everything below them; - reads a picture from stdin
     #[arg(value_name = "IMAGE|FOLDER", required = true)]
     paths: Vec<PathBuf>,
     /// Tag with the labels of this file, one per line, instead of the built-in tags
@@ -77,15 +78,21 @@ impl TagArgs {
         file.is_some() && self.paths.iter().any(|path| whole(path) == file)
     }
 
-    /// What is asked for.
+    /// The pictures and folders that were named, `-` among them.
+    pub(in crate::cli) fn paths(&self) -> &[PathBuf] {
+        &self.paths
+    }
+
+    /// What is asked for, but for the picture of stdin.
     pub(in crate::cli) fn request(&self) -> TagRequest {
+        let files = self.paths.iter().filter(|path| *path != Path::new("-"));
         TagRequest {
             labels: self.labels.clone(),
             min_confidence: self.min_confidence,
             language: self.language,
             write_xmp: self.write_xmp,
             save: self.save,
-            ..TagRequest::new(&self.paths)
+            ..TagRequest::new(files)
         }
     }
 }

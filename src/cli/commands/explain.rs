@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use super::search::{Stdin, note_on_reading};
+use super::search::note_on_reading;
 use crate::answers::ExplainAnswer;
 use crate::cli::args::ExplainArgs;
 use crate::cli::exit::{self, ExitStatus};
@@ -12,6 +12,7 @@ use crate::cli::fit;
 use crate::cli::hints;
 use crate::cli::printer::{Printer, Style};
 use crate::cli::progress::ProgressView;
+use crate::cli::stdin::Stdin;
 use crate::engine::{
     By, Confidence, ExplainRequest, ExplainedPicture, Explanation, OverlayFile, Part, PartContent,
     SeenPart,

@@ -1,7 +1,5 @@
 //! `sightline search`, `sightline captions` and `sightline similar`
 
-use std::io::Read as _;
-use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
@@ -17,6 +15,7 @@ use crate::cli::output::{self, Found};
 use crate::cli::printer::Printer;
 use crate::cli::progress::ProgressView;
 use crate::cli::rows::Hits;
+use crate::cli::stdin::Stdin;
 use crate::engine::{
     By, CaptionSource, Condition, DecodeOptions, DescribeRequest, DescriptionHits, Engine, Key,
     NoCaptions, Part, PartContent, Query, Reading, SearchRequest, TextLanguage, TypedPath,
@@ -107,43 +106,6 @@ pub(super) fn query(
     query.phrases.extend(filters.phrase.iter().cloned());
     query.conditions.extend(filters.conditions().cloned());
     Ok(query)
-}
-
-/// Standard input, where a `-` stands for the picture in it.
-pub(super) struct Stdin<'a> {
-    options: &'a DecodeOptions,
-    is_read: bool,
-}
-
-impl<'a> Stdin<'a> {
-    pub(super) fn new(options: &'a DecodeOptions) -> Self {
-        let is_read = false;
-        Self { options, is_read }
-    }
-
-    pub(super) fn picture(&mut self, path: &Path) -> Result<Part> {
-        if path != Path::new("-") {
-            return Ok(Part::picture(path));
-        }
-        if std::mem::replace(&mut self.is_read, true) {
-            bail!("stdin holds one picture: `-` was given twice");
-        }
-        let mut bytes = Vec::new();
-        // One byte more than is allowed, so that the decoder refuses it.
-        let n_most = self.options.limits.max_bytes.saturating_add(1);
-        std::io::stdin()
-            .lock()
-            .take(n_most)
-            .read_to_end(&mut bytes)?;
-        Ok(Part::bytes(bytes))
-    }
-
-    fn part(&mut self, value: &str) -> Result<Part> {
-        match value {
-            "-" => self.picture(Path::new(value)),
-            value => Ok(Part::parse(value)?),
-        }
-    }
 }
 
 /// What the model makes of the text of each part.

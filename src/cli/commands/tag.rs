@@ -1,5 +1,7 @@
 //! `sightline tag`
 
+use std::path::Path;
+
 use anyhow::{Result, bail};
 
 use crate::answers::TagAnswer;
@@ -10,7 +12,11 @@ use crate::cli::hints;
 use crate::cli::output::counted;
 use crate::cli::printer::{Printer, Style};
 use crate::cli::progress::ProgressView;
-use crate::engine::{BankReport, Skipped, TagReport, TagSidecar, TaggedPicture};
+use crate::cli::stdin::Stdin;
+use crate::engine::{
+    BankReport, LabelReport, PartContent, RepeatedLabel, Skipped, TagReport, TagSidecar,
+    TaggedPicture,
+};
 use crate::workspace::Workspace;
 
 /// Number of skipped files listed.
@@ -27,12 +33,18 @@ pub(in crate::cli) fn run(
              others with --labels"
         );
     }
-    let engine = workspace
-        .engine()?
-        .with_decode_options(args.decode.options());
+    let options = args.decode.options();
+    let mut request = args.request();
+    let mut stdin = Stdin::new(&options);
+    for path in args.paths() {
+        if let PartContent::Bytes(bytes) = stdin.picture(path)?.content {
+            request.given.push((path.clone(), bytes));
+        }
+    }
+    let engine = workspace.engine()?.with_decode_options(options.clone());
     exit::catch_ctrl_c();
     let mut view = ProgressView::new(printer);
-    let report = engine.tag(&args.request(), &mut |progress| {
+    let report = engine.tag(&request, &mut |progress| {
         view.show(progress);
         exit::check_ctrl_c()
     });
@@ -50,6 +62,9 @@ pub(in crate::cli) fn run(
         }
     }
     printer.flush()?;
+    if let Some(file) = &request.labels {
+        note_on_labels(file, &report.labels, printer);
+    }
     note(&report, workspace, printer);
     Ok(if report.interrupted {
         ExitStatus::Interrupted
@@ -153,6 +168,32 @@ fn note(report: &TagReport, workspace: &Workspace, printer: &Printer) {
         printer.note("interrupted: not all pictures were tagged");
     } else if report.pictures.is_empty() && report.skipped.is_empty() {
         printer.note("no pictures found in the given folders");
+    }
+}
+
+/// Which labels of a file were left out.
+fn note_on_labels(file: &Path, labels: &LabelReport, printer: &Printer) {
+    let file = printer.shown(file);
+    if let [RepeatedLabel { line, name }, more @ ..] = &labels.repeated[..] {
+        let name = Printer::one_line(name);
+        let others = match more.len() {
+            0 => String::new(),
+            1 => " (1 more was, too)".to_owned(),
+            n => format!(" ({n} more were, too)"),
+        };
+        printer.note(format_args!(
+            "{file}: line {line}: the label `{name}` is there already, so it was left out{others}"
+        ));
+    }
+    if let [first, more @ ..] = &labels.unknown[..] {
+        let first = Printer::one_line(first);
+        let others = match more.len() {
+            0 => String::new(),
+            n => format!(" and {}", counted(n as u64, "other label")),
+        };
+        printer.note(format_args!(
+            "{file}: left out what the model knows no part of: `{first}`{others}"
+        ));
     }
 }
 

@@ -33,13 +33,23 @@ impl Label {
     }
 }
 
+/// A label that a file has a second time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepeatedLabel {
+    /// Its line, from 1.
+    pub line: usize,
+    /// The label as it is written there.
+    pub name: String,
+}
+
 /// Reads a file with one label per line. Empty lines and those that begin with `#` are left out;
-/// `set: label` is a label of an exclusive set.
+/// `set: label` is a label of an exclusive set. Of a label that is there again, in capitals or not,
+/// the first counts.
 ///
 /// # Errors
-/// When it cannot be read, is not UTF-8 text, has a line without a label, a label twice, more than
-/// 10,000 labels, or none.
-pub(crate) fn read_file(path: &Path) -> Result<Vec<Label>, EngineError> {
+/// When it cannot be read, is not UTF-8 text, has a line without a label, more than 10,000 labels,
+/// or none.
+pub(crate) fn read_file(path: &Path) -> Result<(Vec<Label>, Vec<RepeatedLabel>), EngineError> {
     let bytes = fs_err::read(path)?;
     let text = String::from_utf8(bytes).map_err(|_| EngineError::NotText {
         path: path.to_path_buf(),
@@ -50,9 +60,10 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<Label>, EngineError> {
     })
 }
 
-fn parse(text: &str) -> Result<Vec<Label>, String> {
+fn parse(text: &str) -> Result<(Vec<Label>, Vec<RepeatedLabel>), String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (mut labels, mut names) = (Vec::new(), HashSet::new());
+    let mut repeated = Vec::new();
     for (line, number) in text.lines().zip(1..) {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
@@ -69,9 +80,11 @@ fn parse(text: &str) -> Result<Vec<Label>, String> {
             return Err(format!("line {number}: the label has a control character"));
         }
         if !names.insert(name.to_lowercase()) {
-            return Err(format!(
-                "line {number}: the label `{name}` is there already"
-            ));
+            repeated.push(RepeatedLabel {
+                line: number,
+                name: name.to_owned(),
+            });
+            continue;
         }
         labels.push(Label {
             set: set.map(ToOwned::to_owned),
@@ -86,7 +99,7 @@ fn parse(text: &str) -> Result<Vec<Label>, String> {
     if labels.is_empty() {
         return Err("no labels: expected one per line".to_owned());
     }
-    Ok(labels)
+    Ok((labels, repeated))
 }
 
 #[cfg(test)]
@@ -96,7 +109,7 @@ mod tests {
     #[test]
     fn a_file_has_one_label_per_line_some_of_them_in_sets() {
         let text = "\u{feff}# mine\n\n our dog \nplace: at home\r\nplace: at work\n狗\n";
-        let labels = parse(text).unwrap();
+        let (labels, repeated) = parse(text).unwrap();
         let found: Vec<_> = labels
             .iter()
             .map(|label| (label.set.as_deref(), label.name.as_str()))
@@ -108,6 +121,19 @@ mod tests {
             (None, "狗"),
         ];
         assert_eq!(found, expected);
+        assert_eq!(repeated, []);
+    }
+
+    #[test]
+    fn of_a_label_that_is_there_again_the_first_counts() {
+        let (labels, repeated) = parse("dog\ncat\n\nDog\nplace: dog\n").unwrap();
+        let names: Vec<&str> = labels.iter().map(|label| label.name.as_str()).collect();
+        assert_eq!(names, ["dog", "cat"]);
+        let repeated: Vec<(usize, &str)> = repeated
+            .iter()
+            .map(|label| (label.line, label.name.as_str()))
+            .collect();
+        assert_eq!(repeated, [(4, "Dog"), (5, "dog")]);
     }
 
     #[test]
@@ -117,10 +143,9 @@ mod tests {
             ("# only this\n", "no labels: expected one per line"),
             ("dog\nplace:\n", "line 2: expected `label` or `set: label`"),
             (": dog", "line 1: expected `label` or `set: label`"),
-            ("dog\n\nDog", "line 3: the label `Dog` is there already"),
             ("a\tb", "line 1: the label has a control character"),
         ];
-        assert_eq!(rows.len(), 6);
+        assert_eq!(rows.len(), 5);
         for (text, expected) in rows {
             assert_eq!(parse(text).unwrap_err(), expected);
         }

@@ -44,7 +44,8 @@ pub(super) fn files(
             // The error names the file.
             fs_err::File::open(&path)?;
         }
-        files.push(path);
+        // As the files of a folder are named.
+        files.push(std::path::absolute(&path).unwrap_or(path));
     }
     let mut seen = std::collections::HashSet::new();
     files.retain(|file| seen.insert(file.clone()));

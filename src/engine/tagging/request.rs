@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use sightline_onnx::Language as TextLanguage;
 
+pub use crate::engine::bank::labels::RepeatedLabel;
 use crate::engine::report::{BankReport, Skipped};
 use crate::engine::search::Confidence;
 
@@ -19,6 +20,9 @@ pub(super) const BATCH: usize = 64;
 pub struct TagRequest {
     /// Picture files, and folders, which are walked as in indexing.
     pub paths: Vec<PathBuf>,
+    /// Pictures without a file, each with the name that it has in the report. They come before
+    /// those of `paths`; none of them gets a sidecar or is in the index.
+    pub given: Vec<(PathBuf, Vec<u8>)>,
     /// A file with one label per line; `None`: the tags of the bank.
     pub labels: Option<PathBuf>,
     /// Leaves out tags of which less is likely, 0…1.
@@ -38,6 +42,7 @@ impl TagRequest {
     pub fn new(paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
         Self {
             paths: paths.into_iter().map(Into::into).collect(),
+            given: Vec::new(),
             labels: None,
             min_confidence: MIN_TAG_CONFIDENCE,
             language: None,
@@ -80,6 +85,15 @@ pub struct TaggedPicture {
     pub sidecar: Option<TagSidecar>,
 }
 
+/// Labels of a file that were left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LabelReport {
+    /// Those that the file has again. The first of each counts.
+    pub repeated: Vec<RepeatedLabel>,
+    /// Those of which the model knows no part.
+    pub unknown: Vec<String>,
+}
+
 /// What [`Engine::tag`](crate::Engine::tag) did.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TagReport {
@@ -97,6 +111,8 @@ pub struct TagReport {
     pub postponed: Vec<String>,
     /// What became of the bank's file of vectors.
     pub bank: BankReport,
+    /// Labels that were left out.
+    pub labels: LabelReport,
     /// Whether `progress` stopped the run. What was stored and written stays.
     pub interrupted: bool,
 }

@@ -3,7 +3,7 @@
 use sightline_index::{IndexReader, UnitVector};
 use sightline_onnx::Calibration;
 
-use super::request::{Tag, TagRequest};
+use super::request::{LabelReport, Tag, TagRequest};
 use crate::engine::bank::choice::LabelVectors;
 use crate::engine::bank::labels::Label;
 use crate::engine::bank::{Bank, BankPart, choice, contents, labels};
@@ -22,17 +22,19 @@ pub(super) struct Tagger {
 
 impl Tagger {
     /// For the labels of a request; `None` when `progress` breaks. The index's language is that of
-    /// the encoder's hint.
+    /// the encoder's hint. Labels that the model does not know are left out: what it returns for
+    /// them says nothing about a picture.
     pub(super) fn new(
         encoder: QueryEncoder<'_>,
         bank: &Bank,
         request: &TagRequest,
         progress: &mut OnProgress<'_>,
-    ) -> Result<Option<(Self, BankReport)>, EngineError> {
+    ) -> Result<Option<(Self, BankReport, LabelReport)>, EngineError> {
         let language = request.language.or(encoder.hint.usual);
         let in_chinese = language.is_some_and(|language| language.code() == "zh");
         let Some(file) = &request.labels else {
-            return Self::of_bank(encoder.encoders, bank, in_chinese, progress);
+            let found = Self::of_bank(encoder.encoders, bank, in_chinese, progress)?;
+            return Ok(found.map(|(tagger, bank)| (tagger, bank, LabelReport::default())));
         };
         let hint = LanguageHint {
             asked: request.language,
@@ -45,8 +47,22 @@ impl Tagger {
                 label
             }
         };
-        let labels = labels::read_file(file)?.into_iter();
-        let labels: Vec<Label> = labels.map(with_photos).collect();
+        let (labels, repeated) = labels::read_file(file)?;
+        let (mut known, mut unknown) = (Vec::with_capacity(labels.len()), Vec::new());
+        for label in labels {
+            if encoder.encoders.reading(&label.name, hint)?.is_known {
+                known.push(with_photos(label));
+            } else {
+                unknown.push(label.name);
+            }
+        }
+        if known.is_empty() {
+            return Err(EngineError::BadLabels {
+                path: file.clone(),
+                what: "the model knows none of the labels".to_owned(),
+            });
+        }
+        let labels = known;
         let texts: Vec<&str> = labels
             .iter()
             .flat_map(|label| label.texts.iter().map(String::as_str))
@@ -61,7 +77,8 @@ impl Tagger {
             calibration,
             in_chinese: false,
         };
-        Ok(Some((tagger, BankReport::default())))
+        let report = LabelReport { repeated, unknown };
+        Ok(Some((tagger, BankReport::default(), report)))
     }
 
     /// For the tags of the bank.

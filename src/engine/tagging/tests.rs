@@ -95,6 +95,59 @@ fn pictures_are_tagged_with_or_without_an_index() {
 }
 
 #[test]
+fn labels_that_are_unknown_or_there_again_are_left_out() {
+    let place = three_colours();
+    let path = labels(&place);
+    fs_err::write(&path, "red\n\nRed\n红\ngreen\n").unwrap();
+    // The fake encoder returns the same for all that it does not know.
+    let report = tag(
+        &place,
+        &TagRequest {
+            labels: Some(path),
+            min_confidence: 0.0,
+            ..TagRequest::new([&place.photos])
+        },
+    );
+    for picture in &report.pictures {
+        let mut names: Vec<&str> = picture.tags.iter().map(|tag| tag.name.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["green", "red"]);
+    }
+    assert_eq!(report.pictures.len(), 3);
+    assert_eq!(report.labels.unknown, ["红"]);
+    let repeated = &report.labels.repeated;
+    assert_eq!((repeated.len(), repeated[0].line), (1, 3));
+    assert_eq!(repeated[0].name, "Red");
+}
+
+#[test]
+fn pictures_without_a_file_are_tagged_before_the_others() {
+    let place = three_colours();
+    let bytes = fs_err::read(place.photos.join("b.png")).unwrap();
+    let given = vec![
+        ("one".into(), bytes),
+        ("two".into(), b"not a picture".to_vec()),
+    ];
+    let report = tag(
+        &place,
+        &TagRequest {
+            given,
+            write_xmp: true,
+            ..request(&place)
+        },
+    );
+    let alone = tag(&place, &request(&place));
+    let alone = tags(&alone);
+    let found = tags(&report);
+    assert_eq!(found[1..], alone[..]);
+    assert_eq!(found[0].0, "one");
+    assert_eq!(found[0].1, alone[1].1);
+    assert!(!alone[1].1.is_empty());
+    assert_eq!(report.skipped[0].path, PathBuf::from("two"));
+    assert_eq!(report.unwritten[0].path, PathBuf::from("one"));
+}
+
+#[test]
 fn what_cannot_be_tagged_is_an_error_before_anything_is_written() {
     let place = three_colours();
     let save = TagRequest {
@@ -112,17 +165,18 @@ fn what_cannot_be_tagged_is_an_error_before_anything_is_written() {
     let missing = TagRequest::new([place.photos.join("e.png")]);
     let error = refused(calibrated(&place, 0.3), &missing);
     assert!(error.contains("e.png"), "{error}");
-    fs_err::write(labels(&place), "red\nred\n").unwrap();
+    fs_err::write(labels(&place), "red\n: \n").unwrap();
     let bad = TagRequest {
         labels: Some(place.index.with_extension("labels")),
         write_xmp: true,
         ..TagRequest::new([&place.photos])
     };
     let error = refused(calibrated(&place, 0.3), &bad);
-    assert!(
-        error.contains("line 2: the label `red` is there already"),
-        "{error}"
-    );
+    assert!(error.contains("line 2: expected `label`"), "{error}");
+    fs_err::write(labels(&place), "rot–\n").unwrap();
+    let error = refused(calibrated(&place, 0.3), &bad);
+    let expected = "the model knows none of the labels";
+    assert!(error.contains(expected), "{error}");
     assert_eq!(fs_err::read_dir(&place.photos).unwrap().count(), 3);
 }
 
