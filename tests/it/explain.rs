@@ -210,6 +210,28 @@ fn a_crop_is_mentioned() {
 }
 
 #[test]
+fn of_a_text_that_the_model_does_not_know_no_part_is_judged() {
+    let env = TestEnv::new();
+    corpus::save(&env.path("wide.png"), &corpus::halves("red", "blue"));
+    let ran = env.sightline(["explain", "wide.png", "🐶"]).starter();
+    let ran = ran.run().expect(0);
+    let expected = "the model knows no part of this query: the similarities mean nothing\n";
+    assert_eq!(ran.stderr(), expected);
+    assert!(ran.stdout().starts_with("similarity "), "{ran}");
+    assert_eq!(ran.stdout().lines().count(), 1, "{ran}");
+}
+
+#[test]
+fn a_sliver_that_the_model_sees_is_not_nothing() {
+    let env = TestEnv::new();
+    corpus::save(&env.path("thin.png"), &RgbImage::new(1, 3000));
+    let ran = env.sightline(["explain", "thin.png", "a dog"]).starter();
+    let ran = ran.run().expect(0);
+    let expected = "only the middle 0.03 % of the height";
+    assert!(ran.stderr().contains(expected), "{ran}");
+}
+
+#[test]
 fn mistakes_are_named() {
     let env = TestEnv::new();
     with_red_corner(&env);

@@ -114,6 +114,10 @@ fn print(explanation: &Explanation, printer: &mut Printer) -> Result<()> {
         ))?,
         None => printer.line(format_args!("similarity {similarity:.3}"))?,
     }
+    // Nothing supports a text that the model does not know, and nothing speaks against it.
+    if !explanation.reading.is_known {
+        return Ok(());
+    }
     print_places(explanation, printer)?;
     print_words(explanation, printer)
 }
@@ -171,12 +175,25 @@ fn print_words(explanation: &Explanation, printer: &mut Printer) -> Result<()> {
     Ok(())
 }
 
+/// `56 %`, `0.03 %`: never 0 % of what is there.
+fn percent(share: f32) -> String {
+    let percent = 100.0 * share;
+    if percent < 1.0 {
+        format!("{percent:.2} %")
+    } else {
+        format!("{percent:.0} %")
+    }
+}
+
 fn note(explanation: &Explanation, printer: &Printer) {
+    if !explanation.reading.is_known {
+        return;
+    }
     let seen = explanation.heat.seen;
     if seen != SeenPart::WHOLE {
         let (wide, high) = (seen.right - seen.left, seen.bottom - seen.top);
         let part = |share: f32, side| {
-            (share < 1.0).then(|| format!("the middle {:.0} % of the {side}", 100.0 * share))
+            (share < 1.0).then(|| format!("the middle {} of the {side}", percent(share)))
         };
         let parts = [part(wide, "width"), part(high, "height")];
         let parts = parts
