@@ -9,7 +9,7 @@ mod terminal;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::io::{Seek as _, Write as _};
+use std::io::{ErrorKind, Seek as _, Write as _};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -296,11 +296,19 @@ impl TestCommand {
     /// Starts the command and captures stdout and stderr.
     pub(crate) fn spawn(mut self) -> Running {
         let line = self.line();
-        let child = self
-            .command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
+        self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = self.command.spawn();
+        // A program that was just copied is busy while a child that another test forked meanwhile
+        // still holds the copy open: until that child is another program.
+        for _ in 0..1_000 {
+            match &child {
+                Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => {
+                    std::thread::sleep(Duration::from_millis(20));
+                    child = self.command.spawn();
+                }
+                _ => break,
+            }
+        }
         Running {
             child: child.unwrap_or_else(|error| panic!("{line}: {error}")),
             line,
