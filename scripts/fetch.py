@@ -1,8 +1,8 @@
-"""Fetches one shared library from a Python wheel, pinned by version and hash.
+"""Fetches one file from a Python wheel, pinned by version and hash.
 
-usage: fetch.py onnxruntime|libclang TOOLS_FOLDER
+usage: fetch.py onnxruntime|libclang|axe-playwright-python TOOLS_FOLDER
 
-pip downloads the wheel from its configured package index and checks the hash. A library that is
+pip downloads the wheel from its configured package index and checks the hash. A file that is
 already there is kept, so a second run needs no network.
 """
 
@@ -15,8 +15,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-# Per package: version, name of the library in the wheel and here, and per machine pip's platform
-# tag and the wheel's SHA-256.
+# Per package: version, name of the file in the wheel and here, and per machine pip's platform tag
+# and the wheel's SHA-256.
 PINS = {
     "onnxruntime": {
         "version": "1.32.0",
@@ -52,6 +52,21 @@ PINS = {
         },
         "python": [],
         "notices": ("LICENSE.TXT",),
+    },
+    # axe-core, the checker of accessibility that the tests of the page run; MPL-2.0.
+    "axe-playwright-python": {
+        "version": "0.1.8",
+        "member": "axe.min.js",
+        "name": "axe.min.js",
+        "wheels": {
+            machine: (
+                "any",
+                "fdd263c998388f1a8e67cad02677e612d946248bd44d163be5e8650ea31f95f8",
+            )
+            for machine in ("x86_64", "aarch64")
+        },
+        "python": [],
+        "notices": ("LICENSE",),
     },
 }
 

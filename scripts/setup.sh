@@ -1,5 +1,5 @@
 #!/bin/sh
-# Checks the prerequisites and fetches the two libraries that the build and the program need:
+# Checks the prerequisites and fetches the libraries that the build, the program and tests need:
 #   setup.sh BUILD_FOLDER
 # Fast and offline when everything is already there.
 set -eu
@@ -49,3 +49,8 @@ if [ -z "${LIBCLANG_PATH:-}" ] || [ "${LIBCLANG_PATH:-}" = "$tools/libclang" ]; 
     fi
 fi
 mv "$tools/env.new" "$tools/env"
+
+# Where the tests of the page run, they check its accessibility too.
+if [ -x /usr/bin/chromedriver ]; then
+    python3 "$here/fetch.py" axe-playwright-python "$tools"
+fi

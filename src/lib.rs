@@ -43,8 +43,14 @@ pub mod answers;
 mod atomic;
 pub mod cli;
 pub mod engine;
+#[cfg(feature = "serve")]
+pub mod mcp;
 pub mod models;
 pub mod platform;
+#[cfg(feature = "serve")]
+pub mod watch;
+#[cfg(feature = "serve")]
+pub mod web;
 pub mod workspace;
 
 pub use engine::{

@@ -27,6 +27,14 @@ pub fn data_folder() -> Option<PathBuf> {
     ProjectDirs::from("", "", "sightline").map(|dirs| dirs.data_dir().to_path_buf())
 }
 
+/// Where thumbnails are kept (`$XDG_CACHE_HOME/sightline/thumbnails` on Linux), or `None` if the
+/// user has no home folder.
+#[must_use]
+pub fn thumbnail_folder() -> Option<PathBuf> {
+    let dirs = ProjectDirs::from("", "", "sightline");
+    dirs.map(|dirs| dirs.cache_dir().join("thumbnails"))
+}
+
 /// The user's home folder, if there is one.
 #[must_use]
 pub fn home_folder() -> Option<PathBuf> {
@@ -50,7 +58,7 @@ pub fn install_command() -> String {
 }
 
 /// Where ONNX Runtime is searched if `ORT_DYLIB_PATH` is not set, in order: beside the executable,
-/// in `../lib`, in the data folder (as a file, or as the Python package).
+/// in `../lib/sightline`, in `../lib`, in the data folder (as a file, or as the Python package).
 #[must_use]
 fn runtime_candidates() -> Vec<PathBuf> {
     let mut candidates = Vec::new();
@@ -64,7 +72,9 @@ fn runtime_candidates() -> Vec<PathBuf> {
         if folder.ends_with("deps") {
             candidates.push(folder.join("..").join(RUNTIME_LIBRARY));
         }
-        candidates.push(folder.join("..").join("lib").join(RUNTIME_LIBRARY));
+        let lib = folder.join("..").join("lib");
+        candidates.push(lib.join("sightline").join(RUNTIME_LIBRARY));
+        candidates.push(lib.join(RUNTIME_LIBRARY));
     }
     if let Some(data) = data_folder() {
         candidates.push(data.join(RUNTIME_LIBRARY));

@@ -83,6 +83,7 @@ pub use item::{
 };
 pub use language::{Language, UnknownLanguage};
 pub use reader::IndexReader;
+pub use reader::facet_counts::FacetCounts;
 pub use reader::nearest::{Near, NearVector, Nearest};
 pub use reader::search::{Candidate, FullItem, SearchQuery};
 pub use reader::statistics::{Counts, GraphState, Leftovers, Sizes};

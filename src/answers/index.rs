@@ -16,6 +16,7 @@ use crate::engine::{
 
 answers! {
     /// The answer of `index`.
+    #[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
     pub struct IndexAnswer<'a> from report in &'a IndexReport {
         seen: usize = report.n_seen,
         added: usize = report.n_added,
@@ -42,12 +43,14 @@ answers! {
         starved: f64 = report.encoding.starved(),
     }
 
+    #[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
     struct HeldBackAnswer<'a> from (folder, n_files) in &'a (PathBuf, usize) {
         #[serde(flatten)]
         folder: PathAnswer<'a> = folder.as_path().into(),
         files: usize = *n_files,
     }
 
+    #[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
     struct ModelChangeAnswer<'a> from change in &'a ModelChange {
         from: &'a str = &change.from,
         to: &'a str = &change.to,
@@ -58,6 +61,7 @@ answers! {
 
     /// The answer of `status`.
     /// `texts`: the languages of each text tower of its model.
+    #[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
     pub struct StatusAnswer<'a> from (status, texts) in (&'a Status, &[Vec<TextLanguage>]) {
         index: PathAnswer<'a> = status.folder.as_path().into(),
         model: ModelAnswer<'a> = ModelAnswer {
@@ -84,27 +88,32 @@ answers! {
         },
     }
 
+    #[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
     struct TextTowerAnswer from languages in &Vec<TextLanguage> {
         languages: Vec<&'static str> = languages.iter().map(|language| language.code()).collect(),
     }
 
+    #[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
     struct GraphsAnswer<'a> from status in &'a Status {
         image: GraphAnswer<'a> = (&status.images).into(),
         caption: GraphAnswer<'a> = (&status.captions).into(),
     }
 
+    #[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
     struct SizesAnswer from sizes in Sizes {
         records: u64 = sizes.n_bytes_of_records,
         graphs: u64 = sizes.n_bytes_of_graphs,
         words: u64 = sizes.n_bytes_of_words,
     }
 
+    #[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
     struct DamagedAnswer<'a> from damaged in &'a DamagedData {
         #[serde(flatten)]
         folder: PathAnswer<'a> = damaged.folder.as_path().into(),
         bytes: u64 = damaged.n_bytes,
     }
 
+    #[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
     struct LibraryAnswer<'a> from library in &'a Library {
         #[serde(flatten)]
         folder: PathAnswer<'a> = library.folder.as_path().into(),
@@ -112,6 +121,7 @@ answers! {
         last_run_unix_s: u64 = library.last_run_unix_s,
     }
 
+    #[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
     struct LastRunAnswer from run in LastRun {
         ended_unix_s: u64 = run.ended_unix_s,
         seen: u64 = run.n_seen,
@@ -122,6 +132,7 @@ answers! {
         interrupted: bool = run.interrupted,
     }
 
+    #[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
     struct UnfinishedAnswer<'a> from change in &'a UnfinishedChange {
         model: ModelAnswer<'a> = ModelAnswer {
             name: &change.model,
@@ -199,6 +210,7 @@ answers! {
 }
 
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
 struct GraphAnswer<'a> {
     state: &'static str,
     reason: Option<&'a str>,
@@ -230,6 +242,7 @@ impl<'a> From<&'a KindStatus> for GraphAnswer<'a> {
 }
 
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
 struct ModelAnswer<'a> {
     name: &'a str,
     fingerprint: &'a str,

@@ -26,13 +26,19 @@ macro_rules! answers {
     )*};
 }
 
+mod collection;
 pub mod csv;
 mod duplicates;
 mod explain;
 mod index;
+mod item;
 mod measure;
 mod models;
+mod schema;
 mod search;
+mod serve;
+#[cfg(test)]
+mod serve_tests;
 mod tag;
 #[cfg(test)]
 mod tests;
@@ -46,20 +52,27 @@ use serde::Serialize;
 
 use crate::engine::Skipped;
 
+pub use collection::CollectionAnswer;
 pub use duplicates::DuplicatesAnswer;
 pub use explain::ExplainAnswer;
 pub use index::{
     CheckAnswer, CompactAnswer, ExportAnswer, FormatsAnswer, ImportAnswer, IndexAnswer,
     RemoveAnswer, StatusAnswer,
 };
+pub use item::ItemAnswer;
 pub use measure::{BenchAnswer, EmbedAnswer, EvalAnswer};
 pub use models::{ModelCheckAnswer, ModelInfoAnswer, ModelListAnswer};
 pub(crate) use models::{PrecisionAnswer, SignatureAnswer, TensorAnswer};
-pub use search::{CaptionHitAnswer, FoundAnswer, HitAnswer, ImageHitAnswer, PhraseHitAnswer};
+pub use schema::schema;
+pub use search::{
+    CaptionHitAnswer, FoundAnswer, HitAnswer, ImageHitAnswer, PageAnswer, PhraseHitAnswer,
+};
+pub use serve::{CopyAnswer, FacetsAnswer, MapAnswer, RunAnswer, ServerStatusAnswer, TagsAnswer};
 pub use tag::TagAnswer;
 
 /// A file or folder: its path as text, and its exact bytes when that is not UTF-8.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
 pub(crate) struct PathAnswer<'a> {
     path: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +96,7 @@ fn paths<P: AsRef<Path>>(paths: &[P]) -> Vec<PathAnswer<'_>> {
 
 answers! {
     /// A file that was left out.
+    #[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
     struct SkippedAnswer<'a> from skipped in &'a Skipped {
         #[serde(flatten)]
         file: PathAnswer<'a> = skipped.path.as_path().into(),

@@ -16,28 +16,42 @@ use crate::models::{
 
 /// The answer of `models list`.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
 pub struct ModelListAnswer<'a> {
     default: &'a str,
     models: Vec<ListedAnswer<'a>>,
 }
 
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
 struct ListedAnswer<'a> {
     name: String,
     default: bool,
     place: &'static str,
     #[serde(flatten)]
+    #[cfg_attr(feature = "serve", schema(value_type = FolderOrNoneAnswer))]
     folder: Option<PathAnswer<'a>>,
     #[serde(flatten)]
     opened: OpenedAnswer,
 }
 
+/// How a folder that may be missing is described: the document has no word for a flattened `None`.
+#[cfg(feature = "serve")]
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "describes the keys")]
+struct FolderOrNoneAnswer {
+    path: Option<String>,
+    path_base64: Option<String>,
+}
+
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
+#[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
 enum OpenedAnswer {
     Usable {
         layout: &'static str,
         dimension: usize,
+        #[cfg_attr(feature = "serve", schema(value_type = String))]
         precision: Precision,
         fingerprint: String,
         bytes: u64,

@@ -3,18 +3,22 @@
 use std::path::Path;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use super::{PathAnswer, each, paths};
 use crate::engine::{
-    By, CaptionHit, CaptionMatch, Condition, Confidence, Part, PartContent, PhraseHit, Query,
-    Reading, SearchHit, Strength, Town, UnknownKey, Vicinity,
+    By, CaptionHit, CaptionMatch, Condition, Confidence, Found, Part, PartContent, PhraseHit,
+    Query, Reading, SearchHit, Strength, Town, UnknownKey, Vicinity,
 };
 
 /// The answer to a search: the query and its hits, best first.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
 pub struct FoundAnswer<'a> {
     query: QueryAnswer<'a>,
+    #[cfg_attr(feature = "serve", schema(value_type = String))]
     by: By,
     known_to_model: Option<bool>,
     language: Option<&'static str>,
@@ -25,6 +29,7 @@ pub struct FoundAnswer<'a> {
 
 /// A query as it was understood.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
 struct QueryAnswer<'a> {
     /// The text, as it was typed where it was not taken literally.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,6 +46,7 @@ struct QueryAnswer<'a> {
 
 /// A part of a query.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
 struct PartAnswer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
@@ -55,6 +61,7 @@ struct PartAnswer<'a> {
 
 answers! {
     /// A condition on hits.
+    #[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
     struct ConditionAnswer<'a> from condition in &'a Condition {
         key: &'static str = condition.key().name(),
         value: &'a str = condition.value(),
@@ -64,6 +71,7 @@ answers! {
     }
 
     /// The circle that a condition asks for.
+    #[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
     struct VicinityAnswer from vicinity in &Vicinity {
         latitude: f64 = vicinity.centre.latitude(),
         longitude: f64 = vicinity.centre.longitude(),
@@ -73,6 +81,7 @@ answers! {
     }
 
     /// A town that was named.
+    #[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
     struct TownAnswer from town in &Town {
         name: &'static str = town.name,
         region: &'static str = town.region,
@@ -80,6 +89,7 @@ answers! {
     }
 
     /// Words that look like a condition.
+    #[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
     struct UnknownKeyAnswer<'a> from unknown in &'a UnknownKey {
         typed: &'a str = &unknown.typed,
         similar: &'static str = unknown.similar,
@@ -151,10 +161,42 @@ impl<'a> FoundAnswer<'a> {
     }
 }
 
+/// A part of a long list of pictures.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
+pub struct PageAnswer<'a> {
+    #[serde(flatten)]
+    found: FoundAnswer<'a>,
+    generation: u64,
+    total: usize,
+    n_likely: Option<usize>,
+    offset: usize,
+    cursor: String,
+    next: Option<String>,
+}
+
+impl<'a> PageAnswer<'a> {
+    /// The hits of `found`, which are those of `all` from place `offset` to before place `end`;
+    /// fewer, if files were overwritten while they were indexed. Places are named `LIST.PLACE`.
+    #[must_use]
+    pub fn new(found: FoundAnswer<'a>, all: &Found, list: u64, offset: usize, end: usize) -> Self {
+        Self {
+            generation: all.generation().0,
+            total: all.len(),
+            n_likely: n_likely(all.confidences()),
+            offset,
+            cursor: format!("{list}.{offset}"),
+            next: (end < all.len()).then(|| format!("{list}.{end}")),
+            found,
+        }
+    }
+}
+
 /// A picture or a caption that was found.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
 pub enum HitAnswer<'a> {
     /// A picture.
     Image(ImageHitAnswer<'a>),
@@ -166,12 +208,15 @@ pub enum HitAnswer<'a> {
 
 answers! {
     /// A picture that was found, and its rank from 1.
+    #[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
     pub struct ImageHitAnswer<'a> from (rank, hit) in (usize, &'a SearchHit) {
         rank: usize = rank,
+        id: u32 = hit.id.0,
         #[serde(flatten)]
         file: PathAnswer<'a> = hit.path().into(),
         other_paths: Vec<PathAnswer<'a>> = paths(hit.paths.get(1..).unwrap_or_default()),
         confidence: Option<f32> = hit.confidence.map(Confidence::value),
+        #[cfg_attr(feature = "serve", schema(value_type = Option<String>))]
         strength: Option<Strength> = hit.confidence.map(Confidence::strength),
         similarity: Option<f32> = hit.similarity,
         by: Vec<&'static str> = {
@@ -192,19 +237,24 @@ answers! {
         places: &'a [String] = &hit.details.places,
         keywords: &'a [String] = &hit.details.keywords,
         tags: &'a [String] = &hit.tags,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        thumbhash: Option<String> = None,
     }
 
     /// The caption by which a picture was found.
+    #[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
     struct CaptionMatchAnswer<'a> from hit in &'a CaptionMatch {
         text: &'a str = &hit.text,
         similarity: f32 = hit.similarity,
     }
 
     /// A caption that was found, and its rank from 1.
+    #[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
     pub struct CaptionHitAnswer<'a> from (rank, hit) in (usize, &'a CaptionHit) {
         rank: usize = rank,
         text: &'a str = &hit.text,
         confidence: Option<f32> = hit.confidence.map(Confidence::value),
+        #[cfg_attr(feature = "serve", schema(value_type = Option<String>))]
         strength: Option<Strength> = hit.confidence.map(Confidence::strength),
         similarity: Option<f32> = hit.similarity,
         words: &'a [String] = &hit.words,
@@ -215,14 +265,27 @@ answers! {
     }
 
     /// A phrase of the bank that fits a picture, and its rank from 1.
+    #[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
     pub struct PhraseHitAnswer<'a> from (rank, hit) in (usize, &'a PhraseHit) {
         rank: usize = rank,
         text: &'a str = &hit.text,
         group: &'static str = hit.group,
         confidence: Option<f32> = hit.confidence.map(Confidence::value),
+        #[cfg_attr(feature = "serve", schema(value_type = Option<String>))]
         strength: Option<Strength> = hit.confidence.map(Confidence::strength),
         similarity: f32 = hit.similarity,
         from: &'static str = "bank",
+    }
+}
+
+impl ImageHitAnswer<'_> {
+    /// The same with a blurred picture of it, a [ThumbHash](https://evanw.github.io/thumbhash/).
+    #[must_use]
+    pub fn with_thumbhash(self, hash: Option<&[u8]>) -> Self {
+        Self {
+            thumbhash: hash.map(|hash| STANDARD.encode(hash)),
+            ..self
+        }
     }
 }
 
@@ -241,5 +304,40 @@ impl<'a> From<(usize, &'a PhraseHit)> for HitAnswer<'a> {
 impl<'a> From<(usize, &'a CaptionHit)> for HitAnswer<'a> {
     fn from(hit: (usize, &'a CaptionHit)) -> Self {
         Self::Caption(hit.into())
+    }
+}
+
+/// How many are likely; `None` where none is rated, or another order than that of confidence was
+/// asked for.
+fn n_likely(confidences: impl Iterator<Item = Option<Confidence>>) -> Option<usize> {
+    let rated: Vec<Confidence> = confidences.map_while(|confidence| confidence).collect();
+    let is_in_order = rated.is_sorted_by(|a, b| a.value() >= b.value());
+    let likely = rated
+        .iter()
+        .take_while(|confidence| confidence.strength().is_likely());
+    (is_in_order && !rated.is_empty()).then(|| likely.count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_likely_is_counted_from_the_start_of_a_list() {
+        let rows: [(&[f32], Option<usize>); 6] = [
+            (&[], None),
+            (&[0.9, 0.8, 0.3, 0.1, 0.0], Some(3)),
+            // Nothing weak lies between.
+            (&[0.9, 0.01], Some(1)),
+            (&[0.2, 0.01], Some(0)),
+            (&[0.9, 0.9], Some(2)),
+            // By date.
+            (&[0.1, 0.9], None),
+        ];
+        for (values, expected) in rows {
+            let confidences = values.iter().map(|&value| Confidence::new(value));
+            assert_eq!(n_likely(confidences), expected, "{values:?}");
+        }
+        assert_eq!(n_likely([None, None].into_iter()), None);
     }
 }

@@ -21,7 +21,7 @@ use crate::engine::bench::{BenchReport, BenchRound, CpuTimes};
 use crate::engine::exchange::{ExportRequest, ImportReport};
 use crate::engine::{
     By, CaptionHit, CaptionMatch, Condition, Confidence, Details, DuplicateFile, DuplicateGroup,
-    DuplicatesReport, EncodingFigures, Engine, Evaluation, Explanation, Heat, IndexReport,
+    DuplicatesReport, EncodingFigures, Engine, Evaluation, Explanation, Facets, Heat, IndexReport,
     IndexRequest, KeepReason, Key, LabelReport, ModelChange, Moment, Part, PhraseHit, Query,
     Reading, Recalls, RemoveReport, RepeatedLabel, SearchHit, SeenPart, Tag, TagReport, TagSidecar,
     TaggedPicture, UnfinishedChange, UnknownKey, WordEffect, fake, quietly,
@@ -33,7 +33,7 @@ use crate::models::{
 
 /// The keys of an answer, such as `hits[].rank`, each with its description, such as
 /// `number or null, may be missing`.
-type Keys = BTreeMap<String, String>;
+pub(super) type Keys = BTreeMap<String, String>;
 
 /// What the samples of one answer have at a key.
 #[derive(Default)]
@@ -85,6 +85,8 @@ impl Seen {
             match types[..] {
                 ["object"] if seen.is_file() => "file".to_owned(),
                 [one] => one.to_owned(),
+                // A key of another answer, which is described there.
+                [] => "nothing".to_owned(),
                 _ => panic!("{types:?}"),
             }
         };
@@ -119,10 +121,10 @@ impl Seen {
 
 /// Samples of an answer as they are printed.
 #[derive(Default)]
-struct Samples(BTreeMap<&'static str, Seen>);
+pub(super) struct Samples(BTreeMap<&'static str, Seen>);
 
 impl Samples {
-    fn add(&mut self, answer: &'static str, sample: &impl Serialize) {
+    pub(super) fn add(&mut self, answer: &'static str, sample: &impl Serialize) {
         let sample = serde_json::to_value(sample).unwrap();
         self.0.entry(answer).or_default().add(&sample);
     }
@@ -169,7 +171,10 @@ fn the_document_describes_every_key_and_no_other() {
     of_upkeep(&mut samples);
     of_measuring(&mut samples);
     of_models(&mut samples);
-    let (found, described) = (samples.keys(), described());
+    serve_tests::of_items(&mut samples);
+    serve_tests::of_collections(&mut samples);
+    let (mut found, described) = (samples.keys(), described());
+    serve_tests::without_others(&mut found);
     assert!(found.len() >= 16, "{} answers", found.len());
     let answers = |keys: &BTreeMap<String, Keys>| keys.keys().cloned().collect::<Vec<_>>();
     assert_eq!(answers(&found), answers(&described));
@@ -189,11 +194,11 @@ fn the_document_describes_every_key_and_no_other() {
 }
 
 /// A path that is not UTF-8.
-fn odd_path() -> PathBuf {
+pub(super) fn odd_path() -> PathBuf {
     PathBuf::from(OsStr::from_bytes(b"/photos/\xff.jpg"))
 }
 
-fn odd_file() -> Skipped {
+pub(super) fn odd_file() -> Skipped {
     Skipped {
         path: odd_path(),
         reason: "truncated".to_owned(),
@@ -305,6 +310,20 @@ fn of_searches(samples: &mut Samples) {
     }
 }
 
+fn facets() -> Facets {
+    let named = |name: &str| vec![(name.to_owned(), 3)];
+    let day = Moment::new(2023, 6, 0, None).unwrap();
+    Facets {
+        cameras: named("NIKON Z 6"),
+        folders: vec![("/photos".into(), 3)],
+        places: named("Rome"),
+        tags: named("best"),
+        types: named("jpg"),
+        years: vec![(2023, 3)],
+        dates: Some((day, day)),
+    }
+}
+
 fn of_tags(samples: &mut Samples) {
     let tag = |set: Option<&str>| Tag {
         name: "outdoors".to_owned(),
@@ -350,6 +369,7 @@ fn of_tags(samples: &mut Samples) {
 fn of_duplicates(samples: &mut Samples) {
     let file = |path: &Path, similarity, taken: &str| DuplicateFile {
         path: path.to_path_buf(),
+        id: ItemId(1),
         width: 4,
         height: 3,
         n_bytes: 12,
@@ -415,6 +435,7 @@ fn of_explanations(samples: &mut Samples) {
         }],
         ..bare.clone()
     };
+    serve_tests::of_explanation(samples, &bare);
     samples.add("explain", &ExplainAnswer::new(&odd_path(), "a", &bare));
     samples.add("explain", &ExplainAnswer::new(Path::new("-"), "a", &rich));
 }
@@ -486,9 +507,14 @@ fn of_an_index(samples: &mut Samples) {
         dimension: 4,
         n_images: 1,
     });
+    serve_tests::of_an_engine(samples, &engine, &status);
     let texts = [vec!["en".parse().unwrap()], vec!["zh".parse().unwrap()]];
     status.damaged = damaged();
     samples.add("status", &StatusAnswer::from((&status, texts.as_slice())));
+    for facets in [facets(), Facets::default()] {
+        let answer = CollectionAnswer::from((&status, &facets, 20));
+        samples.add("collection", &answer);
+    }
     status.images.graph = GraphState::Absent;
     status.captions.graph = GraphState::Absent;
     (status.last_run, status.unfinished) = (None, None);

@@ -2,10 +2,17 @@
 
 mod dashed;
 mod explain;
+#[cfg(feature = "serve")]
+mod mcp;
 mod models;
 mod query;
+#[cfg(feature = "serve")]
+mod serve;
+mod shell;
 mod tag;
 mod upkeep;
+#[cfg(feature = "serve")]
+mod watch;
 mod words;
 
 use std::any::TypeId;
@@ -21,15 +28,22 @@ use crate::engine::{Confidence, DecodeOptions, IndexRequest, Language, TextLangu
 use crate::models::{Device, Precision};
 
 pub(super) use explain::ExplainArgs;
+#[cfg(feature = "serve")]
+pub(super) use mcp::McpArgs;
 pub(super) use models::{
     AddArgs, CheckArgs, DefaultArgs, InfoArgs, ListArgs, ModelsArgs, ModelsCommand, PullArgs,
     QuantizeArgs, RemoveArgs,
 };
 pub(super) use query::{FilterArgs, QueryArgs};
+#[cfg(feature = "serve")]
+pub(super) use serve::ServeArgs;
+pub(super) use shell::{CompletionsArgs, ManArgs};
 pub(super) use tag::TagArgs;
 pub(super) use upkeep::{
     CheckIndexArgs, CompactArgs, ExportArgs, ImportArgs, RemoveFilesArgs, StatusArgs,
 };
+#[cfg(feature = "serve")]
+pub(super) use watch::WatchArgs;
 
 /// Find pictures with words and words with pictures, on your own machine, offline
 #[derive(Debug, Parser)]
@@ -55,7 +69,7 @@ pub(super) struct Cli {
 
 impl Cli {
     /// The commands and options. A search may begin without a query if one is asked for later.
-    fn definition() -> clap::Command {
+    pub(super) fn definition() -> clap::Command {
         let command = Self::command();
         let command = numbers_may_be_negative(command);
         let command = command.mut_subcommand("search", |search| {
@@ -163,6 +177,15 @@ pub(super) enum Command {
     Explain(ExplainArgs),
     /// Find files that show the same picture, and suggest which to keep
     Duplicates(DuplicatesArgs),
+    /// Serve a page for the browser and an API, to this machine
+    #[cfg(feature = "serve")]
+    Serve(ServeArgs),
+    /// Answer an assistant that speaks the Model Context Protocol
+    #[cfg(feature = "serve")]
+    Mcp(McpArgs),
+    /// Keep the index up to date while its folders change
+    #[cfg(feature = "serve")]
+    Watch(WatchArgs),
     /// Show what the index contains
     Status(StatusArgs),
     /// Remove files or folders from the index, but not from disk
@@ -183,6 +206,10 @@ pub(super) enum Command {
     Embed(EmbedArgs),
     /// Measure indexing throughput on this machine
     Bench(BenchArgs),
+    /// Print the completions of a shell
+    Completions(CompletionsArgs),
+    /// Print or write manual pages
+    Man(ManArgs),
 }
 
 #[derive(Debug, Args)]

@@ -53,3 +53,11 @@ pub(super) fn check_ctrl_c() -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
 }
+
+/// Is done once Ctrl-C was pressed.
+#[cfg(feature = "serve")]
+pub(super) async fn stopped() {
+    while check_ctrl_c().is_continue() {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}

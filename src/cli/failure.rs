@@ -16,7 +16,10 @@ pub(super) fn report(
         return ExitStatus::Found;
     }
     let _ = printer.flush();
-    printer.error(chain(error), hints::hint(error, workspace).as_deref());
+    printer.error(
+        chain(error.chain()),
+        hints::hint(error, workspace).as_deref(),
+    );
     ExitStatus::Error
 }
 
@@ -29,10 +32,10 @@ pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
-/// The error and its causes on one line, without repetitions.
-fn chain(error: &anyhow::Error) -> String {
+/// An error and its causes on one line, without repetitions.
+pub(super) fn chain(causes: anyhow::Chain<'_>) -> String {
     let mut text = String::new();
-    for cause in error.chain() {
+    for cause in causes {
         let cause = Printer::one_line(&cause.to_string());
         let cause = without_known_path(&cause, &text);
         if !text.contains(cause) {
@@ -65,7 +68,7 @@ mod tests {
         let chained = |causes: &[&str]| {
             let mut causes = causes.iter().rev().map(ToString::to_string);
             let innermost = anyhow::Error::msg(causes.next().unwrap());
-            chain(&causes.fold(innermost, anyhow::Error::context))
+            chain(causes.fold(innermost, anyhow::Error::context).chain())
         };
         let opened = "failed to open file `/a/b.jpg`: Permission denied (os error 13)";
         let rows: [(&[&str], &str); 4] = [

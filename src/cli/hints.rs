@@ -1,5 +1,7 @@
 //! Advice on errors. The libraries say what is wrong; what to type is added here.
 
+mod quoting;
+
 use std::path::Path;
 
 use sightline_picture::DecodeError;
@@ -14,12 +16,26 @@ use crate::models::{
 use crate::platform;
 use crate::workspace::{KeptModel, Workspace, WorkspaceError};
 
+use quoting::in_quotes;
+pub(super) use quoting::shell_word;
+
 /// Why the pictures and texts of a model do not match.
 pub(super) const CAUSES_OF_MISMATCH: &str = "likely causes: preprocessing (size, mean, deviation) \
      or tokenizer of another model, padding or begin and end tokens other than in training, an \
      output that is not the embedding, towers of different models, or a language other than \
      English and Chinese; `sightline models info` shows what was read from the files, to compare \
      with what the model's authors state";
+
+/// What to do when no more folders can be watched.
+#[cfg(feature = "serve")]
+pub(super) const RAISE_WATCH_LIMIT: &str =
+    "raise it: `sudo sysctl fs.inotify.max_user_watches=1048576`";
+
+/// What the user can do about an error of the engine, if known.
+#[cfg(feature = "serve")]
+pub(super) fn on_engine_error(error: &EngineError, index: Option<&Path>) -> Option<String> {
+    error.hint(index)
+}
 
 /// What the user can do about an error, if known.
 pub(super) fn hint(error: &anyhow::Error, workspace: Option<&Workspace>) -> Option<String> {
@@ -77,20 +93,6 @@ pub(super) fn command(arguments: &str, index: Option<&Path>) -> String {
         ),
         None => format!("sightline {arguments}"),
     }
-}
-
-/// A text as one word of a shell's command line, in quotes where it needs them.
-pub(super) fn shell_word(text: &str) -> String {
-    let is_plain = |letter: char| letter.is_alphanumeric() || "/._-+,:@%=".contains(letter);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        text.to_owned()
-    } else {
-        in_quotes(text)
-    }
-}
-
-fn in_quotes(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// The note for a run that uses the model of the index, not the default one.

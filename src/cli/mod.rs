@@ -20,6 +20,7 @@ mod stdin;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use args::{Cli, Command, Global};
 use exit::ExitStatus;
@@ -48,6 +49,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut printer = Printer::new(cli.global.quiet);
     let status = match workspace(&cli.global, &cli.command) {
         Ok(workspace) => {
+            // Those that serve keep it for all their threads.
+            let workspace = Arc::new(workspace);
             let result = run(cli.command, &workspace, &mut printer);
             let result = result.and_then(|status| Ok(printer.flush().map(|()| status)?));
             result.unwrap_or_else(|error| report(&error, Some(&workspace), &mut printer))
@@ -87,7 +90,7 @@ fn workspace(global: &Global, command: &Command) -> Result<Workspace, WorkspaceE
 
 fn run(
     command: Command,
-    workspace: &Workspace,
+    workspace: &Arc<Workspace>,
     printer: &mut Printer,
 ) -> anyhow::Result<ExitStatus> {
     match command {
@@ -102,6 +105,12 @@ fn run(
         Command::Similar(args) => commands::search::similar(&args, workspace, printer),
         Command::Explain(args) => commands::explain::run(&args, workspace, printer),
         Command::Duplicates(args) => commands::duplicates::run(&args, workspace, printer),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => commands::serve::run(&args, workspace, printer),
+        #[cfg(feature = "serve")]
+        Command::Mcp(args) => commands::mcp::run(&args, workspace),
+        #[cfg(feature = "serve")]
+        Command::Watch(args) => commands::watch::run(&args, workspace, printer),
         Command::Status(args) => commands::status::run(&args, workspace, printer),
         Command::Bench(args) => commands::bench::run(&args, workspace, printer),
         Command::Eval(args) => commands::eval::run(&args, workspace, printer),
@@ -112,5 +121,7 @@ fn run(
         Command::Import(args) => commands::exchange::import(&args, workspace, printer),
         Command::Models(args) => commands::models::run(&args, workspace, printer),
         Command::Embed(args) => commands::embed::run(&args, workspace, printer),
+        Command::Completions(args) => commands::shell::completions(&args, printer),
+        Command::Man(args) => commands::shell::man(&args, printer),
     }
 }

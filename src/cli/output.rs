@@ -34,7 +34,7 @@ const INDENT: usize = 13;
 const MIN_ROOM: usize = 24;
 
 /// The hits of a query, best first.
-pub(super) struct Found<'a> {
+pub(super) struct FoundHits<'a> {
     pub(super) query: &'a Query,
     pub(super) by: By,
     /// What the model made of the text of each part; none where no text was encoded.
@@ -45,7 +45,7 @@ pub(super) struct Found<'a> {
 
 /// Shows hits in the form that was asked for.
 pub(super) fn show(
-    found: &Found<'_>,
+    found: &FoundHits<'_>,
     args: &OutputArgs,
     workspace: &Workspace,
     printer: &mut Printer,
@@ -71,7 +71,7 @@ pub(super) fn show(
 
 /// Shows the hits of these ranks, from 1, of a search that goes on: JSON on one line.
 pub(super) fn show_some(
-    found: &Found<'_>,
+    found: &FoundHits<'_>,
     ranks: &dyn Fn(usize) -> bool,
     args: &OutputArgs,
     printer: &mut Printer,
@@ -109,7 +109,7 @@ pub(super) fn note_if_unlikely(rows: &[Row<'_>], printer: &Printer) -> bool {
     is_none_likely
 }
 
-impl Found<'_> {
+impl FoundHits<'_> {
     fn answer<'a>(&'a self, hits: Vec<HitAnswer<'a>>) -> FoundAnswer<'a> {
         FoundAnswer::new(
             self.query,
@@ -123,7 +123,7 @@ impl Found<'_> {
 
 /// Prints hits in the form that was asked for. `was_less_likely`: whether the hit before them is.
 fn print(
-    found: &Found<'_>,
+    found: &FoundHits<'_>,
     rows: &[Row<'_>],
     was_less_likely: bool,
     args: &OutputArgs,
@@ -156,8 +156,8 @@ fn shortened(caption: &str) -> String {
 
 /// Whether a hit is below the bound from which hits are as likely right as wrong.
 fn is_less_likely(row: &Row<'_>) -> bool {
-    let strength = row.confidence.map(Confidence::strength);
-    matches!(strength, Some(Strength::Weak | Strength::Unlikely))
+    row.confidence
+        .is_some_and(|confidence| !confidence.strength().is_likely())
 }
 
 /// The confidence in a hit, coloured by its strength; of an uncalibrated model the similarity.

@@ -51,7 +51,7 @@ impl<'a> ProgressView<'a> {
             self.clear();
             let bar = ProgressBar::new(progress.n_total as u64);
             let template = match progress.stage {
-                Stage::Walking => "{spinner} {prefix}",
+                Stage::Waiting | Stage::Walking => "{spinner} {prefix}",
                 Stage::Details
                 | Stage::Pictures
                 | Stage::Captions
@@ -143,6 +143,7 @@ impl Drop for BytesView<'_> {
 
 fn title(stage: Stage) -> &'static str {
     match stage {
+        Stage::Waiting => "Waiting for another run",
         Stage::Walking => "Searching for pictures",
         Stage::Details => "Reading metadata",
         Stage::Pictures => "Pictures",

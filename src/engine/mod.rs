@@ -15,15 +15,19 @@ mod encoder;
 mod error;
 pub mod exchange;
 mod explain;
+mod facets;
+mod files;
 mod gather;
 mod hubs;
 mod indexing;
 mod isolate;
 mod measure;
 mod names;
+mod overview;
 mod report;
 mod search;
 mod tagging;
+mod turns;
 mod upkeep;
 mod views;
 
@@ -40,7 +44,8 @@ use std::time::Duration;
 use bank::Bank;
 use exchange::{ExportReport, ExportRequest, ImportReport};
 use search::{KnownTexts, QueryEncoder};
-use sightline_index::{Compacted, IndexReader, WriterOptions};
+use sightline_index::{Compacted, FullItem, IndexReader, WriterOptions};
+use turns::Turns;
 use views::Views;
 
 pub use decode::DecodeOptions;
@@ -57,23 +62,25 @@ pub use encoder::{
 pub use error::{BadCondition, DocumentError, EngineError, LineError};
 pub(crate) use exchange::npy;
 pub use explain::{
-    ExplainRequest, ExplainedPicture, Explanation, Heat, Ninth, OverlayFile, WordEffect,
+    ExplainRequest, ExplainedPicture, Explanation, Heat, Ninth, OverlayFile, WordEffect, png,
 };
+pub use facets::Facets;
 pub use gather::{GatherReport, How, gather};
 pub use indexing::{CaptionFormat, IndexRequest};
 pub use measure::{Evaluation, Recalls, bench, evaluate};
+pub use overview::MapPoint;
 pub use report::{
     BankReport, EncodingFigures, FirstRuns, IndexReport, KindStatus, ModelChange, OnBuilding,
     OnProgress, Progress, Reading, Skipped, Stage, Status, UnfinishedChange,
 };
 pub use search::{
-    By, CaptionHit, CaptionMatch, Condition, Confidence, Key, Part, PartContent, Query,
+    By, CaptionHit, CaptionMatch, Condition, Confidence, Found, Key, Part, PartContent, Query,
     QueryChange, RefineError, RefineOptions, Refinement, SearchHit, SearchRequest, Strength, Town,
     Turn, TurnError, TypedPath, UnknownKey, Vicinity,
 };
 pub use sightline_index::{
-    Coordinates, DamagedData, Details, Filter, GraphState, IdSet, IndexError, ItemId, ItemKind,
-    Language, Moment, Orientation, Problem, Repair,
+    Caption, Coordinates, DamagedData, Details, Filter, Generation, GraphState, IdSet, Image,
+    IndexError, ItemId, ItemKind, Language, Moment, Orientation, Problem, Repair,
 };
 pub use sightline_onnx::{Calibration, Choice, Language as TextLanguage, SeenPart, Unrelated};
 pub use sightline_picture::DecodeLimits;
@@ -99,6 +106,7 @@ pub struct Engine {
     views: Views,
     texts: KnownTexts,
     bank: Bank,
+    turns: Turns,
 }
 
 impl Engine {
@@ -112,6 +120,7 @@ impl Engine {
             views: Views::new(folder.into()),
             texts: KnownTexts::default(),
             bank: Bank::default(),
+            turns: Turns::default(),
         }
     }
 
@@ -136,7 +145,8 @@ impl Engine {
     /// Files with unchanged size and time are not opened. Files whose content is known (moved,
     /// renamed, copied) keep their vector and are not decoded. Deleted files are removed from the
     /// index. Files that cannot be read are skipped and reported. `progress` is called often and
-    /// can stop the run; finished work is then committed.
+    /// can stop the run; finished work is then committed. A run waits for another one of this
+    /// engine.
     ///
     /// # Errors
     /// When a folder or captions file is missing or malformed, the index is locked, read-only or
@@ -147,6 +157,12 @@ impl Engine {
         request: &IndexRequest,
         progress: &mut OnProgress<'_>,
     ) -> Result<IndexReport, EngineError> {
+        let Some(_turn) = self.turns.wait(progress) else {
+            return Ok(IndexReport {
+                interrupted: true,
+                ..IndexReport::default()
+            });
+        };
         let report = indexing::index(
             self.views.folder(),
             &self.encoders,
@@ -295,12 +311,19 @@ impl Engine {
 
     /// The view for a request. A search by words alone needs no model, nor does a list.
     fn reader_for(&self, request: &SearchRequest) -> Result<Arc<IndexReader>, EngineError> {
+        if request.by == By::Words || request.query.parts.is_empty() {
+            self.reader_of_any_model()
+        } else {
+            self.reader()
+        }
+    }
+
+    /// The view for what needs no model.
+    fn reader_of_any_model(&self) -> Result<Arc<IndexReader>, EngineError> {
         match self.reader() {
             Err(EngineError::Index(
                 IndexError::OtherModel { .. } | IndexError::OtherDimension { .. },
-            )) if request.by == By::Words || request.query.parts.is_empty() => {
-                Ok(Arc::new(IndexReader::open(self.views.folder(), None)?))
-            }
+            )) => Ok(Arc::new(IndexReader::open(self.views.folder(), None)?)),
             reader => reader,
         }
     }
@@ -360,6 +383,89 @@ impl Engine {
     pub fn search(&self, request: &SearchRequest) -> Result<Vec<SearchHit>, EngineError> {
         let reader = self.reader_for(request)?;
         search::images(&reader, self.query_encoder(&reader, request), request)
+    }
+
+    /// The images that match a query, in order, whose hits are read as they are shown; otherwise as
+    /// [`Engine::search`]. For long lists.
+    ///
+    /// # Errors
+    /// As [`Engine::search`].
+    pub fn find(&self, request: &SearchRequest) -> Result<Found, EngineError> {
+        let reader = self.reader_for(request)?;
+        let encoder = self.query_encoder(&reader, request);
+        search::find(Arc::clone(&reader), encoder, request)
+    }
+
+    /// An image of the index and its captions; `None` when it has no item with this id, or that is
+    /// a caption.
+    ///
+    /// # Errors
+    /// When the index is missing, was made by another model, or cannot be read.
+    pub fn picture(&self, id: ItemId) -> Result<Option<(Image, Vec<Caption>)>, EngineError> {
+        let found = self.reader()?.items(&[id])?.remove(&id);
+        Ok(match found {
+            Some(FullItem::Image { image, captions }) => Some((image, captions)),
+            _ => None,
+        })
+    }
+
+    /// The file of an image of the index: its real path, in a library folder, of the size and time
+    /// that were indexed. `None` when there is none: a face sends no other file.
+    ///
+    /// # Errors
+    /// When the index is missing, was made by another model, or cannot be read.
+    pub fn file_of(&self, image: &Image) -> Result<Option<PathBuf>, EngineError> {
+        files::file_of(&*self.reader()?, image)
+    }
+
+    /// The values of facets that the images of the index have (cameras, folders and so on), with
+    /// the number of images that have each. Needs no model.
+    ///
+    /// # Errors
+    /// When the index is missing or cannot be read.
+    pub fn facets(&self) -> Result<Facets, EngineError> {
+        Facets::read(&*self.reader_of_any_model()?)
+    }
+
+    /// Each image as a point on a plane, on which similar pictures are near each other: the two
+    /// principal components of the vectors.
+    ///
+    /// # Errors
+    /// When the index is missing, was made by another model, or cannot be read.
+    pub fn map(&self) -> Result<Vec<MapPoint>, EngineError> {
+        overview::plane(&*self.reader()?)
+    }
+
+    /// The generation of the index that queries are answered from.
+    ///
+    /// # Errors
+    /// When the index is missing, was made by another model, or cannot be read.
+    pub fn generation(&self) -> Result<Generation, EngineError> {
+        Ok(self.reader()?.generation())
+    }
+
+    /// The library folders of the index, whichever model made it.
+    ///
+    /// # Errors
+    /// When there is no index, or it cannot be read.
+    pub fn libraries(&self) -> Result<Vec<PathBuf>, EngineError> {
+        let libraries = IndexReader::open(self.views.folder(), None)?.libraries()?;
+        let folders = libraries.into_iter().map(|library| library.folder);
+        Ok(folders.collect())
+    }
+
+    /// Whether what happened to a file or folder can matter to an index of the `library` folder
+    /// that it is in: pictures, sidecars, ignore files and folders do, unless they are hidden, in
+    /// a folder that is never walked, or part of this index. Ignore files are not read.
+    #[must_use]
+    pub fn concerns(&self, library: &Path, path: &Path) -> bool {
+        !path.starts_with(self.views.folder()) && indexing::concerns(library, path)
+    }
+
+    /// The folder of the index.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.views.folder()
     }
 
     /// Changes the query of a refined search, and searches again. When that fails, the refinement
@@ -473,6 +579,23 @@ impl Engine {
         let request = SearchRequest::picture(picture, n);
         let encoder = self.query_encoder(&reader, &request);
         search::similar(&reader, encoder, picture, n, min_confidence)
+    }
+
+    /// At most `n` pictures similar to an image of the index, best first, without itself, whose
+    /// hits are read as they are shown; otherwise as [`Engine::similar`]. `None` when it has no
+    /// such image.
+    ///
+    /// # Errors
+    /// As [`Engine::search`].
+    pub fn find_similar(
+        &self,
+        id: ItemId,
+        n: usize,
+        min_confidence: Option<f32>,
+    ) -> Result<Option<Found>, EngineError> {
+        let reader = self.reader()?;
+        let encoder = self.picture_encoder(Some(&reader));
+        search::find_similar(&reader, encoder, id, n, min_confidence)
     }
 
     /// Groups of files that show the same picture, each with the file to keep; see

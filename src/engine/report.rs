@@ -40,6 +40,8 @@ pub struct Reading {
 /// What an index run is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
+    /// Waiting for another run of the same engine.
+    Waiting,
     /// Looking for files.
     Walking,
     /// Reading the metadata of pictures that an older version indexed without it.
@@ -65,6 +67,25 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// Its name in answers.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Walking => "walking",
+            Self::Details => "details",
+            Self::Pictures => "pictures",
+            Self::Captions => "captions",
+            Self::Building => "building",
+            Self::Biases => "biases",
+            Self::Comparing => "comparing",
+            Self::Masking => "masking",
+            Self::Phrases => "phrases",
+            Self::Labels => "labels",
+            Self::Tagging => "tagging",
+        }
+    }
+
     pub(crate) fn of(step: BuildStep) -> Self {
         match step {
             BuildStep::HubBiases => Self::Biases,

@@ -44,6 +44,9 @@ mod help;
 mod index;
 /// Runs that are killed repeatedly while the folder changes.
 mod kills;
+/// `sightline mcp` and `serve --mcp`, asked by the official client of the protocol.
+#[cfg(feature = "serve")]
+mod mcp;
 /// Verdict of `sightline models check` and `add` on good and broken copies of the starter model.
 mod model_checks;
 /// Folders that look like models and are something else, damaged or incomplete.
@@ -52,6 +55,9 @@ mod model_folders;
 mod models;
 /// Forms of hits: CSV, copies, links, the viewer, and lines and pictures on a terminal.
 mod output;
+/// The web page, in a real browser where there is one.
+#[cfg(feature = "serve")]
+mod page;
 /// Files and folders without read or write permission.
 mod permissions;
 /// `sightline models pull`, from a hub served by the test.
@@ -68,8 +74,19 @@ mod refine;
 mod runtime;
 /// `sightline search`: ranking, output forms, exit codes, pages.
 mod search;
+/// `sightline serve`: the API.
+#[cfg(feature = "serve")]
+mod serve;
+/// `sightline serve` under attack.
+#[cfg(feature = "serve")]
+mod serve_guard;
+/// The document of the API, and its examples.
+#[cfg(feature = "serve")]
+mod serve_schema;
 /// Errors of the set-up script when a tool is missing.
 mod setup;
+/// `sightline completions` and `man`, and what `make install` installs.
+mod shell;
 /// `sightline similar`.
 mod similar;
 /// Where captions and facts come from: data sets, XMP, Google Takeout, the pictures themselves.
@@ -86,5 +103,8 @@ mod text_towers;
 mod tidy;
 /// `sightline check`, `compact` and `remove`: maintenance of an index.
 mod upkeep;
+/// `sightline watch` and `serve --watch`: real changes of files, and what the index makes of them.
+#[cfg(feature = "serve")]
+mod watch;
 /// Search by words: metadata, languages, and scripts without spaces.
 mod words;

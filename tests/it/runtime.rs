@@ -106,7 +106,7 @@ fn the_error_lists_every_path_tried() {
     ----- stdout -----
 
     ----- stderr -----
-    error: ONNX Runtime not found (tried [ROOT]/alone/libonnxruntime.so, [ROOT]/alone/../lib/libonnxruntime.so, [ROOT]/data/sightline/libonnxruntime.so, libonnxruntime.so)
+    error: ONNX Runtime not found (tried [ROOT]/alone/libonnxruntime.so, [ROOT]/alone/../lib/sightline/libonnxruntime.so, [ROOT]/alone/../lib/libonnxruntime.so, [ROOT]/data/sightline/libonnxruntime.so, libonnxruntime.so)
 
     hint: install it with `python3 -m pip install --no-deps --target '[ROOT]/data/sightline/onnxruntime' onnxruntime==1.32.0`
     ");

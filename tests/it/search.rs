@@ -284,6 +284,7 @@ fn hits_are_printed_as_json() {
           ],
           "confidence": null,
           "height": 32,
+          "id": [ID],
           "keywords": [],
           "other_paths": [],
           "path": "[ROOT]/photos/IMG_1.png",

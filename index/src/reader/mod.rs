@@ -1,6 +1,7 @@
 //! Reads the index. A reader sees one generation, whatever is written meanwhile, and writes nothing
 //! itself.
 
+pub(crate) mod facet_counts;
 mod folders;
 mod hubs;
 mod look;
@@ -218,6 +219,24 @@ impl IndexReader {
     /// When the records cannot be read.
     pub fn captions_alone(&self) -> Result<Vec<Caption>, IndexError> {
         self.store.captions_of(None).within(self.dir())
+    }
+
+    /// Visits the vectors of a kind, by id.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn visit_vectors(
+        &self,
+        kind: ItemKind,
+        visit: &mut dyn FnMut(ItemId, &[f32]),
+    ) -> Result<(), IndexError> {
+        let dimension = self.binding.dimension;
+        self.store
+            .scan_vectors(kind, ItemId(0), dimension, &mut |id, vector| {
+                visit(id, vector);
+                Ok(true)
+            })
+            .within(self.dir())
     }
 
     /// The vector of an item, if it exists.

@@ -1,7 +1,7 @@
 //! Filters, compared with a naive evaluation over random histories: as recorded, as computed from
 //! an index without facets, while an upgrade is interrupted, and after it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -14,8 +14,9 @@ use crate::records::facets;
 use crate::records::keys::{Column, meta};
 use crate::records::store::Store;
 use crate::{
-    Binding, Coordinates, Details, FileRecord, Filter, IdSet, IndexReader, IndexWriter, ItemId,
-    ItemKind, Moment, Nearest, Orientation, SearchQuery, UnitVector, WriterOptions, check,
+    Binding, Coordinates, Details, FacetCounts, FileRecord, Filter, IdSet, IndexReader,
+    IndexWriter, ItemId, ItemKind, Moment, Nearest, Orientation, SearchQuery, UnitVector,
+    WriterOptions, check,
 };
 
 /// What an image should be found by.
@@ -535,6 +536,67 @@ fn the_newest_images_and_the_folders_are_those_of_a_naive_evaluation() {
         .unwrap();
     drop(store);
     check_order("without facets");
+}
+
+/// How many images have each value, counted one by one.
+fn counts(images: &[Expected]) -> FacetCounts {
+    fn count<T: Ord>(values: impl Iterator<Item = BTreeSet<T>>) -> Vec<(T, u64)> {
+        let mut counts = BTreeMap::new();
+        for value in values.flatten() {
+            *counts.entry(value).or_default() += 1;
+        }
+        counts.into_iter().collect()
+    }
+    let paths = |image: &Expected, part: fn(&Path) -> Option<PathBuf>| -> BTreeSet<PathBuf> {
+        image.paths.iter().filter_map(|path| part(path)).collect()
+    };
+    let folders = images
+        .iter()
+        .map(|image| paths(image, |path| path.parent().map(Into::into)));
+    let extension = |path: &Path| Some(path.extension()?.to_ascii_lowercase().into());
+    let extensions = images.iter().map(|image| paths(image, extension));
+    let text = |path: &PathBuf| path.to_str().unwrap().to_owned();
+    let all = |texts: &[String]| texts.iter().cloned().collect::<BTreeSet<_>>();
+    let day = |taken: Moment| Moment::new(taken.year(), taken.month(), taken.day(), None);
+    let details = || images.iter().map(|image| &image.details);
+    FacetCounts {
+        cameras: count(details().map(|details| details.camera.iter().cloned().collect())),
+        days: count(details().map(|details| details.taken.and_then(day).into_iter().collect())),
+        extensions: count(extensions.map(|paths| paths.iter().map(text).collect())),
+        folders: count(folders),
+        places: count(details().map(|details| all(&details.places))),
+        tags: count(images.iter().map(|image| all(&image.tags))),
+    }
+}
+
+#[test]
+fn values_are_counted_as_recorded_and_as_computed() {
+    let mut rng = StdRng::seed_from_u64(12);
+    let dir = tempfile::tempdir().unwrap();
+    let images = history(dir.path(), &mut rng);
+    let expected = counts(&images);
+    let n_values = [
+        expected.days.len(),
+        expected.tags.len(),
+        expected.folders.len(),
+    ];
+    assert!(n_values.iter().all(|&n| n > 1), "{n_values:?}");
+    let check_counts = |when: &str| {
+        let reader = IndexReader::open(dir.path(), None).unwrap();
+        let mut found = reader.facet_counts().unwrap();
+        // Paths are sorted by their bytes.
+        found.folders.sort();
+        assert_eq!(found, expected, "{when}");
+    };
+    check_counts("recorded");
+    let store = records(dir.path());
+    let mut keys = facets::keys(&store).unwrap();
+    keys.push(meta::FACETED.to_vec());
+    store
+        .write(keys.iter().map(|key| (Column::Default, &**key, None)))
+        .unwrap();
+    drop(store);
+    check_counts("computed");
 }
 
 #[test]

@@ -270,6 +270,12 @@ pub(crate) fn add_to(set: &mut IdSet, number: u32, bytes: &[u8]) -> Result<(), R
     Ok(())
 }
 
+/// The number of ids in a chunk.
+pub(crate) fn n_ids(bytes: &[u8]) -> Result<u64, RecordsError> {
+    let words = decode(bytes)?;
+    Ok(words.iter().map(|word| u64::from(word.count_ones())).sum())
+}
+
 fn empty() -> Chunk {
     [0; (CHUNK / u64::BITS) as usize]
 }
@@ -357,6 +363,7 @@ mod tests {
             let bytes = encode(&chunk);
             assert!(bytes.len() <= 513);
             assert_eq!(decode(&bytes).unwrap(), chunk);
+            assert_eq!(n_ids(&bytes).unwrap(), ids.len() as u64);
             let mut found = IdSet::new();
             add_to(&mut found, 2, &bytes).unwrap();
             let expected: IdSet = ids.iter().map(|id| ItemId(2 * CHUNK + id)).collect();

@@ -249,26 +249,36 @@ fn unused_texts(texts: &[PathBuf], printer: &Printer) -> String {
 
 /// `51 picture files in 1.6 s (30.1/s): 48 added, 3 skipped, 96 captions added`
 fn summary(report: &IndexReport) -> String {
-    let counts = [
+    let rate = if report.n_encoded() > 0 {
+        format!(" ({:.1}/s)", report.rate())
+    } else {
+        String::new()
+    };
+    let seconds = report.elapsed.as_secs_f64();
+    let counts = counts(report, &[(report.n_unchanged, "unchanged", "unchanged")]);
+    format!(
+        "{} in {seconds:.1} s{rate}: {}",
+        counted(report.n_seen, "picture file"),
+        counts.unwrap_or_else(|| "nothing to do".to_owned())
+    )
+}
+
+/// `48 added, 3 skipped, 96 captions added`, with `more` after what was changed; `None` if nothing
+/// was done.
+pub(super) fn counts(report: &IndexReport, more: &[(usize, &str, &str)]) -> Option<String> {
+    let n_changed = report.n_changed + report.n_changed_to_known;
+    let n_skipped = report.skipped.len();
+    let n_skipped = n_skipped.saturating_sub(report.n_captions_skipped);
+    let first = [
         (report.n_added, "added", "added"),
-        (
-            report.n_changed + report.n_changed_to_known,
-            "changed",
-            "changed",
-        ),
-        (report.n_unchanged, "unchanged", "unchanged"),
+        (n_changed, "changed", "changed"),
+    ];
+    let rest = [
         (report.n_reread, "of them read again", "of them read again"),
         (report.n_moved, "moved", "moved"),
         (report.n_copies, "duplicate", "duplicates"),
         (report.n_removed, "removed", "removed"),
-        (
-            report
-                .skipped
-                .len()
-                .saturating_sub(report.n_captions_skipped),
-            "skipped",
-            "skipped",
-        ),
+        (n_skipped, "skipped", "skipped"),
         (report.n_captions_added, "caption added", "captions added"),
         (
             report.n_captions_removed,
@@ -281,26 +291,13 @@ fn summary(report: &IndexReport) -> String {
             "captions skipped",
         ),
     ];
-    let mut parts: Vec<String> = counts
-        .into_iter()
+    let all = first.iter().chain(more).chain(&rest);
+    let parts: Vec<String> = all
         .filter(|(n, ..)| *n > 0)
         .map(|(n, one, many)| {
-            let what = if n == 1 { one } else { many };
-            format!("{} {what}", HumanCount(n as u64))
+            let what = if *n == 1 { one } else { many };
+            format!("{} {what}", HumanCount(*n as u64))
         })
         .collect();
-    if parts.is_empty() {
-        parts.push("nothing to do".to_owned());
-    }
-    let rate = if report.n_encoded() > 0 {
-        format!(" ({:.1}/s)", report.rate())
-    } else {
-        String::new()
-    };
-    let seconds = report.elapsed.as_secs_f64();
-    format!(
-        "{} in {seconds:.1} s{rate}: {}",
-        counted(report.n_seen, "picture file"),
-        parts.join(", ")
-    )
+    (!parts.is_empty()).then(|| parts.join(", "))
 }

@@ -11,7 +11,7 @@ use crate::cli::deliver;
 use crate::cli::exit::ExitStatus;
 use crate::cli::failure::{is_broken_pipe, report};
 use crate::cli::lines::{Lines, Typed};
-use crate::cli::output::{self, Found};
+use crate::cli::output::{self, FoundHits};
 use crate::cli::printer::Printer;
 use crate::cli::query_line;
 use crate::cli::rows::Hits;
@@ -215,7 +215,7 @@ impl Session<'_> {
             bail!(crate::engine::RefineError::NoQuery);
         };
         request.query = self.engine.settled(&request)?;
-        let found = Found {
+        let found = FoundHits {
             query: &request.query,
             by: request.by,
             readings: readings(&request.query, request.by, request.language, self.engine)?,

@@ -11,7 +11,7 @@ use crate::cli::args::{
 use crate::cli::count::counted;
 use crate::cli::exit::{self, ExitStatus};
 use crate::cli::hints;
-use crate::cli::output::{self, Found};
+use crate::cli::output::{self, FoundHits};
 use crate::cli::printer::Printer;
 use crate::cli::progress::ProgressView;
 use crate::cli::rows::Hits;
@@ -47,7 +47,7 @@ pub(in crate::cli) fn search(
         FindArg::Captions => Hits::Captions(engine.search_captions(&request)?),
     };
     let SearchRequest { query, by, .. } = &request;
-    let found = Found {
+    let found = FoundHits {
         query,
         by: *by,
         readings: readings(query, *by, args.language, &engine)?,
@@ -160,7 +160,7 @@ fn note_on_vicinity(condition: &Condition, printer: &Printer) {
 }
 
 /// Notes on what the model made of the texts, after the hits.
-pub(super) fn note_on_readings(found: &Found<'_>, printer: &Printer) {
+pub(super) fn note_on_readings(found: &FoundHits<'_>, printer: &Printer) {
     let is_single = matches!(found.query.parts[..], [_]);
     for (part, reading) in found.query.parts.iter().zip(&found.readings) {
         if let (PartContent::Text(text), Some(reading)) = (&part.content, reading) {
@@ -282,7 +282,7 @@ pub(in crate::cli) fn captions(
         ));
     }
     let query = Query::default().plus(request.picture);
-    let found = Found {
+    let found = FoundHits {
         query: &query,
         by: By::Meaning,
         readings: Vec::new(),
@@ -313,7 +313,7 @@ pub(in crate::cli) fn similar(
             args.output.top as usize,
             args.output.min_confidence,
         )?;
-    let found = Found {
+    let found = FoundHits {
         query: &Query::picture(&args.image),
         by: By::Meaning,
         readings: Vec::new(),

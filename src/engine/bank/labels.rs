@@ -33,7 +33,7 @@ impl Label {
     }
 }
 
-/// A label that a file has a second time.
+/// A label that a file has again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepeatedLabel {
     /// Its line, from 1.

@@ -75,6 +75,7 @@ pub(super) fn current(path: &Path, record: &FileRecord) -> Result<Metadata, Stri
 fn file(image: &Image, path: &Path, record: &FileRecord) -> DuplicateFile {
     DuplicateFile {
         path: path.to_path_buf(),
+        id: image.id,
         width: image.width,
         height: image.height,
         n_bytes: record.n_bytes,

@@ -86,6 +86,7 @@ mod tests {
     fn image(id: u32, n_files: usize) -> Copies {
         let file = |number| DuplicateFile {
             path: PathBuf::from(format!("{id}-{number}.jpg")),
+            id: ItemId(id),
             width: id,
             height: 1,
             n_bytes: 1,

@@ -154,6 +154,7 @@ mod tests {
     fn rated(path: &str, (width, height): (u32, u32), n_bytes: u64, taken: &str) -> Rated {
         let file = DuplicateFile {
             path: path.into(),
+            id: sightline_index::ItemId(1),
             width,
             height,
             n_bytes,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sightline_index::Moment;
+use sightline_index::{ItemId, Moment};
 
 use crate::engine::decode::DecodeOptions;
 use crate::engine::report::Skipped;
@@ -25,6 +25,8 @@ pub struct DuplicatesRequest {
 pub struct DuplicateFile {
     /// The file.
     pub path: PathBuf,
+    /// The image of the index that it has.
+    pub id: ItemId,
     /// Width in pixels, upright.
     pub width: u32,
     /// Height in pixels, upright.

@@ -59,6 +59,16 @@ impl OverlayFile {
     }
 }
 
+/// A picture as the content of a PNG file.
+///
+/// # Errors
+/// When it has no pixels.
+pub fn png(picture: &RgbImage) -> Result<Vec<u8>, EngineError> {
+    let mut bytes = Vec::new();
+    write_png(&mut bytes, picture).map_err(std::io::Error::other)?;
+    Ok(bytes)
+}
+
 fn write_png(
     writer: &mut impl std::io::Write,
     picture: &RgbImage,

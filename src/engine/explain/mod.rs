@@ -35,7 +35,7 @@ use crate::engine::report::{FirstRuns, OnProgress, Progress, Stage};
 use crate::engine::search;
 use heat::Mask;
 
-pub use file::OverlayFile;
+pub use file::{OverlayFile, png};
 pub use heat::{Heat, Ninth};
 pub use report::{ExplainRequest, ExplainedPicture, Explanation, WordEffect};
 

@@ -49,6 +49,7 @@ use crate::engine::{Encoders, EngineError};
 pub use caption_file::CaptionFormat;
 pub(crate) use model_change::planned as planned_change;
 pub use request::IndexRequest;
+pub(crate) use walk::concerns;
 
 /// Brings the index in `folder` up to date; see [`Engine::index`](crate::engine::Engine::index).
 pub(crate) fn index(

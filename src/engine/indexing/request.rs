@@ -1,5 +1,6 @@
 //! What to index, and which folders that means.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,6 +16,9 @@ use crate::engine::names::Finder;
 pub struct IndexRequest {
     /// Library folders, walked recursively.
     pub folders: Vec<PathBuf>,
+    /// Files to leave for a later run, absolute, since they are being written. What the index holds
+    /// of them stays.
+    pub being_written: HashSet<PathBuf>,
     /// Captions files: JSON lines, tables, data sets in JSON or plain text, see [`CaptionFormat`].
     /// Sidecars (`photo.txt`) are found by the walk.
     pub captions: Vec<PathBuf>,
@@ -95,6 +99,7 @@ impl Default for IndexRequest {
     fn default() -> Self {
         Self {
             folders: Vec::new(),
+            being_written: HashSet::new(),
             captions: Vec::new(),
             captions_format: None,
             prune: false,

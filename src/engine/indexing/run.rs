@@ -105,7 +105,7 @@ impl Run<'_> {
             // A missing folder counts as empty: `prune` empties it in the index too, and a change
             // of the model is held back by it.
             let walk = if folder.exists() {
-                walk(folder)
+                walk(folder).without(&self.request.being_written)
             } else {
                 Walk::default()
             };

@@ -1,6 +1,7 @@
 //! Finds the pictures of a library folder and the sidecars beside them.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -167,6 +168,8 @@ pub(crate) struct Walk {
     pub(crate) odd_sidecars: Vec<PathBuf>,
     /// Files and folders that could not be read. What the index holds below them stays.
     pub(crate) unreadable: Vec<Skipped>,
+    /// Files that are left for a later run. What the index holds of them stays.
+    being_written: HashSet<PathBuf>,
 }
 
 /// Walks `folder` (absolute). Skips hidden files, [`SKIPPED_FOLDERS`] and what `.ignore` or
@@ -185,7 +188,7 @@ pub(crate) fn walk(folder: &Path) -> Walk {
         .filter_entry(|entry| {
             !SKIPPED_FOLDERS
                 .iter()
-                .any(|junk| entry.file_name() == std::ffi::OsStr::new(junk))
+                .any(|junk| entry.file_name() == OsStr::new(junk))
         })
         .build();
     for entry in walker {
@@ -202,6 +205,26 @@ pub(crate) fn walk(folder: &Path) -> Walk {
     }
     found.candidates.sort_by(|a, b| a.path.cmp(&b.path));
     found
+}
+
+/// Whether a walk over `library` could find `path`, or would find something else because of what
+/// happened to it. Missing paths may have been folders.
+pub(crate) fn concerns(library: &Path, path: &Path) -> bool {
+    let Ok(below) = path.strip_prefix(library) else {
+        return false;
+    };
+    let is_ignore_file = |name: &OsStr| name == IGNORE_FILE || name == ".ignore";
+    let mut names = below.iter().peekable();
+    while let Some(name) = names.next() {
+        if names.peek().is_none() && is_ignore_file(name) {
+            return true;
+        }
+        let is_hidden = name.as_encoded_bytes().starts_with(b".");
+        if is_hidden || SKIPPED_FOLDERS.iter().any(|junk| name == *junk) {
+            return false;
+        }
+    }
+    is_picture(&extension(path)) || SidecarKind::of(path).is_some() || !path.is_file()
 }
 
 impl Walk {
@@ -227,11 +250,23 @@ impl Walk {
         }
     }
 
-    /// Whether `path` is something that could not be read, or below it.
+    /// Leaves these files for a later run.
+    pub(crate) fn without(mut self, being_written: &HashSet<PathBuf>) -> Self {
+        if !being_written.is_empty() {
+            let is_finished = |path: &PathBuf| !being_written.contains(path);
+            self.candidates
+                .retain(|candidate| is_finished(&candidate.path));
+            self.sidecars.retain(is_finished);
+            self.being_written.clone_from(being_written);
+        }
+        self
+    }
+
+    /// Whether `path` is left for a later run, or could not be read, or is below something that
+    /// could not.
     pub(crate) fn hides(&self, path: &Path) -> bool {
-        self.unreadable
-            .iter()
-            .any(|skipped| path.starts_with(&skipped.path))
+        let is_below = |skipped: &Skipped| path.starts_with(&skipped.path);
+        self.being_written.contains(path) || self.unreadable.iter().any(is_below)
     }
 }
 
@@ -350,6 +385,38 @@ fn unreadable(folder: &Path, error: &ignore::Error) -> Skipped {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_a_walk_could_find_concerns_a_library() {
+        let folder = tempfile::tempdir().unwrap();
+        let library = folder.path();
+        fs_err::create_dir(library.join("trip.2024")).unwrap();
+        fs_err::write(library.join("film.mp4"), "").unwrap();
+        let rows = [
+            ("", true),
+            ("a.jpg", true),
+            ("2024/a.JPG", true),
+            ("a.txt", true),
+            ("a.jpg.xmp", true),
+            ("a.jpg.json", true),
+            (".sightlineignore", true),
+            ("2024/.ignore", true),
+            ("trip.2024", true),
+            // May have been a folder.
+            ("missing", true),
+            ("film.mp4", false),
+            (".a.jpg.Xq3F", false),
+            (".cache/a.jpg", false),
+            (".ignore/a.jpg", false),
+            ("code/node_modules/a.png", false),
+            ("@eaDir", false),
+        ];
+        for (below, expected) in rows {
+            assert_eq!(concerns(library, &library.join(below)), expected, "{below}");
+        }
+        assert_eq!(rows.len(), 16);
+        assert!(!concerns(&library.join("2024"), &library.join("a.jpg")));
+    }
 
     #[test]
     fn false_alarms_are_heeded_at_growing_intervals_without_end() {

@@ -221,7 +221,7 @@ impl Condition {
     }
 
     /// What it asks of the index, as if it was not negated.
-    pub(super) fn filter(&self) -> &Filter {
+    pub(in crate::engine) fn filter(&self) -> &Filter {
         &self.filter
     }
 }

@@ -77,6 +77,12 @@ pub enum Strength {
 }
 
 impl Strength {
+    /// Whether at least about as many such hits are right as wrong.
+    #[must_use]
+    pub fn is_likely(self) -> bool {
+        matches!(self, Self::Strong | Self::Fair)
+    }
+
     /// `strong`, `fair`, `weak` or `unlikely`.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -11,6 +11,10 @@ use crate::engine::error::EngineError;
 /// A picture that matches a query.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SearchHit {
+    /// Its item.
+    pub id: ItemId,
+    /// BLAKE3 hash of its files' content.
+    pub content_hash: [u8; 32],
     /// All files with this content, at least one.
     pub paths: Vec<PathBuf>,
     /// Cosine of query and picture, −1…1, higher is nearer; `None` in a search by words alone.
@@ -88,6 +92,8 @@ pub(super) fn images(
             None => None,
         };
         hits.push(SearchHit {
+            id: candidate.id,
+            content_hash: image.content_hash,
             confidence,
             caption,
             paths: image.paths,

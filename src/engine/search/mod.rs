@@ -14,6 +14,7 @@ mod captions;
 mod combine;
 mod condition;
 mod evidence;
+mod found;
 mod hits;
 mod known;
 mod near;
@@ -31,6 +32,8 @@ mod syntax;
 mod tests;
 mod turn;
 
+use std::sync::Arc;
+
 use sightline_index::{IndexReader, ItemKind};
 use sightline_onnx::Calibration;
 
@@ -41,15 +44,17 @@ pub use captions::CaptionHit;
 pub use condition::{Condition, Key};
 pub use evidence::{Confidence, Strength};
 pub(super) use evidence::{confidence_in_picture, log_odds_of_text};
+pub use found::Found;
 pub use hits::{CaptionMatch, SearchHit};
 pub(super) use known::KnownTexts;
 pub use near::Vicinity;
 pub use parts::{By, Part, PartContent, Query, TypedPath, UnknownKey};
+use pictures::Ranked;
 use query::EncodedQuery;
 pub(super) use query::QueryEncoder;
 pub use refine::{RefineError, RefineOptions, Refinement};
 pub use request::SearchRequest;
-pub(super) use similar::{indexed, picture_vector, similar};
+pub(super) use similar::{find_similar, indexed, picture_vector, similar};
 pub(super) use syntax::parse;
 pub use turn::{QueryChange, Turn, TurnError};
 
@@ -62,11 +67,32 @@ pub(super) fn images(
     encoder: QueryEncoder<'_>,
     request: &SearchRequest,
 ) -> Result<Vec<SearchHit>, EngineError> {
+    hits::images(reader, ranked(reader, encoder, request)?)
+}
+
+/// The same, whose hits are read later.
+///
+/// # Errors
+/// As [`images`].
+pub(super) fn find(
+    reader: Arc<IndexReader>,
+    encoder: QueryEncoder<'_>,
+    request: &SearchRequest,
+) -> Result<Found, EngineError> {
+    let ranked = ranked(&reader, encoder, request)?;
+    Ok(Found::new(reader, ranked))
+}
+
+fn ranked(
+    reader: &IndexReader,
+    encoder: QueryEncoder<'_>,
+    request: &SearchRequest,
+) -> Result<Vec<Ranked>, EngineError> {
     let query = EncodedQuery::new(encoder, reader, ItemKind::Image, request)?;
     let calibration = calibration(encoder, request)?;
     let mut ranked = pictures::ranked(reader, &query, calibration, request.n)?;
     ranked.retain(|ranked| is_likely(ranked.confidence, request.min_confidence));
-    hits::images(reader, ranked)
+    Ok(ranked)
 }
 
 /// Captions that match a query, best first. Equal texts are one hit.

@@ -26,6 +26,7 @@ const MAX_SHARING: usize = FUSION_DEPTH;
 const MIN_CAPTION: f32 = 3.0;
 
 /// A picture in the order of the answer.
+#[derive(Clone)]
 pub(super) struct Ranked {
     pub(super) candidate: Candidate,
     /// `None` where the model's cosines are not calibrated, and in a search by words alone.

@@ -1,10 +1,12 @@
 //! Pictures similar to a given one, which is not among them.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use sightline_index::{IndexReader, ItemId, ItemKind, Nearest, SearchQuery, UnitVector};
+use sightline_index::{IndexReader, Item, ItemId, ItemKind, Nearest, SearchQuery, UnitVector};
 
 use super::evidence::{Asked, Evidence, Scale};
+use super::found::Found;
 use super::hits::{self, SearchHit};
 use super::parts::{Part, PartContent};
 use super::pictures::Ranked;
@@ -33,6 +35,37 @@ pub(in crate::engine) fn similar(
     min_confidence: Option<f32>,
 ) -> Result<Vec<SearchHit>, EngineError> {
     let asked = known(Some(reader), encoder, path)?;
+    let ranked = ranked(reader, encoder, &asked, n, min_confidence)?;
+    hits::images(reader, ranked)
+}
+
+/// The same for an image of the index, whose hits are read later; `None` when there is no such
+/// image.
+pub(in crate::engine) fn find_similar(
+    reader: &Arc<IndexReader>,
+    encoder: QueryEncoder<'_>,
+    id: ItemId,
+    n: usize,
+    min_confidence: Option<f32>,
+) -> Result<Option<Found>, EngineError> {
+    let is_image = matches!(reader.item(id)?, Some(Item::Image(_)));
+    let Some(vector) = reader.vector(id)?.filter(|_| is_image) else {
+        return Ok(None);
+    };
+    let item = Some(id);
+    let asked = Known { vector, item };
+    let ranked = ranked(reader, encoder, &asked, n, min_confidence)?;
+    Ok(Some(Found::new(Arc::clone(reader), ranked)))
+}
+
+/// The `n` images nearest to a picture, without its own.
+fn ranked(
+    reader: &IndexReader,
+    encoder: QueryEncoder<'_>,
+    asked: &Known,
+    n: usize,
+    min_confidence: Option<f32>,
+) -> Result<Vec<Ranked>, EngineError> {
     let mut candidates = reader.search(&SearchQuery {
         kind: ItemKind::Image,
         vector: Some(&asked.vector),
@@ -61,7 +94,7 @@ pub(in crate::engine) fn similar(
         caption: None,
     });
     let ranked = ranked.filter(|ranked| super::is_likely(ranked.confidence, min_confidence));
-    hits::images(reader, ranked.collect())
+    Ok(ranked.collect())
 }
 
 /// The vector of a part that is a picture. That of a file in the index and unchanged is not encoded

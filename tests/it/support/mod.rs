@@ -1,7 +1,11 @@
 //! Temporary environments to run the program in.
 
+#[cfg(feature = "serve")]
+pub(crate) mod browser;
 mod copy;
 pub(crate) mod corpus;
+#[cfg(feature = "serve")]
+pub(crate) mod http;
 pub(crate) mod hub;
 pub(crate) mod numbers;
 mod terminal;
@@ -9,7 +13,7 @@ mod terminal;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::io::{ErrorKind, Seek as _, Write as _};
+use std::io::{ErrorKind, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -227,6 +231,7 @@ impl TestEnv {
         settings.add_filter(r"in \d+\.\d s( \(\d+\.\d/s\))?", "in [TIME]");
         settings.add_filter(r#""took_ms": \d+(\.\d+)?"#, r#""took_ms": [TIME]"#);
         settings.add_filter(r#"("similarity": -?\d\.\d{1,3})\d*"#, "$1");
+        settings.add_filter(r#""id": \d+"#, r#""id": [ID]"#);
         settings.add_filter(r"process \d+", "process [PID]");
         settings
     }
@@ -276,6 +281,13 @@ impl TestCommand {
         file.write_all(text.as_bytes()).unwrap();
         file.rewind().unwrap();
         self.command.stdin(file);
+        self
+    }
+
+    /// Uses the reading end of a pipe as stdin.
+    #[cfg(feature = "serve")]
+    pub(crate) fn piped(mut self, stdin: std::io::PipeReader) -> Self {
+        self.command.stdin(stdin);
         self
     }
 
@@ -343,6 +355,18 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
         nix::sys::signal::kill(self.pid(), signal).unwrap();
+    }
+
+    /// The next line that it writes to stderr.
+    #[cfg(feature = "serve")]
+    pub(crate) fn next_note(&mut self) -> String {
+        let stderr = self.child.stderr.as_mut().unwrap();
+        let bytes = std::iter::from_fn(|| {
+            let mut byte = [0];
+            let n_read = stderr.read(&mut byte).unwrap();
+            (n_read == 1 && byte != *b"\n").then_some(byte[0])
+        });
+        String::from_utf8(bytes.collect()).unwrap()
     }
 
     pub(crate) fn has_ended(&mut self) -> bool {

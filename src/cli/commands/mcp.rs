@@ -1,0 +1,24 @@
+//! `sightline mcp`
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use tokio::runtime::Runtime;
+
+use crate::cli::args::McpArgs;
+use crate::cli::exit::{self, ExitStatus};
+use crate::mcp::McpServer;
+use crate::workspace::Workspace;
+
+pub(in crate::cli) fn run(args: &McpArgs, workspace: &Arc<Workspace>) -> Result<ExitStatus> {
+    let McpArgs {} = args;
+    let engine = Arc::new(workspace.engine()?);
+    let server = McpServer::new(engine, Arc::clone(workspace));
+    exit::catch_ctrl_c();
+    let runtime = Runtime::new()?;
+    let ended = runtime.block_on(server.run_on_stdio(exit::stopped()));
+    // A call that still runs, or a read that waits for input, must not keep the program.
+    runtime.shutdown_background();
+    ended.context("standard input is not a client of MCP")?;
+    Ok(ExitStatus::Found)
+}

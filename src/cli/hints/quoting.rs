@@ -1,0 +1,15 @@
+//! Texts in a shell's quotes.
+
+/// A text as one word of a shell's command line, in quotes where it needs them.
+pub(in crate::cli) fn shell_word(text: &str) -> String {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "/._-+,:@%=".contains(letter);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        in_quotes(text)
+    }
+}
+
+pub(super) fn in_quotes(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}

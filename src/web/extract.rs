@@ -1,0 +1,164 @@
+//! What a handler takes from a request. What cannot be taken is answered with a problem.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::multipart::MultipartRejection;
+use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Multipart, Path, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use serde::de::DeserializeOwned;
+
+use super::problem::Problem;
+
+/// The longest time that a body may take to arrive.
+const MAX_ARRIVAL: Duration = Duration::from_mins(1);
+
+/// The most bytes of the JSON beside an uploaded picture.
+const MAX_QUERY: usize = 1 << 20;
+
+/// The parameters of a query string.
+pub(super) struct Parameters<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let refused = |refused: QueryRejection| Problem::bad_request(refused.body_text());
+        let Query(value) = Query::from_request_parts(parts, state)
+            .await
+            .map_err(refused)?;
+        Ok(Self(value))
+    }
+}
+
+/// The id in a path.
+pub(super) struct PathId(pub(super) u32);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let refused = |_: PathRejection| Problem::bad_request("an id is a whole number from 1");
+        let Path(id) = Path::from_request_parts(parts, state)
+            .await
+            .map_err(refused)?;
+        Ok(Self(id))
+    }
+}
+
+/// A body of JSON.
+pub(super) struct JsonBody<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if !is_json(&request) {
+            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            return Err(Problem::of(status, "send the body as application/json"));
+        }
+        let refused =
+            |refused: BytesRejection| Problem::of(as_known(refused.status()), refused.body_text());
+        let arrived = tokio::time::timeout(MAX_ARRIVAL, Bytes::from_request(request, state)).await;
+        let bytes = arrived.map_err(|_| slow())?.map_err(refused)?;
+        Ok(Self(object("the body", &bytes)?))
+    }
+}
+
+/// Reads a JSON object. Lists are refused: serde would take their elements for the keys in order.
+fn object<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, Problem> {
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        let detail = format!("{what}: expected a JSON object");
+        return Err(Problem::bad_request(detail));
+    }
+    let read = serde_json::from_slice(bytes);
+    read.map_err(|error| Problem::bad_request(format!("{what}: {error}")))
+}
+
+fn is_json(request: &Request) -> bool {
+    let kind = request.headers().get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("application/json")
+}
+
+/// A body with a picture: JSON, or parts `picture` (a file) and `query` (JSON).
+pub(super) struct Upload<T> {
+    /// What is asked; in a body of parts without `query`, nothing in particular.
+    pub(super) query: T,
+    /// The bytes of the picture file, of a body of parts.
+    pub(super) picture: Option<Vec<u8>>,
+}
+
+impl<T: DeserializeOwned + Default + Send, S: Send + Sync> FromRequest<S> for Upload<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if is_json(&request) {
+            let JsonBody(query) = JsonBody::from_request(request, state).await?;
+            let picture = None;
+            return Ok(Self { query, picture });
+        }
+        let refused = |refused: MultipartRejection| {
+            Problem::of(as_known(refused.status()), refused.body_text())
+        };
+        let parts = Multipart::from_request(request, state).await;
+        let arrived = tokio::time::timeout(MAX_ARRIVAL, Self::of(parts.map_err(refused)?)).await;
+        arrived.map_err(|_| slow())?
+    }
+}
+
+impl<T: DeserializeOwned + Default> Upload<T> {
+    async fn of(mut parts: Multipart) -> Result<Self, Problem> {
+        let (mut query, mut picture) = (None, None);
+        let refused = |refused: axum::extract::multipart::MultipartError| {
+            Problem::of(as_known(refused.status()), refused.body_text())
+        };
+        while let Some(part) = parts.next_field().await.map_err(refused)? {
+            let name = part.name().unwrap_or_default().to_owned();
+            let is_second = match &*name {
+                "picture" => picture.is_some(),
+                "query" => query.is_some(),
+                _ => {
+                    let detail = format!("no part `{name}`: expected `picture` and `query`");
+                    return Err(Problem::bad_request(detail));
+                }
+            };
+            if is_second {
+                let detail = format!("two parts `{name}`: expected one");
+                return Err(Problem::bad_request(detail));
+            }
+            let bytes = part.bytes().await.map_err(refused)?;
+            if name == "picture" {
+                picture = Some(bytes.to_vec());
+                continue;
+            }
+            if bytes.len() > MAX_QUERY {
+                return Err(Problem::too_large("`query` has more than 1 MB"));
+            }
+            query = Some(object("`query`", &bytes)?);
+        }
+        if picture.is_none() {
+            return Err(Problem::bad_request("no part `picture` with a file"));
+        }
+        let query = query.unwrap_or_default();
+        Ok(Self { query, picture })
+    }
+}
+
+fn slow() -> Problem {
+    let status = StatusCode::REQUEST_TIMEOUT;
+    Problem::of(status, "the body took more than a minute to arrive")
+}
+
+/// JSON of the wrong shape is a bad request: the status that axum has for it is that of unusable
+/// pictures here.
+fn as_known(status: StatusCode) -> StatusCode {
+    if status == StatusCode::UNPROCESSABLE_ENTITY {
+        StatusCode::BAD_REQUEST
+    } else {
+        status
+    }
+}

@@ -1,0 +1,70 @@
+//! The lists that searches found lately, so that pages of one list fit together.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use super::locking::lock;
+use crate::engine::{By, Found, Query, Reading};
+
+/// Lists that are kept; the one that was used the longest time ago makes room for the next.
+const MAX_LISTS: usize = 32;
+
+/// A list and the query that it answers.
+pub(super) struct HitList {
+    /// Its name in cursors.
+    pub(super) number: u64,
+    /// What was asked, so that the same question gets the same list while the index is the same;
+    /// `None` for a question with a picture, which is not compared.
+    pub(super) asked: Option<String>,
+    pub(super) query: Query,
+    pub(super) by: By,
+    /// What the model made of the text of each part.
+    pub(super) readings: Vec<Option<Reading>>,
+    pub(super) found: Found,
+}
+
+/// The lists used last, the latest at the end.
+#[derive(Default)]
+pub(super) struct Lists {
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    last: u64,
+    lists: VecDeque<Arc<HitList>>,
+}
+
+impl Lists {
+    /// The list with this number.
+    pub(super) fn get(&self, number: u64) -> Option<Arc<HitList>> {
+        self.used(|list| list.number == number)
+    }
+
+    /// The list that answers this in this generation.
+    pub(super) fn answer(&self, asked: &str, generation: u64) -> Option<Arc<HitList>> {
+        self.used(|list| {
+            list.asked.as_deref() == Some(asked) && list.found.generation().0 == generation
+        })
+    }
+
+    /// Keeps the list that `make` makes of its number.
+    pub(super) fn add(&self, make: impl FnOnce(u64) -> HitList) -> Arc<HitList> {
+        let mut kept = lock(&self.kept);
+        kept.last += 1;
+        let list = Arc::new(make(kept.last));
+        if kept.lists.len() == MAX_LISTS {
+            kept.lists.pop_front();
+        }
+        kept.lists.push_back(Arc::clone(&list));
+        list
+    }
+
+    fn used(&self, is_wanted: impl Fn(&HitList) -> bool) -> Option<Arc<HitList>> {
+        let mut kept = lock(&self.kept);
+        let at = kept.lists.iter().position(|list| is_wanted(list))?;
+        let list = kept.lists.remove(at)?;
+        kept.lists.push_back(Arc::clone(&list));
+        Some(list)
+    }
+}

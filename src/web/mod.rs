@@ -1,0 +1,131 @@
+//! The web page and its API, served on this machine.
+//!
+//! A request passes the guard (`guard`), is turned into one call of the engine by a handler in
+//! `routes`, and answered with the JSON of [`crate::answers`]. Nothing here decides what is
+//! found. [`Runs`] keep the index up to date beside the requests.
+
+mod ahead;
+mod extract;
+mod guard;
+mod hashes;
+mod layers;
+mod lists;
+mod locking;
+mod metrics;
+mod options;
+mod page;
+mod problem;
+mod routes;
+mod runs;
+mod state;
+mod thumbnails;
+mod token;
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use crate::engine::Engine;
+use crate::workspace::Workspace;
+use state::Served;
+
+pub use options::{DEFAULT_PORT, ServeError, ServeOptions};
+pub use runs::{RunInProgress, Runs};
+pub use token::Token;
+
+/// Ports that are tried after the default one, when that is taken.
+const MORE_PORTS: u16 = 20;
+
+/// A server that listens, and answers once it is run.
+pub struct Server {
+    listener: TcpListener,
+    served: Arc<Served>,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Opens the index and listens.
+    ///
+    /// # Errors
+    /// When the model or the address is not available, or a token is needed and none is given.
+    pub async fn bind(
+        workspace: Arc<Workspace>,
+        options: ServeOptions,
+    ) -> Result<Self, ServeError> {
+        if !options.address.is_loopback() && options.token.is_none() {
+            return Err(ServeError::NoToken(options.address));
+        }
+        if options.copy_to.is_some() && options.token.is_none() {
+            return Err(ServeError::NoTokenToCopy);
+        }
+        let engine = Arc::new(workspace.engine()?);
+        let listener = listen(&options).await?;
+        let address = listener.local_addr()?;
+        let served = Arc::new(Served::new(engine, workspace, address, options));
+        Ok(Self {
+            listener,
+            served,
+            address,
+        })
+    }
+
+    /// Where the page is.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}/", self.address)
+    }
+
+    /// The engine that answers.
+    #[must_use]
+    pub fn engine(&self) -> Arc<Engine> {
+        Arc::clone(&self.served.engine)
+    }
+
+    /// The index runs of the server.
+    #[must_use]
+    pub fn runs(&self) -> Arc<Runs> {
+        Arc::clone(&self.served.runs)
+    }
+
+    /// Answers requests until `stop` is done, then finishes those that were begun, and commits what
+    /// an index run has done.
+    ///
+    /// # Errors
+    /// When connections can no longer be accepted.
+    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        let served = self.served;
+        ahead::start(&served)?;
+        let app = routes::router(Arc::clone(&served));
+        let closing = Arc::clone(&served);
+        let stop = async move {
+            stop.await;
+            closing.runs.close();
+        };
+        let done = axum::serve(self.listener, app).with_graceful_shutdown(stop);
+        let done = done.await;
+        let finished = tokio::task::spawn_blocking(move || served.runs.finish()).await;
+        done.and(finished.map_err(io::Error::other))
+    }
+}
+
+async fn listen(options: &ServeOptions) -> Result<TcpListener, ServeError> {
+    let first = options.port.unwrap_or(DEFAULT_PORT);
+    let n_more = options.port.map_or(MORE_PORTS, |_| 0);
+    let mut address = SocketAddr::new(options.address, first);
+    let first = TcpListener::bind(address).await;
+    let Err(source) = first else {
+        return Ok(first?);
+    };
+    let is_taken = source.kind() == io::ErrorKind::AddrInUse;
+    let failure = ServeError::Bind { address, source };
+    for _ in 0..if is_taken { n_more } else { 0 } {
+        address.set_port(address.port() + 1);
+        if let Ok(listener) = TcpListener::bind(address).await {
+            return Ok(listener);
+        }
+    }
+    Err(failure)
+}

@@ -1,0 +1,82 @@
+// Small helpers for elements.
+
+import { say } from './words.js';
+
+/** The element with this id. */
+export const $ = id => document.getElementById(id);
+
+/** A new element: `make('button', { class: 'x', onclick }, child, 'text')`. */
+export function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
+    else if (value === true) element.setAttribute(name, '');
+    else if (value !== false && value !== null && value !== undefined) {
+      element.setAttribute(name, value);
+    }
+  }
+  element.append(...children.filter(child => child !== null && child !== undefined));
+  return element;
+}
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+/** One of the icons of the document. */
+export function icon(name) {
+  const svg = document.createElementNS(SVG, 'svg');
+  svg.setAttribute('aria-hidden', 'true');
+  const use = document.createElementNS(SVG, 'use');
+  use.setAttribute('href', `#i-${name}`);
+  svg.append(use);
+  return svg;
+}
+
+/** A text with `code` between backquotes set as code. */
+export function coded(text) {
+  const pieces = text.split('`');
+  return pieces.map((piece, at) => at % 2 ? make('code', {}, piece) : piece);
+}
+
+let timer;
+
+/** Says something for a few seconds, to screen readers too. */
+export function toast(text) {
+  const box = $('toast');
+  box.textContent = text;
+  box.hidden = false;
+  clearTimeout(timer);
+  timer = setTimeout(() => { box.hidden = true; }, 4000);
+}
+
+/** Says what went wrong. */
+export const complain = error => {
+  if (error.name !== 'AbortError') toast(`${say('failed')}: ${error.message}`);
+};
+
+/** Opens a popover under the element that it belongs to, within the window. */
+export function openUnder(popover, anchor) {
+  popover.showPopover();
+  const at = anchor.getBoundingClientRect();
+  const left = Math.min(at.left, innerWidth - popover.offsetWidth - 8);
+  popover.style.left = `${Math.max(8, left)}px`;
+  popover.style.top = `${at.bottom + 6}px`;
+  popover.style.maxHeight = `${innerHeight - at.bottom - 20}px`;
+}
+
+/** Offers a blob to the user as a file. */
+export function download(blob, name) {
+  const link = make('a', { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+/** Puts a text on the clipboard, also where the page is not a secure context. */
+export async function copy(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const field = make('textarea', { class: 'away' });
+  field.value = text;
+  (document.querySelector('dialog[open]') ?? document.body).append(field);
+  field.select();
+  document.execCommand('copy');
+  field.remove();
+}
