@@ -137,8 +137,7 @@ impl Problem {
     }
 
     pub(super) fn too_many() -> Self {
-        Self::of(StatusCode::TOO_MANY_REQUESTS, "try again in a second")
-            .with_header("retry-after", "1")
+        Self::of(StatusCode::TOO_MANY_REQUESTS, "try again shortly").with_header("retry-after", "1")
     }
 
     pub(super) fn unauthorized() -> Self {

@@ -64,7 +64,7 @@ fn comment_of(tiff: &Tiff<'_>, bytes: &[u8]) -> Option<String> {
     let text = &text[..text.len().min(MAX_BYTES)];
     match encoding {
         b"UNICODE\0" => {
-            // Some programs write UTF-8 all the same, or a byte order mark.
+            // Some programs write UTF-8 nevertheless, or a byte order mark.
             let text = text.strip_prefix(&[0xFE, 0xFF]).unwrap_or(text);
             Some(tiff.utf16(text).trim_start_matches('\u{feff}').to_owned())
         }

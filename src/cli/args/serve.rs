@@ -20,7 +20,7 @@ Examples:
 
 Only this machine can connect, unless --bind names another address: then each request has to show a
 token. The API is described in docs/api.md and at /openapi.json. Ctrl-C finishes the requests in
-progress; a second Ctrl-C quits at once.")]
+progress; Ctrl-C again quits at once.")]
 pub(in crate::cli) struct ServeArgs {
     /// Port to listen at [default: 7878, or the next that is not taken]
     #[arg(long, value_name = "N")]

@@ -5,7 +5,7 @@ export class Problem extends Error {
   constructor(status, name, detail) {
     super(detail);
     this.status = status;
-    /** The end of its type: `no-index`, `list-expired`, …; `gone` without a server. */
+    /** The end of its type: `no-index`, `list-expired`, …; `unreachable` without a server. */
     this.name = name;
   }
 }
@@ -24,7 +24,7 @@ async function request(path, options) {
     response = await fetch(path, options);
   } catch (error) {
     if (error.name === 'AbortError') throw error;
-    throw new Problem(0, 'gone', error.message);
+    throw new Problem(0, 'unreachable', error.message);
   }
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));

@@ -73,7 +73,7 @@ export function download(blob, name) {
 /** Puts a text on the clipboard, also where the page is not a secure context. */
 export async function copy(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  const field = make('textarea', { class: 'away' });
+  const field = make('textarea', { class: 'unseen' });
   field.value = text;
   (document.querySelector('dialog[open]') ?? document.body).append(field);
   field.select();

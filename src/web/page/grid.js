@@ -13,7 +13,7 @@ const MAX_HEIGHT = 7_500_000;
 const DIVIDER = 64;
 const BOTTOM = 88;
 
-/** After so many milliseconds without scrolling, positions are settled. */
+/** Milliseconds without scrolling after which positions are settled. */
 const SETTLE = 160;
 
 /**

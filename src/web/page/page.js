@@ -1,4 +1,4 @@
-// The page: what is typed, found, opened and gone back to.
+// The page: its state, the search box and the list of results.
 
 import { Problem, get, isThere, onLogin, open as openSession, post, thumbnail } from './api.js';
 import * as chips from './chips.js';
@@ -178,7 +178,7 @@ function failed(error) {
   page.list = null;
   $('count').textContent = '';
   $('notice').hidden = true;
-  const isKnown = ['gone', 'no-index'].includes(error.name);
+  const isKnown = ['unreachable', 'no-index'].includes(error.name);
   showState(isKnown ? error.name : 'failed', error);
 }
 
@@ -198,19 +198,19 @@ function showState(name, error = undefined) {
       make('pre', {}, 'sightline index ~/Pictures')],
     'no-index': () => [icon('picture'), make('h2', {}, say('no_index')),
       make('p', {}, say('no_index_hint')), make('pre', {}, 'sightline index ~/Pictures')],
-    gone: () => [icon('broken'), make('h2', {}, say('gone')),
-      make('p', {}, ...coded(say('gone_hint')))],
+    unreachable: () => [icon('broken'), make('h2', {}, say('unreachable')),
+      make('p', {}, ...coded(say('unreachable_hint')))],
     failed: () => [icon('broken'), make('h2', {}, say('failed')), make('p', {}, error.message),
       error.status === 400 ? '' : again],
   };
   box.replaceChildren(...(contents[name]?.() ?? []));
-  if (name === 'gone' || name === 'no-index' || name === 'empty') wait(name);
+  if (name === 'unreachable' || name === 'no-index' || name === 'empty') wait(name);
 }
 
 /** Asks from time to time whether there is something to show now. */
 function wait(name) {
   showState.timer = setTimeout(async () => {
-    const isReady = name === 'gone' ? await isThere()
+    const isReady = name === 'unreachable' ? await isThere()
       : await get('/v1/search', { limit: 1 }).then(answer => answer.hits.length > 0, () => false);
     if ($('state').className !== name) return;
     if (isReady) find();
@@ -228,7 +228,7 @@ async function load(from, to) {
       if (error.name === 'list-expired') {
         remember();
         find();
-      } else if (error.name === 'gone') {
+      } else if (error.name === 'unreachable') {
         remember();
         failed(error);
       } else {

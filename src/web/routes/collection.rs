@@ -127,7 +127,7 @@ pub(in crate::web) struct ExplainParameters {
 }
 
 /// Which parts of an image and which words of a text make them match, with the heat map over the
-/// picture as PNG in `overlay`. Takes a second or more.
+/// picture as PNG in `overlay`. Takes seconds.
 #[utoipa::path(get, path = "/v1/explain", params(ExplainParameters),
     responses((status = 200, description = "The explanation", body = ExplainAnswer)))]
 pub(in crate::web) async fn explain(
