@@ -36,6 +36,7 @@ pub(crate) mod fake;
 #[cfg(test)]
 mod tests;
 
+use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -292,15 +293,15 @@ impl Engine {
         exchange::import(folder, from, progress)
     }
 
-    /// Opens the index and from then on looks for a newer generation every `interval`, on a thread
-    /// beside the queries, until this engine is dropped. Each query is answered from one
-    /// generation, and none waits for another one to be opened. While the index cannot be opened,
-    /// as after a change of its model, queries are answered from the last generation that could.
+    /// From now on looks for a newer generation every `interval`, on a thread beside the queries,
+    /// until this engine is dropped. Each query is answered from one generation, and none waits
+    /// for another one to be opened. While the index cannot be opened, as after a change of its
+    /// model, queries are answered from the last generation that could. An index that does not
+    /// exist yet is opened by the first query after it was made.
     ///
     /// # Errors
-    /// When the index is missing or was made by another model, or no thread can be started.
-    pub fn follow(&self, interval: Duration) -> Result<(), EngineError> {
-        self.reader()?;
+    /// When no thread can be started.
+    pub fn follow(&self, interval: Duration) -> io::Result<()> {
         self.views.follow(interval)
     }
 

@@ -1,5 +1,6 @@
 //! The view of the index that queries are answered from, and the thread that keeps it new.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -59,7 +60,7 @@ impl Views {
 
     /// Looks for a newer generation every `interval`, on a thread of its own, until this is
     /// dropped. If the index cannot be opened, the last view stays.
-    pub(super) fn follow(&self, interval: Duration) -> Result<(), EngineError> {
+    pub(super) fn follow(&self, interval: Duration) -> io::Result<()> {
         let (stop, stopped) = mpsc::channel();
         let current = Arc::downgrade(&self.current);
         thread::Builder::new()
@@ -142,6 +143,32 @@ mod tests {
         hits.unwrap().len()
     }
 
+    /// Waits until a query finds this many pictures.
+    #[track_caller]
+    fn wait_for(engine: &Engine, n: usize) {
+        let mut n_waits = 0;
+        while n_found(engine) < n {
+            n_waits += 1;
+            assert!(n_waits < 6000, "the newest generation is never seen");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    #[test]
+    fn an_index_made_after_its_engine_is_followed_too() {
+        let place = Place::new();
+        let following = place.engine();
+        following.follow(Duration::from_millis(5)).unwrap();
+        assert!(following.search(&SearchRequest::text("green", 1)).is_err());
+        place.draw("a.png", RED, 30);
+        place.index();
+        // Any call may open the first generation, or one that a later commit replaces.
+        assert_eq!(n_found(&following), 1);
+        place.draw("b.png", GREEN, 31);
+        place.index();
+        wait_for(&following, 2);
+    }
+
     #[test]
     fn an_engine_that_follows_sees_what_others_commit() {
         let place = Place::new();
@@ -152,15 +179,11 @@ mod tests {
         assert_eq!((n_found(&still), n_found(&following)), (1, 1));
         place.draw("b.png", GREEN, 31);
         place.index();
-        let mut n_waits = 0;
-        while n_found(&following) < 2 {
-            n_waits += 1;
-            assert!(n_waits < 6000, "the newer generation is never seen");
-            thread::sleep(Duration::from_millis(10));
-        }
+        wait_for(&following, 2);
         assert_eq!(n_found(&still), 1);
         let current = Arc::downgrade(&following.views.current);
         drop(following);
+        let mut n_waits = 0;
         while current.strong_count() > 0 {
             n_waits += 1;
             assert!(n_waits < 6000, "the thread never ends");
@@ -282,12 +305,7 @@ mod tests {
             thread::sleep(Duration::from_millis(2));
         };
         assert!(ended.success());
-        let mut n_waits = 0;
-        while n_found(&engine) < 1 + usize::from(N_RUNS) {
-            n_waits += 1;
-            assert!(n_waits < 6000, "the newest generation is never seen");
-            thread::sleep(Duration::from_millis(10));
-        }
+        wait_for(&engine, 1 + usize::from(N_RUNS));
         assert!(n_steps >= 5, "{n_steps} views in {N_RUNS} runs");
         let (early, late) = held.split_at(held.len() / 2);
         if let (Some(early), Some(late)) = (early.iter().max(), late.iter().max()) {

@@ -2,8 +2,6 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -15,14 +13,10 @@ use crate::workspace::Workspace;
 /// Calls that run at once. Each may use several cores.
 const MAX_CALLS: usize = 4;
 
-/// How often the index is checked for a newer generation.
-const CHECK_EVERY: Duration = Duration::from_secs(1);
-
 /// One index, the model of its vectors, and the calls about it that run.
 pub(super) struct Library {
     engine: Arc<Engine>,
     workspace: Arc<Workspace>,
-    is_followed: AtomicBool,
     calls: Semaphore,
 }
 
@@ -31,7 +25,6 @@ impl Library {
         Self {
             engine,
             workspace,
-            is_followed: AtomicBool::new(false),
             calls: Semaphore::new(MAX_CALLS),
         }
     }
@@ -64,20 +57,9 @@ impl Library {
             return Err(Failure::new("the server is about to stop"));
         };
         let library = Arc::clone(self);
-        let done = tokio::task::spawn_blocking(move || {
-            library.follow();
-            work(&library, &cancelled)
-        });
+        let done = tokio::task::spawn_blocking(move || work(&library, &cancelled));
         done.await
             .unwrap_or_else(|error| Err(Failure::new(format!("the call failed: {error}"))))
-    }
-
-    /// Answers from the newest generation from now on. Without an index there is none to follow;
-    /// the first call after it was made starts this.
-    fn follow(&self) {
-        if !self.is_followed.load(Ordering::Relaxed) && self.engine.follow(CHECK_EVERY).is_ok() {
-            self.is_followed.store(true, Ordering::Relaxed);
-        }
     }
 
     /// An image of the index, and its captions.

@@ -25,6 +25,7 @@ use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 
@@ -38,6 +39,9 @@ pub use token::Token;
 
 /// Ports that are tried after the default one, when that is taken.
 const MORE_PORTS: u16 = 20;
+
+/// How often the index is checked for a newer generation.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// A server that listens, and answers once it is run.
 pub struct Server {
@@ -62,6 +66,7 @@ impl Server {
             return Err(ServeError::NoTokenToCopy);
         }
         let engine = Arc::new(workspace.engine()?);
+        engine.follow(CHECK_EVERY)?;
         let listener = listen(&options).await?;
         let address = listener.local_addr()?;
         let served = Arc::new(Served::new(engine, workspace, address, options));

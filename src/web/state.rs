@@ -47,9 +47,6 @@ pub(super) enum Work {
 /// The longest time that an answer may take.
 const MAX_ANSWER: Duration = Duration::from_mins(5);
 
-/// How often the index is checked for a newer generation.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
-
 pub(super) type App = Arc<Served>;
 
 /// One index and the model of its vectors, served.
@@ -79,8 +76,6 @@ impl Served {
         address: SocketAddr,
         options: ServeOptions,
     ) -> Self {
-        // Without an index there is none to follow; one that is made later is opened by a query.
-        let _ = engine.follow(LOOK_AGAIN);
         let guard = Guard::new(address, &options.hosts, options.token);
         let mcp = options.mcp.then(|| {
             let server = McpServer::new(Arc::clone(&engine), Arc::clone(&workspace));

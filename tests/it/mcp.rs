@@ -402,7 +402,7 @@ fn without_an_index_a_failure_names_the_command_and_a_new_index_is_seen() {
     corpus::one_of_each(&env.path("photos"));
     let index = || env.sightline(["index", "photos"]).starter().run().expect(0);
     index();
-    assert_eq!(n_hits(), Some(8));
+    wait_until("the new index is seen", || n_hits() == Some(8));
     fs_err::remove_file(first_photo(&env)).unwrap();
     index();
     wait_until("the new generation is seen", || n_hits() == Some(7));

@@ -1,6 +1,7 @@
 //! `sightline mcp`
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use tokio::runtime::Runtime;
@@ -10,9 +11,13 @@ use crate::cli::exit::{self, ExitStatus};
 use crate::mcp::McpServer;
 use crate::workspace::Workspace;
 
+/// How often the index is checked for a newer generation.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+
 pub(in crate::cli) fn run(args: &McpArgs, workspace: &Arc<Workspace>) -> Result<ExitStatus> {
     let McpArgs {} = args;
     let engine = Arc::new(workspace.engine()?);
+    engine.follow(CHECK_EVERY)?;
     let server = McpServer::new(engine, Arc::clone(workspace));
     exit::catch_ctrl_c();
     let runtime = Runtime::new()?;
