@@ -19,17 +19,17 @@ from pathlib import Path
 # and the wheel's SHA-256.
 PINS = {
     "onnxruntime": {
-        "version": "1.32.0",
+        "version": "1.28.0",
         "member": "libonnxruntime.so.",
         "name": "libonnxruntime.so",
         "wheels": {
             "x86_64": (
                 "manylinux_2_28_x86_64",
-                "99e1074c4b2197accd5073052a465361be17b89c093b8ffb6e6bd8f986c52df8",
+                "0a83bdb70d143cede762b677789bf2a7acca54b3fb82565601d5c30695aa933c",
             ),
             "aarch64": (
                 "manylinux_2_28_aarch64",
-                "e36c187006e7a7c8b8d6d57f1a209dd63f52430dca6c282b177718ad6b841054",
+                "4e81a23df16e7acb9d51b06d30cc098e49315ef9180f97bc2221d167b4b04d9c",
             ),
         },
         # The library inside does not depend on Python; one tag serves every interpreter.

@@ -9,7 +9,12 @@ use directories::{BaseDirs, ProjectDirs};
 use sightline_onnx::{Runtime, RuntimeError};
 
 /// The `onnxruntime` release named in the install hint and fetched by `make setup`.
-pub const RUNTIME_RELEASE: &str = "1.32.0";
+pub const RUNTIME_RELEASE: &str = "1.28.0";
+
+/// ONNX Runtime 1.29 to 1.32 write what they run on to disk and report it to their maker, unless
+/// this variable has this value when the library is loaded. The pinned release has no such part;
+/// this is for another one that a user names.
+pub const TELEMETRY_OFF: (&str, &str) = ("ORT_DISABLE_TELEMETRY", "1");
 
 /// File name of ONNX Runtime's shared library on this platform.
 pub const RUNTIME_LIBRARY: &str = if cfg!(target_os = "windows") {
@@ -85,7 +90,7 @@ fn runtime_candidates() -> Vec<PathBuf> {
     candidates
 }
 
-/// The wheel's library has its version in the name (`libonnxruntime.so.1.32.0`), so it is found by
+/// The wheel's library has its version in the name (`libonnxruntime.so.1.28.0`), so it is found by
 /// prefix.
 fn libraries_in(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = folder.read_dir() else {
@@ -151,7 +156,8 @@ fn hub_cache() -> Option<PathBuf> {
 /// Opens ONNX Runtime on this machine, called when an encoder is first needed.
 ///
 /// If `ORT_DYLIB_PATH` is set, no other place is searched: a wrong value is an error, never
-/// silently another library.
+/// silently another library. A program that lets its users name one sets [`TELEMETRY_OFF`] first,
+/// while it has one thread, as `sightline` does.
 pub fn runtime_source() -> impl Fn() -> Result<Runtime, RuntimeError> + Send + Sync + 'static {
     || match std::env::var_os("ORT_DYLIB_PATH") {
         Some(library) if !library.is_empty() => Runtime::open_exactly(Path::new(&library)),

@@ -140,7 +140,8 @@ fn hits_are_opened_in_the_viewer_of_the_system() {
     let env = TestEnv::indexed();
     let viewer = env.write(
         "bin/xdg-open",
-        "#!/bin/sh\necho \"$1\" >> \"$HOME/opened\"\n",
+        "#!/bin/sh\necho \"$ORT_DISABLE_TELEMETRY\" >\"$HOME/telemetry\"\n\
+         echo \"$1\" >> \"$HOME/opened\"\n",
     );
     set_mode(&viewer, 0o755);
     let opened = |option: &str, n: usize| {
@@ -154,6 +155,9 @@ fn hits_are_opened_in_the_viewer_of_the_system() {
         opened
     };
     assert_eq!(opened("--open", 1), ["photos/red.png"]);
+    // What the program starts has its environment.
+    let telemetry = fs_err::read_to_string(env.path("home/telemetry")).unwrap();
+    assert_eq!(telemetry, "1\n");
     let three = opened("--open=3", 3);
     assert_eq!(
         (three.len(), three.contains(&"photos/red.png".to_owned())),

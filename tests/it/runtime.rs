@@ -26,6 +26,14 @@ fn assert_one_line_and_install_command(env: &TestEnv, ran: &Ran) {
 }
 
 #[test]
+fn the_pinned_library_reports_to_nobody() {
+    let library = fs_err::read(runtime_library()).unwrap();
+    let address = b"events.data.microsoft.com";
+    let reports = library.windows(address.len()).any(|bytes| bytes == address);
+    assert!(!reports, "choose a release of ONNX Runtime without telemetry");
+}
+
+#[test]
 fn a_missing_library_in_ort_dylib_path_is_an_error() {
     let env = TestEnv::indexed();
     let commands: [&[&str]; 4] = [
@@ -53,7 +61,7 @@ fn a_missing_library_in_ort_dylib_path_is_an_error() {
     ----- stderr -----
     error: ONNX Runtime not found (tried /nowhere/lib.so)
 
-    hint: install it with `python3 -m pip install --no-deps --target '[ROOT]/data/sightline/onnxruntime' onnxruntime==1.32.0`
+    hint: install it with `python3 -m pip install --no-deps --target '[ROOT]/data/sightline/onnxruntime' onnxruntime==1.28.0`
     ");
 }
 
@@ -108,7 +116,7 @@ fn the_error_lists_every_path_tried() {
     ----- stderr -----
     error: ONNX Runtime not found (tried [ROOT]/alone/libonnxruntime.so, [ROOT]/alone/../lib/sightline/libonnxruntime.so, [ROOT]/alone/../lib/libonnxruntime.so, [ROOT]/data/sightline/libonnxruntime.so, libonnxruntime.so)
 
-    hint: install it with `python3 -m pip install --no-deps --target '[ROOT]/data/sightline/onnxruntime' onnxruntime==1.32.0`
+    hint: install it with `python3 -m pip install --no-deps --target '[ROOT]/data/sightline/onnxruntime' onnxruntime==1.28.0`
     ");
     // The starter model needs ONNX Runtime, too.
     let index = ["index", "photos", "--index", "another"];
