@@ -82,11 +82,11 @@ pub use item::{
     ItemKind, LastRun, Library, Moment, Orientation, ParseMomentError,
 };
 pub use language::{Language, UnknownLanguage};
-pub use reader::IndexReader;
 pub use reader::facet_counts::FacetCounts;
 pub use reader::nearest::{Near, NearVector, Nearest};
 pub use reader::search::{Candidate, FullItem, SearchQuery};
 pub use reader::statistics::{Counts, GraphState, Leftovers, Sizes};
+pub use reader::{IndexReader, ViewId};
 pub use records::RecordsError;
 pub use vector::{UnitVector, VectorError};
 pub use words::WordsError;

@@ -81,7 +81,7 @@ pub use search::{
 };
 pub use sightline_index::{
     Caption, Coordinates, DamagedData, Details, Filter, Generation, GraphState, IdSet, Image,
-    IndexError, ItemId, ItemKind, Language, Moment, Orientation, Problem, Repair,
+    IndexError, ItemId, ItemKind, Language, Moment, Orientation, Problem, Repair, ViewId,
 };
 pub use sightline_onnx::{Calibration, Choice, Language as TextLanguage, SeenPart, Unrelated};
 pub use sightline_picture::DecodeLimits;
@@ -295,9 +295,9 @@ impl Engine {
 
     /// From now on looks for a newer generation every `interval`, on a thread beside the queries,
     /// until this engine is dropped. Each query is answered from one generation, and none waits
-    /// for another one to be opened. While the index cannot be opened, as after a change of its
-    /// model, queries are answered from the last generation that could. An index that does not
-    /// exist yet is opened by the first query after it was made.
+    /// for another one to be opened. After an error that may pass, queries are answered from the
+    /// last generation that could be opened; when the index has another model now or was removed,
+    /// they fail. An index that does not exist yet is opened by the first query after it was made.
     ///
     /// # Errors
     /// When no thread can be started.
@@ -443,6 +443,15 @@ impl Engine {
     /// When the index is missing, was made by another model, or cannot be read.
     pub fn generation(&self) -> Result<Generation, EngineError> {
         Ok(self.reader()?.generation())
+    }
+
+    /// The view of the index that queries are answered from: another one for another generation,
+    /// and for another index in its place.
+    ///
+    /// # Errors
+    /// As [`generation`](Self::generation).
+    pub fn view_id(&self) -> Result<ViewId, EngineError> {
+        Ok(self.reader()?.view_id())
     }
 
     /// The library folders of the index, whichever model made it.

@@ -52,14 +52,10 @@ impl Views {
     /// Replaces the current view, if any, by one of the newest generation. Queries meanwhile are
     /// answered from the old one, and so they are after an error that may pass.
     pub(super) fn refresh(&self) {
-        if refresh(&self.current).is_err_and(|error| is_final(&error)) {
-            // The next query reports why it cannot be opened.
-            *lock(&self.current) = None;
-        }
+        refresh_or_close(&self.current);
     }
 
-    /// Looks for a newer generation every `interval`, on a thread of its own, until this is
-    /// dropped. If the index cannot be opened, the last view stays.
+    /// Does the same every `interval`, on a thread of its own, until this is dropped.
     pub(super) fn follow(&self, interval: Duration) -> io::Result<()> {
         let (stop, stopped) = mpsc::channel();
         let current = Arc::downgrade(&self.current);
@@ -70,8 +66,7 @@ impl Views {
                     let Some(current) = Weak::upgrade(&current) else {
                         return;
                     };
-                    // It is tried again at the next look.
-                    let _ = refresh(&current);
+                    refresh_or_close(&current);
                 }
             })?;
         let mut follower = self.follower.lock().unwrap_or_else(PoisonError::into_inner);
@@ -85,6 +80,13 @@ type Slot = Mutex<Option<Arc<IndexReader>>>;
 
 fn lock(slot: &Slot) -> MutexGuard<'_, Option<Arc<IndexReader>>> {
     slot.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn refresh_or_close(slot: &Slot) {
+    if refresh(slot).is_err_and(|error| is_final(&error)) {
+        // The next query reports why it cannot be opened.
+        *lock(slot) = None;
+    }
 }
 
 /// Opens a newer view beside the current one, then puts it in its place.
@@ -167,6 +169,35 @@ mod tests {
         place.draw("b.png", GREEN, 31);
         place.index();
         wait_for(&following, 2);
+    }
+
+    #[test]
+    fn a_change_of_model_ends_the_answers() {
+        let place = Place::new();
+        place.draw("a.png", RED, 30);
+        place.index();
+        let following = place.engine();
+        following.follow(Duration::from_millis(5)).unwrap();
+        assert_eq!(n_found(&following), 1);
+        let (before, generation) = (
+            following.view_id().unwrap(),
+            following.generation().unwrap(),
+        );
+        fs_err::remove_dir_all(&place.index).unwrap();
+        let other = Engine::open(&place.index, fake::encoders("two"));
+        let request = IndexRequest::folder(&place.photos);
+        other.index(&request, &mut quietly).unwrap();
+        let mut n_waits = 0;
+        loop {
+            match following.search(&SearchRequest::text("green", 1)) {
+                Err(EngineError::Index(IndexError::OtherModel { .. })) => break,
+                _ => thread::sleep(Duration::from_millis(10)),
+            }
+            n_waits += 1;
+            assert!(n_waits < 6000, "the change of model is never seen");
+        }
+        assert_ne!(other.view_id().unwrap(), before);
+        assert_eq!(other.generation().unwrap(), generation);
     }
 
     #[test]

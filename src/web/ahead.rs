@@ -34,11 +34,11 @@ fn work(served: &Weak<Served>) {
             continue;
         }
         if ids.is_empty() {
-            let generation = served.engine.generation().ok();
-            if generation == done {
+            let view = served.engine.view_id().ok();
+            if view == done {
                 continue;
             }
-            done = generation;
+            done = view;
             ids = newest_last(&served).unwrap_or_default();
         }
         // What cannot be made now is asked for by a page, which says why not.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use super::locking::lock;
-use crate::engine::{By, Found, Query, Reading};
+use crate::engine::{By, Found, Query, Reading, ViewId};
 
 /// Lists that are kept; the one that was used the longest time ago makes room for the next.
 const MAX_LISTS: usize = 32;
@@ -41,11 +41,9 @@ impl Lists {
         self.used(|list| list.number == number)
     }
 
-    /// The list that answers this in this generation.
-    pub(super) fn answer(&self, asked: &str, generation: u64) -> Option<Arc<HitList>> {
-        self.used(|list| {
-            list.asked.as_deref() == Some(asked) && list.found.generation().0 == generation
-        })
+    /// The list that answers this in this view of the index.
+    pub(super) fn answer(&self, asked: &str, view: ViewId) -> Option<Arc<HitList>> {
+        self.used(|list| list.asked.as_deref() == Some(asked) && list.found.view_id() == view)
     }
 
     /// Keeps the list that `make` makes of its number.

@@ -154,9 +154,12 @@ impl Problem {
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         let status = match &error {
-            EngineError::Index(IndexError::NoIndex { .. }) | EngineError::Runtime(_) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            EngineError::Index(
+                IndexError::NoIndex { .. }
+                | IndexError::OtherModel { .. }
+                | IndexError::OtherDimension { .. },
+            )
+            | EngineError::Runtime(_) => StatusCode::SERVICE_UNAVAILABLE,
             EngineError::Io(error) if error.kind() == ErrorKind::InvalidInput => {
                 StatusCode::BAD_REQUEST
             }
@@ -171,7 +174,14 @@ impl From<EngineError> for Problem {
             }
             _ => StatusCode::BAD_REQUEST,
         };
-        Self::of(status, with_causes(&error))
+        let mut detail = with_causes(&error);
+        if let EngineError::Index(
+            IndexError::OtherModel { .. } | IndexError::OtherDimension { .. },
+        ) = &error
+        {
+            detail += "; start `sightline serve` again to search with the model of the index";
+        }
+        Self::of(status, detail)
     }
 }
 

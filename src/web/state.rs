@@ -16,7 +16,7 @@ use super::options::ServeOptions;
 use super::problem::Problem;
 use super::runs::Runs;
 use super::thumbnails::Thumbnails;
-use crate::engine::{Caption, Engine, Image, ItemId, TextLanguage};
+use crate::engine::{Caption, Engine, Image, ItemId, TextLanguage, ViewId};
 use crate::mcp::{McpOverHttp, McpServer};
 use crate::workspace::Workspace;
 
@@ -61,8 +61,8 @@ pub(super) struct Served {
     pub(super) mcp: Option<McpOverHttp>,
     pub(super) metrics: Metrics,
     pub(super) copy_to: Option<PathBuf>,
-    /// The map of the collection, as it was sent last, and its generation.
-    pub(super) map: Mutex<Option<(u64, Arc<[u8]>)>>,
+    /// The map of the collection, as it was sent last, and the view that it is of.
+    pub(super) map: Mutex<Option<(ViewId, Arc<[u8]>)>>,
     texts: OnceLock<Vec<Vec<TextLanguage>>>,
     short: Queue,
     long: Queue,

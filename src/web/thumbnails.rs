@@ -93,6 +93,7 @@ impl Thumbnails {
         let kept = self.place(image, side);
         if let Some(path) = &kept
             && let Ok(bytes) = fs_err::read(path)
+            && is_whole(&bytes)
         {
             mark(path);
             return Ok(bytes);
@@ -142,6 +143,11 @@ impl Thumbnails {
         }
         self.n_bytes.store(n_bytes, Ordering::Relaxed);
     }
+}
+
+/// Whether a JPEG is there from its first marker to its last. A full or damaged disk leaves others.
+fn is_whole(jpeg: &[u8]) -> bool {
+    jpeg.starts_with(&[0xFF, 0xD8, 0xFF]) && jpeg.ends_with(&[0xFF, 0xD9])
 }
 
 struct KeptThumbnail {

@@ -77,6 +77,9 @@ mod search;
 /// `sightline serve`: the API.
 #[cfg(feature = "serve")]
 mod serve;
+/// `sightline serve` while its index, model and thumbnails change.
+#[cfg(feature = "serve")]
+mod serve_changes;
 /// `sightline serve` under attack.
 #[cfg(feature = "serve")]
 mod serve_guard;

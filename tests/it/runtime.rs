@@ -30,7 +30,10 @@ fn the_pinned_library_reports_to_nobody() {
     let library = fs_err::read(runtime_library()).unwrap();
     let address = b"events.data.microsoft.com";
     let reports = library.windows(address.len()).any(|bytes| bytes == address);
-    assert!(!reports, "choose a release of ONNX Runtime without telemetry");
+    assert!(
+        !reports,
+        "choose a release of ONNX Runtime without telemetry"
+    );
 }
 
 #[test]

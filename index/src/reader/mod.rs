@@ -45,6 +45,14 @@ use crate::records::read::Records;
 use crate::records::store::Store;
 use crate::vector::UnitVector;
 
+/// A generation of one index. Views with the same id show the same items, also where another index
+/// was put in the place of this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ViewId {
+    index_id: [u8; 16],
+    generation: Generation,
+}
+
 /// Reads one generation of an index. Any number of threads can share it.
 pub struct IndexReader {
     layout: Layout,
@@ -181,6 +189,15 @@ impl IndexReader {
     #[must_use]
     pub fn generation(&self) -> Generation {
         self.generation
+    }
+
+    /// Which view this is.
+    #[must_use]
+    pub fn view_id(&self) -> ViewId {
+        ViewId {
+            index_id: self.index_id,
+            generation: self.generation,
+        }
     }
 
     /// The language of the stemmer.

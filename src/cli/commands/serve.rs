@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use tokio::runtime::Runtime;
 
 use super::watch::WatchLog;
@@ -43,8 +43,8 @@ pub(in crate::cli) fn run(
         let server = server.map_err(with_advice)?;
         let url = server.url();
         printer.note(format_args!("serving {url} (Ctrl-C stops)"));
-        if args.open {
-            open::that(&url).context("no browser can be opened")?;
+        if args.open && open::that(&url).is_err() {
+            printer.note(format_args!("no browser can be opened: open {url} in one"));
         }
         let watching = args
             .watch

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use sightline_index::{Generation, IdSet, IndexReader, ItemId};
+use sightline_index::{Generation, IdSet, IndexReader, ItemId, ViewId};
 
 use super::evidence::Confidence;
 use super::hits::{self, SearchHit};
@@ -38,6 +38,12 @@ impl Found {
     #[must_use]
     pub fn generation(&self) -> Generation {
         self.reader.generation()
+    }
+
+    /// The view of the index that was searched.
+    #[must_use]
+    pub fn view_id(&self) -> ViewId {
+        self.reader.view_id()
     }
 
     /// Their ids, in order.

@@ -63,9 +63,9 @@ pub(in crate::web) async fn facets(State(app): State<App>) -> Result<Response, P
     responses((status = 200, description = "The points", body = MapAnswer)))]
 pub(in crate::web) async fn map(State(app): State<App>) -> Result<Response, Problem> {
     app.call(Work::Long, |served| {
-        let generation = served.engine.generation()?;
+        let (view, generation) = (served.engine.view_id()?, served.engine.generation()?);
         let known = lock(&served.map).clone();
-        let known = known.filter(|(known, _)| *known == generation.0);
+        let known = known.filter(|(known, _)| *known == view);
         let body = if let Some((_, body)) = known {
             body
         } else {
@@ -74,7 +74,7 @@ pub(in crate::web) async fn map(State(app): State<App>) -> Result<Response, Prob
             let body = serde_json::to_vec(&answer);
             let body = body.map_err(|error| Problem::internal(error.to_string()))?;
             let body: Arc<[u8]> = body.into();
-            *lock(&served.map) = Some((generation.0, Arc::clone(&body)));
+            *lock(&served.map) = Some((view, Arc::clone(&body)));
             body
         };
         let kind = [(header::CONTENT_TYPE, "application/json")];

@@ -372,9 +372,9 @@ fn page(
 
 /// The list that answers a query, found before or now.
 fn list(served: &Served, query: Query, wish: &Ask) -> Result<Arc<HitList>, Problem> {
-    let generation = served.engine.generation()?;
+    let view = served.engine.view_id()?;
     if let Some(key) = &wish.key
-        && let Some(known) = served.lists.answer(key, generation.0)
+        && let Some(known) = served.lists.answer(key, view)
     {
         return Ok(known);
     }
