@@ -95,12 +95,13 @@ impl<'a> ServerStatusAnswer<'a> {
     }
 }
 
-/// An index run that the server started.
+/// An index run of the server.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
 pub struct RunAnswer<'a> {
     run: u64,
     running: bool,
+    watcher: bool,
     folders: Vec<PathAnswer<'a>>,
     stage: Option<&'static str>,
     n_done: usize,
@@ -113,11 +114,12 @@ pub struct RunAnswer<'a> {
 }
 
 impl<'a> RunAnswer<'a> {
-    /// Run number `run` over these folders, with its last progress. `ended`: its report, or why it
-    /// failed.
+    /// Run number `run` over these folders, with its last progress. `is_watcher`: it was started by
+    /// the watcher, not by a request. `ended`: its report, or why it failed.
     #[must_use]
     pub fn new(
         run: u64,
+        is_watcher: bool,
         folders: &'a [std::path::PathBuf],
         progress: Option<&Progress>,
         ended: Option<Result<&'a IndexReport, &'a str>>,
@@ -131,6 +133,7 @@ impl<'a> RunAnswer<'a> {
         Self {
             run,
             running: ended.is_none(),
+            watcher: is_watcher,
             folders: paths(folders),
             stage: progress.map(|progress| progress.stage.name()),
             n_done: progress.map_or(0, |progress| progress.n_done),

@@ -144,10 +144,11 @@ pub(super) fn of_an_engine(samples: &mut Samples, engine: &Engine, status: &Stat
     let texts = [vec!["en".parse().unwrap()]];
     for run in [
         None,
-        Some(RunAnswer::new(1, &folders, None, Some(Err("why")))),
-        Some(RunAnswer::new(1, &folders, Some(&progress), None)),
+        Some(RunAnswer::new(1, false, &folders, None, Some(Err("why")))),
+        Some(RunAnswer::new(1, false, &folders, Some(&progress), None)),
         Some(RunAnswer::new(
             1,
+            true,
             &folders,
             Some(&progress),
             Some(Ok(&report)),

@@ -69,6 +69,8 @@ pub enum WatchEvent<'a> {
     Limited,
     /// A folder cannot be watched, and why: it is only scanned.
     Unwatched(&'a str),
+    /// An index run of these library folders is about to start.
+    Indexing(&'a [PathBuf]),
     /// An index run is in progress.
     Progress(&'a Progress),
     /// Another process writes to the index, so the run is tried again later.
@@ -303,6 +305,9 @@ impl<'a> Watching<'a> {
             being_written: self.pending.unsettled(),
             ..self.options.request.clone()
         };
+        if listener(&WatchEvent::Indexing(&request.folders)).is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
         let mut is_stopped = false;
         let outcome = self.engine.index(&request, &mut |progress| {
             let flow = listener(&WatchEvent::Progress(progress));

@@ -24,7 +24,7 @@ mod token;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -110,6 +110,7 @@ impl Server {
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         let served = self.served;
         ahead::start(&served)?;
+        tokio::spawn(follow(Arc::downgrade(&served)));
         let app = routes::router(Arc::clone(&served));
         let closing = Arc::clone(&served);
         let stop = async move {
@@ -120,6 +121,20 @@ impl Server {
         let done = done.await;
         let finished = tokio::task::spawn_blocking(move || served.runs.finish()).await;
         done.and(finished.map_err(io::Error::other))
+    }
+}
+
+/// Tells those that watch about newer generations, for as long as there is the server.
+async fn follow(served: Weak<Served>) {
+    loop {
+        let Some(served) = served.upgrade() else {
+            return;
+        };
+        let look = move || served.runs.note_generation(served.engine.generation().ok());
+        if tokio::task::spawn_blocking(look).await.is_err() {
+            return;
+        }
+        tokio::time::sleep(CHECK_EVERY).await;
     }
 }
 

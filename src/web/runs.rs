@@ -1,4 +1,5 @@
-//! Index runs of the server: one at a time, on a thread of its own, watched by any number of pages.
+//! Index runs of the server, one at a time, and the generation of its index, seen by any number of
+//! pages. A run that a page asks for is on a thread of its own; those of a watcher are reported.
 
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,14 +7,14 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::locking::lock;
 use super::problem::with_causes;
 use crate::answers::RunAnswer;
-use crate::engine::{Engine, IndexReport, IndexRequest, Progress};
+use crate::engine::{Engine, EngineError, Generation, IndexReport, IndexRequest, Progress};
 
 /// The shortest time between two reports of progress.
 const EVERY: Duration = Duration::from_millis(100);
@@ -22,6 +23,7 @@ const EVERY: Duration = Duration::from_millis(100);
 pub struct Runs {
     engine: Arc<Engine>,
     feed: watch::Sender<Feed>,
+    generation: watch::Sender<Option<Generation>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     stop: AtomicBool,
 }
@@ -39,6 +41,7 @@ pub(super) struct Feed {
 #[derive(Clone)]
 pub(super) struct ServedRun {
     number: u64,
+    is_watcher: bool,
     folders: Vec<PathBuf>,
     progress: Option<Progress>,
     ended: Option<Result<Arc<IndexReport>, String>>,
@@ -50,11 +53,27 @@ impl ServedRun {
             Ok(report) => Ok(&**report),
             Err(error) => Err(error.as_str()),
         });
-        RunAnswer::new(self.number, &self.folders, self.progress.as_ref(), ended)
+        let progress = self.progress.as_ref();
+        RunAnswer::new(self.number, self.is_watcher, &self.folders, progress, ended)
     }
 
     pub(super) fn is_running(&self) -> bool {
         self.ended.is_none()
+    }
+
+    /// Returns false when the progress is reported too soon after the last.
+    fn progressed(&mut self, progress: &Progress) -> bool {
+        let is_early = self.progress.as_ref().is_some_and(|last| {
+            last.stage == progress.stage && progress.elapsed < last.elapsed + EVERY
+        });
+        if !is_early {
+            self.progress = Some(progress.clone());
+        }
+        !is_early
+    }
+
+    pub(super) fn is_watcher(&self) -> bool {
+        self.is_watcher
     }
 }
 
@@ -68,6 +87,7 @@ impl Runs {
         Self {
             engine,
             feed: watch::Sender::new(Feed::default()),
+            generation: watch::Sender::new(None),
             thread: Mutex::default(),
             stop: AtomicBool::new(false),
         }
@@ -86,6 +106,7 @@ impl Runs {
         self.stop.store(false, Ordering::SeqCst);
         let run = ServedRun {
             number: last.map_or(1, |run| run.number + 1),
+            is_watcher: false,
             folders: folders.clone(),
             progress: None,
             ended: None,
@@ -105,15 +126,11 @@ impl Runs {
             folders,
             ..IndexRequest::default()
         };
-        let mut last: Option<(Instant, Progress)> = None;
         let report = self.engine.index(&request, &mut |progress| {
-            let is_due = last
-                .as_ref()
-                .is_none_or(|(at, before)| at.elapsed() >= EVERY || before.stage != progress.stage);
-            if is_due {
-                last = Some((Instant::now(), progress.clone()));
-                self.change(|run| run.progress = Some(progress.clone()));
-            }
+            self.feed.send_if_modified(|feed| {
+                let run = feed.run.as_mut();
+                run.is_some_and(|run| Arc::make_mut(run).progressed(progress))
+            });
             if self.stop.load(Ordering::SeqCst) {
                 ControlFlow::Break(())
             } else {
@@ -121,6 +138,41 @@ impl Runs {
             }
         });
         report.map(Arc::new).map_err(|error| with_causes(&error))
+    }
+
+    /// Shows a run of a watcher over these folders, unless a run that was asked for is in progress.
+    pub fn show(&self, folders: &[PathBuf], progress: &Progress) {
+        self.feed.send_if_modified(|feed| match &mut feed.run {
+            Some(run) if run.is_running() => {
+                run.is_watcher && Arc::make_mut(run).progressed(progress)
+            }
+            last => {
+                *last = Some(Arc::new(ServedRun {
+                    number: last.as_ref().map_or(1, |run| run.number + 1),
+                    is_watcher: true,
+                    folders: folders.to_vec(),
+                    progress: Some(progress.clone()),
+                    ended: None,
+                }));
+                true
+            }
+        });
+    }
+
+    /// Shows how the run of the watcher ended, if it was shown. `Err(None)`: it failed again, for
+    /// the reason that the watcher gave before.
+    pub fn show_end(&self, ended: Result<&IndexReport, Option<&EngineError>>) {
+        let is_shown = |run: &ServedRun| run.is_watcher && run.is_running();
+        self.feed.send_if_modified(|feed| {
+            let Some(run) = feed.run.as_mut().filter(|run| is_shown(run)) else {
+                return false;
+            };
+            let ended = ended.map(|report| Arc::new(report.clone()));
+            let again = || "the index run failed again".to_owned();
+            let ended = ended.map_err(|error| error.map_or_else(again, |error| with_causes(error)));
+            Arc::make_mut(run).ended = Some(ended);
+            true
+        });
     }
 
     fn change(&self, change: impl FnOnce(&mut ServedRun)) {
@@ -144,6 +196,22 @@ impl Runs {
 
     pub(super) fn watch(&self) -> watch::Receiver<Feed> {
         self.feed.subscribe()
+    }
+
+    /// The generation that queries are answered from, as it changes.
+    pub(super) fn watch_generation(&self) -> watch::Receiver<Option<Generation>> {
+        self.generation.subscribe()
+    }
+
+    /// Passes on which generation queries are answered from.
+    pub(super) fn note_generation(&self, generation: Option<Generation>) {
+        self.generation.send_if_modified(|known| {
+            let is_new = generation.is_some() && *known != generation;
+            if is_new {
+                *known = generation;
+            }
+            is_new
+        });
     }
 
     /// Ends the streams of those that watch, so that their connections can be closed.

@@ -370,7 +370,8 @@ fn the_index_is_brought_up_to_date() {
     assert_eq!((started.status, &started.json()["run"]), (202, &json!(1)));
     let mut seen = String::new();
     let mut buffer = [0; 4096];
-    while !seen.contains("event: done") {
+    // The generation is sent at the start, and again when the run has made a newer one.
+    while !seen.contains("event: done") || seen.matches("event: generation").count() < 2 {
         let n = events.read(&mut buffer).unwrap();
         assert!(n > 0, "{seen}");
         seen += &String::from_utf8_lossy(&buffer[..n]);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -14,10 +14,10 @@ use super::watch::WatchLog;
 use crate::cli::args::ServeArgs;
 use crate::cli::exit::{self, ExitStatus};
 use crate::cli::printer::Printer;
-use crate::engine::{Engine, IndexRequest};
+use crate::engine::IndexRequest;
 use crate::platform;
-use crate::watch::{WatchOptions, Watcher};
-use crate::web::{ServeError, ServeOptions, Server, Token};
+use crate::watch::{WatchEvent, WatchOptions, Watcher};
+use crate::web::{Runs, ServeError, ServeOptions, Server, Token};
 use crate::workspace::Workspace;
 
 pub(in crate::cli) fn run(
@@ -48,7 +48,7 @@ pub(in crate::cli) fn run(
         }
         let watching = args
             .watch
-            .then(|| WatchThread::start(server.engine(), args, workspace, printer));
+            .then(|| WatchThread::start(&server, args, workspace, printer));
         server.run(exit::stopped()).await?;
         if let Some(watching) = watching {
             watching.stop();
@@ -72,12 +72,7 @@ struct WatchThread {
 }
 
 impl WatchThread {
-    fn start(
-        engine: Arc<Engine>,
-        args: &ServeArgs,
-        workspace: &Workspace,
-        printer: &Printer,
-    ) -> Self {
+    fn start(server: &Server, args: &ServeArgs, workspace: &Workspace, printer: &Printer) -> Self {
         let options = WatchOptions {
             request: IndexRequest {
                 n_decoders: workspace.session().n_threads,
@@ -85,7 +80,11 @@ impl WatchThread {
             },
             every: args.every,
         };
-        let watcher = Watcher::new(engine, options);
+        let watcher = Watcher::new(server.engine(), options);
+        let mut shown = Shown {
+            runs: server.runs(),
+            folders: Vec::new(),
+        };
         let messages = Printer::new(printer.quiet());
         let index = workspace.named_index().map(Path::to_path_buf);
         let is_stopped = Arc::new(AtomicBool::new(false));
@@ -94,6 +93,7 @@ impl WatchThread {
             let mut log = WatchLog::new(messages, index.as_deref());
             let outcome = watcher.run(&mut |event| {
                 log.note(event);
+                shown.note(event);
                 if stop.load(Ordering::Relaxed) {
                     ControlFlow::Break(())
                 } else {
@@ -112,6 +112,28 @@ impl WatchThread {
         self.is_stopped.store(true, Ordering::Relaxed);
         // What it panicked about is on the screen.
         let _ = self.thread.join();
+    }
+}
+
+/// Shows the runs of the watcher on the page.
+struct Shown {
+    runs: Arc<Runs>,
+    /// The folders of the run in progress.
+    folders: Vec<PathBuf>,
+}
+
+impl Shown {
+    fn note(&mut self, event: &WatchEvent<'_>) {
+        match event {
+            WatchEvent::Indexing(folders) => self.folders = folders.to_vec(),
+            WatchEvent::Progress(progress) => self.runs.show(&self.folders, progress),
+            WatchEvent::Indexed(report) => self.runs.show_end(Ok(report)),
+            WatchEvent::Waiting(error) | WatchEvent::Failed(error) => {
+                self.runs.show_end(Err(Some(error)));
+            }
+            WatchEvent::Idle => self.runs.show_end(Err(None)),
+            _ => {}
+        }
     }
 }
 

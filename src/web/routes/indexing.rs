@@ -14,9 +14,10 @@ use utoipa::ToSchema;
 
 use super::json::json;
 use crate::answers::{ModelListAnswer, RunAnswer, ServerStatusAnswer};
-use crate::engine::Engine;
+use crate::engine::{Engine, Generation};
 use crate::web::extract::JsonBody;
 use crate::web::problem::{Problem, with_causes};
+use crate::web::runs::Feed;
 use crate::web::state::{App, Served, Work};
 
 /// What the index holds, and the run that keeps it new.
@@ -122,9 +123,13 @@ pub(in crate::web) async fn cancel(
     JsonBody(CancelBody {}): JsonBody<CancelBody>,
 ) -> Result<Response, Problem> {
     app.call(Work::Short, |served| {
-        let is_running = served.runs.last().is_some_and(|run| run.is_running());
-        if !is_running {
+        let last = served.runs.last();
+        let Some(run) = last.filter(|run| run.is_running()) else {
             return Err(Problem::conflict("no index run is in progress"));
+        };
+        if run.is_watcher() {
+            let detail = "the index run in progress is the watcher's, which ends with the server";
+            return Err(Problem::conflict(detail));
         }
         served.runs.cancel();
         accepted(served)
@@ -132,20 +137,42 @@ pub(in crate::web) async fn cancel(
     .await
 }
 
-/// The progress of index runs as server-sent events: `progress` while one is running, `done` at its
-/// end, each with the run as JSON. The stream goes on with the next run.
+/// Server-sent events: `progress` while an index run is in progress and `done` at its end, each
+/// with the run as JSON; `generation` with the number of the newest commit. The stream goes on with
+/// the next run.
 #[utoipa::path(get, path = "/v1/index/events",
     responses((status = 200, description = "The events", content_type = "text/event-stream",
         body = String)))]
 pub(in crate::web) async fn events(
     State(app): State<App>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let feed = WatchStream::new(app.runs.watch());
-    let events = feed.take_while(|feed| !feed.is_closing).filter_map(|feed| {
-        let run = feed.run?;
-        let name = if run.is_running() { "progress" } else { "done" };
-        let event = Event::default().event(name).json_data(run.answer()).ok()?;
-        Some(Ok(event))
-    });
+    let feed = WatchStream::new(app.runs.watch()).map(News::Feed);
+    let generations = WatchStream::new(app.runs.watch_generation()).map(News::Generation);
+    let news = feed.merge(generations);
+    let news = news.take_while(|news| !matches!(news, News::Feed(feed) if feed.is_closing));
+    let events = news.filter_map(|news| news.event().map(Ok));
     Sse::new(events).keep_alive(KeepAlive::default())
+}
+
+/// What the stream of events is made from.
+enum News {
+    Feed(Feed),
+    Generation(Option<Generation>),
+}
+
+impl News {
+    /// `None` when there is nothing to send.
+    fn event(self) -> Option<Event> {
+        match self {
+            Self::Feed(feed) => {
+                let run = feed.run?;
+                let name = if run.is_running() { "progress" } else { "done" };
+                Event::default().event(name).json_data(run.answer()).ok()
+            }
+            Self::Generation(generation) => {
+                let number = generation?.0.to_string();
+                Some(Event::default().event("generation").data(number))
+            }
+        }
+    }
 }
