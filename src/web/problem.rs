@@ -146,6 +146,15 @@ impl Problem {
         Self::of(StatusCode::UNAUTHORIZED, detail).with_header("www-authenticate", "Bearer")
     }
 
+    /// Of the same status as other things that are not available, but it may be made soon.
+    fn no_index(detail: String) -> Self {
+        Self {
+            kind: "/problems/no-index".to_owned(),
+            title: "There is no index yet",
+            ..Self::of(StatusCode::SERVICE_UNAVAILABLE, detail)
+        }
+    }
+
     pub(super) fn internal(detail: impl Into<String>) -> Self {
         Self::of(StatusCode::INTERNAL_SERVER_ERROR, detail)
     }
@@ -154,10 +163,11 @@ impl Problem {
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         let status = match &error {
+            EngineError::Index(IndexError::NoIndex { .. }) => {
+                return Self::no_index(with_causes(&error));
+            }
             EngineError::Index(
-                IndexError::NoIndex { .. }
-                | IndexError::OtherModel { .. }
-                | IndexError::OtherDimension { .. },
+                IndexError::OtherModel { .. } | IndexError::OtherDimension { .. },
             )
             | EngineError::Runtime(_) => StatusCode::SERVICE_UNAVAILABLE,
             EngineError::Io(error) if error.kind() == ErrorKind::InvalidInput => {

@@ -569,8 +569,8 @@ fn the_server_says_how_it_is() {
     let env = TestEnv::new();
     let server = Server::start(&env, &[]);
     assert_eq!(server.get("/healthz").ok()["status"], "ok");
-    server.get("/readyz").problem(503, "unavailable");
-    server.get("/v1/search?q=red").problem(503, "unavailable");
+    server.get("/readyz").problem(503, "no-index");
+    server.get("/v1/search?q=red").problem(503, "no-index");
     // One that is made later is served.
     corpus::one_of_each(&env.path("photos"));
     env.index_photos();

@@ -42,7 +42,7 @@ fn a_changed_model_is_reported_and_an_absent_index_too() {
         "{detail}"
     );
     fs_err::remove_dir_all(env.index()).unwrap();
-    let detail = server.get("/readyz").problem(503, "unavailable");
+    let detail = server.get("/readyz").problem(503, "no-index");
     assert!(detail.contains("there is no index here"), "{detail}");
 }
 
