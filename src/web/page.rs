@@ -22,7 +22,7 @@ macro_rules! files {
 }
 
 /// A file of the page: its path, its type and its content.
-static FILES: [(&str, &str, &str); 23] = files! {
+static FILES: [(&str, &str, &str); 25] = files! {
     HTML "index.html"
     STYLE "page.css"
     SVG "icon.svg"
@@ -40,9 +40,11 @@ static FILES: [(&str, &str, &str); 23] = files! {
     SCRIPT "layout.js"
     SCRIPT "map.js"
     SCRIPT "page.js"
+    SCRIPT "pictures.js"
     SCRIPT "query.js"
     SCRIPT "selection.js"
     SCRIPT "thumbhash.js"
+    SCRIPT "tiles.js"
     SCRIPT "viewer.js"
     SCRIPT "words.js"
     SCRIPT "zoom.js"

@@ -58,6 +58,12 @@ mod output;
 /// The web page, in a real browser where there is one.
 #[cfg(feature = "serve")]
 mod page;
+/// The web page while its index changes, is missing, or its server is lost.
+#[cfg(feature = "serve")]
+mod page_changes;
+/// The views, dialogs and keys of the web page, its languages, and what axe-core says of it.
+#[cfg(feature = "serve")]
+mod page_views;
 /// Files and folders without read or write permission.
 mod permissions;
 /// `sightline models pull`, from a hub served by the test.

@@ -2,90 +2,11 @@
 
 use std::path::Path;
 
-use base64::Engine as _;
-use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::support::browser::{Browser, key};
-use crate::support::http::Server;
+use crate::support::page::{FIRST, FOCUSED, IS_FOUND, Page, tile, with_photos};
 use crate::support::{TestEnv, corpus};
-
-/// A server and a browser that shows its page.
-struct Page {
-    browser: Browser,
-    server: Server,
-    env: TestEnv,
-}
-
-impl Page {
-    /// `None` where there is no browser.
-    fn start(env: TestEnv, width: u32, height: u32) -> Option<Self> {
-        let browser = Browser::start(width, height)?;
-        let server = Server::start(&env, &[]);
-        Some(Self {
-            browser,
-            server,
-            env,
-        })
-    }
-
-    /// Goes to an address of the server.
-    fn go(&self, path: &str) {
-        self.browser
-            .open(&format!("http://{}{path}", self.server.address));
-    }
-
-    /// Goes to a part of the page, and waits for its first photo.
-    fn open(&self, address: &str) {
-        self.go(address);
-        self.browser.wait(IS_FOUND);
-    }
-
-    /// Types a query and waits for its hits.
-    fn search(&self, text: &str) {
-        self.browser.keys("/");
-        self.browser.keys(&format!("{text}{}", key::ENTER));
-        let asked = Value::from(text).to_string();
-        self.browser.wait(&format!(
-            "new URLSearchParams(location.search).get('q') === {asked}"
-        ));
-        self.browser.wait(IS_FOUND);
-    }
-
-    fn finish(self) {
-        let Self {
-            browser,
-            mut server,
-            ..
-        } = self;
-        browser.assert_no_error();
-        server.signal(Signal::SIGINT);
-        assert_eq!(server.wait(), Some(0));
-    }
-}
-
-/// Whether the answer to what was asked last is on the page.
-const IS_FOUND: &str = "!document.body.classList.contains('busy') \
-                        && document.querySelectorAll('.tile img').length > 0";
-
-/// The name of the first photo.
-const FIRST: &str = "document.querySelector('.tile[aria-posinset=\"1\"] img').alt";
-
-/// The place of the photo that has the focus.
-const FOCUSED: &str = "document.activeElement.getAttribute('aria-posinset')";
-
-/// An index of one picture of each colour, and of `n` others, some of them with captions.
-fn with_photos(n: usize) -> TestEnv {
-    let env = TestEnv::new();
-    corpus::one_of_each(&env.path("photos"));
-    corpus::numbered_with_captions(&env.path("photos"), n, &[]);
-    env.succeed(["index", "photos", "--captions", "photos/captions.jsonl"]);
-    env
-}
-
-fn tile(place: usize) -> String {
-    format!(".tile[aria-posinset=\"{place}\"]")
-}
 
 #[test]
 fn words_find_photos_and_back_keeps_the_place() {
@@ -122,16 +43,7 @@ fn a_dropped_and_a_chosen_picture_find_photos_like_them() {
     };
     let browser = &page.browser;
     page.open("/");
-    let picture = fs_err::read(page.env.path("photos/green.png")).unwrap();
-    let picture = base64::prelude::BASE64_STANDARD.encode(picture);
-    let drop = "const bytes = Uint8Array.from(atob(arguments[0]), one => one.charCodeAt(0));
-        const dataTransfer = new DataTransfer();
-        dataTransfer.items.add(new File([bytes], 'x.png', { type: 'image/png' }));
-        for (const type of ['dragover', 'drop']) {
-            document.body.dispatchEvent(new DragEvent(type,
-                { dataTransfer, bubbles: true, cancelable: true }));
-        }";
-    browser.run(drop, &picture.into());
+    page.drop_picture("photos/green.png");
     browser.wait("location.search.includes('picture=')");
     browser.wait(IS_FOUND);
     assert_eq!(browser.text(FIRST), "green.png");
@@ -332,42 +244,6 @@ fn ten_thousand_results_scroll_to_the_end() {
     ));
     browser.keys(key::HOME);
     browser.wait(&format!("{FOCUSED} === '1'"));
-    page.finish();
-}
-
-#[test]
-fn axe_finds_nothing_serious() {
-    let Some(page) = Page::start(with_photos(60), 1200, 800) else {
-        return;
-    };
-    let browser = &page.browser;
-    let mut n_checked = 0;
-    let mut check = |what: &str| {
-        let findings = browser.findings();
-        let is_serious = |one: &&String| one.starts_with("serious") || one.starts_with("critical");
-        let serious: Vec<&String> = findings.iter().filter(is_serious).collect();
-        assert!(serious.is_empty(), "{what}: {serious:#?}");
-        n_checked += 1;
-    };
-    page.open("/");
-    check("all photos");
-    page.open("/?q=red+has:caption");
-    check("results");
-    browser.click(&tile(1));
-    browser.keys("i");
-    browser.wait("document.querySelector('#details code') !== null");
-    check("a photo");
-    browser.keys(key::ESCAPE);
-    browser.wait("!document.getElementById('viewer').open");
-    browser.keys("?");
-    browser.wait("document.getElementById('sheet').open");
-    check("keys");
-    for (view, ready) in [("map", "#view canvas"), ("duplicates", "#view h2")] {
-        page.go(&format!("/?view={view}"));
-        browser.wait(&format!("document.querySelector('{ready}') !== null"));
-        check(view);
-    }
-    assert_eq!(n_checked, 6);
     page.finish();
 }
 

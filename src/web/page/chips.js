@@ -168,7 +168,8 @@ async function contents(kind) {
 /** A field that leaves only the lines with what is typed; for long lists. */
 function sieve(lines) {
   if (lines.length < 12) return [];
-  const input = make('input', { type: 'search', 'aria-label': say('search'), oninput: () => {
+  const input = make('input', { type: 'search', placeholder: say('submit'),
+    'aria-label': say('submit'), oninput: () => {
     const wanted = input.value.toLowerCase();
     for (const one of lines) one.hidden = !one.textContent.toLowerCase().includes(wanted);
   } });

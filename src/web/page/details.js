@@ -2,16 +2,18 @@
 
 import { file, get } from './api.js';
 import { complain, copy, icon, make, toast } from './dom.js';
-import { nameOf, withFilter } from './query.js';
-import { bytes, day, isKnown, number, say } from './words.js';
+import { NOTHING, nameOf, withFilter } from './query.js';
+import { bytes, day, isKnown, say } from './words.js';
 
 const fact = (name, ...values) =>
   [make('dt', {}, say(name)), make('dd', {}, ...values)];
 
 /** A value that searches for its like when it is clicked. */
 const filter = (page, key, value) => make('button', { type: 'button', class: 'link',
-  onclick: () => page.go({ q: withFilter('', key, value), like: [], unlike: [], picture: '',
-    view: '' }) }, value);
+  onclick: () => page.go({ ...NOTHING, q: withFilter('', key, value) }) }, value);
+
+/** Whether the server is on this machine, as it is without `--bind`. */
+const isLocal = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(location.hostname);
 
 const folderOf = path => path.replace(/[/\\][^/\\]*$/, '');
 
@@ -62,8 +64,9 @@ function captions(item) {
     more.disabled = true;
     try {
       const { hits } = await get('/v1/captions', { id: item.id, limit: 8 });
-      more.replaceWith(make('h3', {}, say('fitting')),
-        make('ul', { class: 'captions' }, ...hits.map(captionLine)));
+      const head = make('h3', { tabindex: -1 }, say('fitting'));
+      more.replaceWith(head, make('ul', { class: 'captions' }, ...hits.map(captionLine)));
+      head.focus();
     } catch (error) {
       more.disabled = false;
       complain(error);
@@ -82,18 +85,22 @@ export function captionLine(hit) {
 }
 
 function files(item, page) {
-  const entry = path => make('li', {}, make('code', {}, path), make('button', { type: 'button',
-    class: 'icon small', 'aria-label': say('copy_path'), title: say('copy_path'),
-    onclick: () => copy(path).then(() => toast(say('copied_path')), complain) }, icon('copy')));
+  const entry = (path, label = say('copy_path')) => make('li', {}, make('code', {}, path),
+    make('button', { type: 'button', class: 'icon small', 'aria-label': label, title: label,
+      onclick: () => copy(path).then(() => toast(say('copied_path')), complain) }, icon('copy')));
+  const folder = folderOf(item.path);
   return make('section', {}, make('h3', {}, say('file')),
     make('ul', { class: 'files' }, entry(item.path),
       ...item.other_paths.map(({ path }) => entry(path))),
     make('p', { class: 'links' },
-      make('button', { type: 'button', class: 'link', onclick: () => page.go({
-        q: withFilter('', 'in', folderOf(item.path)), like: [], unlike: [], picture: '',
-        view: '' }) }, say('in_folder')),
       make('a', { href: file(item.id), target: '_blank' }, say('original'), ' ', icon('file')),
-      item.bytes ? make('small', {}, bytes(item.bytes)) : null));
+      item.bytes ? make('small', {}, bytes(item.bytes)) : null),
+    make('h3', {}, say('f.in')),
+    // On another machine, the folder of the server is of no help.
+    isLocal ? make('ul', { class: 'files' }, entry(folder, say('copy_folder'))) : null,
+    make('p', { class: 'links' }, make('button', { type: 'button', class: 'link',
+      onclick: () => page.go({ ...NOTHING, q: withFilter('', 'in', folder) }) },
+    say('in_folder'))));
 }
 
 /**
@@ -125,15 +132,18 @@ export function drawWhy(panel, hit, q, answer, ask) {
   panel.scrollTop = 0;
 }
 
-function explained({ words, strength, confidence }) {
+function explained({ words, strength, confidence, seen }) {
   const most = Math.max(...words.map(({ support }) => Math.abs(support)), 1e-9);
   const bars = words.map(({ word, support }) => {
     const meter = make('meter', { min: 0, max: 1, value: Math.max(0, support) / most,
       'aria-label': word });
     return make('li', {}, make('span', {}, word), meter);
   });
-  const rated = strength ? `${say(strength)} · ${number(Math.round(confidence * 100))} %` : '';
-  return [make('p', {}, rated), make('p', { class: 'hint' }, say('why_map')),
+  const rated = strength ? say('why_content', { strength: say(strength).toLowerCase(),
+    n: Math.round(confidence * 100) }) : '';
+  const isCut = seen.left > 0 || seen.top > 0 || seen.right < 1 || seen.bottom < 1;
+  return [make('p', {}, rated),
+    make('p', { class: 'hint' }, say('why_map'), isCut ? ` ${say('why_cut')}` : ''),
     ...(bars.length ? [make('h3', {}, say('why_words')),
       make('ul', { class: 'bars' }, ...bars)] : [])];
 }

@@ -63,6 +63,13 @@ export function openUnder(popover, anchor) {
   popover.style.maxHeight = `${innerHeight - at.bottom - 20}px`;
 }
 
+/** Shows a sheet with a title. */
+export function sheet(title, ...contents) {
+  $('sheet-title').textContent = title;
+  $('sheet-body').replaceChildren(...contents);
+  if (!$('sheet').open) $('sheet').showModal();
+}
+
 /** Offers a blob to the user as a file. */
 export function download(blob, name) {
   const link = make('a', { href: URL.createObjectURL(blob), download: name });

@@ -1,7 +1,7 @@
 // Groups of photos that show the same, for review.
 
 import { get, thumbnail } from './api.js';
-import { make } from './dom.js';
+import { icon, make } from './dom.js';
 import { nameOf } from './query.js';
 import * as selection from './selection.js';
 import { bytes, day, say } from './words.js';
@@ -9,19 +9,21 @@ import { bytes, day, say } from './words.js';
 /** Groups that are drawn at first, and each time the end comes near. */
 const PORTION = 40;
 
-/** Draws the groups into `box`; a click on a photo calls `open(ids, place)`. */
+/**
+ * Draws the groups into `box`; a click on a photo calls `open(ids, place)`. Resolves to words about
+ * them.
+ */
 export async function show(box, open) {
   box.replaceChildren(make('p', { class: 'hint waiting' }, say('searching_duplicates')));
   const { groups } = await get('/v1/duplicates');
   if (!groups.length) {
-    box.replaceChildren(make('h2', {}, say('no_duplicates')));
-    return;
+    box.replaceChildren(make('div', { class: 'none' }, icon('check'),
+      make('h2', {}, say('no_duplicates')), make('p', {}, say('no_duplicates_hint'))));
+    return [];
   }
   const total = groups.reduce((sum, group) => sum + group.bytes_of_others, 0);
   const othersOf = group => group.others.map(({ id }) => id).filter(id => id !== group.keep.id);
   const head = make('header', {},
-    make('h2', {}, say('duplicates')),
-    make('p', {}, say('groups', { n: groups.length, size: bytes(total) })),
     make('button', { type: 'button', class: 'primary',
       onclick: () => selection.add(groups.flatMap(othersOf)) }, say('select_every_copy')));
   const list = make('div', { class: 'groups' });
@@ -38,6 +40,8 @@ export async function show(box, open) {
     if (entries.some(entry => entry.isIntersecting)) draw();
   }, { rootMargin: '800px' });
   watch.observe(end);
+  const key = groups.length === 1 ? 'group' : 'groups';
+  return [say(key, { n: groups.length, size: bytes(total) })];
 }
 
 function card(group, others, open) {

@@ -16,6 +16,12 @@ const BOTTOM = 88;
 /** Milliseconds without scrolling after which positions are settled. */
 const SETTLE = 160;
 
+/** Takes a tile out of the document, and gives up loading its thumbnail for those in view. */
+function drop(tile) {
+  tile.querySelector('img:not(.ready)')?.removeAttribute('src');
+  tile.remove();
+}
+
 /**
  * A list of photos as a justified grid.
  *
@@ -33,6 +39,8 @@ export class Grid {
   #blocks = [];
   #likely = null;
   #tiles = new Map();
+  /** Elements of the list before, by the ids of their photos, while it is replaced. */
+  #kept = new Map();
   #top = 0;
   #offset = 0;
   #height = 0;
@@ -58,8 +66,17 @@ export class Grid {
     new ResizeObserver(() => this.#resized()).observe(this.scroller);
   }
 
-  /** Shows another list, from the place `at` on. `first` are the hits that are known already. */
-  show({ total, likely, first, at = 0, above = 0 }) {
+  /**
+   * Shows another list, from the place `at` on. `known` are the hits that are known already, by
+   * their places. Photos in view that are in this list, too, keep their elements if `isNewer`.
+   */
+  show({ total, likely, known, at = 0, above = 0, isNewer = false }) {
+    const kept = new Map();
+    if (isNewer) {
+      for (const tile of this.#tiles.values()) kept.set(tile.dataset.id, tile);
+      this.#tiles.clear();
+    }
+    this.#kept = kept;
     this.clear();
     this.total = total;
     this.#likely = likely;
@@ -70,20 +87,22 @@ export class Grid {
         this.#blocks.push({ from: start, to, state: 'unknown', rows: null, isLast: to === end });
       }
     }
-    first.forEach((hit, place) => { this.hits[place] = hit; });
+    this.hits = known;
     for (const block of this.#blocks) {
-      if (block.to > first.length) break;
-      block.state = 'loaded';
+      const isKnown = Object.keys(known.slice(block.from, block.to)).length;
+      if (isKnown === block.to - block.from) block.state = 'loaded';
     }
     this.box.hidden = total === 0;
     this.active = Math.min(at, Math.max(0, total - 1));
     this.#arrange();
     this.goTo(at, above);
+    for (const tile of kept.values()) drop(tile);
+    this.#kept = new Map();
   }
 
   /** Shows nothing. */
   clear() {
-    for (const tile of this.#tiles.values()) tile.remove();
+    for (const tile of this.#tiles.values()) drop(tile);
     this.#tiles.clear();
     this.#blocks = [];
     this.hits = [];
@@ -103,6 +122,14 @@ export class Grid {
   /** How far below the top of the window its row begins; below 0 if it is cut off. */
   get above() {
     return this.#anchor?.above ?? this.#anchorAt(this.#top).above;
+  }
+
+  /** The first photo that is not cut off above, and how far its row is below the top. */
+  get firstWhole() {
+    const { place, above } = this.#anchorAt(this.#top);
+    const next = above < -1 ? this.#neighbour(place, 1) : null;
+    return next === null ? { place, above }
+      : { place: next, above: this.#rectOf(next).top - this.#top };
   }
 
   /** Whether the list was scrolled at all. */
@@ -170,20 +197,16 @@ export class Grid {
     return Math.max(1, Math.floor(this.scroller.clientHeight / (this.#measures.target * 1.1)));
   }
 
+  /** The place of a photo among those that were loaded, or -1. */
+  placeOf(id) {
+    return this.hits.findIndex(hit => hit?.id === id);
+  }
+
   /** Loads the hits of these places, where they are not known. */
   async need(from, to) {
     const wanted = this.#blocks.filter(({ from: a, to: b }) => a < to && b > from);
     await Promise.all(wanted.map(block => this.#fill(block)));
     return this.hits.slice(from, to);
-  }
-
-  /** Makes the tiles of these places again. */
-  renew(places) {
-    for (const place of places) {
-      this.#tiles.get(place)?.remove();
-      this.#tiles.delete(place);
-    }
-    this.#render();
   }
 
   get #measures() {
@@ -260,7 +283,7 @@ export class Grid {
     const bar = this.scroller.offsetWidth - this.scroller.clientWidth;
     document.body.style.setProperty('--bar', `${bar}px`);
     if (this.#blocks.length && this.#blocks[0].width !== this.#measures.width) {
-      for (const tile of this.#tiles.values()) tile.remove();
+      for (const tile of this.#tiles.values()) drop(tile);
       this.#tiles.clear();
       this.#rearrange();
       this.#settle();
@@ -325,7 +348,7 @@ export class Grid {
     }
     for (const [place, tile] of this.#tiles) {
       if (!wanted.has(place) && tile !== document.activeElement) {
-        tile.remove();
+        drop(tile);
         this.#tiles.delete(place);
       }
     }
@@ -344,15 +367,24 @@ export class Grid {
       let tile = this.#tiles.get(place);
       if (tile && tile.isEmpty && hit) {
         const hadFocus = tile === document.activeElement;
-        tile.remove();
+        drop(tile);
         tile = null;
         if (hadFocus) requestAnimationFrame(() => this.tile(place)?.focus({ preventScroll: true }));
       }
       if (!tile) {
-        tile = this.#makeTile(place, hit, width, row.height);
+        const id = String(hit?.id);
+        tile = this.#kept.get(id);
+        this.#kept.delete(id);
+        if (tile) {
+          tile.ariaPosInSet = place + 1;
+          tile.ariaSetSize = this.total;
+          tile.tabIndex = place === this.active ? 0 : -1;
+        } else {
+          tile = this.#makeTile(place, hit, width, row.height);
+          this.box.append(tile);
+        }
         tile.isEmpty = !hit;
         this.#tiles.set(place, tile);
-        this.box.append(tile);
       }
       const style = tile.style;
       style.transform = `translate(${left}px,${y}px)`;

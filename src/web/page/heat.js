@@ -27,5 +27,6 @@ export function paintHeat(canvas, { grid, seen }) {
   canvas.style.top = `${seen.top * 100}%`;
   canvas.style.width = `${(seen.right - seen.left) * 100}%`;
   canvas.style.height = `${(seen.bottom - seen.top) * 100}%`;
+  canvas.classList.toggle('cut', seen.right - seen.left < 1 || seen.bottom - seen.top < 1);
   canvas.hidden = false;
 }

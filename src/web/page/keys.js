@@ -1,6 +1,7 @@
 // The keys of the results; those of a photo are in `viewer.js`.
 
-import { $, complain, make } from './dom.js';
+import { $, complain, make, sheet } from './dom.js';
+import { NOTHING } from './query.js';
 import * as selection from './selection.js';
 import { say } from './words.js';
 
@@ -11,12 +12,10 @@ const HELP = [
 ];
 
 let page;
-let showSheet;
 
-/** `page` has `grid`, `go(changes)` and `openViewer(place)`; `sheet(title, …)` shows a sheet. */
-export function startKeys(the_page, sheet) {
+/** `page` has `grid`, `go(changes)` and `openViewer(place)`. */
+export function startKeys(the_page) {
   page = the_page;
-  showSheet = sheet;
   $('show-keys').onclick = () => {
     $('menu').hidePopover();
     showKeys();
@@ -28,7 +27,7 @@ function showKeys() {
   const rows = HELP.flatMap(([keys, text]) => [
     make('dt', {}, ...keys.split(' ').flatMap(key => [make('kbd', {}, key), ' '])),
     make('dd', {}, say(text))]);
-  showSheet(say('keys'), make('dl', { class: 'keys' }, ...rows));
+  sheet(say('keys'), make('dl', { class: 'keys' }, ...rows));
 }
 
 function keyed(event) {
@@ -91,7 +90,7 @@ function inGrid(event) {
     i: () => page.openViewer(active, true),
     s: () => {
       const hit = grid.hits[active];
-      if (hit) page.go({ q: '', like: [hit.id], unlike: [], picture: '', sort: '' });
+      if (hit) page.go({ ...NOTHING, like: [hit.id] });
     },
     ' ': () => event.shiftKey ? selection.extendTo(active).catch(complain)
       : selection.toggle(active),

@@ -4,20 +4,24 @@ import { get, thumbnail } from './api.js';
 import { make } from './dom.js';
 import { say } from './words.js';
 
-/** Thumbnails are drawn in cells of this many pixels, one in each. */
-const CELL = 76;
+/** Thumbnails are squares of this many pixels, and at least so far from each other. */
 const SIDE = 64;
+const GAP = 6;
+
+/** Room around the map, and for the hint below it. */
+const MARGIN = SIDE / 2 + 12;
+const BOTTOM = 44;
 
 /** Thumbnails that are kept; the oldest make room. */
 const MAX_KEPT = 600;
 
-/** Draws the map into `box`; a click on a photo calls `open(id)`. */
+/** Draws the map into `box`; a click on a photo calls `open(id)`. Resolves to words about it. */
 export async function show(box, open) {
   const canvas = make('canvas', { tabindex: 0, role: 'img', 'aria-label': say('map_hint') });
   box.replaceChildren(canvas, make('p', { class: 'hint' }, say('map_hint')));
   const { points } = await get('/v1/map');
-  if (!canvas.isConnected) return;
-  new Scatter(canvas, points, open).start();
+  if (canvas.isConnected) new Scatter(canvas, points, open).start();
+  return [points.length === 1 ? say('photo') : say('photos', { n: points.length })];
 }
 
 class Scatter {
@@ -102,7 +106,7 @@ class Scatter {
 
   zoomAt(factor, px, py) {
     const next = Math.min(200, Math.max(0.8, this.zoom * factor));
-    const [mx, my] = [this.canvas.clientWidth / 2, this.canvas.clientHeight / 2];
+    const [mx, my] = [this.canvas.clientWidth / 2, (this.canvas.clientHeight - BOTTOM) / 2];
     this.x = px - mx - (px - mx - this.x) * next / this.zoom;
     this.y = py - my - (py - my - this.y) * next / this.zoom;
     this.zoom = next;
@@ -130,23 +134,38 @@ class Scatter {
     canvas.height = height * density;
     const pen = canvas.getContext('2d');
     pen.scale(density, density);
-    const [sx, sy] = [width * 0.46 * this.zoom, height * 0.46 * this.zoom];
-    const taken = new Set();
+    const sx = Math.max(40, width / 2 - MARGIN) * this.zoom;
+    const sy = Math.max(40, (height - BOTTOM) / 2 - MARGIN) * this.zoom;
+    const middle = (height - BOTTOM) / 2;
+    const cells = new Map();
+    const [step, cellOf] = [SIDE + GAP, value => Math.floor(value / (SIDE + GAP))];
+    // Earlier photos make way for none, so that a photo stays in view while the map is zoomed into.
+    const isFree = (x, y) => {
+      for (let column = cellOf(x) - 1; column <= cellOf(x) + 1; column += 1) {
+        for (let row = cellOf(y) - 1; row <= cellOf(y) + 1; row += 1) {
+          const other = cells.get(`${column} ${row}`);
+          if (other && Math.abs(other[0] - x) < step && Math.abs(other[1] - y) < step) return false;
+        }
+      }
+      return true;
+    };
     this.shown = [];
     const style = getComputedStyle(document.body);
     pen.fillStyle = style.getPropertyValue('--accent');
     pen.globalAlpha = 0.45;
     for (const [id, px, py] of this.points) {
       const x = width / 2 + this.x + px * sx;
-      const y = height / 2 + this.y + py * sy;
-      if (x < -SIDE || y < -SIDE || x > width + SIDE || y > height + SIDE) continue;
-      // Cells move with the map, so that the choice of photos stays while it is dragged.
-      const cell = `${Math.floor((x - this.x) / CELL)} ${Math.floor((y - this.y) / CELL)}`;
-      if (taken.has(cell)) {
+      const y = middle + this.y + py * sy;
+      // Photos beyond the edge count too, or others would appear there while the map is dragged.
+      const isNear = x > -2 * width && y > -2 * height && x < 3 * width && y < 3 * height;
+      if (!isNear) continue;
+      const isInside = x > -SIDE && y > -SIDE && x < width + SIDE && y < height + SIDE;
+      const [mx, my] = [px * sx, py * sy];
+      if (isFree(mx, my)) {
+        cells.set(`${cellOf(mx)} ${cellOf(my)}`, [mx, my]);
+        if (isInside) this.shown.push({ id, x, y });
+      } else if (isInside) {
         pen.fillRect(x - 1.5, y - 1.5, 3, 3);
-      } else {
-        taken.add(cell);
-        this.shown.push({ id, x, y });
       }
     }
     pen.globalAlpha = 1;

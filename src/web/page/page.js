@@ -1,21 +1,21 @@
 // The page: its state, the search box and the list of results.
 
-import { Problem, get, isThere, onLogin, open as openSession, post, thumbnail } from './api.js';
+import { Problem, get, isThere, onLogin, open as openSession } from './api.js';
 import * as chips from './chips.js';
-import { captionLine } from './details.js';
-import { $, coded, complain, icon, make, openUnder, toast } from './dom.js';
+import { $, coded, complain, icon, make, openUnder, sheet, toast } from './dom.js';
 import { show as showDuplicates } from './duplicates.js';
 import { Grid } from './grid.js';
 import * as indexing from './indexing.js';
 import { startKeys } from './keys.js';
 import { show as showMap } from './map.js';
+import { captionsOf, startPictures } from './pictures.js';
 import {
-  filters, fromAddress, isSameSearch, isSearch, keepPicture, picture, search, titleOf, toAddress,
+  NOTHING, filters, fromAddress, isSameSearch, isSearch, picture, search, toAddress,
 } from './query.js';
 import * as selection from './selection.js';
-import { decode } from './thumbhash.js';
+import { makeTile } from './tiles.js';
 import * as viewer from './viewer.js';
-import { day, month, number, say, translate } from './words.js';
+import { month, say, translate } from './words.js';
 
 /** What the other modules need to know and may ask for. */
 const page = {
@@ -34,6 +34,9 @@ let asked = new AbortController();
 /** Whether the viewer was opened by a step in the history, so that closing it goes back. */
 let isStep = false;
 let saving = 0;
+/** The newest generation of the index, and the one that another view shows. */
+let newest = 0;
+let viewed = 0;
 
 // ---- Address ----
 
@@ -73,7 +76,7 @@ function arrive() {
 function draw(before) {
   const { state } = page;
   $('q').value = state.q;
-  $('clear').hidden = !state.q;
+  $('clear').hidden = !state.q && !isSearch(state);
   chips.draw();
   drawSort();
   document.title = state.q ? `${state.q} – Sightline` : 'Sightline';
@@ -93,6 +96,17 @@ function drawSort() {
   }
 }
 
+/** The confidence from which a hit is a likely one. */
+const LIKELY = '0.27';
+
+/** By date, all that was found is mixed: so only likely hits are left, which a chip says. */
+function sortBy(sort) {
+  const { min } = page.state;
+  if (sort === page.state.sort) return;
+  if (sort && !min && page.list?.likely) go({ sort, min: LIKELY });
+  else go({ sort, min: !sort && min === LIKELY ? '' : min });
+}
+
 /** Opens or closes the viewer, as the address says. */
 function drawOpen() {
   const { open } = page.state;
@@ -100,7 +114,7 @@ function drawOpen() {
     isStep = false;
     viewer.close();
   } else if (!viewer.isOpen()) {
-    const place = page.grid.hits.findIndex(hit => hit?.id === open);
+    const place = page.grid.placeOf(open);
     if (place >= 0) viewer.open(results(), place).catch(complain);
     else viewer.open(single([open]), 0).catch(complain);
   }
@@ -108,7 +122,8 @@ function drawOpen() {
 
 // ---- Searching ----
 
-async function find() {
+/** `isNewer`: the same is asked of a newer generation, so that everything stays where it is. */
+async function find(isNewer = false) {
   asked.abort();
   asked = new AbortController();
   const { state } = page;
@@ -117,7 +132,7 @@ async function find() {
     toast(say('lost_picture'));
     chips.draw();
   }
-  const slow = setTimeout(() => {
+  const slow = isNewer ? 0 : setTimeout(() => {
     page.grid.clear();
     showState('loading');
     $('count').textContent = say('loading');
@@ -126,31 +141,66 @@ async function find() {
   const mine = asked;
   try {
     const list = await search(state, mine.signal);
+    const kept = isNewer && page.list ? await keepPlace(list) : null;
     if (mine !== asked) return;
     clearTimeout(slow);
-    found(list);
+    found(list, kept);
   } catch (error) {
     clearTimeout(slow);
-    if (mine === asked) failed(error);
+    if (mine !== asked) return;
+    if (isNewer && page.list && error.name === 'unreachable') connected(false);
+    else failed(error);
   } finally {
     if (mine === asked) document.body.classList.remove('busy');
   }
 }
 
-function found(list) {
+/** Where the photos that are in view now are in a newer list, as far as they are still there. */
+async function keepPlace(list) {
+  const { grid, list: before } = page;
+  const { place: at, above } = grid.isAtTop ? { place: 0, above: 0 } : grid.firstWhole;
+  const known = list.answer.hits.slice();
+  // The list may be longer or shorter above the window.
+  const shift = list.total - before.total;
+  const from = Math.max(0, Math.floor((at + Math.min(0, shift)) / 100) * 100 - 100);
+  const to = Math.min(list.total, from + Math.min(1000, Math.abs(shift) + 500));
+  if (to > known.length) {
+    const hits = await list.load(from, to);
+    hits.forEach((hit, place) => { known[from + place] = hit; });
+  }
+  const placeOf = place => {
+    const id = grid.hits[place]?.id;
+    return id === undefined ? -1 : known.findIndex(hit => hit?.id === id);
+  };
+  const active = placeOf(grid.active);
+  // Of the first photos in view, the first that is still there.
+  for (let place = at; at && place < at + 20; place += 1) {
+    const now = placeOf(place);
+    if (now >= 0) return { known, at: now, above, active };
+  }
+  return { known, at: Math.min(at, list.total - 1), above, active };
+}
+
+function found(list, kept) {
   const { state, grid } = page;
   page.list = list;
   showState(null);
   grid.show({
-    total: list.total, likely: list.likely, first: list.answer.hits,
-    at: Math.min(state.at, list.total - 1), above: state.above ?? 0,
+    total: list.total, likely: list.likely, known: list.answer.hits.slice(),
+    at: Math.min(state.at, list.total - 1), above: state.above ?? 0, isNewer: Boolean(kept),
+    ...kept,
   });
+  if (kept?.active >= 0) grid.active = kept.active;
+  viewer.follow(grid.total, grid.placeOf(state.open));
   $('divider').textContent = say(list.likely === 0 ? 'all_less_likely' : 'less_likely');
   drawCount();
   drawNotice(list.answer);
   selection.draw();
   if (!list.total) showState(isSearch(state) || filters(state.q).length ? 'nothing' : 'empty');
   drawOpen();
+  if (kept) remember();
+  $('newer').hidden = true;
+  if (list.answer.generation < newest) look(list).catch(() => {});
 }
 
 function drawCount() {
@@ -179,7 +229,9 @@ function failed(error) {
   $('count').textContent = '';
   $('notice').hidden = true;
   const isKnown = ['unreachable', 'no-index'].includes(error.name);
-  showState(isKnown ? error.name : 'failed', error);
+  // What was asked for is at fault, so asking again is of no help.
+  const isRefused = [400, 404, 413, 415, 422].includes(error.status);
+  showState(isKnown ? error.name : isRefused ? 'refused' : 'failed', error);
 }
 
 /** Says why there are no photos. */
@@ -188,7 +240,8 @@ function showState(name, error = undefined) {
   box.hidden = !name;
   box.className = name ?? '';
   clearTimeout(showState.timer);
-  const again = make('button', { type: 'button', class: 'primary', onclick: find }, say('retry'));
+  const again = make('button', { type: 'button', class: 'primary', onclick: () => find() },
+    say('retry'));
   const contents = {
     loading: () => Array.from({ length: 24 }, () => make('i')),
     nothing: () => [icon('search'), make('h2', {}, say('nothing')),
@@ -200,8 +253,9 @@ function showState(name, error = undefined) {
       make('p', {}, say('no_index_hint')), make('pre', {}, 'sightline index ~/Pictures')],
     unreachable: () => [icon('broken'), make('h2', {}, say('unreachable')),
       make('p', {}, ...coded(say('unreachable_hint')))],
+    refused: () => [icon('search'), make('h2', {}, say('refused')), make('p', {}, error.message)],
     failed: () => [icon('broken'), make('h2', {}, say('failed')), make('p', {}, error.message),
-      error.status === 400 ? '' : again],
+      again],
   };
   box.replaceChildren(...(contents[name]?.() ?? []));
   if (name === 'unreachable' || name === 'no-index' || name === 'empty') wait(name);
@@ -218,6 +272,53 @@ function wait(name) {
   }, 2000);
 }
 
+// ---- Newer generations of the index ----
+
+/** Shows what a newer generation changes: at once where nothing moves, or else when asked. */
+function newer(generation) {
+  if (generation === newest) return;
+  newest = generation;
+  chips.forget();
+  const { state, list } = page;
+  // The first is what a view at the start shows.
+  viewed ||= newest;
+  if (state.view) $('newer').hidden = viewed >= newest;
+  else if (['empty', 'no-index'].includes($('state').className)) find();
+  // A picture would have to be encoded again only to look.
+  else if (list && state.picture) $('newer').hidden = list.answer.generation >= newest;
+  else if (list && list.answer.generation < newest) look(list).catch(() => {});
+}
+
+async function look(before) {
+  const list = await search(page.state, asked.signal);
+  if (page.list !== before) return;
+  const { grid, state } = page;
+  const key = ({ total, likely, answer }) => JSON.stringify([total, likely,
+    answer.hits.map(({ id, caption, captions }) => [id, caption, captions])]);
+  const isHere = Boolean(document.activeElement?.closest('.tile'));
+  const isCalm = grid.isAtTop && !viewer.isOpen() && !isHere && !isSearch(state)
+    && !selection.selected.size;
+  if (key(list) === key(before)) page.list = list;
+  else if (isCalm) found(list, await keepPlace(list));
+  else $('newer').hidden = false;
+}
+
+/** Shows the newest generation, with everything where it is. */
+async function renew() {
+  const wasPressed = document.activeElement === $('newer');
+  $('newer').hidden = true;
+  if (page.state.view) return drawView();
+  await find(Boolean(page.list));
+  if (wasPressed) page.grid.tile(page.grid.active)?.focus({ preventScroll: true });
+}
+
+/** Says when the server is lost, and goes on when it is there again. */
+function connected(isConnected) {
+  const wasLost = !$('lost').hidden;
+  $('lost').hidden = isConnected || !(page.list || page.state.view);
+  if (isConnected && wasLost) renew();
+}
+
 /** Loads a part of the list; asks again when the server no longer has it. */
 async function load(from, to) {
   const { list } = page;
@@ -226,11 +327,9 @@ async function load(from, to) {
   } catch (error) {
     if (list === page.list && error instanceof Problem) {
       if (error.name === 'list-expired') {
-        remember();
-        find();
+        find(true);
       } else if (error.name === 'unreachable') {
-        remember();
-        failed(error);
+        connected(false);
       } else {
         complain(error);
       }
@@ -240,55 +339,6 @@ async function load(from, to) {
 }
 
 // ---- Tiles ----
-
-function makeTile(place, hit, width, height) {
-  const tile = make('div', { class: 'tile', role: 'option', tabindex:
-    place === page.grid.active ? 0 : -1, 'aria-setsize': page.grid.total,
-  'aria-posinset': place + 1, 'aria-selected': 'false' });
-  if (!hit) {
-    tile.setAttribute('aria-label', say('loading'));
-    return tile;
-  }
-  tile.setAttribute('aria-selected', String(selection.selected.has(hit.id)));
-  tile.dataset.id = hit.id;
-  if (hit.thumbhash) tile.append(placeholder(hit.thumbhash));
-  const longer = Math.max(width, height) * (devicePixelRatio || 1);
-  const image = make('img', { alt: titleOf(hit), decoding: 'async', draggable: 'false' });
-  let tries = 0;
-  image.onload = () => image.classList.add('ready');
-  image.onerror = () => {
-    tries += 1;
-    if (tries < 2) {
-      // The server may have had too much to do.
-      setTimeout(() => { if (tile.isConnected) image.src = `${image.src}`; }, 1500);
-    } else {
-      tile.classList.add('broken');
-    }
-  };
-  image.src = thumbnail(hit.id, longer > 360 ? 640 : 320);
-  const isDated = page.state.sort === 'date' || !isSearch(page.state);
-  const label = make('span', { class: isDated ? 'label always' : 'label' },
-    hit.taken ? day(hit.taken) : '');
-  const check = make('span', { class: 'check', 'aria-hidden': 'true' }, icon('check'));
-  tile.append(image, label, check);
-  if (hit.strength) {
-    tile.append(make('span', { class: `mark ${hit.strength}`, title: say(hit.strength),
-      'aria-hidden': 'true' }));
-  }
-  return tile;
-}
-
-function placeholder(hash) {
-  const canvas = make('canvas', { 'aria-hidden': 'true' });
-  try {
-    const pixels = decode(hash);
-    [canvas.width, canvas.height] = [pixels.width, pixels.height];
-    canvas.getContext('2d').putImageData(pixels, 0, 0);
-  } catch {
-    // A placeholder that cannot be read is left out.
-  }
-  return canvas;
-}
 
 const placeOf = element => {
   const tile = element.closest?.('.tile');
@@ -380,68 +430,6 @@ function closed(place) {
   if (place !== null && page.grid.total) page.grid.focus(place);
 }
 
-// ---- Pictures as queries ----
-
-function searchWith(blob) {
-  if (!blob?.type.startsWith('image/')) return;
-  go({ picture: keepPicture(blob), q: '', like: [], unlike: [], sort: '', view: '' });
-}
-
-function startPictures() {
-  const drop = $('drop');
-  const hasFiles = event => [...event.dataTransfer?.types ?? []].includes('Files');
-  addEventListener('dragover', event => {
-    if (!hasFiles(event)) return;
-    event.preventDefault();
-    drop.hidden = false;
-  });
-  addEventListener('dragleave', event => {
-    if (!event.relatedTarget) drop.hidden = true;
-  });
-  addEventListener('drop', event => {
-    if (!hasFiles(event)) return;
-    event.preventDefault();
-    drop.hidden = true;
-    searchWith([...event.dataTransfer.files].find(one => one.type.startsWith('image/')));
-  });
-  addEventListener('paste', event => {
-    const files = [...event.clipboardData?.files ?? []];
-    const one = files.find(file => file.type.startsWith('image/'));
-    if (!one) return;
-    event.preventDefault();
-    searchWith(one);
-  });
-  $('upload').onclick = () => $('picker').click();
-  $('picker').onchange = () => {
-    searchWith($('picker').files[0]);
-    $('picker').value = '';
-  };
-}
-
-/** Shows a sheet with a title. */
-function sheet(title, ...contents) {
-  $('sheet-title').textContent = title;
-  $('sheet-body').replaceChildren(...contents);
-  if (!$('sheet').open) $('sheet').showModal();
-}
-
-/** Shows the captions that fit a picture that is searched with. */
-async function captionsOf({ blob, url }) {
-  const list = make('ul', { class: 'captions' }, make('li', { class: 'waiting' }, say('loading')));
-  sheet(say('captions_of'), make('div', { class: 'caption-sheet' },
-    make('img', { src: url, alt: say('your_picture') }), list));
-  const form = new FormData();
-  form.set('picture', blob, 'picture');
-  form.set('query', JSON.stringify({ limit: 12 }));
-  try {
-    const { hits } = await (await post('/v1/captions', form)).json();
-    list.replaceChildren(...hits.map(captionLine));
-    if (!hits.length) list.append(make('li', { class: 'none' }, say('no_captions')));
-  } catch (error) {
-    list.replaceChildren(make('li', {}, error.message));
-  }
-}
-
 // ---- Other views ----
 
 async function drawView() {
@@ -451,14 +439,19 @@ async function drawView() {
   page.list = null;
   showState(null);
   $('notice').hidden = true;
-  $('count').textContent = '';
   const box = $('view');
+  viewed = newest;
+  $('newer').hidden = true;
   box.className = view;
   $('scroller').scrollTop = 0;
   const open = (ids, place) => openViewer(place, undefined, single(ids));
+  const count = words => {
+    if (page.state.view === view) $('count').textContent = [say(view), ...words].join(' · ');
+  };
+  count([]);
   try {
-    if (view === 'map') await showMap(box, id => open([id], 0));
-    else await showDuplicates(box, open);
+    if (view === 'map') count(await showMap(box, id => open([id], 0)));
+    else count(await showDuplicates(box, open));
     if (page.state.view === view) drawOpen();
   } catch (error) {
     if (page.state.view !== view) return;
@@ -472,10 +465,16 @@ function login() {
     const input = make('input', { type: 'password', autocomplete: 'current-password',
       'aria-label': say('token'), required: true });
     const wrong = make('p', { role: 'alert' });
+    // Without the token there is nothing behind the sheet.
+    const stay = () => $('sheet').showModal();
+    $('sheet').addEventListener('close', stay);
+    $('sheet-close').hidden = true;
     const form = make('form', { onsubmit: async event => {
       event.preventDefault();
       try {
         await openSession(input.value.trim());
+        $('sheet').removeEventListener('close', stay);
+        $('sheet-close').hidden = false;
         $('sheet').close();
         done();
       } catch {
@@ -492,26 +491,27 @@ function login() {
 
 function start() {
   translate(document);
-  page.grid = new Grid({ load, makeTile, onmove });
+  if (innerWidth < 500) $('q').placeholder = say('search_hint_short');
+  page.grid = new Grid({ load, makeTile: (...of) => makeTile(page, ...of), onmove });
   $('search').onsubmit = event => {
     event.preventDefault();
     $('q').blur();
     go({ q: $('q').value.trim(), view: '' });
   };
-  $('q').oninput = () => { $('clear').hidden = !$('q').value; };
+  $('q').oninput = () => { $('clear').hidden = !$('q').value && !isSearch(page.state); };
   $('clear').onclick = () => {
     $('q').value = '';
     $('clear').hidden = true;
-    if (page.state.q) go({ q: '' });
+    if (page.state.q || isSearch(page.state)) go({ q: '', like: [], unlike: [], picture: '' });
     $('q').focus();
   };
-  const empty = { q: '', sort: '', min: '', like: [], unlike: [], picture: '', view: '' };
-  const goHome = () => go(empty);
+  const goHome = () => go(NOTHING);
+  $('all').onclick = goHome;
   $('home').onclick = event => {
     event.preventDefault();
     goHome();
   };
-  for (const button of $('sort').children) button.onclick = () => go({ sort: button.value });
+  for (const button of $('sort').children) button.onclick = () => sortBy(button.value);
   for (const button of document.querySelectorAll('[data-go]')) {
     button.onclick = () => {
       $('menu').hidePopover();
@@ -536,14 +536,11 @@ function start() {
   chips.start(page);
   selection.start(page);
   viewer.start(page);
-  startKeys(page, sheet);
-  startPictures();
-  indexing.start(() => {
-    chips.forget();
-    if (page.state.view) return;
-    remember();
-    find();
-  });
+  startKeys(page);
+  startPictures(page);
+  $('lost').replaceChildren(...coded(`${say('unreachable')}. ${say('unreachable_hint')}`));
+  indexing.start({ newer, connected });
+  $('newer').onclick = renew;
   draw(page.state);
 }
 

@@ -14,6 +14,11 @@ export function keepPicture(blob) {
 
 export const picture = name => pictures.get(name);
 
+/** What all photos are asked for with, and what a search changes. */
+export const NOTHING = {
+  q: '', sort: '', min: '', like: [], unlike: [], picture: '', view: '',
+};
+
 const ids = text => (text ?? '').split(',').filter(id => /^\d+$/.test(id)).map(Number);
 
 /** The state that the address of the page stands for. */
@@ -56,7 +61,7 @@ export const isSearch = state =>
   Boolean(state.like.length || state.unlike.length || state.picture || withoutFilters(state.q));
 
 /** A list of hits, of which pages are loaded in any order. */
-export class List {
+class List {
   constructor(answer) {
     this.answer = answer;
     this.total = answer.total ?? answer.hits.length;

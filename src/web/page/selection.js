@@ -1,7 +1,7 @@
 // Photos that are selected, and what can be done with them.
 
 import { get, post } from './api.js';
-import { $, complain, download, toast } from './dom.js';
+import { $, coded, complain, download, make, sheet, toast } from './dom.js';
 import { say } from './words.js';
 
 let page;
@@ -20,7 +20,7 @@ export function start(the_page) {
   $('select-all').onclick = () => selectAll().catch(complain);
   $('export-list').onclick = () => save('list').catch(complain);
   $('export-zip').onclick = () => save('zip').catch(complain);
-  $('copy-to').onclick = () => copyTo().catch(complain);
+  $('copy-to').onclick = askFolder;
   get('/v1/status').then(status => {
     allowsCopy = Boolean(status.allows_copy);
     draw();
@@ -94,13 +94,43 @@ async function save(kind) {
   const ids = [...selected];
   if (kind === 'zip') toast(say('preparing', { n: ids.length }));
   const response = await post('/v1/export', { ids, as: kind });
-  const stated = response.headers.get('Content-Disposition')?.match(/filename\*=UTF-8''([^;]+)/)?.[1];
-  download(await response.blob(), stated ? decodeURIComponent(stated) : (kind === 'zip' ? 'photos.zip' : 'photos.txt'));
+  const header = response.headers.get('Content-Disposition') ?? '';
+  const stated = header.match(/filename\*=UTF-8''([^;]+)/)?.[1];
+  const usual = kind === 'zip' ? 'photos.zip' : 'photos.txt';
+  download(await response.blob(), stated ? decodeURIComponent(stated) : usual);
 }
 
-async function copyTo() {
-  const to = prompt(say('copy_to_ask'));
-  if (to === null) return;
-  const answer = await (await post('/v1/copy', { ids: [...selected], to })).json();
-  toast(say('copied_to', { n: answer.copied, folder: answer.folder.path }));
+/** Asks for a folder and copies what is selected into it. */
+function askFolder() {
+  const ids = [...selected];
+  const input = make('input', { type: 'text', id: 'folder', placeholder: say('folder_hint'),
+    autocomplete: 'off', spellcheck: 'false' });
+  const wrong = make('p', { role: 'alert' });
+  const button = make('button', { class: 'primary' }, say('copy'));
+  const form = make('form', { onsubmit: async event => {
+    event.preventDefault();
+    button.disabled = true;
+    wrong.textContent = '';
+    try {
+      const to = input.value.trim();
+      const answer = await (await post('/v1/copy', { ids, to })).json();
+      if (form.isConnected) $('sheet').close();
+      toast(copied(answer));
+    } catch (error) {
+      wrong.textContent = error.status === 400 ? say('folder_wrong') : error.message;
+      button.disabled = false;
+    }
+  } }, make('label', { for: 'folder' }, say('folder')), input,
+  make('p', { class: 'hint' }, ...coded(say('copy_to_ask'))), wrong,
+  make('div', { class: 'buttons' }, button,
+    make('button', { type: 'button', onclick: () => $('sheet').close() }, say('cancel'))));
+  sheet(say('copy_photos', { n: ids.length }), form);
+  input.focus();
+}
+
+function copied({ copied: n, already_there: nThere, skipped, folder }) {
+  const words = [say('copied_to', { n, folder: folder.path })];
+  if (nThere) words.push(say('there', { n: nThere }));
+  if (skipped.length) words.push(say('skipped', { n: skipped.length }));
+  return words.join(' · ');
 }

@@ -4,7 +4,7 @@ import { file, get, thumbnail } from './api.js';
 import { drawDetails, drawWhy } from './details.js';
 import { $, complain, copy, toast } from './dom.js';
 import * as selection from './selection.js';
-import { titleOf, withoutFilters } from './query.js';
+import { NOTHING, titleOf, withoutFilters } from './query.js';
 import { number, say } from './words.js';
 import { paintHeat } from './heat.js';
 import { zoomable } from './zoom.js';
@@ -47,12 +47,16 @@ export function start(the_page) {
     $('photo').removeAttribute('src');
     page.closed(photos?.isResults ? place : null);
   });
-  viewer.addEventListener('keydown', keyed);
+  // Wherever the focus is: a button that was replaced leaves it nowhere.
+  addEventListener('keydown', event => {
+    if (viewer.open && !$('sheet').open) keyed(event);
+  });
   zoom = zoomable($('stage'), $('frame'), {
     onswipe: move,
     onclose: () => viewer.close(),
     onzoom: sharpen,
   });
+  $('frame').dataset.broken = say('unreadable');
   $('photo').onload = () => $('photo').classList.add('ready');
   $('photo').onerror = () => {
     if ($('photo').getAttribute('src')) $('viewer').classList.add('broken');
@@ -68,6 +72,15 @@ export async function open(the_photos, at, withDetails = hasDetails) {
   hasDetails = withDetails;
   if (!$('viewer').open) $('viewer').showModal();
   await show(at);
+}
+
+/** Goes on in a newer list: its length, and the place of the photo in it, or -1. */
+export function follow(length, at) {
+  if (!$('viewer').open || !photos.isResults) return;
+  photos.length = length;
+  if (at >= 0) place = at;
+  else place = Math.min(place, length - 1);
+  drawState();
 }
 
 /** Closes it, without another step in the history. */
@@ -119,11 +132,11 @@ async function known(mine) {
   drawDetails(details, item, hit, page);
 }
 
-/** Gives the photo its size: as large as the stage, but no more than four times its own. */
+/** Gives the photo its size: as large as the stage, but no more than twice its own. */
 function fit() {
   if (!hit) return;
   const stage = $('stage');
-  const most = Math.min(stage.clientWidth / hit.width, stage.clientHeight / hit.height, 4);
+  const most = Math.min(stage.clientWidth / hit.width, stage.clientHeight / hit.height, 2);
   const { style } = $('frame');
   style.width = `${hit.width * most}px`;
   style.height = `${hit.height * most}px`;
@@ -186,8 +199,8 @@ async function toggleWhy(words) {
 }
 
 /** Searches for photos like this one. */
-export function moreLike() {
-  page.go({ q: '', like: [hit.id], unlike: [], picture: '', sort: '', view: '' });
+function moreLike() {
+  page.go({ ...NOTHING, like: [hit.id] });
 }
 
 function add(key) {
@@ -227,6 +240,6 @@ function keyed(event) {
   const action = actions[event.key];
   if (!action) return;
   event.preventDefault();
-  event.stopPropagation();
+  event.stopImmediatePropagation();
   Promise.resolve(action()).catch(complain);
 }

@@ -3,7 +3,7 @@
 const isChinese = navigator.language.toLowerCase().startsWith('zh');
 
 /** The language of the page, as a code. */
-export const language = isChinese ? 'zh-CN' : 'en';
+const language = isChinese ? 'zh-CN' : 'en';
 
 const WORDS = await (await fetch(isChinese ? '/zh.json' : '/en.json')).json();
 

@@ -20,11 +20,15 @@ const SWITCH: &str = "SIGHTLINE_BROWSER_TESTS";
 pub(crate) mod key {
     pub(crate) const SHIFT: &str = "\u{e008}";
     pub(crate) const CONTROL: &str = "\u{e009}";
+    pub(crate) const TAB: &str = "\u{e004}";
     pub(crate) const ENTER: &str = "\u{e007}";
     pub(crate) const ESCAPE: &str = "\u{e00c}";
+    pub(crate) const PAGE_UP: &str = "\u{e00e}";
     pub(crate) const PAGE_DOWN: &str = "\u{e00f}";
     pub(crate) const END: &str = "\u{e010}";
     pub(crate) const HOME: &str = "\u{e011}";
+    pub(crate) const LEFT: &str = "\u{e012}";
+    pub(crate) const UP: &str = "\u{e013}";
     pub(crate) const RIGHT: &str = "\u{e014}";
     pub(crate) const DOWN: &str = "\u{e015}";
 }
@@ -47,6 +51,11 @@ impl Browser {
     /// Starts a browser whose window has this size in pixels; `None`, with a line that says how to
     /// get it, where there is none.
     pub(crate) fn start(width: u32, height: u32) -> Option<Self> {
+        Self::start_in("en", width, height)
+    }
+
+    /// The same for a reader of this language, as in `Accept-Language`.
+    pub(crate) fn start_in(language: &str, width: u32, height: u32) -> Option<Self> {
         let found = program("chromedriver").zip(program("chromium"));
         let Some((driver, chromium)) = found else {
             let missing =
@@ -75,17 +84,18 @@ impl Browser {
             port,
             session: String::new(),
         };
-        browser.begin(&chromium, width, height);
+        browser.begin(&chromium, language, width, height);
         Some(browser)
     }
 
-    fn begin(&mut self, chromium: &Path, width: u32, height: u32) {
+    fn begin(&mut self, chromium: &Path, language: &str, width: u32, height: u32) {
         let size = format!("--window-size={width},{height}");
-        let mut arguments = vec!["--headless=new", "--disable-gpu", "--lang=en", &size];
+        let mut arguments = vec!["--headless=new", "--disable-gpu", &size];
         if as_root() {
             arguments.push("--no-sandbox");
         }
-        let options = json!({ "binary": chromium, "args": arguments });
+        let preferences = json!({ "intl.accept_languages": language });
+        let options = json!({ "binary": chromium, "args": arguments, "prefs": preferences });
         let wanted = json!({
             "timeouts": { "script": 100_000 },
             "goog:chromeOptions": options,
@@ -261,6 +271,16 @@ impl Browser {
         let element = self.element(selector);
         let body = json!({ "text": path.to_str().unwrap() });
         self.command("POST", &format!("/element/{element}/value"), &body);
+    }
+
+    /// Asks for the dark or the light theme, as the settings of a system do.
+    pub(crate) fn prefer(&self, scheme: &str) {
+        let feature = json!({ "name": "prefers-color-scheme", "value": scheme });
+        let body = json!({
+            "cmd": "Emulation.setEmulatedMedia",
+            "params": { "features": [feature] },
+        });
+        self.command("POST", "/goog/cdp/execute", &body);
     }
 
     /// Goes back, as with the button of the browser.

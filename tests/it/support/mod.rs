@@ -8,6 +8,8 @@ pub(crate) mod corpus;
 pub(crate) mod http;
 pub(crate) mod hub;
 pub(crate) mod numbers;
+#[cfg(feature = "serve")]
+pub(crate) mod page;
 mod terminal;
 
 use std::collections::BTreeMap;
