@@ -60,5 +60,5 @@ pub use formats::{Format, formats, is_picture, is_supported};
 pub use jpeg::Smallest;
 pub use limits::{DecodeLimits, panics_are_caught};
 pub use metadata::{Metadata, Taken, metadata, sidecar_metadata, with_keywords};
-pub use perceptual::PerceptualHash;
+pub use perceptual::{ColourGrid, PerceptualHash};
 pub use thumbnail::{Thumbnail, reduced, thumbnail};

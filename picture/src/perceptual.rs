@@ -1,8 +1,8 @@
-//! Perceptual hashes: nearly the same bits for pictures that look the same.
+//! Perceptual hashes: nearly the same bits for pictures that look the same; and their colours.
 
 use std::sync::LazyLock;
 
-use image::RgbImage;
+use image::{Rgb, RgbImage, imageops};
 use image_hasher::{HashAlg, Hasher, HasherConfig};
 
 use super::Smallest;
@@ -57,6 +57,41 @@ impl PerceptualHash {
     pub fn distance(self, other: Self) -> u32 {
         let bytes = self.0.iter().zip(other.0);
         bytes.map(|(a, b)| (a ^ b).count_ones()).sum()
+    }
+}
+
+/// Side of the grid of colours.
+const N_CELLS: u32 = 8;
+
+/// The colours of a picture without its light: the mean blue and red difference (Cb and Cr of JPEG)
+/// of each cell of an 8 × 8 grid, as in the colour layout of MPEG-7 (ISO/IEC 15938-3) before its
+/// transform.
+///
+/// They distinguish pictures that have the same [`PerceptualHash`], such as one shirt in two
+/// colours, and change little with compression, size and brightness.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ColourGrid(Vec<[f32; 2]>);
+
+impl ColourGrid {
+    /// The colours of an upright picture.
+    #[must_use]
+    pub fn of(picture: &RgbImage) -> Self {
+        let cells = imageops::thumbnail(picture, N_CELLS, N_CELLS);
+        let differences = |Rgb([red, green, blue]): &Rgb<u8>| {
+            let [red, green, blue] = [*red, *green, *blue].map(f32::from);
+            let light = 0.299 * red + 0.587 * green + 0.114 * blue;
+            [(blue - light) / 1.772, (red - light) / 1.402]
+        };
+        Self(cells.pixels().map(differences).collect())
+    }
+
+    /// How much two pictures differ in colour: the mean absolute difference, from 0 for equal
+    /// colours (and for any two grey pictures) to 255.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> f32 {
+        let cells = self.0.iter().flatten().zip(other.0.iter().flatten());
+        let n = 2 * N_CELLS * N_CELLS;
+        cells.map(|(a, b)| (a - b).abs()).sum::<f32>() / n as f32
     }
 }
 
@@ -139,12 +174,45 @@ mod tests {
     }
 
     #[test]
+    fn colours_of_copies_are_equal_and_of_other_colours_different() {
+        let photos = photos();
+        for bytes in &photos {
+            let photo = decoded(bytes);
+            let (width, height) = photo.dimensions();
+            let colours = ColourGrid::of(&photo);
+            let third = imageops::resize(&photo, width / 3, height / 3, FilterType::Triangle);
+            let copies = [
+                decoded(&as_jpeg(&photo, 20)),
+                decoded(&as_jpeg(&third, 40)),
+                imageops::brighten(&photo, 20),
+                imageops::resize(&photo, 2 * width, height, FilterType::Triangle),
+            ];
+            for (number, copy) in copies.iter().enumerate() {
+                let difference = colours.difference(&ColourGrid::of(copy));
+                assert!(difference < 6.0, "copy {number}: {difference}");
+            }
+            assert_eq!(colours.difference(&colours), 0.0);
+        }
+        assert!(photos.len() >= 20);
+        let of = |colour| ColourGrid::of(&RgbImage::from_pixel(30, 20, Rgb(colour)));
+        let red = of([200, 40, 40]);
+        for other in [[40, 40, 200], [40, 200, 40], [88, 88, 88]] {
+            let difference = red.difference(&of(other));
+            assert!(difference > 40.0, "{other:?}: {difference}");
+            assert_eq!(difference, of(other).difference(&red));
+        }
+        assert!(of([0, 0, 0]).difference(&of([255, 255, 255])) < 0.01);
+    }
+
+    #[test]
     fn pictures_of_any_shape_have_a_hash() {
         let shapes = [(1, 1), (1, 5000), (5000, 1), (3, 2), (256, 257)];
         for (width, height) in shapes {
             let picture = RgbImage::new(width, height);
             let hash = PerceptualHash::of(&picture);
             assert_eq!(hash.distance(PerceptualHash::of(&picture)), 0);
+            let colours = ColourGrid::of(&picture);
+            assert_eq!(colours.difference(&colours), 0.0);
         }
         assert_eq!(shapes.len(), 5);
     }

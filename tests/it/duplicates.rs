@@ -245,3 +245,59 @@ fn changed_and_missing_files_are_left_out_and_named() {
         assert!(ran.stderr().contains(said), "{said}\n{ran}");
     }
 }
+
+/// A part of a picture, in per cent of its width and height.
+fn part(picture: &RgbImage, [x, y, width, height]: [u32; 4]) -> RgbImage {
+    let (w, h) = picture.dimensions();
+    let of = |per_cent: u32, side: u32| side * per_cent / 100;
+    imageops::crop_imm(picture, of(x, w), of(y, h), of(width, w), of(height, h)).to_image()
+}
+
+#[test]
+fn small_copies_and_small_crops_are_duplicates_and_other_views_are_not() {
+    let env = TestEnv::new();
+    for photo in PHOTOS {
+        let picture = image::open(sample(photo)).unwrap().to_rgb8();
+        let name = Path::new(photo).file_stem().unwrap().to_str().unwrap();
+        let folder = env.path("photos").join(name);
+        fs_err::create_dir_all(&folder).unwrap();
+        fs_err::copy(sample(photo), folder.join("photo.jpg")).unwrap();
+        let scaled = |by: u32, quality: u8| {
+            let (width, height) = picture.dimensions();
+            let small = imageops::resize(&picture, width / by, height / by, FilterType::Lanczos3);
+            as_jpeg(&folder.join(format!("by-{by}.jpg")), &small, quality);
+        };
+        scaled(2, 85);
+        scaled(3, 40);
+        scaled(5, 85);
+        as_jpeg(&folder.join("low.jpg"), &picture, 20);
+        as_jpeg(
+            &folder.join("crop.jpg"),
+            &part(&picture, [1, 1, 97, 97]),
+            90,
+        );
+        // From one spot, a little to the left and to the right.
+        as_jpeg(
+            &folder.join("view-left.jpg"),
+            &part(&picture, [0, 0, 85, 100]),
+            90,
+        );
+        as_jpeg(
+            &folder.join("view-right.jpg"),
+            &part(&picture, [15, 0, 85, 100]),
+            90,
+        );
+    }
+    env.sightline(["index", "photos"]).starter().run().expect(0);
+    let found = env.sightline(["duplicates", "--json"]).starter().run();
+    let found = groups(&env, &found.expect(0).json());
+    let copies = ["by-2.jpg", "by-3.jpg", "by-5.jpg", "crop.jpg", "low.jpg"];
+    for photo in PHOTOS {
+        let name = Path::new(photo).file_stem().unwrap().to_str().unwrap();
+        let path = |file: &str| format!("photos/{name}/{file}");
+        let (kind, _, mut others) = found[&path("photo.jpg")].clone();
+        others.sort();
+        assert_eq!((kind.as_str(), others), ("near", copies.map(path).to_vec()));
+    }
+    assert_eq!(found.len(), PHOTOS.len());
+}

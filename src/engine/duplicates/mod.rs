@@ -2,7 +2,7 @@
 //!
 //! Files with the same content are one image of the index. Images that look the same are found in
 //! two steps ([`near`]): the nearest vectors of each image are candidates, and of these the ones
-//! whose perceptual hashes agree too are pairs. [`groups`] makes groups of both, each around the
+//! whose perceptual hashes agree, too, are pairs. [`groups`] makes groups of both, each around the
 //! file to keep, which [`keeper`] chooses. Only files that are still as they were indexed count
 //! ([`copies`]).
 

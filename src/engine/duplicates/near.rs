@@ -1,15 +1,20 @@
 //! Pairs of images that look the same.
 //!
 //! Vectors alone say that two pictures show the same thing, as those of a burst do; perceptual
-//! hashes alone may agree by chance among many pictures. Both together are right, and cheap: each
-//! image is searched in the graph once, and only the files of candidates are decoded.
+//! hashes alone may agree by chance among many pictures. Both together are right: each image is
+//! searched in the graph once, the files of the nearest are decoded, and their hashes decide.
+//!
+//! A model sees less in a small picture, so a small copy is not very similar to its photo, while
+//! its hash and its colours are nearly the same. A crop is the other way round. So there are bounds
+//! for each, far from all pairs of different photos; benches/RESULTS.md has the figures.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+use image::RgbImage;
 use sightline_index::{IdSet, IndexError, IndexReader, Item, ItemId, ItemKind, Near, Nearest};
-use sightline_picture::PerceptualHash;
+use sightline_picture::{ColourGrid, PerceptualHash};
 
 use super::copies::current;
 use super::report::SkippedFiles;
@@ -19,15 +24,25 @@ use crate::engine::indexing::pipeline::{self, Event, Shape, prepare_all};
 use crate::engine::indexing::prepare::io_reason;
 use crate::engine::report::{FirstRuns, OnProgress, Progress, Stage};
 
-/// Images nearer than this may look the same; their files are read to find out.
-const MIN_SIMILARITY: f32 = 0.9;
+/// Images less similar than this do not look the same, whatever their hashes say. Unrelated
+/// pictures are above it in one pair of a hundred, the copies of a fifth of the size in nearly all.
+const MIN_SIMILARITY: f32 = 0.3;
 
-/// Images whose hashes differ in more bits, of 256, do not look the same. benches/RESULTS.md has
-/// the figures.
+/// The hash distance, in bits of 256, up to which images above it look the same if their colours
+/// agree, too.
 const MAX_DISTANCE: u32 = 32;
 
-/// Nearest images that are asked for at first; more while all of them are candidates.
-const N_NEAREST: usize = 8;
+/// How much the colours of such images may differ, as by [`ColourGrid::difference`].
+const MAX_COLOUR_DIFFERENCE: f32 = 4.0;
+
+/// Images this similar show the same thing at least: two photos of one scene, or a crop.
+const HIGH_SIMILARITY: f32 = 0.9;
+
+/// The hash distance up to which images above it look the same.
+const MAX_DISTANCE_IF_SIMILAR: u32 = 48;
+
+/// Nearest images that are asked for at first; more while all of them are highly similar.
+const N_NEAREST: usize = 32;
 
 /// The most that are asked for. Of a larger crowd of equal vectors, each image is compared with
 /// this many others.
@@ -41,6 +56,38 @@ const CHUNK: usize = 1024;
 pub(super) struct LookAlike {
     pub(super) similarity: f32,
     pub(super) hash_distance: u32,
+}
+
+/// What the pixels of an image say.
+#[derive(Clone)]
+struct Looks {
+    hash: PerceptualHash,
+    colours: ColourGrid,
+}
+
+impl Looks {
+    fn of(picture: &RgbImage) -> Self {
+        Self {
+            hash: PerceptualHash::of(picture),
+            colours: ColourGrid::of(picture),
+        }
+    }
+
+    /// How much two images of this similarity agree, if they look the same.
+    fn agreement(&self, other: &Self, similarity: f32) -> Option<LookAlike> {
+        let hash_distance = self.hash.distance(other.hash);
+        let looks_alike = if similarity >= HIGH_SIMILARITY {
+            hash_distance <= MAX_DISTANCE_IF_SIMILAR
+        } else {
+            similarity >= MIN_SIMILARITY
+                && hash_distance <= MAX_DISTANCE
+                && self.colours.difference(&other.colours) <= MAX_COLOUR_DIFFERENCE
+        };
+        looks_alike.then_some(LookAlike {
+            similarity,
+            hash_distance,
+        })
+    }
 }
 
 /// Pairs of images that look the same, the lower id first.
@@ -63,7 +110,7 @@ pub(super) struct NearSearch<'a, 'p> {
     began: Instant,
     n_total: usize,
     /// Of each image met as a candidate; `None` if none of its files can be read.
-    hashes: HashMap<ItemId, Option<PerceptualHash>>,
+    looks: HashMap<ItemId, Option<Looks>>,
     found: NearPairs,
 }
 
@@ -85,7 +132,7 @@ impl<'a, 'p> NearSearch<'a, 'p> {
             progress,
             began: Instant::now(),
             n_total: 0,
-            hashes: HashMap::new(),
+            looks: HashMap::new(),
             found: NearPairs::default(),
         }
     }
@@ -118,18 +165,13 @@ impl<'a, 'p> NearSearch<'a, 'p> {
             let mut next = Vec::new();
             for chunk in round.chunks(CHUNK) {
                 let candidates = self.candidates(chunk)?;
-                self.hash(&candidates)?;
+                self.look_at(&candidates)?;
                 for ((a, b), similarity) in candidates {
-                    let hashes = [a, b].map(|id| self.hashes.get(&id).copied().flatten());
-                    let [Some(hash), Some(other)] = hashes else {
+                    let looks = [a, b].map(|id| self.looks.get(&id).and_then(Option::as_ref));
+                    let [Some(looks), Some(other)] = looks else {
                         continue;
                     };
-                    let hash_distance = hash.distance(other);
-                    if hash_distance <= MAX_DISTANCE {
-                        let agreement = LookAlike {
-                            similarity,
-                            hash_distance,
-                        };
+                    if let Some(agreement) = looks.agreement(other, similarity) {
                         self.found.pairs.insert((a, b), agreement);
                         next.extend([a, b].into_iter().filter(|&id| known.insert(id)));
                     }
@@ -162,27 +204,27 @@ impl<'a, 'p> NearSearch<'a, 'p> {
         ControlFlow::Continue(candidates)
     }
 
-    /// Hashes the images of these pairs that are not hashed yet.
-    fn hash(&mut self, pairs: &BTreeMap<(ItemId, ItemId), f32>) -> ControlFlow<EndedEarly> {
+    /// Decodes the images of these pairs that were not decoded yet.
+    fn look_at(&mut self, pairs: &BTreeMap<(ItemId, ItemId), f32>) -> ControlFlow<EndedEarly> {
         let ids: BTreeSet<ItemId> = pairs.keys().flat_map(|&(a, b)| [a, b]).collect();
-        let ids = ids.into_iter().filter(|id| !self.hashes.contains_key(id));
+        let ids = ids.into_iter().filter(|id| !self.looks.contains_key(id));
         let ids: Vec<ItemId> = ids.collect();
         let reader = self.reader;
-        let mut hashes = Vec::with_capacity(ids.len());
+        let mut looks = Vec::with_capacity(ids.len());
         self.each(
             ids.into_iter(),
             |id, decoder| {
                 let mut skipped = SkippedFiles::new();
-                let hash = hash_of(reader, decoder, id, &mut skipped);
-                (id, hash, skipped)
+                let looks = looks_of(reader, decoder, id, &mut skipped);
+                (id, looks, skipped)
             },
-            |found, (id, hash, skipped)| {
-                hashes.push((id, hash?));
+            |found, (id, found_looks, skipped)| {
+                looks.push((id, found_looks?));
                 found.skipped.extend(skipped);
                 Ok(())
             },
         )?;
-        self.hashes.extend(hashes);
+        self.looks.extend(looks);
         ControlFlow::Continue(())
     }
 
@@ -244,23 +286,22 @@ fn nearest(reader: &IndexReader, id: ItemId) -> Result<Vec<Near>, IndexError> {
     let mut n = N_NEAREST;
     loop {
         let mut near = reader.nearest(ItemKind::Image, &vector, n, &Nearest::default())?;
-        let n_found = near.len();
-        near.retain(|near| near.similarity >= MIN_SIMILARITY);
-        if near.len() < n.min(n_found) || n_found < n || n >= MAX_NEAREST {
-            near.retain(|near| near.id != id);
+        let is_crowd = near.iter().all(|near| near.similarity >= HIGH_SIMILARITY);
+        if !is_crowd || near.len() < n || n >= MAX_NEAREST {
+            near.retain(|near| near.id != id && near.similarity >= MIN_SIMILARITY);
             return Ok(near);
         }
         n = (4 * n).min(MAX_NEAREST);
     }
 }
 
-/// The hash of an image, from the first of its files that is as it was and can be read.
-fn hash_of(
+/// What an image looks like, from the first of its files that is as it was and can be read.
+fn looks_of(
     reader: &IndexReader,
     decoder: &Decoder<'_>,
     id: ItemId,
     skipped: &mut SkippedFiles,
-) -> Result<Option<PerceptualHash>, EngineError> {
+) -> Result<Option<Looks>, EngineError> {
     let Some(Item::Image(image)) = reader.item(id)? else {
         return Ok(None);
     };
@@ -268,14 +309,14 @@ fn hash_of(
         let Some(record) = reader.file(&path)? else {
             continue;
         };
-        let hash = current(&path, &record).and_then(|_| {
+        let looks = current(&path, &record).and_then(|_| {
             let content = decoder.content(&path);
             let (bytes, _share) = content.map_err(|error| reason(&error))?;
-            let hash = decoder.decode(bytes, |decoded| PerceptualHash::of(&decoded.image));
-            hash.map_err(|error| error.reason())
+            let looks = decoder.decode(bytes, |decoded| Looks::of(&decoded.image));
+            looks.map_err(|error| error.reason())
         });
-        match hash {
-            Ok(hash) => return Ok(Some(hash)),
+        match looks {
+            Ok(looks) => return Ok(Some(looks)),
             Err(reason) => drop(skipped.insert(path, reason)),
         }
     }
