@@ -5,6 +5,7 @@ mod explain;
 #[cfg(feature = "serve")]
 mod mcp;
 mod models;
+mod preview;
 mod query;
 #[cfg(feature = "serve")]
 mod serve;
@@ -34,6 +35,7 @@ pub(super) use models::{
     AddArgs, CheckArgs, DefaultArgs, InfoArgs, ListArgs, ModelsArgs, ModelsCommand, PullArgs,
     QuantizeArgs, RemoveArgs,
 };
+pub(super) use preview::PreviewArg;
 pub(super) use query::{FilterArgs, QueryArgs};
 #[cfg(feature = "serve")]
 pub(super) use serve::ServeArgs;
@@ -401,8 +403,9 @@ pub(super) struct RefineArgs {
     #[arg(short = '0', long, requires = "paths")]
     pub(super) null: bool,
     /// Show the pictures in the terminal
-    #[arg(long, conflicts_with_all = ["json", "paths"])]
-    pub(super) preview: bool,
+    #[arg(long, value_name = "HOW", conflicts_with_all = ["json", "paths"], num_args = 0..=1,
+          require_equals = true, default_missing_value = "auto")]
+    pub(super) preview: Option<PreviewArg>,
     #[command(flatten)]
     pub(super) filters: FilterArgs,
 }
@@ -590,8 +593,9 @@ pub(super) struct OutputArgs {
     #[arg(long)]
     pub(super) csv: bool,
     /// Show the pictures in the terminal
-    #[arg(long, conflicts_with = "form")]
-    pub(super) preview: bool,
+    #[arg(long, value_name = "HOW", conflicts_with = "form", num_args = 0..=1,
+          require_equals = true, default_missing_value = "auto")]
+    pub(super) preview: Option<PreviewArg>,
     /// Open the first N hits in the system's viewer [default: 1]
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true,
           default_missing_value = "1", value_parser = clap::value_parser!(u16).range(1..=100))]

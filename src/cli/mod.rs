@@ -15,6 +15,7 @@ mod preview;
 mod printer;
 mod progress;
 mod query_line;
+mod question;
 mod rows;
 mod stdin;
 

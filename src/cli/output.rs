@@ -33,6 +33,9 @@ const INDENT: usize = 13;
 /// Columns that are used behind the indentation, however narrow the terminal is.
 const MIN_ROOM: usize = 24;
 
+/// Columns for pictures where the terminal does not say how many there are.
+const COLUMNS: usize = 80;
+
 /// The hits of a query, best first.
 pub(super) struct FoundHits<'a> {
     pub(super) query: &'a Query,
@@ -138,7 +141,10 @@ fn print(
     if args.paths {
         return print_paths(rows, args.null, printer);
     }
-    let graphics = args.preview.then(|| printer.graphics()).transpose();
+    let graphics = args
+        .preview
+        .map(|asked| printer.graphics(asked))
+        .transpose();
     if let Err(reason) = graphics {
         printer.note(format_args!("no pictures are shown: {reason}"));
     }
@@ -266,7 +272,7 @@ fn print_lines(
             print_reasons(row, why, printer)?;
         }
         if let Some((graphics, path)) = graphics.zip(row.paths.first()) {
-            match graphics.drawing(path, INDENT, columns.unwrap_or(MIN_ROOM)) {
+            match graphics.drawing(path, INDENT, columns.unwrap_or(COLUMNS)) {
                 Ok(drawing) => printer.bytes(drawing.as_bytes())?,
                 Err(reason) => {
                     let line = format!("{:INDENT$}(no preview: {})", "", Printer::safe(&reason));

@@ -1,6 +1,9 @@
-//! Pictures in the terminal: kitty's and iTerm2's protocols, and half blocks everywhere else.
+//! Pictures in the terminal: kitty's and iTerm2's protocols, sixel graphics, and half blocks
+//! everywhere else.
 //!
 //! Written here because the crate for it, viuer, brings a library under the LGPL.
+
+mod sixel;
 
 use std::fmt::Write as _;
 use std::io::Cursor;
@@ -33,10 +36,80 @@ pub(super) enum Graphics {
     Kitty,
     /// <https://iterm2.com/documentation-images.html>
     ITerm,
+    /// The graphics of DEC's VT340, for characters of this size.
+    Sixel(CellSize),
     /// Two pixels per character, `▀` in colours of 24 bits.
     Blocks,
     /// The same in the 256 colours of xterm.
     BlocksOf256,
+}
+
+/// The size of a character in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CellSize {
+    pub(super) width: u32,
+    pub(super) height: u32,
+}
+
+impl Default for CellSize {
+    /// That of the VT340, which terminals imitate whose real size is another.
+    fn default() -> Self {
+        Self {
+            width: 10,
+            height: 20,
+        }
+    }
+}
+
+/// What a terminal says about itself when it is asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct TerminalAnswer {
+    pub(super) has_sixel: bool,
+    pub(super) cell: Option<CellSize>,
+}
+
+impl TerminalAnswer {
+    /// What is asked: the size of a character (XTWINOPS 16), and the primary device attributes
+    /// (DA1), which every terminal reports. They come last, and so end the answer.
+    pub(super) const QUESTION: &str = "\u{1b}[16t\u{1b}[c";
+
+    /// Whether an answer is complete.
+    pub(super) fn is_complete(answer: &str) -> bool {
+        reports(answer).any(|report| report.starts_with('?') && report.ends_with('c'))
+    }
+
+    /// Reads an answer, as far as there is one. `4` among the attributes means sixel graphics.
+    /// <https://invisible-island.net/xterm/ctlseqs/ctlseqs.html>
+    pub(super) fn read(answer: &str) -> Self {
+        let mut read = Self::default();
+        for report in reports(answer) {
+            let numbers = |text: &str| -> Vec<u32> {
+                let numbers = text.split(';').map(str::parse);
+                numbers.map(Result::unwrap_or_default).collect()
+            };
+            if let Some(attributes) = report.strip_prefix('?').and_then(|r| r.strip_suffix('c')) {
+                // The first number is the terminal's class.
+                read.has_sixel |= numbers(attributes)
+                    .iter()
+                    .skip(1)
+                    .any(|&number| number == 4);
+            } else if let Some([6, height @ 1..=200, width @ 1..=200]) =
+                report.strip_suffix('t').map(numbers).as_deref()
+            {
+                let (width, height) = (*width, *height);
+                read.cell = Some(CellSize { width, height });
+            }
+        }
+        read
+    }
+}
+
+/// The control sequences in a text, each without `ESC [`, up to its final letter.
+fn reports(text: &str) -> impl Iterator<Item = &str> {
+    text.split("\u{1b}[").skip(1).filter_map(|report| {
+        let end = report.find(|c: char| c.is_ascii_alphabetic())?;
+        report.get(..=end)
+    })
 }
 
 /// The variables that say which terminal this is, as far as they are set.
@@ -49,27 +122,49 @@ pub(super) struct TerminalNames {
     pub(super) is_in_kitty: bool,
 }
 
+impl TerminalNames {
+    /// Terminals within terminals (tmux, screen) pass only characters on.
+    fn is_nested(&self) -> bool {
+        self.term.starts_with("tmux") || self.term.starts_with("screen")
+    }
+}
+
 impl Graphics {
-    /// What a terminal of these names can do. Terminals within terminals (tmux, screen) pass only
-    /// characters on.
-    pub(super) fn of(names: &TerminalNames) -> Self {
+    /// What a terminal of these names can do. Where they leave it open, the terminal is asked.
+    pub(super) fn of(names: &TerminalNames, ask: impl FnOnce() -> TerminalAnswer) -> Self {
         let TerminalNames {
             term,
             term_program,
             lc_terminal,
-            colorterm,
             is_in_kitty,
+            ..
         } = names;
-        let is_nested = term.starts_with("tmux") || term.starts_with("screen");
-        if !is_nested {
-            if *is_in_kitty || term == "xterm-kitty" || term == "xterm-ghostty" {
-                return Self::Kitty;
-            }
-            let shows_files = ["iTerm.app", "WezTerm", "mintty", "vscode"];
-            if lc_terminal == "iTerm2" || shows_files.contains(&term_program.as_str()) {
-                return Self::ITerm;
-            }
+        if names.is_nested() {
+            return Self::blocks(names);
         }
+        if *is_in_kitty || term == "xterm-kitty" || term == "xterm-ghostty" {
+            return Self::Kitty;
+        }
+        let shows_files = ["iTerm.app", "WezTerm", "mintty", "vscode"];
+        if lc_terminal == "iTerm2" || shows_files.contains(&term_program.as_str()) {
+            return Self::ITerm;
+        }
+        if term_program == "Apple_Terminal" || ["", "dumb", "linux"].contains(&term.as_str()) {
+            return Self::blocks(names);
+        }
+        let answer = ask();
+        if answer.has_sixel {
+            Self::Sixel(answer.cell.unwrap_or_default())
+        } else {
+            Self::blocks(names)
+        }
+    }
+
+    /// Half blocks in as many colours as a terminal of these names shows.
+    pub(super) fn blocks(names: &TerminalNames) -> Self {
+        let TerminalNames {
+            term, colorterm, ..
+        } = names;
         if colorterm == "truecolor" || colorterm == "24bit" || term.ends_with("-direct") {
             Self::Blocks
         } else {
@@ -90,7 +185,7 @@ impl Graphics {
     ) -> Result<String, String> {
         let bytes = fs_err::read(path).map_err(|error| error.to_string())?;
         let side = match self {
-            Self::Kitty | Self::ITerm => SIDE,
+            Self::Kitty | Self::ITerm | Self::Sixel(_) => SIDE,
             Self::Blocks | Self::BlocksOf256 => SIDE_OF_BLOCKS,
         };
         let picture = sightline_picture::reduced(&bytes, &DecodeLimits::default(), side);
@@ -122,6 +217,7 @@ impl Graphics {
         Ok(match self {
             Self::Kitty => left + &kitty(&encoded(ImageFormat::Png)?, lines) + "\n",
             Self::ITerm => left + &iterm(&encoded(ImageFormat::Jpeg)?, lines) + "\n",
+            Self::Sixel(cell) => left + &sixel::drawing(&filling(picture, columns, cell)) + "\n",
             Self::Blocks | Self::BlocksOf256 => {
                 blocks(picture, &left, columns, self == Self::Blocks)
             }
@@ -152,6 +248,23 @@ fn cells((width, height): (u32, u32), columns: u32) -> (u32, u32) {
     }
     let high = scaled(columns, width, height);
     (columns, high.div_ceil(2).clamp(1, MAX_LINES))
+}
+
+/// The picture in the size that it has on a terminal with characters of this size.
+fn filling(picture: &RgbImage, columns: u32, cell: CellSize) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    let (columns, lines) = cells((width, height), columns);
+    let (most_wide, most_high) = (columns * cell.width, lines * cell.height);
+    let scaled = |most: u32, other: u32, this: u32| {
+        let scaled = u64::from(most) * u64::from(this) / u64::from(other.max(1));
+        u32::try_from(scaled).unwrap_or(u32::MAX).max(1)
+    };
+    let wide = scaled(most_high, height, width);
+    if wide <= most_wide {
+        imageops::thumbnail(picture, wide, most_high)
+    } else {
+        imageops::thumbnail(picture, most_wide, scaled(most_wide, width, height))
+    }
 }
 
 /// A PNG, drawn `lines` high (`r`); the terminal is not to answer (`q`).
@@ -258,20 +371,93 @@ mod tests {
             (terminal("screen", "iTerm.app", ""), Graphics::BlocksOf256),
             (terminal("xterm-256color", "", "24bit"), Graphics::Blocks),
             (terminal("xterm-direct", "", ""), Graphics::Blocks),
+            (terminal("foot", "", "truecolor"), Graphics::Blocks),
+            (terminal("linux", "", ""), Graphics::BlocksOf256),
             (
                 terminal("xterm-256color", "Apple_Terminal", ""),
                 Graphics::BlocksOf256,
             ),
         ];
-        assert_eq!(rows.len(), 9);
+        assert_eq!(rows.len(), 11);
+        let cell = CellSize {
+            width: 8,
+            height: 17,
+        };
+        let mut n_asked = 0;
         for (names, expected) in rows {
-            assert_eq!(Graphics::of(&names), expected, "{names:?}");
+            let found = Graphics::of(&names, TerminalAnswer::default);
+            assert_eq!(found, expected, "{names:?}");
+            let with_sixel = || TerminalAnswer {
+                has_sixel: true,
+                cell: Some(cell),
+            };
+            let found = Graphics::of(&names, with_sixel);
+            if found != expected {
+                assert_eq!(found, Graphics::Sixel(cell), "{names:?}");
+                n_asked += 1;
+            }
         }
+        // xterm with and without colours, and foot: the names of the others say enough.
+        assert_eq!(n_asked, 3);
         let names = TerminalNames {
             is_in_kitty: true,
             ..terminal("xterm-256color", "", "")
         };
-        assert_eq!(Graphics::of(&names), Graphics::Kitty);
+        let found = Graphics::of(&names, TerminalAnswer::default);
+        assert_eq!(found, Graphics::Kitty);
+    }
+
+    #[test]
+    fn answers_of_terminals_are_read() {
+        let cell = |width, height| Some(CellSize { width, height });
+        let rows = [
+            // xterm as a VT340, foot, Windows Terminal, mlterm; the size of characters before.
+            (
+                "\u{1b}[6;17;8t\u{1b}[?63;1;2;4;6;9;15;22c",
+                true,
+                cell(8, 17),
+            ),
+            ("\u{1b}[?62;4;22c", true, None),
+            (
+                "\u{1b}[6;20;10t\u{1b}[?61;4;6;7;14;21;22;23;24;28;32;42c",
+                true,
+                cell(10, 20),
+            ),
+            // A VT100 without graphics; 4 and 64 as classes; an impossible size; typed before.
+            ("\u{1b}[?1;2c", false, None),
+            ("\u{1b}[?4c", false, None),
+            ("\u{1b}[?64;1;2c", false, None),
+            ("\u{1b}[6;0;9999t\u{1b}[?62;4c", true, None),
+            ("ls\u{1b}[A\u{1b}[?62;4c", true, None),
+        ];
+        assert_eq!(rows.len(), 8);
+        for (text, has_sixel, cell) in rows {
+            assert!(TerminalAnswer::is_complete(text), "{text:?}");
+            let expected = TerminalAnswer { has_sixel, cell };
+            assert_eq!(TerminalAnswer::read(text), expected, "{text:?}");
+        }
+        for text in ["", "\u{1b}[6;17;8t", "\u{1b}[?62;4", "c", "\u{1b}[c"] {
+            assert!(!TerminalAnswer::is_complete(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn sixel_pictures_fill_their_characters() {
+        let cell = CellSize {
+            width: 8,
+            height: 17,
+        };
+        let rows = [
+            // 36 × 12 and 16 × 12 characters; 10 × 3.
+            ((300, 200), 80, (288, 192)),
+            ((200, 300), 80, (128, 192)),
+            ((300, 200), 10, (76, 51)),
+        ];
+        assert_eq!(rows.len(), 3);
+        for ((width, height), columns, expected) in rows {
+            let picture = RgbImage::new(width, height);
+            assert_eq!(filling(&picture, columns, cell).dimensions(), expected);
+        }
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::path::{Path, PathBuf};
 
+use super::args::PreviewArg;
 use super::preview::{Graphics, TerminalNames};
+use super::question;
 
 /// Writes results and messages; knows about `--quiet`, colours and the current folder.
 pub(super) struct Printer {
@@ -110,19 +112,30 @@ impl Printer {
         Some(usize::from(columns.0)).filter(|columns| *columns > 0)
     }
 
-    /// How stdout shows pictures, or why it cannot.
-    pub(super) fn graphics(&self) -> Result<Graphics, &'static str> {
-        if !io::stdout().is_terminal() {
-            return Err("stdout is not a terminal");
-        }
+    /// How stdout shows pictures, or why it cannot. What is asked for by name is taken, in a pipe
+    /// too.
+    pub(super) fn graphics(&self, asked: PreviewArg) -> Result<Graphics, &'static str> {
         let read = |name| std::env::var(name).unwrap_or_default();
-        let graphics = Graphics::of(&TerminalNames {
+        let names = TerminalNames {
             term: read("TERM"),
             term_program: read("TERM_PROGRAM"),
             lc_terminal: read("LC_TERMINAL"),
             colorterm: read("COLORTERM"),
             is_in_kitty: std::env::var_os("KITTY_WINDOW_ID").is_some(),
-        });
+        };
+        let graphics = match asked {
+            PreviewArg::Kitty => return Ok(Graphics::Kitty),
+            PreviewArg::Iterm => return Ok(Graphics::ITerm),
+            PreviewArg::Sixel => {
+                let answer = question::ask(&io::stdout());
+                return Ok(Graphics::Sixel(answer.cell.unwrap_or_default()));
+            }
+            PreviewArg::Blocks => return Ok(Graphics::blocks(&names)),
+            PreviewArg::Auto if !io::stdout().is_terminal() => {
+                return Err("stdout is not a terminal");
+            }
+            PreviewArg::Auto => Graphics::of(&names, || question::ask(&io::stdout())),
+        };
         let is_drawn_in_colour = matches!(graphics, Graphics::Blocks | Graphics::BlocksOf256);
         if is_drawn_in_colour && !self.colour_out {
             return Err("this terminal shows no colours, or NO_COLOR is set");

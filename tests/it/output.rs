@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use base64::Engine as _;
 
@@ -264,6 +265,11 @@ fn pictures_are_shown_on_terminals_only() {
         2
     );
 
+    // Without an answer, half a second later; with tmux in between, nothing is asked.
+    let silent = search().env("TERM", "xterm");
+    let silent = silent.run_on_terminal_that_answers(80, b"");
+    assert_eq!((silent.code, silent.screen), (Some(0), few.screen));
+
     let piped = search().run().expect(0);
     assert_eq!(
         piped.stderr(),
@@ -286,4 +292,139 @@ fn pictures_are_shown_on_terminals_only() {
         "{}",
         missing.screen
     );
+}
+
+/// The pictures in a text that has sixel graphics: width, height, and pixels that were drawn.
+fn decoded_sixels(screen: &str) -> Vec<image::RgbaImage> {
+    let drawings = screen.split("\u{1b}P").skip(1);
+    let pictures = drawings.map(|drawing| {
+        let (data, _) = drawing.split_once("\u{1b}\\").unwrap();
+        let (_, data) = data.split_once('q').unwrap();
+        decoded_sixel(data)
+    });
+    pictures.collect()
+}
+
+/// By chapter 14 of the manual of the VT340: a character from `?` on is a column of six pixels, the
+/// lowest bit at the top; `"` states the size, `#` chooses or defines a colour, `!` repeats,
+/// `$` returns to the left, `-` goes on to the next six rows.
+fn decoded_sixel(data: &str) -> image::RgbaImage {
+    let mut rest = data;
+    let numbers = |rest: &mut &str| -> Vec<u32> {
+        let end = rest
+            .find(|c: char| !c.is_ascii_digit() && c != ';')
+            .unwrap_or(rest.len());
+        let (digits, after) = rest.split_at(end);
+        *rest = after;
+        digits.split(';').map(|n| n.parse().unwrap()).collect()
+    };
+    rest = rest.strip_prefix('"').unwrap();
+    let [1, 1, width, height] = numbers(&mut rest)[..] else {
+        panic!("{data}")
+    };
+    let mut picture = image::RgbaImage::new(width, height);
+    let mut palette = std::collections::HashMap::new();
+    let (mut x, mut y, mut colour, mut n) = (0, 0, image::Rgba([0; 4]), 1);
+    while let Some(command) = rest.chars().next() {
+        rest = &rest[1..];
+        match command {
+            '#' => match numbers(&mut rest)[..] {
+                [number] => colour = palette[&number],
+                [number, 2, red, green, blue] => {
+                    let part = |part: u32| u8::try_from((part * 255 + 50) / 100).unwrap();
+                    let colour = image::Rgba([part(red), part(green), part(blue), 255]);
+                    assert!(palette.insert(number, colour).is_none(), "{number} twice");
+                }
+                ref other => panic!("{other:?}"),
+            },
+            '!' => n = numbers(&mut rest)[0],
+            '$' => x = 0,
+            '-' => (x, y) = (0, y + 6),
+            '?'..='~' => {
+                for x in x..x + n {
+                    let bits = command as u32 - '?' as u32;
+                    for row in (0..6).filter(|row| bits >> row & 1 == 1) {
+                        picture.put_pixel(x, y + row, colour);
+                    }
+                }
+                (x, n) = (x + n, 1);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    picture
+}
+
+#[test]
+fn sixel_pictures_are_what_the_photo_shows() {
+    let photos = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/photos");
+    let env = TestEnv::new();
+    fs_err::create_dir_all(env.path("photos")).unwrap();
+    let photo = env.path("photos/pagoda.jpg");
+    fs_err::copy(photos.join("buildings/pagoda.jpg"), &photo).unwrap();
+    env.index_photos();
+    let search = |how: &str| {
+        env.sightline(["search", "red", "-k1", how])
+            .env("TERM", "xterm")
+    };
+    // What a terminal answers whose characters are 8 × 17 pixels, and that has sixel graphics.
+    let answer = b"\x1b[6;17;8t\x1b[?62;4;22c";
+    let shown = search("--preview").run_on_terminal_that_answers(80, answer);
+    assert_eq!((shown.code, shown.stderr.as_str()), (Some(0), ""));
+    let forced = search("--preview=sixel").run_on_terminal_that_answers(80, answer);
+    assert_eq!(forced.screen, shown.screen);
+    let piped = search("--preview=sixel").run().expect(0);
+    let piped = decoded_sixels(piped.stdout()).remove(0);
+    let [picture] = &decoded_sixels(&shown.screen)[..] else {
+        panic!("{}", shown.screen)
+    };
+    let photo = image::open(photo).unwrap().to_rgb8();
+    // 36 characters of the terminal's size wide; in a pipe, of that of a VT340.
+    for (picture, (width, height)) in [(picture, (288, 192)), (&piped, (360, 240))] {
+        assert_eq!(picture.dimensions(), (width, height));
+        let is_drawn = |pixel: &image::Rgba<u8>| pixel.0[3] == 255;
+        assert!(picture.pixels().all(is_drawn), "a pixel was not drawn");
+        // A quarter of the size, in which the ways of reducing a picture hardly differ.
+        let (width, height) = (width / 4, height / 4);
+        let shown = image::imageops::thumbnail(picture, width, height);
+        let expected = image::imageops::thumbnail(&photo, width, height);
+        let mut sum = 0;
+        for (shown, expected) in shown.pixels().zip(expected.pixels()) {
+            let parts = shown.0.iter().zip(expected.0);
+            sum += parts.map(|(a, b)| u64::from(a.abs_diff(b))).sum::<u64>();
+        }
+        let n = u64::from(3 * width * height);
+        assert!(
+            sum < 6 * n,
+            "colours differ by {} of 255 on average",
+            sum / n
+        );
+    }
+}
+
+#[test]
+fn a_way_of_showing_pictures_can_be_asked_for() {
+    let env = TestEnv::indexed();
+    let shown = |how: &str| {
+        let search = ["search", "red", "--by", "meaning", "-k1", how];
+        env.sightline(search).env("TERM", "dumb").run().expect(0)
+    };
+    let rows = [
+        ("--preview=kitty", "\u{1b}_Ga=T,f=100,r=12,q=2,m=0;"),
+        ("--preview=iterm", "\u{1b}]1337;File=inline=1;"),
+        ("--preview=sixel", "\u{1b}P0;1q\"1;1;"),
+        ("--preview=blocks", "\u{1b}[38;5;196;48;5;196m▀"),
+    ];
+    for (how, start) in rows {
+        let ran = shown(how);
+        assert!(ran.stdout().contains(start), "{how}: {ran}");
+        assert_eq!(ran.stderr(), "", "{how}");
+    }
+    assert_eq!(rows.len(), 4);
+    let ran = env.sightline(["search", "red", "--preview=ascii"]).run();
+    assert!(
+        ran.stderr().contains("auto, kitty, iterm, sixel, blocks"),
+        "{ran}"
+    );
+    ran.expect_usage_error();
 }

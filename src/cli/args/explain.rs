@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::DecodeArgs;
+use super::{DecodeArgs, PreviewArg};
 use crate::engine::TextLanguage;
 
 #[derive(Debug, Args)]
@@ -37,8 +37,9 @@ pub(in crate::cli) struct ExplainArgs {
     #[arg(short, long, value_name = "FILE")]
     pub(in crate::cli) output: Option<PathBuf>,
     /// Show the picture with the map over it in the terminal
-    #[arg(long, conflicts_with = "json")]
-    pub(in crate::cli) preview: bool,
+    #[arg(long, value_name = "HOW", conflicts_with = "json", num_args = 0..=1,
+          require_equals = true, default_missing_value = "auto")]
+    pub(in crate::cli) preview: Option<PreviewArg>,
     /// Print JSON
     #[arg(long)]
     pub(in crate::cli) json: bool,

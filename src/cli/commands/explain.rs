@@ -43,7 +43,10 @@ pub(in crate::cli) fn run(
         PartContent::Bytes(bytes) => ExplainedPicture::Bytes(bytes),
         _ => ExplainedPicture::File(args.image.clone()),
     };
-    let graphics = args.preview.then(|| printer.graphics()).transpose();
+    let graphics = args
+        .preview
+        .map(|asked| printer.graphics(asked))
+        .transpose();
     let is_drawn = args.output.is_some() || matches!(graphics, Ok(Some(_)));
     let request = ExplainRequest {
         picture,

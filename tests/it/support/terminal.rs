@@ -10,6 +10,9 @@ use nix::pty::{Winsize, openpty};
 
 use super::TestCommand;
 
+/// What a program asks a terminal about its graphics.
+const QUESTION: &[u8] = b"\x1b[16t\x1b[c";
+
 /// What a command printed on a terminal and on stderr, and its exit code.
 pub(crate) struct OnTerminal {
     /// Lines end with `\n` alone.
@@ -19,8 +22,18 @@ pub(crate) struct OnTerminal {
 }
 
 impl TestCommand {
-    /// Runs the command with a terminal of this many columns as stdout.
-    pub(crate) fn run_on_terminal(mut self, columns: u16) -> OnTerminal {
+    /// Runs the command with a terminal of this many columns as stdout, which shows characters
+    /// only.
+    pub(crate) fn run_on_terminal(self, columns: u16) -> OnTerminal {
+        self.run_on_terminal_that_answers(columns, b"\x1b[?1;2c")
+    }
+
+    /// The same with a terminal that answers this when it is asked what it can show.
+    pub(crate) fn run_on_terminal_that_answers(
+        mut self,
+        columns: u16,
+        answer: &[u8],
+    ) -> OnTerminal {
         let size = Winsize {
             ws_row: 24,
             ws_col: columns,
@@ -34,9 +47,16 @@ impl TestCommand {
         let child = self.command.spawn().unwrap();
         // Closes this process's end of what the child writes to.
         drop(self);
-        let mut screen = Vec::new();
+        let (mut terminal, mut screen) = (File::from(pair.master), Vec::new());
+        let mut buffer = [0; 4096];
         // When the child has ended, Linux reports an error instead of the end.
-        let _ = File::from(pair.master).read_to_end(&mut screen);
+        while let Ok(n @ 1..) = terminal.read(&mut buffer) {
+            screen.extend_from_slice(&buffer[..n]);
+            if let Some(at) = screen.windows(QUESTION.len()).position(|w| w == QUESTION) {
+                screen.drain(at..at + QUESTION.len());
+                terminal.write_all(answer).unwrap();
+            }
+        }
         let output = child.wait_with_output().unwrap();
         OnTerminal {
             screen: String::from_utf8(screen).unwrap().replace("\r\n", "\n"),
