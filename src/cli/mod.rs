@@ -52,8 +52,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(workspace) => {
             // Those that serve keep it for all their threads.
             let workspace = Arc::new(workspace);
+            let is_one_query = cli.command.is_one_query();
             let result = run(cli.command, &workspace, &mut printer);
             let result = result.and_then(|status| Ok(printer.flush().map(|()| status)?));
+            if let (Ok(status), true) = (&result, is_one_query) {
+                exit::at_once(*status);
+            }
             result.unwrap_or_else(|error| report(&error, Some(&workspace), &mut printer))
         }
         Err(error) => report(&error.into(), None, &mut printer),

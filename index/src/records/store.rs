@@ -380,6 +380,9 @@ fn options(access: Access) -> Result<Options, rocksdb::Error> {
         Access::Read | Access::Tolerate => -1,
         Access::Write | Access::ReadWithFewFiles => FEW_FILES,
     });
+    // By default, RocksDB starts 15 threads for each column to open its tables, even of one that
+    // has none.
+    options.set_max_file_opening_threads(1);
     // All columns are flushed together, so that the log ends at the same commit for all of them.
     options.set_atomic_flush(true);
     if access == Access::Tolerate {

@@ -51,6 +51,7 @@ pub(crate) mod field {
 
 /// `TensorProto.DataType`.
 pub(crate) const FLOAT: i64 = 1;
+pub(crate) const UINT8: i64 = 2;
 pub(crate) const INT8: i64 = 3;
 pub(crate) const FLOAT16: i64 = 10;
 

@@ -5,7 +5,9 @@
 
 mod options;
 mod runtime;
+mod weights;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use half::f16;
@@ -21,6 +23,7 @@ use crate::source::Source;
 
 pub use options::SessionOptions;
 pub use runtime::{Runtime, RuntimeError};
+use weights::Weights;
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -69,6 +72,8 @@ pub(crate) struct Session {
     /// What the other tower's inputs are fed with in every run, where the towers cannot be
     /// separated.
     unused: Vec<(String, Feed)>,
+    /// Weights that are fed in every run.
+    weights: Weights,
 }
 
 impl Session {
@@ -94,10 +99,19 @@ impl Session {
         } else {
             None
         };
+        let mut weights = Weights::default();
         let graph = match (part, source.built_in) {
             (Some(part), _) => part,
             (None, None) => builder()?.commit_from_file(&file).map_err(load)?,
-            (None, Some(bytes)) => builder()?.commit_from_memory(bytes).map_err(load)?,
+            (None, Some(bytes)) => {
+                let lifted = options.runs_as_it_is(source).then(|| Weights::lift(bytes));
+                let lifted = lifted.flatten();
+                let mut graph = Cow::Borrowed(bytes);
+                if let Some((without, lifted)) = lifted {
+                    (graph, weights) = (Cow::Owned(without), lifted);
+                }
+                builder()?.commit_from_memory(&graph).map_err(load)?
+            }
         };
         let selected = RunOptions::new()
             .map_err(load)?
@@ -111,16 +125,19 @@ impl Session {
             is_pooled: target.head.pool.is_some(),
             width: target.head.width(target.dimension),
             unused: Vec::new(),
+            weights,
         };
         session.check_output()?;
         Ok(session)
     }
 
-    /// All inputs and outputs of the graph, or of the part of it that was loaded.
+    /// All inputs and outputs of the graph, or of the part of it that was loaded, without weights.
     pub(crate) fn signature(&self) -> Signature {
         let listed = |outlets: &[Outlet]| {
             let one = |outlet: &Outlet| (outlet.name().to_owned(), outlet.dtype().to_string());
-            outlets.iter().map(one).collect()
+            let outlets = outlets.iter();
+            let own = outlets.filter(|outlet| !self.weights.contain(outlet.name()));
+            own.map(one).collect()
         };
         Signature {
             inputs: listed(self.graph.inputs()),
@@ -132,7 +149,8 @@ impl Session {
     pub(crate) fn check_no_other_inputs(&self, known: &[&str]) -> Result<(), EncodeError> {
         let mut names = self.graph.inputs().iter().map(Outlet::name);
         let is_unused = |name: &str| self.unused.iter().any(|(unused, _)| unused == name);
-        match names.find(|name| !known.contains(name) && !is_unused(name)) {
+        let is_fed = |name: &str| is_unused(name) || self.weights.contain(name);
+        match names.find(|name| !known.contains(name) && !is_fed(name)) {
             None => Ok(()),
             Some(name) => Err(EncodeError::UnknownInput {
                 file: self.file.clone(),
@@ -249,6 +267,7 @@ impl Session {
             };
             inputs.push((name, value));
         }
+        self.weights.feed(&mut inputs)?;
         let (shape, values) = {
             let outputs = self.graph.run_with_options(inputs, &self.selected)?;
             let output = outputs

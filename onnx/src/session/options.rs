@@ -20,9 +20,9 @@ pub struct SessionOptions {
     pub device: Device,
     /// Whether the session will run a few times only, as for one query from the command line. A
     /// built-in graph is then run as it is: ONNX Runtime takes longer to optimize it, mostly to
-    /// unpack its weights to f32, than it saves in the first runs. Embeddings differ by less than
-    /// 1e-6. The graphs of other models are optimized in any case; with quantized ones, that may
-    /// change more.
+    /// unpack its weights to f32, than it saves in the first runs. Its weights are not copied
+    /// either, but read from the program. Embeddings differ by less than 1e-6. The graphs of other
+    /// models are optimized in any case; with quantized ones, that may change more.
     pub few_runs: bool,
 }
 
@@ -33,6 +33,11 @@ impl SessionOptions {
         self.n_threads
             .unwrap_or_else(|| available_parallelism().map_or(1, usize::from))
             .max(1)
+    }
+
+    /// Whether the graph in `source` is run without being optimized.
+    pub(super) fn runs_as_it_is(&self, source: &Source) -> bool {
+        self.few_runs && source.built_in.is_some()
     }
 
     /// Configures a session for the graph in `source`; `library` is the loaded ONNX Runtime, for
@@ -68,7 +73,7 @@ impl SessionOptions {
                 .with_memory_pattern(false)?)
         };
         let mut builder = configured().map_err(failed)?;
-        if self.few_runs && source.built_in.is_some() {
+        if self.runs_as_it_is(source) {
             let level = GraphOptimizationLevel::Disable;
             builder = builder
                 .with_optimization_level(level)

@@ -1,12 +1,19 @@
 //! Tokenizers as they lie in a model's folder: a `tokenizer.json`, or the vocabulary alone, in the
 //! two forms that transformers wrote before there was one.
 
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokenizers::models::bpe::BPE;
+use tokenizers::models::unigram::Unigram;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::bert::BertProcessing;
-use tokenizers::{AddedToken, PaddingParams};
+use tokenizers::{
+    AddedToken, DecoderWrapper, Model, ModelWrapper, NormalizerWrapper, PaddingParams,
+    PostProcessorWrapper, PreTokenizerWrapper, TokenizerImpl,
+};
 
 use crate::error::ModelError;
 use crate::source::Source;
@@ -33,12 +40,50 @@ pub(super) fn tokenizer(source: &Source) -> Result<tokenizers::Tokenizer, ModelE
         let merges = fs_err::read_to_string(&merges).map_err(ModelError::unreadable(&merges))?;
         clip_pairs(&bytes, &merges)
     } else {
-        tokenizers::Tokenizer::from_bytes(&bytes)
+        whole(&bytes)
     };
     tokenizer.map_err(|source| ModelError::Tokenizer {
         file: file.clone(),
         source,
     })
+}
+
+/// Reads a `tokenizer.json`. The library's own way makes generic values of the vocabulary first,
+/// which takes several times as long as reading it as what it is.
+fn whole(file: &[u8]) -> tokenizers::Result<tokenizers::Tokenizer> {
+    #[derive(Deserialize)]
+    struct File {
+        model: Kind,
+    }
+    #[derive(Deserialize)]
+    struct Kind {
+        r#type: String,
+    }
+    let kind = serde_json::from_slice::<File>(file).map(|file| file.model.r#type);
+    let tokenizer = match kind.as_deref() {
+        Ok("WordPiece") => with_model::<WordPiece>(file),
+        Ok("Unigram") => with_model::<Unigram>(file),
+        Ok("BPE") => with_model::<BPE>(file),
+        _ => None,
+    };
+    // What the direct way refuses is read by the other one, or refused with its error.
+    tokenizer.map_or_else(|| tokenizers::Tokenizer::from_bytes(file), Ok)
+}
+
+/// Reads a `tokenizer.json` whose model is an `M`.
+fn with_model<M>(file: &[u8]) -> Option<tokenizers::Tokenizer>
+where
+    M: DeserializeOwned + Model + Into<ModelWrapper>,
+{
+    type Tokenizer<M> = TokenizerImpl<
+        M,
+        NormalizerWrapper,
+        PreTokenizerWrapper,
+        PostProcessorWrapper,
+        DecoderWrapper,
+    >;
+    let tokenizer: Tokenizer<M> = serde_json::from_slice(file).ok()?;
+    Some(tokenizer.into())
 }
 
 /// BERT's tokenizer (Devlin et al. 2018) for a plain vocabulary: words in lower case without
@@ -111,4 +156,61 @@ fn clip_pairs(vocabulary: &[u8], merges: &str) -> tokenizers::Result<tokenizers:
             "merges": pairs},
     });
     tokenizers::Tokenizer::from_bytes(serde_json::to_vec(&file)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn vocabularies_are_read_as_by_the_library() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let files = [
+            "starter/tokenizer.json",
+            "starter/tokenizer-other.json",
+            "tests/data/layouts/chinese_clip/tokenizer.json",
+            "tests/data/layouts/mobileclip/tokenizer.json",
+            "tests/data/layouts/siglip2/tokenizer.json",
+        ];
+        for name in files {
+            let file = fs_err::read(folder.join(name)).unwrap();
+            let direct = [
+                with_model::<WordPiece>(&file),
+                with_model::<Unigram>(&file),
+                with_model::<BPE>(&file),
+            ];
+            let n_direct = direct.iter().flatten().count();
+            assert_eq!(n_direct, 1, "{name}");
+            let expected = tokenizers::Tokenizer::from_bytes(&file).unwrap();
+            let found = whole(&file).unwrap();
+            assert!(
+                found.to_string(false).unwrap() == expected.to_string(false).unwrap(),
+                "{name}"
+            );
+            for text in ["Ein Hund im Schnee", "a dog's tail, naïve", "两只猫 [MASK]"] {
+                let ids = |tokenizer: &tokenizers::Tokenizer| {
+                    let encoded = tokenizer.encode(text, true).unwrap();
+                    encoded.get_ids().to_vec()
+                };
+                assert_eq!(ids(&found), ids(&expected), "{name}, {text}");
+            }
+        }
+        assert_eq!(files.len(), 5);
+    }
+
+    #[test]
+    fn a_file_that_is_no_tokenizer_is_refused_with_the_error_of_the_library() {
+        let files: [&[u8]; 3] = [b"{}", b"{\"model\": {\"type\": \"BPE\"}}", b"\xff"];
+        for file in files {
+            let error = |result: tokenizers::Result<tokenizers::Tokenizer>| {
+                result.err().map(|error| error.to_string())
+            };
+            let expected = error(tokenizers::Tokenizer::from_bytes(file));
+            assert!(expected.is_some());
+            assert_eq!(error(whole(file)), expected);
+        }
+        assert_eq!(files.len(), 3);
+    }
 }
