@@ -1,5 +1,6 @@
 //! Advice on errors. The libraries say what is wrong; what to type is added here.
 
+mod keys;
 mod quoting;
 
 use std::path::Path;
@@ -14,8 +15,11 @@ use crate::models::{
     Unsupported,
 };
 use crate::platform;
+#[cfg(feature = "serve")]
+use crate::web::ServeError;
 use crate::workspace::{KeptModel, Workspace, WorkspaceError};
 
+use keys::{examples, ignoring};
 use quoting::in_quotes;
 pub(super) use quoting::shell_word;
 
@@ -53,7 +57,10 @@ pub(super) fn hint(error: &anyhow::Error, workspace: Option<&Workspace>) -> Opti
         .or_else(|| of::<ModelsError>(error))
         .or_else(|| of::<HubError>(error))
         .or_else(|| of::<ModelError>(error))
-        .or_else(|| of::<QuantizeError>(error))?;
+        .or_else(|| of::<QuantizeError>(error));
+    #[cfg(feature = "serve")]
+    let advised = advised.or_else(|| of::<ServeError>(error));
+    let advised = advised?;
     let on_model = workspace
         .filter(|_| advised.is_other_model())
         .and_then(on_other_model);
@@ -423,57 +430,28 @@ impl Hint for ModelError {
     }
 }
 
-/// How to declare keys of a model's files harmless.
-fn ignoring<'a>(keys: impl Iterator<Item = &'a str>) -> String {
-    let names = keys.map(|key| format!("{:?}", key.rsplit('.').next().unwrap_or(key)));
-    format!(
-        "only if this changes none of the model's vectors, put `ignore = [{}]` at the top of a \
-         sightline.toml in the model folder",
-        names.collect::<Vec<_>>().join(", ")
-    )
-}
-
-/// Example values for keys of `sightline.toml`: `image.mean = [0.48, 0.46, 0.41]`
-fn examples(keys: &[String]) -> String {
-    let value = |key: &str| match key {
-        "dimension" => "512",
-        "image.edge" => "224",
-        "image.rescale" => "0.00392156862745098",
-        "image.size" => "[224, 224]",
-        "image.resize" => "\"shortest-edge\"",
-        "image.interpolation" => "\"bicubic\"",
-        "image.mean" => "[0.48, 0.46, 0.41]",
-        "image.std" => "[0.27, 0.26, 0.28]",
-        "image.input" => "\"pixel_values\"",
-        "image.output" => "\"image_embeds\"",
-        "image.file" => "\"vision_model.onnx\"",
-        "text.file" => "\"text_model.onnx\"",
-        "text.input_ids" => "\"input_ids\"",
-        "text.output" => "\"text_embeds\"",
-        "text.tokenizer" => "\"tokenizer.json\"",
-        "text.context_length" => "77",
-        "text.pad" => "\"context\"",
-        "text.pad_side" => "\"right\"",
-        "text.pad_token" | "text.start_token" | "text.end_token" => "\"…\"",
-        "text.clean" => "\"lower\"",
-        "text.lowercase" => "true",
-        "text.pool" => "\"mean\"",
-        "text.languages" => "[\"en\"]",
-        "image.pool" => "\"cls\"",
-        _ => "…",
-    };
-    let line = |key: &String| match key.strip_prefix("text.other") {
-        None => format!("{key} = {}", value(key)),
-        // Of the tower for `zh`, `[zh].pool`. A key of a list of tables cannot be dotted.
-        Some(rest) => {
-            let (place, key) = rest.split_once('.').unwrap_or(("", rest));
-            let value = value(&format!("text.{key}"));
-            let place = place.trim_matches(['[', ']']);
-            let of = if place.is_empty() { "" } else { " for " };
-            format!("{key} = {value} below the [[text.other]]{of}{place}")
+#[cfg(feature = "serve")]
+impl Hint for ServeError {
+    fn hint(&self, index: Option<&Path>) -> Option<String> {
+        let Self::Bind { address, source } = self else {
+            return None;
+        };
+        match source.kind() {
+            std::io::ErrorKind::AddrInUse => Some(format!(
+                "another program uses port {}, perhaps a server that was started before; to use a \
+                 free one: `{}`",
+                address.port(),
+                command("serve --port 0", index)
+            )),
+            std::io::ErrorKind::PermissionDenied => {
+                Some("choose a port from 1024 on: `--port PORT`".to_owned())
+            }
+            std::io::ErrorKind::AddrNotAvailable => {
+                Some("give an address of this machine, or 0.0.0.0 for all: `--bind ADDRESS`".into())
+            }
+            _ => None,
         }
-    };
-    keys.iter().map(line).collect::<Vec<_>>().join(", ")
+    }
 }
 
 impl Hint for IndexError {

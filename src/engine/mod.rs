@@ -419,6 +419,17 @@ impl Engine {
         files::file_of(&*self.reader()?, image)
     }
 
+    /// The same, opened for reading: whatever takes its place meanwhile is not what is read.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn open_file_of(
+        &self,
+        image: &Image,
+    ) -> Result<Option<(PathBuf, std::fs::File)>, EngineError> {
+        files::open_file_of(&*self.reader()?, image)
+    }
+
     /// The values of facets that the images of the index have (cameras, folders and so on), with
     /// the number of images that have each. Needs no model.
     ///

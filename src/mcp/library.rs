@@ -77,3 +77,11 @@ pub(super) fn unless_cancelled(cancelled: &CancellationToken) -> ControlFlow<()>
         ControlFlow::Continue(())
     }
 }
+
+/// Refuses the next step of a call that is cancelled.
+pub(super) fn still_wanted(cancelled: &CancellationToken) -> Result<(), Failure> {
+    match unless_cancelled(cancelled) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(Failure::cancelled()),
+    }
+}

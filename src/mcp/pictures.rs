@@ -1,5 +1,7 @@
 //! Pictures small enough to be sent to an assistant.
 
+use std::io::Read as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sightline_picture::{DecodeLimits, Thumbnail, thumbnail};
@@ -17,7 +19,7 @@ pub(super) const MEDIA_TYPE: &str = "image/jpeg";
 /// # Errors
 /// When no file of the image is as it was indexed within its library folder, or cannot be decoded.
 pub(super) fn scaled(library: &Library, image: &Image, side: u32) -> Result<Thumbnail, Failure> {
-    let Some(path) = library.engine().file_of(image)? else {
+    let Some((path, file)) = library.engine().open_file_of(image)? else {
         let path = image
             .paths
             .first()
@@ -29,11 +31,13 @@ pub(super) fn scaled(library: &Library, image: &Image, side: u32) -> Result<Thum
     };
     let limits = DecodeLimits::default();
     let fails = |reason: String| Failure::new(format!("{}: {reason}", path.display()));
-    let about = fs_err::metadata(&path).map_err(|error| Failure::new(error.to_string()))?;
-    if about.len() > limits.max_bytes {
+    let mut bytes = Vec::new();
+    file.take(limits.max_bytes + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| fails(error.to_string()))?;
+    if bytes.len() as u64 > limits.max_bytes {
         return Err(fails(format!("larger than {} bytes", limits.max_bytes)));
     }
-    let bytes = fs_err::read(&path).map_err(|error| Failure::new(error.to_string()))?;
     thumbnail(&bytes, &limits, side).map_err(|error| fails(error.reason()))
 }
 

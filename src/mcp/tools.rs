@@ -12,14 +12,15 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
-use super::library::{Library, unless_cancelled};
+use super::library::{Library, still_wanted, unless_cancelled};
 use super::parameters::{
     DescribeCollection, FindCaptions, FindSimilar, GetImage, Nothing, SearchImages,
 };
 use super::pictures;
 use crate::answers::{CollectionAnswer, FoundAnswer, HitAnswer, ItemAnswer, StatusAnswer, schema};
 use crate::engine::{
-    By, DescribeRequest, DescriptionHits, Engine, Filter, Part, PartContent, Query, SearchRequest,
+    By, DescribeRequest, DescriptionHits, Engine, Filter, ItemId, Part, PartContent, Query,
+    SearchRequest,
 };
 
 /// A call: its arguments and what it answers.
@@ -35,7 +36,7 @@ static TOOLS: LazyLock<Vec<(Tool, Call)>> = LazyLock::new(|| {
                 SEARCH_IMAGES,
                 Some("search"),
             ),
-            |library, arguments, _| search_images(library, &parsed(arguments)?),
+            |library, arguments, cancelled| search_images(library, &parsed(arguments)?, cancelled),
         ),
         (
             tool::<FindSimilar>(
@@ -57,7 +58,7 @@ static TOOLS: LazyLock<Vec<(Tool, Call)>> = LazyLock::new(|| {
         ),
         (
             tool::<GetImage>("get_image", "Look at a photo", GET_IMAGE, None),
-            |library, arguments, _| get_image(library, &parsed(arguments)?),
+            |library, arguments, cancelled| get_image(library, &parsed(arguments)?, cancelled),
         ),
         (
             tool::<DescribeCollection>(
@@ -186,7 +187,11 @@ fn structured(answer: &impl Serialize) -> Result<CallToolResult, Failure> {
     Ok(CallToolResult::structured(answer))
 }
 
-fn search_images(library: &Library, asked: &SearchImages) -> Result<CallToolResult, Failure> {
+fn search_images(
+    library: &Library,
+    asked: &SearchImages,
+    cancelled: &CancellationToken,
+) -> Result<CallToolResult, Failure> {
     let began = Instant::now();
     let bounds = asked.bounds()?;
     let engine = library.engine();
@@ -202,7 +207,9 @@ fn search_images(library: &Library, asked: &SearchImages) -> Result<CallToolResu
     };
     request.min_confidence = bounds.min_confidence;
     request.query = engine.settled(&request)?;
+    still_wanted(cancelled)?;
     let hits = engine.search(&request)?;
+    still_wanted(cancelled)?;
     let reading = |part: &Part| match &part.content {
         PartContent::Text(text) => Ok(Some(engine.reading(text, None)?)),
         _ => Ok(None),
@@ -224,11 +231,12 @@ fn find_similar(library: &Library, asked: &FindSimilar) -> Result<CallToolResult
     let began = Instant::now();
     let bounds = asked.bounds()?;
     let part = item(library, asked.id)?;
-    let PartContent::Item(path) = &part.content else {
-        return Err(Failure::unknown_item(asked.id));
-    };
-    let engine = library.engine();
-    let hits = engine.similar(path, bounds.n, bounds.min_confidence)?;
+    let id = ItemId(asked.id);
+    let found = library
+        .engine()
+        .find_similar(id, bounds.n, bounds.min_confidence)?;
+    let found = found.ok_or_else(|| Failure::unknown_item(asked.id))?;
+    let hits = found.hits(0..bounds.n)?;
     let hits = (1..).zip(&hits).map(HitAnswer::from).collect();
     let query = Query::default().plus(part);
     structured(&FoundAnswer::new(
@@ -290,10 +298,16 @@ fn item(library: &Library, id: u32) -> Result<Part, Failure> {
     Ok(Part::item(path.ok_or_else(|| Failure::unknown_item(id))?))
 }
 
-fn get_image(library: &Library, asked: &GetImage) -> Result<CallToolResult, Failure> {
+fn get_image(
+    library: &Library,
+    asked: &GetImage,
+    cancelled: &CancellationToken,
+) -> Result<CallToolResult, Failure> {
     let side = asked.side()?;
     let (image, captions) = library.picture(asked.id)?;
+    still_wanted(cancelled)?;
     let picture = pictures::scaled(library, &image, side)?;
+    still_wanted(cancelled)?;
     let facts = serde_json::to_string(&ItemAnswer::from((&image, &captions[..])));
     let facts = facts.map_err(|error| Failure::new(error.to_string()))?;
     Ok(CallToolResult::success(vec![

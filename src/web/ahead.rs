@@ -9,6 +9,9 @@ use super::state::Served;
 use super::thumbnails::SIDES;
 use crate::engine::{EngineError, Filter, ItemId, Query, SearchRequest};
 
+/// Images that are checked before it is asked again whether the server is idle.
+const AT_ONCE: usize = 100;
+
 /// A server that was asked for nothing for so long is idle.
 const IDLE: Duration = Duration::from_secs(2);
 
@@ -41,8 +44,10 @@ fn work(served: &Weak<Served>) {
             done = view;
             ids = newest_last(&served).unwrap_or_default();
         }
-        // What cannot be made now is asked for by a page, which says why not.
-        while let Some(id) = ids.pop() {
+        // What cannot be made now is asked for by a page, which says why not. A library on a disk
+        // that is not mounted has many of these: they must not keep a core from requests.
+        for _ in 0..AT_ONCE {
+            let Some(id) = ids.pop() else { break };
             if make(&served, id).is_some() {
                 break;
             }

@@ -1,22 +1,40 @@
 //! What a handler takes from a request. What cannot be taken is answered with a problem.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::multipart::MultipartRejection;
-use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Multipart, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::guard;
 use super::problem::Problem;
 
 /// The longest time that a body may take to arrive.
 const MAX_ARRIVAL: Duration = Duration::from_mins(1);
 
-/// The most bytes of the JSON beside an uploaded picture.
-const MAX_QUERY: usize = 1 << 20;
+/// The most bytes of JSON, apart from a picture in it: 100,000 ids fit.
+pub(super) const MAX_QUERY: usize = 1 << 20;
+
+/// What uploads need to be received.
+pub(super) trait Receives: Send + Sync {
+    /// The uploads that are received or worked on at once: their pictures are in memory.
+    fn uploads(&self) -> &Arc<Semaphore>;
+}
+
+/// A question that may have a picture in it.
+pub(super) trait WithPicture: DeserializeOwned + Default + Send {
+    /// Takes out the picture file, which is base64.
+    fn take_picture(&mut self) -> Option<String>;
+}
 
 /// The parameters of a query string.
 pub(super) struct Parameters<T>(pub(super) T);
@@ -48,23 +66,38 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
     }
 }
 
-/// A body of JSON.
+/// A body of JSON without a picture, of at most [`MAX_QUERY`] bytes.
 pub(super) struct JsonBody<T>(pub(super) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        if !is_json(&request) {
-            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-            return Err(Problem::of(status, "send the body as application/json"));
-        }
-        let refused =
-            |refused: BytesRejection| Problem::of(as_known(refused.status()), refused.body_text());
-        let arrived = tokio::time::timeout(MAX_ARRIVAL, Bytes::from_request(request, state)).await;
-        let bytes = arrived.map_err(|_| slow())?.map_err(refused)?;
-        Ok(Self(object("the body", &bytes)?))
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        Ok(Self(json_of(request, MAX_QUERY).await?))
     }
+}
+
+async fn json_of<T: DeserializeOwned>(request: Request, n_bytes: usize) -> Result<T, Problem> {
+    if !is_json(&request) {
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(Problem::of(status, "send the body as application/json"));
+    }
+    object("the body", &arrived(request.into_body(), n_bytes).await?)
+}
+
+/// A body of at most this many bytes, once it has arrived.
+pub(super) async fn arrived(body: Body, n_bytes: usize) -> Result<Bytes, Problem> {
+    let bytes = axum::body::to_bytes(body, n_bytes);
+    let arrived = tokio::time::timeout(MAX_ARRIVAL, bytes).await;
+    arrived.map_err(|_| slow())?.map_err(|error| {
+        // The limit is the cause of an error whose own text says nothing.
+        let cause = std::error::Error::source(&error);
+        if cause.is_some_and(<dyn std::error::Error>::is::<LengthLimitError>) {
+            Problem::too_large(format!("the body has more than {n_bytes} bytes"))
+        } else {
+            Problem::bad_request(format!("the body did not arrive: {error}"))
+        }
+    })
 }
 
 /// Reads a JSON object. Lists are refused: serde would take their elements for the keys in order.
@@ -88,30 +121,51 @@ fn is_json(request: &Request) -> bool {
 pub(super) struct Upload<T> {
     /// What is asked; in a body of parts without `query`, nothing in particular.
     pub(super) query: T,
-    /// The bytes of the picture file, of a body of parts.
+    /// The bytes of the picture file.
     pub(super) picture: Option<Vec<u8>>,
+    /// Is given back when the request is answered.
+    _place: OwnedSemaphorePermit,
 }
 
-impl<T: DeserializeOwned + Default + Send, S: Send + Sync> FromRequest<S> for Upload<T> {
+impl<T: WithPicture, S: Receives> FromRequest<S> for Upload<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        if is_json(&request) {
-            let JsonBody(query) = JsonBody::from_request(request, state).await?;
-            let picture = None;
-            return Ok(Self { query, picture });
-        }
-        let refused = |refused: MultipartRejection| {
-            Problem::of(as_known(refused.status()), refused.body_text())
+        let place = Arc::clone(state.uploads()).try_acquire_owned();
+        let place = place.map_err(|_| Problem::too_many())?;
+        let (mut query, part) = if is_json(&request) {
+            (json_of::<T>(request, guard::MAX_BODY).await?, None)
+        } else {
+            let refused = |refused: MultipartRejection| {
+                Problem::of(as_known(refused.status()), refused.body_text())
+            };
+            let parts = Multipart::from_request(request, state).await;
+            let parts = Self::of(parts.map_err(refused)?);
+            let arrived = tokio::time::timeout(MAX_ARRIVAL, parts).await;
+            arrived.map_err(|_| slow())??
         };
-        let parts = Multipart::from_request(request, state).await;
-        let arrived = tokio::time::timeout(MAX_ARRIVAL, Self::of(parts.map_err(refused)?)).await;
-        arrived.map_err(|_| slow())?
+        let picture = match (part, query.take_picture()) {
+            (Some(_), Some(_)) => {
+                let detail = "send the picture either as the part `picture` or as `image`";
+                return Err(Problem::bad_request(detail));
+            }
+            (None, Some(text)) => {
+                let refused = |_| Problem::bad_request("`image` is not base64");
+                Some(STANDARD.decode(text).map_err(refused)?)
+            }
+            (part, None) => part,
+        };
+        Ok(Self {
+            query,
+            picture,
+            _place: place,
+        })
     }
 }
 
-impl<T: DeserializeOwned + Default> Upload<T> {
-    async fn of(mut parts: Multipart) -> Result<Self, Problem> {
+impl<T: WithPicture> Upload<T> {
+    /// What the parts ask, and their picture.
+    async fn of(mut parts: Multipart) -> Result<(T, Option<Vec<u8>>), Problem> {
         let (mut query, mut picture) = (None, None);
         let refused = |refused: axum::extract::multipart::MultipartError| {
             Problem::of(as_known(refused.status()), refused.body_text())
@@ -143,8 +197,7 @@ impl<T: DeserializeOwned + Default> Upload<T> {
         if picture.is_none() {
             return Err(Problem::bad_request("no part `picture` with a file"));
         }
-        let query = query.unwrap_or_default();
-        Ok(Self { query, picture })
+        Ok((query.unwrap_or_default(), picture))
     }
 }
 

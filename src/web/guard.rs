@@ -162,7 +162,8 @@ impl Guard {
 
 /// Whether a file of the page is asked for.
 fn is_page(method: &Method, uri: &Uri) -> bool {
-    *method == Method::GET && page::files().any(|(path, _)| path == uri.path())
+    let reads = [Method::GET, Method::HEAD].contains(method);
+    reads && page::files().any(|(path, _)| path == uri.path())
 }
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");

@@ -7,6 +7,7 @@ use axum::http::HeaderValue;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
+use super::extract;
 use super::state::App;
 
 /// Lets requests pass that may, and adds the headers of every response.
@@ -34,6 +35,16 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' \
                       blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
+
+/// Receives a body that is JSON without a picture before it is passed on: within the limits of
+/// [`extract::arrived`], whatever the service behind it would wait for.
+pub(super) async fn receive(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    match extract::arrived(body, extract::MAX_QUERY).await {
+        Ok(bytes) => next.run(Request::from_parts(parts, bytes.into())).await,
+        Err(problem) => problem.into_response(),
+    }
+}
 
 /// Counts and times requests.
 pub(super) async fn measure(State(app): State<App>, request: Request, next: Next) -> Response {

@@ -6,8 +6,12 @@ use std::sync::{Arc, Mutex};
 use super::locking::lock;
 use crate::engine::{By, Found, Query, Reading, ViewId};
 
-/// Lists that are kept; the one that was used the longest time ago makes room for the next.
+/// Lists that are kept; those that were used the longest time ago make room for the next.
 const MAX_LISTS: usize = 32;
+
+/// The most pictures of all lists that are kept, at about 100 bytes each. The last list is kept
+/// however long it is.
+const MAX_PICTURES: usize = 2_000_000;
 
 /// A list and the query that it answers.
 pub(super) struct HitList {
@@ -51,10 +55,16 @@ impl Lists {
         let mut kept = lock(&self.kept);
         kept.last += 1;
         let list = Arc::new(make(kept.last));
-        if kept.lists.len() == MAX_LISTS {
-            kept.lists.pop_front();
-        }
         kept.lists.push_back(Arc::clone(&list));
+        let mut n = kept
+            .lists
+            .iter()
+            .map(|list| list.found.len())
+            .sum::<usize>();
+        while kept.lists.len() > 1 && (kept.lists.len() > MAX_LISTS || n > MAX_PICTURES) {
+            let oldest = kept.lists.pop_front();
+            n -= oldest.map_or(0, |list| list.found.len());
+        }
         list
     }
 

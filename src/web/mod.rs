@@ -5,6 +5,7 @@
 //! found. [`Runs`] keep the index up to date beside the requests.
 
 mod ahead;
+mod connections;
 mod extract;
 mod guard;
 mod hashes;
@@ -31,6 +32,7 @@ use tokio::net::TcpListener;
 
 use crate::engine::Engine;
 use crate::workspace::Workspace;
+use connections::ConnectionLimits;
 use state::Served;
 
 pub use options::{DEFAULT_PORT, ServeError, ServeOptions};
@@ -106,7 +108,7 @@ impl Server {
     /// an index run has done.
     ///
     /// # Errors
-    /// When connections can no longer be accepted.
+    /// When no thread can be started.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         let served = self.served;
         ahead::start(&served)?;
@@ -117,10 +119,9 @@ impl Server {
             stop.await;
             closing.runs.close();
         };
-        let done = axum::serve(self.listener, app).with_graceful_shutdown(stop);
-        let done = done.await;
+        connections::serve(self.listener, app, ConnectionLimits::default(), stop).await;
         let finished = tokio::task::spawn_blocking(move || served.runs.finish()).await;
-        done.and(finished.map_err(io::Error::other))
+        finished.map_err(io::Error::other)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What all handlers share.
 
+use std::fs::File;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 use axum::http::StatusCode;
 use tokio::sync::Semaphore;
 
+use super::extract::Receives;
 use super::guard::Guard;
 use super::lists::Lists;
 use super::locking::lock;
@@ -47,7 +49,16 @@ pub(super) enum Work {
 /// The longest time that an answer may take.
 const MAX_ANSWER: Duration = Duration::from_mins(5);
 
+/// The most streams of events: a page has one, and each keeps a connection.
+const MAX_STREAMS: usize = 64;
+
 pub(super) type App = Arc<Served>;
+
+impl Receives for App {
+    fn uploads(&self) -> &Arc<Semaphore> {
+        &self.uploads
+    }
+}
 
 /// One index and the model of its vectors, served.
 pub(super) struct Served {
@@ -66,6 +77,9 @@ pub(super) struct Served {
     texts: OnceLock<Vec<Vec<TextLanguage>>>,
     short: Queue,
     long: Queue,
+    uploads: Arc<Semaphore>,
+    /// Streams of events that may be open.
+    pub(super) streams: Arc<Semaphore>,
     last_call: Mutex<Instant>,
 }
 
@@ -95,6 +109,8 @@ impl Served {
             // ones may hold a decoded picture.
             short: Queue::new(16, 256),
             long: Queue::new(2, 30),
+            uploads: Arc::new(Semaphore::new(16)),
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             last_call: Mutex::new(Instant::now()),
             engine,
             workspace,
@@ -164,11 +180,18 @@ impl Served {
     /// The file of an image that may be sent.
     pub(super) fn file_of(&self, image: &Image) -> Result<PathBuf, Problem> {
         let found = self.engine.file_of(image)?;
-        found.ok_or_else(|| {
-            let id = image.id.0;
-            let detail =
-                format!("no file of picture {id} is as it was indexed in a library folder");
-            Problem::not_found(detail)
-        })
+        found.ok_or_else(|| no_file(image))
     }
+
+    /// The same, opened.
+    pub(super) fn open_file_of(&self, image: &Image) -> Result<(PathBuf, File), Problem> {
+        let found = self.engine.open_file_of(image)?;
+        found.ok_or_else(|| no_file(image))
+    }
+}
+
+fn no_file(image: &Image) -> Problem {
+    let id = image.id.0;
+    let detail = format!("no file of picture {id} is as it was indexed in a library folder");
+    Problem::not_found(detail)
 }

@@ -585,6 +585,9 @@ fn a_named_port_is_that_port_and_the_default_one_may_move() {
     let ran = env.fail(["serve", "--port", &port]);
     let expected = format!("error: cannot listen at 127.0.0.1:{port}: ");
     assert!(ran.stderr().starts_with(&expected), "{ran}");
+    let hint = format!("hint: another program uses port {port}, ");
+    assert!(ran.stderr().contains(&hint), "{ran}");
+    assert!(ran.stderr().contains("`sightline serve --port 0"), "{ran}");
     // Whoever has it: the first of two has the default port or a later one, the second another.
     let first = Server::of(env.sightline(["serve"]));
     let second = Server::of(env.sightline(["serve"]));

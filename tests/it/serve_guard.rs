@@ -208,6 +208,28 @@ fn a_token_is_demanded_where_there_is_one() {
 }
 
 #[test]
+fn the_token_is_demanded_however_a_path_is_written() {
+    let env = TestEnv::indexed();
+    env.write("token.txt", "0123456789abcdef-token\n");
+    let server = Server::start(&env, &["--token-file", "token.txt"]);
+    for path in ["/", "/healthz", "/readyz"] {
+        let head = server.send("HEAD", path, &[], b"");
+        assert_eq!((head.status, head.body.len()), (200, 0), "{path}");
+    }
+    let file = "/v1/items/1/file";
+    assert_eq!(server.send("HEAD", file, &[], b"").status, 401);
+    for path in [
+        "/healthz/",
+        "/healthz/../v1/status",
+        "//",
+        "/%2e/v1/status",
+        "/v1/%73tatus",
+    ] {
+        server.get(path).problem(401, "unauthorized");
+    }
+}
+
+#[test]
 fn only_files_of_the_library_are_sent() {
     let env = TestEnv::new();
     corpus::one_of_each(&env.path("photos"));
@@ -262,10 +284,29 @@ fn a_folder_that_became_a_link_leads_nowhere() {
     server.get("/v1/items/1/file").problem(404, "not-found");
 }
 
+/// How many chunks of a megabyte of spaces are taken as a body, of at most `n`. What the system
+/// keeps of what the server does not read counts too: a few.
+fn sent_in_chunks(server: &Server, path: &str, n: usize) -> usize {
+    let mut stream = server.connect();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
+         Accept: application/json, text/event-stream\r\n\
+         Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n",
+        server.address
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let chunk = [&b"100000\r\n"[..], &vec![b' '; 1 << 20], b"\r\n"].concat();
+    let mut n_sent = 0;
+    while n_sent < n && stream.write_all(&chunk).is_ok() {
+        n_sent += 1;
+    }
+    n_sent
+}
+
 #[test]
 fn uploads_are_limited() {
     let env = TestEnv::indexed();
-    let server = Server::start(&env, &[]);
+    let server = Server::start(&env, &["--mcp"]);
     // What is announced as too large is refused before it is sent.
     let mut stream = server.connect();
     let head = format!(
@@ -279,19 +320,12 @@ fn uploads_are_limited() {
     let _ = stream.read_to_end(&mut bytes);
     reply(&bytes).problem(413, "too-large");
     // What is not announced is refused when it is too much.
-    let mut stream = server.connect();
-    let head = format!(
-        "POST /v1/search HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
-         Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n",
-        server.address
-    );
-    stream.write_all(head.as_bytes()).unwrap();
-    let chunk = [&b"100000\r\n"[..], &vec![b' '; 1 << 20], b"\r\n"].concat();
-    let mut n_sent = 0;
-    while n_sent < 80 && stream.write_all(&chunk).is_ok() {
-        n_sent += 1;
+    assert!(sent_in_chunks(&server, "/v1/search", 110) < 110);
+    // So is one that has no picture in it, long before, and one that only assistants send.
+    for path in ["/v1/session", "/v1/index", "/mcp"] {
+        let n_sent = sent_in_chunks(&server, path, 80);
+        assert!(n_sent < 40, "{path} took {n_sent} MB");
     }
-    assert!(n_sent < 80, "all was taken");
     let ids = vec![1; 100_001];
     let many = server.post("/v1/export", &json!({ "ids": ids, "as": "list" }));
     many.problem(413, "too-large");
@@ -334,4 +368,54 @@ fn too_many_long_requests_are_put_off() {
         n_done >= 32 && n_refused >= 1,
         "{n_done} done, {n_refused} refused"
     );
+}
+
+#[test]
+fn long_questions_are_refused() {
+    let env = TestEnv::indexed();
+    let server = Server::start(&env, &[]);
+    let text = "red ".repeat(5_000);
+    for question in [
+        json!({ "q": text }),
+        json!({ "plus": [{ "text": text }] }),
+        json!({ "like": vec![1; 101] }),
+    ] {
+        let refused = server.post("/v1/search", &question);
+        assert!(refused.problem(400, "bad-request").contains("at most"));
+    }
+    let path = format!("/v1/search?q={}", "x".repeat(40_000));
+    assert_eq!(server.get(&path).status, 431);
+    assert_eq!(server.get("/v1/search?q=red").status, 200);
+}
+
+#[test]
+fn streams_of_events_are_limited() {
+    let env = TestEnv::indexed();
+    let server = Server::start(&env, &[]);
+    let open = || {
+        let mut stream = server.connect();
+        let request = format!(
+            "GET /v1/index/events HTTP/1.1\r\nHost: {}\r\n\r\n",
+            server.address
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).unwrap();
+        (String::from_utf8_lossy(&start).into_owned(), stream)
+    };
+    let mut streams = Vec::new();
+    for _ in 0..64 {
+        let (start, stream) = open();
+        assert_eq!(start, "HTTP/1.1 200");
+        streams.push(stream);
+    }
+    assert_eq!(open().0, "HTTP/1.1 429");
+    assert_eq!(server.get("/v1/search?q=red").status, 200);
+    // One that is closed makes room.
+    drop(streams.pop());
+    let began = std::time::Instant::now();
+    while open().0 != "HTTP/1.1 200" {
+        assert!(began.elapsed() < Duration::from_mins(1), "no room");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }

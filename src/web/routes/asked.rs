@@ -1,7 +1,4 @@
-//! What several requests ask for: a limit, a confidence, a picture.
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+//! What several requests ask for: a limit, a confidence, an image of the index.
 
 use crate::engine::Part;
 use crate::web::problem::Problem;
@@ -36,21 +33,5 @@ pub(super) fn confidence(least: Option<f32>) -> Result<Option<f32>, Problem> {
             Err(Problem::bad_request("`min_confidence` is from 0 to 1"))
         }
         least => Ok(least),
-    }
-}
-
-/// The bytes of the picture that was sent in a part or as base64.
-pub(super) fn one_picture(
-    part: Option<Vec<u8>>,
-    base64: Option<&str>,
-) -> Result<Option<Vec<u8>>, Problem> {
-    let refused = |_| Problem::bad_request("`image` is not base64");
-    match (part, base64) {
-        (Some(_), Some(_)) => {
-            let detail = "send the picture either as the part `picture` or as `image`";
-            Err(Problem::bad_request(detail))
-        }
-        (None, Some(text)) => Ok(Some(STANDARD.decode(text).map_err(refused)?)),
-        (part, None) => Ok(part),
     }
 }

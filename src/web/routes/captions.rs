@@ -8,13 +8,13 @@ use axum::response::Response;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::asked::{confidence, item, limit, one_picture};
+use super::asked::{confidence, item, limit};
 use super::json::json;
 use crate::answers::{FoundAnswer, HitAnswer};
 use crate::engine::{
     By, CaptionSource, DescribeRequest, Description, DescriptionHits, Part, Query,
 };
-use crate::web::extract::{Parameters, Upload};
+use crate::web::extract::{Parameters, Upload, WithPicture};
 use crate::web::problem::Problem;
 use crate::web::state::{App, Served, Work};
 
@@ -106,13 +106,16 @@ pub(in crate::web) async fn of_picture(
     State(app): State<App>,
     upload: Upload<CaptionsBody>,
 ) -> Result<Response, Problem> {
-    let Upload {
-        query: body,
-        picture,
-    } = upload;
-    let picture = one_picture(picture, body.image.as_deref())?;
-    app.call(Work::Long, move |served| answer(served, &body, picture))
-        .await
+    app.call(Work::Long, move |served| {
+        answer(served, &upload.query, upload.picture)
+    })
+    .await
+}
+
+impl WithPicture for CaptionsBody {
+    fn take_picture(&mut self) -> Option<String> {
+        self.image.take()
+    }
 }
 
 fn answer(

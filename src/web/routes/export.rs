@@ -130,8 +130,7 @@ fn zip(served: &Served, ids: &[u32]) -> Result<std::fs::File, Problem> {
     let (mut names, mut n_bytes) = (HashSet::new(), 0);
     for &id in ids {
         let (image, _) = served.picture(id)?;
-        let path = served.file_of(&image)?;
-        let mut file = fs_err::File::open(&path).map_err(failed)?;
+        let (path, mut file) = served.open_file_of(&image)?;
         n_bytes += file.metadata().map_err(failed)?.len();
         if n_bytes > MAX_BYTES {
             let detail = format!(

@@ -117,12 +117,10 @@ pub(in crate::web) async fn file(
 ) -> Result<Response, Problem> {
     let found = app.call(Work::Short, move |served| {
         let (image, _) = served.picture(id)?;
-        let path = served.file_of(&image)?;
+        let (path, file) = served.open_file_of(&image)?;
         let name = image.paths.first().unwrap_or(&path);
         let name = name.file_name().unwrap_or_default().to_owned();
-        let file = fs_err::File::open(&path);
-        let file = file.map_err(|error| Problem::not_found(error.to_string()))?;
-        Ok((path, name, file.into_parts().0))
+        Ok((path, name, file))
     });
     let (path, name, file) = found.await?;
     let about = file.metadata();

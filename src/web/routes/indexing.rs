@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -145,13 +146,19 @@ pub(in crate::web) async fn cancel(
         body = String)))]
 pub(in crate::web) async fn events(
     State(app): State<App>,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    let place = Arc::clone(&app.streams).try_acquire_owned();
+    let place = place.map_err(|_| Problem::too_many())?;
     let feed = WatchStream::new(app.runs.watch()).map(News::Feed);
     let generations = WatchStream::new(app.runs.watch_generation()).map(News::Generation);
     let news = feed.merge(generations);
     let news = news.take_while(|news| !matches!(news, News::Feed(feed) if feed.is_closing));
-    let events = news.filter_map(|news| news.event().map(Ok));
-    Sse::new(events).keep_alive(KeepAlive::default())
+    let events = news.filter_map(move |news| {
+        // Held as long as the stream is.
+        let _ = &place;
+        news.event().map(Ok)
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 
 /// What the stream of events is made from.

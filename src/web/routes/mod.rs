@@ -15,7 +15,7 @@ use std::collections::HashSet;
 
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::routing::get;
+use axum::routing::{any_service, get};
 use axum::{Router, middleware};
 use serde_json::Value;
 use utoipa::OpenApi;
@@ -78,7 +78,8 @@ pub(super) fn router(app: App) -> Router {
         );
     }
     if let Some(mcp) = app.mcp.clone() {
-        router = router.route_service("/mcp", mcp);
+        let bounded = any_service(mcp).layer(middleware::from_fn(layers::receive));
+        router = router.route("/mcp", bounded);
     }
     let state = App::clone(&app);
     router

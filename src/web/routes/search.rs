@@ -8,19 +8,26 @@ use axum::response::Response;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::asked::{confidence, item, limit, one_picture};
+use super::asked::{confidence, item, limit};
 use super::json::json;
 use crate::answers::{FoundAnswer, HitAnswer, ImageHitAnswer, PageAnswer};
 use crate::engine::{
     By, EngineError, Filter, ItemId, Part, PartContent, Query, Reading, SearchRequest,
 };
-use crate::web::extract::{Parameters, PathId, Upload};
+use crate::web::extract::{Parameters, PathId, Upload, WithPicture};
 use crate::web::lists::HitList;
 use crate::web::problem::Problem;
 use crate::web::state::{App, Served, Work};
 
-/// Pictures that a list holds at most; a search that only restricts lists all.
+/// Pictures that a list holds at most; a search that only restricts lists all. 5,000 would take
+/// more than a third more processor time per search (benches/RESULTS.md).
 const MAX_FOUND: usize = 2_000;
+
+/// The most bytes of a text: many times more than any model reads.
+const MAX_TEXT: usize = 16 << 10;
+
+/// The most parts of a sum beside its text and picture.
+const MAX_PARTS: usize = 100;
 
 /// What to search for, and which part of the list to send.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -169,20 +176,16 @@ pub(in crate::web) async fn search_with(
     State(app): State<App>,
     upload: Upload<SearchBody>,
 ) -> Result<Response, Problem> {
-    let Upload {
-        query: body,
-        picture,
-    } = upload;
-    let picture = one_picture(picture, body.image.as_deref())?;
-    let kind = if picture.is_some() {
+    let kind = if upload.picture.is_some() {
         Work::Long
     } else {
         Work::Short
     };
     app.call(kind, move |served| {
         let began = Instant::now();
+        let body = &upload.query;
         let limit = limit(body.limit)?;
-        let query = body.query(served, picture)?;
+        let query = body.query(served, upload.picture)?;
         let wish = Ask::new(body.by, body.sort, body.min_confidence, None)?;
         let list = list(served, query, &wish)?;
         page(served, &list, 0, limit, began)
@@ -282,8 +285,19 @@ impl SearchParameters {
     }
 }
 
+impl WithPicture for SearchBody {
+    fn take_picture(&mut self) -> Option<String> {
+        self.image.take()
+    }
+}
+
 impl SearchBody {
     fn query(&self, served: &Served, picture: Option<Vec<u8>>) -> Result<Query, Problem> {
+        let n_parts = self.like.len() + self.unlike.len() + self.plus.len() + self.minus.len();
+        if n_parts > MAX_PARTS {
+            let detail = format!("a sum has at most {MAX_PARTS} parts");
+            return Err(Problem::bad_request(detail));
+        }
         let by = self.by.map(By::from);
         let mut query = understood(served, &self.q, by)?;
         if let Some(bytes) = picture {
@@ -308,7 +322,7 @@ impl SearchBody {
 impl PartBody {
     fn part(&self, served: &Served) -> Result<Part, Problem> {
         let part = match (&self.text, self.id) {
-            (Some(text), None) => Part::text(text),
+            (Some(text), None) => Part::text(short(text)?),
             (None, Some(id)) => item(served, id)?,
             _ => {
                 let detail = "a part of `plus` or `minus` has either `text` or `id`";
@@ -321,11 +335,20 @@ impl PartBody {
 }
 
 /// The query that a text stands for; none asks for everything.
-fn understood(served: &Served, text: &str, by: Option<By>) -> Result<Query, EngineError> {
+fn understood(served: &Served, text: &str, by: Option<By>) -> Result<Query, Problem> {
     if text.trim().is_empty() {
         return Ok(Query::default());
     }
-    served.engine.understand(text, by, None)
+    Ok(served.engine.understand(short(text)?, by, None)?)
+}
+
+/// A text that is short enough to be searched.
+fn short(text: &str) -> Result<&str, Problem> {
+    if text.len() <= MAX_TEXT {
+        return Ok(text);
+    }
+    let detail = format!("a text has at most {MAX_TEXT} bytes");
+    Err(Problem::bad_request(detail))
 }
 
 fn at_cursor(served: &Served, cursor: &str) -> Result<(Arc<HitList>, usize), Problem> {
