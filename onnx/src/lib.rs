@@ -118,5 +118,5 @@ pub use preprocess::{
     Channels, Interpolation, Pixels, PreprocessConfig, Preprocessor, Resize, Rounding, SeenPart,
 };
 pub use session::{Runtime, RuntimeError, SessionOptions, Signature};
-pub use text::TextTower;
+pub use text::{TextReader, TextTower};
 pub use tokenize::{Clean, Frame, MaskRule, Pad, Side, TextRole, TokenizeConfig};

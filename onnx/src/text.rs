@@ -15,10 +15,32 @@ use crate::tokenize::{Pad, TextRole, Tokenizer};
 /// Texts per run; more take memory without being faster.
 const MAX_BATCH: usize = 64;
 
+/// What a text tower makes of a text before it is encoded. Answers while the tower runs.
+#[derive(Clone)]
+pub struct TextReader(Arc<Tokenizer>);
+
+impl TextReader {
+    /// As [`TextTower::n_tokens_dropped`].
+    ///
+    /// # Errors
+    /// [`EncodeError::Tokenize`].
+    pub fn n_tokens_dropped(&self, role: TextRole, text: &str) -> Result<usize, EncodeError> {
+        self.0.n_dropped(text, Some(role))
+    }
+
+    /// As [`TextTower::knows`].
+    ///
+    /// # Errors
+    /// [`EncodeError::Tokenize`].
+    pub fn knows(&self, text: &str) -> Result<bool, EncodeError> {
+        self.0.knows(text)
+    }
+}
+
 /// A text tower of a model, loaded into ONNX Runtime, and its tokenizer.
 pub struct TextTower {
     session: Session,
-    tokenizer: Tokenizer,
+    tokenizer: Arc<Tokenizer>,
     spec: Arc<TextSpec>,
     dimension: usize,
     fixed_batch: Option<usize>,
@@ -86,7 +108,7 @@ impl TextTower {
         session.check_no_other_inputs(&inputs)?;
         Ok(Self {
             session,
-            tokenizer,
+            tokenizer: Arc::new(tokenizer),
             spec: Arc::clone(tower),
             dimension: model.dimension(),
             fixed_batch,
@@ -98,6 +120,12 @@ impl TextTower {
     #[must_use]
     pub fn signature(&self) -> Signature {
         self.session.signature()
+    }
+
+    /// What it makes of texts before they are encoded.
+    #[must_use]
+    pub fn reader(&self) -> TextReader {
+        TextReader(Arc::clone(&self.tokenizer))
     }
 
     /// Encodes texts as they are; one embedding per text, in order. The embedding of an empty text

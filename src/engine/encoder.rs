@@ -9,11 +9,12 @@ use image::RgbImage;
 use sightline_index::{Binding, Language};
 use sightline_onnx::{
     Calibration, Choice, Device, EncodeError, Language as TextLanguage, Model, ModelError, Pixels,
-    Preprocessor, Runtime, RuntimeError, SeenPart, SessionOptions, TextRole,
+    Precision, Preprocessor, Runtime, RuntimeError, SeenPart, SessionOptions, TextReader, TextRole,
 };
 use sightline_picture::Smallest;
 
 use crate::engine::error::EngineError;
+use crate::engine::gathering::Gathering;
 use crate::engine::report::Reading;
 
 /// Turns pictures into embeddings.
@@ -282,6 +283,8 @@ impl Encoders {
             encoder: Box::new(OnnxTextEncoder {
                 tower: text(options.clone()),
                 number,
+                reader: OnceLock::new(),
+                queries: Gathering::default(),
             }),
         });
         Self {
@@ -530,6 +533,10 @@ struct OnnxTextEncoder {
     tower: LazyTower<sightline_onnx::TextTower>,
     /// Position among the text towers of the model.
     number: usize,
+    /// Its tokenizer, for what is asked while the tower runs.
+    reader: OnceLock<TextReader>,
+    /// Queries that wait for the tower.
+    queries: Gathering,
 }
 
 impl OnnxTextEncoder {
@@ -542,9 +549,21 @@ impl OnnxTextEncoder {
         };
         self.tower.with(load, run)
     }
-}
 
-impl OnnxTextEncoder {
+    fn reader(&self) -> Result<&TextReader, EngineError> {
+        if let Some(reader) = self.reader.get() {
+            return Ok(reader);
+        }
+        let reader = self.with(|tower| Ok(tower.reader()))?;
+        Ok(self.reader.get_or_init(|| reader))
+    }
+
+    /// Whether the embedding of a text may depend on the texts that are encoded with it: int8
+    /// models quantise the values of a run by its largest one.
+    fn mixes_texts(&self) -> bool {
+        self.tower.model.precision() == Precision::Int8
+    }
+
     fn encode_as(&self, role: TextRole, texts: &[&str]) -> Result<Vec<Vec<f32>>, EngineError> {
         let embeddings = self.with(|tower| tower.encode_as(role, texts))?;
         Ok(embeddings
@@ -560,7 +579,11 @@ impl TextEncoder for OnnxTextEncoder {
     }
 
     fn encode_queries(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EngineError> {
-        self.encode_as(TextRole::Query, texts)
+        let encode = |texts: &[&str]| self.encode_as(TextRole::Query, texts);
+        match texts {
+            [text] if !self.mixes_texts() => Ok(vec![self.queries.encode(text, encode)?]),
+            texts => encode(texts),
+        }
     }
 
     fn tells_queries(&self) -> bool {
@@ -569,14 +592,14 @@ impl TextEncoder for OnnxTextEncoder {
     }
 
     fn n_tokens_dropped(&self, text: &str) -> Result<usize, EngineError> {
-        self.with(|tower| tower.n_tokens_dropped(TextRole::Caption, text))
+        Ok(self.reader()?.n_tokens_dropped(TextRole::Caption, text)?)
     }
 
     fn n_query_tokens_dropped(&self, text: &str) -> Result<usize, EngineError> {
-        self.with(|tower| tower.n_tokens_dropped(TextRole::Query, text))
+        Ok(self.reader()?.n_tokens_dropped(TextRole::Query, text)?)
     }
 
     fn knows(&self, text: &str) -> Result<bool, EngineError> {
-        self.with(|tower| tower.knows(text))
+        Ok(self.reader()?.knows(text)?)
     }
 }

@@ -18,6 +18,7 @@ mod explain;
 mod facets;
 mod files;
 mod gather;
+mod gathering;
 mod hubs;
 mod indexing;
 mod isolate;

@@ -146,6 +146,65 @@ fn all_photos_are_indexed_and_broken_files_skipped() {
     );
 }
 
+/// Queries of different lengths that come together share runs of the encoder: padding must not
+/// show.
+#[test]
+fn queries_of_many_threads_are_answered_as_each_alone() {
+    let demo = photos_alone();
+    let texts = described().into_iter().flat_map(|photo| photo.captions);
+    let texts: Vec<String> = texts
+        .zip(1..)
+        .map(|(text, n): (String, usize)| {
+            text.split(' ')
+                .cycle()
+                .take(n % 40)
+                .collect::<Vec<_>>()
+                .join(" ")
+        })
+        .filter(|text| !text.is_empty())
+        .collect();
+    assert!(texts.len() >= 80, "{} texts", texts.len());
+    let similarities = |engine: &Engine, text: &str| {
+        let request = SearchRequest {
+            by: By::Meaning,
+            ..SearchRequest::text(text, 1_000)
+        };
+        let hits = engine.search(&request).unwrap();
+        let by_id = hits
+            .into_iter()
+            .map(|hit| (hit.id, hit.similarity.unwrap()));
+        by_id.collect::<BTreeMap<_, _>>()
+    };
+    let fresh = || {
+        let encoders = Encoders::starter(platform::runtime_source()).unwrap();
+        Engine::open(demo.engine.folder(), encoders)
+    };
+    let (alone, shared) = (fresh(), fresh());
+    let expected: Vec<_> = texts
+        .iter()
+        .map(|text| similarities(&alone, text))
+        .collect();
+    let found: Vec<_> = std::thread::scope(|scope| {
+        let shared = &shared;
+        let ask = |text| scope.spawn(move || similarities(shared, text));
+        let threads: Vec<_> = texts.iter().map(String::as_str).map(ask).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    for ((text, expected), found) in texts.iter().zip(expected).zip(found) {
+        assert!(expected.len() > 50 && expected.len() == found.len());
+        for (id, similarity) in expected {
+            let other = found[&id];
+            assert!(
+                (similarity - other).abs() < 1e-4,
+                "{text}: {similarity} {other}"
+            );
+        }
+    }
+}
+
 #[test]
 fn captions_find_their_photo_first() {
     assert!(right_first(demo(), By::Both) >= RIGHT_FIRST);
