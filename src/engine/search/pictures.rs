@@ -100,6 +100,8 @@ struct Pool<'a> {
     biases: Vec<f32>,
     captions: HashMap<ItemId, NearCaption>,
     rest: Rest,
+    /// The images that have captions, for a long list; `None` where each is looked up.
+    captioned: Option<Arc<IdSet>>,
 }
 
 /// What is known of the captions that are not among the nearest.
@@ -131,6 +133,7 @@ impl<'a> Pool<'a> {
             candidates,
             captions: HashMap::new(),
             rest: Rest::None,
+            captioned: None,
         }
     }
 
@@ -211,6 +214,11 @@ impl<'a> Pool<'a> {
 
     /// The best `n`, best first. Whether a picture has captions is only looked up where it matters.
     fn best(mut self, n: usize) -> Result<Vec<Ranked>, EngineError> {
+        // Found once per generation, in the time of a few hundred lookups.
+        if n > FUSION_DEPTH && matches!(self.rest, Rest::Below(_)) {
+            let captioned = self.reader.select(ItemKind::Image, &Filter::Captioned)?;
+            self.captioned = Some(captioned);
+        }
         let mut heap: BinaryHeap<Contender> = self.places().collect();
         let scale = self.scale;
         let is_near = |caption: &NearCaption| scale.caption(caption.similarity) >= MIN_CAPTION;
@@ -265,7 +273,10 @@ impl<'a> Pool<'a> {
     /// A place whose log-odds are exact, but for a caption that is not among the nearest, which
     /// counts as the last of those.
     fn resolved(&self, place: Contender) -> Result<Contender, EngineError> {
-        let is_captioned = !self.reader.captions_of(place.id)?.is_empty();
+        let is_captioned = match &self.captioned {
+            Some(captioned) => captioned.contains(place.id),
+            None => !self.reader.captions_of(place.id)?.is_empty(),
+        };
         let evidence = Evidence {
             caption: match self.rest {
                 Rest::Below(highest) if is_captioned => Some(highest),
