@@ -6,7 +6,7 @@ use super::IndexReader;
 use crate::error::{IndexError, Within};
 use crate::ids::IdSet;
 use crate::item::{ItemId, Moment};
-use crate::records::codec::StoredItem;
+use crate::records::codec::{StoredItem, joined};
 use crate::records::facet_keys::{self, Facet};
 use crate::records::facets;
 use crate::records::keys::Column;
@@ -14,9 +14,10 @@ use crate::records::read::Records;
 use crate::records::{RecordsError, damaged};
 
 impl IndexReader {
-    /// The `n` newest of these images: by date and time taken, the latest first, of equal ones that
-    /// with the highest id; then those without a date, the highest id first. Of an imprecise date,
-    /// what is not known counts as the earliest. Ids of other items are ignored.
+    /// The `n` newest of these images: by date and time taken, as their files or else their
+    /// sidecars say, the latest first, of equal ones that with the highest id; then those without a
+    /// date, the highest id first. Of an imprecise date, what is not known counts as the earliest.
+    /// Ids of other items are ignored.
     ///
     /// Reads the days of all pictures, and the items of those days that are among the newest.
     ///
@@ -89,9 +90,9 @@ impl IndexReader {
     )]
     fn taken(&self, id: ItemId) -> Result<Option<Option<Moment>>, RecordsError> {
         Ok(match self.store.stored_item(id)? {
-            Some(StoredItem::Image { details, .. }) => {
-                Some(details.and_then(|details| details.taken))
-            }
+            Some(StoredItem::Image {
+                details, beside, ..
+            }) => Some(joined(details, &beside).and_then(|details| details.taken)),
             _ => None,
         })
     }

@@ -502,6 +502,20 @@ fn the_newest_images_and_the_folders_are_those_of_a_naive_evaluation() {
         open.set_details(ItemId(image.id), image.details.clone())
             .unwrap();
     }
+    // Dates of sidecars, some of which the files contradict.
+    let mut n_by_sidecar = 0;
+    for (image, minute) in images.iter_mut().skip(1).step_by(5).zip(0..) {
+        let taken = Moment::new(1993, 8, 14, Some([11, minute % 60, 30]));
+        let sidecar = Details {
+            taken,
+            ..Details::default()
+        };
+        open.set_sidecar_details(ItemId(image.id), Path::new("/s.xmp"), sidecar)
+            .unwrap();
+        n_by_sidecar += usize::from(image.details.taken.is_none());
+        image.details.taken = image.details.taken.or(taken);
+    }
+    assert!(n_by_sidecar > 10, "{n_by_sidecar}");
     open.finish().unwrap();
     let mut sorted: Vec<&Expected> = images.iter().collect();
     sorted.sort_by_key(|image| std::cmp::Reverse((image.details.taken, image.id)));
