@@ -40,6 +40,9 @@ const CONNECTORS: [&str; 10] = [
     "and", "are", "be", "but", "is", "that", "was", "which", "who", "with",
 ];
 
+/// Words between things of one kind, all wanted or all unwanted.
+const JOINTS: [&str; 3] = ["and", "or", "nor"];
+
 /// Words before and after "no" in other senses.
 const BEFORE_NO: [&str; 9] = ["a", "an", "dr", "in", "of", "said", "say", "says", "yes"];
 const AFTER_NO: [&str; 18] = [
@@ -116,7 +119,8 @@ pub(super) fn wishes(words: &[QueryWord<'_>]) -> Option<Wishes> {
         };
         unwanted.extend(things);
         let mut start = at;
-        while start > 0 && CONNECTORS.contains(&bare[start - 1].as_str()) {
+        let is_between = |word: &str| CONNECTORS.contains(&word) || JOINTS.contains(&word);
+        while start > 0 && is_between(&bare[start - 1]) {
             start -= 1;
         }
         is_kept[start..end].fill(false);
@@ -177,10 +181,11 @@ fn unwanted_after(
     if bare[at] == "not" && is(place, &PREPOSITIONS) {
         place += 1;
     }
-    let mut things: Vec<Vec<&str>> = vec![Vec::new()];
+    // Each with the place of the joint before it.
+    let mut things: Vec<(usize, Vec<&str>)> = vec![(place, Vec::new())];
     let mut is_start = true;
     while let (Some(word), Some(plain)) = (words.get(place), bare.get(place)) {
-        let is_joint = matches!(plain.as_str(), "and" | "or" | "nor");
+        let is_joint = JOINTS.contains(&plain.as_str());
         if is_start && DETERMINERS.contains(&plain.as_str()) {
             place += 1;
             continue;
@@ -194,8 +199,8 @@ fn unwanted_after(
         }
         is_start = is_joint;
         if is_joint {
-            things.push(Vec::new());
-        } else if let Some(thing) = things.last_mut() {
+            things.push((place, Vec::new()));
+        } else if let Some((_, thing)) = things.last_mut() {
             thing.push(plain);
         }
         place += 1;
@@ -203,7 +208,13 @@ fn unwanted_after(
             break;
         }
     }
-    let is_name = |thing: &Vec<&str>| {
+    // "no people and no dogs", "no people and in the rain": the joint belongs to what follows.
+    while things.len() > 1
+        && let Some((joint, _)) = things.pop_if(|(_, thing)| thing.is_empty())
+    {
+        place = joint;
+    }
+    let is_name = |(_, thing): &(usize, Vec<&str>)| {
         let starts_with_letter = |word: &&str| word.starts_with(char::is_alphabetic);
         thing.first().is_some_and(starts_with_letter)
             && thing.len() <= MAX_WORDS
@@ -215,7 +226,10 @@ fn unwanted_after(
         return None;
     }
     Some((
-        things.into_iter().map(|thing| thing.join(" ")).collect(),
+        things
+            .into_iter()
+            .map(|(_, thing)| thing.join(" "))
+            .collect(),
         place,
     ))
 }
@@ -286,6 +300,139 @@ mod tests {
             let found = of(text).unwrap_or_else(|| panic!("{text}"));
             assert_eq!(found.wanted, wanted, "{text}");
             assert_eq!(found.unwanted, unwanted, "{text}");
+        }
+    }
+
+    /// What is typed, what is wanted and what is not.
+    const SEVERAL: [(&str, &str, &str); 40] = [
+        ("beach with no people and no dogs", "beach", "people, dogs"),
+        ("dogs without a leash and no cats", "dogs", "leash, cats"),
+        (
+            "a man with no hat and without glasses",
+            "a man",
+            "hat, glasses",
+        ),
+        ("people without hats and no cars", "people", "hats, cars"),
+        (
+            "people without hats without glasses",
+            "people",
+            "hats, glasses",
+        ),
+        ("beach, no people, no dogs", "beach", "people, dogs"),
+        ("beach no people no dogs", "beach", "people, dogs"),
+        ("beach, no people, and no dogs", "beach", "people, dogs"),
+        ("beach, no people and no dogs", "beach", "people, dogs"),
+        ("beach with no people or dogs", "beach", "people, dogs"),
+        ("beach with no people nor dogs", "beach", "people, dogs"),
+        ("beach with no people or no dogs", "beach", "people, dogs"),
+        ("beach with no people nor any dogs", "beach", "people, dogs"),
+        (
+            "beach without people nor without dogs",
+            "beach",
+            "people, dogs",
+        ),
+        (
+            "beach without people or without dogs",
+            "beach",
+            "people, dogs",
+        ),
+        (
+            "beach without people and without dogs",
+            "beach",
+            "people, dogs",
+        ),
+        (
+            "beach with no people and with no dogs",
+            "beach",
+            "people, dogs",
+        ),
+        ("beach without people but no dogs", "beach", "people, dogs"),
+        (
+            "beach without any people and no dogs",
+            "beach",
+            "people, dogs",
+        ),
+        (
+            "beach without people and no dogs and no cars",
+            "beach",
+            "people, dogs, cars",
+        ),
+        ("beach without people; no dogs", "beach", "people, dogs"),
+        (
+            "beach with no people and dogs or no cars",
+            "beach",
+            "people, dogs, cars",
+        ),
+        (
+            "beach with no people and no dogs at night",
+            "beach at night",
+            "people, dogs",
+        ),
+        (
+            "beach at night with no people and no dogs",
+            "beach at night",
+            "people, dogs",
+        ),
+        (
+            "beach with no people at night and no dogs",
+            "beach at night",
+            "people, dogs",
+        ),
+        (
+            "beach without people and with dogs",
+            "beach and with dogs",
+            "people",
+        ),
+        (
+            "street without cars and in the rain",
+            "street and in the rain",
+            "cars",
+        ),
+        ("street without cars and a dog", "street and a dog", "cars"),
+        ("street without cars or a dog", "street", "cars, dog"),
+        (
+            "a man without a hat and is smiling",
+            "a man and is smiling",
+            "hat",
+        ),
+        (
+            "a man who is not smiling and no hat",
+            "a man",
+            "smiling, hat",
+        ),
+        ("a dog not brown and not white", "a dog", "brown, white"),
+        ("a dog that is not brown or white", "a dog", "brown, white"),
+        (
+            "a dog that is not brown and is not white",
+            "a dog",
+            "brown, white",
+        ),
+        ("a dog, not a puppy, and no cat", "a dog", "puppy, cat"),
+        ("a dog, not a puppy and not a cat", "a dog", "puppy, cat"),
+        ("cats or no dogs", "cats", "dogs"),
+        (
+            "red car and no red bus and no people",
+            "red car",
+            "red bus, people",
+        ),
+        (
+            "a room with no chairs and a no smoking sign",
+            "a room and a no smoking sign",
+            "chairs",
+        ),
+        (
+            "a room with no chairs and no parking sign",
+            "a room and no parking sign",
+            "chairs",
+        ),
+    ];
+
+    #[test]
+    fn each_of_several_negations_is_taken_out() {
+        for (text, wanted, unwanted) in SEVERAL {
+            let found = of(text).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!(found.wanted, wanted, "{text}");
+            assert_eq!(found.unwanted.join(", "), unwanted, "{text}");
         }
     }
 
