@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::hints;
 use super::printer::Printer;
 use crate::engine::{
-    Condition, Engine, Key, Part, PartContent, Query, RefineOptions, SearchRequest,
+    Condition, Engine, Key, Part, PartContent, Query, RefineOptions, SearchRequest, in_quotes,
 };
 use crate::workspace::Workspace;
 
@@ -97,10 +97,10 @@ impl Boxed {
         let excluded = query
             .excluded
             .iter()
-            .map(|words| format!("-{}", boxed(words)));
+            .map(|words| format!("-{}", in_quotes(words)));
         let restricting = conditions.iter().map(|condition| {
             let sign = if condition.is_negated() { "-" } else { "" };
-            format!("{sign}{}:{}", condition.key(), boxed(condition.value()))
+            format!("{sign}{}:{}", condition.key(), in_quotes(condition.value()))
         });
         let rest: Vec<String> = restricting.chain(excluded).collect();
         let is_added_text =
@@ -130,15 +130,6 @@ impl Boxed {
             text: rest.join(" "),
             part: None,
         }
-    }
-}
-
-/// A value in the search box, in quotation marks if it has spaces.
-fn boxed(value: &str) -> String {
-    if value.contains(char::is_whitespace) {
-        format!("\"{value}\"")
-    } else {
-        value.to_owned()
     }
 }
 

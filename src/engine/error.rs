@@ -7,6 +7,8 @@ use sightline_index::{IndexError, VectorError};
 use sightline_onnx::{DeviceError, EncodeError, ModelError, RuntimeError, UnlistedLanguage};
 use sightline_picture::DecodeError;
 
+use super::quoting::in_quotes;
+
 /// Any failure of an [`Engine`](crate::engine::Engine) call.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -211,15 +213,6 @@ pub struct BadCondition {
     pub value: String,
     /// What the value must be.
     pub expected: &'static str,
-}
-
-/// A value as it is written in a query.
-fn in_quotes(value: &str) -> String {
-    if value.is_empty() || value.contains(char::is_whitespace) {
-        format!("\"{value}\"")
-    } else {
-        value.to_owned()
-    }
 }
 
 fn in_brackets(text: Option<&String>) -> String {

@@ -25,6 +25,7 @@ mod isolate;
 mod measure;
 mod names;
 mod overview;
+mod quoting;
 mod report;
 mod search;
 mod tagging;
@@ -71,6 +72,7 @@ pub use gather::{GatherReport, How, gather};
 pub use indexing::{CaptionFormat, IndexRequest};
 pub use measure::{Evaluation, Recalls, bench, evaluate};
 pub use overview::MapPoint;
+pub use quoting::in_quotes;
 pub use report::{
     BankReport, EncodingFigures, FirstRuns, IndexReport, KindStatus, ModelChange, OnBuilding,
     OnProgress, Progress, Reading, Skipped, Stage, Status, UnfinishedChange,

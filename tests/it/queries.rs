@@ -1,5 +1,7 @@
 //! `sightline search`: mixed queries, phrases, exclusions, filters, and what is said about them.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use crate::support::corpus::{self, COLOURS};
@@ -284,4 +286,34 @@ fn mistakes_in_queries_are_named() {
         .expect_usage_error();
     let ran = env.sightline(["search", "--image", "a.png", "--language", "en"]);
     ran.run().expect_usage_error();
+}
+
+#[test]
+fn a_folder_with_quotation_marks_or_lines_in_its_name_is_found_as_it_is_shown() {
+    let env = TestEnv::new();
+    corpus::plain(&env.path("photos/we\"ird dir/red.png"), "red");
+    corpus::plain(&env.path("photos/two\nlines/green.png"), "green");
+    corpus::plain(&env.path("photos/back\\ slash\\/blue.png"), "blue");
+    env.index_photos();
+    let rows = [
+        (r#"in:"we\"ird dir""#, "red.png"),
+        ("in:\"two\nlines\"", "green.png"),
+        (r#"in:"back\\ slash\\""#, "blue.png"),
+        (r#"in:"back\ slash\\""#, "blue.png"),
+    ];
+    for (text, expected) in rows {
+        let ran = env.succeed(["search", text, "--paths"]);
+        assert!(ran.stdout().ends_with(&format!("{expected}\n")), "{ran}");
+        // What is excluded has no option of its own: the text below the hits has it.
+        let negated = format!("red -{text}");
+        let ran = env.sightline(["refine", negated.as_str(), "--paths"]);
+        let ran = ran.stdin(Path::new("/dev/null")).run();
+        let mut lines = ran.stderr().lines();
+        let shown = lines.find(|line| line.starts_with("sightline search "));
+        let again = env.shell(&format!("{} --paths", shown.unwrap())).run();
+        assert_eq!(again.stdout(), ran.stdout(), "{ran}");
+        assert!(!again.stdout().contains(expected), "{again}");
+        assert_eq!(again.stdout().matches(".png").count(), 2, "{again}");
+    }
+    assert_eq!(rows.len(), 4);
 }

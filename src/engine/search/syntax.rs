@@ -2,16 +2,19 @@
 //! `key:value` for the known keys. Everything else is words, so that no text is invalid but for a
 //! known key with a value that it cannot have.
 
+use std::borrow::Cow;
+
 use super::condition::{Condition, Key};
 use super::negation::{self, QueryWord, Wishes};
 use super::parts::{Part, Query, UnknownKey};
 use crate::engine::error::BadCondition;
+use crate::engine::quoting::{is_quote, quoted};
 
 /// One thing in the box.
 enum BoxItem<'a> {
     Word(&'a str),
-    Phrase(&'a str),
-    Excluded(&'a str),
+    Phrase(Cow<'a, str>),
+    Excluded(Cow<'a, str>),
     Condition(Condition),
 }
 
@@ -28,24 +31,28 @@ pub(in crate::engine) fn parse(
         typed: Some(text.to_owned()),
         ..Query::default()
     };
-    let mut words: Vec<QueryWord<'_>> = Vec::new();
+    let mut items = Vec::new();
     let mut rest = text.trim_start();
     while !rest.is_empty() {
         let (item, after) = next(rest, &mut query.unknown_keys)?;
+        items.push(item);
+        rest = after.trim_start();
+    }
+    let mut words: Vec<QueryWord<'_>> = Vec::new();
+    for item in &items {
         match item {
             BoxItem::Word(text) => words.push(QueryWord {
                 text,
                 is_quoted: false,
             }),
             BoxItem::Phrase(text) => {
-                query.phrases.push(text.to_owned());
+                query.phrases.push(text.clone().into_owned());
                 let is_quoted = true;
                 words.push(QueryWord { text, is_quoted });
             }
-            BoxItem::Excluded(text) => query.excluded.push(text.to_owned()),
-            BoxItem::Condition(condition) => query.conditions.push(condition),
+            BoxItem::Excluded(text) => query.excluded.push(text.clone().into_owned()),
+            BoxItem::Condition(condition) => query.conditions.push(condition.clone()),
         }
-        rest = after.trim_start();
     }
     let joined = || -> String {
         let texts: Vec<&str> = words.iter().map(|word| word.text).collect();
@@ -77,7 +84,7 @@ fn next<'a>(
     });
     let is_negated = body.is_some();
     let body = body.unwrap_or(text);
-    if let Some((phrase, after)) = quoted(body) {
+    if let Some((phrase, after)) = phrase(body) {
         let item = if is_negated {
             BoxItem::Excluded(phrase)
         } else {
@@ -89,7 +96,7 @@ fn next<'a>(
     if let Some((name, value)) = keyed(body).filter(|(_, value)| !value.starts_with("//")) {
         if let Some(key) = Key::named(name) {
             if let Some((value, after)) = value_of(key, value)? {
-                let condition = Condition::new(key, value)?;
+                let condition = Condition::new(key, &value)?;
                 let condition = if is_negated {
                     condition.negated()
                 } else {
@@ -111,7 +118,7 @@ fn next<'a>(
     if is_negated {
         let word = &chunk[1..];
         return Ok((
-            BoxItem::Excluded(word.trim_end_matches([',', ';', '.'])),
+            BoxItem::Excluded(word.trim_end_matches([',', ';', '.']).into()),
             after,
         ));
     }
@@ -124,20 +131,18 @@ fn chunk(text: &str) -> (&str, &str) {
     text.split_at(end)
 }
 
-fn is_quote(character: char) -> bool {
-    matches!(character, '"' | '“' | '”' | '„')
-}
-
 /// What stands in the quotation marks that a text begins with, and what follows them and the
 /// punctuation after them. Marks that are not closed, are empty or are part of a word mean nothing.
-fn quoted(text: &str) -> Option<(&str, &str)> {
-    let inner = text.strip_prefix(is_quote)?;
-    let end = inner.find(is_quote)?;
-    let after = inner[end..].trim_start_matches(is_quote);
+fn phrase(text: &str) -> Option<(Cow<'_, str>, &str)> {
+    let (inner, after) = quoted(text)?;
     let (attached, after) = chunk(after);
-    let has_words = inner[..end].contains(char::is_alphanumeric);
+    let has_words = inner.contains(char::is_alphanumeric);
     let is_whole = !attached.contains(char::is_alphanumeric);
-    (has_words && is_whole).then(|| (inner[..end].trim(), after))
+    let trimmed = match inner {
+        Cow::Borrowed(inner) => Cow::Borrowed(inner.trim()),
+        Cow::Owned(inner) => Cow::Owned(inner.trim().to_owned()),
+    };
+    (has_words && is_whole).then_some((trimmed, after))
 }
 
 /// The name before the first colon of a text, and what follows the colon.
@@ -149,21 +154,20 @@ fn keyed(text: &str) -> Option<(&str, &str)> {
 
 /// The value that a text begins with, and what follows it; none where a space or nothing follows
 /// the key.
-fn value_of(key: Key, text: &str) -> Result<Option<(&str, &str)>, BadCondition> {
-    let (word, after) = chunk(text);
-    if let Some(inner) = text.strip_prefix(is_quote) {
-        let Some(end) = inner.find(is_quote) else {
-            return Err(BadCondition {
-                key: key.name(),
-                value: inner.to_owned(),
-                expected: "a closing quotation mark",
-            });
-        };
-        let after = inner[end..].trim_start_matches(is_quote);
-        return Ok(Some((&inner[..end], after.trim_start_matches([',', ';']))));
+fn value_of(key: Key, text: &str) -> Result<Option<(Cow<'_, str>, &str)>, BadCondition> {
+    if let Some((value, after)) = quoted(text) {
+        return Ok(Some((value, after.trim_start_matches([',', ';']))));
     }
+    if let Some(inner) = text.strip_prefix(is_quote) {
+        return Err(BadCondition {
+            key: key.name(),
+            value: inner.to_owned(),
+            expected: "a closing quotation mark",
+        });
+    }
+    let (word, after) = chunk(text);
     let word = word.trim_end_matches([',', ';']);
-    Ok((!word.is_empty()).then_some((word, after)))
+    Ok((!word.is_empty()).then_some((word.into(), after)))
 }
 
 #[cfg(test)]
@@ -212,8 +216,15 @@ mod tests {
                 "beach without people -dog in:Rome",
                 "“beach” − 0.5 × “people”; not with “dog”; in: Rome",
             ),
+            (r#"in:"we\"ird dir" dog"#, "dog; in: we\"ird dir"),
+            (r#"in:"C:\my photos\\" dog"#, r"dog; in: C:\my photos\"),
+            ("in:we\"ird, in:\"two\nlines\"", "in: we\"ird or two\nlines"),
+            (
+                r#""say \"hi\"" -"a \\ b" fog"#,
+                r#"say "hi" fog; with “say "hi"”; not with “a \ b”"#,
+            ),
         ];
-        assert_eq!(rows.len(), 17);
+        assert_eq!(rows.len(), 21);
         for (text, shown) in rows {
             let query = parsed(text);
             assert_eq!(query.to_string(), shown.trim_start_matches("; "), "{text}");

@@ -1,5 +1,6 @@
 //! What a user types to refine a search: `more like 3`, `but at night`, `only 2023`, `undo`.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use super::condition::{Condition, Key};
@@ -7,6 +8,7 @@ use super::negation::{self, QueryWord, Wishes};
 use super::parts::Query;
 use super::syntax;
 use crate::engine::error::BadCondition;
+use crate::engine::quoting::quoted;
 
 /// One turn of a refined search, as it was typed.
 #[derive(Debug, Clone, PartialEq)]
@@ -442,7 +444,7 @@ fn filter(text: &str) -> Result<Query, TurnError> {
     let date = |text| Condition::new(Key::Date, text).ok();
     let found = match (first.as_str(), rest) {
         ("in" | "from" | "of" | "on", rest) if date(rest).is_some() => date(rest),
-        ("in", rest) if !rest.is_empty() => Some(Condition::new(Key::In, unquoted(rest))?),
+        ("in", rest) if !rest.is_empty() => Some(Condition::new(Key::In, &unquoted(rest))?),
         ("since", rest) if !rest.is_empty() => Some(Condition::new(Key::After, rest)?),
         ("until", rest) if !rest.is_empty() => Some(Condition::new(Key::Before, rest)?),
         ("captioned", "") | ("with", "captions") => Some(Condition::new(Key::Has, "caption")?),
@@ -451,7 +453,7 @@ fn filter(text: &str) -> Result<Query, TurnError> {
             Some(Condition::new(Key::Type, ending)?)
         }
         (name, rest) => match Key::named(name).filter(|_| !rest.is_empty()) {
-            Some(key) => Some(Condition::new(key, unquoted(rest))?),
+            Some(key) => Some(Condition::new(key, &unquoted(rest))?),
             None => date(text),
         },
     };
@@ -525,11 +527,11 @@ fn after_sign(text: &str) -> &str {
     text[1..].trim()
 }
 
-fn unquoted(text: &str) -> &str {
-    let inner = text.strip_prefix('"');
-    inner
-        .and_then(|text| text.strip_suffix('"'))
-        .unwrap_or(text)
+fn unquoted(text: &str) -> Cow<'_, str> {
+    match quoted(text) {
+        Some((inner, "")) => inner,
+        _ => Cow::Borrowed(text),
+    }
 }
 
 #[cfg(test)]
@@ -658,6 +660,7 @@ mod tests {
             ("only in 2023", "date: 2023"),
             ("only in Italy/Rome", "in: Italy/Rome"),
             ("only in \"My photos\"", "in: My photos"),
+            (r#"only in "my \"best\" photos""#, "in: my \"best\" photos"),
             ("only since 2022", "after: 2022"),
             ("only before 2024", "before: 2024"),
             ("only camera nikon", "camera: nikon"),
@@ -672,7 +675,7 @@ mod tests {
             ("-type:png", "not type: png"),
             ("-people", "not with “people”"),
         ];
-        assert_eq!(rows.len(), 18);
+        assert_eq!(rows.len(), 19);
         for (line, expected) in rows {
             let turn = Turn::parse(line);
             let Ok(Turn::Change(changes)) = &turn else {

@@ -108,14 +108,14 @@ export async function search(state, signal) {
 }
 
 const KEYS = 'in|date|on|after|before|camera|place|near|type|orientation|min-size|tag|has|is';
-const FILTER = new RegExp(`(^|\\s)(-?)(${KEYS}):("[^"]*"|\\S+)`, 'gi');
+const FILTER = new RegExp(`(^|\\s)(-?)(${KEYS}):("(?:[^"\\\\]|\\\\[^])*"|\\S+)`, 'gi');
 
 /** The filters in the text of the search box: `{ text, key, value }`. */
 export const filters = q => [...q.matchAll(FILTER)].map(([text, , minus, key, value]) => ({
   text: text.trim(),
   key: key.toLowerCase(),
   isNegated: minus === '-',
-  value: value.replace(/^"|"$/g, ''),
+  value: /^".*"$/s.test(value) ? value.slice(1, -1).replace(/\\(["“”„\\])/g, '$1') : value,
 }));
 
 const tidied = text => text.replace(/\s+/g, ' ').trim();
@@ -129,14 +129,17 @@ export function without(q, text) {
   return at < 0 ? q : tidied(` ${q} `.slice(0, at) + ' ' + ` ${q} `.slice(at + text.length + 1));
 }
 
-/** A filter as it is typed. */
-export const typed = (key, value) =>
-  `${key}:${/[\s"]/.test(value) ? `"${value.replaceAll('"', '')}"` : value}`;
+/** A filter as it is typed: inside quotation marks, a backslash stands before them and before
+ * another backslash. */
+export const typed = (key, value) => {
+  const isPlain = !/[\s"“”„]|^\/\/|[,;]$/.test(value);
+  return `${key}:${isPlain ? value : `"${value.replace(/["“”„\\]/g, '\\$&')}"`}`;
+};
 
 /** The text of the search box with a filter. */
 export const withFilter = (q, key, value) =>
   filters(q).some(one => one.key === key && one.value === value && !one.isNegated)
-    ? q : tidied(`${q} ${typed(key, value)}`);
+    ? q : `${tidied(q)} ${typed(key, value)}`.trimStart();
 
 /** The last part of a path. */
 export const nameOf = path => path.split(/[/\\]/).pop();
