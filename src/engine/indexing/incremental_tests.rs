@@ -504,3 +504,46 @@ fn metadata_that_an_older_version_read_otherwise_are_set_by_a_reread_without_dec
         0
     );
 }
+
+#[test]
+fn a_library_folder_in_another_keeps_what_the_rules_of_that_one_leave_out() {
+    let place = Place::new();
+    place.draw("a.png", COLOURS[0], 30);
+    let inner = place.photos.join("sub");
+    let removed = place.draw("sub/b.png", COLOURS[1], 31);
+    place.draw("sub/c.png", COLOURS[2], 32);
+    fs_err::write(place.photos.join("sub/c.txt"), "a blue lake").unwrap();
+    place.draw("private/p.png", COLOURS[1], 33);
+    fs_err::write(
+        place.photos.join(".sightlineignore"),
+        "sub/\nprivate/\n*.bak.png\n",
+    )
+    .unwrap();
+    assert_eq!(counts(&place.index()), [1, 0, 0, 0, 0, 0, 0]);
+    let engine = place.engine();
+    let report = engine.index(&IndexRequest::folder(&inner), &mut quietly);
+    assert_eq!(counts(&report.unwrap())[0], 2);
+    let report = place.index();
+    assert_eq!((report.n_unchanged, report.n_removed), (3, 0));
+    let status = Engine::status(&place.index).unwrap();
+    assert_eq!((status.n_files, status.n_captions), (3, 1));
+    // It is kept up to date with the folder around it, and with another model.
+    place.draw("sub/new.png", COLOURS[0], 34);
+    fs_err::remove_file(removed).unwrap();
+    let report = place.index();
+    assert_eq!((report.n_added, report.n_removed), (1, 1));
+    let request = IndexRequest {
+        change_model: true,
+        ..IndexRequest::folder(&place.photos)
+    };
+    let engine = Engine::open(&place.index, fake::encoders("two"));
+    let report = engine.index(&request, &mut quietly).unwrap();
+    assert!(report.model_change.unwrap().is_done);
+    let files = IndexReader::open(&place.index, None).unwrap().files();
+    let names = files.unwrap().into_iter().map(|(path, _)| {
+        let below = path.strip_prefix(&place.photos).unwrap();
+        below.display().to_string()
+    });
+    let names: Vec<String> = names.collect();
+    assert_eq!(names, ["a.png", "sub/c.png", "sub/new.png"]);
+}

@@ -4,7 +4,7 @@
 //! the calling thread writes. Finished work is committed from time to time, so that a run that was
 //! stopped or killed continues where it left off.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::RwLock;
@@ -25,7 +25,7 @@ use super::prepare::Preparing;
 use super::request::IndexRequest;
 use super::store::{PictureStore, Store, building};
 use super::tuning::{finder, lanes, shape};
-use super::walk::{Candidate, Visit, Walk, walk};
+use super::walk::{Candidate, Visit, Walk, walk_library};
 use crate::engine::decode::{DecodeOptions, Decoding, MemoryBudget};
 use crate::engine::report::{IndexReport, OnProgress, Stage, reasons};
 use crate::engine::{Encoders, EngineError};
@@ -94,6 +94,7 @@ impl Run<'_> {
     /// All stages but the building of graphs; breaks when the run was stopped.
     fn update(&self, store: &mut Store<'_>) -> Result<ControlFlow<()>, EngineError> {
         let mut visits = Vec::new();
+        let libraries = self.libraries(store)?;
         for folder in &self.folders {
             let n_seen = store.ledger.report.n_seen;
             if store
@@ -105,7 +106,9 @@ impl Run<'_> {
             // A missing folder counts as empty: `prune` empties it in the index too, and a change
             // of the model is held back by it.
             let walk = if folder.exists() {
-                walk(folder).without(&self.request.being_written)
+                let is_inner = |other: &&PathBuf| other.starts_with(folder) && *other != folder;
+                let inner: Vec<PathBuf> = libraries.iter().filter(is_inner).cloned().collect();
+                walk_library(folder, &inner).without(&self.request.being_written)
             } else {
                 Walk::default()
             };
@@ -148,6 +151,13 @@ impl Run<'_> {
         note_run(store, false);
         store.commit()?;
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// The library folders of the index, and of the one of the old model.
+    fn libraries(&self, store: &Store<'_>) -> Result<BTreeSet<PathBuf>, EngineError> {
+        let before = self.before.map_or(Ok(Vec::new()), IndexReader::libraries)?;
+        let libraries = store.writer.libraries()?.into_iter().chain(before);
+        Ok(libraries.map(|library| library.folder).collect())
     }
 
     /// Gives the images of a new model the tags that they had before.

@@ -175,7 +175,22 @@ pub(crate) struct Walk {
 /// Walks `folder` (absolute). Skips hidden files, [`SKIPPED_FOLDERS`] and what `.ignore` or
 /// [`IGNORE_FILE`] exclude. Follows links; reports those that lead back up as unreadable.
 pub(crate) fn walk(folder: &Path) -> Walk {
+    walk_part(folder, &mut Disks::new(folder))
+}
+
+/// Walks a library folder and those in it that are library folders, too: what is in these belongs
+/// to the library, whatever the rules of the folder above them leave out.
+pub(crate) fn walk_library(folder: &Path, inner: &[PathBuf]) -> Walk {
     let mut disks = Disks::new(folder);
+    let mut found = walk_part(folder, &mut disks);
+    for inner in inner.iter().filter(|inner| inner.is_dir()) {
+        found.join(walk_part(inner, &mut disks));
+    }
+    found
+}
+
+/// Walks a part of the library that `disks` is for.
+fn walk_part(folder: &Path, disks: &mut Disks) -> Walk {
     let mut found = Walk::default();
     let walker = WalkBuilder::new(folder)
         .hidden(true)
@@ -195,7 +210,7 @@ pub(crate) fn walk(folder: &Path) -> Walk {
         match entry {
             Ok(entry) => {
                 if entry.file_type().is_some_and(|kind| kind.is_file()) {
-                    found.add(folder, entry, &mut disks);
+                    found.add(folder, entry, disks);
                 } else if entry.depth() > 0 && SidecarKind::of(entry.path()).is_some() {
                     found.odd_sidecars.push(entry.into_path());
                 }
@@ -248,6 +263,24 @@ impl Walk {
                 }),
             }
         }
+    }
+
+    /// Adds what another walk found and this one did not.
+    fn join(&mut self, other: Self) {
+        fn add<T: PartialEq>(to: &mut Vec<T>, from: Vec<T>) {
+            for one in from {
+                if !to.contains(&one) {
+                    to.push(one);
+                }
+            }
+        }
+        self.candidates.extend(other.candidates);
+        // Stable: of the same file, what this walk found comes first.
+        self.candidates.sort_by(|a, b| a.path.cmp(&b.path));
+        self.candidates.dedup_by(|a, b| a.path == b.path);
+        self.sidecars.extend(other.sidecars);
+        add(&mut self.odd_sidecars, other.odd_sidecars);
+        add(&mut self.unreadable, other.unreadable);
     }
 
     /// Leaves these files for a later run.
