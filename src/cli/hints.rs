@@ -20,8 +20,8 @@ use crate::web::ServeError;
 use crate::workspace::{KeptModel, Workspace, WorkspaceError};
 
 use keys::{examples, ignoring};
-use quoting::in_quotes;
 pub(super) use quoting::shell_word;
+use quoting::{in_quotes, parent_of};
 
 /// Why the pictures and texts of a model do not match.
 pub(super) const CAUSES_OF_MISMATCH: &str = "likely causes: preprocessing (size, mean, deviation) \
@@ -201,13 +201,6 @@ fn command_to_change(model: &str, precision: Option<Precision>, index: Option<&P
     command(&arguments, index)
 }
 
-/// The folder that contains a file.
-fn parent_of(path: &Path) -> String {
-    path.parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .map_or_else(|| ".".into(), |parent| parent.display().to_string())
-}
-
 /// A model as it is typed: a name, or a folder that may have spaces in it.
 fn quoted(entry: &Entry) -> String {
     match entry.folder() {
@@ -319,6 +312,9 @@ impl Hint for EngineError {
                 "the index keeps its {n_indexed} files from this folder; to remove them, run again \
                  with `--prune`"
             )),
+            Self::FolderMissing { .. } => {
+                Some("check the path; a relative one starts at the current folder".to_owned())
+            }
             Self::NotAFolder { path } if path.is_file() => Some(format!(
                 "index its folder: `{}`",
                 command(&format!("index {}", shell_word(&parent_of(path))), index)

@@ -478,6 +478,19 @@ impl Engine {
         Ok(folders.collect())
     }
 
+    /// Whether a folder is a library folder of the index or has one in it. It may be missing.
+    ///
+    /// # Errors
+    /// When the index exists and its library folders cannot be read.
+    pub fn is_library(&self, folder: &Path) -> Result<bool, EngineError> {
+        let libraries = match self.libraries() {
+            Err(EngineError::Index(IndexError::NoIndex { .. })) => return Ok(false),
+            libraries => libraries?,
+        };
+        let folder = names::resolved(&std::path::absolute(folder)?);
+        Ok(libraries.iter().any(|library| library.starts_with(&folder)))
+    }
+
     /// Whether what happened to a file or folder can matter to an index of the `library` folder
     /// that it is in: pictures, sidecars, ignore files and folders do, unless they are hidden, in
     /// a folder that is never walked, or part of this index. Ignore files are not read.

@@ -133,7 +133,7 @@ fn without_dots(path: &Path) -> PathBuf {
 }
 
 /// Canonicalizes the longest existing prefix of a path.
-fn resolved(path: &Path) -> PathBuf {
+pub(crate) fn resolved(path: &Path) -> PathBuf {
     match (fs_err::canonicalize(path), path.parent(), path.file_name()) {
         (Ok(resolved), _, _) => resolved,
         (Err(_), Some(parent), Some(name)) => resolved(parent).join(name),

@@ -48,8 +48,8 @@ const PAUSE: Duration = Duration::from_mins(1);
 /// What to keep up to date, and how.
 #[derive(Debug, Clone)]
 pub struct WatchOptions {
-    /// How to index. Its folders are the library folders to watch, which need not be there yet;
-    /// without any, those of the index are watched, as they are added and removed.
+    /// How to index. Its folders are the library folders to watch; those that the index knows may
+    /// be missing. Without any, those of the index are watched, as they are added and removed.
     pub request: IndexRequest,
     /// Time between two scans of everything.
     pub every: Duration,
@@ -102,14 +102,11 @@ impl Watcher {
     ///
     /// # Errors
     /// When the first index run fails; later failures are passed to the listener. When a named
-    /// folder is a file, or the library folders of the index cannot be read.
+    /// folder is a file, or is missing and unknown to the index, or the library folders of the
+    /// index cannot be read.
     pub fn run(&self, listener: &mut WatchListener<'_>) -> Result<(), EngineError> {
         for folder in &self.options.request.folders {
-            if folder.exists() && !folder.is_dir() {
-                return Err(EngineError::NotAFolder {
-                    path: folder.clone(),
-                });
-            }
+            self.check(folder)?;
         }
         let mut watching = Watching::new(self);
         loop {
@@ -117,6 +114,28 @@ impl Watcher {
                 return Ok(());
             }
         }
+    }
+}
+
+impl Watcher {
+    /// Refuses a file, and a folder that never was a library folder and is not there: nobody waits
+    /// for a name with a typing error.
+    fn check(&self, folder: &Path) -> Result<(), EngineError> {
+        let path = || folder.to_path_buf();
+        if folder.is_dir() {
+            return Ok(());
+        }
+        if folder.exists() {
+            return Err(EngineError::NotAFolder { path: path() });
+        }
+        // A link to what is not mounted is no such error.
+        if folder.is_symlink() || self.engine.is_library(folder)? {
+            return Ok(());
+        }
+        Err(EngineError::FolderMissing {
+            path: path(),
+            n_indexed: 0,
+        })
     }
 }
 

@@ -284,6 +284,8 @@ fn missing_folders_and_files_cannot_be_indexed() {
 
     ----- stderr -----
     error: absent: no such folder
+
+    hint: check the path; a relative one starts at the current folder
     ");
     snapshot!(env, env.sightline(["index", "photos/red.png"]).run(), @r"
     exit code: 2

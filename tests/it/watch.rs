@@ -229,20 +229,22 @@ fn a_file_is_read_when_it_is_complete() {
 }
 
 #[test]
-fn a_folder_that_is_missing_is_waited_for() {
+fn a_library_folder_that_is_missing_is_waited_for() {
     let env = TestEnv::indexed();
+    let [photos, later, aside] = ["photos", "later", "aside"].map(|name| env.path(name));
+    corpus::numbered(&later, 2);
+    env.succeed(["index", "later"]);
+    fs_err::rename(&later, &aside).unwrap();
     let mut watcher = Watcher::start(env, "photos later");
     watcher.until_first_run();
-    let [photos, later] = ["photos", "later"].map(|name| watcher.env.path(name));
     watcher.until("the missing folder", |watcher| {
         watcher
             .stderr()
             .contains("later is missing: waiting for it")
     });
-    corpus::numbered(&later, 2);
-    watcher.until("the later folder", |watcher| watcher.sum("added") == 2);
+    fs_err::rename(&aside, &later).unwrap();
+    watcher.until("the later folder", |watcher| watcher.reports().len() == 2);
     // As when its disk is unmounted: its items stay.
-    let aside = watcher.env.path("aside");
     fs_err::rename(&later, &aside).unwrap();
     watcher.until("missing again", |watcher| {
         watcher.stderr().matches("later is missing").count() == 2
@@ -261,9 +263,28 @@ fn a_folder_that_is_missing_is_waited_for() {
     // What changes in it is seen again.
     corpus::plain(&later.join("sub/pink.png"), "pink");
     watcher.until("back", |watcher| watcher.sum("copies") == 2);
-    assert_eq!((watcher.sum("added"), watcher.sum("removed")), (2, 0));
+    assert_eq!((watcher.sum("added"), watcher.sum("removed")), (0, 0));
     watcher.running.signal(Signal::SIGINT);
     watcher.running.wait().expect(0);
+}
+
+#[test]
+fn a_missing_folder_that_never_was_a_library_folder_is_refused() {
+    let env = TestEnv::indexed();
+    let expected = "error: photo: no such folder\n\nhint: check the path; a relative one starts at \
+                    the current folder\n";
+    for line in [vec!["watch", "photo"], vec!["watch", "photos", "photo"]] {
+        assert_eq!(env.fail(line).stderr(), expected);
+    }
+    // Nor is one below a library folder.
+    let ran = env.fail(["watch", "photos/none"]);
+    assert!(
+        ran.stderr().contains("photos/none: no such folder"),
+        "{ran}"
+    );
+    // Without any index.
+    let ran = env.fail(["watch", "photo", "--index", "none"]);
+    assert_eq!(ran.stderr(), expected);
 }
 
 #[test]

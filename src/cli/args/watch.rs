@@ -16,8 +16,8 @@ Examples:
   sightline serve --watch                           the same beside the page
 
 Files are indexed when their size and time have stood still for two seconds, as `sightline index`
-does it. A folder that is missing, such as a disk that is not mounted, is waited for; its items stay
-in the index. Ctrl-C stops as soon as the work in progress is committed.")]
+does it. A library folder that is missing, such as a disk that is not mounted, is waited for; its
+items stay in the index. Ctrl-C stops as soon as the work in progress is committed.")]
 pub(in crate::cli) struct WatchArgs {
     /// Library folders, subfolders included [default: those of the index]
     #[arg(value_name = "FOLDER")]
