@@ -15,6 +15,7 @@ use sightline_picture::Smallest;
 
 use crate::engine::error::EngineError;
 use crate::engine::gathering::Gathering;
+use crate::engine::memory;
 use crate::engine::report::Reading;
 
 /// Turns pictures into embeddings.
@@ -49,6 +50,9 @@ pub trait ImageEncoder: Send + Sync {
     fn load(&self, _lane: Lane) -> Result<(), EngineError> {
         Ok(())
     }
+
+    /// Frees what was loaded, as far as nobody encodes with it; it is loaded again when needed.
+    fn unload(&self) {}
 
     /// Encodes a batch in a lane; one embedding of unit length per picture, in order. Lanes encode
     /// at the same time, one batch each.
@@ -102,6 +106,9 @@ pub trait TextEncoder: Send + Sync {
     /// # Errors
     /// When the model cannot be loaded or run.
     fn encode(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EngineError>;
+
+    /// Frees what was loaded, as [`ImageEncoder::unload`] does.
+    fn unload(&self) {}
 
     /// Encodes a batch of queries. Some models were trained with other words before a query than
     /// before a caption.
@@ -333,6 +340,18 @@ impl Encoders {
         self.image.as_ref()
     }
 
+    /// Frees the memory of the image encoder, and with `texts` that of the text encoders, as far as
+    /// nobody encodes with them. They are loaded again when they are needed.
+    pub fn unload(&self, texts: bool) {
+        self.image.unload();
+        if texts {
+            for text in &self.texts {
+                text.encoder.unload();
+            }
+        }
+        memory::give_back();
+    }
+
     /// The languages of each text encoder, in order. A single one may have none.
     #[must_use]
     pub fn text_languages(&self) -> Vec<&[TextLanguage]> {
@@ -452,6 +471,15 @@ impl<T> LazyTower<T> {
     }
 }
 
+impl<T> LazyTower<T> {
+    /// Drops the tower, unless it is encoding.
+    fn unload(&self) {
+        if let Ok(mut slot) = self.loaded.try_lock() {
+            *slot = None;
+        }
+    }
+}
+
 /// Session options of each part of the machine; empty when splitting is not worthwhile.
 pub(crate) fn options_of_parts(model: &Model, options: &SessionOptions) -> Vec<SessionOptions> {
     let n_threads = options.threads();
@@ -516,6 +544,13 @@ impl ImageEncoder for OnnxImageEncoder {
             .with(sightline_onnx::ImageTower::load, |_| Ok(()))
     }
 
+    fn unload(&self) {
+        self.whole.unload();
+        for part in &self.parts {
+            part.unload();
+        }
+    }
+
     fn encode_in(&self, lane: Lane, batch: &[Pixels]) -> Result<Vec<Vec<f32>>, EngineError> {
         let embeddings = self
             .tower(lane)
@@ -574,6 +609,10 @@ impl OnnxTextEncoder {
 }
 
 impl TextEncoder for OnnxTextEncoder {
+    fn unload(&self) {
+        self.tower.unload();
+    }
+
     fn encode(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EngineError> {
         self.encode_as(TextRole::Caption, texts)
     }

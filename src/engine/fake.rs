@@ -3,6 +3,8 @@
 //! An embedding holds the amounts of red, green and blue, of the mean pixel or of the colour words,
 //! and a small constant, so that it is never zero.
 
+use std::sync::Arc;
+
 use image::RgbImage;
 use sightline_onnx::{
     Channels, Interpolation, Pixels, PreprocessConfig, Preprocessor, Resize, Rounding, SeenPart,
@@ -43,6 +45,19 @@ pub(crate) fn encoders_with_watched_texts(
     .encoders(fingerprint)
 }
 
+/// The same; `watch` is called with `image` or `text` when that encoder is unloaded.
+pub(crate) fn encoders_with_watched_memory(
+    fingerprint: &str,
+    watch: impl Fn(&'static str) + Send + Sync + 'static,
+) -> Encoders {
+    let watch_memory = Arc::new(watch);
+    Fake {
+        watch_memory,
+        ..Fake::default()
+    }
+    .encoders(fingerprint)
+}
+
 /// The same with a text tower for English and one for German, which knows the colours by their
 /// German names; `watch` is called with the tower and the texts of each batch.
 pub(crate) fn bilingual_encoders(
@@ -53,6 +68,7 @@ pub(crate) fn bilingual_encoders(
     let other = FakeTextEncoder {
         n_more: 0,
         watch: Box::new(move |texts| of_other(1, texts)),
+        watch_memory: Arc::new(|_| ()),
         colours: ["rot", "grün", "blau"],
     };
     let languages = |code: &str| code.parse().into_iter().collect();
@@ -86,6 +102,8 @@ pub(crate) fn wider_encoders(fingerprint: &str) -> Encoders {
 
 type WatchTexts = Box<dyn Fn(&[&str]) + Send + Sync>;
 
+type WatchMemory = Arc<dyn Fn(&'static str) + Send + Sync>;
+
 /// A fake model.
 struct Fake {
     name: &'static str,
@@ -94,6 +112,7 @@ struct Fake {
     has_own_device: bool,
     watch: Box<dyn Fn(Lane) + Send + Sync>,
     watch_texts: WatchTexts,
+    watch_memory: WatchMemory,
 }
 
 impl Default for Fake {
@@ -104,6 +123,7 @@ impl Default for Fake {
             has_own_device: false,
             watch: Box::new(|_| ()),
             watch_texts: Box::new(|_| ()),
+            watch_memory: Arc::new(|_| ()),
         }
     }
 }
@@ -132,10 +152,12 @@ impl Fake {
             watch: self.watch,
             n_more: self.n_more,
             has_own_device: self.has_own_device,
+            watch_memory: Arc::clone(&self.watch_memory),
         };
         let text = FakeTextEncoder {
             n_more: self.n_more,
             watch: self.watch_texts,
+            watch_memory: self.watch_memory,
             colours: ["red", "green", "blue"],
         };
         Encoders::new(identity, Box::new(image), Box::new(text))
@@ -147,6 +169,7 @@ struct FakeImageEncoder {
     watch: Box<dyn Fn(Lane) + Send + Sync>,
     n_more: usize,
     has_own_device: bool,
+    watch_memory: WatchMemory,
 }
 
 impl ImageEncoder for FakeImageEncoder {
@@ -160,6 +183,10 @@ impl ImageEncoder for FakeImageEncoder {
 
     fn smallest(&self) -> Smallest {
         self.preprocessor.smallest()
+    }
+
+    fn unload(&self) {
+        (self.watch_memory)("image");
     }
 
     fn n_parts(&self) -> usize {
@@ -188,10 +215,15 @@ impl ImageEncoder for FakeImageEncoder {
 struct FakeTextEncoder {
     n_more: usize,
     watch: WatchTexts,
+    watch_memory: WatchMemory,
     colours: [&'static str; 3],
 }
 
 impl TextEncoder for FakeTextEncoder {
+    fn unload(&self) {
+        (self.watch_memory)("text");
+    }
+
     fn encode(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EngineError> {
         (self.watch)(texts);
         let one = |text: &&str| {

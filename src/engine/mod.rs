@@ -23,6 +23,7 @@ mod hubs;
 mod indexing;
 mod isolate;
 mod measure;
+mod memory;
 mod names;
 mod overview;
 mod quoting;
@@ -489,6 +490,12 @@ impl Engine {
         };
         let folder = names::resolved(&std::path::absolute(folder)?);
         Ok(libraries.iter().any(|library| library.starts_with(&folder)))
+    }
+
+    /// Frees the memory of the image encoder, which is loaded again when it is needed, and with
+    /// `texts` that of the text encoders. What encodes right now stays.
+    pub fn unload(&self, texts: bool) {
+        self.encoders.unload(texts);
     }
 
     /// Whether what happened to a file or folder can matter to an index of the `library` folder

@@ -8,6 +8,8 @@
 mod pending;
 mod roots;
 mod signals;
+#[cfg(test)]
+mod tests;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -51,8 +53,20 @@ pub struct WatchOptions {
     /// How to index. Its folders are the library folders to watch; those that the index knows may
     /// be missing. Without any, those of the index are watched, as they are added and removed.
     pub request: IndexRequest,
+    /// Whether nobody else searches with the engine, so that its text encoders need not stay in
+    /// memory.
+    pub is_alone: bool,
     /// Time between two scans of everything.
     pub every: Duration,
+    /// After this time without a run, the memory of the image encoder is freed; it is loaded again
+    /// by the next run that needs it. [`WatchOptions::FREE_AFTER`] suits files that are added one
+    /// by one.
+    pub free_after: Duration,
+}
+
+impl WatchOptions {
+    /// The usual time without a run after which encoders are freed.
+    pub const FREE_AFTER: Duration = Duration::from_mins(1);
 }
 
 /// What a watcher does; see [`Watcher::run`].
@@ -152,6 +166,8 @@ struct Watching<'a> {
     next_scan: Instant,
     /// No run starts before.
     not_before: Instant,
+    /// When the encoders are freed, if no run comes before.
+    free_at: Option<Instant>,
     /// The folders that were reported as watched.
     reported: Vec<PathBuf>,
     /// What could not be watched, as it was reported.
@@ -179,6 +195,7 @@ impl<'a> Watching<'a> {
             next_look: now,
             next_scan: now,
             not_before: now,
+            free_at: None,
             reported: Vec::new(),
             known_trouble: Vec::new(),
             is_waiting: false,
@@ -227,6 +244,10 @@ impl<'a> Watching<'a> {
             if flow.is_break() {
                 return Ok(flow);
             }
+        }
+        if self.free_at.is_some_and(|free_at| now >= free_at) {
+            self.free_at = None;
+            self.engine.unload(self.options.is_alone);
         }
         let trouble = self.receive();
         Ok(self.report(trouble, listener))
@@ -334,6 +355,7 @@ impl<'a> Watching<'a> {
             flow
         });
         let now = Instant::now();
+        self.free_at = Some(now + self.options.free_after);
         let flow = match outcome {
             Ok(report) => {
                 self.has_indexed = true;

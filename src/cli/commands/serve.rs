@@ -78,7 +78,9 @@ impl WatchThread {
                 n_decoders: workspace.session().n_threads,
                 ..IndexRequest::default()
             },
+            is_alone: false,
             every: args.every,
+            free_after: WatchOptions::FREE_AFTER,
         };
         let watcher = Watcher::new(server.engine(), options);
         let mut shown = Shown {

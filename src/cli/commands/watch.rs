@@ -49,7 +49,9 @@ pub(in crate::cli) fn run(
             tag: args.tag,
             ..args.pipeline.request(workspace.session().n_threads)
         },
+        is_alone: true,
         every: args.every,
+        free_after: WatchOptions::FREE_AFTER,
     };
     if let Some(kept) = workspace.kept_model() {
         printer.note(hints::on_kept_model(&kept, workspace.named_index()));
