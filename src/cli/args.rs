@@ -385,7 +385,7 @@ pub(super) struct RefineArgs {
     pub(super) decode: DecodeArgs,
     /// Number of hits in each list
     #[arg(short = 'k', long, value_name = "N", default_value_t = 10,
-          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_HITS)))]
     pub(super) top: u32,
     /// Leave out hits of lower confidence, 0 to 1
     #[arg(long, value_name = "C", value_parser = confidence)]
@@ -562,6 +562,9 @@ impl DecodeArgs {
     }
 }
 
+/// The longest list of hits.
+pub(super) const MAX_HITS: u32 = 10_000;
+
 /// Output options of the commands that print hits.
 #[derive(Debug, Clone, Default, Args)]
 #[expect(
@@ -572,7 +575,7 @@ impl DecodeArgs {
 pub(super) struct OutputArgs {
     /// Maximum number of results
     #[arg(short = 'k', long, value_name = "N", default_value_t = 10,
-          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_HITS)))]
     pub(super) top: u32,
     /// Leave out hits of lower confidence, 0 to 1
     #[arg(long, value_name = "C", value_parser = confidence)]

@@ -315,6 +315,7 @@ impl Hint for EngineError {
             Self::FolderMissing { .. } => {
                 Some("check the path; a relative one starts at the current folder".to_owned())
             }
+            Self::IntoFile { .. } => Some("name a folder, which is created if missing".to_owned()),
             Self::NotAFolder { path } if path.is_file() => Some(format!(
                 "index its folder: `{}`",
                 command(&format!("index {}", shell_word(&parent_of(path))), index)

@@ -139,6 +139,12 @@ pub enum EngineError {
         /// The path.
         path: PathBuf,
     },
+    /// Pictures are to be copied or linked into what is not a folder.
+    #[error("{}: is a file, not a folder", path.display())]
+    IntoFile {
+        /// The file.
+        path: PathBuf,
+    },
     /// A folder contains no readable pictures.
     #[error("{}: no readable pictures", path.display())]
     NoPictures {

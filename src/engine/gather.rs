@@ -44,12 +44,17 @@ enum Placed {
 /// one, is not put there twice.
 ///
 /// # Errors
-/// When the folder cannot be created. Other failures are in the report.
+/// When the folder cannot be created, or is a file. Other failures are in the report.
 pub fn gather(
     pictures: &[&[PathBuf]],
     folder: &Path,
     how: How,
 ) -> Result<GatherReport, EngineError> {
+    if folder.exists() && !folder.is_dir() {
+        return Err(EngineError::IntoFile {
+            path: folder.to_path_buf(),
+        });
+    }
     fs_err::create_dir_all(folder)?;
     let mut report = GatherReport::default();
     for files in pictures {

@@ -99,11 +99,12 @@ fn hits_are_copied_and_linked_without_replacing_anything() {
         assert!(image::open(&link).is_ok(), "{name}");
     }
     env.write("file", "");
-    assert!(
-        env.fail(["search", "red", "--copy-to", "file"])
-            .stderr()
-            .contains("file")
-    );
+    for option in ["--copy-to", "--link-to"] {
+        let ran = env.fail(["search", "red", option, "file"]);
+        let expected = "error: file: is a file, not a folder\n\nhint: name a folder, which is \
+                        created if missing\n";
+        assert_eq!(ran.stderr(), expected);
+    }
 }
 
 #[test]

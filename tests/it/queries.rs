@@ -214,7 +214,7 @@ fn what_was_understood_is_said() {
 #[test]
 fn mistakes_in_queries_are_named() {
     let env = two_folders();
-    let rows: [(&[&str], &str); 16] = [
+    let rows: [(&[&str], &str); 20] = [
         (
             &["dog after:\"last summer\""],
             "after:\"last summer\": expected a date such as 2023, 2023-06 or 2023-06-14",
@@ -273,19 +273,45 @@ fn mistakes_in_queries_are_named() {
             &["--image", "-", "--plus", "-"],
             "stdin holds one picture: `-` was given twice",
         ),
+        (&["--minus", "red"], "the query has only negative parts"),
+        (&["--minus", "red"], "hint: say what to look for, too"),
+        (
+            &["--unlike", "photos/red.png"],
+            "the query has only negative parts",
+        ),
+        (
+            &["min-size:99999999999999"],
+            "expected a number of pixels from 1 to 4294967295",
+        ),
     ];
-    assert_eq!(rows.len(), 16);
+    assert_eq!(rows.len(), 20);
     for (arguments, expected) in rows {
         let ran = env.sightline(["search"]).args(arguments).run().expect(2);
         assert!(ran.stderr().contains(expected), "{ran}");
         assert_eq!(ran.stdout(), "");
     }
-    // Only what is not wanted; a language without a text.
-    env.sightline(["search", "--minus", "red"])
-        .run()
-        .expect_usage_error();
+    // A language without a text.
     let ran = env.sightline(["search", "--image", "a.png", "--language", "en"]);
     ran.run().expect_usage_error();
+}
+
+#[test]
+fn a_filter_that_looks_like_a_file_gets_no_remark_on_words() {
+    let env = TestEnv::indexed();
+    let remark = "no such file, so its words were searched";
+    let rows = [
+        (["search", "type:.png"], false),
+        (["search", "-red.png"], false),
+        (["search", "none.png"], true),
+    ];
+    for (line, expected) in rows {
+        let ran = env.sightline(line).run();
+        assert_eq!(ran.stderr().contains(remark), expected, "{ran}");
+    }
+    env.write("lines.txt", "type:.png\nnone.png\n");
+    let ran = env.sightline(["refine", "type:.png"]);
+    let ran = ran.stdin(&env.path("lines.txt")).run();
+    assert_eq!(ran.stderr().matches(remark).count(), 1, "{ran}");
 }
 
 #[test]

@@ -397,6 +397,16 @@ fn refused_lines_are_named_and_make_the_exit_status_2() {
             .contains("a picture cannot be searched by words alone"),
         "{ran}"
     );
+    // The command below the hits takes no more.
+    env.write("lines.txt", "show 30000\nshow 10000\n");
+    let ran = env.sightline(["refine", "red"]);
+    let ran = ran.stdin(&env.path("lines.txt")).run().expect(2);
+    assert!(
+        ran.stderr()
+            .contains("error: a list has at most 10,000 hits"),
+        "{ran}"
+    );
+    assert!(ran.stderr().contains("search red -k 10000 "), "{ran}");
     for option in ["--image", "--plus", "--minus"] {
         let ran = env
             .sightline(["refine", "red", option, "-"])

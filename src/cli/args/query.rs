@@ -11,8 +11,8 @@ use crate::engine::{Condition, Key};
 /// What is added and subtracted.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("query").args([
-    "text", "image", "like", "plus", "phrase", "folder", "since", "until", "camera", "place",
-    "near", "ending", "orientation", "min_size", "tag", "has", "is",
+    "text", "image", "like", "unlike", "plus", "minus", "phrase", "folder", "since", "until",
+    "camera", "place", "near", "ending", "orientation", "min_size", "tag", "has", "is",
 ]).required(true).multiple(true))]
 #[command(group = ArgGroup::new("texts").args(["text", "plus", "minus"]).multiple(true))]
 pub(in crate::cli) struct QueryArgs {

@@ -6,7 +6,8 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use super::search::{note_on_keys, note_on_readings, note_on_text, query, ranking, readings};
-use crate::cli::args::{OutputArgs, QueryArgs, SearchArgs};
+use crate::cli::args::{MAX_HITS, OutputArgs, QueryArgs, SearchArgs};
+use crate::cli::count::counted;
 use crate::cli::deliver;
 use crate::cli::exit::ExitStatus;
 use crate::cli::failure::{is_broken_pipe, report};
@@ -73,8 +74,8 @@ pub(in crate::cli) fn run(
             .note("type what to look for; `help` lists what else can be typed");
     } else {
         session.refine(&[QueryChange::Search(first)])?;
-        if let Some(text) = &args.query.text {
-            note_on_text(text, workspace, session.printer);
+        if let (Some(text), Some(request)) = (&args.query.text, session.refinement.request()) {
+            note_on_text(text, &request.query, workspace, session.printer);
         }
         if lines.are_typed() {
             session
@@ -173,7 +174,9 @@ impl Session<'_> {
                     let note = format_args!("new query: {text} (`undo` goes back)");
                     self.printer.note(note);
                 }
-                note_on_text(text, self.workspace, self.printer);
+                if let Some(request) = self.refinement.request() {
+                    note_on_text(text, &request.query, self.workspace, self.printer);
+                }
             }
         }
         self.show(began, &|_| true)
@@ -182,7 +185,11 @@ impl Session<'_> {
     /// Searches for `n` hits and shows those after the first `n_shown`.
     fn resize(&mut self, n: usize, n_shown: usize) -> Result<()> {
         let began = Instant::now();
-        self.engine.show(&mut self.refinement, n)?;
+        let most = MAX_HITS as usize;
+        if n > most && !(1..most).contains(&n_shown) {
+            bail!("a list has at most {}", counted(MAX_HITS, "hit"));
+        }
+        self.engine.show(&mut self.refinement, n.min(most))?;
         if n_shown > 0 && self.refinement.hits().len() <= n_shown {
             self.printer.note("these are all hits");
             return Ok(());

@@ -63,7 +63,7 @@ pub(in crate::cli) fn search(
     note_on_keys(query, printer);
     note_on_readings(&found, printer);
     if let Some(text) = &args.query.text {
-        note_on_text(text, workspace, printer);
+        note_on_text(text, query, workspace, printer);
     }
     Ok(status)
 }
@@ -224,8 +224,12 @@ pub(super) fn note_on_reading(
     }
 }
 
-/// Notes on a text that is a path or looks like one, after the hits.
-pub(super) fn note_on_text(text: &str, workspace: &Workspace, printer: &Printer) {
+/// Notes on a text that is a path or looks like one, after the hits. Of a filter, no words are
+/// searched.
+pub(super) fn note_on_text(text: &str, query: &Query, workspace: &Workspace, printer: &Printer) {
+    if query.texts().all(|words| words != text) {
+        return;
+    }
     let typed = TypedPath::of(text);
     let command = |arguments: &str| {
         let arguments = format!("{arguments} {}", hints::shell_word(text));

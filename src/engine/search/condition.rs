@@ -274,7 +274,7 @@ fn expected(key: Key) -> &'static str {
         Key::Place => "a part of a place's name",
         Key::Type => "the ending of a file's name, such as jpg",
         Key::Orientation => "landscape, portrait or square",
-        Key::MinSize => "a number of pixels above 0",
+        Key::MinSize => "a number of pixels from 1 to 4294967295",
         Key::Tag => "a tag",
         Key::Has => "caption",
         Key::Is => "duplicate",
