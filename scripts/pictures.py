@@ -33,7 +33,7 @@ QUESTIONS = [
     "sightline captions photos/animals/panda.jpg",
     "sightline captions photos/food/coffee.jpg --from bank",
     "sightline tag photos/nature/forest_stream.jpg",
-    'sightline explain photos/people/astronaut.jpg "an American flag"',
+    'sightline explain photos/flowers/bee_on_aster.jpg "a bee on a purple flower"',
 ]
 GALLERY = [
     'sightline search "a dog looking out of a window" -k 4',
