@@ -168,7 +168,12 @@ impl<T: WithPicture> Upload<T> {
     async fn of(mut parts: Multipart) -> Result<(T, Option<Vec<u8>>), Problem> {
         let (mut query, mut picture) = (None, None);
         let refused = |refused: axum::extract::multipart::MultipartError| {
-            Problem::of(as_known(refused.status()), refused.body_text())
+            // A body that breaks off is the sender's.
+            let status = match refused.status() {
+                status if status.is_server_error() => StatusCode::BAD_REQUEST,
+                status => as_known(status),
+            };
+            Problem::of(status, refused.body_text())
         };
         while let Some(part) = parts.next_field().await.map_err(refused)? {
             let name = part.name().unwrap_or_default().to_owned();

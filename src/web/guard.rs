@@ -32,6 +32,9 @@ pub(super) struct Guard {
     hosts: Vec<String>,
     /// Hosts that they may name with any port.
     names: Vec<String>,
+    /// The port at which every address of this machine is served. Which ones it has changes, and a
+    /// number is no name that an attacker could point here.
+    any_address: Option<u16>,
     pub(super) token: Option<Token>,
     /// Routes that nothing can be posted to.
     read_only: OnceLock<HashSet<String>>,
@@ -64,6 +67,7 @@ impl Guard {
         Self {
             hosts,
             names,
+            any_address: address.ip().is_unspecified().then_some(port),
             token,
             read_only: OnceLock::new(),
         }
@@ -84,6 +88,7 @@ impl Guard {
         let host = host.to_ascii_lowercase();
         let name = host.rsplit_once(':').map_or(&*host, |(name, _)| name);
         self.hosts.contains(&host)
+            || self.any_address.is_some_and(|port| is_address(&host, port))
             || self
                 .names
                 .iter()
@@ -137,27 +142,47 @@ impl Guard {
         let named = uri.authority().map(Authority::as_str);
         let is_host = is_one && host.is_some_and(|host| self.is_host(host));
         if !is_host || named.is_some_and(|named| !self.is_host(named)) {
-            let detail = "the Host header names another server";
+            let detail = "the Host header names another server; where it is a name of this one, \
+                          start it with --host NAME";
             return Err(Problem::forbidden(detail));
         }
+        for name in [header::ORIGIN, FETCH_SITE, FETCH_MODE, header::CONTENT_TYPE] {
+            if headers.get_all(&name).iter().nth(1).is_some() {
+                let detail = format!("two headers `{name}`: expected one");
+                return Err(Problem::bad_request(detail));
+            }
+        }
         if let Some(origin) = text(header::ORIGIN) {
-            let host = origin.ok().and_then(|origin| {
+            let origin_host = origin.ok().and_then(|origin| {
                 let https = origin.strip_prefix("https://");
                 https.or_else(|| origin.strip_prefix("http://"))
             });
-            if !host.is_some_and(|host| self.is_host(host)) {
+            // A page at another address that is a number is not this server, unlike at its names.
+            let is_own = |origin: &str| match &self.any_address {
+                Some(port) if is_address(origin, *port) => host == Some(origin),
+                _ => self.is_host(origin),
+            };
+            if !origin_host.is_some_and(is_own) {
                 return Err(Problem::forbidden("another site sent this request"));
             }
         }
         // A link on another site may lead to the page: that reads nothing and changes nothing.
-        let is_followed = is_page(method, uri) && matches!(text(FETCH_MODE), Some(Ok("navigate")));
-        if let Some(Ok("cross-site" | "same-site")) = text(FETCH_SITE)
-            && !is_followed
-        {
+        let is = |name, value: &str| {
+            text(name).is_some_and(|text| text.is_ok_and(|text| text.eq_ignore_ascii_case(value)))
+        };
+        let is_followed = is_page(method, uri) && is(FETCH_MODE, "navigate");
+        let is_from_other = is(FETCH_SITE, "cross-site") || is(FETCH_SITE, "same-site");
+        if is_from_other && !is_followed {
             return Err(Problem::forbidden("another site sent this request"));
         }
         Ok(())
     }
+}
+
+/// Whether a host is an address, as a number, with this port.
+fn is_address(host: &str, port: u16) -> bool {
+    let address = host.parse::<SocketAddr>();
+    address.is_ok_and(|address| address.port() == port && !address.ip().is_unspecified())
 }
 
 /// Whether a file of the page is asked for.
@@ -173,7 +198,12 @@ const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 fn shown(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let bearer = headers.get(header::AUTHORIZATION);
     let bearer = bearer.and_then(|value| value.to_str().ok());
-    let bearer = bearer.and_then(|value| value.strip_prefix("Bearer "));
+    // The name of a scheme has no case (RFC 9110, 11.1).
+    let bearer = bearer.and_then(|value| value.split_once(' '));
+    let bearer = bearer.and_then(|(scheme, token)| {
+        let is_bearer = scheme.eq_ignore_ascii_case("Bearer");
+        is_bearer.then(|| token.trim_start())
+    });
     let cookies = headers.get_all(header::COOKIE).iter();
     let cookies = cookies.filter_map(|value| value.to_str().ok());
     let cookies = cookies.flat_map(|value| value.split(';'));

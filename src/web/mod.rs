@@ -56,17 +56,13 @@ impl Server {
     /// Opens the index and listens.
     ///
     /// # Errors
-    /// When the model or the address is not available, or a token is needed and none is given.
+    /// When the model or the address is not available, a token is needed and none is given, or an
+    /// option cannot work.
     pub async fn bind(
         workspace: Arc<Workspace>,
         options: ServeOptions,
     ) -> Result<Self, ServeError> {
-        if !options.address.is_loopback() && options.token.is_none() {
-            return Err(ServeError::NoToken(options.address));
-        }
-        if options.copy_to.is_some() && options.token.is_none() {
-            return Err(ServeError::NoTokenToCopy);
-        }
+        options.check()?;
         let engine = Arc::new(workspace.engine()?);
         engine.follow(CHECK_EVERY)?;
         let listener = listen(&options).await?;
@@ -90,6 +86,27 @@ impl Server {
             _ => {}
         }
         format!("http://{address}/")
+    }
+
+    /// Where other machines find the page, when every address of this one is served and it has a
+    /// network.
+    #[must_use]
+    pub fn url_for_others(&self) -> Option<String> {
+        let any = self.address.ip();
+        if !any.is_unspecified() {
+            return None;
+        }
+        // Nothing is sent: the system only says which of its addresses it would send from. Both
+        // are reserved for documents (RFC 5737, RFC 3849).
+        let far: (IpAddr, u16) = match any {
+            IpAddr::V4(_) => (Ipv4Addr::new(192, 0, 2, 1).into(), 9),
+            IpAddr::V6(_) => (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(), 9),
+        };
+        let socket = std::net::UdpSocket::bind((any, 0)).ok()?;
+        socket.connect(far).ok()?;
+        let mut own = socket.local_addr().ok()?;
+        own.set_port(self.address.port());
+        Some(format!("http://{own}/"))
     }
 
     /// The engine that answers.

@@ -4,6 +4,8 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use axum::http::uri::Authority;
+
 use super::token::Token;
 use crate::workspace::WorkspaceError;
 
@@ -29,6 +31,41 @@ pub struct ServeOptions {
     pub copy_to: Option<PathBuf>,
     /// Whether assistants are answered at `/mcp`.
     pub mcp: bool,
+}
+
+impl ServeOptions {
+    /// # Errors
+    /// When what they say cannot be served.
+    pub(super) fn check(&self) -> Result<(), ServeError> {
+        if !self.address.is_loopback() && self.token.is_none() {
+            return Err(ServeError::NoToken(self.address));
+        }
+        if let Some(host) = self.hosts.iter().find(|host| !is_host(host)) {
+            return Err(ServeError::Host(host.clone()));
+        }
+        let Some(path) = &self.copy_to else {
+            return Ok(());
+        };
+        if self.token.is_none() {
+            return Err(ServeError::NoTokenToCopy);
+        }
+        let there = fs_err::create_dir_all(path).and_then(|()| tempfile::tempfile_in(path));
+        there.map(|_| ()).map_err(|source| ServeError::CopyTo {
+            path: path.clone(),
+            source,
+        })
+    }
+}
+
+/// Whether a name, perhaps with a port, can be the host of a request to this server.
+fn is_host(text: &str) -> bool {
+    let Ok(authority) = text.parse::<Authority>() else {
+        return false;
+    };
+    let host = authority.host();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let is_every_address = bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified());
+    !host.is_empty() && !text.contains('@') && !text.ends_with(':') && !is_every_address
 }
 
 impl Default for ServeOptions {
@@ -64,6 +101,20 @@ pub enum ServeError {
     /// Pictures may be copied, and no token was given.
     #[error("copying pictures writes files, so a token is needed")]
     NoTokenToCopy,
+    /// A name that no request can have as its host.
+    #[error(
+        "--host {0}: expected a name or an address that browsers show for this server, such as \
+         photos.local or photos.local:8080"
+    )]
+    Host(String),
+    /// The folder that pictures may be copied into cannot be used.
+    #[error("--allow-copy {}: this is not a folder that can be written to", path.display())]
+    CopyTo {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// The model or the index is not available.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),

@@ -526,6 +526,13 @@ fn pictures_are_exported_and_copied() {
     assert!(env.path("chosen/best/red.png").exists());
     assert_eq!(send(&copy).ok()["already_there"], 2);
     std::os::unix::fs::symlink(env.path("home"), env.path("chosen/out")).unwrap();
+    let unknown = send(&json!({ "ids": [99], "to": "empty" }));
+    unknown.problem(404, "not-found");
+    assert!(!env.path("chosen/empty").exists());
+    let long = "x".repeat(300);
+    for to in ["a\u{0}b", &long, "red.png/x/\u{0}"] {
+        send(&json!({ "ids": ids, "to": to })).problem(400, "bad-request");
+    }
     for to in ["../x", "/etc", "a/../../x", "out", "."] {
         let refused = send(&json!({ "ids": ids, "to": to }));
         assert!([200, 400].contains(&refused.status));

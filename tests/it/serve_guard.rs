@@ -86,6 +86,12 @@ fn requests_of_other_sites_are_refused() {
             "{site}"
         );
     }
+    let site = |site| ("Sec-Fetch-Site", site);
+    assert_eq!(get("/v1/search", &[site("CROSS-SITE")]), 403);
+    // Which of two counts would depend on who reads them.
+    for (name, value) in [("Origin", &*own), site("same-origin")] {
+        assert_eq!(get("/v1/search", &[(name, value), (name, value)]), 400);
+    }
     let cross = ("Sec-Fetch-Site", "cross-site");
     assert_eq!(get("/v1/items/1/thumbnail", &[cross]), 403);
     // A link leads to the page, and to nothing else; other sites cannot show it in a frame.
@@ -164,10 +170,9 @@ fn a_token_is_demanded_where_there_is_one() {
     ] {
         get("/v1/search", &[("Authorization", wrong)]).problem(401, "unauthorized");
     }
-    assert_eq!(
-        get("/v1/search", &[("Authorization", &bearer(token))]).status,
-        200
-    );
+    for right in [&*bearer(token), &format!("bearer {token}")] {
+        assert_eq!(get("/v1/search", &[("Authorization", right)]).status, 200);
+    }
     // The page keeps it in a cookie that no script can read and no other site can make use of.
     server
         .post("/v1/session", &json!({ "token": "wrong" }))
@@ -205,6 +210,68 @@ fn a_token_is_demanded_where_there_is_one() {
     });
     assert_ne!(tokens[0], tokens[1]);
     assert_eq!(tokens[0].len(), 32);
+}
+
+#[test]
+fn every_address_of_this_machine_is_a_host_where_every_one_is_served() {
+    let env = TestEnv::indexed();
+    let server = Server::start(&env, &["--bind", "0.0.0.0"]);
+    let port = server.address.rsplit_once(':').unwrap().1;
+    let status = |headers: &[(&str, &str)]| server.send("GET", "/", headers, b"").status;
+    let at = |host: &str| format!("{host}:{port}");
+    let (here, there) = (at("198.51.100.7"), at("[2001:db8::7]"));
+    for host in [&here, &there] {
+        assert_eq!(status(&[("Host", host)]), 200, "{host}");
+        let origin = format!("http://{host}");
+        assert_eq!(status(&[("Host", host), ("Origin", &origin)]), 200);
+        // A page at another address is another site.
+        assert_eq!(status(&[("Origin", &origin)]), 403, "{host}");
+    }
+    for host in [
+        "198.51.100.7:1",
+        "198.51.100.7",
+        &at("0.0.0.0"),
+        &at("a.test"),
+    ] {
+        let sent = server.send("GET", "/", &[("Host", host)], b"");
+        let detail = sent.problem(403, "forbidden");
+        assert!(detail.contains("--host NAME"), "{detail}");
+    }
+}
+
+#[test]
+fn options_that_cannot_work_are_refused() {
+    let env = TestEnv::indexed();
+    for host in [
+        "http://x.test",
+        "a/b",
+        "0.0.0.0",
+        "[::]:80",
+        "",
+        "a@b",
+        "x:",
+    ] {
+        let ran = env.fail(["serve", "--port", "0", "--host", host]);
+        let said = format!("--host {host}: expected a name");
+        assert!(ran.stderr().contains(&said), "{ran}");
+    }
+    env.write("file", "x");
+    for folder in ["file", "/proc/nowhere"] {
+        let ran = env.fail(["serve", "--port", "0", "--allow-copy", folder]);
+        let said = format!("--allow-copy {folder}: this is not a folder");
+        assert!(ran.stderr().contains(&said), "{ran}");
+    }
+}
+
+#[test]
+fn a_form_that_breaks_off_is_a_bad_request() {
+    let env = TestEnv::indexed();
+    let server = Server::start(&env, &[]);
+    let body =
+        b"--xyz\r\nContent-Disposition: form-data; name=\"picture\"; filename=\"a\"\r\n\r\nx";
+    let kind = [("Content-Type", "multipart/form-data; boundary=xyz")];
+    let sent = server.send("POST", "/v1/search", &kind, body);
+    sent.problem(400, "bad-request");
 }
 
 #[test]

@@ -43,6 +43,11 @@ pub(in crate::cli) fn run(
         let server = server.map_err(with_advice)?;
         let url = server.url();
         printer.note(format_args!("serving {url} (Ctrl-C stops)"));
+        if let Some(url) = server.url_for_others() {
+            printer.note(format_args!(
+                "other machines: {url} (with --host NAME also by a name)"
+            ));
+        }
         if args.open && open::that(&url).is_err() {
             printer.note(format_args!("no browser can be opened: open {url} in one"));
         }

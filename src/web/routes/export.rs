@@ -178,12 +178,12 @@ pub(in crate::web) async fn copy(
             let detail = "copying is off; start the server with --allow-copy FOLDER";
             return Err(Problem::forbidden(detail));
         };
-        let folder = below(allowed, &body.to)?;
         let mut files = Vec::with_capacity(body.ids.len());
         for &id in &body.ids {
             let (image, _) = served.picture(id)?;
             files.push([served.file_of(&image)?]);
         }
+        let folder = below(allowed, &body.to)?;
         let files: Vec<&[PathBuf]> = files.iter().map(<[_; 1]>::as_slice).collect();
         let report = gather(&files, &folder, How::Copy)?;
         json(&CopyAnswer::from((&*folder, &report)))
@@ -214,10 +214,15 @@ fn below(allowed: &Path, to: &str) -> Result<PathBuf, Problem> {
     for part in to.components() {
         folder.push(part);
         match fs_err::create_dir(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(failed(error));
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            // A name that no file can have.
+            Err(error)
+                if [io::ErrorKind::InvalidInput, io::ErrorKind::InvalidFilename]
+                    .contains(&error.kind()) =>
+            {
+                return Err(refused());
             }
-            _ => {}
+            created => created.map_err(failed)?,
         }
         let real = fs_err::canonicalize(&folder).map_err(failed)?;
         if !real.starts_with(&allowed) || !real.is_dir() {
