@@ -4,11 +4,14 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use super::{PROGRAM, as_root};
@@ -33,9 +36,58 @@ pub(crate) mod key {
     pub(crate) const DOWN: &str = "\u{e015}";
 }
 
+/// Runs a program until standard input ends, as it does when the process that holds the other end
+/// is killed, and ends the whole process group then.
+const WHILE_HELD: &str = r#""$@" & read -r _; kill -KILL 0"#;
+
+/// chromedriver and the processes that it starts, all in one group, which ends with this.
+struct Driver {
+    shell: Child,
+    /// For profiles, which a browser that is killed leaves.
+    _folder: tempfile::TempDir,
+}
+
+impl Driver {
+    fn start(program: &Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", WHILE_HELD, "sh"]).arg(program);
+        shell.arg("--port=0").env("TMPDIR", folder.path());
+        shell.stdin(Stdio::piped()).stdout(Stdio::piped());
+        // A group of its own does not get Ctrl-C, but the end of standard input.
+        let shell = shell.stderr(Stdio::null()).process_group(0).spawn();
+        Self {
+            shell: shell.unwrap(),
+            _folder: folder,
+        }
+    }
+
+    fn port(&mut self) -> u16 {
+        let lines = BufReader::new(self.shell.stdout.take().unwrap()).lines();
+        lines
+            .map_while(Result::ok)
+            .find_map(|line| {
+                let port = line.split_once("started successfully on port ")?.1;
+                port.trim_end_matches('.').parse().ok()
+            })
+            .expect("chromedriver names its port")
+    }
+
+    fn group(&self) -> Pid {
+        Pid::from_raw(self.shell.id().try_into().unwrap())
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = killpg(self.group(), Signal::SIGKILL);
+        let _ = self.shell.wait();
+    }
+}
+
 /// A browser with one window, closed when it is dropped.
 pub(crate) struct Browser {
-    driver: Child,
+    driver: Driver,
     port: u16,
     session: String,
 }
@@ -65,23 +117,10 @@ impl Browser {
             eprintln!("{missing}");
             return None;
         };
-        let mut driver = Command::new(driver)
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = lines
-            .map_while(Result::ok)
-            .find_map(|line| {
-                let port = line.split_once("started successfully on port ")?.1;
-                port.trim_end_matches('.').parse().ok()
-            })
-            .expect("chromedriver names its port");
+        let mut driver = Driver::start(&driver);
         let mut browser = Self {
+            port: driver.port(),
             driver,
-            port,
             session: String::new(),
         };
         browser.begin(&chromium, language, width, height);
@@ -321,7 +360,61 @@ impl Drop for Browser {
         if !self.session.is_empty() && !std::thread::panicking() {
             self.command("DELETE", "", &json!({}));
         }
-        let _ = self.driver.kill();
-        let _ = self.driver.wait();
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::support::wait_until;
+
+    /// How many processes of a group run, without those that ended and were not waited for.
+    fn n_running(group: Pid) -> usize {
+        let entries = fs_err::read_dir("/proc").unwrap();
+        let stats = entries.filter_map(|entry| {
+            let path = entry.ok()?.path().join("stat");
+            fs_err::read_to_string(path).ok()
+        });
+        let is_running = |stat: &String| {
+            // After the name, which may contain anything: state, parent, group.
+            let fields = stat.rsplit_once(") ").map(|(_, fields)| fields.split(' '));
+            fields.is_some_and(|mut fields| {
+                fields.next() != Some("Z")
+                    && fields.nth(1) == Some(group.as_raw().to_string().as_str())
+            })
+        };
+        stats.filter(is_running).count()
+    }
+
+    #[test]
+    fn no_process_of_a_browser_outlives_its_test() {
+        let Some(browser) = Browser::start(100, 100) else {
+            return;
+        };
+        let group = browser.driver.group();
+        // The shell, chromedriver, the browser and its own processes.
+        assert!(n_running(group) > 3);
+        let failed = catch_unwind(AssertUnwindSafe(|| {
+            let browser = browser;
+            browser.run("no_such_name()", &Value::Null);
+        }));
+        assert!(failed.is_err());
+        wait_until("a failed test's browser ends", || n_running(group) == 0);
+    }
+
+    #[test]
+    fn a_browser_ends_with_a_process_that_is_killed() {
+        let Some(mut browser) = Browser::start(100, 100) else {
+            return;
+        };
+        let group = browser.driver.group();
+        assert!(n_running(group) > 3);
+        // What the system does when a process ends, however it ends.
+        drop(browser.driver.shell.stdin.take());
+        wait_until("its browser ends", || n_running(group) == 0);
+        // There is no driver to say goodbye to.
+        browser.session.clear();
     }
 }
