@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::locking::lock;
 use crate::engine::{By, Found, Query, Reading, ViewId};
@@ -33,10 +34,22 @@ pub(super) struct Lists {
     kept: Mutex<Kept>,
 }
 
-#[derive(Default)]
 struct Kept {
     last: u64,
     lists: VecDeque<Arc<HitList>>,
+}
+
+impl Default for Kept {
+    /// Numbers begin with the microseconds since 1970, so that a cursor of an earlier server is of
+    /// no list of this one: no server makes a list per microsecond. JavaScript is exact to 2⁵³.
+    fn default() -> Self {
+        let age = SystemTime::now().duration_since(UNIX_EPOCH);
+        let micros = age.map_or(0, |age| age.as_micros());
+        Self {
+            last: u64::try_from(micros).unwrap_or(0),
+            lists: VecDeque::new(),
+        }
+    }
 }
 
 impl Lists {

@@ -244,3 +244,24 @@ fn photos_appear_once_there_is_an_index() {
     browser.wait(&counts(8));
     page.stop();
 }
+
+#[test]
+fn cursors_of_an_earlier_server_name_no_list() {
+    let env = TestEnv::indexed();
+    let first = |server: &Server| {
+        let list = server.get("/v1/search?q=type:png&limit=2").ok();
+        list["next"].as_str().unwrap().to_owned()
+    };
+    let mut before = Server::start(&env, &[]);
+    let cursor = first(&before);
+    let at = format!("/v1/search?cursor={cursor}");
+    assert_eq!(before.get(&at).ok()["hits"].as_array().unwrap().len(), 6);
+    before.signal(Signal::SIGINT);
+    assert_eq!(before.wait(), Some(0));
+    let server = Server::start(&env, &[]);
+    assert_ne!(first(&server), cursor);
+    server.get(&at).problem(410, "list-expired");
+    // Scripts can hold the number of a list exactly.
+    let number: u64 = cursor.split_once('.').unwrap().0.parse().unwrap();
+    assert!(number < 1 << 53);
+}
