@@ -412,3 +412,84 @@ fn axe_finds_nothing_serious_in_light_and_dark() {
     assert_eq!(n_checked, 22);
     page.finish();
 }
+
+#[test]
+fn names_and_captions_are_shown_as_the_command_line_prints_them() {
+    let env = TestEnv::new();
+    let deceiving = "photos/rtl \u{202e}gpj.exe.png";
+    corpus::plain(&env.path(deceiving), "red");
+    corpus::plain(&env.path("photos/back\\slash.png"), "blue");
+    corpus::plain(&env.path("photos/told.png"), "green");
+    env.write(
+        "photos/captions.jsonl",
+        "{\"image\": \"told.png\", \"captions\": [\"a \u{2066}tale\u{1b}\"]}\n"
+            .replace('\u{1b}', "\\u001b"),
+    );
+    env.succeed(["index", "photos", "--captions", "photos/captions.jsonl"]);
+    let Some(page) = Page::serve(env, &[]) else {
+        return;
+    };
+    let browser = &page.browser;
+    page.open("/");
+    let names =
+        browser.value("[...document.querySelectorAll('.tile img')].map(image => image.alt).sort()");
+    let expected = [
+        "a \\u{2066}tale\\u{1b}",
+        "back\\slash.png",
+        "rtl \\u{202e}gpj.exe.png",
+    ];
+    assert_eq!(names, Value::from(&expected[..]));
+    let printed = page.env.succeed(["search", "type:png"]);
+    for name in expected {
+        assert!(printed.stdout().contains(name), "{}", printed.stdout());
+    }
+
+    let open = |name: &str| {
+        let click = "[...document.querySelectorAll('.tile img')]
+            .find(image => image.alt === arguments[0]).click()";
+        browser.run(click, &name.into());
+        browser.wait(IS_OPEN);
+        let title = Value::from(name).to_string();
+        browser.wait(&format!(
+            "document.getElementById('photo').alt === {title}
+                && document.querySelector('#details code') !== null"
+        ));
+    };
+    let shown = "document.getElementById('details').innerText";
+    open(expected[2]);
+    browser.keys("i");
+    browser.wait(&format!("{shown}.length > 0"));
+    let said = browser.text(shown);
+    assert!(said.contains("/photos/rtl \\u{202e}gpj.exe.png"), "{said}");
+    assert!(!said.contains('\u{202e}'), "{said}");
+    // What is copied is the path itself.
+    browser.run(
+        "navigator.clipboard.writeText = async text => { window.copied = text; };",
+        &Value::Null,
+    );
+    browser.keys("c");
+    browser.wait("window.copied !== undefined");
+    assert!(browser.text("window.copied").ends_with(deceiving));
+    browser.keys(key::ESCAPE);
+    browser.wait(&format!("!{IS_OPEN}"));
+
+    open(expected[0]);
+    let said = browser.text(shown);
+    assert!(said.contains(expected[0]), "{said}");
+    browser.keys(key::ESCAPE);
+    browser.wait(&format!("!{IS_OPEN}"));
+
+    // On this system a `\` is a part of a name, so the folder is the one that the file is in.
+    open(expected[1]);
+    let title = "document.querySelector('#details h2').textContent";
+    assert_eq!(browser.text(title), expected[1]);
+    let folder = "document.querySelectorAll('#details code')[1].textContent";
+    assert_eq!(
+        browser.text(folder),
+        page.env.path("photos").to_str().unwrap()
+    );
+    browser.click("#details .links button");
+    browser.wait("document.getElementById('q').value.startsWith('in:')");
+    browser.wait("count.textContent.startsWith('3 photos')");
+    page.finish();
+}

@@ -2,7 +2,7 @@
 
 import { get, thumbnail } from './api.js';
 import { $, icon, make, openUnder } from './dom.js';
-import { filters, picture, withFilter, without } from './query.js';
+import { filters, nameOf, picture, withFilter, without } from './query.js';
 import { number, say } from './words.js';
 
 let page;
@@ -78,7 +78,7 @@ function drawParts() {
 const valueOf = entry => String(entry.name ?? entry.path ?? entry.year ?? entry.tag);
 
 /** A folder by its last two names. */
-const short = (kind, value) => kind === 'in' ? value.split(/[/\\]/).slice(-2).join('/') : value;
+const short = (kind, value) => kind === 'in' ? nameOf(value, 2) : value;
 
 async function valuesOf(kind) {
   facets ??= get('/v1/facets').catch(error => { facets = null; throw error; });

@@ -2,8 +2,8 @@
 
 import { file, get } from './api.js';
 import { complain, copy, icon, make, toast } from './dom.js';
-import { NOTHING, nameOf, withFilter } from './query.js';
-import { bytes, day, isKnown, say } from './words.js';
+import { NOTHING, folderOf, nameOf, withFilter } from './query.js';
+import { bytes, day, isKnown, say, shownPath } from './words.js';
 
 const fact = (name, ...values) =>
   [make('dt', {}, say(name)), make('dd', {}, ...values)];
@@ -14,8 +14,6 @@ const filter = (page, key, value) => make('button', { type: 'button', class: 'li
 
 /** Whether the server is on this machine, as it is without `--bind`. */
 const isLocal = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(location.hostname);
-
-const folderOf = path => path.replace(/[/\\][^/\\]*$/, '');
 
 /** Fills the panel. */
 export function drawDetails(panel, item, hit, page) {
@@ -85,7 +83,8 @@ export function captionLine(hit) {
 }
 
 function files(item, page) {
-  const entry = (path, label = say('copy_path')) => make('li', {}, make('code', {}, path),
+  const entry = (path, label = say('copy_path')) => make('li', {},
+    make('code', {}, shownPath(path)),
     make('button', { type: 'button', class: 'icon small', 'aria-label': label, title: label,
       onclick: () => copy(path).then(() => toast(say('copied_path')), complain) }, icon('copy')));
   const folder = folderOf(item.path);

@@ -1,9 +1,12 @@
 // Small helpers for elements.
 
-import { say } from './words.js';
+import { say, shown } from './words.js';
 
 /** The element with this id. */
 export const $ = id => document.getElementById(id);
+
+/** Attributes that people read or hear. */
+const SAID = ['alt', 'aria-label', 'placeholder', 'title'];
 
 /** A new element: `make('button', { class: 'x', onclick }, child, 'text')`. */
 export function make(tag, attributes = {}, ...children) {
@@ -12,10 +15,12 @@ export function make(tag, attributes = {}, ...children) {
     if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
     else if (value === true) element.setAttribute(name, '');
     else if (value !== false && value !== null && value !== undefined) {
-      element.setAttribute(name, value);
+      element.setAttribute(name, SAID.includes(name) ? shown(value) : value);
     }
   }
-  element.append(...children.filter(child => child !== null && child !== undefined));
+  const isThere = child => child !== null && child !== undefined;
+  element.append(...children.filter(isThere)
+    .map(child => typeof child === 'string' ? shown(child) : child));
   return element;
 }
 
@@ -34,7 +39,7 @@ export function icon(name) {
 /** A text with `code` between backquotes set as code. */
 export function coded(text) {
   const pieces = text.split('`');
-  return pieces.map((piece, at) => at % 2 ? make('code', {}, piece) : piece);
+  return pieces.map((piece, at) => at % 2 ? make('code', {}, piece) : shown(piece));
 }
 
 let timer;
@@ -42,7 +47,7 @@ let timer;
 /** Says something for a few seconds, to screen readers too. */
 export function toast(text) {
   const box = $('toast');
-  box.textContent = text;
+  box.textContent = shown(text);
   box.hidden = false;
   clearTimeout(timer);
   timer = setTimeout(() => { box.hidden = true; }, 4000);

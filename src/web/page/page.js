@@ -15,7 +15,7 @@ import {
 import * as selection from './selection.js';
 import { makeTile } from './tiles.js';
 import * as viewer from './viewer.js';
-import { month, say, translate } from './words.js';
+import { month, say, shown, translate } from './words.js';
 
 /** What the other modules need to know and may ask for. */
 const page = {
@@ -79,7 +79,7 @@ function draw(before) {
   $('clear').hidden = !state.q && !isSearch(state);
   chips.draw();
   drawSort();
-  document.title = state.q ? `${state.q} – Sightline` : 'Sightline';
+  document.title = state.q ? `${shown(state.q)} – Sightline` : 'Sightline';
   const isOther = !page.list || !isSameSearch(before, state) || before.view !== state.view;
   $('view').hidden = !state.view;
   document.body.classList.toggle('other-view', Boolean(state.view));

@@ -1,6 +1,7 @@
 // What is searched for, as it stands in the address of the page, and the list that answers it.
 
 import { get, post } from './api.js';
+import { shown, shownPath } from './words.js';
 
 /** Pictures that were dropped, pasted or chosen, by the name that stands in the address. */
 const pictures = new Map();
@@ -141,9 +142,15 @@ export const withFilter = (q, key, value) =>
   filters(q).some(one => one.key === key && one.value === value && !one.isNegated)
     ? q : `${tidied(q)} ${typed(key, value)}`.trimStart();
 
-/** The last part of a path. */
-export const nameOf = path => path.split(/[/\\]/).pop();
+/** The names that a path consists of. A `\` is part of a name, except in paths of Windows. */
+const namesOf = path => path.split(/^([a-z]:|\\\\)/i.test(path) ? /[/\\]/ : '/');
 
-/** The best caption of a photo, or its file's name. */
-export const titleOf = hit => hit.caption?.text ?? hit.captions?.[0]?.text ?? hit.captions?.[0]
-  ?? nameOf(hit.path);
+/** The last `n` names of a path, to be shown. */
+export const nameOf = (path, n = 1) => shownPath(namesOf(path).slice(-n).join('/'));
+
+/** The path of the folder that a file is in. */
+export const folderOf = path => path.slice(0, -namesOf(path).at(-1).length - 1) || '/';
+
+/** The best caption of a photo, or its file's name, to be shown. */
+export const titleOf = hit => shown(hit.caption?.text ?? hit.captions?.[0]?.text
+  ?? hit.captions?.[0] ?? nameOf(hit.path));

@@ -2,7 +2,7 @@
 
 import { get, post } from './api.js';
 import { $, coded, complain, download, make, sheet, toast } from './dom.js';
-import { say } from './words.js';
+import { say, shown } from './words.js';
 
 let page;
 let allowsCopy = false;
@@ -117,7 +117,8 @@ function askFolder() {
       if (form.isConnected) $('sheet').close();
       toast(copied(answer));
     } catch (error) {
-      wrong.textContent = error.status === 400 ? say('folder_wrong') : error.message;
+      wrong.textContent = error.status === 400 ? say('folder_wrong')
+        : shown(error.message);
       button.disabled = false;
     }
   } }, make('label', { for: 'folder' }, say('folder')), input,

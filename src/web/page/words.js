@@ -19,6 +19,18 @@ export function say(key, values = {}) {
   });
 }
 
+const ESCAPES = { '\t': '\\t', '\n': '\\n', '\r': '\\r' };
+const escape = one => ESCAPES[one] ?? `\\u{${one.codePointAt(0).toString(16)}}`;
+
+/**
+ * A text with control characters, and those that reorder text or break lines, escaped as the
+ * command line prints them; a path as a whole. The page shows line breaks and tabs as spaces, which
+ * suits captions and messages.
+ */
+export const shown = text =>
+  text.replace(/(?![\t\n\r])[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, escape);
+export const shownPath = path => path.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, escape);
+
 /** Whether there are words for a key. */
 export const isKnown = key => key in WORDS;
 
