@@ -413,6 +413,45 @@ fn axe_finds_nothing_serious_in_light_and_dark() {
     page.finish();
 }
 
+/// Whether what is said is on top of everything else at its place.
+const IS_SEEN: &str = "(() => {
+    const box = document.getElementById('toast').getBoundingClientRect();
+    const at = [box.left + box.width / 2, box.top + box.height / 2];
+    return box.width > 0 && document.elementFromPoint(...at)?.id === 'toast';
+})()";
+
+#[test]
+fn what_is_said_is_seen_over_an_open_photo() {
+    let Some(page) = Page::serve(with_photos(20), &[]) else {
+        return;
+    };
+    let browser = &page.browser;
+    page.open("/?q=red");
+    browser.click(&tile(1));
+    browser.wait("document.getElementById('photo').classList.contains('ready')");
+    browser.run(
+        "navigator.clipboard.writeText = async () => { throw new Error('denied'); };",
+        &Value::Null,
+    );
+    browser.keys("c");
+    browser.wait("toast.textContent === 'Something went wrong: denied'");
+    browser.wait(IS_SEEN);
+    // It stays when the photo is closed.
+    browser.keys(key::ESCAPE);
+    browser.wait(&format!("!{IS_OPEN}"));
+    browser.wait(IS_SEEN);
+
+    // A photo that is not there is not shown as an empty viewer.
+    page.go("/?q=red&open=99999");
+    browser.wait("toast.textContent.includes('99999')");
+    browser.wait(IS_SEEN);
+    browser.wait(&format!("!{IS_OPEN}"));
+    browser.wait("location.search === '?q=red'");
+    browser.wait(IS_FOUND);
+    assert_eq!(browser.text(FIRST), "red.png");
+    page.stop();
+}
+
 #[test]
 fn names_and_captions_are_shown_as_the_command_line_prints_them() {
     let env = TestEnv::new();

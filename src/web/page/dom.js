@@ -44,9 +44,18 @@ export function coded(text) {
 
 let timer;
 
+/** Puts what is said where it is seen and heard: a modal dialog makes all that is outside inert. */
+function raiseToast() {
+  const top = [...document.querySelectorAll('dialog:modal')].at(-1) ?? document.body;
+  if ($('toast').parentElement !== top) top.append($('toast'));
+}
+
+document.addEventListener('close', raiseToast, { capture: true });
+
 /** Says something for a few seconds, to screen readers too. */
 export function toast(text) {
   const box = $('toast');
+  raiseToast();
   box.textContent = shown(text);
   box.hidden = false;
   clearTimeout(timer);

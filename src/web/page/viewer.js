@@ -95,7 +95,11 @@ async function show(at) {
   turn += 1;
   const mine = turn;
   place = at;
-  const next = await photos.get(at);
+  const next = await photos.get(at).catch(error => {
+    // One that was only just opened has nothing else to show.
+    if (mine === turn && !$('photo').getAttribute('src')) close();
+    throw error;
+  });
   if (mine !== turn || !next) return;
   hit = next;
   item = null;
