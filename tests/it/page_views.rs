@@ -532,3 +532,44 @@ fn names_and_captions_are_shown_as_the_command_line_prints_them() {
     browser.wait("count.textContent.startsWith('3 photos')");
     page.finish();
 }
+
+#[test]
+fn what_an_address_cannot_mean_is_named_and_taken_out() {
+    let Some(page) = Page::serve(with_photos(20), &[]) else {
+        return;
+    };
+    let browser = &page.browser;
+    let left_out = "Not understood in the address and left out: ";
+    for (address, unknown, rest) in [
+        ("?q=red&sort=zzz", "sort=zzz", "?q=red"),
+        ("?like=abc", "like=abc", ""),
+        ("?like=1,abc,2", "like=abc", "?like=1,2"),
+        ("?view=nonsense", "view=nonsense", ""),
+        ("?view=map&min=2&min=x", "min=2, min=x", "?view=map"),
+        (
+            "?open=first&at=-1&sorted=date",
+            "open=first, at=-1, sorted=date",
+            "",
+        ),
+        ("?q=red&q=blue", "q=blue", "?q=red"),
+        ("?picture=gone", "", ""),
+    ] {
+        page.go(&format!("/{address}"));
+        let rest = Value::from(rest).to_string();
+        browser.wait(&format!("location.search === {rest}"));
+        if unknown.is_empty() {
+            browser.wait("toast.textContent.includes('no longer here')");
+        } else {
+            let said = Value::from(format!("{left_out}{unknown}")).to_string();
+            browser.wait(&format!("toast.textContent === {said}"));
+        }
+        browser.wait("count.textContent.includes('28 photos') || location.search.length > 1");
+    }
+    // What has a meaning is kept, without a word.
+    page.go("/?q=red&min=0.01&sort=date&like=2&unlike=3");
+    browser.wait("document.querySelectorAll('#parts .part').length === 2");
+    assert_eq!(browser.text("toast.textContent"), "");
+    let chip = "document.querySelector('#chips .chip.on').textContent";
+    assert_eq!(browser.text(chip), "Confidence ≥ 0.01");
+    page.stop();
+}

@@ -3,7 +3,7 @@
 import { get, thumbnail } from './api.js';
 import { $, icon, make, openUnder } from './dom.js';
 import { filters, nameOf, picture, withFilter, without } from './query.js';
-import { number, say } from './words.js';
+import { isKnown, number, say } from './words.js';
 
 let page;
 let facets = null;
@@ -34,7 +34,7 @@ export function draw() {
   const chips = active.map(({ text }) =>
     chosen(text, () => page.go({ q: without(state.q, text) })));
   if (state.min) {
-    chips.push(chosen(say(`m.${state.min}`), () => page.go({ min: '' })));
+    chips.push(chosen(least(state.min), () => page.go({ min: '' })));
   }
   const choices = KINDS.map(kind => {
     const chip = make('button', { type: 'button', class: 'chip', 'aria-haspopup': 'dialog',
@@ -44,6 +44,9 @@ export function draw() {
   $('chips').replaceChildren(...chips, ...choices);
   drawParts();
 }
+
+/** A confidence from which hits are listed. */
+const least = min => isKnown(`m.${min}`) ? say(`m.${min}`) : `${say('f.min')} ≥ ${min}`;
 
 function chosen(text, onclick) {
   const label = say('remove', { name: text });

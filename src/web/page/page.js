@@ -19,7 +19,7 @@ import { month, say, shown, translate } from './words.js';
 
 /** What the other modules need to know and may ask for. */
 const page = {
-  state: { ...fromAddress(), above: history.state?.above },
+  state: null,
   list: null,
   grid: null,
   go,
@@ -69,8 +69,18 @@ function remember() {
 /** Takes over the address, after Back, Forward or a start. */
 function arrive() {
   const before = page.state;
-  page.state = { ...fromAddress(), above: history.state?.above };
+  page.state = readAddress();
   draw(before);
+}
+
+/** The state of the address; what has no meaning in it is named and taken out. */
+function readAddress() {
+  const { state, unknown } = fromAddress();
+  if (unknown.length) {
+    toast(say('unknown_in_address', { what: unknown.join(', ') }));
+    history.replaceState(history.state, '', toAddress(state));
+  }
+  return { ...state, above: history.state?.above };
 }
 
 function draw(before) {
@@ -130,6 +140,7 @@ async function find(isNewer = false) {
   if (state.picture && !picture(state.picture)) {
     state.picture = '';
     toast(say('lost_picture'));
+    history.replaceState(history.state, '', toAddress(state));
     chips.draw();
   }
   const slow = isNewer ? 0 : setTimeout(() => {
@@ -491,6 +502,7 @@ function login() {
 
 function start() {
   translate(document);
+  page.state = readAddress();
   if (innerWidth < 500) $('q').placeholder = say('search_hint_short');
   page.grid = new Grid({ load, makeTile: (...of) => makeTile(page, ...of), onmove });
   $('search').onsubmit = event => {

@@ -20,22 +20,48 @@ export const NOTHING = {
   q: '', sort: '', min: '', like: [], unlike: [], picture: '', view: '',
 };
 
-const ids = text => (text ?? '').split(',').filter(id => /^\d+$/.test(id)).map(Number);
+const isWhole = text => /^\d{1,15}$/.test(text);
 
-/** The state that the address of the page stands for. */
+/** The names in the address, and which values each may have. */
+const VALUES = {
+  q: () => true,
+  sort: text => text === 'date',
+  min: text => text.trim() !== '' && Number(text) >= 0 && Number(text) <= 1,
+  like: isWhole,
+  unlike: isWhole,
+  picture: () => true,
+  view: text => ['map', 'duplicates'].includes(text),
+  at: isWhole,
+  open: isWhole,
+};
+
+/** The state that the address of the page stands for, and what in it has no meaning. */
 export function fromAddress() {
-  const at = new URLSearchParams(location.search);
-  return {
-    q: at.get('q') ?? '',
-    sort: at.get('sort') === 'date' ? 'date' : '',
-    min: at.get('min') ?? '',
-    like: ids(at.get('like')),
-    unlike: ids(at.get('unlike')),
-    picture: at.get('picture') ?? '',
-    view: ['map', 'duplicates'].includes(at.get('view')) ? at.get('view') : '',
-    at: Number(at.get('at')) || 0,
-    open: /^\d+$/.test(at.get('open') ?? '') ? Number(at.get('open')) : null,
+  const known = {};
+  const unknown = [];
+  for (const [name, value] of new URLSearchParams(location.search)) {
+    const isFirst = Object.hasOwn(VALUES, name) && !Object.hasOwn(known, name);
+    if (isFirst && !value) continue;
+    const parts = ['like', 'unlike'].includes(name) ? value.split(',') : [value];
+    const isKnown = part => isFirst && VALUES[name](part);
+    unknown.push(...parts.filter(part => !isKnown(part)).map(part => `${name}=${part}`));
+    const meant = parts.filter(isKnown);
+    if (meant.length) known[name] = meant;
+  }
+  const one = name => known[name]?.[0] ?? '';
+  const ids = name => (known[name] ?? []).map(Number);
+  const state = {
+    q: one('q'),
+    sort: one('sort'),
+    min: one('min'),
+    like: ids('like'),
+    unlike: ids('unlike'),
+    picture: one('picture'),
+    view: one('view'),
+    at: Number(one('at')),
+    open: known.open ? Number(one('open')) : null,
   };
+  return { state, unknown };
 }
 
 /** The address of a state. */
