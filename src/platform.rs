@@ -25,6 +25,37 @@ pub const RUNTIME_LIBRARY: &str = if cfg!(target_os = "windows") {
     "libonnxruntime.so"
 };
 
+/// The most heaps that the C library keeps for threads to allocate from.
+#[cfg(feature = "serve")]
+const MAX_HEAPS: std::ffi::c_int = 2;
+
+/// Limits the heaps that threads allocate from, in a program that answers many requests on many
+/// threads. By default, the GNU C library makes up to eight per core, and what is freed in one is
+/// not usable by the others: over 33,000 requests a server grew by 300 MB that were mostly free
+/// (benches/RESULTS.md). Returns whether there is such a limit. To be called before threads start.
+#[allow(clippy::must_use_candidate, reason = "nothing depends on it")]
+#[cfg(all(feature = "serve", target_os = "linux", target_env = "gnu"))]
+#[expect(unsafe_code, reason = "a setting of the C library")]
+pub fn limit_heaps() -> bool {
+    use std::ffi::c_int;
+
+    /// `M_ARENA_MAX` in malloc.h.
+    const ARENA_MAX: c_int = -8;
+    unsafe extern "C" {
+        fn mallopt(setting: c_int, value: c_int) -> c_int;
+    }
+    // SAFETY: glibc declares `int mallopt(int, int)` in malloc.h. It changes a setting of the
+    // allocator under the allocator's own lock.
+    unsafe { mallopt(ARENA_MAX, MAX_HEAPS) == 1 }
+}
+
+/// Other allocators have no such setting.
+#[allow(clippy::must_use_candidate, reason = "nothing depends on it")]
+#[cfg(all(feature = "serve", not(all(target_os = "linux", target_env = "gnu"))))]
+pub fn limit_heaps() -> bool {
+    false
+}
+
 /// Sightline's data folder (`$XDG_DATA_HOME/sightline` on Linux), or `None` if the user has no home
 /// folder.
 #[must_use]
@@ -162,5 +193,16 @@ pub fn runtime_source() -> impl Fn() -> Result<Runtime, RuntimeError> + Send + S
     || match std::env::var_os("ORT_DYLIB_PATH") {
         Some(library) if !library.is_empty() => Runtime::open_exactly(Path::new(&library)),
         _ => Runtime::open(&runtime_candidates()),
+    }
+}
+
+#[cfg(test)]
+#[cfg(all(feature = "serve", target_os = "linux", target_env = "gnu"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_c_library_takes_the_limit_on_heaps() {
+        assert!(limit_heaps());
     }
 }

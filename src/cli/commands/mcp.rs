@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 use crate::cli::args::McpArgs;
 use crate::cli::exit::{self, ExitStatus};
 use crate::mcp::McpServer;
+use crate::platform;
 use crate::workspace::Workspace;
 
 /// How often the index is checked for a newer generation.
@@ -16,6 +17,7 @@ const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 pub(in crate::cli) fn run(args: &McpArgs, workspace: &Arc<Workspace>) -> Result<ExitStatus> {
     let McpArgs {} = args;
+    platform::limit_heaps();
     let engine = Arc::new(workspace.engine()?);
     engine.follow(CHECK_EVERY)?;
     let server = McpServer::new(engine, Arc::clone(workspace));

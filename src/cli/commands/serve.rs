@@ -25,6 +25,7 @@ pub(in crate::cli) fn run(
     workspace: &Arc<Workspace>,
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
+    platform::limit_heaps();
     let usual = ServeOptions::default();
     let address = args.bind.unwrap_or(usual.address);
     let needs_token = !address.is_loopback() || args.allow_copy.is_some();

@@ -20,6 +20,7 @@ use crate::cli::output::counted;
 use crate::cli::printer::Printer;
 use crate::cli::progress::ProgressView;
 use crate::engine::{EngineError, IndexReport, IndexRequest, Skipped};
+use crate::platform;
 use crate::watch::{WatchEvent, WatchOptions, Watcher};
 use crate::workspace::Workspace;
 
@@ -34,6 +35,7 @@ pub(in crate::cli) fn run(
     workspace: &Workspace,
     printer: &mut Printer,
 ) -> Result<ExitStatus> {
+    platform::limit_heaps();
     let engine = workspace
         .engine()?
         .with_decode_options(args.pipeline.decode.options());
