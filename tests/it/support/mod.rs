@@ -15,7 +15,9 @@ mod terminal;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::io::{ErrorKind, Read as _, Seek as _, Write as _};
+#[cfg(feature = "serve")]
+use std::io::Read as _;
+use std::io::{ErrorKind, Seek as _, Write as _};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
