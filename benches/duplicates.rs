@@ -4,7 +4,7 @@
 //! First all photos of the folder are a library, in which nothing should look the same but what
 //! does. It prints how many pairs are within every pair of bounds, the pairs that are nearest to
 //! them, how many photos have a neighbour above each similarity, and the groups that `duplicates`
-//! finds. INDEX is where their index is or will be, so that a second run need not encode them.
+//! finds. INDEX is where their index is or will be, so that the next run need not encode them.
 //!
 //! Then up to N of them (default 100, evenly spread over their names) are a library together with
 //! copies that are made of them. For each kind of copy it prints in how many bits its hash differs

@@ -4,7 +4,7 @@ use std::io::Stdout;
 
 use super::preview::TerminalAnswer;
 
-/// What the terminal that stdout is answers, within half a second; nothing where it is none. It is
+/// What the terminal that stdout is answers, within 500 ms; nothing where it is none. It is
 /// asked once, since what is typed meanwhile is lost.
 #[cfg(unix)]
 pub(super) fn ask(screen: &Stdout) -> TerminalAnswer {
@@ -45,7 +45,7 @@ mod unix {
         let usual = tcgetattr(screen)?;
         let mut modes = usual.clone();
         modes.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
-        // A read ends after a tenth of a second without a byte.
+        // A read ends after 100 ms without a byte.
         modes.special_codes[SpecialCodeIndex::VMIN] = 0;
         modes.special_codes[SpecialCodeIndex::VTIME] = 1;
         tcsetattr(screen, OptionalActions::Drain, &modes)?;

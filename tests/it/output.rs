@@ -266,7 +266,7 @@ fn pictures_are_shown_on_terminals_only() {
         2
     );
 
-    // Without an answer, half a second later; with tmux in between, nothing is asked.
+    // Without an answer, 500 ms later; with tmux in between, nothing is asked.
     let silent = search().env("TERM", "xterm");
     let silent = silent.run_on_terminal_that_answers(80, b"");
     assert_eq!((silent.code, silent.screen), (Some(0), few.screen));

@@ -458,10 +458,10 @@ fn names_and_captions_are_shown_as_the_command_line_prints_them() {
     let deceiving = "photos/rtl \u{202e}gpj.exe.png";
     corpus::plain(&env.path(deceiving), "red");
     corpus::plain(&env.path("photos/back\\slash.png"), "blue");
-    corpus::plain(&env.path("photos/told.png"), "green");
+    corpus::plain(&env.path("photos/named.png"), "green");
     env.write(
         "photos/captions.jsonl",
-        "{\"image\": \"told.png\", \"captions\": [\"a \u{2066}tale\u{1b}\"]}\n"
+        "{\"image\": \"named.png\", \"captions\": [\"a \u{2066}tale\u{1b}\"]}\n"
             .replace('\u{1b}', "\\u001b"),
     );
     env.succeed(["index", "photos", "--captions", "photos/captions.jsonl"]);
@@ -552,7 +552,7 @@ fn what_an_address_cannot_mean_is_named_and_taken_out() {
             "",
         ),
         ("?q=red&q=blue", "q=blue", "?q=red"),
-        ("?picture=gone", "", ""),
+        ("?picture=lost", "", ""),
     ] {
         page.go(&format!("/{address}"));
         let rest = Value::from(rest).to_string();
